@@ -1,0 +1,173 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+let swiftSettings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+// MARK: Products of other packages
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
+let jwtKit = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioConcurrency = Target.Dependency.product(name: "NIOConcurrencyHelpers", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
+let nioHTTPTypesHTTP1 = Target.Dependency.product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let nioWebSocket = Target.Dependency.product(name: "NIOWebSocket", package: "swift-nio")
+let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
+
+// MARK: Target shorthands
+
+func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+func executable(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+func tests(of name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(
+        name: "\(name)Tests", dependencies: [.byName(name: name)] + dependencies, swiftSettings: swiftSettings)
+}
+
+// A target may import only those above it in this list (docs/architecture.md).
+let package = Package(
+    name: "chat",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "ChatSystemServer", targets: ["ChatSystemServer"]),
+        .executable(name: "ChatMessageServer", targets: ["ChatMessageServer"]),
+        .executable(name: "ChatWebSocketServer", targets: ["ChatWebSocketServer"]),
+        .executable(name: "chat", targets: ["ChatCommand"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(
+            url: "https://github.com/apple/swift-configuration", from: "1.4.0",
+            traits: [.defaults, "CommandLineArguments"]),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.1"),
+    ],
+    targets: [
+        // hiredis.pc carries a flag that SwiftPM refuses, so the module maps name header and library themselves.
+        .systemLibrary(name: "CLibPQ", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
+        .systemLibrary(name: "CLibCrypto", providers: [.apt(["libssl-dev"])]),
+
+        library(
+            "CommonUtil", [configuration, deque, httpTypes, hummingbird, logging, nioConcurrency, nioCore, systemPackage]),
+        library("CommonLogging", ["CommonUtil", hummingbird, logging, metrics, nioConcurrency, nioCore]),
+        library(
+            "CommonAuth",
+            [
+                "CLibCrypto", "CommonUtil", asyncHTTPClient, crypto, httpTypes, hummingbird, jwtKit, lifecycle, logging,
+                nioConcurrency, nioCore, nioHTTP1, nioPosix,
+            ]),
+        library("PostgresClient", ["CLibPQ", deque, lifecycle, logging, metrics]),
+        library(
+            "RedisClient",
+            ["CHiredis", deque, lifecycle, logging, metrics, nioConcurrency, nioCore, nioPosix, nioSSL]),
+        // What the three servers share as processes: start and stop, health, metrics endpoint, routes, CORS.
+        library(
+            "CommonServer",
+            [
+                "CommonAuth", "CommonLogging", "CommonUtil", "PostgresClient", "RedisClient", hummingbird,
+                hummingbirdCore, httpTypes, lifecycle, logging, metrics, nioCore, nioHTTP1, nioHTTPTypes, nioPosix,
+                unixSignals,
+            ]),
+        library("ChatEvents", ["CommonUtil", nioCore]),
+        library(
+            "ChatEventBus",
+            [
+                "ChatEvents", "CommonUtil", "RedisClient", lifecycle, logging, metrics, nioCore,
+            ]),
+        library(
+            "ChatStorage",
+            ["ChatEvents", "CommonUtil", "PostgresClient", crypto, lifecycle, logging, metrics]),
+        executable(
+            "ChatSystemServer",
+            [
+                "ChatEventBus", "ChatEvents", "ChatStorage", "CommonAuth", "CommonServer", "CommonUtil",
+                "PostgresClient", "RedisClient", hummingbird, nioCore,
+            ]),
+        executable(
+            "ChatMessageServer",
+            [
+                "ChatEventBus", "ChatEvents", "ChatStorage", "CommonAuth", "CommonServer", "CommonUtil",
+                "PostgresClient", "RedisClient", hummingbird, nioCore,
+            ]),
+        executable(
+            "ChatWebSocketServer",
+            [
+                "ChatEventBus", "ChatEvents", "ChatStorage", "CommonAuth", "CommonServer", "CommonUtil",
+                "PostgresClient", "RedisClient", crypto, deque, httpTypes, hummingbird, hummingbirdCore, lifecycle,
+                logging, metrics, nioConcurrency, nioCore, nioHTTP1, nioHTTPTypes, nioHTTPTypesHTTP1,
+            ]),
+        // Private PostgreSQL, Redis and servers for `chat up`, benches and tests.
+        library("ChatLocalStack", [logging]),
+        executable(
+            "ChatCommand",
+            [
+                "ChatLocalStack", "ChatStorage", "CommonUtil", "PostgresClient", argumentParser, asyncHTTPClient,
+                configuration, logging, nioCore, nioHTTP1, nioPosix, nioWebSocket, unixSignals,
+            ]),
+
+        // Engines, servers and clients for the tests of all targets.
+        .target(
+            name: "ChatTestSupport",
+            dependencies: [
+                "ChatLocalStack", asyncHTTPClient, logging, nioConcurrency, nioCore, nioHTTP1, nioPosix, nioWebSocket,
+            ],
+            path: "Tests/ChatTestSupport", swiftSettings: swiftSettings),
+        tests(of: "CommonUtil"),
+        tests(of: "CommonLogging", ["CommonUtil", logging, metrics]),
+        tests(of: "CommonAuth", ["CommonUtil", asyncHTTPClient, crypto, httpTypes, hummingbird, jwtKit, lifecycle, nioCore]),
+        tests(of: "PostgresClient", ["ChatTestSupport", lifecycle, logging]),
+        tests(of: "RedisClient", ["ChatTestSupport", lifecycle, logging, nioConcurrency, nioCore, nioEmbedded, nioPosix]),
+        tests(
+            of: "CommonServer",
+            [
+                "CommonAuth", "CommonLogging", "CommonUtil", asyncHTTPClient, httpTypes, hummingbird, lifecycle, logging,
+                nioCore, nioHTTP1, nioPosix,
+            ]),
+        tests(of: "ChatEvents", ["CommonUtil"]),
+        tests(
+            of: "ChatEventBus",
+            ["ChatEvents", "ChatTestSupport", "CommonUtil", "RedisClient", lifecycle, logging, nioCore, nioPosix]),
+        tests(of: "ChatStorage", ["ChatEvents", "ChatTestSupport", "CommonUtil", "PostgresClient", lifecycle, logging]),
+        tests(of: "ChatSystemServer", ["ChatEvents", "ChatTestSupport", "CommonUtil"]),
+        tests(of: "ChatMessageServer", ["ChatEvents", "ChatTestSupport", "CommonUtil"]),
+        tests(of: "ChatWebSocketServer", ["ChatEvents", "ChatTestSupport", "CommonUtil", nioCore]),
+        tests(of: "ChatLocalStack"),
+        tests(of: "ChatCommand"),
+    ],
+    swiftLanguageModes: [.v6]
+)

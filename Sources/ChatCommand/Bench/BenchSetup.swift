@@ -1,0 +1,84 @@
+import AsyncHTTPClient
+import ChatLocalStack
+import Foundation
+import NIOCore
+import NIOHTTP1
+
+/// What a bench does before and after it measures, by the ordinary REST calls of the contract.
+struct BenchSetup: Sendable {
+    struct RoomLog: Sendable {
+        var clientMessageIDs: [String] = []
+        /// How many numbers are missing between 1 and the head.
+        var gaps = 0
+    }
+
+    private struct Login: Decodable { var accessToken: String }
+    private struct Room: Decodable { var roomId: String }
+    private struct Event: Decodable {
+        var seq: Int
+        var clientMessageId: String?
+    }
+    private struct Page: Decodable {
+        var items: [Event]
+        var hasMore: Bool
+    }
+
+    let stack: LocalStack
+
+    /// Registers a user and logs in.
+    /// - Returns: the access token.
+    func logIn() async throws -> String {
+        let account = ["username": "bench", "password": UUID().uuidString]
+        _ = try await post("/auth/register", account, token: nil)
+        let login = try await post("/auth/login", account, token: nil)
+        return try JSONDecoder().decode(Login.self, from: login).accessToken
+    }
+
+    func makeRooms(_ count: Int, token: String) async throws -> [String] {
+        var rooms: [String] = []
+        for number in 0..<count {
+            let room = try await post("/rooms", ["name": "Bench \(number)", "type": "public"], token: token)
+            rooms.append(try JSONDecoder().decode(Room.self, from: room).roomId)
+        }
+        return rooms
+    }
+
+    /// Reads a room's whole log.
+    func log(of room: String, caller: PostRequest.Caller) async throws -> RoomLog {
+        var log = RoomLog()
+        var head = 0
+        while true {
+            var request = HTTPClientRequest(
+                url: "\(stack.messageServers[0].url)/api/v1/rooms/\(room)/events?after=\(head)&limit=100")
+            switch caller {
+            case .userID(let id): request.headers.add(name: "X-User-Id", value: String(id))
+            case .token(let token): request.headers.add(name: "Authorization", value: "Bearer \(token)")
+            }
+            let page = try JSONDecoder().decode(Page.self, from: try await answer(to: request))
+            for event in page.items {
+                log.gaps += abs(event.seq - head - 1)
+                head = event.seq
+                if let id = event.clientMessageId { log.clientMessageIDs.append(id) }
+            }
+            guard page.hasMore, !page.items.isEmpty else { return log }
+        }
+    }
+
+    private func post(_ path: String, _ body: [String: String], token: String?) async throws -> Data {
+        var request = HTTPClientRequest(url: "\(stack.systemServer.url)/api/v1\(path)")
+        request.method = .POST
+        request.headers.add(name: "Content-Type", value: "application/json")
+        if let token { request.headers.add(name: "Authorization", value: "Bearer \(token)") }
+        request.body = .bytes(ByteBuffer(bytes: try JSONEncoder().encode(body)))
+        return try await answer(to: request)
+    }
+
+    private func answer(to request: HTTPClientRequest) async throws -> Data {
+        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(30))
+        let body = Data((try await response.body.collect(upTo: 16 * 1024 * 1024)).readableBytesView)
+        guard (200..<300).contains(response.status.code) else {
+            throw LocalStackError("\(request.url): \(response.status.code) \(String(decoding: body, as: UTF8.self))")
+        }
+        return body
+    }
+}

@@ -1,0 +1,87 @@
+import NIOCore
+
+/// The score of a fanout bench. Lives on the bench's event loop.
+final class FanoutBoard {
+    struct Room {
+        var sockets = 0
+        var accepted = 0
+        var delivered = 0
+    }
+
+    var rooms: [Room]
+    var posters: [ChatHTTPClient] = []
+    var latency = LatencyHistogram()
+    var duplicates = 0
+    var errors: [String: Int] = [:]
+    /// Posts that have not been answered yet.
+    var unanswered = 0
+    /// Called after each delivery and each answer once posting has ended.
+    var onProgress: (() -> Void)?
+
+    init(rooms: Int) {
+        self.rooms = Array(repeating: Room(), count: rooms)
+    }
+
+    var isComplete: Bool {
+        unanswered == 0 && rooms.allSatisfy { $0.delivered >= $0.accepted * $0.sockets }
+    }
+
+    var outcome: FanoutLoad.Outcome {
+        let due = rooms.reduce(0) { $0 + $1.accepted * $1.sockets }
+        let delivered = rooms.reduce(0) { $0 + $1.delivered }
+        return FanoutLoad.Outcome(
+            accepted: rooms.reduce(0) { $0 + $1.accepted }, delivered: delivered, losses: max(0, due - delivered),
+            duplicates: duplicates, latency: latency, errors: errors)
+    }
+
+    func note(error: String) {
+        errors[error, default: 0] += 1
+    }
+}
+
+/// One socket of a fanout bench: every event must be the next of its room.
+final class FanoutSocket {
+    private let room: Int
+    private let board: FanoutBoard
+    private let ready: EventLoopPromise<Void>
+    private var cursor: Int?
+
+    init(room: Int, board: FanoutBoard, ready: EventLoopPromise<Void>) {
+        self.room = room
+        self.board = board
+        self.ready = ready
+    }
+
+    func handle(_ event: ChatWebSocketClient.Event) {
+        switch event {
+        case .text(let text): take(FrameFields(text))
+        case .closed(let code):
+            let reason = "socket closed with \(code.map(String.init) ?? "no code")"
+            ready.fail(ChatWebSocketClient.Refused(description: reason))
+            // At the end of the bench the stack is stopped with the sockets still open.
+            if board.onProgress == nil || !board.isComplete { board.note(error: reason) }
+        }
+    }
+
+    private func take(_ fields: FrameFields) {
+        guard let seq = fields.seq else { return }
+        // The first frame is `ready`, with the room's head.
+        guard let cursor else {
+            self.cursor = seq
+            board.rooms[room].sockets += 1
+            return ready.succeed()
+        }
+        guard seq > cursor else {
+            board.duplicates += 1
+            return
+        }
+        if seq > cursor + 1 { board.note(error: "gap in what a socket got") }
+        self.cursor = seq
+        board.rooms[room].delivered += 1
+        if let sent = fields.sentNanos, sent > 0 {
+            let now = NIODeadline.now().uptimeNanoseconds
+            board.latency.record(nanoseconds: now > sent ? now - sent : 0)
+        }
+        board.onProgress?()
+    }
+}

@@ -1,0 +1,33 @@
+import ArgumentParser
+import ChatStorage
+import CommonUtil
+import Foundation
+import Logging
+import PostgresClient
+
+/// `chat migrate`: brings a database up to date before the servers of a new release start. They would do it, too.
+struct MigrateCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "migrate", abstract: "Brings the database of CHAT_DATABASE_URL up to date.")
+
+    func run() async throws {
+        let client: PostgresClient
+        do {
+            let settings = try await ConfigurationSource(
+                arguments: ["chat"], environment: ProcessInfo.processInfo.environment)
+            var configuration = try PostgresConfiguration(url: settings.value(Settings.databaseURL))
+            configuration.applicationName = "chat-migrate"
+            client = PostgresClient(
+                configuration: configuration, logger: Logger(label: "chat") { _ in SwiftLogNoOpLogHandler() })
+        } catch let error as ConfigurationError {
+            Terminal.complain("\(error)")
+            throw ExitCode(ConfigurationError.exitCode)
+        }
+        let applied = try await ChatSchema.migrate(client)
+        await client.close()
+        Terminal.say(
+            applied.isEmpty
+                ? "The database is up to date."
+                : "Applied: \(applied.map(String.init).joined(separator: ", ")).")
+    }
+}

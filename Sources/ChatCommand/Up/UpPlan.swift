@@ -1,0 +1,52 @@
+import ChatLocalStack
+import CommonUtil
+import Foundation
+
+/// What `chat up` is going to do, from its options and the environment. Decides, starts nothing.
+struct UpPlan: Sendable {
+    /// An absolute path.
+    var folder: String
+    var authMode: AuthMode
+    var ports: [ServerKind: Int]
+    /// The URL of an external PostgreSQL; nil for a private one.
+    var externalDatabase: String?
+    /// The URL of an external Redis; nil for a private one.
+    var externalRedis: String?
+    /// `CHAT_…` variables of the person's environment that go to the servers as they are.
+    var handedOn: [String: String]
+
+    /// - Throws: ``ConfigurationError`` for a wrong value of a variable that is looked at here.
+    init(
+        trusted: Bool, dataFolder: String?, ports: [ServerKind: Int], environment: [String: String]
+    ) async throws {
+        let settings = try await ConfigurationSource(arguments: ["chat"], environment: environment)
+        func isSet(_ name: String) -> Bool { environment[name].map { !$0.isEmpty } ?? false }
+
+        let folder = try dataFolder ?? settings.value(Settings.dataDirectory)
+        self.folder = URL(fileURLWithPath: folder).standardizedFileURL.path
+        self.ports = ports
+        authMode = trusted ? .trusted : try settings.value(Settings.authMode)
+        externalDatabase =
+            isSet(Settings.databaseURL.name) ? try settings.value(Settings.databaseURL) : nil
+        externalRedis = isSet(Settings.redisURL.name) ? try settings.value(Settings.redisURL) : nil
+        // Only names that are known: a server would warn of a misspelt one three times, so it is told here once.
+        handedOn = environment.filter { Settings.names.contains($0.key) && !$0.value.isEmpty }
+    }
+
+    func port(_ kind: ServerKind) -> Int { ports[kind] ?? kind.defaultPort }
+
+    func url(_ kind: ServerKind) -> String { "http://localhost:\(port(kind))" }
+
+    /// The environment of the three servers.
+    func serverEnvironment(databaseURL: String, redisURL: String) -> [String: String] {
+        var environment = handedOn
+        environment[Settings.databaseURL.name] = databaseURL
+        environment[Settings.redisURL.name] = redisURL
+        environment[Settings.authMode.name] = authMode.rawValue
+        environment[Settings.dataDirectory.name] = folder
+        if environment[Settings.jwksURL.name] == nil {
+            environment[Settings.jwksURL.name] = "http://127.0.0.1:\(port(.system))/.well-known/jwks.json"
+        }
+        return environment
+    }
+}

@@ -1,0 +1,53 @@
+import CommonUtil
+
+/// The little that delivery needs to know of an event's JSON, found without decoding the rest.
+///
+/// An event passes through a WebSocket server as the bytes that were published. This one pass checks that they are
+/// one JSON object in valid UTF-8, and picks up `seq`, `eventType` and `userId` where they stand at its top level.
+public struct EventEnvelope: Equatable, Sendable {
+    /// Largest event that is passed on, in bytes.
+    public static let maximumSize = 65_536
+
+    public let seq: Seq?
+    /// `nil` for none or for a type that is not ours; such an event is passed on as it is.
+    public let type: EventType?
+    public let userID: UserID?
+
+    /// - Returns: `nil` where the bytes are no JSON object, no UTF-8, or larger than ``maximumSize``.
+    public init?(_ json: UnsafeRawBufferPointer) {
+        guard json.count <= Self.maximumSize, Self.isUTF8(json) else { return nil }
+        var scanner = JSONScanner(json)
+        var seq: Seq?
+        var type: EventType?
+        var userID: UserID?
+        let isObject = scanner.object { key, value in
+            switch key.count {
+            case EventKey.seq.utf8.count where key.elementsEqual(EventKey.seq.utf8):
+                seq = Self.integer(value)
+            case EventKey.userID.utf8.count where key.elementsEqual(EventKey.userID.utf8):
+                userID = Self.integer(value).map(UserID.init(_:))
+            case EventKey.eventType.utf8.count where key.elementsEqual(EventKey.eventType.utf8):
+                type = EventType(rawValue: String(decoding: value.dropFirst().dropLast(), as: UTF8.self))
+            default:
+                break
+            }
+        }
+        guard isObject, scanner.isAtEnd else { return nil }
+        self.seq = seq
+        self.type = type
+        self.userID = userID
+    }
+
+    public init?(_ json: [UInt8]) {
+        guard let envelope = json.withUnsafeBytes({ EventEnvelope($0) }) else { return nil }
+        self = envelope
+    }
+
+    private static func integer(_ text: Slice<UnsafeRawBufferPointer>) -> Int64? {
+        Int64(String(decoding: text, as: UTF8.self)).flatMap { $0 > 0 ? $0 : nil }
+    }
+
+    private static func isUTF8(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        (try? UTF8Span(validating: bytes.bindMemory(to: UInt8.self).span)) != nil
+    }
+}

@@ -1,0 +1,40 @@
+import CommonUtil
+
+/// What a client may say over its socket.
+public enum ClientFrame: Equatable, Sendable {
+    case ping
+    case typing(Bool)
+    case read(Seq)
+    /// A fresh token for the open socket.
+    case auth(token: String)
+
+    private enum Kind: String, CaseIterable {
+        case ping, typing, read, auth
+    }
+
+    /// Longest token that is looked at, in characters.
+    private static let maximumTokenLength = 4096
+
+    /// - Throws: what the `error` event tells the client.
+    public init(text: [UInt8]) throws(FrameError) {
+        var fields: FieldReader
+        do {
+            fields = try FieldReader(body: text)
+        } catch {
+            throw FrameError(.malformedFrame, error.detail)
+        }
+        guard case .string(let name)? = fields.optionalValue(EventKey.type), let kind = Kind(rawValue: name) else {
+            let known = Kind.allCases.map(\.rawValue).joined(separator: ", ")
+            throw FrameError(.unknownType, "\(EventKey.type) must be one of \(known)")
+        }
+        let frame: ClientFrame? =
+            switch kind {
+            case .ping: .ping
+            case .typing: fields.bool(EventKey.typing).map { .typing($0) }
+            case .read: fields.integer(EventKey.seq, in: 0...Seq.max).map { .read($0) }
+            case .auth: fields.string(EventKey.token, length: 1...Self.maximumTokenLength).map { .auth(token: $0) }
+            }
+        guard let frame, fields.errors.isEmpty else { throw FrameError(.invalidField, fields.incomplete.detail) }
+        self = frame
+    }
+}

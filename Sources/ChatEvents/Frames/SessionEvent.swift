@@ -1,0 +1,76 @@
+import CommonUtil
+
+/// What a server tells one session about the session itself.
+public enum SessionEvent: Equatable, Sendable {
+    /// The first frame. `seq` is the room's head.
+    case ready(sessionID: String, RoomID, UserID?, seq: Seq, heartbeatSeconds: Int64)
+    /// Everything after the session's `lastSeq` up to `seq` has been sent; what follows is live.
+    case caughtUp(RoomID, seq: Seq)
+    case tokenExpiring(expiresAt: Timestamp)
+    /// This server is about to close; come back so many milliseconds after it has.
+    case reconnect(afterMs: Int64, reason: String)
+    case pong
+    /// A client frame that could not be taken. The socket stays open.
+    case error(FrameError)
+}
+
+/// Why a client frame was not taken.
+public struct FrameError: Error, Equatable, Sendable {
+    public enum Code: String, Sendable {
+        case malformedFrame = "malformed_frame"
+        case unknownType = "unknown_type"
+        case invalidField = "invalid_field"
+        case wrongUser = "wrong_user"
+        case invalidToken = "invalid_token"
+        case notAllowed = "not_allowed"
+        case unavailable
+    }
+
+    public let code: Code
+    public let message: String
+
+    public init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+}
+
+extension SessionEvent: JSONEncodable {
+    public func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member(EventKey.eventType, type.rawValue)
+            switch self {
+            case .ready(let sessionID, let roomID, let userID, let seq, let heartbeatSeconds):
+                writer.member(EventKey.sessionID, sessionID)
+                writer.member(EventKey.roomID, roomID.rawValue)
+                writer.member(EventKey.userID, ifPresent: userID?.rawValue)
+                writer.member(EventKey.seq, seq)
+                writer.member(EventKey.heartbeatSeconds, heartbeatSeconds)
+            case .caughtUp(let roomID, let seq):
+                writer.member(EventKey.roomID, roomID.rawValue)
+                writer.member(EventKey.seq, seq)
+            case .tokenExpiring(let expiresAt):
+                writer.member(EventKey.expiresAt, expiresAt)
+            case .reconnect(let afterMs, let reason):
+                writer.member(EventKey.afterMs, afterMs)
+                writer.member(EventKey.reason, reason)
+            case .pong:
+                break
+            case .error(let error):
+                writer.member(EventKey.code, error.code.rawValue)
+                writer.member(EventKey.message, error.message)
+            }
+        }
+    }
+
+    private var type: EventType {
+        switch self {
+        case .ready: .ready
+        case .caughtUp: .caughtUp
+        case .tokenExpiring: .tokenExpiring
+        case .reconnect: .reconnect
+        case .pong: .pong
+        case .error: .error
+        }
+    }
+}

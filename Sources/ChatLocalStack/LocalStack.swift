@@ -1,0 +1,115 @@
+import Foundation
+import Logging
+
+/// The whole system in private processes on free loopback ports: PostgreSQL, Redis, one system server and any number
+/// of message and WebSocket servers. For benches, the fault suite and integration tests.
+public final class LocalStack: Sendable {
+    public struct Configuration: Sendable {
+        public var messageServers: Int
+        public var webSocketServers: Int
+        /// Variables of the contract for all servers, for instance `CHAT_AUTH_MODE`.
+        public var environment: [String: String]
+        public var durability: LocalPostgres.Durability
+        public var postgresSettings: [String: String]
+        public var buildFolder: String
+        /// Where data and logs go; nil for a temporary folder that `stop()` removes.
+        public var folder: String?
+
+        public init(
+            messageServers: Int = 1, webSocketServers: Int = 1, environment: [String: String] = [:],
+            durability: LocalPostgres.Durability = .relaxed, postgresSettings: [String: String] = [:],
+            buildFolder: String = BuildFolder.current, folder: String? = nil
+        ) {
+            self.messageServers = messageServers
+            self.webSocketServers = webSocketServers
+            self.environment = environment
+            self.durability = durability
+            self.postgresSettings = postgresSettings
+            self.buildFolder = buildFolder
+            self.folder = folder
+        }
+    }
+
+    public let folder: String
+    public let postgres: LocalPostgres
+    public let redis: LocalRedis
+    public let systemServer: LocalServer
+    public let messageServers: [LocalServer]
+    public let webSocketServers: [LocalServer]
+    private let removesFolder: Bool
+
+    /// Chooses folders and ports; starts nothing.
+    public init(_ configuration: Configuration = Configuration(), logger: Logger = Logger(label: "local-stack")) throws
+    {
+        let folder = try configuration.folder ?? PrivateFolder.temporary(prefix: "chat-stack")
+        self.folder = folder
+        removesFolder = configuration.folder == nil
+        try PrivateFolder.create(folder, mode: 0o711)
+        try PrivateFolder.create("\(folder)/data", mode: 0o700)
+        let postgres = try LocalPostgres(
+            .init(
+                folder: "\(folder)/postgres", port: FreePort.next(), durability: configuration.durability,
+                authentication: .trust, settings: configuration.postgresSettings), logger: logger)
+        let redis = try LocalRedis(
+            .init(folder: "\(folder)/redis", port: FreePort.next(), authentication: .trust), logger: logger)
+        let systemPort = try FreePort.next()
+        let environment = [
+            "CHAT_DATABASE_URL": postgres.url, "CHAT_REDIS_URL": redis.url, "CHAT_DATA_DIR": "\(folder)/data",
+            "CHAT_JWKS_URL": "http://127.0.0.1:\(systemPort)/.well-known/jwks.json",
+        ].merging(configuration.environment) { _, new in new }
+        func server(_ kind: ServerKind, port: Int, log: String) -> LocalServer {
+            LocalServer(
+                .init(
+                    kind, port: port, environment: environment, logFile: "\(folder)/\(log).log",
+                    buildFolder: configuration.buildFolder), logger: logger)
+        }
+        self.postgres = postgres
+        self.redis = redis
+        systemServer = server(.system, port: systemPort, log: ServerKind.system.logName)
+        messageServers = try (1...max(1, configuration.messageServers)).map {
+            server(.message, port: try FreePort.next(), log: "\(ServerKind.message.logName)-\($0)")
+        }
+        webSocketServers = try (1...max(1, configuration.webSocketServers)).map {
+            server(.webSocket, port: try FreePort.next(), log: "\(ServerKind.webSocket.logName)-\($0)")
+        }
+    }
+
+    /// Starts the engines, then the system server, then the others at once; each is ready before the next begins.
+    /// What was started is stopped again if a later part fails.
+    public func start() async throws {
+        do {
+            async let postgresReady: Void = postgres.start()
+            async let redisReady: Void = redis.start()
+            _ = try await (postgresReady, redisReady)
+            try await systemServer.start()
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for server in messageServers + webSocketServers { group.addTask { try await server.start() } }
+                for try await _ in group {}
+            }
+        } catch {
+            await stopQuietly()
+            throw error
+        }
+    }
+
+    /// Stops all in reverse order and removes a temporary folder.
+    /// - Throws: the first thing that did not stop in good order; the rest is stopped all the same.
+    public func stop() async throws {
+        if let failure = await stopQuietly() { throw failure }
+    }
+
+    @discardableResult
+    private func stopQuietly() async -> (any Error)? {
+        var first: (any Error)?
+        func note(_ step: () async throws -> Void) async {
+            do { try await step() } catch { first = first ?? error }
+        }
+        for server in webSocketServers.reversed() + messageServers.reversed() + [systemServer] {
+            await note { try await server.stop() }
+        }
+        await note { try await redis.stop() }
+        await note { try await postgres.stop() }
+        if removesFolder { PrivateFolder.remove(folder) }
+        return first
+    }
+}

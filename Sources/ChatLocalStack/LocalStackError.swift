@@ -1,0 +1,15 @@
+/// Why a private engine or server could not be found, started or reached, in words for the person at the terminal.
+public struct LocalStackError: Error, Equatable, CustomStringConvertible {
+    public let description: String
+
+    public init(_ description: String) {
+        self.description = description
+    }
+}
+
+extension LocalStackError {
+    /// The error of a failed system call, from the current `errno`.
+    static func systemCall(_ name: String, errno code: Int32) -> LocalStackError {
+        LocalStackError("\(name): \(describe(errno: code))")
+    }
+}

@@ -1,0 +1,30 @@
+import Foundation
+import Synchronization
+
+/// Loopback TCP ports that nobody uses.
+public enum FreePort {
+    private static let given = Mutex<Set<Int>>([])
+
+    // Below the range from which Linux takes the local ports of outgoing connections (32768 and up): a port of that
+    // range could be taken by any client in the moment before the server binds it, or while it restarts.
+    private static let range = 15_000..<32_000
+
+    /// A free port, never the same twice in one process.
+    /// - Throws: `LocalStackError` if none is found.
+    public static func next() throws -> Int {
+        for _ in 0..<1000 {
+            let port = Int.random(in: range)
+            guard given.withLock({ $0.insert(port).inserted }) else { continue }
+            if isFree(port) { return port }
+        }
+        throw LocalStackError("No free TCP port on 127.0.0.1 between \(range.lowerBound) and \(range.upperBound)")
+    }
+
+    /// Whether nothing listens on this port on the loopback address now.
+    public static func isFree(_ port: Int) -> Bool {
+        guard let socket = try? TCPSocket() else { return false }
+        // As servers do, so that connections that linger in TIME_WAIT are no obstacle.
+        socket.setReuseAddress()
+        return socket.bind(port: port)
+    }
+}

@@ -1,0 +1,104 @@
+import Foundation
+import Logging
+
+/// One of our three servers as a child process.
+public actor LocalServer {
+    public struct Configuration: Sendable {
+        public var kind: ServerKind
+        public var port: Int
+        /// Variables of the contract; `CHAT_HOST` and `CHAT_PORT` are added.
+        public var environment: [String: String]
+        public var logFile: String
+        public var buildFolder: String
+
+        public init(
+            _ kind: ServerKind, port: Int, environment: [String: String], logFile: String,
+            buildFolder: String = BuildFolder.current
+        ) {
+            self.kind = kind
+            self.port = port
+            self.environment = environment
+            self.logFile = logFile
+            self.buildFolder = buildFolder
+        }
+    }
+
+    public nonisolated let configuration: Configuration
+    private let logger: Logger
+    private var process: LocalProcess?
+
+    public init(_ configuration: Configuration, logger: Logger = Logger(label: "server")) {
+        self.configuration = configuration
+        self.logger = logger
+    }
+
+    public nonisolated var kind: ServerKind { configuration.kind }
+    public nonisolated var port: Int { configuration.port }
+    /// `http://127.0.0.1:port`
+    public nonisolated var url: String { "http://127.0.0.1:\(port)" }
+    /// `ws://127.0.0.1:port/ws/chat`; of use with a WebSocket server.
+    public nonisolated var webSocketURL: String { "ws://127.0.0.1:\(port)/ws/chat" }
+
+    /// Starts the server and waits until `GET /health/ready` answers 200.
+    /// - Throws: `LocalStackError` with its last log lines if it does not; `CancellationError`.
+    public func start(timeout: Duration = .seconds(30)) async throws {
+        let process = try launch()
+        let port = port
+        try await Readiness.wait(for: process, named: kind.rawValue, timeout: timeout) {
+            try HTTPProbe.get(port: port, path: "/health/ready", timeout: .seconds(2)).status == 200
+        }
+        logger.info("\(kind.rawValue) is ready", metadata: ["port": "\(port)"])
+    }
+
+    /// Starts the server without waiting for anything, for instance while its database is away.
+    @discardableResult
+    public func launch() throws -> LocalProcess {
+        if let process, process.isRunning { return process }
+        var environment = ChildEnvironment.inherited
+        environment.merge(configuration.environment) { _, new in new }
+        environment["CHAT_HOST"] = "127.0.0.1"
+        environment["CHAT_PORT"] = String(port)
+        let executable = "\(configuration.buildFolder)/\(kind.rawValue)"
+        guard access(executable, X_OK) == 0 else {
+            throw LocalStackError("\(executable) is not built (swift build --product \(kind.rawValue))")
+        }
+        let process = try LocalProcess(.init(executable, environment: environment, logFile: configuration.logFile))
+        self.process = process
+        return process
+    }
+
+    /// `SIGTERM`, on which the server drains.
+    /// - Throws: `LocalStackError` if it does not exit with 0 in time; `CancellationError`.
+    public func stop(timeout: Duration = .seconds(30)) async throws {
+        guard let process else { return }
+        self.process = nil
+        let status = try await process.stop(timeout: timeout)
+        guard status == .exited(0) else {
+            throw LocalStackError(
+                (["\(kind.rawValue) did not stop in good order: it \(status). Last lines of its log:"]
+                    + process.logTail()).joined(separator: "\n  "))
+        }
+    }
+
+    /// Ends it at once, as a crash does.
+    public func kill() async throws {
+        guard let process else { return }
+        self.process = nil
+        process.kill()
+        _ = try await process.waitForExit()
+    }
+
+    /// Freezes it: connections stay open and nothing answers.
+    public func pause() { process?.pause() }
+
+    /// Lets a paused one go on.
+    public func resume() { process?.resume() }
+
+    /// The running server, for instance to wait for its unexpected end.
+    public var running: LocalProcess? { process }
+
+    /// The last lines of its log.
+    public nonisolated func logTail(_ count: Int = 20) -> [String] {
+        TextTail.lines(count, of: configuration.logFile)
+    }
+}

@@ -1,0 +1,44 @@
+import ChatEventBus
+import ChatStorage
+import CommonAuth
+import CommonServer
+import CommonUtil
+import NIOCore
+import PostgresClient
+import RedisClient
+
+/// Puts the message server together.
+func buildMessageServer(_ environment: ServerEnvironment) async throws -> ServerParts {
+    let configuration = environment.configuration
+    let logger = environment.logger
+    _ = try configuration.value(Settings.limitPosts)
+    let postgres = try PostgresClient.chat(configuration, name: environment.name, logger: logger)
+    let redis = RedisClient(
+        configuration: try .chat(configuration, name: environment.name),
+        eventLoop: environment.eventLoopGroup.next(), logger: logger)
+    let keys = RemoteKeys(url: try configuration.value(Settings.jwksURL), logger: logger)
+    let tokens = TokenVerifier(keys: keys)
+
+    let publisher = EventPublisher(redis: redis, logger: logger)
+    let writer = MessageWriter(
+        client: postgres, isOpen: environment.authMode == .trusted, logger: logger,
+        onCommit: { publisher.publish($0) })
+    let database = ChatDatabase(postgres)
+    let rooms = RoomRepository(database)
+    let messages = MessageService(
+        writer: writer, messages: MessageRepository(database), log: EventLog(database), rooms: rooms,
+        reader: RoomReader(rooms: rooms, authMode: environment.authMode), authMode: environment.authMode)
+
+    let isTokenMode = environment.authMode == .token
+    var routes = Routes(authenticator: Authenticator(mode: environment.authMode, verifier: isTokenMode ? tokens : nil))
+    MessageRoutes.add(to: &routes, messages)
+
+    let health = HealthRegistry()
+    health.register(postgres)
+    health.register(redis)
+    if isTokenMode { health.register(tokens) }
+    return ServerParts(
+        routes: routes, health: health,
+        services: [postgres, redis, publisher, writer] + (isTokenMode ? [keys] : []),
+        beforeServing: [{ try await ChatSchema.migrateWhenReachable(postgres, logger: logger) }])
+}

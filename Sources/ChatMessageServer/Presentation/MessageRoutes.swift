@@ -1,0 +1,40 @@
+import ChatEvents
+import CommonAuth
+import CommonServer
+import CommonUtil
+import Hummingbird
+
+/// The message server's part of the REST interface.
+enum MessageRoutes {
+    static func add(to routes: inout Routes, _ messages: MessageService) {
+        routes.post("/api/v1/messages", authenticated: true) { request, context in
+            let senderID = try context.requireUser().userID
+            let draft = try PostRequest.draft(try await request.fields(context), senderID: senderID)
+            let (message, isNew) = try await messages.post(draft)
+            return Response(json: message, status: isNew ? .created : .ok)
+        }
+        routes.get("/api/v1/messages/{id}", authenticated: true) { _, context in
+            Response(json: try await messages.message(context.messageID(), for: context.requireUser().userID))
+        }
+        routes.get("/api/v1/rooms/{id}/messages", authenticated: true) { request, context in
+            var query = QueryReader(request)
+            let before = query.optionalInteger("before", in: 0...Seq.max)
+            let after = query.optionalInteger("after", in: 0...Seq.max)
+            let limit = query.pageLimit()
+            try query.finish()
+            return Response(
+                json: try await messages.history(
+                    of: context.roomID(), for: context.requireUser().userID, before: before, after: after,
+                    limit: limit))
+        }
+        routes.get("/api/v1/rooms/{id}/events", authenticated: true) { request, context in
+            var query = QueryReader(request)
+            let after = query.optionalInteger("after", in: 0...Seq.max) ?? 0
+            let limit = query.pageLimit()
+            try query.finish()
+            return Response(
+                json: try await messages.events(
+                    of: context.roomID(), for: context.requireUser().userID, after: after, limit: limit))
+        }
+    }
+}

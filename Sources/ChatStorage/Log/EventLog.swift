@@ -1,0 +1,95 @@
+import ChatEvents
+import CommonUtil
+import PostgresClient
+
+/// A room's log: new messages and all other events, merged by `seq`. The only truth about what happened in a room.
+public struct EventLog: Sendable {
+    private let database: ChatDatabase
+
+    public init(_ database: ChatDatabase) { self.database = database }
+
+    /// Reads on from a cursor, ascending and without a gap. An event about a message tells its present content.
+    /// - Returns: at most `limit` events, and whether there are more.
+    public func events(
+        of roomID: RoomID, after seq: Seq, limit: Int
+    ) async throws -> (events: [RoomEvent], hasMore: Bool) {
+        let rows = try await database.query(Self.select, .text(roomID.rawValue), .int8(seq), .int8(limit + 1))
+        return (try rows.prefix(limit).map { try Self.event($0, of: roomID) }, rows.count > limit)
+    }
+
+    static func parameters(for event: RoomEvent) -> [PostgresParameter] {
+        var user: UserID?
+        var role: MemberRole?
+        var name: String?
+        var message: Message?
+        let actorID: UserID
+        let at: Timestamp
+        switch event.change {
+        case .memberJoined(let userID, let newRole, let by, let time),
+            .memberRoleChanged(let userID, let newRole, let by, let time):
+            (user, role, actorID, at) = (userID, newRole, by, time)
+        case .memberLeft(let userID, let by, let time):
+            (user, actorID, at) = (userID, by, time)
+        case .roomUpdated(let newName, let by, let time), .roomArchived(let newName, let by, let time):
+            (name, actorID, at) = (newName, by, time)
+        case .message(let changed), .messageEdited(let changed), .messageDeleted(let changed):
+            (message, actorID, at) = (changed, changed.senderID, changed.updatedAt ?? changed.sentAt)
+        }
+        return [
+            .text(event.roomID.rawValue), .int8(event.seq), .text(event.change.type.rawValue),
+            .int8(actorID.rawValue), .timestamptz(at), .int8(user?.rawValue), .text(role?.rawValue), .text(name),
+            .int8(message?.messageID.rawValue),
+        ]
+    }
+
+    private static func event(_ row: PostgresRow, of roomID: RoomID) throws -> RoomEvent {
+        let type = try row.word(column: 1, as: EventType.self)
+        return RoomEvent(roomID: roomID, seq: try row.decode(column: 0), change: try change(row, type: type))
+    }
+
+    private static func change(_ row: PostgresRow, type: EventType) throws -> RoomChange {
+        let messageColumn = 7
+        switch type {
+        case .message: return .message(try Message(row, from: messageColumn))
+        case .messageEdited: return .messageEdited(try Message(row, from: messageColumn))
+        case .messageDeleted: return .messageDeleted(try Message(row, from: messageColumn))
+        default: break
+        }
+        let by = try row.userID(column: 2)
+        let at = try row.timestamp(column: 3)
+        func user() throws -> UserID { try row.userID(column: 4) }
+        func role() throws -> MemberRole { try row.word(column: 5) }
+        func name() throws -> String { try row.decode(column: 6) }
+        switch type {
+        case .memberJoined: return .memberJoined(try user(), role: try role(), by: by, at: at)
+        case .memberLeft: return .memberLeft(try user(), by: by, at: at)
+        case .memberRoleChanged: return .memberRoleChanged(try user(), role: try role(), by: by, at: at)
+        case .roomUpdated: return .roomUpdated(name: try name(), by: by, at: at)
+        case .roomArchived: return .roomArchived(name: try name(), by: by, at: at)
+        default: throw PostgresError.decoding("a log never holds '\(type.rawValue)'")
+        }
+    }
+
+    static let insert = PostgresStatement(
+        """
+        INSERT INTO room_events (room_id, seq, type, actor_id, at, user_id, role, name, message_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        """)
+
+    /// Each half is read by its own (room_id, seq) index and stops after the limit.
+    private static let select = PostgresStatement(
+        """
+        SELECT log.seq, log.type, log.actor_id, log.at, log.user_id, log.role, log.name, \(Message.columns)
+        FROM (
+            (SELECT seq, '\(EventType.message.rawValue)' AS type, NULL::bigint AS actor_id, NULL::timestamptz AS at,
+                NULL::bigint AS user_id, NULL AS role, NULL AS name, message_id
+            FROM messages WHERE room_id = $1 AND seq > $2 ORDER BY seq LIMIT $3)
+            UNION ALL
+            (SELECT seq, type, actor_id, at, user_id, role, name, message_id
+            FROM room_events WHERE room_id = $1 AND seq > $2 ORDER BY seq LIMIT $3)
+            ORDER BY seq LIMIT $3
+        ) AS log
+        LEFT JOIN messages ON messages.message_id = log.message_id
+        ORDER BY log.seq
+        """)
+}

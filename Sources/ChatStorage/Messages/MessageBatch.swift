@@ -1,0 +1,43 @@
+import CommonUtil
+
+/// Gathers drafts for one transaction. Pure: no I/O.
+///
+/// A key may stand in a batch once, since the unique index would refuse the second row and with it the batch.
+/// Later drafts of a key follow the first one: they share its outcome.
+struct MessageBatch<Reply> {
+    struct Entry {
+        let draft: MessageDraft
+        let reply: Reply
+        /// Drafts of the same key that came while this one waited.
+        var followers: [(draft: MessageDraft, reply: Reply)] = []
+    }
+
+    private(set) var entries: [Entry] = []
+    private var entryOfKey: [IdempotencyKey: Int] = [:]
+
+    mutating func add(_ draft: MessageDraft, reply: Reply) {
+        guard let key = draft.idempotencyKey else {
+            entries.append(Entry(draft: draft, reply: reply))
+            return
+        }
+        if let index = entryOfKey[key] {
+            entries[index].followers.append((draft, reply))
+        } else {
+            entryOfKey[key] = entries.count
+            entries.append(Entry(draft: draft, reply: reply))
+        }
+    }
+
+    /// What a follower is told.
+    /// - Returns: `nil` where the first draft's outcome says nothing about it and it must be tried by itself: the first
+    ///   was refused, and the follower asks for something else.
+    static func outcome(of follower: MessageDraft, after leader: MessageDraft, _ outcome: PostOutcome) -> PostOutcome? {
+        let isSameRequest = follower.requestHash == leader.requestHash
+        switch outcome {
+        case .stored(let message), .repeated(let message):
+            return isSameRequest ? .repeated(message) : nil
+        case .refused:
+            return isSameRequest ? outcome : nil
+        }
+    }
+}

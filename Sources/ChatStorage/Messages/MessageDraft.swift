@@ -1,0 +1,55 @@
+import ChatEvents
+import CommonUtil
+import Crypto
+
+/// A message on its way into a room's log: checked in form, not yet against the room.
+public struct MessageDraft: Equatable, Sendable {
+    public let roomID: RoomID
+    public let senderID: UserID
+    public let type: MessageType
+    /// Canonical JSON text.
+    public let contentJSON: String
+    public let replyToMessageID: MessageID?
+    /// The sender's own key for this message: the same key is the same message, for ever.
+    public let clientMessageID: String?
+    /// Tells whether a repeated key comes with the same request. Stored with the key, since an edit changes the
+    /// content but not what was asked for. Empty without a key.
+    public let requestHash: [UInt8]
+
+    public init(
+        roomID: RoomID, senderID: UserID, type: MessageType, contentJSON: String,
+        replyToMessageID: MessageID? = nil, clientMessageID: String? = nil
+    ) {
+        self.roomID = roomID
+        self.senderID = senderID
+        self.type = type
+        self.contentJSON = contentJSON
+        self.replyToMessageID = replyToMessageID
+        self.clientMessageID = clientMessageID
+        requestHash =
+            clientMessageID == nil
+            ? [] : Self.hash(roomID: roomID, type: type, contentJSON: contentJSON, replyTo: replyToMessageID)
+    }
+
+    /// What makes two posts with one key the same post.
+    var idempotencyKey: IdempotencyKey? {
+        clientMessageID.map { IdempotencyKey(senderID: senderID, clientMessageID: $0) }
+    }
+
+    private static func hash(
+        roomID: RoomID, type: MessageType, contentJSON: String, replyTo: MessageID?
+    ) -> [UInt8] {
+        var hash = SHA256()
+        for part in [roomID.rawValue, type.rawValue, replyTo?.description ?? "", contentJSON] {
+            hash.update(data: Array(part.utf8))
+            hash.update(data: [0])
+        }
+        return Array(hash.finalize())
+    }
+}
+
+/// What the unique index of the messages table is over.
+struct IdempotencyKey: Hashable, Sendable {
+    let senderID: UserID
+    let clientMessageID: String
+}

@@ -1,0 +1,127 @@
+import ChatEvents
+import CommonUtil
+import PostgresClient
+
+/// A room whose row this transaction has locked: the only place from which its members, roles, name and archive state
+/// change. Each change takes the next `seq`, so that changes and posts stand in one order.
+public struct LockedRoom: Sendable {
+    public private(set) var room: Room
+    /// When the lock was given: the time of this transaction's events.
+    public let now: Timestamp
+    /// What was appended so far; published by the caller once committed.
+    public private(set) var events: [RoomEvent] = []
+
+    private let transaction: PostgresTransaction
+
+    init(room: Room, now: Timestamp, transaction: PostgresTransaction) {
+        self.room = room
+        self.now = now
+        self.transaction = transaction
+    }
+
+    // MARK: Reading under the lock
+
+    public func member(_ userID: UserID) async throws -> RoomMember? {
+        try await transaction.query(Self.selectMember, .text(room.roomID.rawValue), .int8(userID.rawValue)).first
+            .map { try RoomMember($0) }
+    }
+
+    /// Who follows when the owner leaves: the admin, else the member, who is there longest.
+    public func successor(of ownerID: UserID) async throws -> UserID? {
+        try await transaction.query(Self.selectSuccessor, .text(room.roomID.rawValue), .int8(ownerID.rawValue)).first
+            .map { UserID(try $0.decode(column: 0, as: Int64.self)) }
+    }
+
+    // MARK: Changing
+
+    public mutating func join(_ userID: UserID, as role: MemberRole, by actorID: UserID) async throws {
+        try await append(
+            .memberJoined(userID, role: role, by: actorID, at: now),
+            Self.insertMember, [.int8(userID.rawValue), .text(role.rawValue)], memberCountChange: 1)
+    }
+
+    public mutating func leave(_ userID: UserID, by actorID: UserID) async throws {
+        try await append(
+            .memberLeft(userID, by: actorID, at: now), Self.deleteMember, [.int8(userID.rawValue)],
+            memberCountChange: -1)
+    }
+
+    public mutating func setRole(_ role: MemberRole, of userID: UserID, by actorID: UserID) async throws {
+        try await append(
+            .memberRoleChanged(userID, role: role, by: actorID, at: now),
+            Self.updateRole, [.int8(userID.rawValue), .text(role.rawValue)])
+    }
+
+    public mutating func rename(to name: String, by actorID: UserID) async throws {
+        try await append(.roomUpdated(name: name, by: actorID, at: now), Self.updateName, [.text(name)])
+    }
+
+    public mutating func archive(by actorID: UserID) async throws {
+        try await append(.roomArchived(name: room.name, by: actorID, at: now), Self.updateArchived, [.timestamptz(now)])
+    }
+
+    /// Who owns the room; no event of its own: it goes with the change of roles that tells it.
+    public mutating func setOwner(_ userID: UserID?) async throws {
+        _ = try await transaction.query(Self.updateOwner, .text(room.roomID.rawValue), .int8(userID?.rawValue))
+        room = room.changed(ownerID: .some(userID))
+    }
+
+    /// - Parameter parameters: of the statement, after the room's id.
+    private mutating func append(
+        _ change: RoomChange, _ statement: PostgresStatement, _ parameters: [PostgresParameter],
+        memberCountChange: Int = 0
+    ) async throws {
+        let event = RoomEvent(roomID: room.roomID, seq: room.lastSeq + 1, change: change)
+        _ = try await transaction.query(statement, [.text(room.roomID.rawValue)] + parameters)
+        _ = try await transaction.query(
+            Self.advance, .text(room.roomID.rawValue), .int8(event.seq), .timestamptz(now), .int8(memberCountChange))
+        _ = try await transaction.query(EventLog.insert, EventLog.parameters(for: event))
+        room = room.changed(by: event)
+        events.append(event)
+    }
+
+    static let selectMember = PostgresStatement(
+        "SELECT \(RoomMember.columns) FROM room_members WHERE room_id = $1 AND user_id = $2")
+    private static let selectSuccessor = PostgresStatement(
+        """
+        SELECT user_id FROM room_members WHERE room_id = $1 AND user_id <> $2
+        ORDER BY role = 'admin' DESC, joined_at, user_id LIMIT 1
+        """)
+    private static let insertMember = PostgresStatement(
+        "INSERT INTO room_members (room_id, user_id, role, joined_at) VALUES ($1, $2, $3, clock_timestamp())")
+    private static let deleteMember = PostgresStatement(
+        "DELETE FROM room_members WHERE room_id = $1 AND user_id = $2")
+    private static let updateRole = PostgresStatement(
+        "UPDATE room_members SET role = $3 WHERE room_id = $1 AND user_id = $2")
+    private static let updateName = PostgresStatement("UPDATE rooms SET name = $2 WHERE room_id = $1")
+    private static let updateArchived = PostgresStatement("UPDATE rooms SET archived_at = $2 WHERE room_id = $1")
+    private static let updateOwner = PostgresStatement("UPDATE rooms SET owner_id = $2 WHERE room_id = $1")
+    private static let advance = PostgresStatement(
+        """
+        UPDATE rooms SET last_seq = $2, active_at = $3, member_count = member_count + $4::bigint::integer
+        WHERE room_id = $1
+        """)
+}
+
+extension Room {
+    /// The room after an event of its log.
+    fileprivate func changed(by event: RoomEvent) -> Room {
+        switch event.change {
+        case .memberJoined: changed(memberCount: memberCount + 1, lastSeq: event.seq)
+        case .memberLeft: changed(memberCount: memberCount - 1, lastSeq: event.seq)
+        case .roomUpdated(let name, _, _): changed(name: name, lastSeq: event.seq)
+        case .roomArchived(_, _, let at): changed(lastSeq: event.seq, archivedAt: at)
+        case .memberRoleChanged, .message, .messageEdited, .messageDeleted: changed(lastSeq: event.seq)
+        }
+    }
+
+    fileprivate func changed(
+        name: String? = nil, ownerID: UserID?? = nil, memberCount: Int? = nil, lastSeq: Seq? = nil,
+        archivedAt: Timestamp? = nil
+    ) -> Room {
+        Room(
+            roomID: roomID, name: name ?? self.name, type: type, ownerID: ownerID ?? self.ownerID,
+            memberCount: memberCount ?? self.memberCount, lastSeq: lastSeq ?? self.lastSeq, createdAt: createdAt,
+            archivedAt: archivedAt ?? self.archivedAt)
+    }
+}

@@ -1,0 +1,143 @@
+import ChatEvents
+import CommonUtil
+import PostgresClient
+
+/// Rooms and who is in them. Whatever changes a room that exists goes through ``withLockedRoom(_:_:)``.
+public struct RoomRepository: Sendable {
+    private let database: ChatDatabase
+
+    public init(_ database: ChatDatabase) { self.database = database }
+
+    // MARK: Making
+
+    /// Makes a room with its first members, the maker as owner. This is no event: the log of a new room is empty.
+    /// - Parameter directPair: for a `direct` room, its two members: the room's second key.
+    /// - Returns: `nil` where a room of this id, or a direct room of this pair, exists.
+    public func insert(
+        _ roomID: RoomID, name: String, type: RoomType, ownerID: UserID?, memberIDs: [UserID],
+        directPair: DirectPair? = nil
+    ) async throws -> Room? {
+        try await database.query(
+            Self.insert, .text(roomID.rawValue), .text(name), .text(type.rawValue), .int8(ownerID?.rawValue),
+            .text(directPair?.key), .int8Array(memberIDs.map(\.rawValue))
+        ).first.map { try Room($0) }
+    }
+
+    // MARK: Reading
+
+    public func room(_ roomID: RoomID) async throws -> Room? {
+        try await database.query(Self.select, .text(roomID.rawValue)).first.map { try Room($0) }
+    }
+
+    public func directRoom(_ pair: DirectPair) async throws -> Room? {
+        try await database.query(Self.selectDirect, .text(pair.key)).first.map { try Room($0) }
+    }
+
+    /// - Returns: `nil` where there is no such room.
+    public func access(to roomID: RoomID, of userID: UserID?) async throws -> RoomAccess? {
+        try await database.query(Self.selectAccess, .text(roomID.rawValue), .int8(userID?.rawValue)).first.map { row in
+            let role = try row.decode(column: Room.columnCount, as: String?.self)
+            return RoomAccess(room: try Room(row), role: role.flatMap(MemberRole.init(rawValue:)))
+        }
+    }
+
+    public func member(_ userID: UserID, of roomID: RoomID) async throws -> RoomMember? {
+        try await database.query(LockedRoom.selectMember, .text(roomID.rawValue), .int8(userID.rawValue)).first
+            .map { try RoomMember($0) }
+    }
+
+    /// Members by user id, from the one after `userID` on.
+    public func members(of roomID: RoomID, after userID: UserID?, limit: Int) async throws -> [RoomMember] {
+        try await database.query(
+            Self.selectMembers, .text(roomID.rawValue), .int8(userID?.rawValue ?? 0), .int8(limit)
+        ).map { try RoomMember($0) }
+    }
+
+    /// The rooms of a user, newest activity first.
+    /// - Parameter last: the sort key of the last room of the page before.
+    public func rooms(
+        of userID: UserID, after last: (activeAt: Timestamp, roomID: RoomID)?, limit: Int
+    ) async throws -> [RoomSummary] {
+        try await database.query(
+            Self.selectSummaries, .int8(userID.rawValue),
+            .timestamptz(microsecondsSinceEpoch: last?.activeAt.microseconds), .text(last?.roomID.rawValue),
+            .int8(limit)
+        ).map { row in
+            let next = Room.columnCount
+            return RoomSummary(
+                room: try Room(row),
+                lastMessage: try Message(optional: row, from: next + 3),
+                lastReadSeq: try row.decode(column: next),
+                unreadCount: try row.decode(column: next + 1),
+                activeAt: try row.timestamp(column: next + 2))
+        }
+    }
+
+    /// Public rooms that are not archived and whose name begins with `prefix`, by name.
+    public func publicRooms(
+        prefix: String, after last: (name: String, roomID: RoomID)?, limit: Int
+    ) async throws -> [Room] {
+        let pattern = prefix.lowercased().replacing("\\", with: "\\\\").replacing("%", with: "\\%")
+            .replacing("_", with: "\\_")
+        return try await database.query(
+            Self.searchPublic, .text(pattern + "%"), .text(last?.name.lowercased() ?? ""),
+            .text(last?.roomID.rawValue ?? ""), .int8(limit)
+        ).map { try Room($0) }
+    }
+
+    /// The heads of these rooms' logs; rooms that are not there are left out.
+    public func heads(of roomIDs: [RoomID]) async throws -> [RoomID: Seq] {
+        let rows = try await database.query(Self.selectHeads, .textArray(roomIDs.map(\.rawValue)))
+        return Dictionary(
+            try rows.map { row in
+                let (roomID, lastSeq) = try row.decode(String.self, Int64.self)
+                return (RoomID(verified: roomID), lastSeq)
+            }, uniquingKeysWith: { $1 })
+    }
+
+    // MARK: Changing
+
+    /// Marks a room read; only ever forward, and never beyond its head.
+    /// - Returns: where the mark is now and whether it moved; `nil` for one who is no member.
+    public func markRead(
+        _ roomID: RoomID, by userID: UserID, upTo seq: Seq
+    ) async throws -> (lastReadSeq: Seq, moved: Bool)? {
+        try await database.query(
+            Self.updateRead, .text(roomID.rawValue), .int8(userID.rawValue), .int8(seq)
+        ).first.map { row in
+            let (before, after) = try row.decode(Int64.self, Int64.self)
+            return (after, after > before)
+        }
+    }
+
+    /// Runs `body` while no other change of this room, nor a post to it, can be under way.
+    /// - Returns: what `body` returned and the events it appended, now committed; `nil` where there is no such room.
+    public func withLockedRoom<Result: Sendable>(
+        _ roomID: RoomID, _ body: @escaping @Sendable (inout LockedRoom) async throws -> Result
+    ) async throws -> (result: Result, events: [RoomEvent])? {
+        try await database.withTransaction { transaction in
+            guard let row = try await transaction.query(Self.lock, .text(roomID.rawValue)).first else { return nil }
+            var lockedRoom = LockedRoom(
+                room: try Room(row), now: try row.timestamp(column: Room.columnCount), transaction: transaction)
+            let result = try await body(&lockedRoom)
+            return (result, lockedRoom.events)
+        }
+    }
+}
+
+/// The two users of a `direct` room; the same pair in either order.
+public struct DirectPair: Equatable, Sendable {
+    let key: String
+
+    public init(_ one: UserID, _ other: UserID) {
+        key = "\(min(one, other)):\(max(one, other))"
+    }
+}
+
+extension RoomRepository {
+    /// Makes a public room that nobody owns, named by its id, unless a room of that id is there: how rooms come to be
+    /// in `trusted` mode.
+    public func makeOpenRoom(_ roomID: RoomID) async throws {
+        _ = try await insert(roomID, name: roomID.rawValue, type: .public, ownerID: nil, memberIDs: [])
+    }
+}

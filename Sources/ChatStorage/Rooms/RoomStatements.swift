@@ -1,0 +1,79 @@
+import ChatEvents
+import PostgresClient
+
+extension RoomRepository {
+    static let insert = PostgresStatement(
+        """
+        WITH made AS (
+            INSERT INTO rooms (room_id, name, type, owner_id, direct_key, member_count)
+            VALUES ($1, $2, $3, $4, $5, cardinality($6::bigint[]))
+            ON CONFLICT DO NOTHING RETURNING *
+        ), joined AS (
+            INSERT INTO room_members (room_id, user_id, role)
+            SELECT made.room_id, user_id, CASE WHEN user_id = $4 THEN 'owner' ELSE 'member' END
+            FROM made, unnest($6::bigint[]) AS user_id
+        )
+        SELECT \(Room.columns) FROM made AS rooms
+        """)
+    static let select = PostgresStatement("SELECT \(Room.columns) FROM rooms WHERE room_id = $1")
+    static let selectDirect = PostgresStatement("SELECT \(Room.columns) FROM rooms WHERE direct_key = $1")
+    static let selectAccess = PostgresStatement(
+        """
+        SELECT \(Room.columns), room_members.role
+        FROM rooms LEFT JOIN room_members ON room_members.room_id = rooms.room_id AND room_members.user_id = $2
+        WHERE rooms.room_id = $1
+        """)
+    static let selectMembers = PostgresStatement(
+        """
+        SELECT \(RoomMember.columns) FROM room_members WHERE room_id = $1 AND user_id > $2
+        ORDER BY user_id LIMIT $3
+        """)
+    /// First the page, then what is costly, for its rooms only. Each unread count reads at most 1,000 index entries
+    /// after the mark, however long the room's history is.
+    static let selectSummaries = PostgresStatement(
+        """
+        SELECT \(Room.columns), rooms.last_read_seq, unread.count, rooms.active_at, \(Message.columns)
+        FROM (
+            SELECT rooms.*, room_members.last_read_seq
+            FROM room_members JOIN rooms USING (room_id)
+            WHERE room_members.user_id = $1
+                AND ($2::timestamptz IS NULL OR (rooms.active_at, rooms.room_id) < ($2, $3::text))
+            ORDER BY rooms.active_at DESC, rooms.room_id DESC LIMIT $4
+        ) AS rooms
+        CROSS JOIN LATERAL (
+            SELECT count(*) FROM (
+                SELECT FROM messages
+                WHERE room_id = rooms.room_id AND seq > rooms.last_read_seq AND sender_id <> $1 AND NOT is_deleted
+                LIMIT 1000
+            ) AS counted
+        ) AS unread
+        LEFT JOIN LATERAL (
+            SELECT * FROM messages WHERE room_id = rooms.room_id ORDER BY seq DESC LIMIT 1
+        ) AS messages ON true
+        ORDER BY rooms.active_at DESC, rooms.room_id DESC
+        """)
+    static let searchPublic = PostgresStatement(
+        """
+        SELECT \(Room.columns) FROM rooms
+        WHERE type = 'public' AND archived_at IS NULL AND lower(name) COLLATE "C" LIKE $1
+            AND (lower(name) COLLATE "C", room_id) > ($2::text COLLATE "C", $3::text)
+        ORDER BY lower(name) COLLATE "C", room_id LIMIT $4
+        """)
+    static let selectHeads = PostgresStatement("SELECT room_id, last_seq FROM rooms WHERE room_id = ANY ($1)")
+    static let updateRead = PostgresStatement(
+        """
+        UPDATE room_members SET last_read_seq = greatest(before.last_read_seq, least($3, before.last_seq))
+        FROM (
+            SELECT room_members.last_read_seq, rooms.last_seq
+            FROM room_members JOIN rooms USING (room_id)
+            WHERE room_id = $1 AND user_id = $2 FOR UPDATE OF room_members
+        ) AS before
+        WHERE room_id = $1 AND user_id = $2
+        RETURNING before.last_read_seq, room_members.last_read_seq
+        """)
+    /// `clock_timestamp()`: the time at which the lock was given, not that at which the waiting began.
+    static let lock = PostgresStatement(
+        """
+        SELECT \(Room.columns), clock_timestamp() FROM rooms WHERE room_id = $1 FOR NO KEY UPDATE
+        """)
+}

@@ -1,0 +1,71 @@
+import CommonUtil
+import PostgresClient
+
+/// The users of the platform.
+public struct UserRepository: Sendable {
+    private let database: ChatDatabase
+
+    public init(_ database: ChatDatabase) { self.database = database }
+
+    /// - Parameter username: folded to lower case by the caller.
+    /// - Returns: `nil` where the name is taken.
+    public func insert(username: String, displayName: String, passwordHash: String) async throws -> User? {
+        try await database.query(Self.insert, .text(username), .text(displayName), .text(passwordHash)).first
+            .map(Self.user)
+    }
+
+    public func user(_ userID: UserID) async throws -> User? {
+        try await database.query(Self.select, .int8(userID.rawValue)).first.map(Self.user)
+    }
+
+    public func credentials(username: String) async throws -> Credentials? {
+        try await database.query(Self.selectCredentials, .text(username)).first.map { row in
+            let (userID, passwordHash) = try row.decode(Int64.self, String.self)
+            return Credentials(userID: UserID(userID), passwordHash: passwordHash)
+        }
+    }
+
+    public func setPasswordHash(_ passwordHash: String, of userID: UserID) async throws {
+        _ = try await database.query(Self.updatePasswordHash, .int8(userID.rawValue), .text(passwordHash))
+    }
+
+    public func setDisplayName(_ displayName: String, of userID: UserID) async throws -> User? {
+        try await database.query(Self.updateDisplayName, .int8(userID.rawValue), .text(displayName)).first
+            .map(Self.user)
+    }
+
+    /// Users whose name begins with `prefix`, by name, from the one after `name` on.
+    public func users(prefix: String, after name: String?, limit: Int) async throws -> [User] {
+        let pattern = prefix.replacing("\\", with: "\\\\").replacing("%", with: "\\%").replacing("_", with: "\\_") + "%"
+        return try await database.query(Self.search, .text(pattern), .text(name ?? ""), .int8(limit)).map(Self.user)
+    }
+
+    /// Which of these are registered.
+    public func existing(_ userIDs: [UserID]) async throws -> Set<UserID> {
+        let rows = try await database.query(Self.selectExisting, .int8Array(userIDs.map(\.rawValue)))
+        return Set(try rows.map { UserID(try $0.decode(column: 0, as: Int64.self)) })
+    }
+
+    private static func user(_ row: PostgresRow) throws -> User {
+        User(
+            userID: try row.userID(column: 0), username: try row.decode(column: 1),
+            displayName: try row.decode(column: 2), createdAt: try row.timestamp(column: 3))
+    }
+
+    private static let columns = "user_id, username, display_name, created_at"
+    private static let insert = PostgresStatement(
+        """
+        INSERT INTO users (username, display_name, password_hash) VALUES ($1, $2, $3)
+        ON CONFLICT (username) DO NOTHING RETURNING \(columns)
+        """)
+    private static let select = PostgresStatement("SELECT \(columns) FROM users WHERE user_id = $1")
+    private static let selectCredentials = PostgresStatement(
+        "SELECT user_id, password_hash FROM users WHERE username = $1")
+    private static let updatePasswordHash = PostgresStatement(
+        "UPDATE users SET password_hash = $2 WHERE user_id = $1")
+    private static let updateDisplayName = PostgresStatement(
+        "UPDATE users SET display_name = $2 WHERE user_id = $1 RETURNING \(columns)")
+    private static let search = PostgresStatement(
+        "SELECT \(columns) FROM users WHERE username LIKE $1 AND username > $2 ORDER BY username LIMIT $3")
+    private static let selectExisting = PostgresStatement("SELECT user_id FROM users WHERE user_id = ANY ($1)")
+}

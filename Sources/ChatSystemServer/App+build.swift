@@ -1,0 +1,62 @@
+import ChatEventBus
+import ChatStorage
+import CommonAuth
+import CommonServer
+import CommonUtil
+import NIOCore
+import PostgresClient
+import RedisClient
+
+/// Puts the system server together.
+func buildSystemServer(_ environment: ServerEnvironment) async throws -> ServerParts {
+    let configuration = environment.configuration
+    let logger = environment.logger
+    let settings = try SystemSettings(configuration)
+    let postgres = try PostgresClient.chat(configuration, name: environment.name, logger: logger)
+    let redis = RedisClient(
+        configuration: try .chat(configuration, name: environment.name),
+        eventLoop: environment.eventLoopGroup.next(), logger: logger)
+    let signer = try await TokenSigner(
+        keyFile: settings.signingKeyFile, lifetimeSeconds: settings.accessTokenSeconds)
+    let tokens = TokenVerifier(keys: signer.keySource)
+    let passwords = PasswordHasher(cost: settings.passwordCost)
+    let publisher = EventPublisher(redis: redis, logger: logger)
+
+    let database = ChatDatabase(postgres)
+    let users = UserRepository(database)
+    let accounts = AccountService(
+        users: users, refreshTokens: RefreshTokenRepository(database), passwords: passwords, signer: signer,
+        refreshTokenSeconds: settings.refreshTokenSeconds)
+    let rooms = RoomService(
+        rooms: RoomRepository(database), users: users, publisher: publisher, authMode: environment.authMode)
+
+    var routes = Routes(authenticator: Authenticator(mode: environment.authMode, verifier: tokens))
+    AccountRoutes.add(to: &routes, accounts)
+    RoomRoutes.add(to: &routes, rooms, MemberService(rooms: rooms))
+    let health = HealthRegistry()
+    health.register(postgres)
+    health.register(redis)
+    health.register(tokens)
+    return ServerParts(
+        routes: routes, health: health, services: [postgres, redis, publisher, passwords],
+        beforeServing: [{ try await ChatSchema.migrateWhenReachable(postgres, logger: logger) }])
+}
+
+/// The variables that only this server reads. Some take effect in releases to come; all are checked.
+private struct SystemSettings {
+    let signingKeyFile: String
+    let accessTokenSeconds: Int
+    let refreshTokenSeconds: Int
+    let passwordCost: Int
+
+    init(_ configuration: ConfigurationSource) throws(ConfigurationError) {
+        let dataDirectory = try configuration.value(Settings.dataDirectory)
+        signingKeyFile = try configuration.value(Settings.signingKeyFile(dataDirectory: dataDirectory))
+        accessTokenSeconds = try configuration.value(Settings.accessTokenSeconds)
+        refreshTokenSeconds = try configuration.value(Settings.refreshTokenSeconds)
+        passwordCost = try configuration.value(Settings.passwordCost)
+        _ = try configuration.value(Settings.limitLoginsPerAccount)
+        _ = try configuration.value(Settings.limitLoginsPerAddress)
+        _ = try configuration.value(Settings.limitRegistrations)
+    }
+}

@@ -1,0 +1,89 @@
+import ChatEvents
+import ChatStorage
+import CommonUtil
+
+/// Who is in a room: listing, adding, removing, joining, leaving, roles.
+struct MemberService: Sendable {
+    let rooms: RoomService
+
+    func members(of roomID: RoomID, for userID: UserID, cursor: Cursor?, limit: Int) async throws -> Page<RoomMember> {
+        _ = try await rooms.visible(roomID, for: userID)
+        let last = try cursor.map { cursor throws(ChatError) in
+            guard let userID = UserID(text: cursor.parts[0]) else {
+                throw ChatError.invalid("cursor", "is not one that this list gave")
+            }
+            return userID
+        }
+        return Page(
+            fetched: try await rooms.rooms.members(of: roomID, after: last, limit: limit + 1), limit: limit,
+            cursor: { Cursor([$0.userID.description]) })
+    }
+
+    func add(_ userID: UserID, as role: MemberRole, to roomID: RoomID, by actorID: UserID) async throws -> RoomMember {
+        try await rooms.requireRegistered([userID], field: "userId")
+        try await rooms.change(roomID, by: actorID) { room, actor in
+            try RoomRules.checkAdding(to: room.room, by: actor.role, as: role)
+            guard try await room.member(userID) == nil else { throw ChatError(.alreadyMember) }
+            try await room.join(userID, as: role, by: actorID)
+        }
+        return try await member(userID, of: roomID)
+    }
+
+    /// Removing oneself is leaving.
+    func remove(_ userID: UserID, from roomID: RoomID, by actorID: UserID) async throws {
+        guard userID != actorID else { return try await leave(roomID, actorID) }
+        try await rooms.change(roomID, by: actorID) { room, actor in
+            guard let target = try await room.member(userID) else {
+                try RoomRules.checkRemoving(.member, from: room.room, by: actor.role)
+                throw ChatError(.memberNotFound)
+            }
+            try RoomRules.checkRemoving(target.role, from: room.room, by: actor.role)
+            try await room.leave(userID, by: actorID)
+        }
+    }
+
+    func setRole(_ role: MemberRole, of userID: UserID, in roomID: RoomID, by actorID: UserID) async throws -> RoomMember {
+        try await rooms.change(roomID, by: actorID) { room, actor in
+            guard let target = try await room.member(userID) else {
+                try RoomRules.checkRoleChange(of: .member, to: role, in: room.room, by: actor.role)
+                throw ChatError(.memberNotFound)
+            }
+            try RoomRules.checkRoleChange(of: target.role, to: role, in: room.room, by: actor.role)
+            if target.role != role { try await room.setRole(role, of: userID, by: actorID) }
+        }
+        return try await member(userID, of: roomID)
+    }
+
+    /// Joining a room that one is in already changes nothing.
+    func join(_ roomID: RoomID, _ userID: UserID) async throws -> Room {
+        _ = try await rooms.visible(roomID, for: userID)
+        return try await rooms.changeLocked(roomID) { room in
+            if try await room.member(userID) != nil { return }
+            guard room.room.type == .public else { throw ChatError(.roomNotFound) }
+            try RoomRules.checkOpen(room.room)
+            try await room.join(userID, as: .member, by: userID)
+        }
+    }
+
+    /// The owner hands the room on; the last one to leave archives it.
+    func leave(_ roomID: RoomID, _ userID: UserID) async throws {
+        try await rooms.change(roomID, by: userID) { room, member in
+            guard room.room.type != .direct else { throw ChatError(.directRoom) }
+            let successor = try await room.successor(of: userID)
+            try await room.leave(userID, by: userID)
+            if let successor {
+                guard member.role == .owner else { return }
+                try await room.setOwner(successor)
+                try await room.setRole(.owner, of: successor, by: userID)
+            } else {
+                try await room.setOwner(nil)
+                if !room.room.isArchived { try await room.archive(by: userID) }
+            }
+        }
+    }
+
+    private func member(_ userID: UserID, of roomID: RoomID) async throws -> RoomMember {
+        guard let member = try await rooms.rooms.member(userID, of: roomID) else { throw ChatError(.memberNotFound) }
+        return member
+    }
+}

@@ -1,0 +1,145 @@
+import ChatEventBus
+import ChatEvents
+import ChatStorage
+import CommonUtil
+
+/// Rooms: making, finding and reading them, and what changes them as a whole.
+struct RoomService: Sendable {
+    let rooms: RoomRepository
+    let users: UserRepository
+    let publisher: EventPublisher
+    let authMode: AuthMode
+
+    /// What `POST /rooms` asks for.
+    struct NewRoom: Sendable {
+        let roomID: RoomID?
+        let name: String
+        let type: RoomType
+        let memberIDs: [UserID]
+    }
+
+    /// - Returns: the room, and whether it was made now (201) or, a `direct` one, before (200).
+    func make(_ new: NewRoom, by makerID: UserID) async throws -> (room: Room, isNew: Bool) {
+        var memberIDs = [makerID]
+        for userID in new.memberIDs where !memberIDs.contains(userID) { memberIDs.append(userID) }
+        try await requireRegistered(memberIDs)
+        guard new.type == .direct else {
+            let roomID = new.roomID ?? .random()
+            let room = try await rooms.insert(
+                roomID, name: new.name, type: new.type, ownerID: makerID, memberIDs: memberIDs)
+            guard let room else { throw ChatError(.roomExists) }
+            return (room, true)
+        }
+        guard memberIDs.count == 2 else { throw ChatError.invalid("memberIds", "a direct room has one other member") }
+        let pair = DirectPair(memberIDs[0], memberIDs[1])
+        if let room = try await rooms.directRoom(pair) { return (room, false) }
+        let made = try await rooms.insert(
+            new.roomID ?? .random(), name: new.name, type: .direct, ownerID: makerID, memberIDs: memberIDs,
+            directPair: pair)
+        if let made { return (made, true) }
+        // Either the pair's room was made at the same moment, or the id is another room's.
+        guard let room = try await rooms.directRoom(pair) else { throw ChatError(.roomExists) }
+        return (room, false)
+    }
+
+    /// In `trusted` mode nobody is registered.
+    func requireRegistered(_ userIDs: [UserID], field: String = "memberIds") async throws {
+        guard authMode == .token else { return }
+        let known = try await users.existing(userIDs)
+        if let unknown = userIDs.first(where: { !known.contains($0) }) {
+            throw ChatError.invalid(field, "there is no user \(unknown)")
+        }
+    }
+
+    /// - Throws: `room_not_found` also for a room that is not this user's to know of.
+    func room(_ roomID: RoomID, for userID: UserID) async throws -> Room {
+        try await visible(roomID, for: userID).room
+    }
+
+    func myRooms(_ userID: UserID, cursor: Cursor?, limit: Int) async throws -> Page<RoomSummary> {
+        let last = try cursor.map { cursor throws(ChatError) in
+            guard let microseconds = Int64(cursor.parts[0]), let roomID = RoomID(cursor.parts[1]) else {
+                throw ChatError.invalid("cursor", "is not one that this list gave")
+            }
+            return (activeAt: Timestamp(microseconds: microseconds), roomID: roomID)
+        }
+        return Page(
+            fetched: try await rooms.rooms(of: userID, after: last, limit: limit + 1), limit: limit,
+            cursor: { Cursor([String($0.activeAt.microseconds), $0.room.roomID.rawValue]) })
+    }
+
+    func publicRooms(prefix: String, cursor: Cursor?, limit: Int) async throws -> Page<Room> {
+        let last = try cursor.map { cursor throws(ChatError) in
+            guard let roomID = RoomID(cursor.parts[1]) else {
+                throw ChatError.invalid("cursor", "is not one that this list gave")
+            }
+            return (name: cursor.parts[0], roomID: roomID)
+        }
+        return Page(
+            fetched: try await rooms.publicRooms(prefix: prefix, after: last, limit: limit + 1), limit: limit,
+            cursor: { Cursor([$0.name, $0.roomID.rawValue]) })
+    }
+
+    func rename(_ roomID: RoomID, to name: String, by actorID: UserID) async throws -> Room {
+        try await change(roomID, by: actorID) { room, actor in
+            try RoomRules.checkRenaming(room.room, by: actor.role)
+            try await room.rename(to: name, by: actorID)
+        }
+    }
+
+    func archive(_ roomID: RoomID, by actorID: UserID) async throws -> Room {
+        try await change(roomID, by: actorID) { room, actor in
+            try RoomRules.checkArchiving(room.room, by: actor.role)
+            if !room.room.isArchived { try await room.archive(by: actorID) }
+        }
+    }
+
+    /// - Returns: how far the room is read now.
+    func markRead(_ roomID: RoomID, by userID: UserID, upTo seq: Seq) async throws -> Seq {
+        let access = try await visible(roomID, for: userID)
+        guard let mark = try await rooms.markRead(roomID, by: userID, upTo: seq) else {
+            throw ChatError(access.room.type == .public ? .notAMember : .roomNotFound)
+        }
+        if mark.moved { publisher.publish(.read(roomID, userID, lastReadSeq: mark.lastReadSeq, at: .now)) }
+        return mark.lastReadSeq
+    }
+
+    // MARK: What the services of rooms have in common
+
+    func visible(_ roomID: RoomID, for userID: UserID) async throws -> RoomAccess {
+        var access = try await rooms.access(to: roomID, of: userID)
+        if access == nil, authMode == .trusted {
+            try await rooms.makeOpenRoom(roomID)
+            access = try await rooms.access(to: roomID, of: userID)
+        }
+        guard let access, access.isVisible else { throw ChatError(.roomNotFound) }
+        return access
+    }
+
+    /// Changes a room under its lock, as one of its members, and publishes what came of it.
+    @discardableResult
+    func change(
+        _ roomID: RoomID, by actorID: UserID,
+        _ body: @escaping @Sendable (inout LockedRoom, RoomMember) async throws -> Void
+    ) async throws -> Room {
+        try await changeLocked(roomID) { room in
+            guard let actor = try await room.member(actorID) else {
+                throw ChatError(room.room.type == .public ? .notAMember : .roomNotFound)
+            }
+            try await body(&room, actor)
+        }
+    }
+
+    @discardableResult
+    func changeLocked(
+        _ roomID: RoomID, _ body: @escaping @Sendable (inout LockedRoom) async throws -> Void
+    ) async throws -> Room {
+        let changed = try await rooms.withLockedRoom(roomID) { room in
+            try await body(&room)
+            return room.room
+        }
+        guard let changed else { throw ChatError(.roomNotFound) }
+        publisher.publish(changed.events)
+        return changed.result
+    }
+}

@@ -1,0 +1,33 @@
+import CommonUtil
+
+/// What names and passwords of accounts must look like.
+enum AccountRules {
+    static let usernameLength = 3...32
+    static let displayNameLength = 1...64
+    static let passwordLength = 8...128
+
+    /// Reads a username; upper case is folded.
+    static func username(_ fields: inout FieldReader) -> String? {
+        guard let text = fields.string("username", length: usernameLength) else { return nil }
+        let name = folded(text)
+        guard name.utf8.allSatisfy(isAllowed) else {
+            fields.note("username", "must be of a–z 0–9 . _ -")
+            return nil
+        }
+        return name
+    }
+
+    /// Folds ASCII only: what is not ASCII is not allowed anyway, and must not be folded into something that is.
+    static func folded(_ username: String) -> String {
+        String(decoding: username.utf8.map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }, as: UTF8.self)
+    }
+
+    private static func isAllowed(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."),
+            UInt8(ascii: "_"), UInt8(ascii: "-"):
+            true
+        default: false
+        }
+    }
+}

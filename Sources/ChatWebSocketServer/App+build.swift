@@ -1,0 +1,75 @@
+import ChatEventBus
+import ChatStorage
+import CommonAuth
+import CommonServer
+import CommonUtil
+import HummingbirdCore
+import Hummingbird
+import Logging
+import NIOCore
+import PostgresClient
+import RedisClient
+
+/// Puts the WebSocket server together.
+func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> ServerParts {
+    let configuration = environment.configuration
+    let logger = environment.logger
+    let settings = try WebSocketSettings(configuration)
+    let postgres = try PostgresClient.chat(configuration, name: environment.name, logger: logger)
+    let redisConfiguration = try RedisConfiguration.chat(configuration, name: environment.name)
+    let keys = RemoteKeys(url: try configuration.value(Settings.jwksURL), logger: logger)
+    let tokens = TokenVerifier(keys: keys)
+
+    let database = ChatDatabase(postgres)
+    let stored = StoredRooms(rooms: RoomRepository(database), log: EventLog(database))
+    let metrics = DeliveryMetrics()
+    let eventLoops = environment.eventLoopGroup.makeIterator().map { $0 }
+    let feedLoop = environment.eventLoopGroup.next()
+    let sessions = try await ChatRoomSessionManager(
+        eventLoops: eventLoops, log: stored, metrics: metrics, logger: logger)
+    let broadcast = try await WebSocketBroadcastService(
+        eventLoop: feedLoop, sessions: sessions, log: stored, metrics: metrics, logger: logger)
+    let subscriber = RedisMessageSubscriber(
+        configuration: redisConfiguration, eventLoop: feedLoop, broadcast: broadcast, logger: logger)
+    let services = WebSocketServices(
+        admission: AdmissionService(
+            authMode: environment.authMode, tokens: tokens, directory: stored, broadcast: broadcast),
+        sessions: sessions, metrics: metrics, allowedOrigins: environment.allowedOrigins,
+        authMode: environment.authMode, drain: DrainPlan(longest: .seconds(Int64(settings.drainSeconds))),
+        logger: logger)
+
+    var routes = Routes()
+    WebSocketRoutes.add(to: &routes, allowedOrigins: environment.allowedOrigins)
+    let isTokenMode = environment.authMode == .token
+    let health = HealthRegistry()
+    health.register(postgres)
+    health.register("redis_subscription", severity: .degraded) {
+        subscriber.isHearing ? .ok : .failing("not subscribed")
+    }
+    if isTokenMode { health.register(tokens) }
+    return ServerParts(
+        routes: routes, health: health,
+        services: [postgres, subscriber, broadcast] + (isTokenMode ? [keys] : []),
+        beforeServing: [{ try await ChatSchema.migrateWhenReachable(postgres, logger: logger) }],
+        httpServer: HTTPServerBuilder { WebSocketUpgradeChannel(responder: $0, services: services) },
+        shutdownLimit: .seconds(settings.drainSeconds + 10))
+}
+
+/// The variables that only this server reads. Some take effect in releases to come; all are checked.
+private struct WebSocketSettings {
+    let drainSeconds: Int
+
+    init(_ configuration: ConfigurationSource) throws(ConfigurationError) {
+        drainSeconds = try configuration.value(Settings.drainSeconds)
+        _ = try configuration.value(Settings.limitFrames)
+        _ = try configuration.value(Settings.limitSocketsPerUser)
+        _ = try configuration.value(Settings.limitSocketsPerAddress)
+        _ = try configuration.value(Settings.limitSockets)
+        let mode = try configuration.value(Settings.redisSubscribe)
+        guard mode == .pattern else {
+            throw ConfigurationError(
+                name: Settings.redisSubscribe.name, held: mode.rawValue, isSecret: false,
+                allowed: "\(RedisSubscribeMode.pattern.rawValue) (room comes in a later release)")
+        }
+    }
+}

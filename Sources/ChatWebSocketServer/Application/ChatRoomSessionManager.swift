@@ -1,0 +1,85 @@
+import ChatEvents
+import CommonUtil
+import Logging
+import NIOCore
+
+/// Every session of this server, kept apart by event loop.
+final class ChatRoomSessionManager: Sendable {
+    /// A session as others may know it.
+    struct SessionInfo: Equatable, Sendable {
+        let id: String
+        let roomID: RoomID
+        let userID: UserID?
+    }
+
+    private let shards: [NIOLoopBound<SessionShard>]
+    private let shardOfLoop: [ObjectIdentifier: Int]
+
+    init(eventLoops: [any EventLoop], log: any RoomLog, metrics: DeliveryMetrics, logger: Logger) async throws {
+        let readLimiter = ReadLimiter(limit: 16)
+        var shards: [NIOLoopBound<SessionShard>] = []
+        for eventLoop in eventLoops {
+            shards.append(
+                try await eventLoop.submit {
+                    NIOLoopBound(
+                        SessionShard(
+                            eventLoop: eventLoop, log: log, readLimiter: readLimiter, metrics: metrics, logger: logger),
+                        eventLoop: eventLoop)
+                }.get())
+        }
+        self.shards = shards
+        shardOfLoop = Dictionary(
+            uniqueKeysWithValues: eventLoops.enumerated().map { (ObjectIdentifier($1), $0) })
+    }
+
+    var shardIndexes: Range<Int> { shards.indices }
+
+    /// - Returns: `nil` for a loop that is not one of this server's.
+    func shardIndex(of eventLoop: any EventLoop) -> Int? { shardOfLoop[ObjectIdentifier(eventLoop)] }
+
+    /// Takes a session in. To be called on the session's event loop.
+    func register(_ session: ChatSession, head: Seq, lastSeq: Seq?, ready: (Seq) -> ByteBuffer) {
+        shards[session.shard].value.register(session, head: head, lastSeq: lastSeq, ready: ready)
+    }
+
+    /// Forgets a session. To be called on the session's event loop.
+    func remove(_ session: ChatSession) {
+        shards[session.shard].value.remove(session)
+    }
+
+    /// Sends a session more of what it lacks. To be called on the session's event loop.
+    func catchUp(_ session: ChatSession) {
+        shards[session.shard].value.catchUp(session)
+    }
+
+    /// Tells an event loop what to send; one hop, whatever the number of updates.
+    func apply(_ updates: [ShardUpdate], toShard index: Int) {
+        let shard = shards[index]
+        shard.eventLoop.execute { shard.value.apply(updates) }
+    }
+
+    // MARK: Who is there
+
+    func activeSessions(inRoom roomID: RoomID) async throws -> [SessionInfo] {
+        try await collect { $0.sessions(inRoom: roomID) }
+    }
+
+    func activeSessions(ofUser userID: UserID) async throws -> [SessionInfo] {
+        try await collect { $0.sessions(ofUser: userID) }
+    }
+
+    private func collect(_ select: @escaping @Sendable (SessionShard) -> [ChatSession]) async throws -> [SessionInfo] {
+        var sessions: [SessionInfo] = []
+        for shard in shards {
+            sessions += try await shard.eventLoop.submit {
+                select(shard.value).map { SessionInfo(id: $0.id, roomID: $0.roomID, userID: $0.userID) }
+            }.get()
+        }
+        return sessions
+    }
+
+    /// Sessions of one event loop. To be called on it.
+    func count(onLoopOf eventLoop: any EventLoop) -> Int {
+        shardIndex(of: eventLoop).map { shards[$0].value.sessionCount } ?? 0
+    }
+}

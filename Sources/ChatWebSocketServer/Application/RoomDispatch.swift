@@ -1,0 +1,36 @@
+import ChatEvents
+import CommonUtil
+import NIOCore
+
+/// All that a room has to say in one turn: told to an event loop once, written to each live session once.
+struct RoomDispatch: Sendable {
+    let roomID: RoomID
+    let events: [MessageEvent]
+    /// The frames one after the other: one buffer, shared by every session that gets them all.
+    let frames: ByteBuffer
+
+    /// - Parameter events: at least one.
+    init(roomID: RoomID, events: [MessageEvent]) {
+        self.roomID = roomID
+        self.events = events
+        frames = Self.joined(events)
+    }
+
+    private static func joined(_ events: [MessageEvent]) -> ByteBuffer {
+        guard events.count > 1 else { return events.first?.frame ?? ByteBuffer() }
+        var joined = ByteBufferAllocator().buffer(capacity: events.reduce(0) { $0 + $1.frame.readableBytes })
+        for event in events { joined.writeImmutableBuffer(event.frame) }
+        return joined
+    }
+}
+
+/// What the feeds tell an event loop; in order.
+enum ShardUpdate: Sendable {
+    /// From now on this loop hears of the room: all after `position`.
+    case attach(RoomID, position: Seq)
+    case dispatch(RoomDispatch)
+    /// This loop has no more sessions of the room.
+    case detach(RoomID)
+    /// For every session of a user, whatever its room.
+    case user(UserID, frame: ByteBuffer)
+}

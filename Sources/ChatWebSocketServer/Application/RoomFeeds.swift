@@ -1,0 +1,181 @@
+import ChatEventBus
+import ChatEvents
+import CommonUtil
+import Logging
+import NIOCore
+
+/// The feeds of the rooms that have sessions here. Confined to the event loop on which Redis is heard.
+final class RoomFeeds {
+    /// How long something missing may still arrive by itself: servers' events can overtake each other on Redis.
+    private static let patience = TimeAmount.milliseconds(20)
+    /// Events of one page that a feed reads from the log.
+    private static let pageSize = 256
+
+    private final class Entry {
+        var feed = RoomFeed()
+        /// Sessions, and those about to be, by event loop.
+        var leases: [Int: Int] = [:]
+        /// The event loops that hear of this room.
+        var shards: Set<Int> = []
+        var isReading = false
+        var failures = Backoff(first: .milliseconds(100), longest: .seconds(2))
+    }
+
+    private let eventLoop: any EventLoop
+    private let sessions: ChatRoomSessionManager
+    private let log: any RoomLog
+    private let metrics: DeliveryMetrics
+    private let logger: Logger
+    private let invalidEvents: QuietLog
+    private var entries: [RoomID: Entry] = [:]
+
+    init(
+        eventLoop: any EventLoop, sessions: ChatRoomSessionManager, log: any RoomLog, metrics: DeliveryMetrics,
+        logger: Logger
+    ) {
+        self.eventLoop = eventLoop
+        self.sessions = sessions
+        self.log = log
+        self.metrics = metrics
+        self.logger = logger
+        invalidEvents = QuietLog(logger: logger, message: "an event on Redis is not one that sockets can get")
+    }
+
+    // MARK: Rooms with sessions here
+
+    func retain(_ roomID: RoomID, shard: Int) {
+        let entry = entries[roomID] ?? Entry()
+        entries[roomID] = entry
+        entry.leases[shard, default: 0] += 1
+        metrics.hasRooms(entries.count)
+    }
+
+    func release(_ roomID: RoomID, shard: Int) {
+        guard let entry = entries[roomID], let leases = entry.leases[shard] else { return }
+        entry.leases[shard] = leases > 1 ? leases - 1 : nil
+        guard leases == 1 else { return }
+        if entry.shards.remove(shard) != nil { sessions.apply([.detach(roomID)], toShard: shard) }
+        if entry.leases.isEmpty { entries[roomID] = nil }
+        metrics.hasRooms(entries.count)
+    }
+
+    func attach(_ roomID: RoomID, shard: Int, head: Seq) {
+        guard let entry = entries[roomID] else { return }
+        let waited = entry.feed.start(at: head)
+        if let position = entry.feed.position, entry.shards.insert(shard).inserted {
+            sessions.apply([.attach(roomID, position: position - Seq(waited.count))], toShard: shard)
+        }
+        dispatch(waited, of: roomID, entry)
+        entry.feed.hear(ofHead: head)
+        readSoonIfBehind(roomID, entry)
+    }
+
+    var startedRooms: [RoomID] { entries.filter { $0.value.feed.position != nil }.map(\.key) }
+
+    // MARK: Events
+
+    func receive(_ events: [ReceivedEvent]) {
+        metrics.receivedFromRedis(events.count)
+        var lines: [RoomID: [MessageEvent]] = [:]
+        for received in events {
+            switch received.channel {
+            case .room(let roomID):
+                guard let entry = entries[roomID] else { continue }
+                guard let event = checked(received) else { continue }
+                let line = take(event, of: roomID, entry)
+                if !line.isEmpty { lines[roomID, default: []] += line }
+            case .user(let userID):
+                guard let event = checked(received) else { continue }
+                for shard in sessions.shardIndexes {
+                    sessions.apply([.user(userID, frame: event.frame)], toShard: shard)
+                }
+            }
+        }
+        dispatch(lines)
+    }
+
+    func hear(ofHeads heads: [RoomID: Seq]) {
+        for (roomID, head) in heads {
+            guard let entry = entries[roomID] else { continue }
+            entry.feed.hear(ofHead: head)
+            readSoonIfBehind(roomID, entry)
+        }
+    }
+
+    private func checked(_ received: ReceivedEvent) -> MessageEvent? {
+        if let event = MessageEvent(json: received.json) { return event }
+        metrics.receivedInvalid()
+        invalidEvents.note(["channel": "\(received.channel.name)", "bytes": "\(received.json.readableBytes)"])
+        return nil
+    }
+
+    private func take(_ event: MessageEvent, of roomID: RoomID, _ entry: Entry) -> [MessageEvent] {
+        guard let seq = event.seq else { return [event] }
+        switch entry.feed.receive(event, seq: seq) {
+        case .deliver(let line):
+            return line
+        case .drop:
+            return []
+        case .wait:
+            metrics.foundHole()
+            readSoonIfBehind(roomID, entry)
+            return []
+        }
+    }
+
+    // MARK: Reading the log
+
+    private func readSoonIfBehind(_ roomID: RoomID, _ entry: Entry, in delay: TimeAmount = patience) {
+        guard entry.feed.isBehind, !entry.isReading else { return }
+        entry.isReading = true
+        eventLoop.assumeIsolated().scheduleTask(in: delay) { self.read(roomID, entry) }
+    }
+
+    private func read(_ roomID: RoomID, _ entry: Entry) {
+        guard entries[roomID] === entry, entry.feed.isBehind, let position = entry.feed.position else {
+            entry.isReading = false
+            return
+        }
+        let target = entry.feed.rumouredHead
+        eventLoop.makeFutureWithTask { [log] in
+            try await log.events(of: roomID, after: position, limit: Self.pageSize)
+        }.assumeIsolated().whenComplete { self.received($0, target: target, of: roomID, entry) }
+    }
+
+    private func received(
+        _ page: Result<(events: [MessageEvent], hasMore: Bool), any Error>, target: Seq, of roomID: RoomID,
+        _ entry: Entry
+    ) {
+        entry.isReading = false
+        guard entries[roomID] === entry else { return }
+        switch page {
+        case .success(let page):
+            entry.failures.reset()
+            metrics.receivedFromLog(page.events.count)
+            dispatch(entry.feed.fill(page.events, target: target, isLast: !page.hasMore), of: roomID, entry)
+            readSoonIfBehind(roomID, entry, in: .zero)
+        case .failure(let error):
+            logger.debug("a feed could not read the log", metadata: ["room": "\(roomID)", "reason": "\(error)"])
+            readSoonIfBehind(roomID, entry, in: TimeAmount(entry.failures.next()))
+        }
+    }
+
+    // MARK: Telling the event loops
+
+    private func dispatch(_ line: [MessageEvent], of roomID: RoomID, _ entry: Entry) {
+        guard !line.isEmpty else { return }
+        let dispatch = RoomDispatch(roomID: roomID, events: line)
+        for shard in entry.shards { sessions.apply([.dispatch(dispatch)], toShard: shard) }
+    }
+
+    /// One hop to each event loop for the whole batch.
+    private func dispatch(_ lines: [RoomID: [MessageEvent]]) {
+        var updates: [Int: [ShardUpdate]] = [:]
+        for (roomID, line) in lines {
+            guard let entry = entries[roomID], !entry.shards.isEmpty else { continue }
+            let dispatch = RoomDispatch(roomID: roomID, events: line)
+            for shard in entry.shards { updates[shard, default: []].append(.dispatch(dispatch)) }
+        }
+        for (shard, updates) in updates { sessions.apply(updates, toShard: shard) }
+    }
+}

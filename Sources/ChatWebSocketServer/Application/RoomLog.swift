@@ -1,0 +1,26 @@
+import ChatEvents
+import CommonUtil
+
+/// The rooms' logs, wherever they are kept.
+protocol RoomLog: Sendable {
+    /// Events after a cursor, ascending and without a gap; at most `limit`, and whether there are more.
+    func events(of roomID: RoomID, after seq: Seq, limit: Int) async throws -> (events: [MessageEvent], hasMore: Bool)
+    /// The heads of these rooms' logs.
+    func heads(of roomIDs: [RoomID]) async throws -> [RoomID: Seq]
+}
+
+/// Who may come into which room.
+protocol RoomDirectory: Sendable {
+    /// - Returns: `nil` where there is no such room.
+    func access(to roomID: RoomID, of userID: UserID?) async throws -> RoomEntry?
+    /// Makes a public room named by its id, unless it is there (`trusted` mode).
+    func makeOpenRoom(_ roomID: RoomID) async throws
+}
+
+/// What the door needs to know of a room and a user.
+struct RoomEntry: Equatable, Sendable {
+    let isPublic: Bool
+    let isMember: Bool
+    /// The head of the room's log.
+    let head: Seq
+}

@@ -1,0 +1,208 @@
+import ChatEvents
+import CommonUtil
+import Logging
+import NIOCore
+
+/// The sessions of one event loop. Confined to that loop, so that delivering takes no lock.
+final class SessionShard {
+    /// Events of one page that a session reads from the log.
+    private static let pageSize = 64
+
+    let eventLoop: any EventLoop
+    private let log: any RoomLog
+    private let readLimiter: ReadLimiter
+    private let metrics: DeliveryMetrics
+    private let logger: Logger
+    private var rooms: [RoomID: RoomSessions] = [:]
+    private var users: [UserID: [ObjectIdentifier: ChatSession]] = [:]
+    private(set) var sessionCount = 0
+    private let heartbeats: HeartbeatWheel
+
+    init(
+        eventLoop: any EventLoop, log: any RoomLog, readLimiter: ReadLimiter, metrics: DeliveryMetrics, logger: Logger
+    ) {
+        self.eventLoop = eventLoop
+        self.log = log
+        self.readLimiter = readLimiter
+        self.metrics = metrics
+        self.logger = logger
+        heartbeats = HeartbeatWheel(eventLoop: eventLoop)
+    }
+
+    // MARK: Sessions
+
+    /// Takes a session in, sends its `ready`, and from then on what its room says.
+    /// - Parameters:
+    ///   - head: the room's head as the log told it at the door.
+    ///   - lastSeq: where the client wants to go on; `nil` for live only.
+    func register(_ session: ChatSession, head: Seq, lastSeq: Seq?, ready: (Seq) -> ByteBuffer) {
+        let room = rooms[session.roomID] ?? RoomSessions(position: head)
+        rooms[session.roomID] = room
+        room.insert(session)
+        if let userID = session.userID { users[userID, default: [:]][ObjectIdentifier(session)] = session }
+        sessionCount += 1
+        // The door asked the log, this loop listens to the feed: either may know more than the other.
+        let knownHead = max(head, room.position)
+        session.cursor = lastSeq ?? knownHead
+        session.phase = lastSeq == nil ? .live : .catchingUp(announces: true)
+        metrics.opened(session.phase)
+        session.transport.write(ready(knownHead))
+        session.transport.flush()
+        heartbeats.begin(session)
+        catchUp(session)
+    }
+
+    func remove(_ session: ChatSession) {
+        guard let room = rooms[session.roomID] else { return }
+        room.remove(session)
+        heartbeats.end(session)
+        sessionCount -= 1
+        metrics.closed(session.phase)
+        guard let userID = session.userID else { return }
+        users[userID]?[ObjectIdentifier(session)] = nil
+        if users[userID]?.isEmpty == true { users[userID] = nil }
+    }
+
+    func sessions(inRoom roomID: RoomID) -> [ChatSession] { rooms[roomID]?.sessions ?? [] }
+
+    func sessions(ofUser userID: UserID) -> [ChatSession] { users[userID].map { Array($0.values) } ?? [] }
+
+    // MARK: Delivery
+
+    func apply(_ updates: [ShardUpdate]) {
+        for update in updates {
+            switch update {
+            case .attach(let roomID, let position):
+                if rooms[roomID] == nil { rooms[roomID] = RoomSessions(position: position) }
+            case .dispatch(let dispatch):
+                if let room = rooms[dispatch.roomID] { deliver(dispatch, to: room) }
+            case .detach(let roomID):
+                if rooms[roomID]?.sessions.isEmpty == true { rooms[roomID] = nil }
+            case .user(let userID, let frame):
+                for session in sessions(ofUser: userID) where session.phase == .live {
+                    send(frame, count: 1, to: session)
+                }
+            }
+        }
+    }
+
+    private func deliver(_ dispatch: RoomDispatch, to room: RoomSessions) {
+        let before = room.position
+        for event in dispatch.events {
+            guard let seq = event.seq, seq > room.position else { continue }
+            if event.type == .messageEdited || event.type == .messageDeleted { room.ring.removeAll() }
+            room.ring.append(event, seq: seq)
+            room.position = seq
+        }
+        for session in room.sessions where session.phase == .live {
+            if session.cursor == before {
+                session.cursor = room.position
+                send(dispatch.frames, count: dispatch.events.count, to: session)
+            } else {
+                deliverOneByOne(dispatch, to: session)
+            }
+        }
+        metrics.delivered(dispatch)
+        endSessionsOfThoseWhoLeft(dispatch, room)
+    }
+
+    /// For a session whose page of the log was ahead of this loop: it has some of these events already.
+    private func deliverOneByOne(_ dispatch: RoomDispatch, to session: ChatSession) {
+        for event in dispatch.events {
+            if let seq = event.seq {
+                guard seq > session.cursor else { continue }
+                session.cursor = seq
+            }
+            send(event.frame, count: 1, to: session)
+        }
+    }
+
+    private func send(_ frames: ByteBuffer, count: Int, to session: ChatSession) {
+        session.transport.write(frames)
+        session.transport.flush()
+        metrics.sent(frames: count, bytes: frames.readableBytes)
+        if !session.transport.isWritable, session.phase == .live {
+            setPhase(.catchingUp(announces: false), of: session)
+        }
+    }
+
+    /// Who is no longer a member gets the event that says so and nothing after it.
+    private func endSessionsOfThoseWhoLeft(_ dispatch: RoomDispatch, _ room: RoomSessions) {
+        for event in dispatch.events where event.type == .memberLeft {
+            guard let userID = event.userID else { continue }
+            for session in sessions(ofUser: userID) where session.roomID == dispatch.roomID {
+                session.transport.close(CloseReason(.notAMember, "no longer a member of this room"))
+            }
+        }
+    }
+
+    // MARK: Catching up
+
+    /// Sends a session what it lacks, as far as its socket takes it, and makes it live when nothing is lacking.
+    func catchUp(_ session: ChatSession) {
+        guard case .catchingUp(let announces) = session.phase, !session.isReading,
+            let room = rooms[session.roomID]
+        else { return }
+        defer { session.transport.flush() }
+        while session.transport.isWritable {
+            guard session.cursor < room.position else { return goLive(session, announces: announces) }
+            guard let event = room.ring[session.cursor + 1] else { return readPage(for: session) }
+            session.cursor += 1
+            session.transport.write(event.frame)
+            metrics.sent(frames: 1, bytes: event.frame.readableBytes)
+        }
+    }
+
+    private func goLive(_ session: ChatSession, announces: Bool) {
+        setPhase(.live, of: session)
+        guard announces else { return }
+        let caughtUp = SessionEvent.caughtUp(session.roomID, seq: session.cursor)
+        session.transport.write(WebSocketFrame.text(caughtUp.jsonBytes))
+    }
+
+    private func setPhase(_ phase: ChatSession.Phase, of session: ChatSession) {
+        metrics.moved(from: session.phase, to: phase)
+        session.phase = phase
+    }
+
+    private func readPage(for session: ChatSession) {
+        session.isReading = true
+        let roomID = session.roomID
+        let cursor = session.cursor
+        eventLoop.makeFutureWithTask { [log, readLimiter] in
+            try await readLimiter.run {
+                try await log.events(of: roomID, after: cursor, limit: Self.pageSize).events
+            }
+        }.assumeIsolated().whenComplete { self.received($0, for: session) }
+    }
+
+    private func received(_ page: Result<[MessageEvent], any Error>, for session: ChatSession) {
+        session.isReading = false
+        switch page {
+        case .success(let events) where events.isEmpty:
+            // The log does not reach as far as this loop believes it does; the feed will find out.
+            retryLater(session)
+        case .success(let events):
+            metrics.receivedFromLog(events.count)
+            // What the socket does not take now is read again later: a page is not kept for a slow reader.
+            for event in events where session.transport.isWritable {
+                guard let seq = event.seq, seq == session.cursor + 1 else { continue }
+                session.cursor = seq
+                session.transport.write(event.frame)
+                metrics.sent(frames: 1, bytes: event.frame.readableBytes)
+            }
+            catchUp(session)
+        case .failure(let error):
+            logger.debug("a page of the log could not be read", metadata: ["reason": "\(error)"])
+            retryLater(session)
+        }
+    }
+
+    private func retryLater(_ session: ChatSession) {
+        session.isReading = true
+        eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(.random(in: 250...750))) {
+            session.isReading = false
+            self.catchUp(session)
+        }
+    }
+}

@@ -1,0 +1,85 @@
+import ChatEventBus
+import ChatEvents
+import CommonUtil
+import Logging
+import NIOCore
+import ServiceLifecycle
+
+/// Brings events to the sockets of a room or a user: keeps a feed for each room that has sessions here, and tells each
+/// event loop what the feeds have to say.
+///
+/// All feeds live on one event loop, the one on which Redis is heard: an event is put in order where it arrives.
+final class WebSocketBroadcastService: Service {
+    private let feeds: NIOLoopBound<RoomFeeds>
+    private let headComparison: NIOLoopBound<HeadComparison>
+
+    /// - Parameter eventLoop: the one on which ``receive(_:)`` is called.
+    init(
+        eventLoop: any EventLoop, sessions: ChatRoomSessionManager, log: any RoomLog, metrics: DeliveryMetrics,
+        headChecks: HeadComparison.Intervals = .init(), logger: Logger
+    ) async throws {
+        (feeds, headComparison) = try await eventLoop.submit {
+            let feeds = RoomFeeds(eventLoop: eventLoop, sessions: sessions, log: log, metrics: metrics, logger: logger)
+            let comparison = HeadComparison(
+                eventLoop: eventLoop, feeds: feeds, log: log, intervals: headChecks, logger: logger)
+            return (NIOLoopBound(feeds, eventLoop: eventLoop), NIOLoopBound(comparison, eventLoop: eventLoop))
+        }.get()
+    }
+
+    // MARK: Broadcasting
+
+    /// Sends an event to every session of a room, in the order of the room's log if it has a `seq`.
+    func broadcast(toRoom roomID: RoomID, _ json: ByteBuffer) {
+        receive([ReceivedEvent(channel: .room(roomID), json: json)])
+    }
+
+    /// Sends an event to every session of a user.
+    func broadcast(toUser userID: UserID, _ json: ByteBuffer) {
+        receive([ReceivedEvent(channel: .user(userID), json: json)])
+    }
+
+    /// Takes what was heard on Redis, in order.
+    func receive(_ events: [ReceivedEvent]) {
+        onLoop { $0.receive(events) }
+    }
+
+    /// Whether events are heard from now on. What was published before must be asked of the log.
+    func hearingChanged(_ isHearing: Bool) {
+        headComparison.eventLoop.execute { [headComparison] in headComparison.value.isHearing = isHearing }
+    }
+
+    // MARK: Rooms
+
+    /// Opens a room's feed, before the log is asked for the room's head: from here on nothing is missed.
+    /// - Parameter shard: the event loop that the session will live on.
+    func open(_ roomID: RoomID, shard: Int) async throws -> RoomLease {
+        try await feeds.eventLoop.submit { [feeds] in
+            feeds.value.retain(roomID, shard: shard)
+            return RoomLease { [feeds] in
+                feeds.eventLoop.execute { feeds.value.release(roomID, shard: shard) }
+            }
+        }.get()
+    }
+
+    /// Tells an open feed the room's head, as the log had it, and the session's event loop of the feed.
+    func attach(_ roomID: RoomID, shard: Int, head: Seq) async throws {
+        try await feeds.eventLoop.submit { [feeds] in
+            feeds.value.attach(roomID, shard: shard, head: head)
+        }.get()
+    }
+
+    /// Compares the rooms' heads with the log until graceful shutdown.
+    func run() async throws {
+        headComparison.eventLoop.execute { [headComparison] in headComparison.value.start() }
+        try? await gracefulShutdown()
+        headComparison.eventLoop.execute { [headComparison] in headComparison.value.stop() }
+    }
+
+    private func onLoop(_ work: @escaping @Sendable (RoomFeeds) -> Void) {
+        if feeds.eventLoop.inEventLoop {
+            work(feeds.value)
+        } else {
+            feeds.eventLoop.execute { [feeds] in work(feeds.value) }
+        }
+    }
+}

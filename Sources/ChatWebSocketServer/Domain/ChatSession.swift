@@ -1,0 +1,63 @@
+import ChatEvents
+import CommonUtil
+import NIOCore
+
+/// The way to one client's socket. Confined to the socket's event loop.
+protocol SessionTransport: AnyObject {
+    /// Whether less is queued than the session may have queued. Turns false and true again as the client reads.
+    var isWritable: Bool { get }
+    /// Bytes queued here because the socket did not take them yet.
+    var queuedBytes: Int { get }
+    /// All bytes that were ever queued.
+    var bytesWritten: Int { get }
+    /// Queues one or more whole frames.
+    func write(_ frames: ByteBuffer)
+    /// Sends what is queued, as far as the socket takes it.
+    func flush()
+    /// Sends a close frame and ends the connection; what is written after this is dropped.
+    func close(_ reason: CloseReason)
+    /// Ends the connection at once: nobody is there to be told.
+    func abort()
+}
+
+/// One socket of one room: a cursor over the room's log. Confined to the socket's event loop.
+///
+/// A session is live, or it is catching up: after an absence, or because it reads more slowly than the room talks.
+/// Then it is fed from the ring and the log as its socket drains, so what is queued for it stays bounded.
+final class ChatSession {
+    enum Phase: Equatable {
+        case live
+        /// - announces: whether `caught_up` is owed at the end.
+        case catchingUp(announces: Bool)
+    }
+
+    let id: String
+    let roomID: RoomID
+    let userID: UserID?
+    /// The event loop that the session lives on, by its number among the server's.
+    let shard: Int
+    let transport: any SessionTransport
+    /// Keeps the room's feed running while this session lives.
+    let lease: RoomLease
+
+    /// The highest `seq` that was sent, or that the client said it has.
+    var cursor: Seq
+    var phase: Phase
+    /// Whether a page of the log is on its way to this session.
+    var isReading = false
+    var heartbeat = Heartbeat()
+
+    init(
+        id: String, roomID: RoomID, userID: UserID?, cursor: Seq, phase: Phase, shard: Int,
+        transport: any SessionTransport, lease: RoomLease
+    ) {
+        self.id = id
+        self.roomID = roomID
+        self.userID = userID
+        self.cursor = cursor
+        self.phase = phase
+        self.shard = shard
+        self.transport = transport
+        self.lease = lease
+    }
+}

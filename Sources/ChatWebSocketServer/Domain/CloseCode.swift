@@ -1,0 +1,36 @@
+/// The close codes of the contract (RFC 6455 section 7.4, and the 4000s for applications).
+enum CloseCode: UInt16, Sendable, CaseIterable {
+    case normal = 1000
+    case goingAway = 1001
+    case protocolError = 1002
+    case unsupportedData = 1003
+    case invalidData = 1007
+    case messageTooBig = 1009
+    case restart = 1012
+    case tryAgainLater = 1013
+    case unauthorized = 4401
+    case notAMember = 4403
+    case noSuchRoom = 4404
+    case tokenExpired = 4408
+    case aheadOfLog = 4409
+    case tooMany = 4429
+
+    /// Whether a peer may send this code in a close frame.
+    static func isValidFromPeer(_ code: UInt16) -> Bool {
+        switch code {
+        case 1000...1003, 1007...1014, 3000...4999: true
+        default: false
+        }
+    }
+}
+
+/// Why a session ends.
+struct CloseReason: Error, Equatable, Sendable {
+    let code: CloseCode
+    let reason: String
+
+    init(_ code: CloseCode, _ reason: String) {
+        self.code = code
+        self.reason = reason
+    }
+}

@@ -1,0 +1,40 @@
+import CommonUtil
+import DequeModule
+import NIOCore
+
+/// The most recent events of a room, for those who were away for a moment: bounded in number and bytes.
+struct EventRing {
+    static let maximumCount = 512
+    static let maximumBytes = 256 * 1_024
+
+    private var events: Deque<MessageEvent> = []
+    private var bytes = 0
+
+    /// The `seq` of the oldest event kept.
+    private var first: Seq?
+
+    /// Appends the next event of the log.
+    mutating func append(_ event: MessageEvent, seq: Seq) {
+        if let first, seq != first + Seq(events.count) { removeAll() }
+        if events.isEmpty { first = seq }
+        events.append(event)
+        bytes += event.frame.readableBytes
+        while events.count > Self.maximumCount || bytes > Self.maximumBytes, let oldest = events.popFirst() {
+            bytes -= oldest.frame.readableBytes
+            first = first.map { $0 + 1 }
+        }
+    }
+
+    /// - Returns: `nil` where the event is no longer, or not yet, in the ring.
+    subscript(seq: Seq) -> MessageEvent? {
+        guard let first, seq >= first, seq - first < Seq(events.count) else { return nil }
+        return events[Int(seq - first)]
+    }
+
+    /// Forgets everything: a message was edited or deleted, and what it said must not be told again.
+    mutating func removeAll() {
+        events.removeAll()
+        bytes = 0
+        first = nil
+    }
+}

@@ -1,0 +1,31 @@
+import ChatEvents
+import ChatStorage
+import CommonUtil
+
+/// The rooms and their logs in PostgreSQL.
+struct StoredRooms: RoomLog, RoomDirectory {
+    let rooms: RoomRepository
+    let log: EventLog
+
+    func events(
+        of roomID: RoomID, after seq: Seq, limit: Int
+    ) async throws -> (events: [MessageEvent], hasMore: Bool) {
+        let page = try await log.events(of: roomID, after: seq, limit: limit)
+        return (page.events.map { MessageEvent($0) }, page.hasMore)
+    }
+
+    func heads(of roomIDs: [RoomID]) async throws -> [RoomID: Seq] {
+        roomIDs.isEmpty ? [:] : try await rooms.heads(of: roomIDs)
+    }
+
+    func access(to roomID: RoomID, of userID: UserID?) async throws -> RoomEntry? {
+        try await rooms.access(to: roomID, of: userID).map { access in
+            RoomEntry(
+                isPublic: access.room.type == .public, isMember: access.role != nil, head: access.room.lastSeq)
+        }
+    }
+
+    func makeOpenRoom(_ roomID: RoomID) async throws {
+        try await rooms.makeOpenRoom(roomID)
+    }
+}

@@ -1,0 +1,210 @@
+import ChatEvents
+import CommonAuth
+import CommonUtil
+import Logging
+import NIOCore
+
+/// One client's socket after the handshake: the only handler of its channel.
+///
+/// Inbound it reads frames and answers them; outbound it hands whole, shared frames straight to the socket.
+final class ChatWebSocketHandler: ChannelInboundHandler, SessionTransport {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    /// How long the peer has to answer a close frame.
+    private static let closeTimeout = TimeAmount.seconds(5)
+
+    private enum State {
+        case open
+        /// A close frame was sent; only the peer's is awaited.
+        case closing
+        case closed
+    }
+
+    private let verdict: Result<AdmissionService.Admission, CloseReason>
+    private let services: WebSocketServices
+    private var context: ChannelHandlerContext?
+    private var session: ChatSession?
+    private var parser = WebSocketFrameParser()
+    private var state = State.open
+    private(set) var bytesWritten = 0
+
+    /// - Parameter verdict: whether the client may come in, decided before the handshake was answered.
+    init(verdict: Result<AdmissionService.Admission, CloseReason>, services: WebSocketServices) {
+        self.verdict = verdict
+        self.services = services
+    }
+
+    // MARK: Lifetime
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        switch verdict {
+        case .success(let admission): begin(admission)
+        case .failure(let reason): close(reason)
+        }
+    }
+
+    private func begin(_ admission: AdmissionService.Admission) {
+        let roomID = admission.request.roomID
+        let userID = admission.user?.userID
+        let session = ChatSession(
+            id: services.makeSessionID(), roomID: roomID, userID: userID, cursor: admission.head, phase: .live,
+            shard: admission.shard, transport: self, lease: admission.lease)
+        self.session = session
+        services.sessions.register(session, head: admission.head, lastSeq: admission.request.lastSeq) { head in
+            WebSocketFrame.text(
+                SessionEvent.ready(
+                    sessionID: session.id, roomID, userID, seq: head,
+                    heartbeatSeconds: Heartbeat.pingInterval.components.seconds
+                ).jsonBytes)
+        }
+    }
+
+    /// Ends the session: from here on nothing is delivered to it.
+    private func endSession() {
+        guard let session else { return }
+        self.session = nil
+        services.sessions.remove(session)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        state = .closed
+        endSession()
+        context.fireChannelInactive()
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        state = .closed
+        endSession()
+        self.context = nil
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        services.logger.debug("a socket failed", metadata: ["reason": "\(error)"])
+        context.close(promise: nil)
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        switch event {
+        case ChannelEvent.inputClosed:
+            // The server's sockets allow half-closure for HTTP's sake; a WebSocket that cannot speak is gone.
+            context.close(promise: nil)
+        case is ChannelShouldQuiesceEvent:
+            drain(context)
+        default:
+            context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable, let session { services.sessions.catchUp(session) }
+        context.fireChannelWritabilityChanged()
+    }
+
+    // MARK: Reading
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        parser.append(unwrapInboundIn(data))
+        session?.heartbeat.peerSpoke()
+        do throws(CloseReason) {
+            while state != .closed, let message = try parser.next() { take(message, context) }
+        } catch {
+            close(error)
+        }
+    }
+
+    private func take(_ message: WebSocketFrameParser.Message, _ context: ChannelHandlerContext) {
+        switch message {
+        case .close(let code):
+            answerClose(code, context)
+        case _ where state != .open, .pong:
+            break
+        case .ping(let payload):
+            send(WebSocketFrame.pong(payload))
+        case .text(let text):
+            answer(Array(text.readableBytesView))
+        }
+    }
+
+    private func answer(_ text: [UInt8]) {
+        do throws(FrameError) {
+            switch try ClientFrame(text: text) {
+            case .ping: send(.pong)
+            case .typing, .read, .auth: throw FrameError(.unavailable, "this server does not take this frame yet")
+            }
+        } catch {
+            send(.error(error))
+        }
+    }
+
+    private func answerClose(_ code: UInt16?, _ context: ChannelHandlerContext) {
+        if state == .open {
+            state = .closing
+            endSession()
+            services.metrics.ended(.normal)
+            context.write(wrapOutboundOut(WebSocketFrame.close(echoing: code)), promise: nil)
+        }
+        context.flush()
+        context.close(promise: nil)
+    }
+
+    // MARK: Writing
+
+    var isWritable: Bool { state == .open && context?.channel.isWritable == true }
+
+    var queuedBytes: Int {
+        (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+    }
+
+    func write(_ frames: ByteBuffer) {
+        guard state == .open, let context else { return }
+        bytesWritten += frames.readableBytes
+        context.write(wrapOutboundOut(frames), promise: nil)
+    }
+
+    func flush() { context?.flush() }
+
+    private func send(_ frame: ByteBuffer) {
+        write(frame)
+        flush()
+    }
+
+    private func send(_ event: SessionEvent) { send(WebSocketFrame.text(event.jsonBytes)) }
+
+    func close(_ reason: CloseReason) {
+        guard state == .open, let context else { return }
+        state = .closing
+        endSession()
+        services.metrics.ended(reason.code)
+        let frame = WebSocketFrame.close(reason.code, reason: reason.reason)
+        context.writeAndFlush(wrapOutboundOut(frame), promise: nil)
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        context.eventLoop.scheduleTask(in: Self.closeTimeout) { bound.value.abort() }
+    }
+
+    func abort() {
+        guard state != .closed else { return }
+        context?.close(promise: nil)
+    }
+
+    // MARK: Draining
+
+    /// This server stops: tells the client when to come back, and lets it go a little later.
+    private func drain(_ context: ChannelHandlerContext) {
+        guard state == .open else { return }
+        let delay = services.drain.delay(ofSessions: services.sessions.count(onLoopOf: context.eventLoop))
+        let reason = "this server restarts"
+        send(.reconnect(afterMs: .random(in: 0...services.drain.reconnectSpreadMs), reason: reason))
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        context.eventLoop.scheduleTask(in: delay) { bound.value.close(CloseReason(.restart, reason)) }
+    }
+}
+
+extension WebSocketFrame {
+    /// The answer to a peer's close frame carries the same code (RFC 6455 section 5.5.1).
+    fileprivate static func close(echoing code: UInt16?) -> ByteBuffer {
+        guard let code else { return ByteBuffer(bytes: [0x88, 0x00]) }
+        return ByteBuffer(bytes: [0x88, 0x02, UInt8(code >> 8), UInt8(code & 0xFF)])
+    }
+}

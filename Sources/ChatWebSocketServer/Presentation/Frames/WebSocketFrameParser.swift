@@ -1,0 +1,151 @@
+import NIOCore
+
+/// Reads a client's frames out of a byte stream (RFC 6455 section 5). Pure, no I/O.
+///
+/// Messages are whole when they are handed out: fragments are joined, with control frames between them let through.
+/// The first violation ends the stream.
+struct WebSocketFrameParser {
+    enum Message: Equatable {
+        case text(ByteBuffer)
+        case ping(ByteBuffer)
+        case pong
+        /// - code: `nil` where the peer gave none.
+        case close(code: UInt16?)
+    }
+
+    /// Largest message that is taken, in bytes of payload.
+    static let maximumSize = 65_536
+
+    private struct Header {
+        let isFinal: Bool
+        let opcode: WebSocketFrame.Opcode
+        let length: Int
+        let maskKey: (UInt8, UInt8, UInt8, UInt8)
+    }
+
+    private var input = ByteBuffer()
+    private var header: Header?
+    /// A text message of which not all fragments are there.
+    private var fragments: ByteBuffer?
+
+    mutating func append(_ bytes: ByteBuffer) {
+        if input.readableBytes == 0 {
+            input = bytes
+        } else {
+            input.discardReadBytes()
+            input.writeImmutableBuffer(bytes)
+        }
+    }
+
+    /// - Returns: the next message; `nil` where more bytes are needed.
+    mutating func next() throws(CloseReason) -> Message? {
+        while true {
+            if header == nil { header = try readHeader() }
+            guard let header else { return nil }
+            guard var payload = input.readSlice(length: header.length) else { return nil }
+            self.header = nil
+            if input.readableBytes == 0 { input = ByteBuffer() }
+            unmask(&payload, header.maskKey)
+            if let message = try message(header, payload) { return message }
+        }
+    }
+
+    // MARK: Header
+
+    private mutating func readHeader() throws(CloseReason) -> Header? {
+        let start = input.readerIndex
+        guard let first = input.getInteger(at: start, as: UInt8.self),
+            let second = input.getInteger(at: start + 1, as: UInt8.self)
+        else { return nil }
+        guard first & 0x70 == 0 else { throw CloseReason(.protocolError, "reserved bits are set") }
+        guard let opcode = WebSocketFrame.Opcode(rawValue: first & 0x0F) else {
+            throw CloseReason(.protocolError, "unknown opcode")
+        }
+        guard second & 0x80 != 0 else { throw CloseReason(.protocolError, "client frames must be masked") }
+        let isFinal = first & 0x80 != 0
+        let shortLength = Int(second & 0x7F)
+        if opcode.isControl, !isFinal || shortLength > WebSocketFrame.maximumControlPayload {
+            throw CloseReason(.protocolError, "control frames are whole and short")
+        }
+        try checkOrder(opcode)
+        guard let (length, lengthSize) = try length(shortLength, at: start + 2) else { return nil }
+        let size = (fragments?.readableBytes ?? 0) + length
+        guard opcode.isControl || size <= Self.maximumSize else {
+            throw CloseReason(.messageTooBig, "messages may have \(Self.maximumSize) bytes")
+        }
+        let maskStart = start + 2 + lengthSize
+        guard let mask = input.getBytes(at: maskStart, length: 4) else { return nil }
+        input.moveReaderIndex(to: maskStart + 4)
+        return Header(
+            isFinal: isFinal, opcode: opcode, length: length, maskKey: (mask[0], mask[1], mask[2], mask[3]))
+    }
+
+    private func checkOrder(_ opcode: WebSocketFrame.Opcode) throws(CloseReason) {
+        switch opcode {
+        case .binary: throw CloseReason(.unsupportedData, "binary messages are not taken")
+        case .text where fragments != nil: throw CloseReason(.protocolError, "a message began within another")
+        case .continuation where fragments == nil: throw CloseReason(.protocolError, "nothing is to be continued")
+        default: break
+        }
+    }
+
+    private func length(_ short: Int, at index: Int) throws(CloseReason) -> (length: Int, size: Int)? {
+        switch short {
+        case 126:
+            guard let length = input.getInteger(at: index, as: UInt16.self) else { return nil }
+            guard length > 125 else { throw CloseReason(.protocolError, "the length is not written the short way") }
+            return (Int(length), 2)
+        case 127:
+            guard let length = input.getInteger(at: index, as: UInt64.self) else { return nil }
+            guard length > UInt16.max, length <= UInt64(Int64.max) else {
+                throw CloseReason(.protocolError, "the length is not written the short way")
+            }
+            return (Int(length), 8)
+        default:
+            return (short, 0)
+        }
+    }
+
+    // MARK: Payload
+
+    private mutating func message(_ header: Header, _ payload: ByteBuffer) throws(CloseReason) -> Message? {
+        switch header.opcode {
+        case .ping: return .ping(payload)
+        case .pong: return .pong
+        case .close: return try close(payload)
+        case .text, .continuation, .binary:
+            var whole = fragments ?? ByteBuffer()
+            if fragments == nil { whole = payload } else { whole.writeImmutableBuffer(payload) }
+            guard header.isFinal else {
+                fragments = whole
+                return nil
+            }
+            fragments = nil
+            guard UTF8Text.isValid(whole) else { throw CloseReason(.invalidData, "text must be UTF-8") }
+            return .text(whole)
+        }
+    }
+
+    private func close(_ payload: ByteBuffer) throws(CloseReason) -> Message {
+        var payload = payload
+        guard payload.readableBytes > 0 else { return .close(code: nil) }
+        guard let code = payload.readInteger(as: UInt16.self), CloseCode.isValidFromPeer(code) else {
+            throw CloseReason(.protocolError, "invalid close code")
+        }
+        guard UTF8Text.isValid(payload) else { throw CloseReason(.invalidData, "the close reason must be UTF-8") }
+        return .close(code: code)
+    }
+
+    private func unmask(_ payload: inout ByteBuffer, _ key: (UInt8, UInt8, UInt8, UInt8)) {
+        payload.withUnsafeMutableReadableBytes { bytes in
+            for index in bytes.indices {
+                switch index & 3 {
+                case 0: bytes[index] ^= key.0
+                case 1: bytes[index] ^= key.1
+                case 2: bytes[index] ^= key.2
+                default: bytes[index] ^= key.3
+                }
+            }
+        }
+    }
+}

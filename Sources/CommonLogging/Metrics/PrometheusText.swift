@@ -1,0 +1,32 @@
+/// The Prometheus text exposition format, version 0.0.4.
+enum PrometheusText {
+    static func sample(_ name: String, _ labels: String, _ value: String) -> String {
+        labels.isEmpty ? "\(name) \(value)\n" : "\(name){\(labels)} \(value)\n"
+    }
+
+    static func number(_ value: Double) -> String {
+        if value.isNaN { return "NaN" }
+        if value.isInfinite { return value < 0 ? "-Inf" : "+Inf" }
+        return Int64(exactly: value).map(String.init) ?? "\(value)"
+    }
+
+    /// The text between the braces: sorted, so that equal label sets are one series in whatever order they are given.
+    static func labels(_ dimensions: [(String, String)]) -> String {
+        dimensions.sorted { $0.0 < $1.0 }
+            .map { "\(name($0.0, allowsColon: false))=\"\(escaped($0.1))\"" }.joined(separator: ",")
+    }
+
+    /// Names are ASCII letters, digits and underscores and start with no digit; other characters become underscores.
+    static func name(_ text: String, allowsColon: Bool = true) -> String {
+        let cleaned = text.unicodeScalars.map { scalar -> Character in
+            let isWord = scalar.isASCII && (scalar.properties.isAlphabetic || scalar.properties.numericType != nil)
+            return isWord || scalar == "_" || (allowsColon && scalar == ":") ? Character(scalar) : "_"
+        }
+        guard let first = cleaned.first, !first.isNumber else { return "_" + String(cleaned) }
+        return String(cleaned)
+    }
+
+    private static func escaped(_ value: String) -> String {
+        value.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
+    }
+}

@@ -1,0 +1,40 @@
+import Logging
+
+/// The log line of one answered request. It holds the path without its query, where access tokens may stand.
+public struct RequestLog: Sendable {
+    public var method: String
+    public var path: String
+    public var status: Int
+    public var duration: Duration
+
+    public init(method: String, pathAndQuery: String, status: Int, duration: Duration) {
+        self.method = method
+        self.path = Self.withoutQuery(pathAndQuery)
+        self.status = status
+        self.duration = duration
+    }
+
+    /// Faults of ours are warnings, refusals are info, the rest is debug: the log of a busy server stays readable.
+    public var level: Logger.Level {
+        switch status {
+        case 500...: .warning
+        case 400...: .info
+        default: .debug
+        }
+    }
+
+    public func write(to logger: Logger) {
+        guard logger.logLevel <= level else { return }
+        let milliseconds = Double(duration.components.attoseconds / 1_000_000_000_000) / 1_000
+        let total = Double(duration.components.seconds) * 1_000 + milliseconds
+        logger.log(
+            level: level, "\(method) \(path) \(status)",
+            metadata: [
+                "method": "\(method)", "path": "\(path)", "status": "\(status)", "milliseconds": "\(total)",
+            ])
+    }
+
+    private static func withoutQuery(_ path: String) -> String {
+        String(path.prefix { $0 != "?" && $0 != "#" }.prefix(512))
+    }
+}

@@ -1,0 +1,98 @@
+import CommonUtil
+import Synchronization
+
+/// What a check found.
+public enum HealthResult: Sendable, Equatable {
+    case ok
+    /// A short reason for people; no host name, no secret.
+    case failing(String)
+}
+
+/// What a failing check makes of the whole.
+public enum HealthSeverity: Sendable {
+    /// The server works, but not as it should.
+    case degraded
+    /// The server cannot do its job.
+    case unavailable
+}
+
+/// A server's state and the checks that tell whether it can do its job.
+public final class HealthRegistry: Sendable {
+    /// Where in its life a server is.
+    public enum Phase: Sendable {
+        case starting, serving, stopping
+    }
+
+    struct Check: Sendable {
+        let name: String
+        let severity: HealthSeverity
+        let deadline: Duration
+        let run: @Sendable () async -> HealthResult
+    }
+
+    private struct State {
+        var phase = Phase.starting
+        var checks: [Check] = []
+    }
+
+    private let state = Mutex(State())
+
+    public init() {}
+
+    /// Adds a check. Its name is the member of `checks` in the readiness body; one that has not answered by its deadline
+    /// has failed.
+    public func register(
+        _ name: String, severity: HealthSeverity = .unavailable, deadline: Duration = .milliseconds(500),
+        check: @escaping @Sendable () async -> HealthResult
+    ) {
+        state.withLock {
+            $0.checks.append(Check(name: name, severity: severity, deadline: deadline, run: check))
+        }
+    }
+
+    public var phase: Phase { state.withLock { $0.phase } }
+    public var isServing: Bool { phase != .starting }
+    /// Whether the server is going away and wants no new work.
+    public var isDraining: Bool { phase == .stopping }
+
+    /// Everything that had to be done before the first request is done.
+    public func startServing() {
+        state.withLock { state in
+            if state.phase == .starting { state.phase = .serving }
+        }
+    }
+
+    /// From now on `/health/ready` says 503.
+    public func startDraining() { state.withLock { $0.phase = .stopping } }
+
+    /// Runs every check, all at once.
+    public func report() async -> HealthReport {
+        let (phase, checks) = state.withLock { ($0.phase, $0.checks) }
+        let results = await withTaskGroup(of: (Int, HealthResult).self) { group in
+            for (index, check) in checks.enumerated() {
+                group.addTask { (index, await DeadlineCheck.run(check)) }
+            }
+            return await group.reduce(into: [Int: HealthResult]()) { $0[$1.0] = $1.1 }
+        }
+        return HealthReport(
+            phase: phase, checks: checks.enumerated().map { ($1.name, $1.severity, results[$0] ?? .ok) })
+    }
+}
+
+/// Runs a check that may not heed cancellation, for no longer than its deadline.
+private enum DeadlineCheck {
+    static func run(_ check: HealthRegistry.Check) async -> HealthResult {
+        let (results, continuation) = AsyncStream.makeStream(
+            of: HealthResult.self, bufferingPolicy: .bufferingOldest(1))
+        let work = Task { continuation.yield(await check.run()) }
+        let timer = Task {
+            try await Task.sleep(for: check.deadline)
+            continuation.yield(.failing("no answer in time"))
+        }
+        defer {
+            work.cancel()
+            timer.cancel()
+        }
+        return await results.first { _ in true } ?? .failing("no answer in time")
+    }
+}

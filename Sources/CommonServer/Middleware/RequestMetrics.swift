@@ -1,0 +1,42 @@
+import CommonUtil
+import CoreMetrics
+import HTTPTypes
+import Synchronization
+
+/// `http_server_request_duration_seconds`, by method, route template and status: all of few values, whatever is asked.
+final class RequestMetrics: Sendable {
+    private struct Key: Hashable {
+        let method: String
+        let route: String
+        let status: Int
+    }
+
+    private static let knownMethods: Set<String> = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+    private let factory: any MetricsFactory
+    private let routes: Set<String>
+    private let timers = Mutex<[Key: CoreMetrics.Timer]>([:])
+
+    /// `routes` are the templates that are told apart; all else is `none`.
+    init(factory: any MetricsFactory, routes: Set<String>) {
+        self.factory = factory
+        self.routes = routes
+    }
+
+    func record(method: HTTPRequest.Method, route: String?, status: HTTPResponse.Status, duration: Duration) {
+        let key = Key(
+            method: Self.knownMethods.contains(method.rawValue) ? method.rawValue : "other",
+            route: route.flatMap { routes.contains($0) ? $0 : nil } ?? "none", status: status.code)
+        let timer = timers.withLock { timers in
+            if let timer = timers[key] { return timer }
+            let timer = CoreMetrics.Timer(
+                label: "http_server_request_duration_seconds",
+                dimensions: [("method", key.method), ("route", key.route), ("status", String(key.status))],
+                factory: factory)
+            timers[key] = timer
+            return timer
+        }
+        let (seconds, attoseconds) = duration.components
+        timer.recordNanoseconds(seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
+    }
+}

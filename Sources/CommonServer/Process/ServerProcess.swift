@@ -1,0 +1,104 @@
+import CommonLogging
+import CommonUtil
+import Glibc
+import Logging
+import ServiceLifecycle
+import Synchronization
+
+/// What the `main` of every server does:
+///
+///     @main struct Main {
+///         static func main() async {
+///             await ServerProcess.run("ChatMessageServer", defaultPort: 8081) { environment in
+///                 try await buildMessageServer(environment)
+///             }
+///         }
+///     }
+///
+/// Exit codes: 0 after SIGTERM or SIGINT; 78 for a wrong setting; 1 for a port in use and all else, each with one line
+/// on standard error; 128 + n after a second signal n.
+public enum ServerProcess {
+    public static func run(
+        _ name: String, defaultPort: Int, build: @escaping @Sendable (ServerEnvironment) async throws -> ServerParts
+    ) async -> Never {
+        // A client that goes away in the middle of a write is an error of that write.
+        signal(SIGPIPE, SIG_IGN)
+        let lifetime = Lifetime(name: name)
+        await StopSignals.handle { await lifetime.stop() }
+
+        let environment: ServerEnvironment
+        do {
+            environment = try await prepareEnvironment(name, defaultPort: defaultPort)
+        } catch {
+            ProcessExit(error: error, host: "", port: 0).exit(as: name)
+        }
+        do {
+            let parts = try await build(environment)
+            try await lifetime.run(parts, environment)
+            environment.logger.info("Stopped")
+            ProcessExit.success.exit(as: name)
+        } catch {
+            ProcessExit(error: error, host: environment.host, port: environment.port).exit(as: name)
+        }
+    }
+
+    /// Reads the common variables, starts logging and metrics, and warns of what an operator should know.
+    private static func prepareEnvironment(_ name: String, defaultPort: Int) async throws -> ServerEnvironment {
+        let configuration = try await ConfigurationSource()
+        ChatLogging.bootstrap(
+            service: name, level: try configuration.value(Settings.logLevel),
+            format: try configuration.value(Settings.logFormat))
+        let environment = try ServerEnvironment(
+            name: name, defaultPort: defaultPort, configuration: configuration,
+            metrics: PrometheusRegistry.bootstrap())
+        for unknown in configuration.unknownNames {
+            environment.logger.warning("Unknown variable, perhaps misspelt", metadata: ["name": "\(unknown)"])
+        }
+        if environment.authMode == .trusted {
+            environment.logger.warning("CHAT_AUTH_MODE is trusted: every caller is believed to be who it says it is")
+        }
+        return environment
+    }
+}
+
+/// A process between its start and its end.
+private final class Lifetime: Sendable {
+    private struct Running {
+        let group: ServiceGroup
+        let parts: ServerParts
+        let logger: Logger
+    }
+
+    private let name: String
+    private let running = Mutex<Running?>(nil)
+
+    init(name: String) { self.name = name }
+
+    /// Returns after a graceful shutdown.
+    func run(_ parts: ServerParts, _ environment: ServerEnvironment) async throws {
+        let application = makeApplication(parts: parts, environment: environment)
+        let group = ServiceGroup(
+            configuration: ServiceGroupConfiguration(services: [application], logger: environment.frameworkLogger))
+        running.withLock { $0 = Running(group: group, parts: parts, logger: environment.logger) }
+        do {
+            try await group.run()
+        } catch is CancellationError where parts.health.isDraining {
+            return
+        }
+    }
+
+    /// Asked for by a signal.
+    func stop() async {
+        guard let running = running.withLock({ $0 }) else { ProcessExit.success.exit(as: name) }
+        let parts = running.parts
+        running.logger.info("Stopping")
+        let name = name
+        Task {
+            try await Task.sleep(for: parts.shutdownLimit)
+            ProcessExit(code: 1, line: "the shutdown took longer than \(parts.shutdownLimit)").exit(as: name)
+        }
+        parts.health.startDraining()
+        for step in parts.beforeStopping { await step() }
+        await running.group.triggerGracefulShutdown()
+    }
+}

@@ -1,0 +1,30 @@
+import CommonUtil
+import HTTPTypes
+import NIOCore
+
+/// Whom per-address limits count: the nearest address that is none of our proxies.
+public enum ClientAddress {
+    /// The caller's IP address as text. `peer` is the other end of the connection; the `X-Forwarded-For` of
+    /// `trustedProxies` (`CHAT_TRUSTED_PROXIES`) is believed.
+    public static func find(headers: HTTPFields, peer: String, trustedProxies: [AddressRange]) -> String {
+        var address = peer
+        // Each proxy appends the address it heard from, so the list is read from its end; what stands before the first
+        // stranger is that stranger's word.
+        var forwarded = headers[values: .forwardedFor].joined(separator: ",").split(separator: ",")
+            .map { entry in entry.filter { $0 != " " } }
+        while trustedProxies.contains(where: { $0.contains(address) }), let previous = forwarded.popLast(),
+            AddressRange(previous) != nil, !previous.contains("/")
+        {
+            address = previous
+        }
+        return address
+    }
+}
+
+extension ChatRequestContext {
+    /// The caller's IP address as text; empty where the connection has none.
+    public func clientAddress(headers: HTTPFields, trustedProxies: [AddressRange]) -> String {
+        ClientAddress.find(
+            headers: headers, peer: remoteAddress?.ipAddress ?? "", trustedProxies: trustedProxies)
+    }
+}

@@ -1,0 +1,94 @@
+import CommonAuth
+import CommonUtil
+import HTTPTypes
+import Hummingbird
+
+/// A server's paths and what answers them.
+///
+///     var routes = Routes(authenticator: authenticator)
+///     routes.get("/api/v1/rooms/{id}", authenticated: true) { request, context in
+///         Response(json: try await rooms.room(context.roomID("id"), for: context.requireUser()))
+///     }
+///
+/// A `GET` also answers `HEAD`. Other methods of a known path get 405 with `Allow`, unknown paths 404.
+public struct Routes: Sendable {
+    public typealias Handler = @Sendable (Request, ChatRequestContext) async throws -> Response
+
+    struct Route: Sendable {
+        let method: HTTPRequest.Method
+        let path: String
+        let isAuthenticated: Bool
+        /// Whether it answers 503 before the server is ready for work.
+        let waitsForStart: Bool
+        let handler: Handler
+    }
+
+    private(set) var routes: [Route] = []
+    private(set) var fallback: Handler?
+    let authenticator: Authenticator?
+
+    /// An authenticator is needed as soon as a route is `authenticated`.
+    public init(authenticator: Authenticator? = nil) { self.authenticator = authenticator }
+
+    public mutating func get(_ path: String, authenticated: Bool = false, _ handler: @escaping Handler) {
+        on(.get, path, authenticated: authenticated, handler)
+    }
+
+    public mutating func post(_ path: String, authenticated: Bool = false, _ handler: @escaping Handler) {
+        on(.post, path, authenticated: authenticated, handler)
+    }
+
+    public mutating func put(_ path: String, authenticated: Bool = false, _ handler: @escaping Handler) {
+        on(.put, path, authenticated: authenticated, handler)
+    }
+
+    public mutating func patch(_ path: String, authenticated: Bool = false, _ handler: @escaping Handler) {
+        on(.patch, path, authenticated: authenticated, handler)
+    }
+
+    public mutating func delete(_ path: String, authenticated: Bool = false, _ handler: @escaping Handler) {
+        on(.delete, path, authenticated: authenticated, handler)
+    }
+
+    /// Answers `GET` and `HEAD` of paths that no route has: files, for example. It throws `not_found` for what it does
+    /// not have either.
+    public mutating func fallback(_ handler: @escaping Handler) { fallback = handler }
+
+    /// Adds a route; `waitsForStart` is `false` for what must answer while the server is still starting.
+    mutating func on(
+        _ method: HTTPRequest.Method, _ path: String, authenticated: Bool = false, waitsForStart: Bool = true,
+        _ handler: @escaping Handler
+    ) {
+        precondition(!authenticated || authenticator != nil, "authenticated routes need an authenticator")
+        routes.append(
+            Route(
+                method: method, path: path, isAuthenticated: authenticated, waitsForStart: waitsForStart,
+                handler: handler))
+    }
+
+    var paths: Set<String> { Set(routes.map(\.path)) }
+
+    /// What answers requests, in the router's form. `isServing` tells whether the server is ready for work.
+    func build(
+        outermost: some RouterMiddleware<ChatRequestContext>, isServing: @escaping @Sendable () -> Bool
+    ) -> RouterResponder<ChatRequestContext> {
+        let router = Router(context: ChatRequestContext.self, options: .autoGenerateHeadEndpoints)
+        router.add(middleware: outermost)
+        router.add(middleware: UnknownPath(table: RouteTable(routes), fallback: fallback))
+        let authenticated = router.group()
+        if let authenticator { authenticated.add(middleware: Authentication(authenticator)) }
+        for route in routes {
+            let group: any RouterMethods<ChatRequestContext> = route.isAuthenticated ? authenticated : router
+            let responder = CallbackResponder<ChatRequestContext> { request, context in
+                guard !route.waitsForStart || isServing() else {
+                    throw ChatError.unavailable("The service is starting")
+                }
+                var context = context
+                try PathParameters.decode(&context.coreContext.parameters)
+                return try await route.handler(request, context)
+            }
+            group.on(RouterPath(route.path), method: route.method, responder: responder)
+        }
+        return router.buildResponder()
+    }
+}

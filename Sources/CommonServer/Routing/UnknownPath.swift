@@ -1,0 +1,27 @@
+import CommonLogging
+import CommonUtil
+import HTTPTypes
+import Hummingbird
+
+/// Answers what the router has no route for: 405 where only the method is wrong, else the fallback, else 404.
+struct UnknownPath: RouterMiddleware {
+    let table: RouteTable
+    let fallback: Routes.Handler?
+
+    func handle(
+        _ request: Request, context: ChatRequestContext,
+        next: (Request, ChatRequestContext) async throws -> Response
+    ) async throws -> Response {
+        // The router sets the template before it calls a route's middleware.
+        guard context.endpointPath == nil else { return try await next(request, context) }
+        if let allowed = table.allowedMethods(path: request.uri.path) {
+            if request.method == .options { return Response(status: .noContent, headers: [.allow: allowed]) }
+            var response = ChatError(.methodNotAllowed, "This path allows \(allowed)")
+                .response(traceID: context.trace.traceID)
+            response.headers[.allow] = allowed
+            return response
+        }
+        guard let fallback, request.method == .get || request.method == .head else { throw ChatError(.notFound) }
+        return try await fallback(request, context)
+    }
+}

@@ -1,0 +1,75 @@
+import DequeModule
+import NIOConcurrencyHelpers
+
+/// A bounded queue of many producers and one consumer, which takes all that has gathered while it was busy.
+public final class BatchQueue<Element: Sendable>: Sendable {
+    public enum Refusal: Error, Sendable {
+        case full, stopped
+    }
+
+    private struct State {
+        var waiting: Deque<Element> = []
+        var consumer: CheckedContinuation<Void, Never>?
+        var isStopped = false
+    }
+
+    private let capacity: Int
+    private let state = NIOLockedValueBox(State())
+
+    public init(capacity: Int) { self.capacity = capacity }
+
+    /// - Throws: where the queue is full or stopped.
+    public func append(_ element: Element) throws(Refusal) {
+        let result: Result<CheckedContinuation<Void, Never>?, Refusal> = state.withLockedValue { state in
+            if state.isStopped { return .failure(.stopped) }
+            if state.waiting.count >= capacity { return .failure(.full) }
+            state.waiting.append(element)
+            return .success(state.consumer.take())
+        }
+        try result.get()?.resume()
+    }
+
+    /// For elements of which the newest matter most.
+    /// - Returns: how many old ones had to go.
+    public func appendDroppingOldest(_ elements: some Collection<Element>) -> Int {
+        let (consumer, dropped) = state.withLockedValue { state in
+            state.waiting.append(contentsOf: elements)
+            let dropped = max(0, state.waiting.count - capacity)
+            state.waiting.removeFirst(dropped)
+            return (state.consumer.take(), dropped)
+        }
+        consumer?.resume()
+        return dropped
+    }
+
+    /// Waits for elements. To be called by one task.
+    /// - Returns: up to `limit` of them; `nil` once the queue is stopped and empty.
+    public func next(upTo limit: Int) async -> [Element]? {
+        while true {
+            let (batch, isStopped) = state.withLockedValue { state in
+                let batch = Array(state.waiting.prefix(limit))
+                state.waiting.removeFirst(batch.count)
+                return (batch, state.isStopped)
+            }
+            if !batch.isEmpty { return batch }
+            if isStopped { return nil }
+            await withCheckedContinuation { continuation in
+                let isReady = state.withLockedValue { state in
+                    if !state.waiting.isEmpty || state.isStopped { return true }
+                    state.consumer = continuation
+                    return false
+                }
+                if isReady { continuation.resume() }
+            }
+        }
+    }
+
+    /// Takes no more elements; those that wait are still handed out.
+    public func stop() {
+        let consumer = state.withLockedValue { state in
+            state.isStopped = true
+            return state.consumer.take()
+        }
+        consumer?.resume()
+    }
+}

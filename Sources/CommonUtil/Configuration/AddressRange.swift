@@ -1,0 +1,46 @@
+import Glibc
+
+/// An IPv4 or IPv6 address, or a CIDR range of them (RFC 4632, RFC 4291).
+public struct AddressRange: Equatable, Sendable {
+    private let prefix: [UInt8]
+    private let bits: Int
+
+    /// - Returns: `nil` for what is no address and no `address/bits`.
+    public init?(_ text: some StringProtocol) {
+        let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+        guard let first = parts.first, let bytes = Self.bytes(of: String(first)) else { return nil }
+        prefix = bytes
+        guard parts.count == 2 else {
+            bits = bytes.count * 8
+            return
+        }
+        // Of an IPv4 address inside IPv6 the first 96 bits are those of `::ffff:0:0/96`.
+        let hidden = bytes.count == 4 && first.contains(":") ? 96 : 0
+        guard let bits = Int(parts[1]), (hidden...hidden + bytes.count * 8).contains(bits) else { return nil }
+        self.bits = bits - hidden
+    }
+
+    /// Reads a comma list; an empty text is an empty list.
+    static func list(text: String) -> [AddressRange]? {
+        let parts = text.split(separator: ",").map { $0.filter { $0 != " " } }
+        let ranges = parts.compactMap { AddressRange($0) }
+        return ranges.count == parts.count ? ranges : nil
+    }
+
+    public func contains(_ address: String) -> Bool {
+        guard let bytes = Self.bytes(of: address), bytes.count == prefix.count else { return false }
+        return (0..<bits).allSatisfy { bit in
+            let mask: UInt8 = 0x80 >> (bit % 8)
+            return bytes[bit / 8] & mask == prefix[bit / 8] & mask
+        }
+    }
+
+    /// Network order; an IPv4 address inside IPv6 (`::ffff:a.b.c.d`) counts as IPv4.
+    private static func bytes(of address: String) -> [UInt8]? {
+        var bytes = [UInt8](repeating: 0, count: 16)
+        if inet_pton(AF_INET, address, &bytes) == 1 { return Array(bytes[..<4]) }
+        guard inet_pton(AF_INET6, address, &bytes) == 1 else { return nil }
+        let mappedPrefix: [UInt8] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF]
+        return bytes.starts(with: mappedPrefix) ? Array(bytes[12...]) : bytes
+    }
+}

@@ -1,0 +1,99 @@
+/// Every variable of the platform. `docs/` and the README list the same names; nothing else reads the environment.
+public enum Settings {
+    public static let host = text("CHAT_HOST", default: "127.0.0.1", allowed: "an address or name to listen on")
+
+    public static func port(default port: Int) -> Setting<Int> {
+        integer("CHAT_PORT", default: port, in: 0...65_535)
+    }
+
+    public static let databaseURL = Setting<String>(
+        "CHAT_DATABASE_URL", default: "postgres://chat@127.0.0.1:5432/chat",
+        allowed: "a PostgreSQL connection URI, postgres://user:password@host:port/database", isSecret: true,
+        parse: { $0.hasPrefix("postgres://") || $0.hasPrefix("postgresql://") ? $0 : nil })
+    public static let redisURL = Setting<String>(
+        "CHAT_REDIS_URL", default: "redis://127.0.0.1:6379",
+        allowed: "redis://:password@host:port/db, or rediss:// for TLS", isSecret: true,
+        parse: { $0.hasPrefix("redis://") || $0.hasPrefix("rediss://") ? $0 : nil })
+    public static let redisSubscribe = choice("CHAT_REDIS_SUBSCRIBE", RedisSubscribeMode.self, default: .pattern)
+
+    public static let authMode = choice("CHAT_AUTH_MODE", AuthMode.self, default: .token)
+    public static let dataDirectory = text("CHAT_DATA_DIR", default: ".chat", allowed: "a folder")
+    public static func signingKeyFile(dataDirectory: String) -> Setting<String> {
+        text("CHAT_SIGNING_KEY_FILE", default: dataDirectory + "/signing-key.pem", allowed: "a file")
+    }
+    public static let jwksURL = Setting<String>(
+        "CHAT_JWKS_URL", default: "http://127.0.0.1:8080/.well-known/jwks.json", allowed: "an http or https URL",
+        isSecret: true,
+        parse: { $0.hasPrefix("http://") || $0.hasPrefix("https://") ? $0 : nil })
+    public static let accessTokenSeconds = integer("CHAT_ACCESS_TOKEN_SECONDS", default: 900, in: 1...86_400)
+    public static let refreshTokenSeconds = integer(
+        "CHAT_REFRESH_TOKEN_SECONDS", default: 2_592_000, in: 1...31_536_000)
+    public static let passwordCost = integer("CHAT_PASSWORD_COST", default: 17, in: 12...20)
+
+    public static let allowedOrigins = Setting<AllowedOrigins>(
+        "CHAT_ALLOWED_ORIGINS", default: "*", allowed: "* or a comma list of origins such as https://example.org",
+        parse: AllowedOrigins.init(text:))
+    public static let trustedProxies = Setting<[AddressRange]>(
+        "CHAT_TRUSTED_PROXIES", default: "", allowed: "a comma list of addresses or CIDR ranges",
+        parse: AddressRange.list(text:))
+
+    public static let logLevel = choice("CHAT_LOG_LEVEL", LogLevel.self, default: .info)
+    public static let logFormat = choice("CHAT_LOG_FORMAT", LogFormat.self, default: .json)
+
+    public static let limitPosts = rate("CHAT_LIMIT_POSTS", default: "100/s")
+    public static let limitFrames = rate("CHAT_LIMIT_FRAMES", default: "20/s")
+    public static let limitLoginsPerAccount = rate("CHAT_LIMIT_LOGINS_PER_ACCOUNT", default: "10/m")
+    public static let limitLoginsPerAddress = rate("CHAT_LIMIT_LOGINS_PER_ADDRESS", default: "60/m")
+    public static let limitRegistrations = rate("CHAT_LIMIT_REGISTRATIONS", default: "60/m")
+    public static let limitSocketsPerUser = count("CHAT_LIMIT_SOCKETS_PER_USER", default: 200)
+    public static let limitSocketsPerAddress = count("CHAT_LIMIT_SOCKETS_PER_ADDRESS", default: 0)
+    public static let limitSockets = count("CHAT_LIMIT_SOCKETS", default: 0)
+    public static let drainSeconds = integer("CHAT_DRAIN_SECONDS", default: 20, in: 0...600)
+
+    /// A JSON file with the same keys, nested: `{"chat": {"port": 8081}}`. An addition to the contract.
+    public static let configFile = text("CHAT_CONFIG_FILE", default: "", allowed: "a JSON file")
+
+    /// Every name above, to tell a misspelt variable from a known one.
+    public static let names: Set<String> = [
+        host.name, port(default: 0).name, databaseURL.name, redisURL.name, redisSubscribe.name, authMode.name,
+        dataDirectory.name, signingKeyFile(dataDirectory: "").name, jwksURL.name, accessTokenSeconds.name,
+        refreshTokenSeconds.name, passwordCost.name, allowedOrigins.name, trustedProxies.name, logLevel.name,
+        logFormat.name, limitPosts.name, limitFrames.name, limitLoginsPerAccount.name, limitLoginsPerAddress.name,
+        limitRegistrations.name, limitSocketsPerUser.name, limitSocketsPerAddress.name, limitSockets.name,
+        drainSeconds.name, configFile.name,
+    ]
+}
+
+// MARK: Kinds of settings
+
+extension Settings {
+    private static func text(_ name: String, default value: String, allowed: String) -> Setting<String> {
+        Setting(name, default: value, allowed: allowed, parse: { $0 })
+    }
+
+    private static func integer(_ name: String, default value: Int, in range: ClosedRange<Int>) -> Setting<Int> {
+        Setting(
+            name, default: String(value), allowed: "\(range.lowerBound)–\(range.upperBound)",
+            parse: { text in Int(text).flatMap { range.contains($0) ? $0 : nil } })
+    }
+
+    /// A number of things of which 0 means any number.
+    private static func count(_ name: String, default value: Int) -> Setting<Int> {
+        Setting(
+            name, default: String(value), allowed: "a whole number, 0 for no limit",
+            parse: { text in Int(text).flatMap { (0...10_000_000).contains($0) ? $0 : nil } })
+    }
+
+    private static func rate(_ name: String, default text: String) -> Setting<Rate> {
+        Setting(
+            name, default: text, allowed: "N/s or N/m with N up to 1000000, or 0 for no limit", parse: Rate.init(text:))
+    }
+
+    private static func choice<Choice: RawRepresentable<String> & CaseIterable & Sendable>(
+        _ name: String, _: Choice.Type, default value: Choice
+    ) -> Setting<Choice> {
+        Setting(
+            name, default: value.rawValue, allowed: Choice.allCases.map(\.rawValue).joined(separator: ", "),
+            parse: { Choice(rawValue: $0) })
+    }
+}

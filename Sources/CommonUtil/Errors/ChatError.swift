@@ -1,0 +1,84 @@
+import HTTPTypes
+import Hummingbird
+import NIOCore
+
+/// One field of a request that is not as it must be.
+public struct FieldError: Error, Equatable, Sendable {
+    /// The field's name as the client wrote it; members of objects are joined by dots.
+    public let field: String
+    public let message: String
+
+    public init(_ field: String, _ message: String) {
+        self.field = field
+        self.message = message
+    }
+}
+
+/// An error that a client is meant to see. It never holds internals: no SQL, no host name, no secret.
+public struct ChatError: Error, Equatable, Sendable {
+    public let code: ErrorCode
+    public let detail: String
+    /// Present with `validation_failed`.
+    public let fieldErrors: [FieldError]
+    /// Sent as `Retry-After`, in whole seconds.
+    public let retryAfterSeconds: Int?
+
+    public init(_ code: ErrorCode, _ detail: String? = nil, retryAfterSeconds: Int? = nil) {
+        self.code = code
+        self.detail = detail ?? code.title
+        self.fieldErrors = []
+        self.retryAfterSeconds = retryAfterSeconds
+    }
+
+    public init(invalid fieldErrors: [FieldError]) {
+        self.code = .validationFailed
+        self.detail = fieldErrors.map { "\($0.field): \($0.message)" }.joined(separator: "; ")
+        self.fieldErrors = fieldErrors
+        self.retryAfterSeconds = nil
+    }
+
+    public static func invalid(_ field: String, _ message: String) -> ChatError {
+        ChatError(invalid: [FieldError(field, message)])
+    }
+
+    /// Something that this request needs is away; the request may be sent again.
+    public static func unavailable(_ detail: String) -> ChatError {
+        ChatError(.unavailable, detail, retryAfterSeconds: 1)
+    }
+}
+
+extension ChatError {
+    /// The `application/problem+json` answer (RFC 9457); the trace id ties it to the log lines of this request.
+    public func response(traceID: String) -> Response {
+        var headers: HTTPFields = [.contentType: "application/problem+json"]
+        if let retryAfterSeconds { headers[.retryAfter] = String(retryAfterSeconds) }
+        if code.status == .unauthorized { headers[.wwwAuthenticate] = "Bearer" }
+        let body = Problem(error: self, traceID: traceID).jsonBytes
+        return Response(status: code.status, headers: headers, body: .init(byteBuffer: ByteBuffer(bytes: body)))
+    }
+}
+
+/// The body of an error answer.
+private struct Problem: JSONEncodable {
+    let error: ChatError
+    let traceID: String
+
+    func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("type", "urn:chat:error:\(error.code.rawValue)")
+            writer.member("title", error.code.title)
+            writer.member("status", Int64(error.code.status.code))
+            writer.member("detail", error.detail)
+            writer.member("code", error.code.rawValue)
+            writer.member("traceId", traceID)
+            guard !error.fieldErrors.isEmpty else { return }
+            writer.key("errors")
+            writer.array(error.fieldErrors) { writer, fieldError in
+                writer.object { writer in
+                    writer.member("field", fieldError.field)
+                    writer.member("message", fieldError.message)
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,192 @@
+/// Why a text is not the JSON that was asked for.
+public enum JSONError: Error, Equatable, Sendable {
+    /// Not JSON at all. `offset` is the byte at which reading stopped.
+    case malformed(offset: Int)
+    /// JSON by its grammar, but a string within is not Unicode: bad UTF-8 or half a surrogate pair.
+    case notUnicode(offset: Int)
+    /// Arrays and objects lie deeper within each other than ``JSONParser/maximumDepth``.
+    case tooDeep
+}
+
+/// A strict RFC 8259 parser. Of a key that stands twice in an object the last value counts, as in `JSON.parse`.
+public struct JSONParser {
+    /// Bounds the recursion, and so the stack that a hostile body can use.
+    public static let maximumDepth = 64
+
+    private let bytes: [UInt8]
+    private var position = 0
+
+    private init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+    public static func parse(_ bytes: [UInt8]) throws(JSONError) -> JSONValue {
+        var parser = JSONParser(bytes)
+        parser.skipSpace()
+        let value = try parser.value(depth: 0)
+        parser.skipSpace()
+        guard parser.position == bytes.count else { throw .malformed(offset: parser.position) }
+        return value
+    }
+
+    // MARK: Values
+
+    private mutating func value(depth: Int) throws(JSONError) -> JSONValue {
+        guard depth <= Self.maximumDepth else { throw .tooDeep }
+        switch peek {
+        case UInt8(ascii: "{"): return try object(depth: depth)
+        case UInt8(ascii: "["): return try array(depth: depth)
+        case UInt8(ascii: "\""): return .string(try string())
+        case UInt8(ascii: "t"): return try literal("true", .bool(true))
+        case UInt8(ascii: "f"): return try literal("false", .bool(false))
+        case UInt8(ascii: "n"): return try literal("null", .null)
+        default: return .number(try number())
+        }
+    }
+
+    private mutating func object(depth: Int) throws(JSONError) -> JSONValue {
+        position += 1
+        var members: [String: JSONValue] = [:]
+        skipSpace()
+        if consume("}") { return .object(members) }
+        repeat {
+            skipSpace()
+            guard peek == UInt8(ascii: "\"") else { throw malformed }
+            let key = try string()
+            skipSpace()
+            guard consume(":") else { throw malformed }
+            skipSpace()
+            members[key] = try value(depth: depth + 1)
+            skipSpace()
+        } while consume(",")
+        guard consume("}") else { throw malformed }
+        return .object(members)
+    }
+
+    private mutating func array(depth: Int) throws(JSONError) -> JSONValue {
+        position += 1
+        var elements: [JSONValue] = []
+        skipSpace()
+        if consume("]") { return .array(elements) }
+        repeat {
+            skipSpace()
+            elements.append(try value(depth: depth + 1))
+            skipSpace()
+        } while consume(",")
+        guard consume("]") else { throw malformed }
+        return .array(elements)
+    }
+
+    private mutating func literal(_ text: StaticString, _ value: JSONValue) throws(JSONError) -> JSONValue {
+        let end = position + text.utf8CodeUnitCount
+        let matches = text.withUTF8Buffer { expected in
+            end <= bytes.count && bytes[position..<end].elementsEqual(expected)
+        }
+        guard matches else { throw malformed }
+        position = end
+        return value
+    }
+
+    // MARK: Numbers
+
+    private mutating func number() throws(JSONError) -> String {
+        let start = position
+        _ = consume("-")
+        if !consume("0") { try digits() }
+        if consume(".") { try digits() }
+        if consume("e") || consume("E") {
+            _ = consume("+") || consume("-")
+            try digits()
+        }
+        return String(decoding: bytes[start..<position], as: UTF8.self)
+    }
+
+    private mutating func digits() throws(JSONError) {
+        let start = position
+        while let byte = peek, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) { position += 1 }
+        guard position > start else { throw malformed }
+    }
+
+    // MARK: Strings
+
+    private mutating func string() throws(JSONError) -> String {
+        position += 1
+        let start = position
+        var unescaped: [UInt8]?
+        while let byte = peek {
+            switch byte {
+            case UInt8(ascii: "\""):
+                let content = unescaped ?? Array(bytes[start..<position])
+                position += 1
+                guard let text = String(validating: content, as: UTF8.self) else { throw .notUnicode(offset: start) }
+                return text
+            case UInt8(ascii: "\\"):
+                var content = unescaped ?? Array(bytes[start..<position])
+                position += 1
+                try escape(into: &content)
+                unescaped = content
+            case 0..<0x20:
+                throw malformed
+            default:
+                unescaped?.append(byte)
+                position += 1
+            }
+        }
+        throw malformed
+    }
+
+    private mutating func escape(into content: inout [UInt8]) throws(JSONError) {
+        guard let byte = peek else { throw malformed }
+        position += 1
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): content.append(byte)
+        case UInt8(ascii: "b"): content.append(0x08)
+        case UInt8(ascii: "f"): content.append(0x0C)
+        case UInt8(ascii: "n"): content.append(0x0A)
+        case UInt8(ascii: "r"): content.append(0x0D)
+        case UInt8(ascii: "t"): content.append(0x09)
+        case UInt8(ascii: "u"): content.append(contentsOf: Array(String(try unicodeEscape()).utf8))
+        default: throw malformed
+        }
+    }
+
+    private mutating func unicodeEscape() throws(JSONError) -> Unicode.Scalar {
+        let start = position
+        let first = try fourHexDigits()
+        if let scalar = Unicode.Scalar(first) { return scalar }
+        guard UTF16.isLeadSurrogate(UInt16(first)), consume("\\"), consume("u") else {
+            throw .notUnicode(offset: start)
+        }
+        let second = try fourHexDigits()
+        guard UTF16.isTrailSurrogate(UInt16(second)),
+            let scalar = Unicode.Scalar(0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00))
+        else { throw .notUnicode(offset: start) }
+        return scalar
+    }
+
+    private mutating func fourHexDigits() throws(JSONError) -> UInt32 {
+        var value: UInt32 = 0
+        for _ in 0..<4 {
+            guard let byte = peek, let digit = Character(Unicode.Scalar(byte)).hexDigitValue, byte < 0x80 else {
+                throw malformed
+            }
+            value = value << 4 | UInt32(digit)
+            position += 1
+        }
+        return value
+    }
+
+    // MARK: Bytes
+
+    private var peek: UInt8? { position < bytes.count ? bytes[position] : nil }
+
+    private var malformed: JSONError { .malformed(offset: position) }
+
+    private mutating func skipSpace() {
+        while let byte = peek, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { position += 1 }
+    }
+
+    private mutating func consume(_ character: Unicode.Scalar) -> Bool {
+        guard peek == UInt8(ascii: character) else { return false }
+        position += 1
+        return true
+    }
+}

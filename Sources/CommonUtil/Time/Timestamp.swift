@@ -1,0 +1,63 @@
+import FoundationEssentials
+
+/// A moment as PostgreSQL keeps it: whole microseconds since 1970-01-01 UTC. Shown to clients in RFC 3339 with
+/// milliseconds; the rest is cut off, so that a time never reads later than it was.
+public struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible {
+    public let microseconds: Int64
+
+    public init(microseconds: Int64) { self.microseconds = microseconds }
+
+    public init(_ date: Date) { microseconds = Int64((date.timeIntervalSince1970 * 1_000_000).rounded()) }
+
+    public static var now: Timestamp { Timestamp(Date()) }
+
+    public var seconds: Int64 { microseconds.floorDivided(by: 1_000_000) }
+
+    public static func < (a: Timestamp, b: Timestamp) -> Bool { a.microseconds < b.microseconds }
+
+    /// For example `2026-11-22T16:56:46.123Z` (RFC 3339 section 5.6).
+    public var description: String {
+        let days = seconds.floorDivided(by: 86_400)
+        let secondOfDay = seconds - days * 86_400
+        let milliseconds = (microseconds - seconds * 1_000_000) / 1_000
+        let (year, month, day) = Self.civilDate(daysSince1970: days)
+        var text = ""
+        text.reserveCapacity(24)
+        text += Self.padded(year, 4) + "-" + Self.padded(month, 2) + "-" + Self.padded(day, 2) + "T"
+        text += Self.padded(secondOfDay / 3600, 2) + ":" + Self.padded(secondOfDay / 60 % 60, 2) + ":"
+        text += Self.padded(secondOfDay % 60, 2) + "." + Self.padded(milliseconds, 3) + "Z"
+        return text
+    }
+
+    /// Proleptic Gregorian calendar, counted in 400-year cycles that begin on 1 March, so that leap days come last.
+    private static func civilDate(daysSince1970: Int64) -> (year: Int64, month: Int64, day: Int64) {
+        let shifted = daysSince1970 + 719_468
+        let cycle = shifted.floorDivided(by: 146_097)
+        let dayOfCycle = shifted - cycle * 146_097
+        let yearOfCycle = (dayOfCycle - dayOfCycle / 1_460 + dayOfCycle / 36_524 - dayOfCycle / 146_096) / 365
+        let dayOfYear = dayOfCycle - (365 * yearOfCycle + yearOfCycle / 4 - yearOfCycle / 100)
+        let marchMonth = (5 * dayOfYear + 2) / 153
+        let month = marchMonth < 10 ? marchMonth + 3 : marchMonth - 9
+        return (yearOfCycle + cycle * 400 + (month <= 2 ? 1 : 0), month, dayOfYear - (153 * marchMonth + 2) / 5 + 1)
+    }
+
+    private static func padded(_ number: Int64, _ width: Int) -> String {
+        let digits = String(number)
+        return String(repeating: "0", count: max(0, width - digits.count)) + digits
+    }
+}
+
+extension Int64 {
+    fileprivate func floorDivided(by divisor: Int64) -> Int64 {
+        let (quotient, remainder) = quotientAndRemainder(dividingBy: divisor)
+        return remainder < 0 ? quotient - 1 : quotient
+    }
+}
+
+extension JSONWriter {
+    public mutating func member(_ key: String, _ value: Timestamp) { member(key, value.description) }
+
+    public mutating func member(_ key: String, ifPresent value: Timestamp?) {
+        if let value { member(key, value) }
+    }
+}

@@ -1,0 +1,176 @@
+/// Reads the members of a JSON object and collects what is wrong with them, so that one answer names every field.
+///
+/// A getter that finds a fault notes it and returns `nil`; ``finish()`` throws what was noted:
+///
+///     var fields = try FieldReader(body: bytes)
+///     let name = fields.string("name", length: 1...64)
+///     let type = fields.choice("type", RoomType.self)
+///     try fields.finish()
+///     guard let name, let type else { throw fields.incomplete }
+public struct FieldReader {
+    private let members: [String: JSONValue]
+    private let path: String
+    public private(set) var errors: [FieldError] = []
+
+    public init(_ members: [String: JSONValue], path: String = "") {
+        self.members = members
+        self.path = path
+    }
+
+    /// Parses a request body.
+    /// - Throws: `malformed_json` (400) for what is no JSON object; `validation_failed` (422) for text that is no
+    ///   Unicode, nesting that is too deep, or U+0000.
+    public init(body: [UInt8]) throws(ChatError) {
+        let value: JSONValue
+        do {
+            value = try JSONParser.parse(body)
+        } catch {
+            switch error {
+            case .malformed(let offset): throw ChatError(.malformedJSON, "The body is not JSON at byte \(offset)")
+            case .notUnicode: throw .invalid("body", "must be valid UTF-8 with whole surrogate pairs")
+            case .tooDeep: throw .invalid("body", "nests deeper than \(JSONParser.maximumDepth) levels")
+            }
+        }
+        guard case .object(let members) = value else { throw ChatError(.malformedJSON, "The body must be an object") }
+        self.init(members)
+        for (key, value) in members where value.containsNUL || key.utf8.contains(0) {
+            note(key.utf8.contains(0) ? "body" : key, "must not contain U+0000")
+        }
+    }
+
+    public var isEmpty: Bool { members.isEmpty }
+
+    /// - Throws: `validation_failed` with every fault noted so far.
+    public func finish() throws(ChatError) {
+        guard errors.isEmpty else { throw ChatError(invalid: errors) }
+    }
+
+    /// For `guard` statements that no request reaches once ``finish()`` has passed.
+    public var incomplete: ChatError { ChatError(invalid: errors) }
+
+    public mutating func note(_ field: String, _ message: String) {
+        errors.append(FieldError(path + field, message))
+    }
+
+    // MARK: Required members
+
+    public mutating func value(_ field: String) -> JSONValue? {
+        guard let value = optionalValue(field) else {
+            note(field, "is required")
+            return nil
+        }
+        return value
+    }
+
+    /// A text whose length is counted in Unicode scalars.
+    public mutating func string(_ field: String, length: ClosedRange<Int>) -> String? {
+        value(field).flatMap { string($0, field, length: length) }
+    }
+
+    public mutating func choice<Choice: RawRepresentable<String> & CaseIterable>(
+        _ field: String, _: Choice.Type
+    ) -> Choice? {
+        value(field).flatMap { choice($0, field) }
+    }
+
+    public mutating func bool(_ field: String) -> Bool? {
+        guard let value = value(field) else { return nil }
+        guard case .bool(let flag) = value else {
+            note(field, "must be true or false")
+            return nil
+        }
+        return flag
+    }
+
+    public mutating func object(_ field: String) -> [String: JSONValue]? {
+        guard let value = value(field) else { return nil }
+        guard case .object(let members) = value else {
+            note(field, "must be an object")
+            return nil
+        }
+        return members
+    }
+
+    public mutating func positiveInteger(_ field: String) -> Int64? {
+        value(field).flatMap { integer($0, field, in: 1...Int64.max) }
+    }
+
+    public mutating func integer(_ field: String, in range: ClosedRange<Int64>) -> Int64? {
+        value(field).flatMap { integer($0, field, in: range) }
+    }
+
+    public mutating func roomID(_ field: String) -> RoomID? {
+        value(field).flatMap { roomID($0, field) }
+    }
+
+    // MARK: Optional members; `null` counts as absent
+
+    public func optionalValue(_ field: String) -> JSONValue? {
+        members[field].flatMap { $0 == .null ? nil : $0 }
+    }
+
+    public mutating func optionalString(_ field: String, length: ClosedRange<Int>) -> String? {
+        optionalValue(field).flatMap { string($0, field, length: length) }
+    }
+
+    public mutating func optionalChoice<Choice: RawRepresentable<String> & CaseIterable>(
+        _ field: String, _: Choice.Type
+    ) -> Choice? {
+        optionalValue(field).flatMap { choice($0, field) }
+    }
+
+    public mutating func optionalPositiveInteger(_ field: String) -> Int64? {
+        optionalValue(field).flatMap { integer($0, field, in: 1...Int64.max) }
+    }
+
+    public mutating func optionalRoomID(_ field: String) -> RoomID? {
+        optionalValue(field).flatMap { roomID($0, field) }
+    }
+
+    /// - Returns: an empty array where the member is absent.
+    public mutating func userIDs(_ field: String, maximumCount: Int) -> [UserID] {
+        guard let value = optionalValue(field) else { return [] }
+        guard case .array(let elements) = value, elements.count <= maximumCount else {
+            note(field, "must be an array of at most \(maximumCount) user ids")
+            return []
+        }
+        return elements.enumerated().compactMap { index, element in
+            integer(element, "\(field)[\(index)]", in: 1...Int64.max).map(UserID.init(_:))
+        }
+    }
+
+    // MARK: Checks
+
+    private mutating func string(_ value: JSONValue, _ field: String, length: ClosedRange<Int>) -> String? {
+        guard case .string(let text) = value else {
+            note(field, "must be a string")
+            return nil
+        }
+        guard length.contains(text.unicodeScalars.count) else {
+            note(field, "must have \(length.lowerBound)–\(length.upperBound) characters")
+            return nil
+        }
+        return text
+    }
+
+    private mutating func choice<Choice: RawRepresentable<String> & CaseIterable>(
+        _ value: JSONValue, _ field: String
+    ) -> Choice? {
+        if case .string(let text) = value, let choice = Choice(rawValue: text) { return choice }
+        note(field, "must be one of " + Choice.allCases.map(\.rawValue).joined(separator: ", "))
+        return nil
+    }
+
+    private mutating func integer(_ value: JSONValue, _ field: String, in range: ClosedRange<Int64>) -> Int64? {
+        if case .number(let text) = value, let number = Int64(text), range.contains(number) { return number }
+        let bound = range.upperBound == .max ? "a positive 64-bit integer" : "an integer of \(range)"
+        note(field, "must be \(range.lowerBound == 0 ? "an integer not below 0" : bound)")
+        return nil
+    }
+
+    private mutating func roomID(_ value: JSONValue, _ field: String) -> RoomID? {
+        if case .string(let text) = value, let roomID = RoomID(text) { return roomID }
+        note(field, "must be \(RoomID.rule)")
+        return nil
+    }
+}

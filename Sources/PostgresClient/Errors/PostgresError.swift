@@ -1,0 +1,84 @@
+/// Everything that can go wrong between a caller and PostgreSQL.
+public enum PostgresError: Error, Sendable, Hashable {
+    /// The server refused the statement, or the commit. Nothing of the request was stored.
+    case server(PostgresServerError)
+    /// No connection could be made before the deadline; the text is libpq's, without secrets. Nothing was sent.
+    case connectFailed(String)
+    /// The connection ended under the request. `outcomeUnknown` is false when the server cannot have committed it.
+    case connectionLost(outcomeUnknown: Bool)
+    /// The deadline passed: in the queue (`outcomeUnknown` false) or with the request under way (true).
+    case timedOut(outcomeUnknown: Bool)
+    /// The caller's task was cancelled. A request that was under way is still carried out, its result thrown away.
+    case cancelled(outcomeUnknown: Bool)
+    /// The queue of waiting requests is full. Nothing was sent.
+    case tooManyWaiters
+    /// The client, transaction or session has ended. Nothing was sent.
+    case closed
+    /// A row is not what the caller took it for.
+    case decoding(String)
+    /// The client was asked for what it does not do, e.g. `COPY`.
+    case unsupported(String, outcomeUnknown: Bool)
+    /// The connection URI, or another setting, cannot be used. Never quotes the URI, as it may hold a password.
+    case invalidConfiguration(String)
+    /// The migrations of this program and those of the database do not fit together.
+    case migration(String)
+
+    /// True when the request may have been committed although it failed. False when it certainly was not.
+    public var isOutcomeUnknown: Bool {
+        switch self {
+        case .connectionLost(let unknown), .timedOut(let unknown), .cancelled(let unknown): unknown
+        case .unsupported(_, let unknown): unknown
+        case .server, .connectFailed, .tooManyWaiters, .closed, .decoding, .invalidConfiguration, .migration: false
+        }
+    }
+
+    /// True when the same request may succeed later. Whether it may be *repeated* is for ``isOutcomeUnknown`` to say.
+    public var isTransient: Bool {
+        switch self {
+        case .connectFailed, .connectionLost, .timedOut, .tooManyWaiters: true
+        case .server(let error): error.isTransient
+        case .cancelled, .closed, .decoding, .unsupported, .invalidConfiguration, .migration: false
+        }
+    }
+
+    /// The server's words, if it was the server that refused.
+    public var serverError: PostgresServerError? {
+        if case .server(let error) = self { error } else { nil }
+    }
+
+    /// The server's error code, if it was the server that refused.
+    public var sqlState: SQLState? { serverError?.sqlState }
+}
+
+extension PostgresServerError {
+    /// True for errors of the moment: conflicts between transactions, missing resources, a server that restarts.
+    public var isTransient: Bool {
+        switch sqlState {
+        case .serializationFailure, .deadlockDetected, .lockNotAvailable, .queryCanceled, .adminShutdown,
+            .crashShutdown, .cannotConnectNow, .idleInTransactionTimeout:
+            true
+        default:
+            sqlState.errorClass == "08" || sqlState.errorClass == "53"
+        }
+    }
+}
+
+extension PostgresError: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .server(let error): "PostgreSQL refused: \(error)"
+        case .connectFailed(let reason): "no connection to PostgreSQL: \(reason)"
+        case .connectionLost(let unknown): "connection to PostgreSQL lost\(Self.outcome(unknown))"
+        case .timedOut(let unknown): "PostgreSQL request timed out\(Self.outcome(unknown))"
+        case .cancelled(let unknown): "PostgreSQL request cancelled\(Self.outcome(unknown))"
+        case .tooManyWaiters: "too many requests wait for PostgreSQL"
+        case .closed: "the PostgreSQL client is closed"
+        case .decoding(let reason): "unexpected PostgreSQL row: \(reason)"
+        case .unsupported(let reason, _): "not supported by this PostgreSQL client: \(reason)"
+        case .invalidConfiguration(let reason): "invalid PostgreSQL configuration: \(reason)"
+        case .migration(let reason): "PostgreSQL migration: \(reason)"
+        }
+    }
+
+    private static func outcome(_ unknown: Bool) -> String { unknown ? ", outcome unknown" : "" }
+}

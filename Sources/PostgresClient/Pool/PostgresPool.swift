@@ -1,0 +1,232 @@
+import Logging
+import Metrics
+import Synchronization
+
+/// The client's heart: carries out what ``PoolStateMachine`` decides, on libpq's connections.
+///
+/// Its executor is the event loop, so its isolation is the loop's thread, and with it that of the connections and
+/// requests it holds, none of which is `Sendable`.
+actor PostgresPool {
+    nonisolated let loop = PostgresEventLoop()
+    nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+    nonisolated let configuration: PostgresConfiguration
+    nonisolated let logger: Logger
+    /// There is a connection to send requests on; written by the loop, read by anyone.
+    nonisolated let isAvailable = Atomic(false)
+    var machine: PoolStateMachine
+    var metrics: PoolMetrics
+    let queryTimer: Metrics.Timer
+
+    var connections: [PoolStateMachine.ConnectionID: PostgresConnection] = [:]
+    var attempts: [PoolStateMachine.ConnectionID: ConnectAttempt] = [:]
+    var awaitingAddresses: [PoolStateMachine.ConnectionID] = []
+    var leases: [PoolStateMachine.ConnectionID: Lease] = [:]
+    var lastLease: UInt64 = 0
+    /// Every request that has not left the pool, answered or not.
+    var requests: [PoolStateMachine.RequestID: PipelineRequest] = [:]
+    /// No deadline of ``requests`` is earlier; it may be too early itself, which costs one look at all of them.
+    var earliestDeadline: ContinuousClock.Instant?
+    /// Connections with something to send at the end of this turn.
+    var unflushed: Set<PoolStateMachine.ConnectionID> = []
+    var lostConnections = 0
+    var lastConnectFailure: PostgresError?
+    var drainWaiters: [CheckedContinuation<Void, Never>] = []
+    /// When a shutdown stops waiting for what is under way.
+    var drainDeadline: ContinuousClock.Instant?
+    var isDrained = false
+
+    init(configuration: PostgresConfiguration, logger: Logger) {
+        self.configuration = configuration
+        self.logger = logger
+        machine = PoolStateMachine(
+            PoolStateMachine.Limits(
+                connections: max(1, configuration.maximumConnections), waiters: max(0, configuration.maximumWaiters),
+                pipelineDepth: max(1, configuration.maximumPipelineDepth),
+                backoff: ReconnectBackoff(range: configuration.reconnectBackoff)))
+        metrics = PoolMetrics(prefix: configuration.metricPrefix)
+        queryTimer = Metrics.Timer(label: "\(configuration.metricPrefix)_query_seconds")
+    }
+
+    /// Runs a closure with the pool's isolation. False when the client is gone; the closure is dropped then.
+    @discardableResult
+    nonisolated func onLoop(_ body: @escaping @Sendable (isolated PostgresPool) -> Void) -> Bool {
+        loop.execute { self.assumeIsolated(body) }
+    }
+
+    // MARK: Carrying out decisions
+
+    func perform(_ actions: [PoolStateMachine.Action]) {
+        for action in actions {
+            switch action {
+            case .send(let id, let connectionID):
+                guard let request = requests[id], let connection = connections[connectionID] else { continue }
+                enqueue(request, on: connection)
+            case .lease(let connectionID, let id):
+                grant(connectionID, to: id)
+            case .connect(let connectionID):
+                connect(connectionID)
+            case .refuse(let id, let error):
+                requests.removeValue(forKey: id)?.resume(.failure(error))
+            case .outageBegan:
+                logger.warning(
+                    "cannot connect to PostgreSQL",
+                    metadata: ["url": "\(configuration)", "reason": "\(lastConnectFailure?.description ?? "")"])
+            case .outageEnded:
+                logger.info("connected to PostgreSQL again", metadata: ["url": "\(configuration)"])
+            case .drained:
+                closeNow()
+            }
+        }
+    }
+
+    func enqueue(_ request: PipelineRequest, on connection: PostgresConnection) {
+        request.connection = connection.id
+        connection.enqueue(request)
+        unflushed.insert(connection.id)
+    }
+
+    // MARK: Connecting
+
+    private func connect(_ id: PoolStateMachine.ConnectionID) {
+        let attempt = ConnectAttempt(id: id, deadline: .now + configuration.connectTimeout)
+        attempts[id] = attempt
+        guard configuration.endpoint.needsResolving else { return begin(attempt, addresses: []) }
+        awaitingAddresses.append(id)
+        // Attempts made during a lookup share it.
+        guard awaitingAddresses.count == 1 else { return }
+        HostResolver.resolve(configuration.endpoint.hosts) { [self] result in
+            onLoop { pool in pool.resolved(result) }
+        }
+    }
+
+    private func resolved(_ result: Result<[[String]], PostgresError>) {
+        let waiting = awaitingAddresses
+        awaitingAddresses.removeAll()
+        for attempt in waiting.compactMap({ attempts[$0] }) {
+            switch result {
+            case .success(let addresses): begin(attempt, addresses: addresses)
+            case .failure(let error): progress(attempt, .failed(error))
+            }
+        }
+    }
+
+    private func begin(_ attempt: ConnectAttempt, addresses: [[String]]) {
+        progress(attempt, attempt.start(configuration.endpoint.keywords(configuration, addresses: addresses)))
+    }
+
+    func progress(_ attempt: ConnectAttempt, _ progress: ConnectAttempt.Progress) {
+        switch progress {
+        case .pending:
+            break
+        case .connected(let handle):
+            attempts[attempt.id] = nil
+            connections[attempt.id] = PostgresConnection(
+                id: attempt.id, owning: handle, preparedStatements: configuration.maximumPreparedStatements)
+            if lostConnections > 0 {
+                lostConnections -= 1
+                metrics.countReconnect()
+            }
+            perform(machine.connected(attempt.id, now: .now))
+        case .failed(let error):
+            attempts[attempt.id] = nil
+            lastConnectFailure = error
+            perform(machine.connectFailed(attempt.id, now: .now))
+        }
+    }
+
+    // MARK: Losing and closing connections
+
+    /// The connection broke, or must be broken: everything on it ends, and it is replaced.
+    func lose(_ connection: PostgresConnection) {
+        guard connections.removeValue(forKey: connection.id) != nil else { return }
+        lostConnections += 1
+        let abandoned = connection.abandon()
+        leases[connection.id] = nil
+        unflushed.remove(connection.id)
+        logger.debug("connection to PostgreSQL lost", metadata: ["requests": "\(abandoned.count)"])
+        for request in abandoned { leave(request) }
+        perform(machine.closed(connection.id, isBroken: true, now: .now))
+    }
+
+    /// The connection is idle and has served its purpose.
+    func close(_ connection: PostgresConnection) {
+        connections[connection.id] = nil
+        leases[connection.id] = nil
+        perform(machine.closed(connection.id, isBroken: false, now: .now))
+    }
+
+    /// Ends everything at once.
+    func closeNow() {
+        isDrained = true
+        drainDeadline = nil
+        machine.abandon()
+        let ended = connections.values.flatMap { $0.abandon() }
+        connections.removeAll()
+        attempts.removeAll()
+        leases.removeAll()
+        unflushed.removeAll()
+        for request in ended { leave(request) }
+        for request in requests.values { request.resume(.failure(.closed)) }
+        requests.removeAll()
+        isAvailable.store(false, ordering: .relaxed)
+        for waiter in drainWaiters { waiter.resume() }
+        drainWaiters.removeAll()
+    }
+}
+
+// MARK: - The loop's turns
+
+extension PostgresPool: PostgresEventLoopHandler {
+    nonisolated func prepareToWait(_ watches: inout [SocketWatch]) -> ContinuousClock.Instant? {
+        let (sockets, deadline) = assumeIsolated { pool in
+            (pool.connections.values.map(\.watch) + pool.attempts.values.compactMap(\.watch), pool.nextDeadline)
+        }
+        watches = sockets
+        return deadline
+    }
+
+    nonisolated func ready(_ watch: SocketWatch) {
+        assumeIsolated { pool in
+            if let connection = pool.connections[watch.connection] {
+                pool.receive(connection)
+            } else if let attempt = pool.attempts[watch.connection] {
+                pool.progress(attempt, attempt.advance())
+            }
+        }
+    }
+
+    nonisolated func turnEnded() {
+        assumeIsolated { pool in
+            pool.checkDeadlines(now: .now)
+            // Losing one connection may give work to another.
+            while let id = pool.unflushed.popFirst() { pool.flush(id) }
+            pool.metrics.update(pool.machine.counts)
+            pool.isAvailable.store(pool.machine.hasConnection && !pool.isDrained, ordering: .relaxed)
+        }
+    }
+
+    private func receive(_ connection: PostgresConnection) {
+        var finished: [PipelineRequest] = []
+        var isLost = false
+        do throws(PostgresError) {
+            try connection.receive { finished.append($0) }
+        } catch {
+            isLost = true
+        }
+        for request in finished {
+            leave(request)
+            settle(connection)
+        }
+        if isLost { lose(connection) }
+    }
+
+    private func flush(_ id: PoolStateMachine.ConnectionID) {
+        guard let connection = connections[id] else { return }
+        do throws(PostgresError) {
+            try connection.flush()
+        } catch {
+            lose(connection)
+        }
+    }
+}

@@ -1,0 +1,38 @@
+/// SQL with `$1`, `$2` … for its parameters. Meant to be kept in a `static let`.
+///
+/// Each connection prepares it at its first use there, and runs it by name from then on.
+public struct PostgresStatement: Sendable, Hashable {
+    public let sql: String
+    private let hash: Int
+
+    public init(_ sql: String) {
+        self.sql = sql
+        hash = sql.hashValue
+    }
+
+    // The text is hashed once, since every request looks its statement up.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(hash)
+    }
+}
+
+extension PostgresStatement: ExpressibleByStringLiteral {
+    public init(stringLiteral sql: String) {
+        self.init(sql)
+    }
+}
+
+/// One statement with the values for its parameters.
+public struct PostgresCommand: Sendable, Hashable {
+    public var statement: PostgresStatement
+    public var parameters: [PostgresParameter]
+
+    public init(_ statement: PostgresStatement, _ parameters: [PostgresParameter]) {
+        self.statement = statement
+        self.parameters = parameters
+    }
+
+    public init(_ statement: PostgresStatement, _ parameters: PostgresParameter...) {
+        self.init(statement, parameters)
+    }
+}

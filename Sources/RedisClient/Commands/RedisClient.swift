@@ -1,0 +1,151 @@
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+import ServiceLifecycle
+
+/// Commands to one Redis server, pipelined on one connection that is kept while ``run()`` runs.
+///
+/// ```swift
+/// let redis = RedisClient(configuration: try RedisConfiguration(url: "redis://127.0.0.1"), eventLoop: loop, logger: logger)
+/// async let running: Void = redis.run()
+/// try await redis.send("SET", "key", "value")
+/// ```
+///
+/// Nothing is queued for an outage: without a connection commands fail at once (see
+/// ``RedisConfiguration/connectionWait``). Nothing is ever sent twice. Commands that change how the connection
+/// replies (`SUBSCRIBE`, `MONITOR`, `HELLO`, `CLIENT REPLY`) must not be sent; use ``RedisSubscription`` to subscribe.
+public final class RedisClient: Service, Sendable {
+    private let configuration: RedisConfiguration
+    private let connector: RedisConnector
+    private let inbox: CommandInbox
+    private let waiters: ConnectionWaiters
+    private let metrics: CommandMetrics
+    private let logger: Logger
+    private let hasRun = NIOLockedValueBox(false)
+
+    /// `eventLoop` is the connection's and belongs to a `MultiThreadedEventLoopGroup`.
+    public init(configuration: RedisConfiguration, eventLoop: any EventLoop, logger: Logger) {
+        self.configuration = configuration
+        var logger = logger
+        logger[metadataKey: "redis"] = "\(configuration.host):\(configuration.port)"
+        logger[metadataKey: "link"] = "commands"
+        self.logger = logger
+        connector = RedisConnector(configuration: configuration, eventLoop: eventLoop, mode: .replies)
+        inbox = CommandInbox(
+            maximumCommands: configuration.maximumInFlight, maximumBytes: configuration.maximumInFlightBytes)
+        waiters = ConnectionWaiters(maximum: configuration.maximumInFlight, eventLoop: eventLoop)
+        metrics = CommandMetrics(prefix: configuration.metricPrefix)
+    }
+
+    /// Whether commands can be sent now.
+    public var isConnected: Bool { inbox.isUp }
+
+    /// Why there is no connection, in a few words without secrets; `nil` while there is one or none was tried yet.
+    public var lastFailure: String? { inbox.lastFailure }
+
+    /// Keeps the connection until the task is cancelled or the service group shuts down; commands in flight then have
+    /// ``RedisConfiguration/shutdownGrace`` to finish. Runs once.
+    ///
+    /// - Throws: ``RedisError/closed`` when it was called before.
+    public func run() async throws {
+        let isFirst = hasRun.withLockedValue { hasRun in
+            defer { hasRun = true }
+            return !hasRun
+        }
+        guard isFirst else { throw RedisError.closed }
+        await ReconnectLoop(connector: connector, logger: logger, reconnects: metrics.reconnects).run(
+            install: { [self] channel in try install(on: channel) },
+            onFailure: { [inbox] failure in inbox.stayDown(failure.reason) })
+        inbox.refuseMore()
+        waiters.resumeAll()
+    }
+
+    private func install(on channel: any Channel) throws -> RedisLink {
+        let lost = channel.eventLoop.makePromise(of: String.self)
+        let handler = CommandHandler(inbox: inbox, configuration: configuration, metrics: metrics, lost: lost)
+        do {
+            try channel.pipeline.syncOperations.addHandler(handler)
+        } catch {
+            lost.succeed("closed at once")
+            throw error
+        }
+        waiters.resumeAll()
+        let bound = NIOLoopBound(handler, eventLoop: channel.eventLoop)
+        return RedisLink(channel: channel, lost: lost.futureResult) { [inbox] in
+            inbox.refuseMore()
+            bound.eventLoop.execute { bound.value.shutDown() }
+        }
+    }
+
+    // MARK: Commands
+
+    /// Sends one command and waits for its reply.
+    ///
+    /// - Returns: the reply; never a top-level ``RESPValue/error(_:)``, which is thrown.
+    /// - Throws: ``RedisError/server(_:)`` for an error reply, else what kept the reply away.
+    @discardableResult
+    public func send(_ arguments: RedisArgument...) async throws(RedisError) -> RESPValue {
+        try await send(arguments)
+    }
+
+    /// Sends one command, given as a list that is not empty, and waits for its reply.
+    @discardableResult
+    public func send(_ arguments: [RedisArgument]) async throws(RedisError) -> RESPValue {
+        guard !arguments.isEmpty else { throw .invalidConfiguration("a command needs a name") }
+        if configuration.connectionWait > .zero, inbox.isDown {
+            await waiters.wait(atMost: configuration.connectionWait, unless: { [inbox] in !inbox.isDown })
+        }
+        var bytes = ByteBuffer()
+        bytes.writeRedisCommand(arguments)
+        guard let reply = await replies(to: bytes, count: 1).first else { throw .protocolViolation }
+        return try reply.get()
+    }
+
+    /// Whether the server answers (`PING`).
+    public func ping() async throws(RedisError) {
+        try await send("PING")
+    }
+
+    // MARK: Publishing
+
+    /// Publishes one message (`PUBLISH`). Never waits for a connection.
+    ///
+    /// - Returns: how many subscribers of this server received it.
+    @discardableResult
+    public func publish(_ payload: ByteBuffer, to channel: String) async throws(RedisError) -> Int {
+        guard let result = await publish([(channel, payload)]).first else { throw .protocolViolation }
+        return try result.get()
+    }
+
+    /// Publishes messages in order with one write. They are taken or refused (``RedisError/overloaded``,
+    /// ``RedisError/notConnected``) as a whole; each has its own result, in order.
+    public func publish(_ messages: [(channel: String, payload: ByteBuffer)]) async -> [Result<Int, RedisError>] {
+        if messages.isEmpty { return [] }
+        var bytes = ByteBuffer()
+        bytes.reserveCapacity(
+            minimumWritableBytes: messages.reduce(0) { size, message in
+                size + message.channel.utf8.count + message.payload.readableBytes + 48
+            })
+        for message in messages {
+            bytes.writeRedisPublish(message.payload, to: message.channel)
+        }
+        return await replies(to: bytes, count: messages.count).map { reply in
+            reply.flatMap { value in
+                value.integer.map { .success(Int($0)) } ?? .failure(.protocolViolation)
+            }
+        }
+    }
+
+    private func replies(to bytes: ByteBuffer, count: Int) async -> [CommandBatch.Reply] {
+        if Task.isCancelled {
+            return Array(repeating: .failure(.cancelled), count: count)
+        }
+        let batch = CommandBatch(bytes, count: count, deadline: .now() + TimeAmount(configuration.commandTimeout))
+        do {
+            try inbox.submit(batch)
+        } catch {
+            return Array(repeating: .failure(error), count: count)
+        }
+        return await batch.replies()
+    }
+}

@@ -1,0 +1,26 @@
+import Testing
+
+@testable import ChatCommand
+
+@Suite("Whom chat health asks")
+struct HealthTargetTests {
+    @Test("all three, unless CHAT_PORT names one")
+    func defaults() throws {
+        #expect(try HealthTarget.choose(nil, environment: [:]).map(\.port) == [8080, 8081, 8082])
+        #expect(try HealthTarget.choose(nil, environment: ["CHAT_PORT": "9"]).map(\.port) == [9])
+        #expect(try HealthTarget.choose("websocket", environment: ["CHAT_PORT": "9"]).map(\.port) == [8082])
+    }
+
+    @Test("the server of a URL")
+    func url() throws {
+        let target = try #require(try HealthTarget.choose("http://example.org:81/x", environment: [:]).first)
+        #expect(target.host == "example.org")
+        #expect(target.port == 81)
+        #expect(try HealthTarget.choose("http://example.org", environment: [:]).first?.port == 80)
+    }
+
+    @Test("nothing else", arguments: ["ftp://example.org", "unknown", "https://example.org"])
+    func wrong(argument: String) {
+        #expect(throws: (any Error).self) { try HealthTarget.choose(argument, environment: [:]) }
+    }
+}

@@ -1,0 +1,66 @@
+import ChatLocalStack
+import CommonUtil
+import Testing
+
+@testable import ChatCommand
+
+@Suite("The plan of chat up")
+struct UpPlanTests {
+    private func plan(
+        trusted: Bool = false, dataFolder: String? = nil, environment: [String: String] = [:]
+    ) async throws -> UpPlan {
+        try await UpPlan(trusted: trusted, dataFolder: dataFolder, ports: [:], environment: environment)
+    }
+
+    @Test("private engines and token mode unless told otherwise")
+    func defaults() async throws {
+        let plan = try await plan()
+        #expect(plan.externalDatabase == nil)
+        #expect(plan.externalRedis == nil)
+        #expect(plan.authMode == .token)
+        #expect(plan.folder.hasSuffix("/.chat"))
+        #expect(ServerKind.allCases.map(plan.port) == [8080, 8081, 8082])
+    }
+
+    @Test("external engines, the mode and the folder from the environment; an empty value is an unset one")
+    func environment() async throws {
+        let plan = try await plan(environment: [
+            "CHAT_DATABASE_URL": "postgres://a@b/c", "CHAT_REDIS_URL": "", "CHAT_AUTH_MODE": "trusted",
+            "CHAT_DATA_DIR": "/x/y",
+        ])
+        #expect(plan.externalDatabase == "postgres://a@b/c")
+        #expect(plan.externalRedis == nil)
+        #expect(plan.authMode == .trusted)
+        #expect(plan.folder == "/x/y")
+    }
+
+    @Test("options win over the environment")
+    func options() async throws {
+        let plan = try await plan(
+            trusted: true, dataFolder: "/z", environment: ["CHAT_AUTH_MODE": "token", "CHAT_DATA_DIR": "/x"])
+        #expect(plan.authMode == .trusted)
+        #expect(plan.folder == "/z")
+    }
+
+    @Test("known variables are handed to the servers, with the engines' addresses and the keys' URL")
+    func servers() async throws {
+        let environment = try await plan(
+            dataFolder: "/d", environment: ["CHAT_LIMIT_POSTS": "5/s", "CHAT_MISSPELT": "1", "HOME": "/h"]
+        ).serverEnvironment(databaseURL: "postgres://p", redisURL: "redis://r")
+        #expect(
+            environment == [
+                "CHAT_LIMIT_POSTS": "5/s", "CHAT_DATABASE_URL": "postgres://p", "CHAT_REDIS_URL": "redis://r",
+                "CHAT_AUTH_MODE": "token", "CHAT_DATA_DIR": "/d",
+                "CHAT_JWKS_URL": "http://127.0.0.1:8080/.well-known/jwks.json",
+            ])
+    }
+
+    @Test("a wrong value names the variable", arguments: ["CHAT_AUTH_MODE", "CHAT_DATABASE_URL", "CHAT_REDIS_URL"])
+    func wrong(name: String) async {
+        await #expect {
+            _ = try await plan(environment: [name: "nonsense"])
+        } throws: { error in
+            error is ConfigurationError && "\(error)".contains(name)
+        }
+    }
+}

@@ -1,0 +1,93 @@
+import CommonUtil
+import FoundationEssentials
+import JWTKit
+import Testing
+
+@testable import CommonAuth
+
+@Suite struct SigningKeyTests {
+    private let folder: TemporaryFolder
+
+    init() throws { folder = try TemporaryFolder() }
+
+    private func signer(_ path: String) async throws -> TokenSigner {
+        try await TokenSigner(keyFile: path, lifetimeSeconds: 60)
+    }
+
+    @Test func aKeyIsMadeWithMode0600AndStays() async throws {
+        let path = folder.path + "/deep/er/signing-key.pem"
+        let first = try await signer(path)
+        let attributes = try FileManager.default.attributesOfItem(atPath: path)
+        #expect(attributes[.posixPermissions] as? Int == 0o600)
+        #expect(try String(contentsOfFile: path, encoding: .utf8).hasPrefix("-----BEGIN PRIVATE KEY-----\n"))
+        #expect(try await signer(path).keyID == first.keyID)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path + "/deep/er") == ["signing-key.pem"])
+    }
+
+    @Test func severalAtOnceEndUpWithOneKey() async throws {
+        let path = folder.path + "/new/key.pem"
+        let keyIDs = try await withThrowingTaskGroup(of: String.self) { group in
+            for _ in 0..<16 { group.addTask { try await signer(path).keyID } }
+            return try await group.reduce(into: Set()) { $0.insert($1) }
+        }
+        #expect(keyIDs.count == 1)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path + "/new") == ["key.pem"])
+    }
+
+    @Test(arguments: [
+        "", "not a key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+    ])
+    func whatIsNoKeyIsRefused(text: String) async throws {
+        let path = try folder.write(text, to: "key.pem")
+        await #expect {
+            try await signer(path)
+        } throws: { "\($0)".hasPrefix("CHAT_SIGNING_KEY_FILE is '\(path)', allowed is: an Ed25519 private key") }
+        #expect(try String(contentsOfFile: path, encoding: .utf8) == text)
+    }
+
+    @Test func aKeyOfAnotherKindIsRefused() async throws {
+        let path = try folder.write(ES256PrivateKey().pemRepresentation, to: "key.pem")
+        await #expect(throws: ConfigurationError.self) { try await signer(path) }
+    }
+
+    @Test func aFolderThatCannotBeIsRefused() async throws {
+        let file = try folder.write("", to: "file")
+        await #expect(throws: ConfigurationError.self) { try await signer(file + "/key.pem") }
+        await #expect(throws: ConfigurationError.self) { try await signer(folder.path) }
+    }
+
+    @Test func publicKeysBesideItAreAccepted() async throws {
+        let old = try EdDSA.PrivateKey()
+        _ = try folder.write(old.publicKey.pemRepresentation, to: "old.pub.pem")
+        let signer = try await signer(folder.path + "/key.pem")
+        let keyID = try VerificationKey(rawRepresentation: old.publicKey.rawRepresentation).keyID
+        #expect(signer.keys.keyIDs == [signer.keyID, keyID])
+        #expect(KeySet(jwks: signer.jwksJSON)?.keyIDs == signer.keys.keyIDs)
+
+        _ = try folder.write("rubbish", to: "bad.pub.pem")
+        await #expect {
+            try await self.signer(folder.path + "/key.pem")
+        } throws: { "\($0)".contains("bad.pub.pem") }
+    }
+
+    /// RFC 8037 appendix A.3.
+    @Test func keysAreNamedByTheirThumbprint() throws {
+        let x = try #require(Base64URL.decode("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"))
+        let key = try VerificationKey(rawRepresentation: x)
+        #expect(key.keyID == "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k")
+        #expect(
+            String(decoding: KeySet([key]).jsonBytes, as: UTF8.self)
+                == #"{"keys":[{"kty":"OKP","crv":"Ed25519","use":"sig","alg":"EdDSA","kid":"\#(key.keyID)","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#
+        )
+    }
+
+    @Test(arguments: [
+        "", "[]", #"{"keys":[]}"#, #"{"keys":{}}"#, #"{"keys":[{"kty":"RSA","kid":"a","n":"AQ","e":"AQAB"}]}"#,
+        #"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#,
+        #"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"AAAA"}]}"#,
+        #"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","use":"enc","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#,
+    ])
+    func keySetsWithoutAUsableKey(json: String) {
+        #expect(KeySet(jwks: Array(json.utf8)) == nil)
+    }
+}

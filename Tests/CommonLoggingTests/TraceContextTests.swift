@@ -1,0 +1,42 @@
+import CommonLogging
+import Testing
+
+@Suite struct TraceContextTests {
+    private let traceID = "0af7651916cd43dd8448eb211c80319c"
+    private let spanID = "b7ad6b7169203331"
+
+    @Test func goesOnWithTheCallersTrace() {
+        let trace = TraceContext(traceparent: "00-\(traceID)-\(spanID)-01")
+        #expect(trace.traceID == traceID)
+        #expect(trace.parentSpanID == spanID)
+        #expect(trace.spanID != spanID)
+        #expect(trace.traceparent == "00-\(traceID)-\(trace.spanID)-01")
+        let child = trace.child()
+        #expect(child.traceID == traceID && child.parentSpanID == trace.spanID && child.spanID != trace.spanID)
+    }
+
+    @Test(arguments: ["", "-", "-what-the-future-will-bring"])
+    func acceptsLaterVersions(rest: String) {
+        let trace = TraceContext(traceparent: "cc-\(traceID)-\(spanID)-01\(rest)")
+        #expect(trace.traceID == traceID)
+    }
+
+    @Test(arguments: [
+        nil, "", "00", "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+        "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+        "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-0g",
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x",
+        "00-0af7651916cd43dd8448eb211c80319-b7ad6b7169203331-011",
+        "00_0af7651916cd43dd8448eb211c80319c_b7ad6b7169203331_01",
+        "cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01x",
+    ])
+    func startsATraceWhereThereIsNone(header: String?) {
+        let trace = TraceContext(traceparent: header)
+        #expect(trace.parentSpanID == nil)
+        #expect(trace.traceID != traceID && trace.traceID.utf8.count == 32 && trace.spanID.utf8.count == 16)
+        // What is made must be what is accepted.
+        #expect(TraceContext(traceparent: trace.traceparent).traceID == trace.traceID)
+    }
+}

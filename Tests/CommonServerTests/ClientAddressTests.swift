@@ -1,0 +1,31 @@
+import CommonUtil
+import HTTPTypes
+import Testing
+
+@testable import CommonServer
+
+@Suite struct ClientAddressTests {
+    private let proxies = ["10.0.0.0/8", "::1"].compactMap { AddressRange($0) }
+
+    @Test(
+        arguments: [
+            ("203.0.113.1", [], "203.0.113.1"), ("203.0.113.1", ["198.51.100.1"], "203.0.113.1"),
+            ("10.0.0.1", ["198.51.100.1"], "198.51.100.1"), ("::1", ["198.51.100.1, 10.1.1.1"], "198.51.100.1"),
+            // What the client made up stands first and is not believed.
+            ("10.0.0.1", ["1.1.1.1, 198.51.100.1"], "198.51.100.1"),
+            ("10.0.0.1", ["1.1.1.1", "198.51.100.1"], "198.51.100.1"),
+            ("10.0.0.1", ["garbage"], "10.0.0.1"), ("10.0.0.1", ["1.1.1.1, garbage"], "10.0.0.1"),
+            ("10.0.0.1", [], "10.0.0.1"),
+            ("10.0.0.1", ["2001:db8::1"], "2001:db8::1"), ("10.0.0.1", ["0.0.0.0/0"], "10.0.0.1"),
+        ] as [(String, [String], String)])
+    func finds(peer: String, forwarded: [String], expected: String) {
+        var headers = HTTPFields()
+        for value in forwarded { headers.append(HTTPField(name: .forwardedFor, value: value)) }
+        #expect(ClientAddress.find(headers: headers, peer: peer, trustedProxies: proxies) == expected)
+    }
+
+    @Test func withoutProxiesNobodyIsBelieved() {
+        #expect(
+            ClientAddress.find(headers: [.forwardedFor: "1.1.1.1"], peer: "10.0.0.1", trustedProxies: []) == "10.0.0.1")
+    }
+}

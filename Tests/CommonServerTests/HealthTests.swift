@@ -1,0 +1,51 @@
+import CommonUtil
+import HTTPTypes
+import Synchronization
+import Testing
+
+@testable import CommonServer
+
+@Suite(.timeLimit(.minutes(1))) struct HealthTests {
+    private func json(_ health: HealthRegistry) async -> String {
+        String(decoding: await health.report().jsonBytes, as: UTF8.self)
+    }
+
+    @Test func theWorstCheckDecides() async {
+        let health = HealthRegistry()
+        let redis = Mutex(HealthResult.ok)
+        let postgres = Mutex(HealthResult.ok)
+        health.register("postgres") { postgres.withLock { $0 } }
+        health.register("redis", severity: .degraded) { redis.withLock { $0 } }
+        #expect(
+            await json(health)
+                == #"{"status":"unavailable","checks":{"process":"starting","postgres":"ok","redis":"ok"}}"#)
+        health.startServing()
+        #expect(await json(health) == #"{"status":"ok","checks":{"postgres":"ok","redis":"ok"}}"#)
+        redis.withLock { $0 = .failing("away") }
+        #expect(await json(health) == #"{"status":"degraded","checks":{"postgres":"ok","redis":"away"}}"#)
+        #expect(await health.report().httpStatus == .ok)
+        postgres.withLock { $0 = .failing("away") }
+        #expect(await json(health) == #"{"status":"unavailable","checks":{"postgres":"away","redis":"away"}}"#)
+        postgres.withLock { $0 = .ok }
+        health.startDraining()
+        #expect(
+            await json(health)
+                == #"{"status":"unavailable","checks":{"process":"stopping","postgres":"ok","redis":"away"}}"#)
+        // There is no way back.
+        health.startServing()
+        #expect(health.isDraining)
+    }
+
+    @Test func aCheckThatHangsHasFailed() async {
+        let health = HealthRegistry()
+        health.startServing()
+        // Heeds no cancellation; resumed after the report.
+        let (gate, open) = AsyncStream.makeStream(of: Void.self)
+        health.register("hangs", deadline: .milliseconds(20)) {
+            await Task { for await _ in gate {} }.value
+            return .ok
+        }
+        #expect(await json(health) == #"{"status":"unavailable","checks":{"hangs":"no answer in time"}}"#)
+        open.finish()
+    }
+}

@@ -1,0 +1,112 @@
+import AsyncHTTPClient
+import CommonAuth
+import CommonLogging
+import CommonServer
+import CommonUtil
+import HTTPTypes
+import Hummingbird
+import Logging
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import ServiceLifecycle
+import Testing
+
+/// A whole server on a free port.
+struct TestServer: Sendable {
+    let port: Int
+    let health: HealthRegistry
+    let metrics: PrometheusRegistry
+
+    /// Runs a server, and `body` against it.
+    static func run(
+        routes: Routes = Routes(), health: HealthRegistry = HealthRegistry(), settings: [String: String] = [:],
+        beforeServing: [@Sendable () async throws -> Void] = [], services: [any Service] = [],
+        _ body: @escaping @Sendable (TestServer) async throws -> Void
+    ) async throws {
+        let metrics = PrometheusRegistry()
+        var logger = Logger(label: "test") { StreamLogHandler.standardError(label: $0) }
+        logger.logLevel = .critical
+        let environment = try ServerEnvironment(
+            name: "Test", defaultPort: 0,
+            configuration: try await ConfigurationSource(arguments: ["test"], environment: settings), metrics: metrics,
+            logger: logger)
+        let parts = ServerParts(routes: routes, health: health, services: services, beforeServing: beforeServing)
+        let (ports, listening) = AsyncStream.makeStream(of: Int.self)
+        let application = makeApplication(parts: parts, environment: environment) {
+            listening.yield($0.localAddress?.port ?? 0)
+        }
+        try await withThrowingTaskGroup { group in
+            let services = ServiceGroup(services: [application], logger: logger)
+            group.addTask { try await services.run() }
+            let port = try #require(await ports.first { _ in true })
+            let server = TestServer(port: port, health: health, metrics: metrics)
+            do {
+                if beforeServing.isEmpty {
+                    while !health.isServing { await Task.yield() }
+                }
+                try await body(server)
+            } catch {
+                await services.triggerGracefulShutdown()
+                throw error
+            }
+            await services.triggerGracefulShutdown()
+            try await group.waitForAll()
+        }
+    }
+
+    struct Answer: Sendable {
+        let status: Int
+        let headers: HTTPHeaders
+        let body: String
+
+        func json() throws -> [String: JSONValue] {
+            guard case .object(let members) = try JSONParser.parse(Array(body.utf8)) else { return [:] }
+            return members
+        }
+
+        /// The `code` of a problem; what is none fails the test.
+        func problem(sourceLocation: SourceLocation = #_sourceLocation) throws -> String {
+            #expect(headers.first(name: "content-type") == "application/problem+json", sourceLocation: sourceLocation)
+            let members = try json()
+            #expect(members["status"] == .number("\(status)"), sourceLocation: sourceLocation)
+            for name in ["type", "title", "detail", "traceId"] {
+                guard case .string(let text)? = members[name], !text.isEmpty else {
+                    Issue.record("no \(name) in \(body)", sourceLocation: sourceLocation)
+                    continue
+                }
+            }
+            guard case .string(let code)? = members["code"] else { return "" }
+            return code
+        }
+    }
+
+    func request(
+        _ method: HTTPMethod, _ path: String, headers: [(String, String)] = [], body: String? = nil
+    ) async throws -> Answer {
+        var request = HTTPClientRequest(url: "http://127.0.0.1:\(port)\(path)")
+        request.method = method
+        request.headers = HTTPHeaders(headers)
+        if let body { request.body = .bytes(ByteBuffer(string: body)) }
+        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(20))
+        let text = String(buffer: try await response.body.collect(upTo: 1 << 20))
+        return Answer(status: Int(response.status.code), headers: response.headers, body: text)
+    }
+
+    /// Sends bytes as they are and returns what comes back until the server closes the connection.
+    func raw(_ text: String) async throws -> String {
+        let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .connectTimeout(.seconds(10))
+            .connect(host: "127.0.0.1", port: port) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+                }
+            }
+        return try await channel.executeThenClose { inbound, outbound in
+            try await outbound.write(ByteBuffer(string: text))
+            var answer = ""
+            for try await buffer in inbound { answer += String(buffer: buffer) }
+            return answer
+        }
+    }
+}

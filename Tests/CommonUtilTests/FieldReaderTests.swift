@@ -1,0 +1,83 @@
+import CommonUtil
+import HTTPTypes
+import Hummingbird
+import Testing
+
+@Suite struct FieldReaderTests {
+    private enum Kind: String, CaseIterable { case one, two }
+
+    private func reader(_ json: String) throws -> FieldReader { try FieldReader(body: Array(json.utf8)) }
+
+    @Test func readsWhatIsThere() throws {
+        var fields = try reader(
+            #"{"s":"aé","n":5,"c":"two","r":"room","u":[1,2],"o":{"k":null},"z":null,"l":0}"#)
+        #expect(fields.string("s", length: 2...2) == "aé")
+        #expect(fields.positiveInteger("n") == 5)
+        #expect(fields.choice("c", Kind.self) == .two)
+        #expect(fields.roomID("r") == RoomID("room"))
+        #expect(fields.userIDs("u", maximumCount: 2) == [UserID(1), UserID(2)])
+        #expect(fields.object("o") == ["k": .null])
+        #expect(fields.optionalString("z", length: 1...1) == nil)
+        #expect(fields.optionalString("absent", length: 1...1) == nil)
+        #expect(fields.integer("l", in: 0...Int64.max) == 0)
+        #expect(throws: Never.self) { try fields.finish() }
+    }
+
+    @Test func namesEveryFaultAtOnce() throws {
+        var fields = try reader(#"{"s":"","n":1.5,"c":"three","r":"a b","u":[1,"2",0],"o":[]}"#)
+        #expect(fields.string("s", length: 1...5) == nil)
+        #expect(fields.string("gone", length: 1...5) == nil)
+        #expect(fields.positiveInteger("n") == nil)
+        #expect(fields.choice("c", Kind.self) == nil)
+        #expect(fields.roomID("r") == nil)
+        #expect(fields.userIDs("u", maximumCount: 3) == [UserID(1)])
+        #expect(fields.object("o") == nil)
+        #expect(fields.errors.map(\.field) == ["s", "gone", "n", "c", "r", "u[1]", "u[2]", "o"])
+        #expect(throws: ChatError(invalid: fields.errors)) { try fields.finish() }
+    }
+
+    @Test func lengthsCountUnicodeScalars() throws {
+        // A family emoji is one character, but five scalars.
+        var fields = try reader(#"{"s":"👨‍👩‍👧"}"#)
+        #expect(fields.string("s", length: 5...5) != nil)
+    }
+
+    @Test(arguments: ["1e2", "1.0", "9223372036854775808", "0", "-1", "\"1\"", "true"])
+    func integersAreWhole(text: String) throws {
+        var fields = try reader(#"{"n":\#(text)}"#)
+        #expect(fields.positiveInteger("n") == nil)
+        #expect(fields.errors.count == 1)
+    }
+
+    @Test(arguments: [
+        ("", ErrorCode.malformedJSON), ("[]", .malformedJSON), ("{", .malformedJSON), ("1", .malformedJSON),
+    ])
+    func bodiesThatAreNoObject(text: String, code: ErrorCode) {
+        #expect {
+            try reader(text)
+        } throws: { ($0 as? ChatError)?.code == code }
+    }
+
+    @Test(arguments: [#"{"a":"\uD800"}"#, String(repeating: "[", count: 200)])
+    func bodiesThatAreJSONButNotForUs(text: String) {
+        #expect {
+            try reader(text)
+        } throws: { ($0 as? ChatError)?.code == .validationFailed }
+    }
+
+    @Test(arguments: [(#"{"a":"\u0000"}"#, "a"), (#"{"a":{"b":["\u0000"]}}"#, "a"), (#"{"x\u0000":1}"#, "body")])
+    func noNUL(text: String, field: String) throws {
+        let fields = try reader(text)
+        #expect(fields.errors.map(\.field) == [field])
+        #expect(throws: ChatError.self) { try fields.finish() }
+    }
+
+    @Test func problemsShowWhatTheContractSays() throws {
+        let error = ChatError.invalid("name", "is required")
+        let response = error.response(traceID: "t1")
+        #expect(response.status == .unprocessableContent)
+        #expect(response.headers[.contentType] == "application/problem+json")
+        #expect(ChatError.unavailable("x").response(traceID: "").headers[.retryAfter] == "1")
+        #expect(ChatError(.missingToken).response(traceID: "").headers[.wwwAuthenticate] == "Bearer")
+    }
+}

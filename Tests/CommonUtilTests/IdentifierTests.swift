@@ -1,0 +1,45 @@
+import CommonUtil
+import Testing
+
+@Suite struct IdentifierTests {
+    @Test(arguments: ["1", "42", "9223372036854775807"])
+    func readsPositiveIntegers(text: String) {
+        #expect(UserID(text: text)?.description == text)
+        #expect(MessageID(text: text)?.description == text)
+    }
+
+    @Test(arguments: ["", "0", "-1", "+1", "01", " 1", "1 ", "1.0", "1e3", "9223372036854775808", "x", "١"])
+    func refusesOtherSpellings(text: String) {
+        #expect(UserID(text: text) == nil)
+        #expect(MessageID(text: text) == nil)
+    }
+
+    @Test(arguments: ["a", "A-Z_0.9", "...", "Public", String(repeating: "x", count: 64)])
+    func takesRoomNames(text: String) {
+        #expect(RoomID(text)?.rawValue == text)
+    }
+
+    @Test(arguments: [
+        "", ".", "..", "public", String(repeating: "x", count: 65), "a b", "a/b", "é", "a\0", "a\n", "a:b", "*", "a%20",
+    ])
+    func refusesOtherRoomNames(text: String) {
+        #expect(RoomID(text) == nil)
+    }
+
+    @Test func randomRoomNamesAreValidAndDiffer() {
+        let names = (0..<100).map { _ in RoomID.random() }
+        #expect(Set(names).count == 100)
+        #expect(names.allSatisfy { RoomID($0.rawValue) == $0 })
+    }
+
+    @Test func backoffDoublesUpToItsBoundAndStartsAnew() {
+        var backoff = Backoff(first: .milliseconds(100), longest: .seconds(1))
+        for ceiling in [100, 200, 400, 800, 1_000, 1_000] {
+            let wait = backoff.next()
+            #expect(wait >= .milliseconds(ceiling) / 2 && wait <= .milliseconds(ceiling))
+        }
+        for _ in 0..<100 { _ = backoff.next() }
+        backoff.reset()
+        #expect(backoff.next() <= .milliseconds(100))
+    }
+}

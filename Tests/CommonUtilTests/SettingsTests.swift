@@ -1,0 +1,107 @@
+import CommonUtil
+import FoundationEssentials
+import Testing
+
+@Suite struct SettingsTests {
+    private func source(
+        _ environment: [String: String] = [:], arguments: [String] = []
+    ) async throws -> ConfigurationSource {
+        try await ConfigurationSource(arguments: ["program"] + arguments, environment: environment)
+    }
+
+    @Test func absentAndEmptyValuesAreTheDefaults() async throws {
+        let source = try await source(["CHAT_PORT": "", "CHAT_HOST": ""])
+        #expect(try source.value(Settings.port(default: 8081)) == 8081)
+        #expect(try source.value(Settings.host) == "127.0.0.1")
+        #expect(try source.value(Settings.authMode) == .token)
+        #expect(try source.value(Settings.trustedProxies) == [])
+        #expect(try source.value(Settings.allowedOrigins) == .any)
+        #expect(try source.value(Settings.limitPosts).perSecond == 100)
+        #expect(try source.value(Settings.signingKeyFile(dataDirectory: "d")) == "d/signing-key.pem")
+    }
+
+    @Test func flagsComeBeforeTheEnvironmentBeforeAFile() async throws {
+        let file = FileManager.default.temporaryDirectory.appending(path: "settings-\(UUID().uuidString).json")
+        try Data(#"{"chat": {"port": 1, "host": "file", "logLevel": "debug"}}"#.utf8).write(to: file)
+        defer { try? FileManager.default.removeItem(at: file) }
+        let source = try await source(
+            ["CHAT_CONFIG_FILE": file.path, "CHAT_PORT": "2", "CHAT_HOST": "env"], arguments: ["--chat-port", "3"])
+        #expect(try source.value(Settings.port(default: 0)) == 3)
+        #expect(try source.value(Settings.host) == "env")
+        #expect(try source.value(Settings.logLevel) == .debug)
+    }
+
+    @Test func aFileThatCannotBeReadIsNamed() async {
+        await #expect {
+            try await source(["CHAT_CONFIG_FILE": "/nowhere/chat.json"])
+        } throws: { "\($0)".hasPrefix("CHAT_CONFIG_FILE is '/nowhere/chat.json'") }
+    }
+
+    @Test func aWrongValueIsNamedWithWhatIsAllowed() async throws {
+        let source = try await source([
+            "CHAT_PORT": "70000", "CHAT_AUTH_MODE": "none", "CHAT_PASSWORD_COST": "11", "CHAT_LOG_FORMAT": "xml",
+        ])
+        func message<Value>(_ setting: Setting<Value>) -> String {
+            do {
+                return "\(try source.value(setting))"
+            } catch {
+                return error.description
+            }
+        }
+        #expect(message(Settings.port(default: 1)) == "CHAT_PORT is '70000', allowed is: 0–65535")
+        #expect(message(Settings.authMode) == "CHAT_AUTH_MODE is 'none', allowed is: token, trusted")
+        #expect(message(Settings.passwordCost) == "CHAT_PASSWORD_COST is '11', allowed is: 12–20")
+        #expect(message(Settings.logFormat) == "CHAT_LOG_FORMAT is 'xml', allowed is: json, text")
+    }
+
+    @Test(arguments: [
+        ("http://user:hunter2@host/db", "http://***@host/db"), ("mysql://a:hunter2@b@host", "mysql://***@host"),
+        ("hunter2", "***"), ("user:hunter2@host", "***"), ("mysql://host/db?password=hunter2", "mysql://host/db?***"),
+        ("mysql://u@host/db?password=hunter2", "mysql://***@host/db?***"), ("mysql://u:hun?ter2@host", "mysql://***"),
+        ("mysql://h/?password=hunter@2", "mysql://***"), ("mysql://host:5432/db", "mysql://host:5432/db"),
+    ])
+    func secretsAreMasked(value: String, shown: String) async throws {
+        let source = try await source(["CHAT_DATABASE_URL": value])
+        #expect {
+            try source.value(Settings.databaseURL)
+        } throws: { "\($0)".hasPrefix("CHAT_DATABASE_URL is '\(shown)', allowed is") }
+    }
+
+    @Test func misspeltVariablesAreFound() async throws {
+        let source = try await source(["CHAT_PROT": "1", "CHAT_PORT": "1", "PATH": "x", "CHATTY": "1", "CHAT_A": ""])
+        #expect(source.unknownNames == ["CHAT_A", "CHAT_PROT"])
+        #expect(Settings.names.count == 26)
+    }
+
+    @Test(arguments: [
+        ("100/s", 100.0), ("60/m", 1.0), ("0", 0.0), ("0/s", 0.0), ("1000000/s", 1_000_000.0),
+    ])
+    func readsRates(text: String, perSecond: Double) async throws {
+        let rate = try await source(["CHAT_LIMIT_POSTS": text]).value(Settings.limitPosts)
+        #expect(rate.perSecond == perSecond)
+        #expect(rate.burst == perSecond * 5)
+        #expect(rate.isUnlimited == (perSecond == 0))
+    }
+
+    @Test(arguments: ["1", "1/h", "-1/s", "1.5/s", "/s", "1/s/s", "1000001/s", "1 /s"])
+    func refusesOtherRates(text: String) async throws {
+        let source = try await source(["CHAT_LIMIT_POSTS": text])
+        #expect(throws: ConfigurationError.self) { try source.value(Settings.limitPosts) }
+    }
+
+    @Test func originsAreComparedWithoutCase() async throws {
+        let source = try await source(["CHAT_ALLOWED_ORIGINS": "https://Example.org, http://localhost:3000"])
+        let origins = try source.value(Settings.allowedOrigins)
+        #expect(origins.allows("https://example.org") && origins.allows("HTTP://LOCALHOST:3000"))
+        #expect(origins.allows(nil))
+        #expect(
+            !origins.allows("https://example.org.evil.com") && !origins.allows("http://localhost")
+                && !origins.allows("null"))
+    }
+
+    @Test(arguments: ["example.org", "https://", "https://a/b", "://a", ",", "https://a,b"])
+    func refusesWhatIsNoOrigin(text: String) async throws {
+        let source = try await source(["CHAT_ALLOWED_ORIGINS": text])
+        #expect(throws: ConfigurationError.self) { try source.value(Settings.allowedOrigins) }
+    }
+}

@@ -1,0 +1,326 @@
+import Foundation
+import Synchronization
+import Testing
+
+@testable import PostgresClient
+
+/// Deadlines, cancellation, lost connections, and a server that goes and comes back.
+@Suite struct FailureTests {
+    // MARK: Deadlines and bounds
+
+    @Test func aDeadlineInTheQueueLeavesNothingUnknown() async throws {
+        try await withClient({
+            $0.maximumConnections = 1
+            $0.maximumPipelineDepth = 1
+        }) { client in
+            try await client.withTransaction { _ in
+                await #expect(throws: PostgresError.timedOut(outcomeUnknown: false)) {
+                    try await client.query("SELECT 1", timeout: .milliseconds(30))
+                }
+                await #expect(throws: PostgresError.timedOut(outcomeUnknown: false)) {
+                    try await client.withConnection(timeout: .milliseconds(30)) { _ in }
+                }
+            }
+            #expect(try await client.number("SELECT 1") == 1)
+        }
+    }
+
+    @Test func theServerEndsASlowStatementFirst() async throws {
+        try await withClient({ $0.maximumConnections = 1 }) { client in
+            let before = try await client.backends()
+            let error = await #expect(throws: PostgresError.self) {
+                try await client.query("SELECT pg_sleep(60)", timeout: .seconds(2))
+            }
+            #expect(error?.sqlState == .queryCanceled)
+            #expect(error?.isOutcomeUnknown == false)
+            #expect(try await client.backends() == before)
+        }
+    }
+
+    @Test func aDeadlineUnderWayRetiresTheConnectionAndWhatIsOnIt() async throws {
+        try await withClient({ $0.maximumConnections = 1 }) { client in
+            // A backend that is stopped cannot end the statement itself.
+            let backend = try #require(try await client.backends().first)
+            #expect(kill(backend, SIGSTOP) == 0)
+            async let patient: PostgresError? = failure { _ = try await client.query("SELECT 1") }
+            async let hasty: PostgresError? = failure {
+                _ = try await client.query("SELECT 2", timeout: .milliseconds(300))
+            }
+            let errors = await [patient, hasty]
+            kill(backend, SIGCONT)
+            // The second may have timed out before the first one was even sent.
+            #expect(errors[1] == .timedOut(outcomeUnknown: true))
+            #expect(errors[0] == nil || errors[0] == .connectionLost(outcomeUnknown: true))
+            #expect(try await client.number("SELECT 1") == 1)
+            try await eventually("the old backend is gone") { try await client.backends().count == 1 }
+        }
+    }
+
+    @Test func moreThanMayWaitAreRefusedAtOnce() async throws {
+        try await withClient({
+            $0.maximumConnections = 1
+            $0.maximumWaiters = 3
+        }) { client in
+            let refused = try await client.withTransaction { _ in
+                await withTaskGroup(of: PostgresError?.self) { group in
+                    for _ in 0..<10 {
+                        group.addTask { await failure { _ = try await client.query("SELECT 1", timeout: .seconds(1)) } }
+                    }
+                    return await group.reduce(into: 0) { $0 += $1 == .tooManyWaiters ? 1 : 0 }
+                }
+            }
+            #expect(refused == 7)
+        }
+    }
+
+    // MARK: Cancellation
+
+    @Test func cancellationIsPromptInTheQueue() async throws {
+        try await withClient({ $0.maximumConnections = 1 }) { client in
+            try await client.withTransaction { _ in
+                let waiting = Task { await failure { _ = try await client.query("SELECT 1") } }
+                try await waits(1, client)
+                waiting.cancel()
+                #expect(await waiting.value == .cancelled(outcomeUnknown: false))
+            }
+            let before = Task {
+                while !Task.isCancelled { await Task.yield() }
+                return await failure { _ = try await client.query("SELECT 1") }
+            }
+            before.cancel()
+            #expect(await before.value == .cancelled(outcomeUnknown: false))
+        }
+    }
+
+    @Test func cancellationIsPromptUnderWayAndKeepsTheConnectionInStep() async throws {
+        try await withClient({ $0.maximumConnections = 1 }) { client in
+            try await withLock(1) { unlock in
+                let running = Task { await failure { _ = try await client.query("SELECT pg_advisory_lock(1)") } }
+                try await blocks(client)
+                running.cancel()
+                #expect(await running.value == .cancelled(outcomeUnknown: true))
+                try await unlock()
+            }
+            #expect(try await client.number("SELECT 7") == 7)
+            #expect(try await client.backends().count == 1)
+        }
+    }
+
+    @Test func aCancelledTransactionRollsBackAndReturnsItsConnection() async throws {
+        try await withClient({ $0.maximumConnections = 1 }) { client in
+            try await client.script("CREATE TABLE cancel_test (id int8)")
+            try await withLock(2) { unlock in
+                let task = Task {
+                    try await client.withTransaction { transaction in
+                        _ = try await transaction.query("INSERT INTO cancel_test VALUES (1)")
+                        _ = try await transaction.query("SELECT pg_advisory_xact_lock(2)")
+                    }
+                }
+                try await blocks(client)
+                task.cancel()
+                await #expect(throws: PostgresError.cancelled(outcomeUnknown: true)) { try await task.value }
+                try await unlock()
+            }
+            #expect(try await client.number("SELECT count(*) FROM cancel_test") == 0)
+            #expect(try await client.backends().count == 1)
+        }
+    }
+
+    // MARK: Lost connections
+
+    @Test func aTerminatedBackendIsReplaced() async throws {
+        try await withClient({ $0.maximumConnections = 2 }) { client in
+            let backends = try await client.backends()
+            let running = Task { await failure { _ = try await client.query("SELECT pg_sleep(60)") } }
+            try await blocks(client, by: "PgSleep")
+            try await terminate(try await client.backends())
+            let error = await running.value
+            #expect(error?.sqlState == .adminShutdown)
+            #expect(error?.isTransient == true && error?.isOutcomeUnknown == false)
+            try await eventually("another backend serves") {
+                let now = try? await client.backends()
+                return now.map { !$0.isEmpty && Set($0).isDisjoint(with: backends) } == true
+            }
+            // What runs with the client idle: it is told by its socket, not by the next request's failure.
+            try await terminate(try await client.backends())
+            try await eventually("the client has noticed") { try await backendsElsewhere(client).isEmpty == false }
+        }
+    }
+
+    @Test func aTransactionOnALostConnectionIsNotCommitted() async throws {
+        try await withClient { client in
+            try await client.script("CREATE TABLE lost_test (id int8)")
+            let error = await #expect(throws: PostgresError.self) {
+                try await client.withTransaction { transaction in
+                    _ = try await transaction.query("INSERT INTO lost_test VALUES (1)")
+                    let backend = try await transaction.query("SELECT pg_backend_pid()")[0].decode(Int32.self)
+                    try await terminate([backend])
+                    _ = try await transaction.query("SELECT 1")
+                }
+            }
+            #expect(error?.isTransient == true)
+            #expect(try await client.number("SELECT count(*) FROM lost_test") == 0)
+        }
+    }
+
+    @Test func callersWaitWhileTheServerIsAway() async throws {
+        let server = PostgresFixture.started()
+        defer { server.remove() }
+        try await withClient(to: server, { $0.queryTimeout = .seconds(30) }) { client in
+            #expect(!client.isAvailable)
+            try await client.ping(timeout: .seconds(20))
+            #expect(client.isAvailable)
+            server.stop()
+            let waiting = Task {
+                try await withThrowingTaskGroup(of: Int.self) { group in
+                    for number in 1...20 {
+                        group.addTask {
+                            try await client.query("SELECT $1::int8", .int8(number))[0].decode(Int.self)
+                        }
+                    }
+                    return try await group.reduce(0, +)
+                }
+            }
+            try await waits(20, client)
+            #expect(!client.isAvailable)
+            let error = await failure { _ = try await client.query("SELECT 1", timeout: .milliseconds(200)) }
+            guard case .connectFailed = error else {
+                Issue.record("unexpected \(String(describing: error))")
+                return
+            }
+            server.start()
+            #expect(try await waiting.value == 210)
+            #expect(client.isAvailable)
+        }
+    }
+
+    // MARK: Configuration
+
+    @Test func aServerWithoutTLSIsRefusedClearlyWhereTLSIsRequired() async throws {
+        let url = PostgresFixture.shared.url + "?sslmode=require"
+        let client = PostgresClient(configuration: try PostgresConfiguration(url: url), logger: quiet)
+        let error = await failure { try await client.ping(timeout: .seconds(1)) }
+        guard case .connectFailed(let reason) = error else {
+            Issue.record("unexpected \(String(describing: error))")
+            return
+        }
+        #expect(reason.contains("SSL"))
+        await client.close()
+    }
+
+    @Test func namesAreResolvedAndAllTheirAddressesTried() async throws {
+        let url = "postgres://postgres@localhost:\(PostgresFixture.shared.port)/postgres"
+        let client = PostgresClient(configuration: try PostgresConfiguration(url: url), logger: quiet)
+        #expect(try await client.number("SELECT 1") == 1)
+        await client.close()
+    }
+
+    @Test(arguments: [
+        "", "http://localhost", "host=localhost password=sesame", "postgres://u:sesame@[::1/db",
+        "postgres://u:sesame@h:99999/db", "postgres://u:sesame@h/db?wrong=1", "postgres://u:sesame%zz@h/db",
+    ])
+    func aBadURLIsRefusedWithoutItsPassword(url: String) {
+        let error = #expect(throws: PostgresError.self) { try PostgresConfiguration(url: url) }
+        #expect(error.map { "\($0)".contains("sesame") } == false)
+    }
+
+    @Test func aConfigurationNeverShowsItsPassword() throws {
+        let configuration = try PostgresConfiguration(
+            url: "postgres://user:sesame@db.example:5433/chat?sslmode=require&connect_timeout=3")
+        #expect(configuration.description == "postgres://user@db.example:5433/chat")
+        #expect(configuration.connectTimeout == .seconds(3))
+        var dumped = ""
+        dump(configuration, to: &dumped)
+        #expect(!(dumped + "\(configuration)" + String(reflecting: configuration)).contains("sesame"))
+    }
+
+    // MARK: The end
+
+    @Test func closingLetsFinishWhatIsUnderWayAndRefusesWhatIsNew() async throws {
+        try await withClient { client in
+            try await withLock(3) { unlock in
+                let running = Task { try await client.number("SELECT 5 FROM pg_advisory_lock_shared(3)") }
+                try await blocks(client)
+                let service = Task { try await client.run() }
+                service.cancel()
+                await #expect(throws: PostgresError.closed) {
+                    while true { try await client.ping() }
+                }
+                try await unlock()
+                #expect(try await running.value == 5)
+                try await service.value
+            }
+            try await eventually("its backends are gone") { try await backendsElsewhere(client).isEmpty }
+        }
+    }
+
+    @Test func aClientThatIsDroppedEndsItsConnections() async throws {
+        let name = "dropped-\(UUID().uuidString.prefix(8))"
+        do {
+            var configuration = try PostgresConfiguration(url: PostgresFixture.shared.url)
+            configuration.applicationName = name
+            let client = PostgresClient(configuration: configuration, logger: quiet)
+            #expect(try await client.number("SELECT 1") == 1)
+        }
+        try await withClient { client in
+            try await eventually("its backend is gone") {
+                try await client.number(
+                    "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1", .text(name)) == 0
+            }
+        }
+    }
+
+    // MARK: Watching
+
+    private func failure(_ body: () async throws -> Void) async -> PostgresError? {
+        do {
+            try await body()
+            return nil
+        } catch {
+            return error as? PostgresError
+        }
+    }
+
+    /// Until so many requests of the client wait for a connection.
+    private func waits(_ count: Int, _ client: PostgresClient) async throws {
+        try await eventually("\(count) requests wait") { await client.pool.machine.counts.waiting == count }
+    }
+
+    /// Until one of the client's statements waits in the server.
+    private func blocks(_ client: PostgresClient, by event: String = "advisory") async throws {
+        try await withClient { watcher in
+            try await eventually("the statement waits") {
+                try await watcher.number(
+                    "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 AND wait_event = $2",
+                    .text(client.configuration.applicationName), .text(event)) == 1
+            }
+        }
+    }
+
+    /// Holds an advisory lock until told to let go.
+    private func withLock(_ key: Int64, _ body: (_ unlock: () async throws -> Void) async throws -> Void) async throws {
+        try await withClient { holder in
+            try await holder.withConnection { session in
+                _ = try await session.query("SELECT pg_advisory_lock($1)", .int8(key))
+                try await body { _ = try await session.query("SELECT pg_advisory_unlock($1)", .int8(key)) }
+            }
+        }
+    }
+
+    private func terminate(_ backends: [Int32]) async throws {
+        try await withClient { other in
+            _ = try await other.query("SELECT pg_terminate_backend(pid) FROM unnest($1) AS pid", .int4Array(backends))
+        }
+    }
+
+    private func backendsElsewhere(_ client: PostgresClient) async throws -> [Int32] {
+        var pids: [Int32] = []
+        try await withClient { watcher in
+            pids = try await watcher.query(
+                "SELECT pid FROM pg_stat_activity WHERE application_name = $1",
+                .text(client.configuration.applicationName)
+            ).map { try $0.decode(Int32.self) }
+        }
+        return pids
+    }
+}

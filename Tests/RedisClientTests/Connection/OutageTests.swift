@@ -1,0 +1,206 @@
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+import NIOPosix
+import ServiceLifecycle
+import Testing
+
+@testable import RedisClient
+
+@Suite(.timeLimit(.minutes(1))) struct OutageTests {
+    @Test func `without a connection commands fail at once`() async throws {
+        let redis = try await RedisFixture()
+        redis.stop()
+        var configuration = try Harness.configuration(redis)
+        configuration.connectionWait = .zero
+        try await Harness.withClient(configuration) { client in
+            await #expect(throws: RedisError.notConnected) { try await client.ping() }
+            #expect(await client.publish([("a", ByteBuffer())]) == [.failure(.notConnected)])
+        }
+    }
+
+    @Test func `waits for a connection only as long as it may`() async throws {
+        let redis = try await RedisFixture()
+        redis.stop()
+        var configuration = try Harness.configuration(redis)
+        configuration.connectionWait = .milliseconds(50)
+        try await Harness.withClient(configuration) { client in
+            await #expect(throws: RedisError.notConnected) { try await client.ping() }
+        }
+    }
+
+    @Test func `comes back after a restart`() async throws {
+        let redis = try await RedisFixture()
+        let recorder = LogRecorder()
+        try await Harness.withClient(Harness.configuration(redis), logger: recorder.logger) { client in
+            try await client.ping()
+            redis.stop()
+            async let pinging: Void = client.ping()
+            try await redis.start()
+            // In flight when the server died, it fails; sent later, it waits for the connection.
+            _ = try? await pinging
+            try await client.ping()
+        }
+        #expect(recorder.entries.filter { $0.level == .warning }.count == 1)
+        #expect(recorder.entries.contains { $0.level == .info && $0.text.contains("Redis is back") })
+    }
+
+    @Test func `a silent server is a lost connection, until it speaks`() async throws {
+        let redis = try await RedisFixture()
+        var configuration = try Harness.configuration(redis)
+        configuration.commandTimeout = .milliseconds(400)
+        configuration.connectTimeout = .milliseconds(400)
+        configuration.connectionWait = .zero
+        let client = RedisClient(configuration: configuration, eventLoop: Harness.eventLoop, logger: Harness.quiet)
+        await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await client.run() }
+            while !client.isConnected { await Task.yield() }
+            redis.suspend()
+            await #expect(throws: RedisError.timedOut) { try await client.ping() }
+            #expect(!client.isConnected)
+            await #expect(throws: RedisError.notConnected) { try await client.ping() }
+            redis.resume()
+            while !client.isConnected { await Task.yield() }
+            group.cancelAll()
+        }
+    }
+
+    @Test func `an idle command connection notices a silent server`() async throws {
+        let redis = try await RedisFixture()
+        var configuration = try Harness.configuration(redis)
+        configuration.keepAliveInterval = .milliseconds(100)
+        configuration.commandTimeout = .milliseconds(300)
+        try await Harness.withClient(configuration) { client in
+            try await client.ping()
+            redis.suspend()
+            while client.isConnected { await Task.yield() }
+            #expect(client.lastFailure == "no reply in time")
+            redis.resume()
+            try await client.ping()
+        }
+    }
+
+    @Test func `malformed replies close the connection and a new one is made`() async throws {
+        let server = try await FakeServer.start { connection, command in
+            // The first connection shakes hands and then talks nonsense; later ones behave.
+            if connection == 1, command == 2 { "?nonsense\r\n" } else { "+PONG\r\n" }
+        }
+        try await Harness.withClient(Harness.configuration("redis://127.0.0.1:\(server.port)")) { client in
+            await #expect(throws: RedisError.connectionLost(outcomeUnknown: true)) { try await client.send("PING") }
+            try await client.ping()
+        }
+        try await server.stop()
+    }
+
+    @Test func `a reply too many closes the connection`() async throws {
+        let server = try await FakeServer.start { connection, command in
+            if connection == 1, command == 2 { "+PONG\r\n+PONG\r\n" } else { "+PONG\r\n" }
+        }
+        try await Harness.withClient(Harness.configuration("redis://127.0.0.1:\(server.port)")) { client in
+            try await client.ping()
+            while client.isConnected, client.lastFailure == nil, server.connections < 2 { await Task.yield() }
+            try await client.ping()
+            #expect(server.connections == 2)
+        }
+        try await server.stop()
+    }
+
+    @Test func `a server that accepts and never answers is no connection`() async throws {
+        let server = try await FakeServer.start { _, _ in "" }
+        var configuration = try Harness.configuration("redis://127.0.0.1:\(server.port)")
+        configuration.connectTimeout = .milliseconds(100)
+        try await Harness.withSubscription(configuration) { _, events in
+            let states = try await events.states.next(2)
+            #expect(states == [.connecting, .lost(reason: "no connection in time")])
+        }
+        try await server.stop()
+    }
+
+    @Test func `ends on cancellation while it connects`() async throws {
+        let server = try await FakeServer.start { _, _ in "" }
+        var configuration = try Harness.configuration("redis://127.0.0.1:\(server.port)")
+        configuration.connectTimeout = .seconds(60)
+        try await Harness.withClient(configuration) { _ in
+            while server.connections == 0 { await Task.yield() }
+        }
+        try await server.stop()
+    }
+
+    @Test func `graceful shutdown lets commands in flight finish and refuses others`() async throws {
+        let redis = try await RedisFixture()
+        let configuration = try Harness.configuration(redis)
+        let client = RedisClient(configuration: configuration, eventLoop: Harness.eventLoop, logger: Harness.quiet)
+        let group = ServiceGroup(
+            configuration: .init(services: [.init(service: client)], logger: Harness.quiet))
+        async let running: Void = group.run()
+        try await client.ping()
+        // Long enough in the server to be in flight when the shutdown begins.
+        async let slow = client.send("EVAL", "for i = 1, 3000000 do end return 'done'", 0)
+        async let fast = client.send("ECHO", "x")
+        _ = try? await client.send("PING")
+        await group.triggerGracefulShutdown()
+        try await running
+        #expect(try await slow.string == "done")
+        _ = try await fast
+        await #expect(throws: RedisError.closed) { try await client.ping() }
+        await #expect(throws: RedisError.closed) { try await client.run() }
+    }
+}
+
+/// Answers the commands of each connection, both counted from 1, with a text of the test's choice.
+final class FakeServer: Sendable {
+    typealias Script = @Sendable (_ connection: Int, _ command: Int) -> String
+
+    let port: Int
+    private let channel: any Channel
+    private let counter: NIOLockedValueBox<Int>
+
+    var connections: Int { counter.withLockedValue { $0 } }
+
+    private init(port: Int, channel: any Channel, counter: NIOLockedValueBox<Int>) {
+        self.port = port
+        self.channel = channel
+        self.counter = counter
+    }
+
+    static func start(_ script: @escaping Script) async throws -> FakeServer {
+        let counter = NIOLockedValueBox(0)
+        let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .childChannelInitializer { channel in
+                let connection = counter.withLockedValue { count in
+                    count += 1
+                    return count
+                }
+                return channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(Handler(connection: connection, script: script))
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        return FakeServer(port: channel.localAddress?.port ?? 0, channel: channel, counter: counter)
+    }
+
+    func stop() async throws {
+        try await channel.close()
+    }
+
+    private final class Handler: ChannelInboundHandler {
+        typealias InboundIn = ByteBuffer
+        typealias OutboundOut = ByteBuffer
+
+        private let connection: Int
+        private let script: Script
+        private var commands = 0
+
+        init(connection: Int, script: @escaping Script) {
+            self.connection = connection
+            self.script = script
+        }
+
+        /// One read is one command: the tests send one at a time.
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            commands += 1
+            let text = script(connection, commands)
+            context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: text)), promise: nil)
+        }
+    }
+}

@@ -1,0 +1,22 @@
+import NIOCore
+import Testing
+
+@testable import RedisClient
+
+@Suite struct RESPEncoderTests {
+    @Test func `counts bytes, not characters`() {
+        var bytes = ByteBuffer()
+        bytes.writeRedisCommand(["SET", "ключ", 12, .bytes(ByteBuffer(bytes: [0, 13, 10]))])
+        #expect(
+            String(buffer: bytes)
+                == "*4\r\n$3\r\nSET\r\n$8\r\nключ\r\n$2\r\n12\r\n$3\r\n\u{0}\r\n\r\n")
+    }
+
+    @Test func `publish is the command it says`() {
+        var bytes = ByteBuffer()
+        bytes.writeRedisPublish(ByteBuffer(string: "hi"), to: "c")
+        var expected = ByteBuffer()
+        expected.writeRedisCommand(["PUBLISH", "c", "hi"])
+        #expect(bytes == expected)
+    }
+}
