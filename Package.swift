@@ -127,8 +127,8 @@ let package = Package(
         executable(
             "ChatWebSocketServer",
             [
-                "ChatEventBus", "ChatEvents", "ChatStorage", "CommonAuth", "CommonServer", "CommonUtil",
-                "PostgresClient", "RedisClient", crypto, deque, httpTypes, hummingbird, hummingbirdCore, lifecycle,
+                "ChatEventBus", "ChatEvents", "ChatStorage", "CommonAuth", "CommonLogging", "CommonServer",
+                "CommonUtil", "PostgresClient", "RedisClient", crypto, deque, httpTypes, hummingbird, hummingbirdCore, lifecycle,
                 logging, metrics, nioConcurrency, nioCore, nioHTTP1, nioHTTPTypes, nioHTTPTypesHTTP1,
             ]),
         // Private PostgreSQL, Redis and servers for `chat up`, benches and tests.
@@ -167,7 +167,7 @@ let package = Package(
         tests(of: "ChatMessageServer", ["ChatEvents", "ChatTestSupport", "CommonUtil"]),
         tests(of: "ChatWebSocketServer", ["ChatEvents", "ChatTestSupport", "CommonUtil", nioCore]),
         tests(of: "ChatLocalStack"),
-        tests(of: "ChatCommand"),
+        tests(of: "ChatCommand", ["ChatLocalStack", "CommonUtil", nioCore]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -31,17 +31,17 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
         eventLoop: feedLoop, sessions: sessions, log: stored, metrics: metrics, logger: logger)
     let subscriber = RedisMessageSubscriber(
         configuration: redisConfiguration, eventLoop: feedLoop, broadcast: broadcast, logger: logger)
+    let health = HealthRegistry()
     let services = WebSocketServices(
         admission: AdmissionService(
             authMode: environment.authMode, tokens: tokens, directory: stored, broadcast: broadcast),
         sessions: sessions, metrics: metrics, allowedOrigins: environment.allowedOrigins,
         authMode: environment.authMode, drain: DrainPlan(longest: .seconds(Int64(settings.drainSeconds))),
-        logger: logger)
+        isDraining: { health.isDraining }, logger: logger)
 
     var routes = Routes()
     WebSocketRoutes.add(to: &routes, allowedOrigins: environment.allowedOrigins)
     let isTokenMode = environment.authMode == .token
-    let health = HealthRegistry()
     health.register(postgres)
     health.register("redis_subscription", severity: .degraded) {
         subscriber.isHearing ? .ok : .failing("not subscribed")

@@ -68,10 +68,12 @@ private final class KeyServer: Sendable {
             router: router, configuration: .init(address: .hostname("127.0.0.1", port: 0)),
             onServerRunning: { port.yield($0.localAddress?.port ?? 0) })
         try await withThrowingTaskGroup { group in
-            group.addTask { try await application.run() }
+            let services = ServiceGroup(services: [application], logger: Logger(label: "test"))
+            group.addTask { try await services.run() }
             let port = try #require(await ports.first { _ in true })
             try await body("http://127.0.0.1:\(port)/jwks")
-            group.cancelAll()
+            await services.triggerGracefulShutdown()
+            try await group.waitForAll()
         }
     }
 }

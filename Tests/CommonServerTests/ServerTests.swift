@@ -381,15 +381,4 @@ private struct LeakyError: Error, CustomStringConvertible {
         #expect(answer?.body == #"{"text":"done"}"#)
         #expect(events.list == ["answered", "service stopped"])
     }
-
-    @Test func aFailingPreparationEndsTheServer() async throws {
-        await #expect(throws: LeakyError.self) {
-            try await TestServer.run(routes: routes(), beforeServing: [{ throw LeakyError() }]) { server in
-                // Ends with the server.
-                while (try? await server.raw("GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
-                    != nil
-                {}
-            }
-        }
-    }
 }

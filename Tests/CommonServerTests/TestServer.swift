@@ -38,8 +38,14 @@ struct TestServer: Sendable {
         }
         try await withThrowingTaskGroup { group in
             let services = ServiceGroup(services: [application], logger: logger)
-            group.addTask { try await services.run() }
-            let port = try #require(await ports.first { _ in true })
+            group.addTask {
+                defer { listening.finish() }
+                try await services.run()
+            }
+            guard let port = await ports.first(where: { _ in true }) else {
+                // It ended before it listened.
+                return try await group.waitForAll()
+            }
             let server = TestServer(port: port, health: health, metrics: metrics)
             do {
                 if beforeServing.isEmpty {

@@ -3,7 +3,7 @@ import CommonUtil
 /// The little that delivery needs to know of an event's JSON, found without decoding the rest.
 ///
 /// An event passes through a WebSocket server as the bytes that were published. This one pass checks that they are
-/// one JSON object in valid UTF-8, and picks up `seq`, `eventType` and `userId` where they stand at its top level.
+/// one JSON object in valid UTF-8, and picks up `seq`, `eventType`, `userId` and `sentAt` where they stand at its top level.
 public struct EventEnvelope: Equatable, Sendable {
     /// Largest event that is passed on, in bytes.
     public static let maximumSize = 65_536
@@ -12,6 +12,7 @@ public struct EventEnvelope: Equatable, Sendable {
     /// `nil` for none or for a type that is not ours; such an event is passed on as it is.
     public let type: EventType?
     public let userID: UserID?
+    public let sentAt: Timestamp?
 
     /// - Returns: `nil` where the bytes are no JSON object, no UTF-8, or larger than ``maximumSize``.
     public init?(_ json: UnsafeRawBufferPointer) {
@@ -20,6 +21,7 @@ public struct EventEnvelope: Equatable, Sendable {
         var seq: Seq?
         var type: EventType?
         var userID: UserID?
+        var sentAt: Timestamp?
         let isObject = scanner.object { key, value in
             switch key.count {
             case EventKey.seq.utf8.count where key.elementsEqual(EventKey.seq.utf8):
@@ -28,6 +30,8 @@ public struct EventEnvelope: Equatable, Sendable {
                 userID = Self.integer(value).map(UserID.init(_:))
             case EventKey.eventType.utf8.count where key.elementsEqual(EventKey.eventType.utf8):
                 type = EventType(rawValue: String(decoding: value.dropFirst().dropLast(), as: UTF8.self))
+            case EventKey.sentAt.utf8.count where key.elementsEqual(EventKey.sentAt.utf8):
+                sentAt = Timestamp(text: String(decoding: value.dropFirst().dropLast(), as: UTF8.self))
             default:
                 break
             }
@@ -36,6 +40,7 @@ public struct EventEnvelope: Equatable, Sendable {
         self.seq = seq
         self.type = type
         self.userID = userID
+        self.sentAt = sentAt
     }
 
     public init?(_ json: [UInt8]) {

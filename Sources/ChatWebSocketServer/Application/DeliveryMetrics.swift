@@ -1,3 +1,4 @@
+import CommonUtil
 import Metrics
 
 /// What delivery counts. The handles are made once: looking one up per frame would cost more than the frame.
@@ -11,6 +12,7 @@ struct DeliveryMetrics: Sendable {
     private let invalid = Counter(label: "chat_events_invalid_total")
     private let holes = Counter(label: "chat_feed_holes_total")
     private let rooms = Gauge(label: "chat_rooms_with_sessions")
+    private let delays = Metrics.Timer(label: "chat_delivery_seconds")
     private let closes = Dictionary(
         uniqueKeysWithValues: CloseCode.allCases.map { code in
             (code, Counter(label: "chat_sessions_closed_total", dimensions: [("code", String(code.rawValue))]))
@@ -26,7 +28,12 @@ struct DeliveryMetrics: Sendable {
         framesSent.increment(by: frames)
         bytesSent.increment(by: bytes)
     }
-    func delivered(_ dispatch: RoomDispatch) {}
+    func delivered(_ dispatch: RoomDispatch) {
+        for event in dispatch.events {
+            guard let sentAt = event.sentAt else { continue }
+            delays.recordMicroseconds(max(0, Timestamp.now.microseconds - sentAt.microseconds))
+        }
+    }
     func receivedFromRedis(_ count: Int) { fromRedis.increment(by: count) }
     func receivedFromLog(_ count: Int) { fromLog.increment(by: count) }
     func receivedInvalid() { invalid.increment() }

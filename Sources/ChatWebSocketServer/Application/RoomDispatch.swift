@@ -8,12 +8,15 @@ struct RoomDispatch: Sendable {
     let events: [MessageEvent]
     /// The frames one after the other: one buffer, shared by every session that gets them all.
     let frames: ByteBuffer
+    /// Whether an event says that someone is no longer a member.
+    let endsMemberships: Bool
 
     /// - Parameter events: at least one.
     init(roomID: RoomID, events: [MessageEvent]) {
         self.roomID = roomID
         self.events = events
         frames = Self.joined(events)
+        endsMemberships = events.contains { $0.type == .memberLeft }
     }
 
     private static func joined(_ events: [MessageEvent]) -> ByteBuffer {

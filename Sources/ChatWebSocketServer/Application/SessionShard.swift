@@ -95,7 +95,7 @@ final class SessionShard {
             room.position = seq
         }
         for session in room.sessions where session.phase == .live {
-            if session.cursor == before {
+            if session.cursor == before, !dispatch.endsMemberships {
                 session.cursor = room.position
                 send(dispatch.frames, count: dispatch.events.count, to: session)
             } else {
@@ -103,10 +103,10 @@ final class SessionShard {
             }
         }
         metrics.delivered(dispatch)
-        endSessionsOfThoseWhoLeft(dispatch, room)
     }
 
-    /// For a session whose page of the log was ahead of this loop: it has some of these events already.
+    /// For a session that has some of these events already, since its page of the log was ahead of this loop, or that
+    /// one of them may end.
     private func deliverOneByOne(_ dispatch: RoomDispatch, to session: ChatSession) {
         for event in dispatch.events {
             if let seq = event.seq {
@@ -114,7 +114,16 @@ final class SessionShard {
                 session.cursor = seq
             }
             send(event.frame, count: 1, to: session)
+            guard !endIfLeft(session, event), session.phase == .live else { return }
         }
+    }
+
+    /// Who is no longer a member gets the event that says so and nothing after it.
+    @discardableResult
+    private func endIfLeft(_ session: ChatSession, _ event: MessageEvent) -> Bool {
+        guard session.isEnded(by: event) else { return false }
+        session.transport.close(CloseReason(.notAMember, "no longer a member of this room"))
+        return true
     }
 
     private func send(_ frames: ByteBuffer, count: Int, to session: ChatSession) {
@@ -123,16 +132,6 @@ final class SessionShard {
         metrics.sent(frames: count, bytes: frames.readableBytes)
         if !session.transport.isWritable, session.phase == .live {
             setPhase(.catchingUp(announces: false), of: session)
-        }
-    }
-
-    /// Who is no longer a member gets the event that says so and nothing after it.
-    private func endSessionsOfThoseWhoLeft(_ dispatch: RoomDispatch, _ room: RoomSessions) {
-        for event in dispatch.events where event.type == .memberLeft {
-            guard let userID = event.userID else { continue }
-            for session in sessions(ofUser: userID) where session.roomID == dispatch.roomID {
-                session.transport.close(CloseReason(.notAMember, "no longer a member of this room"))
-            }
         }
     }
 
@@ -150,6 +149,7 @@ final class SessionShard {
             session.cursor += 1
             session.transport.write(event.frame)
             metrics.sent(frames: 1, bytes: event.frame.readableBytes)
+            endIfLeft(session, event)
         }
     }
 
@@ -190,6 +190,7 @@ final class SessionShard {
                 session.cursor = seq
                 session.transport.write(event.frame)
                 metrics.sent(frames: 1, bytes: event.frame.readableBytes)
+                endIfLeft(session, event)
             }
             catchUp(session)
         case .failure(let error):

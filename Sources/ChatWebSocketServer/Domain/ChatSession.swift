@@ -40,6 +40,9 @@ final class ChatSession {
     /// Keeps the room's feed running while this session lives.
     let lease: RoomLease
 
+    /// The room's head when the user was let in: what the log says of the user's coming and going up to there is history.
+    let admittedAt: Seq
+
     /// The highest `seq` that was sent, or that the client said it has.
     var cursor: Seq
     var phase: Phase
@@ -48,16 +51,22 @@ final class ChatSession {
     var heartbeat = Heartbeat()
 
     init(
-        id: String, roomID: RoomID, userID: UserID?, cursor: Seq, phase: Phase, shard: Int,
+        id: String, roomID: RoomID, userID: UserID?, admittedAt: Seq, shard: Int,
         transport: any SessionTransport, lease: RoomLease
     ) {
         self.id = id
         self.roomID = roomID
         self.userID = userID
-        self.cursor = cursor
-        self.phase = phase
+        self.admittedAt = admittedAt
+        cursor = admittedAt
+        phase = .live
         self.shard = shard
         self.transport = transport
         self.lease = lease
+    }
+
+    /// Whether an event says that this session's user is no longer a member: the last one that the session may get.
+    func isEnded(by event: MessageEvent) -> Bool {
+        event.type == .memberLeft && userID != nil && event.userID == userID && (event.seq ?? 0) > admittedAt
     }
 }

@@ -5,6 +5,8 @@ enum CloseCode: UInt16, Sendable, CaseIterable {
     case protocolError = 1002
     case unsupportedData = 1003
     case invalidData = 1007
+    /// Never sent: how a connection that ended without a close frame is counted (RFC 6455 section 7.4.1).
+    case abnormal = 1006
     case messageTooBig = 1009
     case restart = 1012
     case tryAgainLater = 1013

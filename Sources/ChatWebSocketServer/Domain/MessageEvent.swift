@@ -9,6 +9,8 @@ struct MessageEvent: Sendable {
     let type: EventType?
     /// Whom the event is about, where it names someone.
     let userID: UserID?
+    /// When it was committed, for a message that is new.
+    let sentAt: Timestamp?
     /// Header and payload.
     let frame: ByteBuffer
 
@@ -18,6 +20,7 @@ struct MessageEvent: Sendable {
         seq = envelope.seq
         type = envelope.type
         userID = envelope.userID
+        sentAt = envelope.sentAt
         frame = WebSocketFrame.text(json)
     }
 
@@ -31,6 +34,8 @@ struct MessageEvent: Sendable {
                 userID
             default: nil
             }
+        // Read from the log, long after it was sent.
+        sentAt = nil
         frame = WebSocketFrame.text(ByteBuffer(bytes: event.jsonBytes))
     }
 }

@@ -49,7 +49,7 @@ final class ChatWebSocketHandler: ChannelInboundHandler, SessionTransport {
         let roomID = admission.request.roomID
         let userID = admission.user?.userID
         let session = ChatSession(
-            id: services.makeSessionID(), roomID: roomID, userID: userID, cursor: admission.head, phase: .live,
+            id: services.makeSessionID(), roomID: roomID, userID: userID, admittedAt: admission.head,
             shard: admission.shard, transport: self, lease: admission.lease)
         self.session = session
         services.sessions.register(session, head: admission.head, lastSeq: admission.request.lastSeq) { head in
@@ -69,6 +69,7 @@ final class ChatWebSocketHandler: ChannelInboundHandler, SessionTransport {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
+        if state == .open { services.metrics.ended(.abnormal) }
         state = .closed
         endSession()
         context.fireChannelInactive()

@@ -1,3 +1,4 @@
+import CommonLogging
 import CommonServer
 import CommonUtil
 import HTTPTypes

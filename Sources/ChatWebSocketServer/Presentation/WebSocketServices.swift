@@ -10,6 +10,8 @@ struct WebSocketServices: Sendable {
     let allowedOrigins: AllowedOrigins
     let authMode: AuthMode
     let drain: DrainPlan
+    /// Whether this server is stopping and takes no new sockets.
+    let isDraining: @Sendable () -> Bool
     let logger: Logger
 
     /// 80 random bits, as text.

@@ -1,3 +1,4 @@
+import CommonServer
 import HummingbirdCore
 import Logging
 import NIOCore
@@ -53,6 +54,7 @@ struct WebSocketUpgradeChannel: HTTPChannelHandler {
 
     private static func configureHTTP(_ channel: any Channel, logger: Logger) throws -> ConnectionKind {
         try channel.pipeline.syncOperations.addHandler(HTTP1ToHTTPServerCodec(secure: false))
+        try channel.pipeline.syncOperations.addHandler(RequestBounds())
         try channel.pipeline.syncOperations.addHandler(
             HTTPConnectionStateHandler(idleTimeout: idleTimeout, logger: logger))
         return .http(

@@ -74,6 +74,7 @@ final class WebSocketUpgrader: NIOTypedHTTPServerProtocolUpgrader {
         query: [(key: String, value: String)], token: String?, shard: Int?, _ services: WebSocketServices
     ) async -> Result<AdmissionService.Admission, CloseReason> {
         do throws(CloseReason) {
+            guard !services.isDraining() else { throw CloseReason(.restart, "this server is stopping") }
             guard let shard else { throw CloseReason(.tryAgainLater, "no place for this socket") }
             let request = try ConnectRequest(query: query, authMode: services.authMode)
             return .success(try await services.admission.admit(request, token: token, shard: shard))

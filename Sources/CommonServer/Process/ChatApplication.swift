@@ -9,10 +9,12 @@ import ServiceLifecycle
 public typealias ChatApplication = Application<RouterResponder<ChatRequestContext>>
 
 /// Puts a server together: services, health and metrics routes, HTTP. Tests run it in-process on port 0.
-/// `onServerRunning` gets the listening channel, whose address tells the port.
+/// `onServerRunning` gets the listening channel, whose address tells the port. `onFailure` hears of a service that fails
+/// and has to shut the application down gracefully; without it the failure cancels all other services.
 public func makeApplication(
     parts: ServerParts, environment: ServerEnvironment,
-    onServerRunning: @escaping @Sendable (any Channel) async -> Void = { _ in }
+    onServerRunning: @escaping @Sendable (any Channel) async -> Void = { _ in },
+    onFailure: (@Sendable (any Error) -> Void)? = nil
 ) -> ChatApplication {
     let health = parts.health
     var routes = parts.routes
@@ -25,7 +27,8 @@ public func makeApplication(
         server: parts.httpServer,
         configuration: ApplicationConfiguration(
             address: .hostname(environment.host, port: environment.port), backlog: 1_024),
-        services: parts.services + [Preparation(steps: parts.beforeServing, health: health)],
+        services: (parts.services + [Preparation(steps: parts.beforeServing, health: health)])
+            .map { Watched(service: $0, onFailure: onFailure) },
         onServerRunning: onServerRunning,
         eventLoopGroupProvider: .shared(environment.eventLoopGroup),
         logger: environment.frameworkLogger)
@@ -47,5 +50,28 @@ private struct Preparation: Service {
         }
         health.startServing()
         try? await gracefulShutdown()
+    }
+}
+
+/// Turns the failure of a service into a graceful shutdown. Cancelling would cut requests off, and NIO traps where a
+/// connection is accepted just then ("Deinited NIOAsyncWriter without calling finish()").
+private struct Watched: Service {
+    struct EndedUnexpectedly: Error {
+        let service: String
+    }
+
+    let service: any Service
+    let onFailure: (@Sendable (any Error) -> Void)?
+
+    func run() async throws {
+        do {
+            try await service.run()
+            guard !Task.isShuttingDownGracefully, !Task.isCancelled else { return }
+            throw EndedUnexpectedly(service: "\(type(of: service))")
+        } catch {
+            guard let onFailure, !(error is CancellationError) else { throw error }
+            onFailure(error)
+            try? await gracefulShutdown()
+        }
     }
 }

@@ -2,8 +2,6 @@ import CommonLogging
 import CommonUtil
 import Glibc
 import Logging
-import ServiceLifecycle
-import Synchronization
 
 /// What the `main` of every server does:
 ///
@@ -58,47 +56,5 @@ public enum ServerProcess {
             environment.logger.warning("CHAT_AUTH_MODE is trusted: every caller is believed to be who it says it is")
         }
         return environment
-    }
-}
-
-/// A process between its start and its end.
-private final class Lifetime: Sendable {
-    private struct Running {
-        let group: ServiceGroup
-        let parts: ServerParts
-        let logger: Logger
-    }
-
-    private let name: String
-    private let running = Mutex<Running?>(nil)
-
-    init(name: String) { self.name = name }
-
-    /// Returns after a graceful shutdown.
-    func run(_ parts: ServerParts, _ environment: ServerEnvironment) async throws {
-        let application = makeApplication(parts: parts, environment: environment)
-        let group = ServiceGroup(
-            configuration: ServiceGroupConfiguration(services: [application], logger: environment.frameworkLogger))
-        running.withLock { $0 = Running(group: group, parts: parts, logger: environment.logger) }
-        do {
-            try await group.run()
-        } catch is CancellationError where parts.health.isDraining {
-            return
-        }
-    }
-
-    /// Asked for by a signal.
-    func stop() async {
-        guard let running = running.withLock({ $0 }) else { ProcessExit.success.exit(as: name) }
-        let parts = running.parts
-        running.logger.info("Stopping")
-        let name = name
-        Task {
-            try await Task.sleep(for: parts.shutdownLimit)
-            ProcessExit(code: 1, line: "the shutdown took longer than \(parts.shutdownLimit)").exit(as: name)
-        }
-        parts.health.startDraining()
-        for step in parts.beforeStopping { await step() }
-        await running.group.triggerGracefulShutdown()
     }
 }

@@ -29,6 +29,41 @@ public struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible
         return text
     }
 
+    /// Reads what ``description`` writes.
+    /// - Returns: `nil` for any other form, other forms of RFC 3339 among them.
+    public init?(text: String) {
+        let bytes = Array(text.utf8)
+        guard bytes.count == 24, Self.punctuation.allSatisfy({ bytes[$0.position] == $0.byte }) else { return nil }
+        func number(_ range: Range<Int>) -> Int64? {
+            var value: Int64 = 0
+            for byte in bytes[range] {
+                guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return nil }
+                value = value * 10 + Int64(byte - UInt8(ascii: "0"))
+            }
+            return value
+        }
+        guard let year = number(0..<4), let month = number(5..<7), let day = number(8..<10),
+            let hour = number(11..<13), let minute = number(14..<16), let second = number(17..<19),
+            let millisecond = number(20..<23), (1...12).contains(month), (1...31).contains(day), hour < 24, minute < 60,
+            second < 60
+        else { return nil }
+        let days = Self.daysSince1970(year: year, month: month, day: day)
+        microseconds = (((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000 + millisecond * 1_000
+    }
+
+    private static let punctuation: [(position: Int, byte: UInt8)] = [
+        (4, UInt8(ascii: "-")), (7, UInt8(ascii: "-")), (10, UInt8(ascii: "T")), (13, UInt8(ascii: ":")),
+        (16, UInt8(ascii: ":")), (19, UInt8(ascii: ".")), (23, UInt8(ascii: "Z")),
+    ]
+
+    private static func daysSince1970(year: Int64, month: Int64, day: Int64) -> Int64 {
+        let marchYear = month <= 2 ? year - 1 : year
+        let cycle = marchYear.floorDivided(by: 400)
+        let yearOfCycle = marchYear - cycle * 400
+        let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
+        return cycle * 146_097 + yearOfCycle * 365 + yearOfCycle / 4 - yearOfCycle / 100 + dayOfYear - 719_468
+    }
+
     /// Proleptic Gregorian calendar, counted in 400-year cycles that begin on 1 March, so that leap days come last.
     private static func civilDate(daysSince1970: Int64) -> (year: Int64, month: Int64, day: Int64) {
         let shifted = daysSince1970 + 719_468

@@ -1,0 +1,130 @@
+import ChatEventBus
+import ChatEvents
+import ChatLocalStack
+import ChatTestSupport
+import CommonUtil
+import Metrics
+import MetricsTestKit
+import NIOCore
+import RedisClient
+import Testing
+
+@Suite(.timeLimit(.minutes(2))) struct EventPublisherTests {
+    @Test func `events arrive in the order in which they were handed over`() async throws {
+        let configuration = try BusHarness.configuration(try await SharedEngines.redisURL)
+        let room = RoomID.random()
+        let events = (1...3_000).map { event(Seq($0), in: room) }
+        try await BusHarness.withSubscriber(configuration) { heard in
+            try await heard.states.first { $0 }
+            try await BusHarness.withClient(configuration) { redis in
+                try await redis.ping()
+                try await BusHarness.withPublisher(redis) { publisher in
+                    for start in stride(from: 0, to: events.count, by: 7) {
+                        publisher.publish(Array(events[start..<min(start + 7, events.count)]))
+                    }
+                }
+            }
+            #expect(try await heard.untilHeard(events.count, in: room) == events.map(\.heard))
+        }
+    }
+
+    @Test func `what passes by goes the same way`() async throws {
+        let configuration = try BusHarness.configuration(try await SharedEngines.redisURL)
+        let room = RoomID.random()
+        let typing = PassingEvent.typing(room, UserID(5), isTyping: true)
+        try await BusHarness.withSubscriber(configuration) { heard in
+            try await heard.states.first { $0 }
+            try await BusHarness.withClient(configuration) { redis in
+                try await redis.ping()
+                try await BusHarness.withPublisher(redis) { publisher in
+                    publisher.publish([event(1, in: room)])
+                    publisher.publish(typing)
+                    publisher.publish([event(2, in: room)])
+                    publisher.publish([])
+                }
+            }
+            let text = "chat:room:\(room) \(String(decoding: typing.jsonBytes, as: UTF8.self))"
+            #expect(try await heard.untilHeard(3, in: room) == [event(1, in: room).heard, text, event(2, in: room).heard])
+        }
+    }
+
+    @Test func `without Redis publishing neither fails nor waits, and what was not published is counted`() async throws {
+        let configuration = try BusHarness.configuration("redis://127.0.0.1:\(try FreePort.next())")
+        let room = RoomID.random()
+        let metrics = TestMetrics()
+        let start = ContinuousClock.now
+        try await BusHarness.withClient(configuration) { redis in
+            try await withMetricsFactory(metrics) {
+                try await BusHarness.withPublisher(redis) { publisher in
+                    for seq in 1...2_000 { publisher.publish([event(Seq(seq), in: room)]) }
+                }
+            }
+        }
+        #expect(.now - start < .seconds(10))
+        #expect(try metrics.expectCounter("chat_events_publish_failures_total").totalValue == 2_000)
+        #expect(try metrics.expectCounter("chat_events_published_total").totalValue == 0)
+    }
+
+    @Test func `what is published is counted, and what the bound drops as a failure`() async throws {
+        let configuration = try BusHarness.configuration(try await SharedEngines.redisURL)
+        let room = RoomID.random()
+        let metrics = TestMetrics()
+        try await BusHarness.withClient(configuration) { redis in
+            try await redis.ping()
+            try await withMetricsFactory(metrics) {
+                // Handed over before it runs.
+                let publisher = EventPublisher(redis: redis, capacity: 30, logger: BusHarness.quiet)
+                publisher.publish((1...100).map { event($0, in: room) })
+                try await BusHarness.running(publisher) {}
+            }
+        }
+        #expect(try metrics.expectCounter("chat_events_publish_failures_total").totalValue == 70)
+        #expect(try metrics.expectCounter("chat_events_published_total").totalValue == 30)
+    }
+
+    @Test func `a frozen Redis holds up neither those who publish nor the end, and later events arrive`() async throws {
+        let engine = try await LocalRedis.ephemeral(logger: BusHarness.quiet)
+        var configuration = try BusHarness.configuration(engine.url)
+        configuration.commandTimeout = .milliseconds(300)
+        configuration.connectTimeout = .milliseconds(300)
+        let room = RoomID.random()
+        try await BusHarness.withSubscriber(configuration) { heard in
+            try await heard.states.first { $0 }
+            try await BusHarness.withClient(configuration) { redis in
+                try await redis.ping()
+                try await BusHarness.withPublisher(redis, capacity: 100) { publisher in
+                    await engine.pause()
+                    let start = ContinuousClock.now
+                    for seq in 1...10_000 { publisher.publish([event(Seq(seq), in: room)]) }
+                    #expect(.now - start < .seconds(5))
+                    await #expect(throws: RedisError.self) { try await redis.ping() }
+                    await engine.resume()
+                    try await untilConnected(redis)
+                    // The subscriber may have to come back, too.
+                    let later = RoomID.random()
+                    var seq: Seq = 0
+                    while heard.events(in: later).isEmpty {
+                        seq += 1
+                        publisher.publish([event(seq, in: later)])
+                        _ = try? await redis.ping()
+                        try #require(seq < 100_000)
+                    }
+                }
+            }
+        }
+        try await engine.stop()
+    }
+
+    @Test func `a cancelled publisher ends`() async throws {
+        let configuration = try BusHarness.configuration(try await SharedEngines.redisURL)
+        try await BusHarness.withClient(configuration) { redis in
+            let publisher = EventPublisher(redis: redis, logger: BusHarness.quiet)
+            try await whileRunning { try await publisher.run() } _: {}
+        }
+    }
+
+    private func untilConnected(_ redis: RedisClient) async throws {
+        let deadline = ContinuousClock.now + .seconds(20)
+        while (try? await redis.ping()) == nil { try #require(ContinuousClock.now < deadline) }
+    }
+}

@@ -1,0 +1,95 @@
+import ChatEventBus
+import ChatEvents
+import ChatLocalStack
+import ChatTestSupport
+import CommonUtil
+import NIOCore
+import RedisClient
+import Testing
+
+@Suite(.timeLimit(.minutes(2))) struct EventSubscriberTests {
+    @Test func `hears rooms and users, and nothing else`() async throws {
+        let configuration = try BusHarness.configuration(try await SharedEngines.redisURL)
+        let room = RoomID.random()
+        try await BusHarness.withSubscriber(configuration) { heard in
+            try await heard.states.first { $0 }
+            try await BusHarness.withClient(configuration) { redis in
+                let channels = ["chat:room:\(room)", "chat:user:77001", "chat:room:a b", "chat:user:x", "news", "chat:room:\(room)"]
+                let messages = channels.enumerated().map { (channel: $1, payload: ByteBuffer(string: "{\"n\":\($0)}")) }
+                try await redis.ping()
+                // The last two names are nobody's; the others match a pattern, ours or not.
+                #expect(await redis.publish(messages).map { (try? $0.get()).map { $0 > 0 } } == [true, true, true, true, false, true])
+            }
+            let mine = try await heard.events.events { $0.contains { $0.hasSuffix(" {\"n\":5}") } }
+                .filter { $0.contains("\(room)") || $0.contains("77001") }
+            #expect(mine == ["chat:room:\(room) {\"n\":0}", "chat:user:77001 {\"n\":1}", "chat:room:\(room) {\"n\":5}"])
+        }
+    }
+
+    @Test func `hands on what one read brought together and in order`() async throws {
+        let configuration = try BusHarness.configuration(try await SharedEngines.redisURL)
+        let room = RoomID.random()
+        let events = (1...2_000).map { event(Seq($0), in: room) }
+        try await BusHarness.withSubscriber(configuration) { heard in
+            try await heard.states.first { $0 }
+            try await BusHarness.withClient(configuration) { redis in
+                try await redis.ping()
+                _ = await redis.publish(events.map { ("chat:room:\(room)", ByteBuffer(bytes: $0.jsonBytes)) })
+            }
+            #expect(try await heard.untilHeard(2_000, in: room) == events.map(\.heard))
+            // Not one call for each.
+            #expect(heard.batches.all.count < 1_000)
+        }
+    }
+
+    @Test func `tells when it stops hearing and when it hears again`() async throws {
+        let engine = try await LocalRedis.ephemeral(logger: BusHarness.quiet)
+        let configuration = try BusHarness.configuration(engine.url)
+        let room = RoomID.random()
+        try await BusHarness.withSubscriber(configuration) { heard in
+            try await heard.states.first { $0 }
+            try await engine.kill()
+            try await heard.states.events { $0.last == false && $0.contains(true) }
+            try await engine.start()
+            try await heard.states.events { $0.last == true }
+            try await BusHarness.withClient(configuration) { redis in
+                #expect(try await redis.publish(ByteBuffer(string: "{}"), to: "chat:room:\(room)") == 1)
+            }
+            #expect(try await heard.untilHeard(1, in: room).count == 1)
+        }
+        try await engine.stop()
+    }
+
+    @Test func `begins to hear when Redis comes, if it was away at first`() async throws {
+        let engine = try await LocalRedis.ephemeral(logger: BusHarness.quiet)
+        try await engine.kill()
+        let configuration = try BusHarness.configuration(engine.url)
+        try await BusHarness.withSubscriber(configuration) { heard in
+            // `connecting` and `lost` both mean that nothing is heard.
+            #expect(try await heard.states.first(2) == [false, false])
+            try await engine.start()
+            try await heard.states.first { $0 }
+            try await BusHarness.withClient(configuration) { redis in
+                #expect(try await redis.publish(ByteBuffer(string: "{}"), to: "chat:user:1") == 1)
+            }
+        }
+        try await engine.stop()
+    }
+
+    /// Whoever is told `true` stops reading the log, so from then on nothing may pass unheard.
+    @Test func `says that it hears only once it does`() async throws {
+        let engine = try await LocalRedis.ephemeral(logger: BusHarness.quiet)
+        let configuration = try BusHarness.configuration(engine.url)
+        try await BusHarness.withClient(configuration) { redis in
+            try await redis.ping()
+            for _ in 0..<100 {
+                try await BusHarness.withSubscriber(configuration) { heard in
+                    try await heard.states.first { $0 }
+                    try await redis.publish(ByteBuffer(string: "{}"), to: "chat:user:1")
+                    try await heard.events.first(1, within: .seconds(5))
+                }
+            }
+        }
+        try await engine.stop()
+    }
+}

@@ -1,0 +1,106 @@
+import ChatEvents
+import CommonUtil
+import Testing
+
+@Suite struct EventEnvelopeTests {
+    private func envelope(_ text: String) -> EventEnvelope? { EventEnvelope(Array(text.utf8)) }
+
+    // MARK: What is an event
+
+    @Test(arguments: [
+        "{}", " \n{ }\t\r ", #"{"a":1}"#, #"{"a":[]}"#, #"{"a":[1,2.5,-0,1e9,1E+2,3e-7,0.1]}"#,
+        #"{"a":{"b":{"c":[{"d":null},true,false]}}}"#, #"{"a":"\"\\\/\b\f\n\r\t\u00e4"}"#, #"{"":""}"#,
+        #"{"a":"ä€𝄞"}"#, #"{"a":"\ud83d\ude00"}"#, #"{ "a" : 1 , "b" : [ ] }"#,
+    ])
+    func `takes a JSON object`(text: String) {
+        #expect(envelope(text) != nil)
+    }
+
+    @Test(arguments: [
+        "", " ", "[]", "[1]", "1", "null", "true", #""text""#, "{", "}", "{}}", "{}{}", "{} x", "{}\u{0}", "\u{FEFF}{}",
+        #"{"a"}"#, #"{"a":}"#, #"{"a":1,}"#, "{,}", #"{"a":1 "b":2}"#, #"{"a":1,,"b":2}"#, "{a:1}", "{'a':1}",
+        #"{"a":01}"#, #"{"a":+1}"#, #"{"a":.5}"#, #"{"a":1.}"#, #"{"a":1e}"#, #"{"a":-}"#, #"{"a":0x1}"#,
+        #"{"a":NaN}"#, #"{"a":tru}"#, #"{"a":nulll}"#, #"{"a":True}"#, #"{"a":[1,]}"#, #"{"a":[1}"#, #"{"a":{]}"#,
+        #"{"a":"}"#, #"{"a":"\"}"#, #"{"a":"\x"}"#, #"{"a":"\u12"}"#, #"{"a":"\u12g4"}"#, "{\"a\":\"\n\"}",
+        "{\"a\":\"\u{0}\"}", #"{"a":1}"# + "//", #"{"a":1/**/}"#, #"{"seq":1"#,
+    ])
+    func `refuses what is none`(text: String) {
+        #expect(envelope(text) == nil)
+    }
+
+    @Test(arguments: [
+        [0xFF], [0xC3], [0xC3, 0x28], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0xF5, 0x80, 0x80, 0x80], [0xF0, 0x9F, 0x98],
+    ] as [[UInt8]])
+    func `refuses bad UTF-8 wherever it stands`(bytes: [UInt8]) {
+        #expect(EventEnvelope(Array(#"{"a":""#.utf8) + bytes + Array(#""}"#.utf8)) == nil)
+        #expect(EventEnvelope(Array(#"{""#.utf8) + bytes + Array(#"":1}"#.utf8)) == nil)
+    }
+
+    @Test func `takes 64 KiB and not a byte more`() {
+        let frame = #"{"a":""}"#
+        let filling = String(repeating: "x", count: EventEnvelope.maximumSize - frame.utf8.count)
+        #expect(envelope(#"{"a":"\#(filling)"}"#) != nil)
+        #expect(envelope(#"{"a":"\#(filling)x"}"#) == nil)
+        #expect(envelope("{}" + String(repeating: " ", count: EventEnvelope.maximumSize - 2)) != nil)
+        #expect(envelope("{}" + String(repeating: " ", count: EventEnvelope.maximumSize - 1)) == nil)
+    }
+
+    @Test func `bounds the nesting as the parser of requests does`() {
+        func nested(_ depth: Int) -> String {
+            #"{"a":"# + String(repeating: "[", count: depth) + String(repeating: "]", count: depth) + "}"
+        }
+        #expect(envelope(nested(JSONParser.maximumDepth)) != nil)
+        #expect((try? JSONParser.parse(Array(nested(JSONParser.maximumDepth).utf8))) != nil)
+        #expect(envelope(nested(JSONParser.maximumDepth + 1)) == nil)
+        #expect((try? JSONParser.parse(Array(nested(JSONParser.maximumDepth + 1).utf8))) == nil)
+        #expect(envelope(#"{"a":"# + String(repeating: #"{"a":"#, count: 30_000)) == nil)
+    }
+
+    @Test func `agrees with the parser of requests on what is JSON`() {
+        // Every text that comes of leaving one byte out of a good one, or putting another in its place.
+        let good = Array(#"{"seq":12,"a":[true,null,-1.5e+3,"\u00e4\n"],"userId":7,"eventType":"read"}"#.utf8)
+        for index in good.indices {
+            for replacement in [[], [UInt8(ascii: "0")], [UInt8(ascii: "\"")], [UInt8(ascii: "}")], [UInt8(ascii: ",")]] {
+                var text = good
+                text.replaceSubrange(index...index, with: replacement)
+                var isObject = false
+                if case .object? = try? JSONParser.parse(text) { isObject = true }
+                #expect((EventEnvelope(text) != nil) == isObject, "\(String(decoding: text, as: UTF8.self))")
+            }
+        }
+    }
+
+    // MARK: What is picked up
+
+    @Test(arguments: [
+        (#"{"seq":1}"#, 1), (#"{"seq":9223372036854775807}"#, Int64.max), (#"{"a":{"seq":5}}"#, nil),
+        (#"{"a":[{"seq":5}],"seq":6}"#, 6), (#"{"seq":5,"seq":6}"#, 6), (#"{"seq":5,"seq":"6"}"#, nil),
+        (#"{"seq":"5"}"#, nil), (#"{"seq":1e3}"#, nil), (#"{"seq":1.0}"#, nil), (#"{"seq":-1}"#, nil), (#"{"seq":0}"#, nil),
+        (#"{"seq":-0}"#, nil), (#"{"seq":null}"#, nil), (#"{"seq":true}"#, nil), (#"{"seq":[1]}"#, nil),
+        (#"{"seq":{"seq":1}}"#, nil), (#"{"seq":9223372036854775808}"#, nil),
+        (#"{"seq":99999999999999999999999999999999}"#, nil), (#"{"Seq":1}"#, nil), (#"{"seq ":1}"#, nil),
+        (#"{"\u0073eq":1}"#, nil), (#"{"a":"\"seq\":7"}"#, nil), (#"{"a":"x","seq" : 7 }"#, 7),
+        (#"{"seq\"":1,"a":2}"#, nil), (#"{"s\\eq":1,"seq":2}"#, 2),
+    ] as [(String, Int64?)])
+    func `the seq at the top level, if it is a positive 64-bit integer`(text: String, seq: Int64?) throws {
+        #expect(try #require(envelope(text)).seq == seq)
+    }
+
+    @Test(arguments: [
+        (#"{"eventType":"message"}"#, .message), (#"{"eventType":"typing","seq":1}"#, .typing),
+        (#"{"eventType":"weather"}"#, nil), (#"{"eventType":""}"#, nil), (#"{"eventType":1}"#, nil),
+        (#"{"eventType":null}"#, nil), (#"{"a":{"eventType":"read"}}"#, nil), (#"{"eventType":"read","eventType":"x"}"#, nil),
+        (#"{"eventType":["read"]}"#, nil), ("{}", nil),
+    ] as [(String, EventType?)])
+    func `the type, if it is one of ours`(text: String, type: EventType?) throws {
+        #expect(try #require(envelope(text)).type == type)
+    }
+
+    @Test(arguments: [
+        (#"{"userId":7}"#, UserID(7)), (#"{"userId":"7"}"#, nil), (#"{"userId":0}"#, nil), (#"{"userId":7.0}"#, nil),
+        (#"{"at":{"userId":7}}"#, nil),
+    ] as [(String, UserID?)])
+    func `the user, if it is a positive integer`(text: String, userID: UserID?) throws {
+        #expect(try #require(envelope(text)).userID == userID)
+    }
+}

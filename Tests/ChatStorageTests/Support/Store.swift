@@ -1,0 +1,162 @@
+import ChatEvents
+import ChatStorage
+import ChatTestSupport
+import CommonUtil
+import Logging
+import PostgresClient
+import ServiceLifecycle
+import Testing
+
+/// Says nothing: outages are what some tests are about.
+let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+/// A client of a database, and everything that is built on it.
+struct Store: Sendable {
+    let url: String
+    let client: PostgresClient
+    let users: UserRepository
+    let tokens: RefreshTokenRepository
+    let rooms: RoomRepository
+    let messages: MessageRepository
+    let log: EventLog
+
+    init(url: String, client: PostgresClient) {
+        self.url = url
+        self.client = client
+        let database = ChatDatabase(client)
+        users = UserRepository(database)
+        tokens = RefreshTokenRepository(database)
+        rooms = RoomRepository(database)
+        messages = MessageRepository(database)
+        log = EventLog(database)
+    }
+}
+
+/// Runs a client as a service for the time of `body`.
+func withClient<Result: Sendable>(
+    _ url: String, _ configure: (inout PostgresConfiguration) -> Void = { _ in },
+    _ body: (PostgresClient) async throws -> Result
+) async throws -> Result {
+    var configuration = try PostgresConfiguration(url: url)
+    configuration.maximumConnections = 4
+    configuration.queryTimeout = .seconds(20)
+    configure(&configuration)
+    let client = PostgresClient(configuration: configuration, logger: quiet)
+    return try await whileRunning { try await client.run() } _: { try await body(client) }
+}
+
+/// Runs `body` on a migrated database of its own.
+func withStore<Result: Sendable>(_ body: (Store) async throws -> Result) async throws -> Result {
+    let url = try await SharedEngines.database()
+    return try await withClient(url) { client in
+        try await ChatSchema.migrate(client)
+        return try await body(Store(url: url, client: client))
+    }
+}
+
+/// Runs a message writer for the time of `body`, and then stops it gracefully.
+@discardableResult
+func withWriter<Result: Sendable>(
+    _ client: PostgresClient, isOpen: Bool = false, limits: MessageWriter.Limits = .init(),
+    onCommit: @escaping @Sendable ([RoomEvent]) -> Void = { _ in },
+    _ body: (MessageWriter) async throws -> Result
+) async throws -> Result {
+    let writer = MessageWriter(client: client, isOpen: isOpen, limits: limits, logger: quiet, onCommit: onCommit)
+    return try await running(writer) { try await body(writer) }
+}
+
+/// Runs a service for the time of `body`, and then stops it gracefully.
+func running<Result: Sendable>(_ service: some Service, _ body: () async throws -> Result) async throws -> Result {
+    let group = ServiceGroup(services: [service], logger: quiet)
+    return try await whileRunning { try await group.run() } _: {
+        do {
+            let result = try await body()
+            await group.triggerGracefulShutdown()
+            return result
+        } catch {
+            await group.triggerGracefulShutdown()
+            throw error
+        }
+    }
+}
+
+extension PostgresClient {
+    /// Runs SQL text without parameters.
+    func script(_ sql: String) async throws {
+        try await withConnection { session in try await session.execute(script: sql) }
+    }
+
+    func number(_ sql: String, _ parameters: PostgresParameter...) async throws -> Int {
+        try #require(try await query(PostgresStatement(sql), parameters).first).decode(Int.self)
+    }
+
+    /// Returns when so many sessions of this database wait for a lock. PostgreSQL has no event for that.
+    func waitForBlockedSessions(_ count: Int) async throws {
+        let deadline = ContinuousClock.now + .seconds(15)
+        while try await number(Self.blockedSessions) < count {
+            try #require(ContinuousClock.now < deadline, "nobody waits for a lock")
+            try await Task.sleep(for: .milliseconds(2))
+        }
+    }
+
+    private static let blockedSessions = """
+        SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+        """
+}
+
+// MARK: Rooms and posts
+
+/// The users of these tests. Nobody needs to be registered.
+let ann = UserID(1)
+let bob = UserID(2)
+let cid = UserID(3)
+
+extension RoomID {
+    static let hall = RoomID(verified: "hall")
+    static let attic = RoomID(verified: "attic")
+    static let cellar = RoomID(verified: "cellar")
+}
+
+extension Store {
+    /// A room that must not exist yet; the first member owns it.
+    @discardableResult
+    func makeRoom(
+        _ roomID: RoomID = .hall, _ type: RoomType = .group, name: String? = nil, members: [UserID] = [ann, bob]
+    ) async throws -> Room {
+        try #require(
+            try await rooms.insert(
+                roomID, name: name ?? roomID.rawValue, type: type, ownerID: members.first, memberIDs: members))
+    }
+}
+
+func draft(
+    _ text: String = "Hello", by sender: UserID = ann, in roomID: RoomID = .hall, replyTo: MessageID? = nil,
+    key: String? = nil
+) -> MessageDraft {
+    MessageDraft(
+        roomID: roomID, senderID: sender, type: .text, contentJSON: #"{"text":"\#(text)"}"#, replyToMessageID: replyTo,
+        clientMessageID: key)
+}
+
+extension PostOutcome {
+    var stored: Message? { if case .stored(let message) = self { message } else { nil } }
+    var repeated: Message? { if case .repeated(let message) = self { message } else { nil } }
+    var refusal: PostRefusal? { if case .refused(let refusal) = self { refusal } else { nil } }
+}
+
+extension MessageWriter {
+    /// A post that must be stored.
+    @discardableResult
+    func mustStore(_ draft: MessageDraft) async throws -> Message {
+        try #require(try await post(draft).stored)
+    }
+}
+
+extension RoomEvent {
+    var message: Message? {
+        switch change {
+        case .message(let message), .messageEdited(let message), .messageDeleted(let message): message
+        default: nil
+        }
+    }
+}

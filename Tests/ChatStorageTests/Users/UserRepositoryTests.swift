@@ -1,0 +1,74 @@
+import ChatStorage
+import CommonUtil
+import Testing
+
+@Suite(.timeLimit(.minutes(2))) struct UserRepositoryTests {
+    @Test func `a user is made, read and changed`() async throws {
+        try await withStore { store in
+            let user = try #require(
+                try await store.users.insert(username: "ann", displayName: "Änn", passwordHash: "hash"))
+            #expect(user.username == "ann")
+            #expect(user.displayName == "Änn")
+            #expect(try await store.users.user(user.userID) == user)
+            #expect(try await store.users.user(UserID(user.userID.rawValue + 1)) == nil)
+
+            let renamed = try #require(try await store.users.setDisplayName("Anna", of: user.userID))
+            #expect(renamed.displayName == "Anna")
+            #expect(renamed.createdAt == user.createdAt)
+            #expect(try await store.users.setDisplayName("Nobody", of: UserID(999)) == nil)
+        }
+    }
+
+    @Test func `a name is given once, also when many ask at once`() async throws {
+        try await withStore { store in
+            let made = try await withThrowingTaskGroup(of: User?.self) { group in
+                for number in 0..<8 {
+                    group.addTask {
+                        try await store.users.insert(username: "ann", displayName: "\(number)", passwordHash: "")
+                    }
+                }
+                return try await group.reduce(into: []) { $0 += [$1].compactMap { $0 } }
+            }
+            #expect(made.count == 1)
+        }
+    }
+
+    @Test func `credentials are those of the name`() async throws {
+        try await withStore { store in
+            let user = try #require(
+                try await store.users.insert(username: "ann", displayName: "Ann", passwordHash: "first"))
+            try await store.users.setPasswordHash("second", of: user.userID)
+            let credentials = try #require(try await store.users.credentials(username: "ann"))
+            #expect(credentials.userID == user.userID)
+            #expect(credentials.passwordHash == "second")
+            #expect(try await store.users.credentials(username: "an") == nil)
+        }
+    }
+
+    @Test func `search is by prefix, in pages, and takes no character for a wildcard`() async throws {
+        try await withStore { store in
+            for name in ["a_b", "a_c", "axb", "b.b", "b-b", "bab"] {
+                _ = try await store.users.insert(username: name, displayName: name, passwordHash: "")
+            }
+            func names(_ prefix: String, after name: String? = nil, limit: Int = 10) async throws -> [String] {
+                try await store.users.users(prefix: prefix, after: name, limit: limit).map(\.username)
+            }
+            #expect(try await names("a") == ["a_b", "a_c", "axb"])
+            #expect(try await names("a", limit: 2) == ["a_b", "a_c"])
+            #expect(try await names("a", after: "a_c") == ["axb"])
+            #expect(try await names("a_") == ["a_b", "a_c"])
+            #expect(try await names("%") == [])
+            #expect(try await names("a\\") == [])
+            #expect(try await names("") == ["a_b", "a_c", "axb", "b-b", "b.b", "bab"])
+        }
+    }
+
+    @Test func `tells which of some users are registered`() async throws {
+        try await withStore { store in
+            let user = try #require(try await store.users.insert(username: "ann", displayName: "", passwordHash: ""))
+            let stranger = UserID(user.userID.rawValue + 1)
+            #expect(try await store.users.existing([stranger, user.userID, user.userID]) == [user.userID])
+            #expect(try await store.users.existing([]) == [])
+        }
+    }
+}

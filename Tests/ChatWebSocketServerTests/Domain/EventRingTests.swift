@@ -1,0 +1,61 @@
+import CommonUtil
+import Testing
+
+@testable import ChatWebSocketServer
+
+@Suite struct EventRingTests {
+    private func ring(_ seqs: ClosedRange<Seq>, size: Int = 0) -> EventRing {
+        var ring = EventRing()
+        for seq in seqs { ring.append(event(seq, size: size), seq: seq) }
+        return ring
+    }
+
+    @Test func `keeps what was appended, by seq`() {
+        let ring = ring(5...9)
+        #expect((1...12).compactMap { ring[$0]?.seq } == [5, 6, 7, 8, 9])
+        #expect(EventRing()[0] == nil)
+        #expect(ring[.max] == nil)
+        #expect(ring[-1] == nil)
+    }
+
+    @Test func `keeps the most recent in number`() {
+        let last = Seq(EventRing.maximumCount) + 10
+        let ring = ring(1...last)
+        #expect(ring[10] == nil)
+        #expect(ring[11]?.seq == 11)
+        #expect(ring[last]?.seq == last)
+    }
+
+    @Test func `keeps the most recent in bytes`() {
+        let size = 60_000
+        let ring = ring(1...20, size: size)
+        let kept = (Seq(1)...20).compactMap { ring[$0] }
+        #expect(kept.map(\.seq) == [17, 18, 19, 20])
+        #expect(kept.map(\.frame.readableBytes).reduce(0, +) <= EventRing.maximumBytes)
+    }
+
+    @Test func `one that is too large for the ring empties it, and the next one begins anew`() {
+        var ring = ring(1...3)
+        ring.append(event(4, size: EventRing.maximumBytes), seq: 4)
+        #expect((Seq(1)...5).allSatisfy { ring[$0] == nil })
+        ring.append(event(5), seq: 5)
+        #expect(ring[5]?.seq == 5)
+        #expect(ring[4] == nil)
+    }
+
+    @Test func `a hole begins it anew`() {
+        var ring = ring(1...3)
+        ring.append(event(7), seq: 7)
+        #expect((Seq(1)...7).compactMap { ring[$0]?.seq } == [7])
+        ring.append(event(2), seq: 2)
+        #expect((Seq(1)...7).compactMap { ring[$0]?.seq } == [2])
+    }
+
+    @Test func `forgets`() {
+        var ring = ring(1...3)
+        ring.removeAll()
+        #expect(ring[2] == nil)
+        ring.append(event(4), seq: 4)
+        #expect(ring[4]?.seq == 4)
+    }
+}

@@ -1,0 +1,225 @@
+import CommonUtil
+import Testing
+
+@testable import ChatWebSocketServer
+
+@Suite struct RoomFeedTests {
+    /// What came of an event, in words that can be compared.
+    private enum Outcome: Equatable {
+        case deliver([Seq])
+        case wait
+        case drop
+    }
+
+    private func receive(_ seq: Seq, _ feed: inout RoomFeed) -> Outcome {
+        switch feed.receive(event(seq), seq: seq) {
+        case .deliver(let line): .deliver(line.seqs)
+        case .wait: .wait
+        case .drop: .drop
+        }
+    }
+
+    private func feed(at head: Seq) -> RoomFeed {
+        var feed = RoomFeed()
+        _ = feed.start(at: head)
+        return feed
+    }
+
+    // MARK: In order
+
+    @Test func `the next in line is sent at once`() {
+        var feed = feed(at: 0)
+        #expect(receive(1, &feed) == .deliver([1]))
+        #expect(receive(2, &feed) == .deliver([2]))
+        #expect(feed.position == 2)
+        #expect(!feed.isBehind)
+    }
+
+    @Test func `what was sent is dropped`() {
+        var feed = feed(at: 5)
+        #expect(receive(5, &feed) == .drop)
+        #expect(receive(6, &feed) == .deliver([6]))
+        #expect(receive(6, &feed) == .drop)
+        #expect(receive(1, &feed) == .drop)
+        #expect(!feed.isBehind)
+    }
+
+    @Test func `what is early waits for what is missing`() {
+        var feed = feed(at: 0)
+        #expect(receive(3, &feed) == .wait)
+        #expect(receive(5, &feed) == .wait)
+        #expect(receive(3, &feed) == .wait)
+        #expect(feed.isBehind)
+        #expect(receive(1, &feed) == .deliver([1]))
+        #expect(receive(2, &feed) == .deliver([2, 3]))
+        #expect(feed.isBehind)
+        #expect(receive(4, &feed) == .deliver([4, 5]))
+        #expect(!feed.isBehind)
+        #expect(receive(5, &feed) == .drop)
+    }
+
+    // MARK: The log
+
+    @Test func `a hole is filled from the log`() {
+        var feed = feed(at: 0)
+        #expect(receive(4, &feed) == .wait)
+        #expect(feed.fill(events(1...3), target: feed.rumouredHead, isLast: false).seqs == [1, 2, 3, 4])
+        #expect(feed.position == 4)
+        #expect(!feed.isBehind)
+    }
+
+    @Test func `what came by itself while the log was read is not sent twice`() {
+        var feed = feed(at: 0)
+        #expect(receive(3, &feed) == .wait)
+        let target = feed.rumouredHead
+        #expect(receive(1, &feed) == .deliver([1]))
+        #expect(receive(2, &feed) == .deliver([2, 3]))
+        #expect(feed.fill(events(1...4), target: target, isLast: true).seqs == [4])
+        #expect(receive(4, &feed) == .drop)
+    }
+
+    @Test func `a page that ends before the hole does is followed by another`() {
+        var feed = feed(at: 0)
+        #expect(receive(10, &feed) == .wait)
+        #expect(feed.fill(events(1...4), target: feed.rumouredHead, isLast: false).seqs == [1, 2, 3, 4])
+        #expect(feed.isBehind)
+        #expect(feed.fill(events(5...9), target: feed.rumouredHead, isLast: false).seqs == [5, 6, 7, 8, 9, 10])
+        #expect(!feed.isBehind)
+    }
+
+    @Test func `the log's head tells of what Redis did not`() {
+        var feed = feed(at: 2)
+        feed.hear(ofHead: 2)
+        #expect(!feed.isBehind)
+        feed.hear(ofHead: 4)
+        #expect(feed.isBehind)
+        #expect(feed.fill(events(3...4), target: 4, isLast: true).seqs == [3, 4])
+        #expect(!feed.isBehind)
+        feed.hear(ofHead: 1)
+        #expect(!feed.isBehind)
+    }
+
+    @Test func `a page is of no use before the feed has begun`() {
+        var feed = RoomFeed()
+        #expect(feed.fill(events(1...3), target: 3, isLast: true).isEmpty)
+        #expect(feed.position == nil)
+    }
+
+    // MARK: Nonsense
+
+    @Test func `an event that the log does not know is forgotten`() {
+        var feed = feed(at: 0)
+        #expect(receive(1_000_000, &feed) == .wait)
+        #expect(feed.isBehind)
+        #expect(feed.fill(events(1...2), target: feed.rumouredHead, isLast: true).seqs == [1, 2])
+        #expect(!feed.isBehind)
+        #expect(receive(3, &feed) == .deliver([3]))
+    }
+
+    @Test(arguments: [Seq.max, Seq.max - 1])
+    func `a seq at the end of the number range does no harm`(seq: Seq) {
+        var feed = feed(at: 0)
+        #expect(receive(seq, &feed) == .wait)
+        #expect(feed.fill([], target: feed.rumouredHead, isLast: true).isEmpty)
+        #expect(receive(1, &feed) == .deliver([1]))
+        #expect(!feed.isBehind)
+    }
+
+    @Test func `a head heard of while the log was read is not taken for nonsense`() {
+        var feed = feed(at: 0)
+        feed.hear(ofHead: 1)
+        let target = feed.rumouredHead
+        #expect(receive(3, &feed) == .wait)
+        #expect(feed.fill(events(1...1), target: target, isLast: true).seqs == [1])
+        #expect(feed.isBehind)
+        #expect(receive(2, &feed) == .deliver([2, 3]))
+    }
+
+    // MARK: Bounds
+
+    @Test func `early events beyond the bound are read from the log later`() {
+        var feed = feed(at: 0)
+        let last = Seq(RoomFeed.maximumEarly + 10)
+        for seq in 2...last { #expect(receive(seq, &feed) == .wait) }
+        guard case .deliver(let line) = receive(1, &feed) else {
+            Issue.record("the next in line was not sent")
+            return
+        }
+        #expect(line == Array(1...Seq(RoomFeed.maximumEarly + 1)))
+        #expect(feed.isBehind)
+        let rest = feed.fill(events(line.count.seq + 1...last), target: feed.rumouredHead, isLast: true)
+        #expect(rest.seqs.last == last)
+        #expect(!feed.isBehind)
+    }
+
+    // MARK: The beginning
+
+    @Test func `what arrives before the feed begins is sorted in`() {
+        var feed = RoomFeed()
+        for seq in [Seq(4), 3, 6, 1] { #expect(receive(seq, &feed) == .drop) }
+        #expect(!feed.isBehind)
+        #expect(feed.start(at: 2).seqs == [3, 4])
+        #expect(feed.position == 4)
+        #expect(feed.isBehind)
+        #expect(receive(5, &feed) == .deliver([5, 6]))
+    }
+
+    @Test func `begins once`() {
+        var feed = feed(at: 7)
+        #expect(feed.start(at: 3).isEmpty)
+        #expect(feed.start(at: 9).isEmpty)
+        #expect(feed.position == 7)
+    }
+
+    // MARK: Any order
+
+    /// Events get lost, come late, come twice, come before the feed begins, and someone publishes nonsense; the log is
+    /// read now and then, and at the end its head is heard of, as it is every few seconds.
+    @Test(arguments: 0..<200 as Range<UInt64>)
+    func `whatever the order of arrival, each event is sent once and in order`(seed: UInt64) {
+        var random = SeededGenerator(seed: seed)
+        let last = Seq.random(in: 1...60, using: &random)
+        let start = Seq.random(in: 0...min(5, last), using: &random)
+        var arrivals = (1...last).filter { _ in Int.random(in: 0..<10, using: &random) > 0 }
+        arrivals += arrivals.filter { _ in Int.random(in: 0..<5, using: &random) == 0 }
+        if Bool.random(using: &random) { arrivals.shuffle(using: &random) }
+        if Bool.random(using: &random) { arrivals.insert(last + .random(in: 100...9_999, using: &random), at: 0) }
+
+        var feed = RoomFeed()
+        var sent: [Seq] = []
+        var committed = start
+        let begin = Int.random(in: 0...arrivals.count, using: &random)
+        /// A page that is being read: where from, up to what, and what the log held.
+        var reading: (after: Seq, target: Seq, head: Seq)?
+        func finishReading(_ reading: (after: Seq, target: Seq, head: Seq)) {
+            let end = min(reading.head, reading.after + 7)
+            let page = reading.after < end ? events(reading.after + 1...end) : []
+            sent += feed.fill(page, target: reading.target, isLast: end == reading.head).seqs
+        }
+        for (index, seq) in arrivals.enumerated() {
+            if index == begin { sent += feed.start(at: start).seqs }
+            // It is published after it was committed.
+            if seq <= last { committed = max(committed, seq) }
+            if case .deliver(let line) = feed.receive(event(seq), seq: seq) { sent += line.seqs }
+            if let page = reading, Bool.random(using: &random) {
+                finishReading(page)
+                reading = nil
+            } else if reading == nil, feed.isBehind, let position = feed.position {
+                reading = (position, feed.rumouredHead, committed)
+            }
+        }
+        sent += feed.start(at: start).seqs
+        if let page = reading { finishReading(page) }
+        feed.hear(ofHead: last)
+        for _ in 0..<40 where feed.isBehind {
+            guard let position = feed.position else { break }
+            finishReading((position, feed.rumouredHead, last))
+        }
+        #expect(sent == (start < last ? Array(start + 1...last) : []))
+        #expect(!feed.isBehind)
+    }
+}
+
+extension Int {
+    fileprivate var seq: Seq { Seq(self) }
+}

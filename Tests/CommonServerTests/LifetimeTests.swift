@@ -1,0 +1,93 @@
+import CommonLogging
+import CommonUtil
+import Hummingbird
+import Logging
+import ServiceLifecycle
+import Synchronization
+import Testing
+
+@testable import CommonServer
+
+private struct Broken: Error {}
+
+/// Runs until it is told to stop, or to break.
+private final class Engine: Service {
+    private let breaks: AsyncStream<Void>
+    private let breaking: AsyncStream<Void>.Continuation
+    let isStopped = Mutex(false)
+
+    init() { (breaks, breaking) = AsyncStream.makeStream(of: Void.self) }
+
+    func breakDown() { breaking.yield() }
+
+    func run() async throws {
+        let isBroken = await cancelWhenGracefulShutdown {
+            await self.breaks.first { _ in true } != nil
+        }
+        if isBroken { throw Broken() }
+        isStopped.withLock { $0 = true }
+    }
+}
+
+/// What the process does around a server, without ending the process.
+@Suite(.timeLimit(.minutes(1))) struct LifetimeTests {
+    private let health = HealthRegistry()
+    private let lifetime = Lifetime(name: "Test")
+
+    private func environment() async throws -> ServerEnvironment {
+        try ServerEnvironment(
+            name: "Test", defaultPort: 0,
+            configuration: try await ConfigurationSource(arguments: ["test"], environment: [:]),
+            metrics: PrometheusRegistry(), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    }
+
+    @Test func stoppingIsNoError() async throws {
+        let steps = Mutex<[String]>([])
+        let engine = Engine()
+        let stop: @Sendable () async -> Void = { [health] in
+            steps.withLock { $0.append("draining \(health.isDraining), stopped \(engine.isStopped.withLock { $0 })") }
+        }
+        let parts = ServerParts(
+            routes: Routes(), health: health, services: [engine], beforeStopping: [stop], shutdownLimit: .seconds(50))
+        let environment = try await environment()
+        async let end: Void = lifetime.run(parts, environment)
+        while !health.isServing { await Task.yield() }
+        await lifetime.stop()
+        try await end
+        #expect(steps.withLock { $0 } == ["draining true, stopped false"])
+        #expect(engine.isStopped.withLock { $0 })
+    }
+
+    @Test func aFailingPreparationIsTheEnd() async throws {
+        let engine = Engine()
+        let parts = ServerParts(
+            routes: Routes(), health: health, services: [engine], beforeServing: [{ throw Broken() }],
+            shutdownLimit: .seconds(50))
+        let environment = try await environment()
+        await #expect(throws: Broken.self) { try await lifetime.run(parts, environment) }
+        #expect(engine.isStopped.withLock { $0 })
+        #expect(health.isDraining)
+    }
+
+    @Test func aFailingServiceIsTheEnd() async throws {
+        let engine = Engine()
+        let other = Engine()
+        let parts = ServerParts(
+            routes: Routes(), health: health, services: [other, engine], shutdownLimit: .seconds(50))
+        let environment = try await environment()
+        let end = Task { [lifetime] in try await lifetime.run(parts, environment) }
+        while !health.isServing { await Task.yield() }
+        engine.breakDown()
+        await #expect(throws: Broken.self) { try await end.value }
+        #expect(other.isStopped.withLock { $0 })
+    }
+
+    @Test func aServiceThatReturnsHasFailed() async throws {
+        struct Short: Service {
+            func run() async throws {}
+        }
+        let parts = ServerParts(routes: Routes(), health: health, services: [Short()], shutdownLimit: .seconds(50))
+        let environment = try await environment()
+        await #expect(throws: (any Error).self) { try await lifetime.run(parts, environment) }
+    }
+}
