@@ -77,18 +77,19 @@ import Testing
 
     @Test func `messages are read back in both directions`() async throws {
         try await withTalk { store, first, second in
-            func seqs(before: Seq? = nil, after: Seq? = nil, limit: Int = 10) async throws -> ([Seq], Bool) {
+            func expect(_ seqs: [Seq], _ hasMore: Bool, before: Seq? = nil, after: Seq? = nil, limit: Int = 10) async throws {
                 let page = try await store.messages.history(of: .hall, before: before, after: after, limit: limit)
-                return (page.messages.map(\.seq), page.hasMore)
+                #expect(page.messages.map(\.seq) == seqs)
+                #expect(page.hasMore == hasMore)
             }
-            #expect(try await seqs() == ([3, 1], false))
-            #expect(try await seqs(limit: 1) == ([3], true))
-            #expect(try await seqs(before: 3) == ([1], false))
-            #expect(try await seqs(before: 1) == ([], false))
-            #expect(try await seqs(after: 0) == ([1, 3], false))
-            #expect(try await seqs(after: 0, limit: 1) == ([1], true))
-            #expect(try await seqs(after: 1) == ([3], false))
-            #expect(try await seqs(before: 3, after: 0) == ([1], false))
+            try await expect([3, 1], false)
+            try await expect([3], true, limit: 1)
+            try await expect([1], false, before: 3)
+            try await expect([], false, before: 1)
+            try await expect([1, 3], false, after: 0)
+            try await expect([1], true, after: 0, limit: 1)
+            try await expect([3], false, after: 1)
+            try await expect([1], false, before: 3, after: 0)
 
             #expect(try await store.messages.message(first.messageID)?.isEdited == true)
             #expect(try await store.messages.message(second.messageID)?.contentJSON == "{}")
