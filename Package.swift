@@ -20,6 +20,7 @@ let jwtKit = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
+let metricsTestKit = Target.Dependency.product(name: "MetricsTestKit", package: "swift-metrics")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioConcurrency = Target.Dependency.product(name: "NIOConcurrencyHelpers", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
@@ -83,7 +84,8 @@ let package = Package(
         .systemLibrary(name: "CLibCrypto", providers: [.apt(["libssl-dev"])]),
 
         library(
-            "CommonUtil", [configuration, deque, httpTypes, hummingbird, logging, nioConcurrency, nioCore, systemPackage]),
+            "CommonUtil",
+            [configuration, deque, httpTypes, hummingbird, logging, nioConcurrency, nioCore, systemPackage]),
         library("CommonLogging", ["CommonUtil", hummingbird, logging, metrics, nioConcurrency, nioCore]),
         library(
             "CommonAuth",
@@ -128,7 +130,8 @@ let package = Package(
             "ChatWebSocketServer",
             [
                 "ChatEventBus", "ChatEvents", "ChatStorage", "CommonAuth", "CommonLogging", "CommonServer",
-                "CommonUtil", "PostgresClient", "RedisClient", crypto, deque, httpTypes, hummingbird, hummingbirdCore, lifecycle,
+                "CommonUtil", "PostgresClient", "RedisClient", crypto, deque, httpTypes, hummingbird, hummingbirdCore,
+                lifecycle,
                 logging, metrics, nioConcurrency, nioCore, nioHTTP1, nioHTTPTypes, nioHTTPTypesHTTP1,
             ]),
         // Private PostgreSQL, Redis and servers for `chat up`, benches and tests.
@@ -149,20 +152,28 @@ let package = Package(
             path: "Tests/ChatTestSupport", swiftSettings: swiftSettings),
         tests(of: "CommonUtil"),
         tests(of: "CommonLogging", ["CommonUtil", logging, metrics]),
-        tests(of: "CommonAuth", ["CommonUtil", asyncHTTPClient, crypto, httpTypes, hummingbird, jwtKit, lifecycle, nioCore]),
+        tests(
+            of: "CommonAuth",
+            ["CommonUtil", asyncHTTPClient, crypto, httpTypes, hummingbird, jwtKit, lifecycle, nioCore]),
         tests(of: "PostgresClient", ["ChatTestSupport", lifecycle, logging]),
-        tests(of: "RedisClient", ["ChatTestSupport", lifecycle, logging, nioConcurrency, nioCore, nioEmbedded, nioPosix]),
+        tests(
+            of: "RedisClient", ["ChatTestSupport", lifecycle, logging, nioConcurrency, nioCore, nioEmbedded, nioPosix]),
         tests(
             of: "CommonServer",
             [
-                "CommonAuth", "CommonLogging", "CommonUtil", asyncHTTPClient, httpTypes, hummingbird, lifecycle, logging,
+                "CommonAuth", "CommonLogging", "CommonUtil", asyncHTTPClient, httpTypes, hummingbird, lifecycle,
+                logging,
                 nioCore, nioHTTP1, nioPosix,
             ]),
         tests(of: "ChatEvents", ["CommonUtil"]),
         tests(
             of: "ChatEventBus",
-            ["ChatEvents", "ChatTestSupport", "CommonUtil", "RedisClient", lifecycle, logging, nioCore, nioPosix]),
-        tests(of: "ChatStorage", ["ChatEvents", "ChatTestSupport", "CommonUtil", "PostgresClient", lifecycle, logging]),
+            [
+                "ChatEvents", "ChatTestSupport", "CommonUtil", "RedisClient", lifecycle, logging, metrics,
+                metricsTestKit, nioCore, nioPosix,
+            ]),
+        tests(
+            of: "ChatStorage", ["ChatEvents", "ChatTestSupport", "CommonUtil", "PostgresClient", lifecycle, logging]),
         tests(of: "ChatSystemServer", ["ChatEvents", "ChatTestSupport", "CommonUtil"]),
         tests(of: "ChatMessageServer", ["ChatEvents", "ChatTestSupport", "CommonUtil"]),
         tests(of: "ChatWebSocketServer", ["ChatEvents", "ChatTestSupport", "CommonUtil", nioCore]),

@@ -5,7 +5,8 @@ import PostgresClient
 extension PostgresClient {
     /// The client that `CHAT_DATABASE_URL` describes.
     /// - Throws: `ConfigurationError` for an URI that libpq does not take.
-    public static func chat(_ configuration: ConfigurationSource, name: String, logger: Logger) throws -> PostgresClient {
+    public static func chat(_ configuration: ConfigurationSource, name: String, logger: Logger) throws -> PostgresClient
+    {
         let setting = Settings.databaseURL
         let url = try configuration.value(setting)
         do {

@@ -42,7 +42,9 @@ struct MemberService: Sendable {
         }
     }
 
-    func setRole(_ role: MemberRole, of userID: UserID, in roomID: RoomID, by actorID: UserID) async throws -> RoomMember {
+    func setRole(_ role: MemberRole, of userID: UserID, in roomID: RoomID, by actorID: UserID) async throws
+        -> RoomMember
+    {
         try await rooms.change(roomID, by: actorID) { room, actor in
             guard let target = try await room.member(userID) else {
                 try RoomRules.checkRoleChange(of: .member, to: role, in: room.room, by: actor.role)

@@ -11,7 +11,9 @@ enum RoomRules {
     /// Adding someone to a room.
     static func checkAdding(to room: Room, by actor: MemberRole, as role: MemberRole) throws(ChatError) {
         try checkOpen(room)
-        guard actor == .owner || actor == .admin else { throw ChatError(.forbidden, "Only the owner and admins add members") }
+        guard actor == .owner || actor == .admin else {
+            throw ChatError(.forbidden, "Only the owner and admins add members")
+        }
         guard role != .owner else { throw .invalid("role", "a room has one owner") }
         guard role == .member || actor == .owner else { throw ChatError(.forbidden, "Only the owner gives roles") }
     }
@@ -42,7 +44,9 @@ enum RoomRules {
 
     static func checkRenaming(_ room: Room, by actor: MemberRole) throws(ChatError) {
         guard !room.isArchived else { throw ChatError(.roomArchived) }
-        guard actor == .owner || actor == .admin else { throw ChatError(.forbidden, "Only the owner and admins rename") }
+        guard actor == .owner || actor == .admin else {
+            throw ChatError(.forbidden, "Only the owner and admins rename")
+        }
     }
 
     static func checkArchiving(_ room: Room, by actor: MemberRole) throws(ChatError) {

@@ -12,7 +12,8 @@ enum WebSocketRoutes {
                 method: request.method.rawValue, allowedOrigins: allowedOrigins,
                 header: { name in HTTPField.Name(name).flatMap { request.headers[$0] } })
             // A second request of a connection cannot be upgraded, even if it is a handshake.
-            let error = rejection ?? ChatError(.upgradeRequired, "A handshake must be the first request of a connection")
+            let error =
+                rejection ?? ChatError(.upgradeRequired, "A handshake must be the first request of a connection")
             guard error.code == .upgradeRequired else { throw error }
             var response = error.response(traceID: context.trace.traceID)
             response.headers[.upgrade] = "websocket"

@@ -62,7 +62,8 @@ final class WebSocketUpgrader: NIOTypedHTTPServerProtocolUpgrader {
 
     func upgrade(channel: any Channel, upgradeRequest: HTTPRequestHead) -> EventLoopFuture<ConnectionKind> {
         channel.eventLoop.makeCompletedFuture {
-            let verdict = self.verdict.withLockedValue { $0.take() } ?? .failure(CloseReason(.tryAgainLater, "no verdict"))
+            let verdict =
+                self.verdict.withLockedValue { $0.take() } ?? .failure(CloseReason(.tryAgainLater, "no verdict"))
             try channel.syncOptions?.setOption(.writeBufferWaterMark, value: Self.watermark)
             try channel.pipeline.syncOperations.addHandler(
                 ChatWebSocketHandler(verdict: verdict, services: self.services))

@@ -40,7 +40,7 @@ import Testing
         try await withStore { store in
             try await store.makeRoom(.hall, .public)
             try await store.makeRoom(.attic, .group)
-            try await withWriter(store.client) { writer in
+            try await withWriter(store.client) { writer async throws in
                 #expect(try await writer.post(draft(by: cid, in: .hall)) == .refused(.notAMember))
                 #expect(try await writer.post(draft(by: cid, in: .attic)) == .refused(.roomNotFound))
                 #expect(try await writer.post(draft(by: ann, in: .cellar)) == .refused(.roomNotFound))
@@ -55,7 +55,7 @@ import Testing
         try await withStore { store in
             try await store.rooms.makeOpenRoom(.hall)
             try await store.makeRoom(.attic, .private)
-            try await withWriter(store.client, isOpen: true) { writer in
+            try await withWriter(store.client, isOpen: true) { writer async throws in
                 #expect(try await writer.mustStore(draft(by: cid, in: .hall)).seq == 1)
                 #expect(try await writer.post(draft(by: cid, in: .attic)) == .refused(.roomNotFound))
             }
@@ -67,7 +67,7 @@ import Testing
         try await withStore { store in
             try await store.makeRoom()
             _ = try await store.rooms.withLockedRoom(.hall) { try await $0.archive(by: ann) }
-            try await withWriter(store.client) { writer in
+            try await withWriter(store.client) { writer async throws in
                 #expect(try await writer.post(draft()) == .refused(.roomArchived))
             }
             #expect(try await store.rooms.room(.hall)?.lastSeq == 1)

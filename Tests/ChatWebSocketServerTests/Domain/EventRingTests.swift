@@ -1,4 +1,5 @@
 import CommonUtil
+import NIOCore
 import Testing
 
 @testable import ChatWebSocketServer
