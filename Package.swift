@@ -174,8 +174,8 @@ let package = Package(
             ]),
         tests(
             of: "ChatStorage", ["ChatEvents", "ChatTestSupport", "CommonUtil", "PostgresClient", lifecycle, logging]),
-        tests(of: "ChatSystemServer", ["ChatEvents", "ChatTestSupport", "CommonUtil"]),
-        tests(of: "ChatMessageServer", ["ChatEvents", "ChatTestSupport", "CommonUtil"]),
+        tests(of: "ChatSystemServer", ["ChatEvents", "ChatStorage", "ChatTestSupport", "CommonUtil"]),
+        tests(of: "ChatMessageServer", ["ChatEvents", "ChatStorage", "ChatTestSupport", "CommonUtil"]),
         tests(of: "ChatWebSocketServer", ["ChatEvents", "ChatTestSupport", "CommonUtil", nioCore]),
         tests(of: "ChatLocalStack"),
         tests(of: "ChatCommand", ["ChatLocalStack", "CommonUtil", nioCore]),

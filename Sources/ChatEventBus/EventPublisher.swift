@@ -42,11 +42,11 @@ public final class EventPublisher: Service {
         failures.increment(by: queue.appendDroppingOldest(outgoing))
     }
 
-    /// Publishes until graceful shutdown; what waits then still goes out.
+    /// Publishes until graceful shutdown; what waits then still goes out. Cancelled, it drops what waits.
     public func run() async throws {
-        await withGracefulShutdownHandler {
+        await withTaskCancellationOrGracefulShutdownHandler {
             while let batch = await queue.next(upTo: Self.batchSize) { await publish(batch) }
-        } onGracefulShutdown: {
+        } onCancelOrGracefulShutdown: {
             self.queue.stop()
         }
     }

@@ -41,8 +41,15 @@ public final class EventSubscriber: Service {
     }
 
     public func run() async throws {
-        async let subscribed: Void = subscription.psubscribe(patterns: EventChannel.patterns)
+        await rememberPatterns()
         try await subscription.run()
-        try? await subscribed
+    }
+
+    /// The patterns must be wanted before there is a connection, which else counts as subscribed without them. Names
+    /// are remembered from the call on, so its wait, for a connection that nobody makes yet, is cancelled at once.
+    private func rememberPatterns() async {
+        let remembering = Task { try await subscription.psubscribe(patterns: EventChannel.patterns) }
+        remembering.cancel()
+        _ = await remembering.result
     }
 }

@@ -25,7 +25,11 @@ enum BusHarness {
     ) async throws -> Result {
         let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
         let client = RedisClient(configuration: configuration, eventLoop: eventLoop, logger: quiet)
-        return try await whileRunning { try await client.run() } _: { try await body(client) }
+        return try await whileRunning {
+            try await client.run()
+        } _: {
+            try await body(client)
+        }
     }
 
     /// Runs a publisher until `body` is done and what was handed over is out.
@@ -41,16 +45,7 @@ enum BusHarness {
         _ service: some Service, _ body: () async throws -> Result
     ) async throws -> Result {
         let group = ServiceGroup(services: [service], logger: quiet)
-        return try await whileRunning { try await group.run() } _: {
-            do {
-                let result = try await body()
-                await group.triggerGracefulShutdown()
-                return result
-            } catch {
-                await group.triggerGracefulShutdown()
-                throw error
-            }
-        }
+        return try await whileRunning({ try await group.run() }, stop: { await group.triggerGracefulShutdown() }, body)
     }
 
     /// Runs a subscriber that hears everything.
@@ -61,7 +56,11 @@ enum BusHarness {
         let subscriber = EventSubscriber(
             configuration: configuration, eventLoop: MultiThreadedEventLoopGroup.singleton.next(), logger: quiet,
             onEvents: { heard.take($0) }, onStateChange: { heard.states.append($0) })
-        return try await whileRunning { try await subscriber.run() } _: { try await body(heard) }
+        return try await whileRunning {
+            try await subscriber.run()
+        } _: {
+            try await body(heard)
+        }
     }
 }
 

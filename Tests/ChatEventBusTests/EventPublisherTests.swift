@@ -44,11 +44,13 @@ import Testing
                 }
             }
             let text = "chat:room:\(room) \(String(decoding: typing.jsonBytes, as: UTF8.self))"
-            #expect(try await heard.untilHeard(3, in: room) == [event(1, in: room).heard, text, event(2, in: room).heard])
+            #expect(
+                try await heard.untilHeard(3, in: room) == [event(1, in: room).heard, text, event(2, in: room).heard])
         }
     }
 
-    @Test func `without Redis publishing neither fails nor waits, and what was not published is counted`() async throws {
+    @Test func `without Redis publishing neither fails nor waits, and what was not published is counted`() async throws
+    {
         let configuration = try BusHarness.configuration("redis://127.0.0.1:\(try FreePort.next())")
         let room = RoomID.random()
         let metrics = TestMetrics()
@@ -119,7 +121,10 @@ import Testing
         let configuration = try BusHarness.configuration(try await SharedEngines.redisURL)
         try await BusHarness.withClient(configuration) { redis in
             let publisher = EventPublisher(redis: redis, logger: BusHarness.quiet)
-            try await whileRunning { try await publisher.run() } _: {}
+            try await whileRunning {
+                try await publisher.run()
+            } _: {
+            }
         }
     }
 

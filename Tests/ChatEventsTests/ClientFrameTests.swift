@@ -13,13 +13,15 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        (#"{"type":"ping"}"#, .ping), (#" { "type" : "ping" , "more" : [1] } "#, .ping),
-        (#"{"type":"typing","typing":true}"#, .typing(true)), (#"{"type":"typing","typing":false}"#, .typing(false)),
-        (#"{"type":"read","seq":0}"#, .read(0)), (#"{"type":"read","seq":9223372036854775807}"#, .read(.max)),
-        (#"{"type":"auth","token":"a.b.c"}"#, .auth(token: "a.b.c")),
-        (#"{"type":"typing","type":"ping"}"#, .ping),
-    ] as [(String, ClientFrame)])
+    @Test(
+        arguments: [
+            (#"{"type":"ping"}"#, .ping), (#" { "type" : "ping" , "more" : [1] } "#, .ping),
+            (#"{"type":"typing","typing":true}"#, .typing(true)),
+            (#"{"type":"typing","typing":false}"#, .typing(false)),
+            (#"{"type":"read","seq":0}"#, .read(0)), (#"{"type":"read","seq":9223372036854775807}"#, .read(.max)),
+            (#"{"type":"auth","token":"a.b.c"}"#, .auth(token: "a.b.c")),
+            (#"{"type":"typing","type":"ping"}"#, .ping),
+        ] as [(String, ClientFrame)])
     func `takes the contract's frames`(text: String, expected: ClientFrame) throws {
         #expect(try frame(text) == expected)
     }
@@ -34,7 +36,9 @@ import Testing
             try ClientFrame(text: Array(#"{"type":""#.utf8) + [0xFF] + Array(#""}"#.utf8))
         }
         #expect(code(#"{"type":"\ud800"}"#) == .malformedFrame)
-        #expect(code(#"{"a":"# + String(repeating: "[", count: 100) + String(repeating: "]", count: 100) + "}") == .malformedFrame)
+        #expect(
+            code(#"{"a":"# + String(repeating: "[", count: 100) + String(repeating: "]", count: 100) + "}")
+                == .malformedFrame)
     }
 
     @Test(arguments: [

@@ -28,9 +28,11 @@ import Testing
         #expect(envelope(text) == nil)
     }
 
-    @Test(arguments: [
-        [0xFF], [0xC3], [0xC3, 0x28], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0xF5, 0x80, 0x80, 0x80], [0xF0, 0x9F, 0x98],
-    ] as [[UInt8]])
+    @Test(
+        arguments: [
+            [0xFF], [0xC3], [0xC3, 0x28], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0xF5, 0x80, 0x80, 0x80],
+            [0xF0, 0x9F, 0x98],
+        ] as [[UInt8]])
     func `refuses bad UTF-8 wherever it stands`(bytes: [UInt8]) {
         #expect(EventEnvelope(Array(#"{"a":""#.utf8) + bytes + Array(#""}"#.utf8)) == nil)
         #expect(EventEnvelope(Array(#"{""#.utf8) + bytes + Array(#"":1}"#.utf8)) == nil)
@@ -60,7 +62,9 @@ import Testing
         // Every text that comes of leaving one byte out of a good one, or putting another in its place.
         let good = Array(#"{"seq":12,"a":[true,null,-1.5e+3,"\u00e4\n"],"userId":7,"eventType":"read"}"#.utf8)
         for index in good.indices {
-            for replacement in [[], [UInt8(ascii: "0")], [UInt8(ascii: "\"")], [UInt8(ascii: "}")], [UInt8(ascii: ",")]] {
+            for replacement in [
+                [], [UInt8(ascii: "0")], [UInt8(ascii: "\"")], [UInt8(ascii: "}")], [UInt8(ascii: ",")],
+            ] {
                 var text = good
                 text.replaceSubrange(index...index, with: replacement)
                 var isObject = false
@@ -72,34 +76,40 @@ import Testing
 
     // MARK: What is picked up
 
-    @Test(arguments: [
-        (#"{"seq":1}"#, 1), (#"{"seq":9223372036854775807}"#, Int64.max), (#"{"a":{"seq":5}}"#, nil),
-        (#"{"a":[{"seq":5}],"seq":6}"#, 6), (#"{"seq":5,"seq":6}"#, 6), (#"{"seq":5,"seq":"6"}"#, nil),
-        (#"{"seq":"5"}"#, nil), (#"{"seq":1e3}"#, nil), (#"{"seq":1.0}"#, nil), (#"{"seq":-1}"#, nil), (#"{"seq":0}"#, nil),
-        (#"{"seq":-0}"#, nil), (#"{"seq":null}"#, nil), (#"{"seq":true}"#, nil), (#"{"seq":[1]}"#, nil),
-        (#"{"seq":{"seq":1}}"#, nil), (#"{"seq":9223372036854775808}"#, nil),
-        (#"{"seq":99999999999999999999999999999999}"#, nil), (#"{"Seq":1}"#, nil), (#"{"seq ":1}"#, nil),
-        (#"{"\u0073eq":1}"#, nil), (#"{"a":"\"seq\":7"}"#, nil), (#"{"a":"x","seq" : 7 }"#, 7),
-        (#"{"seq\"":1,"a":2}"#, nil), (#"{"s\\eq":1,"seq":2}"#, 2),
-    ] as [(String, Int64?)])
+    @Test(
+        arguments: [
+            (#"{"seq":1}"#, 1), (#"{"seq":9223372036854775807}"#, Int64.max), (#"{"a":{"seq":5}}"#, nil),
+            (#"{"a":[{"seq":5}],"seq":6}"#, 6), (#"{"seq":5,"seq":6}"#, 6), (#"{"seq":5,"seq":"6"}"#, nil),
+            (#"{"seq":"5"}"#, nil), (#"{"seq":1e3}"#, nil), (#"{"seq":1.0}"#, nil), (#"{"seq":-1}"#, nil),
+            (#"{"seq":0}"#, nil),
+            (#"{"seq":-0}"#, nil), (#"{"seq":null}"#, nil), (#"{"seq":true}"#, nil), (#"{"seq":[1]}"#, nil),
+            (#"{"seq":{"seq":1}}"#, nil), (#"{"seq":9223372036854775808}"#, nil),
+            (#"{"seq":99999999999999999999999999999999}"#, nil), (#"{"Seq":1}"#, nil), (#"{"seq ":1}"#, nil),
+            (#"{"\u0073eq":1}"#, nil), (#"{"a":"\"seq\":7"}"#, nil), (#"{"a":"x","seq" : 7 }"#, 7),
+            (#"{"seq\"":1,"a":2}"#, nil), (#"{"s\\eq":1,"seq":2}"#, 2),
+        ] as [(String, Int64?)])
     func `the seq at the top level, if it is a positive 64-bit integer`(text: String, seq: Int64?) throws {
         #expect(try #require(envelope(text)).seq == seq)
     }
 
-    @Test(arguments: [
-        (#"{"eventType":"message"}"#, .message), (#"{"eventType":"typing","seq":1}"#, .typing),
-        (#"{"eventType":"weather"}"#, nil), (#"{"eventType":""}"#, nil), (#"{"eventType":1}"#, nil),
-        (#"{"eventType":null}"#, nil), (#"{"a":{"eventType":"read"}}"#, nil), (#"{"eventType":"read","eventType":"x"}"#, nil),
-        (#"{"eventType":["read"]}"#, nil), ("{}", nil),
-    ] as [(String, EventType?)])
+    @Test(
+        arguments: [
+            (#"{"eventType":"message"}"#, .message), (#"{"eventType":"typing","seq":1}"#, .typing),
+            (#"{"eventType":"weather"}"#, nil), (#"{"eventType":""}"#, nil), (#"{"eventType":1}"#, nil),
+            (#"{"eventType":null}"#, nil), (#"{"a":{"eventType":"read"}}"#, nil),
+            (#"{"eventType":"read","eventType":"x"}"#, nil),
+            (#"{"eventType":["read"]}"#, nil), ("{}", nil),
+        ] as [(String, EventType?)])
     func `the type, if it is one of ours`(text: String, type: EventType?) throws {
         #expect(try #require(envelope(text)).type == type)
     }
 
-    @Test(arguments: [
-        (#"{"userId":7}"#, UserID(7)), (#"{"userId":"7"}"#, nil), (#"{"userId":0}"#, nil), (#"{"userId":7.0}"#, nil),
-        (#"{"at":{"userId":7}}"#, nil),
-    ] as [(String, UserID?)])
+    @Test(
+        arguments: [
+            (#"{"userId":7}"#, UserID(7)), (#"{"userId":"7"}"#, nil), (#"{"userId":0}"#, nil),
+            (#"{"userId":7.0}"#, nil),
+            (#"{"at":{"userId":7}}"#, nil),
+        ] as [(String, UserID?)])
     func `the user, if it is a positive integer`(text: String, userID: UserID?) throws {
         #expect(try #require(envelope(text)).userID == userID)
     }

@@ -29,7 +29,8 @@ import Testing
 
     @Test func `a message without optional fields`() {
         #expect(
-            text(.message(message)) == #"{"eventType":"message","messageId":77,"roomId":"general","seq":9,"senderId":5,"#
+            text(.message(message))
+                == #"{"eventType":"message","messageId":77,"roomId":"general","seq":9,"senderId":5,"#
                 + #""messageType":"text","contentJson":"{\"text\":\"Hello\"}","status":"sent","sentAt":"\#(time)","#
                 + #""isEdited":false,"isDeleted":false}"#)
     }
@@ -115,7 +116,8 @@ import Testing
         #expect(
             text(SessionEvent.caughtUp(room, seq: 12)) == #"{"eventType":"caught_up","roomId":"general","seq":12}"#)
         #expect(
-            text(SessionEvent.tokenExpiring(expiresAt: at)) == #"{"eventType":"token_expiring","expiresAt":"\#(time)"}"#)
+            text(SessionEvent.tokenExpiring(expiresAt: at)) == #"{"eventType":"token_expiring","expiresAt":"\#(time)"}"#
+        )
         #expect(
             text(SessionEvent.reconnect(afterMs: 250, reason: "restart"))
                 == #"{"eventType":"reconnect","afterMs":250,"reason":"restart"}"#)

@@ -1,22 +1,22 @@
 import Foundation
 import Synchronization
 
-/// A `redis-server` of this test's own: on a free loopback port, in a temporary folder, without persistence.
-final class RedisFixture: Sendable {
-    struct StartFailed: Error {
-        let output: String
-    }
+@testable import ChatLocalStack
 
+/// A Redis server of this test's own, on a free loopback port and without persistence, with whatever arguments the test
+/// is about. Else like ``LocalRedis``, whose parts it is made of.
+final class RedisFixture: Sendable {
     let port: Int
     let folder: URL
+    private let executable: String
     private let arguments: [String]
-    private let process = Mutex<Process?>(nil)
+    private let state = Mutex<(process: LocalProcess?, starts: Int)>((nil, 0))
 
     /// `extra` makes further arguments from the port and the folder.
     init(_ extra: (_ port: Int, _ folder: URL) throws -> [String] = { port, _ in ["--port", "\(port)"] }) async throws {
-        port = try Self.freePort()
-        folder = FileManager.default.temporaryDirectory.appending(path: "redis-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        port = try FreePort.next()
+        folder = URL(filePath: try PrivateFolder.temporary(prefix: "chat-redis"))
+        executable = try RedisBinary.find(linkingIn: folder.path)
         arguments =
             ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", folder.path, "--logfile", ""]
             + (try extra(port, folder))
@@ -24,101 +24,36 @@ final class RedisFixture: Sendable {
     }
 
     deinit {
-        process.withLock { Self.kill($0) }
-        try? FileManager.default.removeItem(at: folder)
+        stop()
+        PrivateFolder.remove(folder.path)
     }
 
     /// Returns when the server accepts connections.
     func start() async throws {
-        let process = Process()
-        process.executableURL = try Self.executable(in: folder)
-        process.arguments = arguments
-        let output = Pipe()
-        process.standardOutput = output
-        process.standardError = output
-        try process.run()
-        self.process.withLock { $0 = process }
-        try await Self.untilReady(output.fileHandleForReading)
+        let process = try state.withLock { state in
+            state.starts += 1
+            // A log of its own, since the last start was ready, too.
+            let log = folder.appending(path: "redis-\(state.starts).log").path
+            let process = try LocalProcess(.init(executable, arguments, logFile: log))
+            state.process = process
+            return process
+        }
+        try await Readiness.wait(for: process, named: "Redis", timeout: .seconds(20)) {
+            process.logTail().contains { $0.contains("Ready to accept connections") }
+        }
     }
 
+    /// Kills the server and returns when it is gone.
     func stop() {
-        process.withLock { process in
-            Self.kill(process)
-            process = nil
-        }
+        guard let process = state.withLock({ $0.process.take() }) else { return }
+        process.kill()
+        // Tests call this where they cannot suspend, and a killed process is gone in no time.
+        while process.isRunning { usleep(1_000) }
     }
 
     /// From now on the server accepts connections and never answers.
-    func suspend() {
-        signal(SIGSTOP)
-    }
+    func suspend() { state.withLock { $0.process?.pause() } }
 
     /// Ends ``suspend()``.
-    func resume() {
-        signal(SIGCONT)
-    }
-
-    private func signal(_ signal: Int32) {
-        process.withLock { process in
-            guard let process else { return }
-            _ = Foundation.kill(process.processIdentifier, signal)
-        }
-    }
-
-    private static func kill(_ process: Process?) {
-        guard let process, process.isRunning else { return }
-        _ = Foundation.kill(process.processIdentifier, SIGKILL)
-        process.waitUntilExit()
-    }
-
-    private static func untilReady(_ handle: FileHandle) async throws {
-        let output = Mutex("")
-        let ready = AsyncStream<Bool> { stream in
-            // Keeps draining after that, so that the server never blocks on its log.
-            handle.readabilityHandler = { handle in
-                let data = handle.availableData
-                if data.isEmpty {
-                    handle.readabilityHandler = nil
-                    stream.yield(false)
-                }
-                let isReady = output.withLock { output in
-                    output += String(decoding: data, as: UTF8.self)
-                    return output.contains("Ready to accept connections")
-                }
-                if isReady { stream.yield(true) }
-            }
-        }
-        for await isReady in ready {
-            if isReady { return }
-            throw StartFailed(output: output.withLock { $0 })
-        }
-    }
-
-    /// Debian's redis-tools holds the server too: the binary looks at the name it is run under.
-    private static func executable(in folder: URL) throws -> URL {
-        let server = "/usr/bin/redis-server"
-        if FileManager.default.isExecutableFile(atPath: server) { return URL(filePath: server) }
-        let link = folder.appending(path: "redis-server")
-        if !FileManager.default.fileExists(atPath: link.path) {
-            try FileManager.default.createSymbolicLink(
-                at: link, withDestinationURL: URL(filePath: "/usr/bin/redis-check-rdb"))
-        }
-        return link
-    }
-
-    private static func freePort() throws -> Int {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(descriptor) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let result = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                bind(descriptor, pointer, length) == 0 ? getsockname(descriptor, pointer, &length) : -1
-            }
-        }
-        guard result == 0 else { throw StartFailed(output: "no free port") }
-        return Int(UInt16(bigEndian: address.sin_port))
-    }
+    func resume() { state.withLock { $0.process?.resume() } }
 }

@@ -71,15 +71,15 @@ public final class MessageWriter: Service {
 
     // MARK: The lane
 
-    /// Commits until graceful shutdown; what waits then is still committed.
+    /// Commits until graceful shutdown; what waits then is still committed. Cancelled, it refuses what waits.
     public func run() async throws {
-        await withGracefulShutdownHandler {
+        await withTaskCancellationOrGracefulShutdownHandler {
             while let waiting = await queue.next(upTo: limits.batchSize) {
                 var batch = MessageBatch<Reply>()
                 for (draft, reply) in waiting { batch.add(draft, reply: reply) }
                 await commit(batch)
             }
-        } onGracefulShutdown: {
+        } onCancelOrGracefulShutdown: {
             self.queue.stop()
         }
     }
@@ -91,21 +91,22 @@ public final class MessageWriter: Service {
             let outcomes = try await store(batch.entries.map(\.draft))
             commitTimes.record(duration: .now - start)
             let messages = outcomes.compactMap { outcome in
-                if case .stored(let message) = outcome { message } else { nil }
+                if case .success(.stored(let message)) = outcome { message } else { nil }
             }
             stored.increment(by: messages.count)
             onCommit(messages.map { RoomEvent(roomID: $0.roomID, seq: $0.seq, change: .message($0)) })
             for (entry, outcome) in zip(batch.entries, outcomes) { answer(entry, outcome) }
         } catch {
-            for entry in batch.entries {
-                entry.reply.resume(throwing: error)
-                for follower in entry.followers { follower.reply.resume(throwing: error) }
-            }
+            for entry in batch.entries { answer(entry, .failure(error)) }
         }
     }
 
-    private func answer(_ entry: MessageBatch<Reply>.Entry, _ outcome: PostOutcome) {
-        entry.reply.resume(returning: outcome)
+    private func answer(_ entry: MessageBatch<Reply>.Entry, _ result: Result<PostOutcome, any Error>) {
+        entry.reply.resume(with: result)
+        guard case .success(let outcome) = result else {
+            for follower in entry.followers { follower.reply.resume(with: result) }
+            return
+        }
         for (draft, reply) in entry.followers {
             if let outcome = MessageBatch<Reply>.outcome(of: draft, after: entry.draft, outcome) {
                 reply.resume(returning: outcome)
@@ -118,7 +119,7 @@ public final class MessageWriter: Service {
     // MARK: Storing
 
     /// - Returns: an outcome for each draft, in order.
-    private func store(_ drafts: [MessageDraft]) async throws -> [PostOutcome] {
+    private func store(_ drafts: [MessageDraft]) async throws -> [Result<PostOutcome, any Error>] {
         let commands = MessageBatchStatements.commands(for: drafts, isOpen: isOpen)
         var backoff = Backoff(first: .milliseconds(2), longest: .milliseconds(100))
         for attempt in 1... {
@@ -132,11 +133,18 @@ public final class MessageWriter: Service {
                     continue
                 }
                 logger.warning("a batch of posts was not committed", metadata: ["reason": "\(error)"])
-                throw error.isTransient || error == .closed || error.isOutcomeUnknown
-                    ? ChatDatabase.unavailable(error) : error
+                throw Self.told(error)
             }
         }
         throw ChatError(.internalError)
+    }
+
+    /// What they are told who wait for a batch that failed.
+    private static func told(_ error: PostgresError) -> any Error {
+        switch error {
+        case .closed, .cancelled: ChatDatabase.unavailable(error)
+        default: error.isTransient || error.isOutcomeUnknown ? ChatDatabase.unavailable(error) : error
+        }
     }
 
     /// The same key in another server's batch, or a lock circle that PostgreSQL broke.
@@ -149,34 +157,44 @@ public final class MessageWriter: Service {
 
     private func outcomes(
         _ rows: PostgresRows, of drafts: [MessageDraft]
-    ) async throws(PostgresError) -> [PostOutcome] {
-        var outcomes = [PostOutcome](repeating: .refused(.roomNotFound), count: drafts.count)
+    ) async throws(PostgresError) -> [Result<PostOutcome, any Error>] {
+        var outcomes = [Result<PostOutcome, any Error>](
+            repeating: .success(.refused(.roomNotFound)), count: drafts.count)
         var priorIDs: [(index: Int, messageID: MessageID)] = []
         for row in rows {
             let ordinal = try row.decode(column: 0, as: Int.self)
             let verdict = try row.decode(column: 1, as: String.self)
             if let refusal = PostRefusal(rawValue: verdict) {
-                outcomes[ordinal] = .refused(refusal)
+                outcomes[ordinal] = .success(.refused(refusal))
             } else if verdict == MessageBatchStatements.repeated {
                 priorIDs.append((ordinal, MessageID(try row.decode(column: 5))))
             } else {
-                outcomes[ordinal] = .stored(
-                    Message(
-                        MessageID(try row.decode(column: 2)), try row.decode(column: 3), drafts[ordinal],
-                        sentAt: try row.timestamp(column: 4)))
+                let message = Message(
+                    MessageID(try row.decode(column: 2)), try row.decode(column: 3), drafts[ordinal],
+                    sentAt: try row.timestamp(column: 4))
+                outcomes[ordinal] = .success(.stored(message))
             }
         }
         guard !priorIDs.isEmpty else { return outcomes }
-        let priors = try await client.batch([MessageBatchStatements.priorCommand(priorIDs.map(\.messageID))])[0]
+        do throws(PostgresError) {
+            let messages = try await priors(priorIDs.map(\.messageID))
+            for (index, messageID) in priorIDs {
+                if let message = messages[messageID] { outcomes[index] = .success(.repeated(message)) }
+            }
+        } catch {
+            // The batch is committed: its other posts must be told whatever becomes of these.
+            for (index, _) in priorIDs { outcomes[index] = .failure(Self.told(error)) }
+        }
+        return outcomes
+    }
+
+    private func priors(_ messageIDs: [MessageID]) async throws(PostgresError) -> [MessageID: Message] {
         var messages: [MessageID: Message] = [:]
-        for row in priors {
+        for row in try await client.batch([MessageBatchStatements.priorCommand(messageIDs)])[0] {
             let message = try Message(row)
             messages[message.messageID] = message
         }
-        for (index, messageID) in priorIDs {
-            if let message = messages[messageID] { outcomes[index] = .repeated(message) }
-        }
-        return outcomes
+        return messages
     }
 }
 

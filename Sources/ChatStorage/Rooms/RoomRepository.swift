@@ -77,10 +77,9 @@ public struct RoomRepository: Sendable {
     public func publicRooms(
         prefix: String, after last: (name: String, roomID: RoomID)?, limit: Int
     ) async throws -> [Room] {
-        let pattern = prefix.lowercased().replacing("\\", with: "\\\\").replacing("%", with: "\\%")
-            .replacing("_", with: "\\_")
+        let pattern = prefix.replacing("\\", with: "\\\\").replacing("%", with: "\\%").replacing("_", with: "\\_")
         return try await database.query(
-            Self.searchPublic, .text(pattern + "%"), .text(last?.name.lowercased() ?? ""),
+            Self.searchPublic, .text(pattern + "%"), .text(last?.name ?? ""),
             .text(last?.roomID.rawValue ?? ""), .int8(limit)
         ).map { try Room($0) }
     }

@@ -52,11 +52,12 @@ extension RoomRepository {
         ) AS messages ON true
         ORDER BY rooms.active_at DESC, rooms.room_id DESC
         """)
+    /// Only PostgreSQL folds case here: Swift folds some letters otherwise.
     static let searchPublic = PostgresStatement(
         """
         SELECT \(Room.columns) FROM rooms
-        WHERE type = 'public' AND archived_at IS NULL AND lower(name) COLLATE "C" LIKE $1
-            AND (lower(name) COLLATE "C", room_id) > ($2::text COLLATE "C", $3::text)
+        WHERE type = 'public' AND archived_at IS NULL AND lower(name) COLLATE "C" LIKE lower($1)
+            AND (lower(name) COLLATE "C", room_id) > (lower($2::text) COLLATE "C", $3::text)
         ORDER BY lower(name) COLLATE "C", room_id LIMIT $4
         """)
     static let selectHeads = PostgresStatement("SELECT room_id, last_seq FROM rooms WHERE room_id = ANY ($1)")

@@ -35,7 +35,7 @@ public struct RefreshTokenRepository: Sendable {
             let (familyID, userID, isUsed, isExpired) = try row.decode(
                 Int64.self, Int64.self, Bool.self, Bool.self)
             if isUsed {
-                _ = try await transaction.query(Self.deleteFamily, .int8(familyID))
+                try await Self.endFamily(familyID, transaction)
                 return .reused
             }
             guard !isExpired else { return .unknown }
@@ -48,7 +48,16 @@ public struct RefreshTokenRepository: Sendable {
 
     /// Ends the family of a token: a logout. An unknown token is no error.
     public func endFamily(ofHash hash: [UInt8]) async throws {
-        _ = try await database.query(Self.deleteFamilyOfToken, .bytea(hash))
+        try await database.withTransaction { transaction in
+            guard let row = try await transaction.query(Self.selectFamily, .bytea(hash)).first else { return }
+            try await Self.endFamily(try row.decode(column: 0), transaction)
+        }
+    }
+
+    /// Until nothing is left: a rotation under way makes the statement wait at the old token, and its successor is
+    /// only seen by the next one.
+    private static func endFamily(_ familyID: Int64, _ transaction: PostgresTransaction) async throws {
+        while try await transaction.query(deleteFamily, .int8(familyID)).affectedRows > 0 {}
     }
 
     private static let insert = PostgresStatement(
@@ -74,9 +83,6 @@ public struct RefreshTokenRepository: Sendable {
         VALUES ($1, $2, $3, now() + $4 * interval '1 second')
         """)
     private static let deleteFamily = PostgresStatement("DELETE FROM refresh_tokens WHERE family_id = $1")
-    private static let deleteFamilyOfToken = PostgresStatement(
-        """
-        DELETE FROM refresh_tokens
-        WHERE family_id = (SELECT family_id FROM refresh_tokens WHERE token_hash = $1)
-        """)
+    private static let selectFamily = PostgresStatement(
+        "SELECT family_id FROM refresh_tokens WHERE token_hash = $1")
 }

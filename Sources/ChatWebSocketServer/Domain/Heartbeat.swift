@@ -21,7 +21,8 @@ struct Heartbeat {
     private var isAwaitingAnswer = false
     private var wasPinged = false
     private var bytesTaken = 0
-    private var stalledFor = Duration.zero
+    /// How long none of the queued bytes has been taken; `nil` while none are queued.
+    private var stalledFor: Duration?
 
     /// The peer gave a sign of life.
     mutating func peerSpoke() { isAwaitingAnswer = false }
@@ -37,10 +38,12 @@ struct Heartbeat {
         guard bytesQueued == 0 else {
             isAwaitingAnswer = false
             wasPinged = false
-            stalledFor = taken > bytesTaken ? .zero : stalledFor + elapsed
+            // Bytes that were not seen queued before may have been queued just now.
+            let stalledFor = taken > bytesTaken ? .zero : self.stalledFor.map { $0 + elapsed } ?? .zero
+            self.stalledFor = stalledFor
             return (stalledFor >= Self.stallTime ? .closeStalled : .none, Self.stallCheckInterval)
         }
-        stalledFor = .zero
+        stalledFor = nil
         if isAwaitingAnswer { return (.drop, Self.pingInterval) }
         if wasPinged {
             wasPinged = false

@@ -13,7 +13,8 @@ import Testing
                 let first = try await writer.mustStore(draft("first"))
                 _ = try await store.rooms.withLockedRoom(.hall) { try await $0.join(cid, as: .member, by: ann) }
                 let second = try await writer.mustStore(draft("second", replyTo: first.messageID, key: "k"))
-                try await store.change(first, "message_edited", seq: 4, #"content = '{"text":"edited"}', is_edited = true"#)
+                try await store.change(
+                    first, "message_edited", seq: 4, #"content = '{"text":"edited"}', is_edited = true"#)
                 try await store.change(second, "message_deleted", seq: 5, "content = '{}', is_deleted = true")
                 try await body(store, first, second)
             }
@@ -77,7 +78,9 @@ import Testing
 
     @Test func `messages are read back in both directions`() async throws {
         try await withTalk { store, first, second in
-            func expect(_ seqs: [Seq], _ hasMore: Bool, before: Seq? = nil, after: Seq? = nil, limit: Int = 10) async throws {
+            func expect(_ seqs: [Seq], _ hasMore: Bool, before: Seq? = nil, after: Seq? = nil, limit: Int = 10)
+                async throws
+            {
                 let page = try await store.messages.history(of: .hall, before: before, after: after, limit: limit)
                 #expect(page.messages.map(\.seq) == seqs)
                 #expect(page.hasMore == hasMore)

@@ -100,7 +100,8 @@ import Testing
                 let first = try await writer.mustStore(draft(key: "k"))
                 #expect(try await writer.post(draft(key: "k")) == .repeated(first))
 
-                try await store.change(first, "message_edited", seq: 2, "content = '{\"text\":\"x\"}', is_edited = true")
+                try await store.change(
+                    first, "message_edited", seq: 2, "content = '{\"text\":\"x\"}', is_edited = true")
                 let edited = try #require(try await writer.post(draft(key: "k")).repeated)
                 #expect(edited.contentJSON == #"{"text":"x"}"#)
                 #expect(edited.isEdited)
@@ -164,7 +165,8 @@ import Testing
             let prior = try await withWriter(store.client) { try await $0.mustStore(draft(key: "k")) }
             let drafts = [
                 draft("1"), draft(by: cid), draft("2"), draft(in: .cellar), draft(key: "k"), draft("x", key: "k"),
-                draft(replyTo: MessageID(.max)), draft(by: cid, in: .attic), draft("1", in: .attic), draft("3", by: bob),
+                draft(replyTo: MessageID(.max)), draft(by: cid, in: .attic), draft("1", in: .attic),
+                draft("3", by: bob),
             ]
             let rows = try await store.client.batch(MessageBatchStatements.commands(for: drafts, isOpen: false))[1]
             var verdicts = [String](repeating: "", count: drafts.count)

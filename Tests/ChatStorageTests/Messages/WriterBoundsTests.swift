@@ -65,7 +65,10 @@ import Testing
         try await withStore { store in
             try await store.makeRoom()
             try await withFullQueue(Self.drafts(6), store.client, { _ in }) { writer, waiting in
-                try await whileRunning { try await writer.run() } _: {}
+                try await whileRunning {
+                    try await writer.run()
+                } _: {
+                }
                 while let outcome = await waiting.nextResult() {
                     guard case .failure(let error) = outcome else { continue }
                     #expect((error as? ChatError)?.code == .unavailable)

@@ -42,7 +42,11 @@ func withClient<Result: Sendable>(
     configuration.queryTimeout = .seconds(20)
     configure(&configuration)
     let client = PostgresClient(configuration: configuration, logger: quiet)
-    return try await whileRunning { try await client.run() } _: { try await body(client) }
+    return try await whileRunning {
+        try await client.run()
+    } _: {
+        try await body(client)
+    }
 }
 
 /// Runs `body` on a migrated database of its own.
@@ -68,16 +72,7 @@ func withWriter<Result: Sendable>(
 /// Runs a service for the time of `body`, and then stops it gracefully.
 func running<Result: Sendable>(_ service: some Service, _ body: () async throws -> Result) async throws -> Result {
     let group = ServiceGroup(services: [service], logger: quiet)
-    return try await whileRunning { try await group.run() } _: {
-        do {
-            let result = try await body()
-            await group.triggerGracefulShutdown()
-            return result
-        } catch {
-            await group.triggerGracefulShutdown()
-            throw error
-        }
-    }
+    return try await whileRunning({ try await group.run() }, stop: { await group.triggerGracefulShutdown() }, body)
 }
 
 extension PostgresClient {

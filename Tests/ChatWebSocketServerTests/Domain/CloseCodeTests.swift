@@ -6,7 +6,7 @@ import Testing
     @Test func `the codes are the contract's`() {
         #expect(
             CloseCode.allCases.map(\.rawValue) == [
-                1000, 1001, 1002, 1003, 1007, 1009, 1012, 1013, 4401, 4403, 4404, 4408, 4409, 4429,
+                1000, 1001, 1002, 1003, 1007, 1006, 1009, 1012, 1013, 4401, 4403, 4404, 4408, 4409, 4429,
             ])
     }
 

@@ -7,10 +7,11 @@ import Testing
 
 /// Frames to clients, to the bit (RFC 6455 section 5.2).
 @Suite struct WebSocketFrameTests {
-    @Test(arguments: [
-        (0, [0x81, 0]), (125, [0x81, 125]), (126, [0x81, 126, 0, 126]), (65_535, [0x81, 126, 0xFF, 0xFF]),
-        (65_536, [0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]), (65_537, [0x81, 127, 0, 0, 0, 0, 0, 1, 0, 1]),
-    ] as [(Int, [UInt8])])
+    @Test(
+        arguments: [
+            (0, [0x81, 0]), (125, [0x81, 125]), (126, [0x81, 126, 0, 126]), (65_535, [0x81, 126, 0xFF, 0xFF]),
+            (65_536, [0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]), (65_537, [0x81, 127, 0, 0, 0, 0, 0, 1, 0, 1]),
+        ] as [(Int, [UInt8])])
     func `text is one final frame without a mask, its length written the short way`(size: Int, header: [UInt8]) {
         let payload = [UInt8](repeating: 0x61, count: size)
         #expect(Array(buffer: WebSocketFrame.text(payload)) == header + payload)
@@ -20,7 +21,8 @@ import Testing
     @Test func `control frames`() {
         #expect(Array(buffer: WebSocketFrame.ping()) == [0x89, 0])
         #expect(Array(buffer: WebSocketFrame.pong(ByteBuffer(bytes: [1, 2]))) == [0x8A, 2, 1, 2])
-        #expect(Array(buffer: WebSocketFrame.close(.restart, reason: "bye")) == [0x88, 5, 0x03, 0xF4] + Array("bye".utf8))
+        #expect(
+            Array(buffer: WebSocketFrame.close(.restart, reason: "bye")) == [0x88, 5, 0x03, 0xF4] + Array("bye".utf8))
     }
 
     @Test func `a reason is cut to 123 bytes, and never within a character`() {

@@ -36,19 +36,22 @@ import Testing
         #expect(rejection(method: method) == .methodNotAllowed)
     }
 
-    @Test(arguments: [
-        ("upgrade", nil), ("upgrade", "h2c"), ("upgrade", "websockets"), ("upgrade", ""), ("connection", nil),
-        ("connection", "keep-alive"), ("connection", "upgraded"), ("sec-websocket-version", nil),
-        ("sec-websocket-version", "8"), ("sec-websocket-version", "13, 8"), ("sec-websocket-version", ""),
-    ] as [(String, String?)])
+    @Test(
+        arguments: [
+            ("upgrade", nil), ("upgrade", "h2c"), ("upgrade", "websockets"), ("upgrade", ""), ("connection", nil),
+            ("connection", "keep-alive"), ("connection", "upgraded"), ("sec-websocket-version", nil),
+            ("sec-websocket-version", "8"), ("sec-websocket-version", "13, 8"), ("sec-websocket-version", ""),
+        ] as [(String, String?)])
     func `an upgrade to WebSocket 13 is required`(name: String, value: String?) {
         #expect(rejection([name: value]) == .upgradeRequired)
     }
 
-    @Test(arguments: [
-        nil, "", "dGhlIHNhbXBsZSBub25jZQ", "dGhlIHNhbXBsZSBub25jZ", "dGhlIHNhbXBsZSBub25j", "not base64 at all !!!!!",
-        "dGhlIHNhbXBsZSBub25jZXh4eHh4", "dGhlIHNhbXBsZSBub25jZQ==, dGhlIHNhbXBsZSBub25jZQ==",
-    ] as [String?])
+    @Test(
+        arguments: [
+            nil, "", "dGhlIHNhbXBsZSBub25jZQ", "dGhlIHNhbXBsZSBub25jZ", "dGhlIHNhbXBsZSBub25j",
+            "not base64 at all !!!!!",
+            "dGhlIHNhbXBsZSBub25jZXh4eHh4", "dGhlIHNhbXBsZSBub25jZQ==, dGhlIHNhbXBsZSBub25jZQ==",
+        ] as [String?])
     func `the key is 16 bytes`(key: String?) {
         #expect(rejection(["sec-websocket-key": key]) == .malformedRequest)
     }

@@ -69,8 +69,8 @@ struct WebSocketFrameParser {
         }
         try checkOrder(opcode)
         guard let (length, lengthSize) = try length(shortLength, at: start + 2) else { return nil }
-        let size = (fragments?.readableBytes ?? 0) + length
-        guard opcode.isControl || size <= Self.maximumSize else {
+        // Not added up: a peer may announce a length that would overflow the sum.
+        guard opcode.isControl || length <= Self.maximumSize - (fragments?.readableBytes ?? 0) else {
             throw CloseReason(.messageTooBig, "messages may have \(Self.maximumSize) bytes")
         }
         let maskStart = start + 2 + lengthSize
@@ -114,13 +114,16 @@ struct WebSocketFrameParser {
         case .pong: return .pong
         case .close: return try close(payload)
         case .text, .continuation, .binary:
-            var whole = fragments ?? ByteBuffer()
-            if fragments == nil { whole = payload } else { whole.writeImmutableBuffer(payload) }
+            var whole = payload
+            // Taken, so that the bytes have one owner and are not copied for each fragment.
+            if var begun = fragments.take() {
+                begun.writeImmutableBuffer(payload)
+                whole = begun
+            }
             guard header.isFinal else {
                 fragments = whole
                 return nil
             }
-            fragments = nil
             guard UTF8Text.isValid(whole) else { throw CloseReason(.invalidData, "text must be UTF-8") }
             return .text(whole)
         }
