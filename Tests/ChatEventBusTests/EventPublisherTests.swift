@@ -89,6 +89,7 @@ import Testing
         var configuration = try BusHarness.configuration(engine.url)
         configuration.commandTimeout = .milliseconds(300)
         configuration.connectTimeout = .milliseconds(300)
+        configuration.connectionWait = .seconds(1)
         let room = RoomID.random()
         try await BusHarness.withSubscriber(configuration) { heard in
             try await heard.states.first { $0 }
