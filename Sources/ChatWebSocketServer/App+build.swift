@@ -32,12 +32,14 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
     let subscriber = RedisMessageSubscriber(
         configuration: redisConfiguration, eventLoop: feedLoop, broadcast: broadcast, logger: logger)
     let health = HealthRegistry()
+    let openSockets = OpenSockets()
+    let drain = DrainService(
+        sessions: sessions, openSockets: openSockets, longest: .seconds(settings.drainSeconds))
     let services = WebSocketServices(
         admission: AdmissionService(
             authMode: environment.authMode, tokens: tokens, directory: stored, broadcast: broadcast),
         sessions: sessions, metrics: metrics, allowedOrigins: environment.allowedOrigins,
-        authMode: environment.authMode, drain: DrainPlan(longest: .seconds(Int64(settings.drainSeconds))),
-        isDraining: { health.isDraining }, logger: logger)
+        authMode: environment.authMode, openSockets: openSockets, isDraining: { health.isDraining }, logger: logger)
 
     var routes = Routes()
     WebSocketRoutes.add(to: &routes, allowedOrigins: environment.allowedOrigins)
@@ -51,6 +53,7 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
         routes: routes, health: health,
         services: [postgres, subscriber, broadcast] + (isTokenMode ? [keys] : []),
         beforeServing: [{ try await ChatSchema.migrateWhenReachable(postgres, logger: logger) }],
+        beforeStopping: [{ await drain.run() }],
         httpServer: HTTPServerBuilder { WebSocketUpgradeChannel(responder: $0, services: services) },
         shutdownLimit: .seconds(settings.drainSeconds + 10))
 }

@@ -78,8 +78,10 @@ final class ChatRoomSessionManager: Sendable {
         return sessions
     }
 
-    /// Sessions of one event loop. To be called on it.
-    func count(onLoopOf eventLoop: any EventLoop) -> Int {
-        shardIndex(of: eventLoop).map { shards[$0].value.sessionCount } ?? 0
+    /// Tells every session to come back and closes them within so long.
+    func drain(longest: Duration) {
+        for shard in shards {
+            shard.eventLoop.execute { shard.value.drain(longest: TimeAmount(longest)) }
+        }
     }
 }

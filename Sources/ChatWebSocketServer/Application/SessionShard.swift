@@ -7,6 +7,8 @@ import NIOCore
 final class SessionShard {
     /// Events of one page that a session reads from the log.
     private static let pageSize = 64
+    /// Clients of a server that stops come back within so many milliseconds after their close.
+    private static let reconnectSpreadMs: Int64 = 5_000
 
     let eventLoop: any EventLoop
     private let log: any RoomLog
@@ -66,6 +68,21 @@ final class SessionShard {
     func sessions(inRoom roomID: RoomID) -> [ChatSession] { rooms[roomID]?.sessions ?? [] }
 
     func sessions(ofUser userID: UserID) -> [ChatSession] { users[userID].map { Array($0.values) } ?? [] }
+
+    /// Tells each session when to come back, counted from its close, and closes it at a random moment.
+    func drain(longest: TimeAmount) {
+        let reason = "this server restarts"
+        let needed = TimeAmount.milliseconds(Int64(sessionCount) * 1_000 / Int64(DrainService.closesPerSecond))
+        for session in rooms.values.flatMap(\.sessions) {
+            let reconnect = SessionEvent.reconnect(afterMs: .random(in: 0...Self.reconnectSpreadMs), reason: reason)
+            session.transport.write(WebSocketFrame.text(reconnect.jsonBytes))
+            session.transport.flush()
+            let delay = TimeAmount.nanoseconds(.random(in: 0...min(needed, longest).nanoseconds))
+            eventLoop.assumeIsolated().scheduleTask(in: delay) {
+                session.transport.close(CloseReason(.restart, reason))
+            }
+        }
+    }
 
     // MARK: Delivery
 

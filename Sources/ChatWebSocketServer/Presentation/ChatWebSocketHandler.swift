@@ -39,6 +39,7 @@ final class ChatWebSocketHandler: ChannelInboundHandler, SessionTransport {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
+        services.openSockets.opened()
         switch verdict {
         case .success(let admission): begin(admission)
         case .failure(let reason): close(reason)
@@ -76,6 +77,7 @@ final class ChatWebSocketHandler: ChannelInboundHandler, SessionTransport {
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
+        services.openSockets.closed()
         state = .closed
         endSession()
         self.context = nil
@@ -91,8 +93,6 @@ final class ChatWebSocketHandler: ChannelInboundHandler, SessionTransport {
         case ChannelEvent.inputClosed:
             // The server's sockets allow half-closure for HTTP's sake; a WebSocket that cannot speak is gone.
             context.close(promise: nil)
-        case is ChannelShouldQuiesceEvent:
-            drain(context)
         default:
             context.fireUserInboundEventTriggered(event)
         }
@@ -187,18 +187,6 @@ final class ChatWebSocketHandler: ChannelInboundHandler, SessionTransport {
     func abort() {
         guard state != .closed else { return }
         context?.close(promise: nil)
-    }
-
-    // MARK: Draining
-
-    /// This server stops: tells the client when to come back, and lets it go a little later.
-    private func drain(_ context: ChannelHandlerContext) {
-        guard state == .open else { return }
-        let delay = services.drain.delay(ofSessions: services.sessions.count(onLoopOf: context.eventLoop))
-        let reason = "this server restarts"
-        send(.reconnect(afterMs: .random(in: 0...services.drain.reconnectSpreadMs), reason: reason))
-        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
-        context.eventLoop.scheduleTask(in: delay) { bound.value.close(CloseReason(.restart, reason)) }
     }
 }
 

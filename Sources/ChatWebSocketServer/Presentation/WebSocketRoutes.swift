@@ -14,11 +14,7 @@ enum WebSocketRoutes {
             // A second request of a connection cannot be upgraded, even if it is a handshake.
             let error =
                 rejection ?? ChatError(.upgradeRequired, "A handshake must be the first request of a connection")
-            guard error.code == .upgradeRequired else { throw error }
-            var response = error.response(traceID: context.trace.traceID)
-            response.headers[.upgrade] = "websocket"
-            response.headers[.secWebSocketVersion] = HandshakeCheck.version
-            return response
+            return HandshakeRejection.response(error, traceID: context.trace.traceID)
         }
     }
 }

@@ -41,6 +41,9 @@ struct WebSocketUpgradeChannel: HTTPChannelHandler {
             configuration.decoderConfiguration.maxHeaderListSize = Self.maximumHeaderBytes
             let kind = try channel.pipeline.syncOperations.configureUpgradableHTTPServerPipeline(
                 configuration: configuration)
+            let upgradeHandler = try channel.pipeline.syncOperations.handler(
+                type: NIOTypedHTTPServerUpgradeHandler<ConnectionKind>.self)
+            try channel.pipeline.syncOperations.addHandler(UpgradeHeaderFilter(), position: .before(upgradeHandler))
             let timeout = channel.eventLoop.scheduleTask(in: Self.handshakeTimeout) { channel.close(promise: nil) }
             kind.whenComplete { _ in timeout.cancel() }
             return Value(channel: channel, kind: kind)

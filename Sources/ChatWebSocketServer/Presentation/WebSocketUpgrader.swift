@@ -38,11 +38,11 @@ final class WebSocketUpgrader: NIOTypedHTTPServerProtocolUpgrader {
             let values = headers[name]
             return values.isEmpty ? nil : values.joined(separator: ",")
         }
-        guard uri.path == ConnectRequest.path else { return channel.eventLoop.makeFailedFuture(ChatError(.notFound)) }
+        guard uri.path == ConnectRequest.path else { return HandshakeRejection.send(ChatError(.notFound), on: channel) }
         if let rejection = HandshakeCheck.rejection(
             method: upgradeRequest.method.rawValue, allowedOrigins: services.allowedOrigins, header: header)
         {
-            return channel.eventLoop.makeFailedFuture(rejection)
+            return HandshakeRejection.send(rejection, on: channel)
         }
         var responseHeaders = initialResponseHeaders
         responseHeaders.add(

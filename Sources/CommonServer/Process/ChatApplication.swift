@@ -44,8 +44,9 @@ private struct Preparation: Service {
             try await cancelWhenGracefulShutdown {
                 for step in steps { try await step() }
             }
-        } catch is CancellationError {
-            // The process is stopped before it was ready.
+        } catch {
+            // The process is stopped before it was ready; a cancelled step may have an error of its own for that.
+            guard error is CancellationError || Task.isCancelled || Task.isShuttingDownGracefully else { throw error }
             return
         }
         health.startServing()

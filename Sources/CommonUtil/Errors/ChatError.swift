@@ -53,8 +53,12 @@ extension ChatError {
         var headers: HTTPFields = [.contentType: "application/problem+json"]
         if let retryAfterSeconds { headers[.retryAfter] = String(retryAfterSeconds) }
         if code.status == .unauthorized { headers[.wwwAuthenticate] = "Bearer" }
-        let body = Problem(error: self, traceID: traceID).jsonBytes
-        return Response(status: code.status, headers: headers, body: .init(byteBuffer: ByteBuffer(bytes: body)))
+        return Response(status: code.status, headers: headers, body: .init(byteBuffer: problemBody(traceID: traceID)))
+    }
+
+    /// The body of that answer, for where there is no `Response`.
+    public func problemBody(traceID: String) -> ByteBuffer {
+        ByteBuffer(bytes: Problem(error: self, traceID: traceID).jsonBytes)
     }
 }
 
