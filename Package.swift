@@ -174,9 +174,10 @@ let package = Package(
             ]),
         tests(
             of: "ChatStorage", ["ChatEvents", "ChatTestSupport", "CommonUtil", "PostgresClient", lifecycle, logging]),
-        tests(of: "ChatSystemServer", ["ChatEvents", "ChatStorage", "ChatTestSupport", "CommonUtil"]),
+        tests(
+            of: "ChatSystemServer", ["ChatEvents", "ChatLocalStack", "ChatStorage", "ChatTestSupport", "CommonUtil"]),
         tests(of: "ChatMessageServer", ["ChatEvents", "ChatStorage", "ChatTestSupport", "CommonUtil"]),
-        tests(of: "ChatWebSocketServer", ["ChatEvents", "ChatTestSupport", "CommonUtil", nioCore]),
+        tests(of: "ChatWebSocketServer", ["ChatEvents", "ChatLocalStack", "ChatTestSupport", "CommonUtil", nioCore]),
         tests(of: "ChatLocalStack"),
         tests(of: "ChatCommand", ["ChatLocalStack", "CommonUtil", nioCore]),
     ],

@@ -65,10 +65,7 @@ import Testing
         try await withStore { store in
             try await store.makeRoom()
             try await withFullQueue(Self.drafts(6), store.client, { _ in }) { writer, waiting in
-                try await whileRunning {
-                    try await writer.run()
-                } _: {
-                }
+                try await whileRunning({ try await writer.run() }, {})
                 while let outcome = await waiting.nextResult() {
                     guard case .failure(let error) = outcome else { continue }
                     #expect((error as? ChatError)?.code == .unavailable)
@@ -143,7 +140,7 @@ import Testing
             try await withWriter(store.client) { writer in
                 for key in ["k", "l"] { try await writer.mustStore(draft(key: key)) }
             }
-            try await withClient(store.url, { $0.queryTimeout = .seconds(2) }) { client in
+            try await withClient(store.url) { client in
                 let rowLock = HeldLock(store.client, "SELECT FROM room_members WHERE user_id = 1 FOR UPDATE")
                 try await rowLock.wait()
                 let drafts = [draft(key: "k"), draft(key: "l"), draft("new"), draft("newer")]
@@ -155,6 +152,13 @@ import Testing
                         try await store.client.waitForBlockedSessions(2)
                         // and gets it between the commit and the reading back.
                         try await rowLock.release()
+                        try await tableLock.wait()
+                        try await store.client.waitForBlockedSessions(1)
+                        try await store.client.script(
+                            """
+                            SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                            WHERE datname = current_database() AND wait_event_type = 'Lock'
+                            """)
                         var stored: [Message] = []
                         var errors: [ChatError] = []
                         while let outcome = await waiting.nextResult() {

@@ -49,14 +49,18 @@ func withClient<Result: Sendable>(
     }
 }
 
-/// Runs `body` on a migrated database of its own.
+/// Runs `body` on a migrated database of its own, a few tests at a time.
 func withStore<Result: Sendable>(_ body: (Store) async throws -> Result) async throws -> Result {
-    let url = try await SharedEngines.database()
-    return try await withClient(url) { client in
-        try await ChatSchema.migrate(client)
-        return try await body(Store(url: url, client: client))
+    try await slots.withSlot {
+        let url = try await SharedEngines.database()
+        return try await withClient(url) { client in
+            try await ChatSchema.migrate(client)
+            return try await body(Store(url: url, client: client))
+        }
     }
 }
+
+private let slots = TestSlots(8)
 
 /// Runs a message writer for the time of `body`, and then stops it gracefully.
 @discardableResult

@@ -1,5 +1,4 @@
 import ChatLocalStack
-import Foundation
 import Logging
 import Synchronization
 
@@ -13,12 +12,12 @@ public enum SharedEngines {
     private static let postgres = Task {
         // Enough for all suites at once; nothing that tests write is worth a disk's time.
         let engine = try await LocalPostgres.ephemeral(settings: ["max_connections": "400"], logger: quiet)
-        await EngineCleanup.atExit(engine.running, folder: engine.configuration.folder)
+        await endAtExit(engine.running, folder: engine.configuration.folder)
         return engine
     }
     private static let redis = Task {
         let engine = try await LocalRedis.ephemeral(logger: quiet)
-        await EngineCleanup.atExit(engine.running, folder: engine.configuration.folder)
+        await endAtExit(engine.running, folder: engine.configuration.folder)
         return engine
     }
 
@@ -33,28 +32,9 @@ public enum SharedEngines {
     public static var redisURL: String {
         get async throws { try await redis.value.url }
     }
-}
 
-/// Stops engines in good order when the test process ends. (Should it crash, `LocalProcess` sees to it.)
-private enum EngineCleanup {
-    private static let engines = Mutex<[(process: LocalProcess, folder: String)]>([])
-    private static let registration: Void = {
-        atexit { EngineCleanup.run() }
-    }()
-
-    static func atExit(_ process: LocalProcess?, folder: String) {
-        _ = registration
-        guard let process else { return }
-        engines.withLock { $0.append((process, folder)) }
-    }
-
-    private static func run() {
-        let engines = engines.withLock { $0 }
-        for engine in engines { engine.process.terminate(signal: engine.process.command.stopSignal) }
-        for engine in engines {
-            // Nothing asynchronous runs any more at this point.
-            for _ in 0..<500 where engine.process.isRunning { usleep(10_000) }
-            PrivateFolder.remove(engine.folder)
-        }
+    private static func endAtExit(_ process: LocalProcess?, folder: String) {
+        if let process { ExitSweep.endAtExit(process) }
+        ExitSweep.removeAtExit(folder: folder)
     }
 }

@@ -1,0 +1,59 @@
+import ChatTestSupport
+import Testing
+
+@Suite("History and events")
+struct HistoryTests {
+    @Test("Pages: newest first, before and after, until nothing is left")
+    func pages() async throws {
+        let stack = try await SharedStack.running()
+        let user = try await stack.user()
+        let roomID = try await stack.room(of: user)
+        for index in 1...7 { try await stack.say("\(index)", in: roomID, as: user) }
+        func page(_ query: String) async throws -> (seqs: [Int64], json: JSON) {
+            let answer = try await stack.messages().get(
+                "/api/v1/rooms/\(roomID)/messages?\(query)", as: user.credentials
+            ).require(200, "history").json
+            return ((answer["items"]?.array ?? []).compactMap { $0["seq"]?.int }, answer)
+        }
+        let newest = try await page("limit=3")
+        #expect(newest.seqs == [7, 6, 5])
+        #expect(newest.json["hasMore"] == true)
+        #expect(newest.json["nextBefore"] == 5)
+        let older = try await page("limit=3&before=5")
+        #expect(older.seqs == [4, 3, 2])
+        let oldest = try await page("limit=3&before=2")
+        #expect(oldest.seqs == [1])
+        #expect(oldest.json["hasMore"] == false)
+        #expect(oldest.json["nextBefore"] == nil)
+        let after = try await page("limit=3&after=3")
+        #expect(after.seqs == [4, 5, 6])
+        #expect(after.json["nextAfter"] == 6)
+        #expect(try await page("after=6").seqs == [7])
+        #expect(try await page("after=7").seqs == [])
+        #expect(try await page("before=1").seqs == [])
+
+        let events = try await stack.messages().get(
+            "/api/v1/rooms/\(roomID)/events?after=2&limit=2", as: user.credentials
+        ).json
+        #expect(events["items"]?.array?.map { $0["seq"]?.int } == [3, 4])
+        #expect(events["nextAfter"] == 4)
+        #expect(events["hasMore"] == true)
+    }
+
+    @Test("A public room can be read by any signed-in user, others do not exist for strangers")
+    func readers() async throws {
+        let stack = try await SharedStack.running()
+        let (owner, stranger) = (try await stack.user(), try await stack.user())
+        for (type, status) in [("public", 200), ("group", 404), ("private", 404)] {
+            let roomID = try await stack.room(type, of: owner)
+            let message = try await stack.say("Hello", in: roomID, as: owner)
+            for path in [
+                "rooms/\(roomID)/messages", "rooms/\(roomID)/events", "messages/\(message["messageId"]?.int ?? 0)",
+            ] {
+                let answer = try await stack.messages().get("/api/v1/\(path)", as: stranger.credentials)
+                #expect(answer.status == status, "\(type) \(path)")
+                #expect(try await stack.messages().get("/api/v1/\(path)").status == 401)
+            }
+        }
+    }
+}

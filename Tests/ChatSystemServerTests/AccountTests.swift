@@ -1,0 +1,214 @@
+import ChatTestSupport
+import Testing
+
+@Suite("Accounts and tokens")
+struct AccountTests {
+    private static func account(_ username: String, _ password: String = SharedStack.password) -> JSON {
+        ["username": .string(username), "password": .string(password)]
+    }
+
+    @Test("Register, log in, read and change one's profile")
+    func profile() async throws {
+        let stack = try await SharedStack.running()
+        let username = Unique.name("anna")
+        let registered = try await stack.system.post(
+            "/api/v1/auth/register",
+            ["username": .string(username.uppercased()), "password": "correct horse", "displayName": "Änna"])
+        #expect(registered.status == 201)
+        #expect(registered.json.keys == ["userId", "username", "displayName", "createdAt"])
+        #expect(registered.json["username"] == .string(username))
+        #expect(registered.json["displayName"] == "Änna")
+
+        let login = try await stack.system.post("/api/v1/auth/login", Self.account(username, "correct horse"))
+        #expect(login.status == 200)
+        #expect(login.json.keys == ["accessToken", "refreshToken", "tokenType", "expiresIn", "userId"])
+        #expect(login.json["tokenType"] == "Bearer")
+        #expect(login.json["expiresIn"] == 900)
+        #expect(login.json["userId"] == registered.json["userId"])
+
+        let me = Credentials.token(login.json["accessToken"]?.string ?? "")
+        #expect(try await stack.system.get("/api/v1/users/me", as: me).json == registered.json)
+        let renamed = try await stack.system.send(.patch, "/api/v1/users/me", ["displayName": "Bob"], as: me)
+        #expect(renamed.status == 200)
+        #expect(renamed.json["displayName"] == "Bob")
+        let userID = registered.json["userId"]?.int ?? 0
+        #expect(try await stack.system.get("/api/v1/users/\(userID)", as: me).json == renamed.json)
+        let found = try await stack.system.get("/api/v1/users?query=\(username)", as: me)
+        #expect(found.json["items"] == [renamed.json])
+
+        let empty = try await stack.system.send(.patch, "/api/v1/users/me", [:], as: me)
+        #expect(empty.status == 422)
+        #expect(empty.fields == ["displayName"])
+    }
+
+    @Test("A name is taken once, in whatever case")
+    func takenName() async throws {
+        let stack = try await SharedStack.running()
+        let username = Unique.name("anna")
+        let answers = try await withThrowingTaskGroup(of: RESTResponse.self) { group in
+            for name in [username, username.uppercased(), username.replacing("anna", with: "Anna")] {
+                group.addTask { try await stack.system.post("/api/v1/auth/register", Self.account(name)) }
+            }
+            return try await group.reduce(into: []) { $0.append($1) }
+        }
+        #expect(answers.map(\.status).sorted() == [201, 409, 409])
+        #expect(answers.filter { $0.status == 409 }.allSatisfy { $0.code == "username_taken" })
+    }
+
+    @Test("A wrong password and an unknown user get the same answer")
+    func wrongPassword() async throws {
+        let stack = try await SharedStack.running()
+        let user = try await stack.user()
+        let wrong = try await stack.system.post("/api/v1/auth/login", Self.account(user.username, "wrong horse"))
+        let unknown = try await stack.system.post("/api/v1/auth/login", Self.account(Unique.name("nobody")))
+        for answer in [wrong, unknown] {
+            #expect(answer.status == 401)
+            #expect(answer.code == "invalid_credentials")
+        }
+        #expect(wrong.json.without("traceId") == unknown.json.without("traceId"))
+    }
+
+    // MARK: Refreshing
+
+    @Test("A refresh token works once; a second use ends its whole family")
+    func rotation() async throws {
+        let stack = try await SharedStack.running()
+        let user = try await stack.user()
+        func refresh(_ token: String) async throws -> RESTResponse {
+            try await stack.system.post("/api/v1/auth/refresh", ["refreshToken": .string(token)])
+        }
+        let second = try await refresh(user.refreshToken)
+        #expect(second.status == 200)
+        #expect(second.json.keys == ["accessToken", "refreshToken", "tokenType", "expiresIn", "userId"])
+        #expect(second.json["userId"] == .integer(user.userID))
+        let secondToken = second.json["refreshToken"]?.string ?? ""
+        #expect(secondToken != user.refreshToken)
+        let access = Credentials.token(second.json["accessToken"]?.string ?? "")
+        #expect(try await stack.system.get("/api/v1/users/me", as: access).status == 200)
+        let third = try await refresh(secondToken)
+        #expect(third.status == 200)
+
+        let reused = try await refresh(user.refreshToken)
+        #expect(reused.status == 401)
+        #expect(reused.code == "invalid_refresh_token")
+        let heir = try await refresh(third.json["refreshToken"]?.string ?? "")
+        #expect(heir.status == 401)
+        #expect(heir.code == "invalid_refresh_token")
+
+        // Another login is another family.
+        let login = try await stack.system.post("/api/v1/auth/login", Self.account(user.username))
+        #expect(try await refresh(login.json["refreshToken"]?.string ?? "").status == 200)
+    }
+
+    @Test("Of parallel uses of one refresh token one succeeds at most")
+    func parallelRefresh() async throws {
+        let stack = try await SharedStack.running()
+        let user = try await stack.user()
+        let statuses = try await withThrowingTaskGroup(of: Int.self) { group in
+            for _ in 0..<10 {
+                group.addTask {
+                    try await stack.system.post(
+                        "/api/v1/auth/refresh", ["refreshToken": .string(user.refreshToken)]
+                    ).status
+                }
+            }
+            return try await group.reduce(into: []) { $0.append($1) }
+        }
+        #expect(statuses.filter { $0 == 200 }.count == 1)
+        #expect(statuses.filter { $0 == 401 }.count == 9)
+    }
+
+    @Test("Logging out ends the family and tells nothing of tokens that are none")
+    func logout() async throws {
+        let stack = try await SharedStack.running()
+        let user = try await stack.user()
+        for token in [user.refreshToken, user.refreshToken, "nonsense"] {
+            let out = try await stack.system.post("/api/v1/auth/logout", ["refreshToken": .string(token)])
+            #expect(out.status == 204)
+            #expect(out.bytes.isEmpty)
+        }
+        let refreshed = try await stack.system.post(
+            "/api/v1/auth/refresh", ["refreshToken": .string(user.refreshToken)])
+        #expect(refreshed.status == 401)
+    }
+
+    // MARK: Access tokens
+
+    @Test("The public keys are Ed25519 JWKs and hold nothing private")
+    func keys() async throws {
+        let stack = try await SharedStack.running()
+        let answer = try await stack.system.get("/.well-known/jwks.json")
+        #expect(answer.status == 200)
+        let keys = try #require(answer.json["keys"]?.array)
+        #expect(!keys.isEmpty)
+        for key in keys {
+            #expect(key["kty"] == "OKP")
+            #expect(key["crv"] == "Ed25519")
+            #expect(key["kid"]?.string?.isEmpty == false)
+            #expect(key["x"]?.string?.count == 43)
+            #expect(key["d"] == nil)
+        }
+    }
+
+    @Test("An access token has the contract's header and claims")
+    func claims() async throws {
+        let stack = try await SharedStack.running()
+        let user = try await stack.user()
+        let parts = (user.token ?? "").split(separator: ".").map { Base64URL.decode($0) }
+        #expect(parts.count == 3)
+        let (header, claims) = (try JSON(parsing: parts[0]), try JSON(parsing: parts[1]))
+        #expect(header["alg"] == "EdDSA")
+        #expect(header["kid"]?.string?.isEmpty == false)
+        #expect(claims.keys.isSuperset(of: ["sub", "iss", "aud", "iat", "exp", "jti"]))
+        #expect(claims["sub"] == .string(String(user.userID)))
+        #expect(claims["iss"] == "chat")
+        #expect(claims["aud"] == "chat" || claims["aud"] == ["chat"])
+        let (issued, expires) = (try #require(claims["iat"]?.int), try #require(claims["exp"]?.int))
+        #expect(expires - issued == 900)
+    }
+
+    @Test("Calls without a good token are 401, on both REST servers")
+    func badTokens() async throws {
+        let (stack, trusted) = (try await SharedStack.running(), try await SharedStack.running(.trusted))
+        let user = try await stack.user()
+        let token = try #require(user.token)
+        let parts = token.split(separator: ".")
+        let payload = String(decoding: Base64URL.decode(parts[1]), as: UTF8.self)
+        let otherUser = Base64URL.encode(payload.replacing("\"sub\":\"\(user.userID)\"", with: "\"sub\":\"1\""))
+        #expect(otherUser != parts[1])
+
+        // Signed well, but with the key of another system.
+        let account = Self.account(Unique.name("other"))
+        try await trusted.system.post("/api/v1/auth/register", account).require(201, "register")
+        let foreign = try await trusted.system.post("/api/v1/auth/login", account).require(200, "login")
+
+        let attempts: [(String, [(String, String)])] = [
+            ("missing_token", []),
+            ("missing_token", [("X-User-Id", "1")]),
+            ("invalid_token", [("Authorization", "Bearer")]),
+            ("invalid_token", [("Authorization", "Bearer nonsense")]),
+            ("invalid_token", [("Authorization", "Basic \(token)")]),
+            ("invalid_token", [("Authorization", "Bearer \(parts[0]).\(otherUser).\(parts[2])")]),
+            ("invalid_token", [("Authorization", "Bearer \(parts[0]).\(parts[1]).")]),
+            (
+                "invalid_token",
+                [("Authorization", "Bearer \(Base64URL.encode(#"{"alg":"none","typ":"JWT"}"#)).\(parts[1]).")]
+            ),
+            ("invalid_token", [("Authorization", "Bearer \(foreign.json["accessToken"]?.string ?? "")")]),
+        ]
+        for (code, headers) in attempts {
+            for answer in [
+                try await stack.system.get("/api/v1/users/me", headers: headers),
+                try await stack.messages().get("/api/v1/messages/1", headers: headers),
+            ] {
+                #expect(answer.status == 401, "\(headers)")
+                #expect([code, "missing_token", "invalid_token"].contains(answer.code))
+                #expect(answer.header("WWW-Authenticate")?.hasPrefix("Bearer") == true)
+                #expect(answer.header("Content-Type") == "application/problem+json")
+            }
+        }
+        #expect(try await stack.system.get("/api/v1/users/me").code == "missing_token")
+        #expect(
+            try await stack.system.get("/api/v1/users/me", as: .token("a.b.c")).code == "invalid_token")
+    }
+}

@@ -1,0 +1,189 @@
+import ChatTestSupport
+import Testing
+
+@Suite("Rooms")
+struct RoomTests {
+    @Test("Every type can be made; a new room's log is empty", arguments: ["group", "public", "private"])
+    func make(_ type: String) async throws {
+        let stack = try await SharedStack.running()
+        let (owner, member) = (try await stack.user(), try await stack.user())
+        let made = try await stack.system.post(
+            "/api/v1/rooms",
+            ["name": "Ünter", "type": .string(type), "memberIds": [.integer(member.userID), .integer(owner.userID)]],
+            as: owner.credentials)
+        #expect(made.status == 201)
+        #expect(made.json.keys == ["roomId", "name", "type", "ownerId", "memberCount", "lastSeq", "createdAt"])
+        #expect(made.json["name"] == "Ünter")
+        #expect(made.json["type"]?.string == type)
+        #expect(made.json["ownerId"] == .integer(owner.userID))
+        #expect(made.json["memberCount"] == 2)
+        #expect(made.json["lastSeq"] == 0)
+        let roomID = try #require(made.json["roomId"]?.string)
+        #expect(try await stack.room(roomID, as: member) == made.json)
+        #expect(try await stack.log(of: roomID, as: member).isEmpty)
+
+        let again = try await stack.system.post(
+            "/api/v1/rooms", ["name": "Other", "type": .string(type), "roomId": .string(roomID)], as: member.credentials
+        )
+        #expect(again.status == 409)
+        #expect(again.code == "room_exists")
+    }
+
+    @Test("Two users have one direct room, whoever asks")
+    func direct() async throws {
+        let stack = try await SharedStack.running()
+        let (anna, bob) = (try await stack.user(), try await stack.user())
+        func ask(_ user: TestUser, for other: TestUser) async throws -> RESTResponse {
+            try await stack.system.post(
+                "/api/v1/rooms", ["name": "Us", "type": "direct", "memberIds": [.integer(other.userID)]],
+                as: user.credentials)
+        }
+        let answers = try await withThrowingTaskGroup(of: RESTResponse.self) { group in
+            for index in 0..<10 {
+                group.addTask { try await index % 2 == 0 ? ask(anna, for: bob) : ask(bob, for: anna) }
+            }
+            return try await group.reduce(into: []) { $0.append($1) }
+        }
+        #expect(answers.map(\.status).sorted() == Array(repeating: 200, count: 9) + [201])
+        #expect(Set(answers.map { $0.json["roomId"] }).count == 1)
+        #expect(try await ask(bob, for: anna).status == 200)
+
+        let roomID = try #require(answers[0].json["roomId"]?.string)
+        let third = try await stack.user()
+        let path = "/api/v1/rooms/\(roomID)"
+        let refused = [
+            try await stack.system.post("\(path)/members", ["userId": .integer(third.userID)], as: anna.credentials),
+            try await stack.system.send(.delete, "\(path)/members/\(bob.userID)", as: anna.credentials),
+            try await stack.system.send(.post, "\(path)/leave", as: anna.credentials),
+            try await stack.system.send(.post, "\(path)/leave", as: bob.credentials),
+        ]
+        for answer in refused {
+            #expect(answer.status == 409, "\(answer)")
+            #expect(answer.code == "direct_room")
+        }
+        #expect(try await stack.system.get(path, as: third.credentials).status == 404)
+        for members in [[], [anna.userID], [bob.userID, third.userID]] as [[Int64]] {
+            let wrong = try await stack.system.post(
+                "/api/v1/rooms", ["name": "Us", "type": "direct", "memberIds": .array(members.map { .integer($0) })],
+                as: anna.credentials)
+            #expect(wrong.status == 422)
+            #expect(wrong.fields == ["memberIds"])
+        }
+    }
+
+    @Test("My rooms: newest activity first, with what is new in them, page by page")
+    func list() async throws {
+        let stack = try await SharedStack.running()
+        let (user, other) = (try await stack.user(), try await stack.user())
+        var rooms: [String] = []
+        for _ in 0..<3 { rooms.append(try await stack.room(of: user, with: [other])) }
+        let first = try await stack.say("1", in: rooms[1], as: other)
+        try await stack.say("2", in: rooms[1], as: user)
+        try await stack.say("3", in: rooms[0], as: other)
+        let last = try await stack.say("4", in: rooms[0], as: other)
+        #expect(first["seq"] == 1)
+
+        func list(_ query: String = "") async throws -> JSON {
+            try await stack.system.get("/api/v1/rooms\(query)", as: user.credentials).require(200, "my rooms").json
+        }
+        let all = try await list()
+        let items = try #require(all["items"]?.array)
+        #expect(items.map { $0["roomId"]?.string } == [rooms[0], rooms[1], rooms[2]])
+        #expect(items.map { $0["lastSeq"]?.int } == [2, 2, 0])
+        #expect(items.map { $0["unreadCount"]?.int } == [2, 0, 0])
+        // Posting marks the room read up to the post.
+        #expect(items.map { $0["lastReadSeq"]?.int } == [0, 2, 0])
+        #expect(items[0]["lastMessage"] == last)
+        #expect(items[2]["lastMessage"] == nil)
+        #expect(all["nextCursor"] == nil)
+
+        var paged: [JSON] = []
+        var query = "?limit=1"
+        for _ in 0..<4 {
+            let page = try await list(query)
+            paged += page["items"]?.array ?? []
+            guard let cursor = page["nextCursor"]?.string else { break }
+            query = "?limit=1&cursor=\(cursor)"
+        }
+        #expect(paged == items)
+    }
+
+    @Test("Reading moves forward only, and never beyond the head")
+    func read() async throws {
+        let stack = try await SharedStack.running()
+        let (user, other) = (try await stack.user(), try await stack.user())
+        let roomID = try await stack.room("public", of: user)
+        for index in 0..<3 { try await stack.say("\(index)", in: roomID, as: user) }
+        try await stack.system.send(.post, "/api/v1/rooms/\(roomID)/join", as: other.credentials).require(200, "join")
+        func read(_ seq: Int64) async throws -> Int64? {
+            try await stack.system.send(
+                .put, "/api/v1/rooms/\(roomID)/read", ["seq": .integer(seq)], as: other.credentials
+            ).require(200, "read").json["lastReadSeq"]?.int
+        }
+        #expect(try await read(2) == 2)
+        #expect(try await read(1) == 2)
+        #expect(try await read(1_000) == 4)
+        let rooms = try await stack.system.get("/api/v1/rooms", as: other.credentials)
+        #expect(rooms.json["items"]?[0]?["unreadCount"] == 0)
+        let stranger = try await stack.user()
+        let refused = try await stack.system.send(
+            .put, "/api/v1/rooms/\(roomID)/read", ["seq": 1], as: stranger.credentials)
+        #expect(refused.status == 403)
+    }
+
+    @Test("Public rooms are found, read and joined by anyone; others do not exist for strangers")
+    func visibility() async throws {
+        let stack = try await SharedStack.running()
+        let (owner, stranger) = (try await stack.user(), try await stack.user())
+        let name = Unique.name("Name")
+        for type in ["public", "group", "private"] {
+            let made = try await stack.system.post(
+                "/api/v1/rooms", ["name": .string(name), "type": .string(type)], as: owner.credentials
+            ).require(201, "make a room")
+            let path = "/api/v1/rooms/\(made.json["roomId"]?.string ?? "")"
+            let isPublic = type == "public"
+            let answers = [
+                try await stack.system.get(path, as: stranger.credentials),
+                try await stack.system.get("\(path)/members", as: stranger.credentials),
+            ]
+            for answer in answers { #expect(answer.status == (isPublic ? 200 : 404), "\(type)") }
+            for answer in [
+                try await stack.system.send(.patch, path, ["name": "x"], as: stranger.credentials),
+                try await stack.system.send(.delete, path, as: stranger.credentials),
+                try await stack.system.send(.post, "\(path)/leave", as: stranger.credentials),
+                try await stack.system.post(
+                    "\(path)/members", ["userId": .integer(stranger.userID)], as: stranger.credentials),
+            ] {
+                #expect(answer.status == (isPublic ? 403 : 404), "\(type)")
+                #expect(answer.code == (isPublic ? "not_a_member" : "room_not_found"))
+            }
+            let joined = try await stack.system.send(.post, "\(path)/join", as: stranger.credentials)
+            #expect(joined.status == (isPublic ? 200 : 404))
+        }
+        let found = try await stack.system.get("/api/v1/rooms/public?query=\(name)", as: stranger.credentials)
+        #expect(found.json["items"]?.array?.count == 1)
+        #expect(found.json["items"]?[0]?["memberCount"] == 2)
+    }
+
+    @Test("An archived room is read-only")
+    func archived() async throws {
+        let stack = try await SharedStack.running()
+        let (owner, member) = (try await stack.user(), try await stack.user())
+        let roomID = try await stack.room(of: owner, with: [member])
+        let path = "/api/v1/rooms/\(roomID)"
+        let archived = try await stack.system.send(.delete, path, as: owner.credentials)
+        #expect(archived.status == 200)
+        #expect(archived.json["archivedAt"]?.string != nil)
+        #expect(archived.json["lastSeq"] == 1)
+        let posted = try await stack.messages().post(
+            "/api/v1/messages", SharedStack.post("late", in: roomID), as: member.credentials)
+        #expect(posted.status == 409)
+        #expect(posted.code == "room_archived")
+        let renamed = try await stack.system.send(.patch, path, ["name": "x"], as: owner.credentials)
+        #expect(renamed.status == 409)
+        #expect(renamed.code == "room_archived")
+        // Once more changes nothing.
+        #expect(try await stack.system.send(.delete, path, as: owner.credentials).json == archived.json)
+        #expect(try await stack.room(roomID, as: member)["lastSeq"] == 1)
+    }
+}

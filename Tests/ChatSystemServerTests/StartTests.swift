@@ -1,0 +1,134 @@
+import ChatLocalStack
+import ChatTestSupport
+import Foundation
+import Testing
+
+/// Starting as an operator sees it, for all three processes.
+@Suite("Start")
+struct StartTests {
+    struct WrongValue: Sendable, CustomTestStringConvertible {
+        let kind: ServerKind
+        let name: String
+        let value: String
+        /// What must not be told.
+        var secret: String?
+        var testDescription: String { "\(kind.rawValue) \(name)=\(value)" }
+    }
+
+    static let wrongValues: [WrongValue] =
+        ServerKind.allCases.flatMap { kind in
+            [
+                WrongValue(kind: kind, name: "CHAT_AUTH_MODE", value: "open"),
+                WrongValue(kind: kind, name: "CHAT_LOG_LEVEL", value: "loud"),
+                WrongValue(
+                    kind: kind, name: "CHAT_DATABASE_URL", value: "mysql://chat:hunter2@localhost/chat",
+                    secret: "hunter2"),
+                WrongValue(
+                    kind: kind, name: "CHAT_DATABASE_URL", value: "postgres://chat:hunter2@localhost:port/chat",
+                    secret: "hunter2"),
+                WrongValue(kind: kind, name: "CHAT_REDIS_URL", value: "http://:hunter2@localhost", secret: "hunter2"),
+                WrongValue(
+                    kind: kind, name: "CHAT_REDIS_URL", value: "redis://:hunter2@localhost:x", secret: "hunter2"),
+            ]
+        } + [
+            WrongValue(kind: .system, name: "CHAT_PASSWORD_COST", value: "11"),
+            WrongValue(kind: .system, name: "CHAT_ACCESS_TOKEN_SECONDS", value: "soon"),
+            WrongValue(kind: .system, name: "CHAT_LIMIT_LOGINS_PER_ACCOUNT", value: "10/h"),
+            WrongValue(kind: .message, name: "CHAT_LIMIT_POSTS", value: "many"),
+            WrongValue(kind: .message, name: "CHAT_JWKS_URL", value: "file:///etc/passwd"),
+            WrongValue(kind: .webSocket, name: "CHAT_DRAIN_SECONDS", value: "-1"),
+            WrongValue(kind: .webSocket, name: "CHAT_ALLOWED_ORIGINS", value: "example.org"),
+            WrongValue(kind: .webSocket, name: "CHAT_LIMIT_SOCKETS", value: "1.5"),
+        ]
+
+    @Test("A wrong value ends the process with 78 and one line that names the variable", arguments: wrongValues)
+    func wrongValue(_ wrong: WrongValue) async throws {
+        let stack = try await SharedStack.running()
+        let server = try stack.makeServer(wrong.kind, [wrong.name: wrong.value])
+        let status = try await server.launch().waitForExit(timeout: .seconds(30))
+        try await server.kill()
+        #expect(status == .exited(78))
+        let output = try String(contentsOfFile: server.configuration.logFile, encoding: .utf8)
+        let lines = output.split(separator: "\n")
+        #expect(lines.count == 1, "\(output)")
+        #expect(output.contains(wrong.name))
+        if let secret = wrong.secret {
+            #expect(!output.contains(secret), "\(output)")
+        } else {
+            #expect(output.contains(wrong.value))
+        }
+    }
+
+    @Test("A port in use ends the process with 1 and one line", arguments: ServerKind.allCases)
+    func portInUse(_ kind: ServerKind) async throws {
+        let stack = try await SharedStack.running()
+        let folder = try PrivateFolder.temporary(prefix: "chat-port")
+        defer { PrivateFolder.remove(folder) }
+        let taken = stack.processes.systemServer.port
+        // `fatal` is not among the levels, so `critical` it is: at start the servers say things worth knowing.
+        let server = LocalServer(
+            .init(
+                kind, port: taken,
+                environment: stack.environment.merging(["CHAT_LOG_LEVEL": "critical"]) { _, new in new },
+                logFile: "\(folder)/log"))
+        let status = try await server.launch().waitForExit(timeout: .seconds(30))
+        try await server.kill()
+        #expect(status == .exited(1))
+        let lines = server.logTail().filter { !$0.hasPrefix("{") }
+        #expect(lines.count == 1, "\(server.logTail())")
+        #expect(lines.first?.contains(String(taken)) == true)
+        #expect(lines.first?.contains("in use") == true)
+    }
+
+    @Test("An empty value is an unset one; an unknown variable is a warning")
+    func leniency() async throws {
+        let stack = try await SharedStack.running()
+        let variables = ["CHAT_LOG_LEVEL": "", "CHAT_PASSWORD_COST": "", "CHAT_PASWORD_COST": "12"]
+        try await stack.withServer(.system, variables) { server in
+            let warnings = server.logTail(100).compactMap { try? JSON(parsing: Array($0.utf8)) }
+                .filter { $0["level"] == "warning" }
+            #expect(warnings.contains { $0.text.contains("CHAT_PASWORD_COST") })
+        }
+    }
+
+    @Test("Started before PostgreSQL and Redis, all are live, say what they wait for, and become ready by themselves")
+    func beforeTheEngines() async throws {
+        let stack = try LocalStack(.init(environment: ["CHAT_PASSWORD_COST": "12"]))
+        let servers = [stack.systemServer, stack.messageServers[0], stack.webSocketServers[0]]
+        do {
+            for server in servers { try await server.launch() }
+            for server in servers {
+                let client = RESTClient(baseURL: server.url)
+                try await client.waitForAnswer("/health/live", 200)
+                let ready = try await client.waitForAnswer("/health/ready", 503)
+                #expect(ready.json["status"] == "unavailable")
+                #expect(ready.json["checks"]?["postgres"]?.string != "ok")
+                #expect(ready.json["checks"]?["postgres"]?.string?.isEmpty == false)
+                #expect(ready.header("Retry-After") != nil)
+                // Whatever is asked meanwhile is answered, too.
+                let early = try await client.get("/api/v1/rooms/r/events", as: .token("x"))
+                #expect([401, 404, 503].contains(early.status))
+            }
+            try await stack.postgres.start()
+            for server in servers {
+                let client = RESTClient(baseURL: server.url)
+                let ready = try await client.waitForAnswer("/health/ready", 200)
+                #expect(ready.json["checks"]?["postgres"] == "ok")
+                #expect(ready.json["status"] == "degraded")
+                let name = server.kind == .webSocket ? "redis_subscription" : "redis"
+                #expect(ready.json["checks"]?[name]?.string != "ok")
+            }
+            try await stack.redis.start()
+            for server in servers {
+                let ready = try await RESTClient(baseURL: server.url).waitForAnswer("/health/ready", 200) {
+                    $0.json["status"] == "ok"
+                }
+                #expect(ready.json["checks"]?.object?.values.allSatisfy { $0 == "ok" } == true)
+            }
+        } catch {
+            try? await stack.stop()
+            throw error
+        }
+        try await stack.stop()
+    }
+}

@@ -1,0 +1,117 @@
+import AsyncHTTPClient
+import NIOCore
+import NIOHTTP1
+
+/// Who asks.
+public enum Credentials: Sendable, Hashable {
+    case none
+    /// An access token, as `Authorization: Bearer`.
+    case token(String)
+    /// A user of `trusted` mode, as `X-User-Id`.
+    case user(Int64)
+
+    var headers: [(String, String)] {
+        switch self {
+        case .none: []
+        case .token(let token): [("Authorization", "Bearer \(token)")]
+        case .user(let userID): [("X-User-Id", String(userID))]
+        }
+    }
+}
+
+/// A REST client of one server. Calls fail after ``deadline``; connections are kept alive and shared.
+public struct RESTClient: Sendable {
+    public struct Method: Sendable, Hashable {
+        let name: String
+
+        public init(_ name: String) { self.name = name }
+
+        public static let get = Method("GET")
+        public static let post = Method("POST")
+        public static let put = Method("PUT")
+        public static let patch = Method("PATCH")
+        public static let delete = Method("DELETE")
+    }
+
+    private static let deadline = TimeAmount.seconds(30)
+    private static let maximumAnswerBytes = 16 * 1024 * 1024
+
+    // Lives as long as the process: the connections of all tests.
+    private static let client: HTTPClient = {
+        var configuration = HTTPClient.Configuration()
+        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 128
+        configuration.redirectConfiguration = .disallow
+        return HTTPClient(configuration: configuration)
+    }()
+
+    /// `http://host:port`
+    public let baseURL: String
+
+    public init(baseURL: String) { self.baseURL = baseURL }
+
+    public func get(
+        _ path: String, as caller: Credentials = .none, headers: [(String, String)] = []
+    ) async throws -> RESTResponse {
+        try await send(.get, path, as: caller, headers: headers)
+    }
+
+    /// Sends a JSON body with its content type.
+    public func send(
+        _ method: Method, _ path: String, _ body: JSON, as caller: Credentials = .none,
+        headers: [(String, String)] = []
+    ) async throws -> RESTResponse {
+        try await send(
+            method, path, as: caller, headers: [("Content-Type", "application/json")] + headers,
+            bytes: Array(body.text.utf8))
+    }
+
+    public func post(_ path: String, _ body: JSON, as caller: Credentials = .none) async throws -> RESTResponse {
+        try await send(.post, path, body, as: caller)
+    }
+
+    /// Sends any bytes, or none, with exactly these headers and the caller's.
+    public func send(
+        _ method: Method, _ path: String, as caller: Credentials = .none, headers: [(String, String)] = [],
+        bytes: [UInt8]? = nil
+    ) async throws -> RESTResponse {
+        var request = HTTPClientRequest(url: baseURL + path)
+        request.method = HTTPMethod(rawValue: method.name)
+        for (name, value) in caller.headers + headers { request.headers.add(name: name, value: value) }
+        if let bytes { request.body = .bytes(bytes) }
+        let response = try await Self.client.execute(request, timeout: Self.deadline)
+        let body = try await response.body.collect(upTo: Self.maximumAnswerBytes)
+        return RESTResponse(
+            status: Int(response.status.code), headers: response.headers, bytes: Array(body.readableBytesView))
+    }
+}
+
+/// An answer: its status, its headers and its body, parsed if it is JSON.
+public struct RESTResponse: Sendable {
+    public let status: Int
+    public let headers: HTTPHeaders
+    public let bytes: [UInt8]
+    /// `null` where the body is not JSON.
+    public let json: JSON
+
+    init(status: Int, headers: HTTPHeaders, bytes: [UInt8]) {
+        self.status = status
+        self.headers = headers
+        self.bytes = bytes
+        json = (try? JSON(parsing: bytes)) ?? .null
+    }
+
+    public var text: String { String(decoding: bytes, as: UTF8.self) }
+
+    /// The first value of a header.
+    public func header(_ name: String) -> String? { headers.first(name: name) }
+
+    /// The stable `code` of an error answer.
+    public var code: String? { json["code"]?.string }
+
+    /// The fields that a validation error names.
+    public var fields: [String] { (json["errors"]?.array ?? []).compactMap { $0["field"]?.string } }
+}
+
+extension RESTResponse: CustomStringConvertible {
+    public var description: String { "\(status) \(text.prefix(500))" }
+}

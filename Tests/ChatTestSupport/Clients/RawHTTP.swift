@@ -1,0 +1,21 @@
+import NIOCore
+import NIOPosix
+
+/// HTTP as bytes, for what a well-behaved client cannot send.
+public enum RawHTTP {
+    /// Sends a text on a connection of its own and gives all that comes back until the server closes.
+    public static func exchange(port: Int, _ text: String) async throws -> String {
+        let connection = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .connect(host: "127.0.0.1", port: port) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+                }
+            }
+        return try await connection.executeThenClose { inbound, outbound in
+            try await outbound.write(ByteBuffer(string: text))
+            var answer = ByteBuffer()
+            for try await var buffer in inbound { answer.writeBuffer(&buffer) }
+            return String(buffer: answer)
+        }
+    }
+}

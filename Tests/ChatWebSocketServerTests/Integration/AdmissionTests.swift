@@ -1,0 +1,150 @@
+import ChatTestSupport
+import Testing
+
+@Suite("Who may open a socket")
+struct AdmissionTests {
+    @Test("`ready` comes first and tells the room's head")
+    func ready() async throws {
+        let stack = try await SharedStack.running()
+        let user = try await stack.user()
+        let roomID = try await stack.room(of: user)
+        try await stack.say("one", in: roomID, as: user)
+        let socket = try await stack.readySocket(roomID, as: user)
+        let ready = try #require(socket.events.first)
+        #expect(ready["eventType"] == "ready")
+        #expect(ready["roomId"] == .string(roomID))
+        #expect(ready["userId"] == .integer(user.userID))
+        #expect(ready["seq"] == 1)
+        #expect(ready["heartbeatSeconds"] == 25)
+        #expect(ready["sessionId"]?.string?.isEmpty == false)
+
+        // Without `lastSeq` live begins after the head.
+        try await stack.say("two", in: roomID, as: user)
+        #expect(try await socket.log(upTo: 2).map { $0["seq"]?.int } == [2])
+        #expect(socket.events.count == 2)
+    }
+
+    @Test("`lastSeq` at the head is caught up at once")
+    func atTheHead() async throws {
+        let stack = try await SharedStack.running()
+        let user = try await stack.user()
+        let roomID = try await stack.room(of: user)
+        for (index, seq) in [Int64(0), 1].enumerated() {
+            let socket = try await stack.readySocket(roomID, as: user, lastSeq: seq, server: index)
+            let events = try await socket.events(2)
+            #expect(events[1] == ["eventType": "caught_up", "roomId": .string(roomID), "seq": .integer(seq)])
+            try await stack.say("\(seq)", in: roomID, as: user)
+        }
+    }
+
+    @Test("`lastSeq` beyond the head is refused with 4409")
+    func beyondTheHead() async throws {
+        let stack = try await SharedStack.running()
+        let user = try await stack.user()
+        let roomID = try await stack.room(of: user)
+        let close = try await stack.socket(roomID, as: user, lastSeq: 1).closeFrame()
+        #expect(close.code == 4409)
+        #expect(!close.reason.isEmpty)
+        // The head that counts is the log's, also when this server has not heard of it yet.
+        try await stack.say("one", in: roomID, as: user)
+        try await stack.readySocket(roomID, as: user, lastSeq: 1).event(type: "caught_up")
+    }
+
+    @Test(
+        "A `roomId` that is missing or invalid is refused with 1007",
+        arguments: [
+            "", "?roomId=", "?roomId=a%20b", "?roomId=%2E%2E", "?roomId=public", "?roomId=a%2Fb", "?roomId=%C3%A4",
+            "?roomId=a%00", "?roomId=\(String(repeating: "x", count: 65))", "?lastSeq=0",
+        ])
+    func invalidRoomID(_ query: String) async throws {
+        let stack = try await SharedStack.running()
+        let user = try await stack.user()
+        let socket = try await WebSocketTestClient.connect(
+            port: stack.webSocketPort(), "/ws/chat\(query)",
+            headers: [("Authorization", "Bearer \(user.token ?? "")")])
+        #expect(socket.handshake.status == 101)
+        let close = try await socket.closeFrame()
+        #expect(close.code == 1007)
+        #expect(close.reason.contains("roomId"))
+        #expect(socket.events.isEmpty)
+        try await socket.send(.close(1007))
+        try await socket.disconnected()
+    }
+
+    @Test(
+        "A `lastSeq` that is no number is refused with 1007",
+        arguments: ["-1", "x", "", "1.5", "9223372036854775808"])
+    func invalidLastSeq(_ lastSeq: String) async throws {
+        let stack = try await SharedStack.running()
+        let user = try await stack.user()
+        let roomID = try await stack.room(of: user)
+        let socket = try await WebSocketTestClient.connect(
+            port: stack.webSocketPort(), "/ws/chat?roomId=\(roomID)&lastSeq=\(lastSeq)",
+            headers: [("Authorization", "Bearer \(user.token ?? "")")])
+        let close = try await socket.closeFrame()
+        #expect(close.code == 1007)
+        #expect(close.reason.contains("lastSeq"))
+    }
+
+    @Test("Strangers: 4403 for a public room, 4404 for one that they may not know of")
+    func strangers() async throws {
+        let stack = try await SharedStack.running()
+        let (owner, stranger) = (try await stack.user(), try await stack.user())
+        for (type, code) in [("public", UInt16(4403)), ("group", 4404), ("private", 4404)] {
+            let roomID = try await stack.room(type, of: owner)
+            let close = try await stack.socket(roomID, as: stranger).closeFrame()
+            #expect(close.code == code, "\(type)")
+            #expect(!close.reason.isEmpty)
+        }
+        #expect(try await stack.socket(Unique.name("none"), as: stranger).closeFrame().code == 4404)
+    }
+
+    // MARK: Tokens
+
+    @Test("A token may come in the header, in the query or as a subprotocol")
+    func tokenPlaces() async throws {
+        let stack = try await SharedStack.running()
+        let user = try await stack.user()
+        let roomID = try await stack.room(of: user)
+        let token = try #require(user.token)
+        let target = "/ws/chat?roomId=\(roomID)"
+        func ready(_ target: String, _ headers: [(String, String)]) async throws -> WebSocketTestClient {
+            let socket = try await WebSocketTestClient.connect(
+                port: stack.webSocketPort(), target, headers: headers)
+            #expect(try await socket.event(type: "ready")["userId"] == .integer(user.userID))
+            return socket
+        }
+        let byHeader = try await ready(target, [("Authorization", "Bearer \(token)")])
+        #expect(byHeader.handshake.header("Sec-WebSocket-Protocol") == nil)
+        let byQuery = try await ready("\(target)&access_token=\(token)", [])
+        #expect(byQuery.handshake.header("Sec-WebSocket-Protocol") == nil)
+        let bySubprotocol = try await ready(target, [("Sec-WebSocket-Protocol", "chat.v1, bearer.\(token)")])
+        #expect(bySubprotocol.handshake.header("Sec-WebSocket-Protocol") == "chat.v1")
+    }
+
+    @Test("No token and bad tokens are refused with 4401")
+    func badTokens() async throws {
+        let stack = try await SharedStack.running()
+        let user = try await stack.user()
+        let roomID = try await stack.room(of: user)
+        let target = "/ws/chat?roomId=\(roomID)"
+        let attempts: [(String, [(String, String)])] = [
+            (target, []),
+            (target, [("Authorization", "Bearer nonsense")]),
+            (target, [("Authorization", "Basic \(user.token ?? "")")]),
+            ("\(target)&access_token=a.b.c", []),
+            ("\(target)&access_token=", []),
+            (target, [("Sec-WebSocket-Protocol", "chat.v1, bearer.a.b.c")]),
+            (target, [("Sec-WebSocket-Protocol", "chat.v1")]),
+        ]
+        for (target, headers) in attempts {
+            let socket = try await WebSocketTestClient.connect(
+                port: stack.webSocketPort(), target, headers: headers)
+            #expect(socket.handshake.status == 101)
+            let close = try await socket.closeFrame()
+            #expect(close.code == 4401, "\(target) \(headers)")
+            #expect(!close.reason.isEmpty)
+            #expect(socket.events.isEmpty)
+        }
+    }
+}

@@ -1,0 +1,93 @@
+import ChatTestSupport
+import Testing
+
+/// What some other program publishes on Redis.
+@Suite("Publishing by hand")
+struct PublishByHandTests {
+    @Test("A room's sockets get it as it is")
+    func room() async throws {
+        let stack = try await SharedStack.running()
+        let user = try await stack.user()
+        let roomID = try await stack.room(of: user)
+        let sockets = [
+            try await stack.readySocket(roomID, as: user, server: 0),
+            try await stack.readySocket(roomID, as: user, server: 1),
+        ]
+        // Neither the order of keys nor the numbers nor the spaces are anybody's business.
+        let text = #"{ "z": 1.50, "eventType":"weather","a":"wörld ☔","deep":{"b":[1,null]} }"#
+        let receivers = try await stack.redis.publish("chat:room:\(roomID)", Array(text.utf8))
+        #expect(receivers >= 2)
+        for socket in sockets {
+            try await socket.event(type: "weather")
+            #expect(socket.texts.last == text)
+            #expect(socket.faults.isEmpty)
+        }
+    }
+
+    @Test("All sockets of a user get it, in all rooms, and nobody else")
+    func user() async throws {
+        let stack = try await SharedStack.running()
+        let (user, other) = (try await stack.user(), try await stack.user())
+        let rooms = [
+            try await stack.room(of: user, with: [other]), try await stack.room("private", of: user),
+        ]
+        let sockets = [
+            try await stack.readySocket(rooms[0], as: user, server: 0),
+            try await stack.readySocket(rooms[0], as: user, server: 1),
+            try await stack.readySocket(rooms[1], as: user, server: 1),
+        ]
+        let others = try await stack.readySocket(rooms[0], as: other)
+        let text = #"{"eventType":"note","text":"only for you"}"#
+        try await stack.redis.publish("chat:user:\(user.userID)", Array(text.utf8))
+        for socket in sockets {
+            try await socket.event(type: "note")
+            #expect(socket.texts.last == text)
+        }
+        try await stack.redis.publish("chat:user:\(other.userID)", ["eventType": "end"])
+        try await others.event(type: "end")
+        #expect(others.events.compactMap { $0["eventType"]?.string } == ["ready", "end"])
+    }
+
+    @Test("What is no JSON object of at most 64 KiB is dropped; what comes after it arrives")
+    func invalid() async throws {
+        let stack = try await SharedStack.running()
+        let user = try await stack.user()
+        let roomID = try await stack.room(of: user)
+        let socket = try await stack.readySocket(roomID, as: user)
+        func object(bytes count: Int) -> [UInt8] {
+            let frame = #"{"eventType":"big","x":""}"#
+            return Array(#"{"eventType":"big","x":""#.utf8)
+                + Array(repeating: UInt8(ascii: "x"), count: count - frame.utf8.count) + Array(#""}"#.utf8)
+        }
+        let refused: [[UInt8]] = [
+            Array("hello".utf8), Array("[1]".utf8), Array(#""text""#.utf8), Array("{".utf8), [], [0x7B, 0xFF, 0x7D],
+            Array(#"{"eventType":"two"} {"eventType":"two"}"#.utf8), object(bytes: 65_537),
+        ]
+        for channel in ["chat:room:\(roomID)", "chat:user:\(user.userID)"] {
+            for payload in refused { try await stack.redis.publish(channel, payload) }
+        }
+        try await stack.redis.publish("chat:room:\(roomID)", object(bytes: 65_536))
+        try await stack.redis.publish("chat:user:\(user.userID)", ["eventType": "end"])
+        try await socket.event(type: "end")
+        #expect(socket.events.compactMap { $0["eventType"]?.string } == ["ready", "big", "end"])
+        #expect(socket.faults.isEmpty)
+    }
+
+    @Test("An event with a seq that was seen is dropped; one that leaves a gap is not believed")
+    func sequence() async throws {
+        let stack = try await SharedStack.running()
+        let user = try await stack.user()
+        let roomID = try await stack.room(of: user)
+        let socket = try await stack.readySocket(roomID, as: user)
+        try await stack.say("one", in: roomID, as: user)
+        let event = try await socket.event(type: "message")
+        try await stack.redis.publish("chat:room:\(roomID)", event)
+        try await stack.redis.publish(
+            "chat:room:\(roomID)", ["eventType": "message", "seq": 99, "roomId": .string(roomID), "text": "forged"])
+        try await stack.say("two", in: roomID, as: user)
+        let log = try await socket.log(upTo: 2)
+        #expect(log.map { $0["seq"]?.int } == [1, 2])
+        try await stack.say("three", in: roomID, as: user)
+        #expect(try await socket.log(upTo: 3) == stack.log(of: roomID, as: user))
+    }
+}

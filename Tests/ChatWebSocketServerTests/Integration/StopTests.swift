@@ -1,0 +1,60 @@
+import ChatLocalStack
+import ChatTestSupport
+import Foundation
+import Testing
+
+@Suite("Stop")
+struct StopTests {
+    @Test("SIGTERM with open sockets: not ready, `reconnect`, 1012, and exit 0 within seconds")
+    func drain() async throws {
+        let stack = try await SharedStack.running(.trusted)
+        let server = try stack.makeServer(.webSocket)
+        try await server.start(timeout: .seconds(60))
+        let process = try #require(await server.running)
+        let user = try await stack.user()
+        let roomID = Unique.name("drain")
+        var sockets: [WebSocketTestClient] = []
+        for _ in 0..<10 { sockets.append(try await stack.readySocket(roomID, as: user, port: server.port)) }
+
+        let asked = ContinuousClock.now
+        process.terminate()
+        for socket in sockets {
+            let reconnect = try await socket.event(type: "reconnect")
+            #expect((0...60_000).contains(try #require(reconnect["afterMs"]?.int)))
+            #expect(reconnect["reason"]?.string?.isEmpty == false)
+            let close = try await socket.closeFrame()
+            #expect(close.code == 1012)
+            try? await socket.send(.close(1012))
+            try await socket.disconnected()
+            #expect(socket.faults.isEmpty)
+        }
+        #expect(try await process.waitForExit(timeout: .seconds(20)) == .exited(0))
+        #expect(ContinuousClock.now - asked < .seconds(20))
+        try await server.stop()
+    }
+
+    @Test("SIGTERM ends a server that has nothing to do with exit 0", arguments: ServerKind.allCases)
+    func idle(_ kind: ServerKind) async throws {
+        let stack = try await SharedStack.running()
+        let server = try stack.makeServer(kind)
+        try await server.start(timeout: .seconds(60))
+        // An idle connection that is kept alive must not hold it up.
+        try await RESTClient(baseURL: server.url).waitForAnswer("/health/ready", 200)
+        let process = try #require(await server.running)
+        process.terminate()
+        #expect(try await process.waitForExit(timeout: .seconds(20)) == .exited(0))
+        try await server.stop()
+    }
+
+    @Test("SIGTERM while it still waits for PostgreSQL", arguments: ServerKind.allCases)
+    func starting(_ kind: ServerKind) async throws {
+        let stack = try await SharedStack.running()
+        let nobody = try FreePort.next()
+        let server = try stack.makeServer(kind, ["CHAT_DATABASE_URL": "postgres://chat@127.0.0.1:\(nobody)/chat"])
+        let process = try await server.launch()
+        try await RESTClient(baseURL: server.url).waitForAnswer("/health/ready", 503)
+        process.terminate()
+        #expect(try await process.waitForExit(timeout: .seconds(20)) == .exited(0))
+        try await server.stop()
+    }
+}
