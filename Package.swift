@@ -157,7 +157,8 @@ let package = Package(
             ["CommonUtil", asyncHTTPClient, crypto, httpTypes, hummingbird, jwtKit, lifecycle, nioCore]),
         tests(of: "PostgresClient", ["ChatTestSupport", lifecycle, logging]),
         tests(
-            of: "RedisClient", ["ChatTestSupport", lifecycle, logging, nioConcurrency, nioCore, nioEmbedded, nioPosix]),
+            of: "RedisClient",
+            ["ChatLocalStack", "ChatTestSupport", lifecycle, logging, nioConcurrency, nioCore, nioEmbedded, nioPosix]),
         tests(
             of: "CommonServer",
             [
@@ -169,11 +170,13 @@ let package = Package(
         tests(
             of: "ChatEventBus",
             [
-                "ChatEvents", "ChatTestSupport", "CommonUtil", "RedisClient", lifecycle, logging, metrics,
+                "ChatEvents", "ChatLocalStack", "ChatTestSupport", "CommonUtil", "RedisClient", lifecycle, logging,
+                metrics,
                 metricsTestKit, nioCore, nioPosix,
             ]),
         tests(
-            of: "ChatStorage", ["ChatEvents", "ChatTestSupport", "CommonUtil", "PostgresClient", lifecycle, logging]),
+            of: "ChatStorage",
+            ["ChatEvents", "ChatLocalStack", "ChatTestSupport", "CommonUtil", "PostgresClient", lifecycle, logging]),
         tests(
             of: "ChatSystemServer", ["ChatEvents", "ChatLocalStack", "ChatStorage", "ChatTestSupport", "CommonUtil"]),
         tests(of: "ChatMessageServer", ["ChatEvents", "ChatStorage", "ChatTestSupport", "CommonUtil"]),

@@ -99,7 +99,7 @@ func withClient(
 ) async throws {
     var configuration = try PostgresConfiguration(url: fixture.url)
     configuration.maximumConnections = 2
-    configuration.queryTimeout = .seconds(15)
+    configuration.queryTimeout = .seconds(60)
     configuration.applicationName = "test-\(UUID().uuidString.prefix(8))"
     configure(&configuration)
     let client = PostgresClient(configuration: configuration, logger: quiet)

@@ -39,7 +39,7 @@ extension SharedStack {
             return TestUser(
                 userID: userID, username: username, password: "", credentials: .user(userID), refreshToken: "")
         }
-        return try await registrations.pass { try await self.registered(username) }
+        return try await registrations.withSlot { try await self.registered(username) }
     }
 
     private func registered(_ username: String) async throws -> TestUser {

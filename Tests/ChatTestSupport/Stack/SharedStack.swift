@@ -11,7 +11,7 @@ public final class SharedStack: Sendable {
     /// The processes: one system server, two message servers, two WebSocket servers and their engines.
     public let processes: LocalStack
     // A server hashes few passwords at once and lets few wait; tests ask for hundreds of users.
-    let registrations = Turnstile(places: 4)
+    let registrations = TestSlots(4)
 
     /// The stack of this mode.
     /// - Throws: `LocalStackError` if it does not start; then for every test that asks.
