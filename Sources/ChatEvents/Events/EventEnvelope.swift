@@ -3,7 +3,8 @@ import CommonUtil
 /// The little that delivery needs to know of an event's JSON, found without decoding the rest.
 ///
 /// An event passes through a WebSocket server as the bytes that were published. This one pass checks that they are
-/// one JSON object in valid UTF-8, and picks up `seq`, `eventType`, `userId` and `sentAt` where they stand at its top level.
+/// one JSON object in valid UTF-8, and picks up `seq`, `eventType`, `userId` and `sentAt` where they stand at its top
+/// level.
 public struct EventEnvelope: Equatable, Sendable {
     /// Largest event that is passed on, in bytes.
     public static let maximumSize = 65_536

@@ -77,9 +77,8 @@ public struct RoomRepository: Sendable {
     public func publicRooms(
         prefix: String, after last: (name: String, roomID: RoomID)?, limit: Int
     ) async throws -> [Room] {
-        let pattern = prefix.replacing("\\", with: "\\\\").replacing("%", with: "\\%").replacing("_", with: "\\_")
-        return try await database.query(
-            Self.searchPublic, .text(pattern + "%"), .text(last?.name ?? ""),
+        try await database.query(
+            Self.searchPublic, .text(prefix.prefixPattern), .text(last?.name ?? ""),
             .text(last?.roomID.rawValue ?? ""), .int8(limit)
         ).map { try Room($0) }
     }

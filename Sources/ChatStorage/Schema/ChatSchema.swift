@@ -27,8 +27,6 @@ public enum ChatSchema {
                 let applied = try await client.migrate(migrations, lockKey: lockKey)
                 if !applied.isEmpty { logger.info("migrated the database", metadata: ["migrations": "\(applied)"]) }
                 return
-            } catch PostgresError.cancelled {
-                throw CancellationError()
             } catch let error as PostgresError where error.isTransient {
                 logger.notice("waiting for the database", metadata: ["reason": "\(error)"])
                 try await Task.sleep(for: backoff.next())

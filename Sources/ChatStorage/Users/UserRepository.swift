@@ -36,8 +36,9 @@ public struct UserRepository: Sendable {
 
     /// Users whose name begins with `prefix`, by name, from the one after `name` on.
     public func users(prefix: String, after name: String?, limit: Int) async throws -> [User] {
-        let pattern = prefix.replacing("\\", with: "\\\\").replacing("%", with: "\\%").replacing("_", with: "\\_") + "%"
-        return try await database.query(Self.search, .text(pattern), .text(name ?? ""), .int8(limit)).map(Self.user)
+        try await database.query(
+            Self.search, .text(prefix.prefixPattern), .text(name ?? ""), .int8(limit)
+        ).map(Self.user)
     }
 
     /// Which of these are registered.
