@@ -20,6 +20,16 @@ protocol SessionTransport: AnyObject {
     func abort()
 }
 
+extension SessionTransport {
+    /// Queues and sends.
+    func send(_ frames: ByteBuffer) {
+        write(frames)
+        flush()
+    }
+
+    func send(_ event: SessionEvent) { send(WebSocketFrame.text(event.jsonBytes)) }
+}
+
 /// One socket of one room: a cursor over the room's log. Confined to the socket's event loop.
 ///
 /// A session is live, or it is catching up: after an absence, or because it reads more slowly than the room talks.
@@ -37,8 +47,8 @@ final class ChatSession {
     /// The event loop that the session lives on, by its number among the server's.
     let shard: Int
     let transport: any SessionTransport
-    /// Keeps the room's feed running while this session lives.
-    let lease: RoomLease
+    /// The room's feed, and a place among the sockets that may be open.
+    let leases: (feed: Lease, place: Lease)
 
     /// The room's head when the user was let in: what the log says of the user's coming and going up to there is history.
     let admittedAt: Seq
@@ -49,20 +59,25 @@ final class ChatSession {
     /// Whether a page of the log is on its way to this session.
     var isReading = false
     var heartbeat = Heartbeat()
+    /// When the wheel looked at the heartbeat last, and when it does next, in its ticks.
+    var heartbeatDue: (since: Int, tick: Int) = (0, 0)
+    /// `nil` for a user who was believed without a token.
+    var token: TokenLifetime?
 
     init(
-        id: String, roomID: RoomID, userID: UserID?, admittedAt: Seq, shard: Int,
-        transport: any SessionTransport, lease: RoomLease
+        id: String, roomID: RoomID, userID: UserID?, token: TokenLifetime?, admittedAt: Seq, shard: Int,
+        transport: any SessionTransport, leases: (feed: Lease, place: Lease)
     ) {
         self.id = id
         self.roomID = roomID
         self.userID = userID
+        self.token = token
         self.admittedAt = admittedAt
         cursor = admittedAt
         phase = .live
         self.shard = shard
         self.transport = transport
-        self.lease = lease
+        self.leases = leases
     }
 
     /// Whether an event says that this session's user is no longer a member: the last one that the session may get.

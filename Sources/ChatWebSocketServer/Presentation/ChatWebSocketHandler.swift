@@ -25,6 +25,7 @@ final class ChatWebSocketHandler: ChannelInboundHandler, SessionTransport {
     private let services: WebSocketServices
     private var context: ChannelHandlerContext?
     private var session: ChatSession?
+    private var responder: ClientFrameResponder?
     private var parser = WebSocketFrameParser()
     private var state = State.open
     private(set) var bytesWritten = 0
@@ -50,8 +51,9 @@ final class ChatWebSocketHandler: ChannelInboundHandler, SessionTransport {
         let roomID = admission.request.roomID
         let userID = admission.user?.userID
         let session = ChatSession(
-            id: services.makeSessionID(), roomID: roomID, userID: userID, admittedAt: admission.head,
-            shard: admission.shard, transport: self, lease: admission.lease)
+            id: services.makeSessionID(), roomID: roomID, userID: userID,
+            token: admission.user?.tokenExpiresAt.map { TokenLifetime(expiresAt: $0) }, admittedAt: admission.head,
+            shard: admission.shard, transport: self, leases: admission.leases)
         self.session = session
         services.sessions.register(session, head: admission.head, lastSeq: admission.request.lastSeq) { head in
             WebSocketFrame.text(
@@ -66,6 +68,7 @@ final class ChatWebSocketHandler: ChannelInboundHandler, SessionTransport {
     private func endSession() {
         guard let session else { return }
         self.session = nil
+        responder = nil
         services.sessions.remove(session)
     }
 
@@ -124,16 +127,17 @@ final class ChatWebSocketHandler: ChannelInboundHandler, SessionTransport {
         case .ping(let payload):
             send(WebSocketFrame.pong(payload))
         case .text(let text):
-            answer(Array(text.readableBytesView))
+            answer(Array(text.readableBytesView), context)
         }
     }
 
-    private func answer(_ text: [UInt8]) {
+    private func answer(_ text: [UInt8], _ context: ChannelHandlerContext) {
+        guard let session else { return }
+        let responder =
+            responder ?? ClientFrameResponder(session: session, services: services, eventLoop: context.eventLoop)
+        self.responder = responder
         do throws(FrameError) {
-            switch try ClientFrame(text: text) {
-            case .ping: send(.pong)
-            case .typing, .read, .auth: throw FrameError(.unavailable, "this server does not take this frame yet")
-            }
+            try responder.take(try ClientFrame(text: text))
         } catch {
             send(.error(error))
         }
@@ -165,13 +169,6 @@ final class ChatWebSocketHandler: ChannelInboundHandler, SessionTransport {
     }
 
     func flush() { context?.flush() }
-
-    private func send(_ frame: ByteBuffer) {
-        write(frame)
-        flush()
-    }
-
-    private func send(_ event: SessionEvent) { send(WebSocketFrame.text(event.jsonBytes)) }
 
     func close(_ reason: CloseReason) {
         guard state == .open, let context else { return }

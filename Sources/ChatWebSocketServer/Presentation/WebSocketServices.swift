@@ -5,9 +5,11 @@ import NIOCore
 /// What a socket needs of the rest of the server.
 struct WebSocketServices: Sendable {
     let admission: AdmissionService
+    let commands: SessionCommands
     let sessions: ChatRoomSessionManager
     let metrics: DeliveryMetrics
     let allowedOrigins: AllowedOrigins
+    let trustedProxies: [AddressRange]
     let authMode: AuthMode
     let openSockets: OpenSockets
     /// Whether this server is stopping and takes no new sockets.
