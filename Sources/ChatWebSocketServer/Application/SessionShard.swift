@@ -19,6 +19,7 @@ final class SessionShard {
     private var users: [UserID: [ObjectIdentifier: ChatSession]] = [:]
     private(set) var sessionCount = 0
     private let wheel: SessionWheel
+    private var unreported = (frames: 0, bytes: 0)
 
     init(
         eventLoop: any EventLoop, log: any RoomLog, readLimiter: ReadLimiter, metrics: DeliveryMetrics, logger: Logger
@@ -92,6 +93,7 @@ final class SessionShard {
     // MARK: Delivery
 
     func apply(_ updates: [ShardUpdate]) {
+        defer { reportSent() }
         for update in updates {
             switch update {
             case .attach(let roomID, let position):
@@ -158,10 +160,22 @@ final class SessionShard {
 
     private func send(_ frames: ByteBuffer, count: Int, to session: ChatSession) {
         session.transport.send(frames)
-        metrics.sent(frames: count, bytes: frames.readableBytes)
+        noteSent(count, frames)
         if !session.transport.isWritable, session.phase == .live {
             setPhase(.catchingUp(announces: false), of: session)
         }
+    }
+
+    /// Counted here and reported once a turn: a counter that other threads read costs more than a frame.
+    private func noteSent(_ count: Int, _ frames: ByteBuffer) {
+        unreported.frames += count
+        unreported.bytes += frames.readableBytes
+    }
+
+    private func reportSent() {
+        guard unreported.frames > 0 else { return }
+        metrics.sent(frames: unreported.frames, bytes: unreported.bytes)
+        unreported = (0, 0)
     }
 
     // MARK: Catching up
@@ -171,15 +185,22 @@ final class SessionShard {
         guard case .catchingUp(let announces) = session.phase, !session.isReading,
             let room = rooms[session.roomID]
         else { return }
-        defer { session.transport.flush() }
+        defer {
+            session.transport.flush()
+            reportSent()
+        }
         while session.transport.isWritable {
             guard session.cursor < room.position else { return goLive(session, announces: announces) }
             guard let event = room.ring[session.cursor + 1] else { return readPage(for: session) }
             session.cursor += 1
-            session.transport.write(event.frame)
-            metrics.sent(frames: 1, bytes: event.frame.readableBytes)
-            endIfLeft(session, event)
+            queue(event, for: session)
         }
+    }
+
+    private func queue(_ event: MessageEvent, for session: ChatSession) {
+        session.transport.write(event.frame)
+        noteSent(1, event.frame)
+        endIfLeft(session, event)
     }
 
     private func goLive(_ session: ChatSession, announces: Bool) {
@@ -217,9 +238,7 @@ final class SessionShard {
             for event in events where session.transport.isWritable {
                 guard let seq = event.seq, seq == session.cursor + 1 else { continue }
                 session.cursor = seq
-                session.transport.write(event.frame)
-                metrics.sent(frames: 1, bytes: event.frame.readableBytes)
-                endIfLeft(session, event)
+                queue(event, for: session)
             }
             catchUp(session)
         case .failure(let error):

@@ -10,10 +10,12 @@ protocol SessionTransport: AnyObject {
     var queuedBytes: Int { get }
     /// All bytes that were ever queued.
     var bytesWritten: Int { get }
-    /// Queues one or more whole frames.
+    /// Queues one or more whole frames, to be sent with those that follow.
     func write(_ frames: ByteBuffer)
     /// Sends what is queued, as far as the socket takes it.
     func flush()
+    /// Sends one or more whole frames now, after what is queued.
+    func send(_ frames: ByteBuffer)
     /// Sends a close frame and ends the connection; what is written after this is dropped.
     func close(_ reason: CloseReason)
     /// Ends the connection at once: nobody is there to be told.
@@ -21,12 +23,6 @@ protocol SessionTransport: AnyObject {
 }
 
 extension SessionTransport {
-    /// Queues and sends.
-    func send(_ frames: ByteBuffer) {
-        write(frames)
-        flush()
-    }
-
     func send(_ event: SessionEvent) { send(WebSocketFrame.text(event.jsonBytes)) }
 }
 

@@ -24,11 +24,11 @@ final class ChatWebSocketHandler: ChannelInboundHandler, SessionTransport {
     private let verdict: Result<AdmissionService.Admission, CloseReason>
     private let services: WebSocketServices
     private var context: ChannelHandlerContext?
+    private var writer: SocketWriter?
     private var session: ChatSession?
     private var responder: ClientFrameResponder?
     private var parser = WebSocketFrameParser()
     private var state = State.open
-    private(set) var bytesWritten = 0
 
     /// - Parameter verdict: whether the client may come in, decided before the handshake was answered.
     init(verdict: Result<AdmissionService.Admission, CloseReason>, services: WebSocketServices) {
@@ -40,6 +40,7 @@ final class ChatWebSocketHandler: ChannelInboundHandler, SessionTransport {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
+        writer = SocketWriter(context: context)
         services.openSockets.opened()
         switch verdict {
         case .success(let admission): begin(admission)
@@ -84,6 +85,7 @@ final class ChatWebSocketHandler: ChannelInboundHandler, SessionTransport {
         state = .closed
         endSession()
         self.context = nil
+        writer = nil
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -156,19 +158,21 @@ final class ChatWebSocketHandler: ChannelInboundHandler, SessionTransport {
 
     // MARK: Writing
 
-    var isWritable: Bool { state == .open && context?.channel.isWritable == true }
+    var isWritable: Bool { state == .open && writer?.isWritable == true }
 
-    var queuedBytes: Int {
-        (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
-    }
+    var queuedBytes: Int { writer?.queuedBytes ?? 0 }
+
+    var bytesWritten: Int { writer?.bytesWritten ?? 0 }
 
     func write(_ frames: ByteBuffer) {
-        guard state == .open, let context else { return }
-        bytesWritten += frames.readableBytes
-        context.write(wrapOutboundOut(frames), promise: nil)
+        if state == .open { writer?.write(frames) }
     }
 
-    func flush() { context?.flush() }
+    func flush() { writer?.flush() }
+
+    func send(_ frames: ByteBuffer) {
+        if state == .open { writer?.send(frames) }
+    }
 
     func close(_ reason: CloseReason) {
         guard state == .open, let context else { return }
