@@ -17,6 +17,7 @@ struct Store: Sendable {
     let users: UserRepository
     let tokens: RefreshTokenRepository
     let rooms: RoomRepository
+    let marks: ReadMarks
     let messages: MessageRepository
     let log: EventLog
 
@@ -27,6 +28,7 @@ struct Store: Sendable {
         users = UserRepository(database)
         tokens = RefreshTokenRepository(database)
         rooms = RoomRepository(database)
+        marks = ReadMarks(rooms: rooms, authMode: .token)
         messages = MessageRepository(database)
         log = EventLog(database)
     }
