@@ -109,7 +109,7 @@ let package = Package(
         library(
             "ChatEventBus",
             [
-                "ChatEvents", "CommonUtil", "RedisClient", lifecycle, logging, metrics, nioCore,
+                "ChatEvents", "CommonUtil", "RedisClient", deque, lifecycle, logging, metrics, nioConcurrency, nioCore,
             ]),
         library(
             "ChatStorage",

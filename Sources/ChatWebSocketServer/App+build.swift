@@ -22,9 +22,12 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
     let redis = RedisClient(
         configuration: redisConfiguration, eventLoop: environment.eventLoopGroup.next(), logger: logger)
     let publisher = EventPublisher(redis: redis, logger: logger)
+    let receipts = ReadReceiptPublisher(publisher)
 
     let database = ChatDatabase(postgres)
-    let stored = StoredRooms(rooms: RoomRepository(database), log: EventLog(database))
+    let rooms = RoomRepository(database)
+    let stored = StoredRooms(
+        rooms: rooms, log: EventLog(database), readMarks: ReadMarks(rooms: rooms, authMode: environment.authMode))
     let metrics = DeliveryMetrics()
     let eventLoops = environment.eventLoopGroup.makeIterator().map { $0 }
     let feedLoop = environment.eventLoopGroup.next()
@@ -43,7 +46,8 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
             authMode: environment.authMode, tokens: tokens, directory: stored, limits: SocketLimits(settings.sockets),
             broadcast: broadcast),
         commands: SessionCommands(
-            authMode: environment.authMode, tokens: tokens, directory: stored, broadcast: broadcast),
+            authMode: environment.authMode, tokens: tokens, directory: stored, broadcast: broadcast,
+            receipts: receipts),
         sessions: sessions, metrics: metrics, allowedOrigins: environment.allowedOrigins,
         trustedProxies: environment.trustedProxies, authMode: environment.authMode, openSockets: openSockets,
         isDraining: { health.isDraining }, logger: logger)
@@ -59,7 +63,7 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
     if isTokenMode { health.register(tokens) }
     return ServerParts(
         routes: routes, health: health,
-        services: [postgres, redis, publisher, subscriber, broadcast] + (isTokenMode ? [keys] : []),
+        services: [postgres, redis, publisher, receipts, subscriber, broadcast] + (isTokenMode ? [keys] : []),
         beforeServing: [{ try await ChatSchema.migrateWhenReachable(postgres, logger: logger) }],
         beforeStopping: [{ await drain.run() }],
         httpServer: HTTPServerBuilder { WebSocketUpgradeChannel(responder: $0, services: services) },

@@ -1,3 +1,4 @@
+import ChatEventBus
 import ChatEvents
 import CommonAuth
 import CommonUtil
@@ -8,10 +9,24 @@ struct SessionCommands: Sendable {
     let tokens: TokenVerifier
     let directory: any RoomDirectory
     let broadcast: WebSocketBroadcastService
+    let receipts: ReadReceiptPublisher
 
     /// Tells the room's other sessions that the user types, or no longer does.
     func tellTyping(_ isTyping: Bool, in roomID: RoomID, by userID: UserID?, sessionID: String) throws(FrameError) {
         broadcast.tellTyping(isTyping, in: roomID, by: try Self.required(userID), sessionID: sessionID)
+    }
+
+    /// Marks the room read and tells it.
+    /// - Throws: `not_allowed` for one who may not, `unavailable`.
+    func markRead(_ roomID: RoomID, by userID: UserID?, upTo seq: Seq) async throws(FrameError) {
+        let userID = try Self.required(userID)
+        do {
+            if let receipt = try await directory.markRead(roomID, by: userID, upTo: seq) { receipts.note(receipt) }
+        } catch let error as ChatError where error.code != .unavailable {
+            throw FrameError(.notAllowed, error.detail)
+        } catch {
+            throw FrameError(.unavailable, ErrorCode.unavailable.title)
+        }
     }
 
     /// Checks a fresh token for an open session.

@@ -11,6 +11,7 @@ final class ClientFrameResponder {
     private let session: ChatSession
     private let services: WebSocketServices
     private let eventLoop: any EventLoop
+    private var reading = LatestFirst<Seq>()
     private var renewal = LatestFirst<String>()
 
     init(session: ChatSession, services: WebSocketServices, eventLoop: any EventLoop) {
@@ -27,10 +28,21 @@ final class ClientFrameResponder {
         case .typing(let isTyping):
             try services.commands.tellTyping(
                 isTyping, in: session.roomID, by: session.userID, sessionID: session.id)
-        case .read:
-            throw FrameError(.unavailable, "this server does not take this frame yet")
+        case .read(let seq):
+            if let seq = reading.offer(seq) { markRead(seq) }
         case .auth(let token):
             if let token = renewal.offer(token) { renew(token) }
+        }
+    }
+
+    private func markRead(_ seq: Seq) {
+        let commands = services.commands
+        let (roomID, userID) = (session.roomID, session.userID)
+        run {
+            try await commands.markRead(roomID, by: userID, upTo: seq)
+        } then: { _, _ in
+        } finally: { responder in
+            if let next = responder.reading.finish() { responder.markRead(next) }
         }
     }
 
