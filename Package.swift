@@ -179,7 +179,8 @@ let package = Package(
             ["ChatEvents", "ChatLocalStack", "ChatTestSupport", "CommonUtil", "PostgresClient", lifecycle, logging]),
         tests(
             of: "ChatSystemServer", ["ChatEvents", "ChatLocalStack", "ChatStorage", "ChatTestSupport", "CommonUtil"]),
-        tests(of: "ChatMessageServer", ["ChatEvents", "ChatStorage", "ChatTestSupport", "CommonUtil"]),
+        tests(
+            of: "ChatMessageServer", ["ChatEvents", "ChatLocalStack", "ChatStorage", "ChatTestSupport", "CommonUtil"]),
         tests(of: "ChatWebSocketServer", ["ChatEvents", "ChatLocalStack", "ChatTestSupport", "CommonUtil", nioCore]),
         tests(of: "ChatLocalStack"),
         tests(of: "ChatCommand", ["ChatLocalStack", "CommonUtil", nioCore]),

@@ -11,7 +11,7 @@ import RedisClient
 func buildMessageServer(_ environment: ServerEnvironment) async throws -> ServerParts {
     let configuration = environment.configuration
     let logger = environment.logger
-    _ = try configuration.value(Settings.limitPosts)
+    let posts = RateLimiter<UserID>(.posts, rate: try configuration.value(Settings.limitPosts))
     let postgres = try PostgresClient.chat(configuration, name: environment.name, logger: logger)
     let redis = RedisClient(
         configuration: try .chat(configuration, name: environment.name),
@@ -32,7 +32,7 @@ func buildMessageServer(_ environment: ServerEnvironment) async throws -> Server
 
     let isTokenMode = environment.authMode == .token
     var routes = Routes(authenticator: Authenticator(mode: environment.authMode, verifier: isTokenMode ? tokens : nil))
-    MessageRoutes.add(to: &routes, messages)
+    MessageRoutes.add(to: &routes, messages, limit: posts)
 
     let health = HealthRegistry()
     health.register(postgres)

@@ -49,7 +49,8 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
             authMode: environment.authMode, tokens: tokens, directory: stored, broadcast: broadcast,
             receipts: receipts),
         sessions: sessions, metrics: metrics, allowedOrigins: environment.allowedOrigins,
-        trustedProxies: environment.trustedProxies, authMode: environment.authMode, openSockets: openSockets,
+        trustedProxies: environment.trustedProxies, authMode: environment.authMode,
+        frameLimit: FrameLimit(rate: settings.frames), openSockets: openSockets,
         isDraining: { health.isDraining }, logger: logger)
 
     var routes = Routes()
@@ -73,11 +74,12 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
 /// The variables that only this server reads. Some take effect in releases to come; all are checked.
 private struct WebSocketSettings {
     let drainSeconds: Int
+    let frames: Rate
     let sockets: SocketLimits.Bounds
 
     init(_ configuration: ConfigurationSource) throws(ConfigurationError) {
         drainSeconds = try configuration.value(Settings.drainSeconds)
-        _ = try configuration.value(Settings.limitFrames)
+        frames = try configuration.value(Settings.limitFrames)
         sockets = SocketLimits.Bounds(
             total: try configuration.value(Settings.limitSockets),
             perUser: try configuration.value(Settings.limitSocketsPerUser),

@@ -1,3 +1,4 @@
+import CommonServer
 import CommonUtil
 import Metrics
 import NIOConcurrencyHelpers
@@ -18,7 +19,9 @@ final class SocketLimits: Sendable {
 
     private let bounds: Bounds
     private let state = NIOLockedValueBox(State())
-    private let refusals = Refusals()
+    private let refusedForTotal = RateLimitName.sockets.refusals
+    private let refusedForUser = RateLimitName.socketsPerUser.refusals
+    private let refusedForAddress = RateLimitName.socketsPerAddress.refusals
 
     init(_ bounds: Bounds) { self.bounds = bounds }
 
@@ -26,9 +29,9 @@ final class SocketLimits: Sendable {
     /// - Throws: 4429 where a bound is reached.
     func admit(userID: UserID?, address: String) throws(CloseReason) -> Lease {
         let refused: Counter? = state.withLockedValue { state in
-            if Self.isFull(state.total, bounds.total) { return refusals.total }
-            if let userID, Self.isFull(state.users[userID], bounds.perUser) { return refusals.perUser }
-            if Self.isFull(state.addresses[address], bounds.perAddress) { return refusals.perAddress }
+            if Self.isFull(state.total, bounds.total) { return refusedForTotal }
+            if let userID, Self.isFull(state.users[userID], bounds.perUser) { return refusedForUser }
+            if Self.isFull(state.addresses[address], bounds.perAddress) { return refusedForAddress }
             state.total += 1
             // Nothing is counted that nobody asks for.
             if bounds.perUser > 0, let userID { state.users[userID, default: 0] += 1 }
@@ -56,11 +59,4 @@ final class SocketLimits: Sendable {
         guard let old = count else { return }
         count = old > 1 ? old - 1 : nil
     }
-}
-
-/// `chat_rate_limited_total` for sockets, by limit.
-private struct Refusals: Sendable {
-    let total = Counter(label: "chat_rate_limited_total", dimensions: [("limit", "sockets")])
-    let perUser = Counter(label: "chat_rate_limited_total", dimensions: [("limit", "sockets_per_user")])
-    let perAddress = Counter(label: "chat_rate_limited_total", dimensions: [("limit", "sockets_per_address")])
 }

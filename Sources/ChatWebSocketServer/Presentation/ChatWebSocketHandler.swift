@@ -2,6 +2,7 @@ import ChatEvents
 import CommonAuth
 import CommonUtil
 import Logging
+import Metrics
 import NIOCore
 
 /// One client's socket after the handshake: the only handler of its channel.
@@ -28,6 +29,7 @@ final class ChatWebSocketHandler: ChannelInboundHandler, SessionTransport {
     private var session: ChatSession?
     private var responder: ClientFrameResponder?
     private var parser = WebSocketFrameParser()
+    private var frames = TokenBucket(at: .now)
     private var state = State.open
 
     /// - Parameter verdict: whether the client may come in, decided before the handshake was answered.
@@ -114,23 +116,33 @@ final class ChatWebSocketHandler: ChannelInboundHandler, SessionTransport {
         parser.append(unwrapInboundIn(data))
         session?.heartbeat.peerSpoke()
         do throws(CloseReason) {
-            while state != .closed, let message = try parser.next() { take(message, context) }
+            while state != .closed, let message = try parser.next() { try take(message, context) }
         } catch {
             close(error)
         }
     }
 
-    private func take(_ message: WebSocketFrameParser.Message, _ context: ChannelHandlerContext) {
+    private func take(
+        _ message: WebSocketFrameParser.Message, _ context: ChannelHandlerContext
+    ) throws(CloseReason) {
         switch message {
         case .close(let code):
             answerClose(code, context)
         case _ where state != .open, .pong:
             break
         case .ping(let payload):
+            try countFrame()
             send(WebSocketFrame.pong(payload))
         case .text(let text):
+            try countFrame()
             answer(Array(text.readableBytesView), context)
         }
+    }
+
+    private func countFrame() throws(CloseReason) {
+        guard frames.take(services.frameLimit.rate, at: .now) != nil else { return }
+        services.frameLimit.refusals.increment()
+        throw CloseReason(.tooMany, "too many frames")
     }
 
     private func answer(_ text: [UInt8], _ context: ChannelHandlerContext) {

@@ -41,4 +41,20 @@ struct SocketLimitTests {
             try await open(users[0], from: "192.0.2.1").event(type: "ready")
         }
     }
+
+    @Test("One who sends too many frames is closed with 4429")
+    func frames() async throws {
+        let stack = try await SharedStack.running(.trusted)
+        try await stack.withServer(.webSocket, ["CHAT_LIMIT_FRAMES": "2/s"]) { server async throws in
+            let socket = try await stack.readySocket(
+                Unique.name("frames"), as: try await stack.user(), port: server.port)
+            // The burst is five times the rate.
+            for _ in 0..<10 { try await socket.send(["type": "ping"]) }
+            #expect(try await socket.events(11).last?["eventType"] == "pong")
+            for _ in 0..<10 { try await socket.send(["type": "ping"]) }
+            #expect(try await socket.closeFrame().code == 4429)
+            let metrics = try await RESTClient(baseURL: server.url).get("/metrics").text
+            #expect(metrics.contains(#"chat_rate_limited_total{limit="frames"} 1"#))
+        }
+    }
 }
