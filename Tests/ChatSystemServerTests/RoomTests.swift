@@ -71,6 +71,54 @@ struct RoomTests {
         }
     }
 
+    @Test("A direct room is renamed and archived by who made it; a new one can follow an archived one")
+    func directRules() async throws {
+        let stack = try await SharedStack.running()
+        let (maker, other) = (try await stack.user(), try await stack.user())
+        func ask(_ user: TestUser, for other: TestUser) async throws -> RESTResponse {
+            try await stack.system.post(
+                "/api/v1/rooms", ["type": "direct", "memberIds": [.integer(other.userID)]], as: user.credentials)
+        }
+        let made = try await ask(maker, for: other)
+        #expect(made.status == 201)
+        #expect(made.json["ownerId"] == .integer(maker.userID))
+        let roomID = try #require(made.json["roomId"]?.string)
+        let path = "/api/v1/rooms/\(roomID)"
+        func rename(_ user: TestUser) async throws -> RESTResponse {
+            try await stack.system.send(.patch, path, ["name": "We"], as: user.credentials)
+        }
+        func archive(_ user: TestUser) async throws -> RESTResponse {
+            try await stack.system.send(.delete, path, as: user.credentials)
+        }
+        for refused in [try await rename(other), try await archive(other)] {
+            #expect(refused.status == 403)
+            #expect(refused.code == "forbidden")
+        }
+        #expect(try await rename(maker).json["name"] == "We")
+        for user in [maker, other] {
+            for answer in [
+                try await stack.system.send(
+                    .patch, "\(path)/members/\(other.userID)", ["role": "admin"], as: user.credentials),
+                try await stack.system.send(
+                    .delete, "\(path)/members/\(user.userID)", as: user.credentials),
+            ] {
+                #expect(answer.status == 409)
+                #expect(answer.code == "direct_room")
+            }
+            try await stack.say("Hello", in: roomID, as: user)
+            #expect(try await stack.room(roomID, as: user)["memberCount"] == 2)
+        }
+
+        #expect(try await archive(maker).status == 200)
+        let next = try await ask(other, for: maker)
+        #expect(next.status == 201)
+        #expect(next.json["roomId"] != .string(roomID))
+        #expect(next.json["ownerId"] == .integer(other.userID))
+        #expect(try await ask(maker, for: other).json["roomId"] == next.json["roomId"])
+        // What was said is still there.
+        #expect(try await stack.log(of: roomID, as: other).count == 4)
+    }
+
     @Test("My rooms: newest activity first, with what is new in them, page by page")
     func list() async throws {
         let stack = try await SharedStack.running()
@@ -129,6 +177,48 @@ struct RoomTests {
         let refused = try await stack.system.send(
             .put, "/api/v1/rooms/\(roomID)/read", ["seq": 1], as: stranger.credentials)
         #expect(refused.status == 403)
+    }
+
+    @Test("The others are told of what is read: at first at once, then once a second")
+    func receipts() async throws {
+        let stack = try await SharedStack.running()
+        let (user, reader) = (try await stack.user(), try await stack.user())
+        let roomID = try await stack.room(of: user, with: [reader])
+        for index in 0..<5 { try await stack.say("\(index)", in: roomID, as: user) }
+        let socket = try await stack.readySocket(roomID, as: user)
+        let start = ContinuousClock.now
+        for seq in [2, 2, 3, 1, 99] as [Int64] {
+            try await stack.system.send(
+                .put, "/api/v1/rooms/\(roomID)/read", ["seq": .integer(seq)], as: reader.credentials
+            ).require(200, "read")
+        }
+        // `ready` and two receipts.
+        let reads = try await socket.events(3).dropFirst()
+        for read in reads {
+            #expect(read.keys == ["eventType", "roomId", "userId", "lastReadSeq", "at"])
+            #expect(read["eventType"] == "read")
+            #expect(read["roomId"] == .string(roomID))
+            #expect(read["userId"] == .integer(reader.userID))
+        }
+        #expect(reads.map { $0["lastReadSeq"]?.int } == [2, 5])
+        #expect(.now - start >= .milliseconds(900))
+        try await socket.close()
+    }
+
+    @Test("In trusted mode those who are no members mark public rooms read; nothing is kept")
+    func openRead() async throws {
+        let stack = try await SharedStack.running(.trusted)
+        let (user, reader) = (try await stack.user(), try await stack.user())
+        let roomID = Unique.name("open")
+        for index in 0..<2 { try await stack.say("\(index)", in: roomID, as: user) }
+        let socket = try await stack.readySocket(roomID, as: user)
+        let answer = try await stack.system.send(
+            .put, "/api/v1/rooms/\(roomID)/read", ["seq": 9], as: reader.credentials)
+        #expect(answer.status == 200)
+        #expect(answer.json["lastReadSeq"] == 2)
+        #expect(try await socket.event(type: "read")["lastReadSeq"] == 2)
+        try await socket.close()
+        #expect(try await stack.system.get("/api/v1/rooms", as: reader.credentials).json["items"] == [])
     }
 
     @Test("Public rooms are found, read and joined by anyone; others do not exist for strangers")

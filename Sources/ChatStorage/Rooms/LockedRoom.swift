@@ -97,14 +97,27 @@ public struct LockedRoom: Sendable {
         SELECT user_id FROM room_members WHERE room_id = $1 AND user_id <> $2
         ORDER BY role = 'admin' DESC, joined_at, user_id LIMIT 1
         """)
+    /// One who comes back has read what was read before.
     private static let insertMember = PostgresStatement(
-        "INSERT INTO room_members (room_id, user_id, role, joined_at) VALUES ($1, $2, $3, clock_timestamp())")
+        """
+        WITH former AS (
+            DELETE FROM former_members WHERE room_id = $1 AND user_id = $2 RETURNING last_read_seq
+        )
+        INSERT INTO room_members (room_id, user_id, role, last_read_seq, joined_at)
+        VALUES ($1, $2, $3, coalesce((SELECT last_read_seq FROM former), 0), clock_timestamp())
+        """)
     private static let deleteMember = PostgresStatement(
-        "DELETE FROM room_members WHERE room_id = $1 AND user_id = $2")
+        """
+        WITH gone AS (DELETE FROM room_members WHERE room_id = $1 AND user_id = $2 RETURNING *)
+        INSERT INTO former_members (room_id, user_id, last_read_seq)
+        SELECT room_id, user_id, last_read_seq FROM gone WHERE last_read_seq > 0
+        """)
     private static let updateRole = PostgresStatement(
         "UPDATE room_members SET role = $3 WHERE room_id = $1 AND user_id = $2")
     private static let updateName = PostgresStatement("UPDATE rooms SET name = $2 WHERE room_id = $1")
-    private static let updateArchived = PostgresStatement("UPDATE rooms SET archived_at = $2 WHERE room_id = $1")
+    /// A pair whose `direct` room is archived can begin a new one: nothing brings an archived room back.
+    private static let updateArchived = PostgresStatement(
+        "UPDATE rooms SET archived_at = $2, direct_key = NULL WHERE room_id = $1")
     private static let updateOwner = PostgresStatement("UPDATE rooms SET owner_id = $2 WHERE room_id = $1")
     private static let advance = PostgresStatement(
         """

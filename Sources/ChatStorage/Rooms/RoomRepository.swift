@@ -29,6 +29,7 @@ public struct RoomRepository: Sendable {
         try await database.query(Self.select, .text(roomID.rawValue)).first.map { try Room($0) }
     }
 
+    /// The pair's room that is not archived.
     public func directRoom(_ pair: DirectPair) async throws -> Room? {
         try await database.query(Self.selectDirect, .text(pair.key)).first.map { try Room($0) }
     }
@@ -78,7 +79,7 @@ public struct RoomRepository: Sendable {
         prefix: String, after last: (name: String, roomID: RoomID)?, limit: Int
     ) async throws -> [Room] {
         try await database.query(
-            Self.searchPublic, .text(prefix.prefixPattern), .text(last?.name ?? ""),
+            Self.searchPublic, .text(prefix), .text(last?.name ?? ""),
             .text(last?.roomID.rawValue ?? ""), .int8(limit)
         ).map { try Room($0) }
     }

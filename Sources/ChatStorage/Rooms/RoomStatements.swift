@@ -28,14 +28,17 @@ extension RoomRepository {
         SELECT \(RoomMember.columns) FROM room_members WHERE room_id = $1 AND user_id > $2
         ORDER BY user_id LIMIT $3
         """)
-    /// First the page, then what is costly, for its rooms only. Each unread count reads at most 1,000 index entries
-    /// after the mark, however long the room's history is.
+    /// First the page, then what is costly, for its rooms only. Each unread count reads at most 1,000 entries of
+    /// `messages_live` that count, however long the room's history is; those of one's own do not, but there are none
+    /// after one's mark (`Migration0002`). Rooms are looked up one by one under any statistics: by them, a user's few
+    /// thousand rooms can seem to be worth a look at all rooms there are.
     static let selectSummaries = PostgresStatement(
         """
         SELECT \(Room.columns), rooms.last_read_seq, unread.count, rooms.active_at, \(Message.columns)
         FROM (
             SELECT rooms.*, room_members.last_read_seq
-            FROM room_members JOIN rooms USING (room_id)
+            FROM room_members
+            CROSS JOIN LATERAL (SELECT * FROM rooms WHERE room_id = room_members.room_id LIMIT 1) AS rooms
             WHERE room_members.user_id = $1
                 AND ($2::timestamptz IS NULL OR (rooms.active_at, rooms.room_id) < ($2, $3::text))
             ORDER BY rooms.active_at DESC, rooms.room_id DESC LIMIT $4
@@ -44,7 +47,7 @@ extension RoomRepository {
             SELECT count(*) FROM (
                 SELECT FROM messages
                 WHERE room_id = rooms.room_id AND seq > rooms.last_read_seq AND sender_id <> $1 AND NOT is_deleted
-                LIMIT 1000
+                ORDER BY seq LIMIT 1000
             ) AS counted
         ) AS unread
         LEFT JOIN LATERAL (
@@ -56,7 +59,8 @@ extension RoomRepository {
     static let searchPublic = PostgresStatement(
         """
         SELECT \(Room.columns) FROM rooms
-        WHERE type = 'public' AND archived_at IS NULL AND lower(name) COLLATE "C" LIKE lower($1)
+        WHERE type = 'public' AND archived_at IS NULL
+            AND \(PrefixSearch.condition(#"lower(name) COLLATE "C""#, prefix: "lower($1)"))
             AND (lower(name) COLLATE "C", room_id) > (lower($2::text) COLLATE "C", $3::text)
         ORDER BY lower(name) COLLATE "C", room_id LIMIT $4
         """)

@@ -8,7 +8,8 @@ public enum ChatSchema {
     private static let lockKey: Int64 = 0x6368_6174
 
     static let migrations = [
-        PostgresMigration(number: 1, name: "initial", sql: initialMigration)
+        PostgresMigration(number: 1, name: "initial", sql: initialMigration),
+        PostgresMigration(number: 2, name: "read marks", sql: readMarksMigration),
     ]
 
     /// Brings the database up to date. Several processes may call this at once.

@@ -37,7 +37,7 @@ public struct UserRepository: Sendable {
     /// Users whose name begins with `prefix`, by name, from the one after `name` on.
     public func users(prefix: String, after name: String?, limit: Int) async throws -> [User] {
         try await database.query(
-            Self.search, .text(prefix.prefixPattern), .text(name ?? ""), .int8(limit)
+            Self.search, .text(prefix), .text(name ?? ""), .int8(limit)
         ).map(Self.user)
     }
 
@@ -67,6 +67,9 @@ public struct UserRepository: Sendable {
     private static let updateDisplayName = PostgresStatement(
         "UPDATE users SET display_name = $2 WHERE user_id = $1 RETURNING \(columns)")
     private static let search = PostgresStatement(
-        "SELECT \(columns) FROM users WHERE username LIKE $1 AND username > $2 ORDER BY username LIMIT $3")
+        """
+        SELECT \(columns) FROM users WHERE \(PrefixSearch.condition("username", prefix: "$1")) AND username > $2
+        ORDER BY username LIMIT $3
+        """)
     private static let selectExisting = PostgresStatement("SELECT user_id FROM users WHERE user_id = ANY ($1)")
 }

@@ -1,5 +1,5 @@
 import ChatEvents
-import ChatStorage
+@testable import ChatStorage
 import CommonUtil
 import PostgresClient
 import Testing
@@ -29,11 +29,12 @@ import Testing
             #expect(rooms[1].unreadCount == 0)
 
             // Deleted messages are not news, nor are events that are no messages.
-            try await store.client.script("UPDATE messages SET is_deleted = true WHERE seq IN (2, 5)")
+            let page = try await store.messages.history(of: .hall, before: nil, after: 0, limit: 10)
+            for message in page.messages where [2, 5].contains(message.seq) { try await store.delete(message) }
             _ = try await store.rooms.withLockedRoom(.hall) { try await $0.rename(to: "x", by: bob) }
             let changed = try #require(try await store.rooms.rooms(of: ann, after: nil, limit: 1).first)
             #expect(changed.unreadCount == 2)
-            #expect(changed.room.lastSeq == 8)
+            #expect(changed.room.lastSeq == 10)
             #expect(changed.lastMessage == last)
 
             _ = try await store.marks.mark(.hall, by: ann, upTo: 6)
@@ -77,6 +78,50 @@ import Testing
                 last = (end.activeAt, end.room.roomID)
             }
             #expect(listed == ["e", "b", "d", "c", "a"])
+        }
+    }
+
+    // MARK: Counting
+
+    @Test func `one who comes back has read what was read before`() async throws {
+        try await withStore { store in
+            try await store.makeRoom()
+            try await withWriter(store.client) { writer in
+                for _ in 1...3 { try await writer.mustStore(draft(by: bob)) }
+                try await writer.mustStore(draft(by: ann))
+                for round in 0..<2 {
+                    _ = try await store.rooms.withLockedRoom(.hall) { try await $0.leave(bob, by: bob) }
+                    try await writer.mustStore(draft(by: ann))
+                    _ = try await store.rooms.withLockedRoom(.hall) { try await $0.join(bob, as: .member, by: bob) }
+                    let room = try #require(try await store.rooms.rooms(of: bob, after: nil, limit: 1).first)
+                    #expect(room.lastReadSeq == 3)
+                    #expect(room.unreadCount == 2 + round)
+                }
+            }
+            #expect(try await store.client.number("SELECT count(*) FROM former_members") == 0)
+            // One who was never here has read nothing.
+            _ = try await store.rooms.withLockedRoom(.hall) { try await $0.join(cid, as: .member, by: ann) }
+            #expect(try await store.rooms.rooms(of: cid, after: nil, limit: 1).first?.unreadCount == 6)
+        }
+    }
+
+    @Test(arguments: [("nothing read", "2, false", 1_000), ("all deleted", "2, true", 0)])
+    func `a count looks at no more than it counts`(name: String, values: String, count: Int) async throws {
+        try await withStore { store in
+            try await store.makeRoom()
+            try await store.client.script(
+                """
+                INSERT INTO messages (room_id, seq, sender_id, is_deleted, type, content, sent_at)
+                SELECT 'hall', seq, \(values), 'text', '{}', now() FROM generate_series(1, 50000) AS seq;
+                UPDATE rooms SET last_seq = 50000
+                """)
+            try await store.client.script("VACUUM ANALYZE messages")
+            let plan = try await store.plan(of: ann)
+            #expect(plan.contains("messages_live"), "\(plan)")
+            #expect(!plan.contains("Seq Scan on messages"), "\(plan)")
+            #expect(try await store.rooms.rooms(of: ann, after: nil, limit: 1).first?.unreadCount == count)
+            // Some pages of an index, of the more than two hundred that it has.
+            #expect(try store.buffers(in: plan) < 60, "\(plan)")
         }
     }
 
@@ -132,5 +177,22 @@ import Testing
             try await store.makeRoom(RoomID(verified: "r3"), .public, name: name + " 3")
             #expect(try await names(store, name, pageSize: 1) == [name, name + " 2", name + " 3"])
         }
+    }
+}
+
+extension Store {
+    /// How PostgreSQL answers for a user's list, with what it read.
+    fileprivate func plan(of userID: UserID) async throws -> String {
+        let statement = PostgresStatement("EXPLAIN (ANALYZE, BUFFERS) \(RoomRepository.selectSummaries.sql)")
+        let rows = try await client.query(
+            statement, .int8(userID.rawValue), .timestamptz(microsecondsSinceEpoch: nil), .text(String?.none),
+            .int8(10))
+        return try rows.map { try $0.decode(column: 0, as: String.self) }.joined(separator: "\n")
+    }
+
+    /// The pages that the whole statement looked at.
+    fileprivate func buffers(in plan: String) throws -> Int {
+        let line = try #require(plan.split(separator: "\n").first { $0.contains("Buffers:") })
+        return line.split { !$0.isNumber }.compactMap { Int($0) }.reduce(0, +)
     }
 }
