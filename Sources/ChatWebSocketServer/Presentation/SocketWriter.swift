@@ -8,6 +8,8 @@ import NIOCore
 /// does not take goes NIO's way, and while something waits there all that follows does too, which keeps the order.
 struct SocketWriter {
     private let context: ChannelHandlerContext
+    /// Kept, since the context looks it up anew each time.
+    private let channel: any Channel
     /// NIO's descriptor, which is open as long as the channel is active; `nil` where bytes must not pass the pipeline by.
     private let descriptor: CInt?
     /// Whether something may wait in NIO's queue; at first perhaps the answer to the handshake.
@@ -17,14 +19,15 @@ struct SocketWriter {
 
     init(context: ChannelHandlerContext) {
         self.context = context
+        channel = context.channel
         descriptor = try? context.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: CInt.self) { $0 }
     }
 
     /// Whether less is queued than may be.
-    var isWritable: Bool { !mayBeQueued || context.channel.isWritable }
+    var isWritable: Bool { !mayBeQueued || channel.isWritable }
 
     var queuedBytes: Int {
-        mayBeQueued ? (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0 : 0
+        mayBeQueued ? (try? channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0 : 0
     }
 
     /// Queues bytes until ``flush()``, to be sent with those that follow by one system call.
@@ -48,7 +51,7 @@ struct SocketWriter {
 
     /// - Returns: how many bytes the kernel took. A socket that failed takes none; NIO finds out why.
     private func offer(_ bytes: ByteBuffer) -> Int {
-        guard let descriptor, context.channel.isActive else { return 0 }
+        guard let descriptor, channel.isActive else { return 0 }
         let taken = bytes.withUnsafeReadableBytes {
             Glibc.send(descriptor, $0.baseAddress, $0.count, CInt(MSG_DONTWAIT) | CInt(MSG_NOSIGNAL))
         }
