@@ -40,7 +40,7 @@ extension Fault {
     static let all = redisFaults + postgresFaults + serverFaults + clientFaults
 
     /// Those of these names.
-    /// - Throws: `LocalStackError` for a name that none has.
+    /// - Throws: ``UnknownFault`` for a name that none has.
     static func named(_ names: [String]) throws -> [Fault] {
         try names.map { name in
             guard let fault = all.first(where: { $0.name == name }) else {

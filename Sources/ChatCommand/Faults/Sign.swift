@@ -29,6 +29,7 @@ struct Sign: Sendable {
     }
     static let publishFailures = Sign("publications failed") { $0.publishFailures }
     static let eventsFromLog = Sign("events read from the log") { $0.eventsFromLog }
+    static let postgresReconnects = Sign("connections to PostgreSQL made anew") { $0.postgresReconnects }
     static let postsRefused = Sign("posts refused") { $0.clients.refused }
     static let postsUnanswered = Sign("posts unanswered") { $0.clients.unanswered }
     static let postsRetried = Sign("retried") { $0.clients.retries }
@@ -54,5 +55,7 @@ struct FaultEvidence: Sendable {
     var publishFailures = 0
     /// `chat_events_received_total{from="log"}` of the WebSocket servers that run at the end.
     var eventsFromLog = 0
+    /// `chat_postgres_reconnects_total` of the servers that run at the end.
+    var postgresReconnects = 0
     var notes: [String: Int] = [:]
 }

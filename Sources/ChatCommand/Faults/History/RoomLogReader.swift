@@ -44,7 +44,8 @@ struct RoomLogReader: Sendable {
             let response = try await HTTPClient.shared.execute(request, timeout: .seconds(30))
             let body = Data((try await response.body.collect(upTo: 16 * 1024 * 1024)).readableBytesView)
             guard response.status == .ok else {
-                throw LocalStackError("\(request.url): \(response.status.code) \(String(decoding: body, as: UTF8.self))")
+                throw LocalStackError(
+                    "\(request.url): \(response.status.code) \(String(decoding: body, as: UTF8.self))")
             }
             let page = try JSONDecoder().decode(Page.self, from: body)
             log += page.items.map(entry)

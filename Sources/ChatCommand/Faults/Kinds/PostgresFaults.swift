@@ -4,12 +4,12 @@ import ChatLocalStack
 extension Fault {
     static let postgresFaults = [
         Fault(
-            name: "postgres-killed", summary: "PostgreSQL is killed under load and started again 2 s later",
+            name: "postgres-killed", summary: "PostgreSQL is killed under load and started again 5 s later",
             bounds: .init(delay: .outage(plus: .seconds(3))),
-            signs: [.postsTroubled.required, .postsRetried], isInShortForm: true,
+            signs: [.postgresReconnects.required, .postsTroubled, .postsRetried], isInShortForm: true,
             inflict: { stage in
                 try await stage.processes.postgres.kill()
-                try await stage.last(.seconds(2))
+                try await stage.last(.seconds(5))
             }, heal: { try await $0.processes.postgres.start() }),
         Fault(
             name: "postgres-paused", summary: "PostgreSQL is frozen (SIGSTOP) for 8 s",

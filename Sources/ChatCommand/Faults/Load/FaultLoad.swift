@@ -16,7 +16,8 @@ final class FaultLoad: Sendable {
         let rooms = (1...max(1, shape.rooms)).map { "\(name)-\($0)" }
         self.rooms = rooms
         board = .makeBoxSendingValue(
-            LoadBoard(messagePorts: stack.messageServers.map(\.port), webSocketPorts: stack.webSocketServers.map(\.port)),
+            LoadBoard(
+                messagePorts: stack.messageServers.map(\.port), webSocketPorts: stack.webSocketServers.map(\.port)),
             eventLoop: eventLoop)
     }
 

@@ -23,7 +23,8 @@ struct FaultTable {
     private static func cells(_ row: FaultRow) -> [String] {
         [
             row.fault, "\(row.messages)", "\(row.sessions)", "\(row.acknowledged)", "\(row.lost)", "\(row.doubled)",
-            "\(row.reordered)", seconds(row.longestDelaySeconds), row.delayBoundSeconds.map { "≤ \(seconds($0))" } ?? "–",
+            "\(row.reordered)", seconds(row.longestDelaySeconds),
+            row.delayBoundSeconds.map { "≤ \(seconds($0))" } ?? "–",
             (row.proof + row.measures).joined(separator: ", "),
             row.isClean ? "ok" : "FAILED: " + row.problems.joined(separator: "; "),
         ]

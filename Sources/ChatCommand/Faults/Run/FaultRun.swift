@@ -67,6 +67,8 @@ struct FaultRun: Sendable {
                 "chat_events_publish_failures_total", of: stack.processes.messageServers),
             eventsFromLog: await stack.total(
                 "chat_events_received_total", labelled: #"from="log""#, of: stack.processes.webSocketServers),
+            postgresReconnects: await stack.total(
+                "chat_postgres_reconnects_total", of: stack.processes.messageServers + stack.processes.webSocketServers),
             notes: stage.notes)
     }
 }

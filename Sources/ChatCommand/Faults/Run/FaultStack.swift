@@ -58,16 +58,13 @@ final class FaultStack: Sendable {
     }
 
     private func stop() async throws {
-        // A paused engine could not stop.
+        // A frozen engine could not stop.
         await processes.postgres.resume()
         await processes.redis.resume()
-        defer {
-            Task { [self] in
-                for proxy in proxies { try? await proxy.stop() }
-            }
-        }
-        for proxy in proxies { try? await proxy.set(.pass) }
-        try await processes.stop()
+        try await setAllLinks(.pass)
+        let stopped = await Task { try await processes.stop() }.result
+        for proxy in proxies { try await proxy.stop() }
+        try stopped.get()
     }
 
     private var proxies: [FaultProxy] {

@@ -22,7 +22,8 @@ struct SelfProof: Sendable {
     let stack: FaultStack
     let eventLoop: any EventLoop
 
-    private static let calm = Fault(name: "calm", summary: "Nothing goes wrong", shape: .small, signs: [], inflict: { _ in })
+    private static let calm = Fault(
+        name: "calm", summary: "Nothing goes wrong", shape: .small, signs: [], inflict: { _ in })
 
     func run() async throws -> [Finding] {
         // Without a mistake nothing may be reported, or what is reported with one says nothing.
@@ -36,7 +37,8 @@ struct SelfProof: Sendable {
             var history = calm.history
             let isDone = tampering.apply(to: &history)
             let row = FaultRow(
-                fault: Self.calm, history: history, evidence: FaultEvidence(), measures: [], outage: .zero, problems: [])
+                fault: Self.calm, history: history, evidence: FaultEvidence(), measures: [], outage: .zero, problems: []
+            )
             return Finding(
                 mistake: tampering.summary, expected: tampering.flaw.rawValue,
                 found: isDone ? HistoryCheck(history).count(tampering.flaw) : 0, problems: row.problems)
