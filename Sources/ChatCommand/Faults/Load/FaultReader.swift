@@ -6,7 +6,7 @@ import NIOCore
 final class FaultReader {
     private static let joinTime = TimeAmount.seconds(10)
     /// What a server may close a well-behaved socket with.
-    private static let expectedCodes: Set<UInt16> = [1000, 1001, 1011, 1012, 1013]
+    private static let expectedCodes: Set<UInt16> = [1000, 1001, 1012, 1013]
 
     let room: String
     private let number: Int
@@ -134,9 +134,13 @@ final class FaultReader {
         self.connection += 1
         channel?.close(promise: nil)
         channel = nil
-        isJoined = false
         guard !board.isOver else { return }
-        board.evidence.closes[code.map(String.init) ?? "none", default: 0] += 1
+        if isJoined || code != nil {
+            board.evidence.closes[code.map(String.init) ?? "none", default: 0] += 1
+        } else {
+            board.evidence.unreached += 1
+        }
+        isJoined = false
         if let code, !Self.expectedCodes.contains(code) {
             board.evidence.oddities["a socket closed with \(code)", default: 0] += 1
         }

@@ -78,6 +78,8 @@ struct ClientEvidence: Sendable, Codable, Equatable {
     var retries = 0
     /// Sockets that ended, by close code, or "none".
     var closes: [String: Int] = [:]
+    /// Attempts to connect that came to nothing.
+    var unreached = 0
     /// Sockets that took up again where the last one ended.
     var resumes = 0
     /// Events that such a socket got of what was there before it came.

@@ -65,5 +65,15 @@ extension FaultRow {
         }
     }
 
+    /// A run that came to no judgement.
+    init(fault: Fault, failure: String) {
+        self.init(
+            fault: fault.name, messages: 0, sessions: 0, acknowledged: 0, lost: 0, doubled: 0, reordered: 0,
+            longestDelaySeconds: 0, outageSeconds: 0, proof: [], measures: [],
+            // One line of the table.
+            problems: ["not run to its end: \(failure.split(separator: "\n").first ?? "")"], examples: [failure],
+            closes: [:])
+    }
+
     private static func rounded(_ seconds: Double) -> Double { (seconds * 1000).rounded() / 1000 }
 }

@@ -71,6 +71,13 @@ final class FaultStack: Sendable {
         [redisOfMessageServers, redisOfWebSocketServers, postgresOfWebSocketServers]
     }
 
+    /// What the servers logged last, for whoever wants to know why.
+    func sayLastLogLines() {
+        for server in [processes.systemServer] + processes.messageServers + processes.webSocketServers {
+            for line in server.logTail(5) { Terminal.say("    [\(server.kind.logName) \(server.port)] \(line)") }
+        }
+    }
+
     func setAllLinks(_ mode: FaultProxy.Mode) async throws {
         for proxy in proxies { try await proxy.set(mode) }
     }
