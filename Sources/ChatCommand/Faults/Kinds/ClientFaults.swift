@@ -41,7 +41,7 @@ extension Fault {
             stage.mark(stallBegins)
             let count = try await stage.load.acknowledged
             var peak = before
-            let bytes = 20_000_000
+            let bytes = 20 << 20
             for part in 1...20 {
                 let due = count + bytes / stage.load.shape.filler * part / 20
                 _ = try await stage.load.waitForAcknowledged(due, within: .seconds(15))
