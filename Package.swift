@@ -109,7 +109,7 @@ let package = Package(
         library(
             "ChatEventBus",
             [
-                "ChatEvents", "CommonUtil", "RedisClient", lifecycle, logging, metrics, nioCore,
+                "ChatEvents", "CommonUtil", "RedisClient", deque, lifecycle, logging, metrics, nioConcurrency, nioCore,
             ]),
         library(
             "ChatStorage",
@@ -179,7 +179,8 @@ let package = Package(
             ["ChatEvents", "ChatLocalStack", "ChatTestSupport", "CommonUtil", "PostgresClient", lifecycle, logging]),
         tests(
             of: "ChatSystemServer", ["ChatEvents", "ChatLocalStack", "ChatStorage", "ChatTestSupport", "CommonUtil"]),
-        tests(of: "ChatMessageServer", ["ChatEvents", "ChatStorage", "ChatTestSupport", "CommonUtil"]),
+        tests(
+            of: "ChatMessageServer", ["ChatEvents", "ChatLocalStack", "ChatStorage", "ChatTestSupport", "CommonUtil"]),
         tests(of: "ChatWebSocketServer", ["ChatEvents", "ChatLocalStack", "ChatTestSupport", "CommonUtil", nioCore]),
         tests(of: "ChatLocalStack", [nioCore, nioPosix]),
         tests(of: "ChatCommand", ["ChatLocalStack", "CommonUtil", nioCore]),

@@ -1,5 +1,7 @@
 import ChatEvents
+import CommonUtil
 import Logging
+import NIOConcurrencyHelpers
 import NIOCore
 import RedisClient
 import ServiceLifecycle
@@ -16,33 +18,103 @@ public struct ReceivedEvent: Sendable {
     }
 }
 
-/// Hears every event that is published for a room or a user.
+/// Hears every event that is published for a room or a user, and knows whether it does.
+///
+/// A subscription can look healthy and deliver nothing. So this server publishes to itself, through Redis, once a
+/// second; if that stays away the subscription is made anew, and until it delivers it counts as deaf.
 public final class EventSubscriber: Service {
     private let subscription: RedisSubscription
+    private let timing: CanaryWatch.Timing
+    private let canary: Canary
+    private let watch: NIOLockedValueBox<CanaryWatch>
+    private let onHearingChange: @Sendable (Bool) -> Void
+    private let eventLoop: any EventLoop
+    private let logger: Logger
 
     /// - Parameters:
+    ///   - redis: what this server publishes to itself with; run by the caller.
     ///   - eventLoop: where the connection lives and the closures are called.
     ///   - onEvents: told all events of one read, in the order in which Redis sent them.
-    ///   - onStateChange: whether events are being heard from now on.
-    public init(
-        configuration: RedisConfiguration, eventLoop: any EventLoop, logger: Logger,
+    ///   - onHearingChange: whether events are being heard from now on.
+    public convenience init(
+        configuration: RedisConfiguration, redis: RedisClient, eventLoop: any EventLoop, logger: Logger,
         onEvents: @escaping @Sendable ([ReceivedEvent]) -> Void,
-        onStateChange: @escaping @Sendable (_ isSubscribed: Bool) -> Void
+        onHearingChange: @escaping @Sendable (_ isHearing: Bool) -> Void
     ) {
+        self.init(
+            configuration: configuration, redis: redis, eventLoop: eventLoop, timing: CanaryWatch.Timing(),
+            logger: logger, onEvents: onEvents, onHearingChange: onHearingChange)
+    }
+
+    init(
+        configuration: RedisConfiguration, redis: RedisClient, eventLoop: any EventLoop, timing: CanaryWatch.Timing,
+        logger: Logger,
+        onEvents: @escaping @Sendable ([ReceivedEvent]) -> Void,
+        onHearingChange: @escaping @Sendable (_ isHearing: Bool) -> Void
+    ) {
+        self.timing = timing
+        self.eventLoop = eventLoop
+        self.logger = logger
+        self.onHearingChange = onHearingChange
+        let canary = Canary(channel: CanaryChannel(serverID: RoomID.random().rawValue), redis: redis)
+        self.canary = canary
+        let watch = NIOLockedValueBox(CanaryWatch(timing: timing, now: .now))
+        self.watch = watch
         subscription = RedisSubscription(
             configuration: configuration, eventLoop: eventLoop, logger: logger,
             onMessages: { messages in
-                onEvents(
-                    messages.compactMap { message in
-                        EventChannel(name: message.channel).map { ReceivedEvent(channel: $0, json: message.payload) }
-                    })
+                let events = messages.compactMap { message in
+                    EventChannel(name: message.channel).map { ReceivedEvent(channel: $0, json: message.payload) }
+                }
+                let isOwnHeard = messages.contains { $0.channel == canary.channel.name }
+                if isOwnHeard, watch.withLockedValue({ $0.heard(now: .now) }) { onHearingChange(true) }
+                if !events.isEmpty { onEvents(events) }
             },
-            onStateChange: { onStateChange($0 == .subscribed) })
+            onStateChange: { state in
+                let isSubscribed = state == .subscribed
+                let hasEnded = watch.withLockedValue {
+                    $0.subscriptionChanged(isSubscribed: isSubscribed, now: .now)
+                }
+                if hasEnded { onHearingChange(false) }
+                if isSubscribed { canary.sing() }
+            })
+    }
+
+    /// Why nothing is heard, in a few words; `nil` while events are.
+    public var deafness: String? {
+        watch.withLockedValue { watch in
+            watch.isHearing ? nil : "nothing heard for \(watch.silence(now: .now).components.seconds) s"
+        }
     }
 
     public func run() async throws {
         await rememberPatterns()
-        try await subscription.run()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await self.subscription.run() }
+            group.addTask { try? await cancelWhenGracefulShutdown { try await self.keepWatch() } }
+            // The subscription ends when it is told to; whatever ends first, the other has no more to do.
+            try await group.next()
+            group.cancelAll()
+        }
+    }
+
+    private func keepWatch() async throws {
+        while true {
+            // What hears nothing is asked more often, so that it is believed again soon.
+            try await Task.sleep(for: deafness == nil ? timing.interval : timing.interval / 5)
+            canary.sing()
+            for action in watch.withLockedValue({ $0.look(now: .now) }) {
+                switch action {
+                case .deaf:
+                    logger.warning("the Redis subscription is open and delivers nothing")
+                    // What it is by then: it may hear again before this is run.
+                    eventLoop.execute { [watch, onHearingChange] in
+                        onHearingChange(watch.withLockedValue { $0.isHearing })
+                    }
+                case .rebuild: subscription.rebuild(reason: "nothing was delivered")
+                }
+            }
+        }
     }
 
     /// The patterns must be wanted before there is a connection, which else counts as subscribed without them. Names
@@ -51,5 +123,16 @@ public final class EventSubscriber: Service {
         let remembering = Task { try await subscription.psubscribe(patterns: EventChannel.patterns) }
         remembering.cancel()
         _ = await remembering.result
+    }
+}
+
+/// A server's message to itself.
+private struct Canary: Sendable {
+    let channel: CanaryChannel
+    let redis: RedisClient
+
+    /// Publishes once, not waited for: Redis answers within its own deadline, or the message has stayed away.
+    func sing() {
+        Task { [name = channel.name] in _ = try? await redis.publish(ByteBuffer(string: "{}"), to: name) }
     }
 }

@@ -11,7 +11,7 @@ import RedisClient
 func buildMessageServer(_ environment: ServerEnvironment) async throws -> ServerParts {
     let configuration = environment.configuration
     let logger = environment.logger
-    _ = try configuration.value(Settings.limitPosts)
+    let posts = RateLimiter<UserID>(.posts, rate: try configuration.value(Settings.limitPosts))
     let postgres = try PostgresClient.chat(configuration, name: environment.name, logger: logger)
     let redis = RedisClient(
         configuration: try .chat(configuration, name: environment.name),
@@ -27,11 +27,12 @@ func buildMessageServer(_ environment: ServerEnvironment) async throws -> Server
     let rooms = RoomRepository(database)
     let messages = MessageService(
         writer: writer, messages: MessageRepository(database), log: EventLog(database), rooms: rooms,
-        reader: RoomReader(rooms: rooms, authMode: environment.authMode), authMode: environment.authMode)
+        reader: RoomReader(rooms: rooms, authMode: environment.authMode), publisher: publisher,
+        authMode: environment.authMode)
 
     let isTokenMode = environment.authMode == .token
     var routes = Routes(authenticator: Authenticator(mode: environment.authMode, verifier: isTokenMode ? tokens : nil))
-    MessageRoutes.add(to: &routes, messages)
+    MessageRoutes.add(to: &routes, messages, limit: posts)
 
     let health = HealthRegistry()
     health.register(postgres)

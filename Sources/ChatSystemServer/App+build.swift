@@ -12,6 +12,7 @@ func buildSystemServer(_ environment: ServerEnvironment) async throws -> ServerP
     let configuration = environment.configuration
     let logger = environment.logger
     let settings = try SystemSettings(configuration)
+    let limits = try AccountLimits(environment)
     let postgres = try PostgresClient.chat(configuration, name: environment.name, logger: logger)
     let redis = RedisClient(
         configuration: try .chat(configuration, name: environment.name),
@@ -21,28 +22,32 @@ func buildSystemServer(_ environment: ServerEnvironment) async throws -> ServerP
     let tokens = TokenVerifier(keys: signer.keySource)
     let passwords = PasswordHasher(cost: settings.passwordCost)
     let publisher = EventPublisher(redis: redis, logger: logger)
+    let receipts = ReadReceiptPublisher(publisher)
 
     let database = ChatDatabase(postgres)
     let users = UserRepository(database)
     let accounts = AccountService(
         users: users, refreshTokens: RefreshTokenRepository(database), passwords: passwords, signer: signer,
         refreshTokenSeconds: settings.refreshTokenSeconds)
+    let roomRepository = RoomRepository(database)
     let rooms = RoomService(
-        rooms: RoomRepository(database), users: users, publisher: publisher, authMode: environment.authMode)
+        rooms: roomRepository, users: users,
+        readMarks: ReadMarks(rooms: roomRepository, authMode: environment.authMode), publisher: publisher,
+        receipts: receipts, authMode: environment.authMode)
 
     var routes = Routes(authenticator: Authenticator(mode: environment.authMode, verifier: tokens))
-    AccountRoutes.add(to: &routes, accounts)
+    AccountRoutes.add(to: &routes, accounts, limits)
     RoomRoutes.add(to: &routes, rooms, MemberService(rooms: rooms))
     let health = HealthRegistry()
     health.register(postgres)
     health.register(redis)
     health.register(tokens)
     return ServerParts(
-        routes: routes, health: health, services: [postgres, redis, publisher, passwords],
+        routes: routes, health: health, services: [postgres, redis, publisher, receipts, passwords],
         beforeServing: [{ try await ChatSchema.migrateWhenReachable(postgres, logger: logger) }])
 }
 
-/// The variables that only this server reads. Some take effect in releases to come; all are checked.
+/// The variables that only this server reads.
 private struct SystemSettings {
     let signingKeyFile: String
     let accessTokenSeconds: Int
@@ -55,8 +60,5 @@ private struct SystemSettings {
         accessTokenSeconds = try configuration.value(Settings.accessTokenSeconds)
         refreshTokenSeconds = try configuration.value(Settings.refreshTokenSeconds)
         passwordCost = try configuration.value(Settings.passwordCost)
-        _ = try configuration.value(Settings.limitLoginsPerAccount)
-        _ = try configuration.value(Settings.limitLoginsPerAddress)
-        _ = try configuration.value(Settings.limitRegistrations)
     }
 }

@@ -19,39 +19,52 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
     let redisConfiguration = try RedisConfiguration.chat(configuration, name: environment.name)
     let keys = RemoteKeys(url: try configuration.value(Settings.jwksURL), logger: logger)
     let tokens = TokenVerifier(keys: keys)
+    let redis = RedisClient(
+        configuration: redisConfiguration, eventLoop: environment.eventLoopGroup.next(), logger: logger)
+    let publisher = EventPublisher(redis: redis, logger: logger)
+    let receipts = ReadReceiptPublisher(publisher)
 
     let database = ChatDatabase(postgres)
-    let stored = StoredRooms(rooms: RoomRepository(database), log: EventLog(database))
+    let rooms = RoomRepository(database)
+    let stored = StoredRooms(
+        rooms: rooms, log: EventLog(database), readMarks: ReadMarks(rooms: rooms, authMode: environment.authMode))
     let metrics = DeliveryMetrics()
     let eventLoops = environment.eventLoopGroup.makeIterator().map { $0 }
     let feedLoop = environment.eventLoopGroup.next()
     let sessions = try await ChatRoomSessionManager(
         eventLoops: eventLoops, log: stored, metrics: metrics, logger: logger)
     let broadcast = try await WebSocketBroadcastService(
-        eventLoop: feedLoop, sessions: sessions, log: stored, metrics: metrics, logger: logger)
+        eventLoop: feedLoop, sessions: sessions, log: stored, publisher: publisher, metrics: metrics, logger: logger)
     let subscriber = RedisMessageSubscriber(
-        configuration: redisConfiguration, eventLoop: feedLoop, broadcast: broadcast, logger: logger)
+        configuration: redisConfiguration, redis: redis, eventLoop: feedLoop, broadcast: broadcast, logger: logger)
     let health = HealthRegistry()
     let openSockets = OpenSockets()
     let drain = DrainService(
         sessions: sessions, openSockets: openSockets, longest: .seconds(settings.drainSeconds))
     let services = WebSocketServices(
         admission: AdmissionService(
-            authMode: environment.authMode, tokens: tokens, directory: stored, broadcast: broadcast),
+            authMode: environment.authMode, tokens: tokens, directory: stored, limits: SocketLimits(settings.sockets),
+            broadcast: broadcast),
+        commands: SessionCommands(
+            authMode: environment.authMode, tokens: tokens, directory: stored, broadcast: broadcast,
+            receipts: receipts),
         sessions: sessions, metrics: metrics, allowedOrigins: environment.allowedOrigins,
-        authMode: environment.authMode, openSockets: openSockets, isDraining: { health.isDraining }, logger: logger)
+        trustedProxies: environment.trustedProxies, authMode: environment.authMode,
+        frameLimit: FrameLimit(rate: settings.frames), openSockets: openSockets,
+        isDraining: { health.isDraining }, logger: logger)
 
     var routes = Routes()
     WebSocketRoutes.add(to: &routes, allowedOrigins: environment.allowedOrigins)
     let isTokenMode = environment.authMode == .token
     health.register(postgres)
+    health.register(redis)
     health.register("redis_subscription", severity: .degraded) {
-        subscriber.isHearing ? .ok : .failing("not subscribed")
+        subscriber.deafness.map { .failing($0) } ?? .ok
     }
     if isTokenMode { health.register(tokens) }
     return ServerParts(
         routes: routes, health: health,
-        services: [postgres, subscriber, broadcast] + (isTokenMode ? [keys] : []),
+        services: [postgres, redis, publisher, receipts, subscriber, broadcast] + (isTokenMode ? [keys] : []),
         beforeServing: [{ try await ChatSchema.migrateWhenReachable(postgres, logger: logger) }],
         beforeStopping: [{ await drain.run() }],
         httpServer: HTTPServerBuilder { WebSocketUpgradeChannel(responder: $0, services: services) },
@@ -61,13 +74,16 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
 /// The variables that only this server reads. Some take effect in releases to come; all are checked.
 private struct WebSocketSettings {
     let drainSeconds: Int
+    let frames: Rate
+    let sockets: SocketLimits.Bounds
 
     init(_ configuration: ConfigurationSource) throws(ConfigurationError) {
         drainSeconds = try configuration.value(Settings.drainSeconds)
-        _ = try configuration.value(Settings.limitFrames)
-        _ = try configuration.value(Settings.limitSocketsPerUser)
-        _ = try configuration.value(Settings.limitSocketsPerAddress)
-        _ = try configuration.value(Settings.limitSockets)
+        frames = try configuration.value(Settings.limitFrames)
+        sockets = SocketLimits.Bounds(
+            total: try configuration.value(Settings.limitSockets),
+            perUser: try configuration.value(Settings.limitSocketsPerUser),
+            perAddress: try configuration.value(Settings.limitSocketsPerAddress))
         let mode = try configuration.value(Settings.redisSubscribe)
         guard mode == .pattern else {
             throw ConfigurationError(

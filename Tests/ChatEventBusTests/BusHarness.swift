@@ -53,13 +53,31 @@ enum BusHarness {
         _ configuration: RedisConfiguration, _ body: (Heard) async throws -> Result
     ) async throws -> Result {
         let heard = Heard()
+        return try await withSubscriber(
+            configuration, onEvents: { heard.take($0) }, onHearingChange: { heard.states.append($0) }
+        ) { try await body(heard) }
+    }
+
+    static func withSubscriber<Result: Sendable>(
+        _ configuration: RedisConfiguration, onEvents: @escaping @Sendable ([ReceivedEvent]) -> Void,
+        onHearingChange: @escaping @Sendable (Bool) -> Void, _ body: () async throws -> Result
+    ) async throws -> Result {
+        let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+        // As servers have it: what the subscription is proved with waits for no connection.
+        var proving = configuration
+        proving.connectionWait = .zero
+        let redis = RedisClient(configuration: proving, eventLoop: eventLoop, logger: quiet)
         let subscriber = EventSubscriber(
-            configuration: configuration, eventLoop: MultiThreadedEventLoopGroup.singleton.next(), logger: quiet,
-            onEvents: { heard.take($0) }, onStateChange: { heard.states.append($0) })
+            configuration: configuration, redis: redis, eventLoop: eventLoop, logger: quiet, onEvents: onEvents,
+            onHearingChange: onHearingChange)
         return try await whileRunning {
-            try await subscriber.run()
+            try await redis.run()
         } _: {
-            try await body(heard)
+            try await whileRunning {
+                try await subscriber.run()
+            } _: {
+                try await body()
+            }
         }
     }
 }

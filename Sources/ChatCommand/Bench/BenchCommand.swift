@@ -5,5 +5,5 @@ struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
         abstract: "Measures a private stack of release servers, durable as in production.",
-        subcommands: [PostBenchCommand.self, FanoutBenchCommand.self])
+        subcommands: [FanoutBenchCommand.self, EndToEndBenchCommand.self, PostBenchCommand.self])
 }

@@ -12,6 +12,8 @@ final class FanoutBoard {
     var posters: [ChatHTTPClient] = []
     var latency = LatencyHistogram()
     var duplicates = 0
+    /// Of the last event that was delivered, with its header.
+    var frameBytes = 0
     var errors: [String: Int] = [:]
     /// Posts that have not been answered yet.
     var unanswered = 0
@@ -54,7 +56,7 @@ final class FanoutSocket {
 
     func handle(_ event: ChatWebSocketClient.Event) {
         switch event {
-        case .text(let text): take(FrameFields(text))
+        case .text(let text): take(FrameFields(text), bytes: text.readableBytes)
         case .closed(let code):
             let reason = "socket closed with \(code.map(String.init) ?? "no code")"
             ready.fail(ChatWebSocketClient.Refused(description: reason))
@@ -63,7 +65,7 @@ final class FanoutSocket {
         }
     }
 
-    private func take(_ fields: FrameFields) {
+    private func take(_ fields: FrameFields, bytes: Int) {
         guard let seq = fields.seq else { return }
         // The first frame is `ready`, with the room's head.
         guard let cursor else {
@@ -78,6 +80,7 @@ final class FanoutSocket {
         if seq > cursor + 1 { board.note(error: "gap in what a socket got") }
         self.cursor = seq
         board.rooms[room].delivered += 1
+        board.frameBytes = bytes + (bytes > 125 ? 4 : 2)
         if let sent = fields.sentNanos, sent > 0 {
             let now = NIODeadline.now().uptimeNanoseconds
             board.latency.record(nanoseconds: now > sent ? now - sent : 0)

@@ -37,6 +37,11 @@ final class FanoutLoad: Sendable {
         }
     }
 
+    /// What went wrong so far.
+    var errors: [String: Int] {
+        get async throws { try await eventLoop.submit { [board] in board.value.errors }.get() }
+    }
+
     private func connectOne(port: Int, room: Int) async throws {
         let ready = eventLoop.makePromise(of: Void.self)
         let board = board
@@ -50,6 +55,26 @@ final class FanoutLoad: Sendable {
             throw error
         }.get()
         try await ready.futureResult.get()
+    }
+
+    /// Posts so many messages at once and the next ones when every socket has those, for so long.
+    /// - Returns: how many events were delivered, and their size as frames in bytes.
+    func postInTurns(port: Int, inFlight: Int, for time: TimeAmount) async throws -> (deliveries: Int, bytes: Int) {
+        let board = board
+        let missing = try await eventLoop.submit { max(0, inFlight - board.value.posters.count) }.get()
+        for _ in 0..<missing {
+            _ = try await ChatHTTPClient.connect(port: port, on: eventLoop) { board.value.posters.append($0) }.get()
+        }
+        let before = try await eventLoop.submit { board.value.outcome.delivered }.get()
+        let (rooms, eventLoop) = (rooms, eventLoop)
+        let done = eventLoop.makePromise(of: Void.self)
+        eventLoop.execute {
+            FanoutTurns(rooms: rooms, inFlight: inFlight, end: .now() + time, board: board.value, done: done).run()
+        }
+        try await done.futureResult.get()
+        return try await eventLoop.submit {
+            (board.value.outcome.delivered - before, board.value.frameBytes)
+        }.get()
     }
 
     /// Posts at a fixed rate, whatever the answers do, and waits until all sockets have all of it, at most 15 s.

@@ -3,8 +3,7 @@ import CommonUtil
 /// The little that delivery needs to know of an event's JSON, found without decoding the rest.
 ///
 /// An event passes through a WebSocket server as the bytes that were published. This one pass checks that they are
-/// one JSON object in valid UTF-8, and picks up `seq`, `eventType`, `userId` and `sentAt` where they stand at its top
-/// level.
+/// one JSON object in valid UTF-8, and picks up the few members named here where they stand at its top level.
 public struct EventEnvelope: Equatable, Sendable {
     /// Largest event that is passed on, in bytes.
     public static let maximumSize = 65_536
@@ -12,7 +11,9 @@ public struct EventEnvelope: Equatable, Sendable {
     public let seq: Seq?
     /// `nil` for none or for a type that is not ours; such an event is passed on as it is.
     public let type: EventType?
+    public let roomID: String?
     public let userID: UserID?
+    public let messageID: MessageID?
     public let sentAt: Timestamp?
 
     /// - Returns: `nil` where the bytes are no JSON object, no UTF-8, or larger than ``maximumSize``.
@@ -21,7 +22,9 @@ public struct EventEnvelope: Equatable, Sendable {
         var scanner = JSONScanner(json)
         var seq: Seq?
         var type: EventType?
+        var roomID: String?
         var userID: UserID?
+        var messageID: MessageID?
         var sentAt: Timestamp?
         let isObject = scanner.object { key, value in
             switch key.count {
@@ -29,10 +32,14 @@ public struct EventEnvelope: Equatable, Sendable {
                 seq = Self.integer(value)
             case EventKey.userID.utf8.count where key.elementsEqual(EventKey.userID.utf8):
                 userID = Self.integer(value).map(UserID.init(_:))
+            case EventKey.roomID.utf8.count where key.elementsEqual(EventKey.roomID.utf8):
+                roomID = Self.text(value)
+            case EventKey.messageID.utf8.count where key.elementsEqual(EventKey.messageID.utf8):
+                messageID = Self.integer(value).map(MessageID.init(_:))
             case EventKey.eventType.utf8.count where key.elementsEqual(EventKey.eventType.utf8):
-                type = EventType(rawValue: String(decoding: value.dropFirst().dropLast(), as: UTF8.self))
+                type = EventType(rawValue: Self.text(value))
             case EventKey.sentAt.utf8.count where key.elementsEqual(EventKey.sentAt.utf8):
-                sentAt = Timestamp(text: String(decoding: value.dropFirst().dropLast(), as: UTF8.self))
+                sentAt = Timestamp(text: Self.text(value))
             default:
                 break
             }
@@ -40,13 +47,20 @@ public struct EventEnvelope: Equatable, Sendable {
         guard isObject, scanner.isAtEnd else { return nil }
         self.seq = seq
         self.type = type
+        self.roomID = roomID
         self.userID = userID
+        self.messageID = messageID
         self.sentAt = sentAt
     }
 
     public init?(_ json: [UInt8]) {
         guard let envelope = json.withUnsafeBytes({ EventEnvelope($0) }) else { return nil }
         self = envelope
+    }
+
+    /// What stands between a string's quotes; the words that matter here need no escapes.
+    private static func text(_ value: Slice<UnsafeRawBufferPointer>) -> String {
+        String(decoding: value.dropFirst().dropLast(), as: UTF8.self)
     }
 
     private static func integer(_ text: Slice<UnsafeRawBufferPointer>) -> Int64? {

@@ -6,13 +6,41 @@ import Hummingbird
 
 /// The message server's part of the REST interface.
 enum MessageRoutes {
-    static func add(to routes: inout Routes, _ messages: MessageService) {
+    /// - Parameter limit: on what a user posts, edits and deletes, together.
+    static func add(to routes: inout Routes, _ messages: MessageService, limit: RateLimiter<UserID>) {
+        addChanges(to: &routes, messages, limit)
+        addReading(to: &routes, messages)
+    }
+
+    private static func addChanges(
+        to routes: inout Routes, _ messages: MessageService, _ limit: RateLimiter<UserID>
+    ) {
         routes.post("/api/v1/messages", authenticated: true) { request, context in
             let senderID = try context.requireUser().userID
+            try limit.check(senderID)
             let draft = try PostRequest.draft(try await request.fields(context), senderID: senderID)
             let (message, isNew) = try await messages.post(draft)
             return Response(json: message, status: isNew ? .created : .ok)
         }
+        routes.patch("/api/v1/messages/{id}", authenticated: true) { request, context in
+            let userID = try context.requireUser().userID
+            try limit.check(userID)
+            let messageID = try context.messageID()
+            var fields = try await request.fields(context)
+            let payload = fields.object(MessagePayload.field)
+            try fields.finish()
+            guard let payload else { throw fields.incomplete }
+            return Response(json: try await messages.edit(messageID, payload: payload, by: userID))
+        }
+        routes.delete("/api/v1/messages/{id}", authenticated: true) { _, context in
+            let userID = try context.requireUser().userID
+            try limit.check(userID)
+            try await messages.delete(context.messageID(), by: userID)
+            return .noContent
+        }
+    }
+
+    private static func addReading(to routes: inout Routes, _ messages: MessageService) {
         routes.get("/api/v1/messages/{id}", authenticated: true) { _, context in
             Response(json: try await messages.message(context.messageID(), for: context.requireUser().userID))
         }

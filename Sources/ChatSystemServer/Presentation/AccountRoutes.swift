@@ -9,18 +9,21 @@ enum AccountRoutes {
     /// Longest refresh token that is looked at.
     private static let tokenLength = 1...512
 
-    static func add(to routes: inout Routes, _ accounts: AccountService) {
-        addAuthentication(to: &routes, accounts)
+    static func add(to routes: inout Routes, _ accounts: AccountService, _ limits: AccountLimits) {
+        addAuthentication(to: &routes, accounts, limits)
         addUsers(to: &routes, accounts)
     }
 
-    private static func addAuthentication(to routes: inout Routes, _ accounts: AccountService) {
+    private static func addAuthentication(
+        to routes: inout Routes, _ accounts: AccountService, _ limits: AccountLimits
+    ) {
         routes.get("/.well-known/jwks.json") { _, _ in
             var response = Response(jsonBytes: accounts.signer.jwksJSON)
             response.headers[.cacheControl] = "public, max-age=60"
             return response
         }
         routes.post("/api/v1/auth/register") { request, context in
+            try limits.checkRegistration(request, context)
             var fields = try await request.fields(context)
             let username = AccountRules.username(&fields)
             let password = fields.string("password", length: AccountRules.passwordLength)
@@ -31,14 +34,16 @@ enum AccountRoutes {
             return Response(json: user, status: .created)
         }
         routes.post("/api/v1/auth/login") { request, context in
+            try limits.checkLogin(request, context)
             var fields = try await request.fields(context)
             // Whatever the form of the name: it is wrong, not invalid.
             let username = fields.string("username", length: 0...256)
             let password = fields.string("password", length: 0...1_024)
             try fields.finish()
             guard let username, let password else { throw fields.incomplete }
-            return Response(
-                json: try await accounts.login(username: AccountRules.folded(username), password: password))
+            let name = AccountRules.folded(username)
+            try limits.checkLogin(to: name)
+            return Response(json: try await accounts.login(username: name, password: password))
         }
         routes.post("/api/v1/auth/refresh") { request, context in
             let token = try await refreshToken(request, context)

@@ -5,6 +5,16 @@ import NIOCore
 
 /// The door: who may open a session of which room.
 struct AdmissionService: Sendable {
+    /// One who knocks.
+    struct Visitor: Sendable {
+        let request: ConnectRequest
+        let token: String?
+        /// The IP address that per-address limits count.
+        let address: String
+        /// The event loop of the socket.
+        let shard: Int
+    }
+
     /// One who may come in.
     struct Admission: Sendable {
         let request: ConnectRequest
@@ -12,27 +22,31 @@ struct AdmissionService: Sendable {
         /// The head of the room's log.
         let head: Seq
         let shard: Int
-        let lease: RoomLease
+        let leases: (feed: Lease, place: Lease)
     }
 
     let authMode: AuthMode
     let tokens: TokenVerifier
     let directory: any RoomDirectory
+    let limits: SocketLimits
     let broadcast: WebSocketBroadcastService
 
-    /// - Parameter shard: the event loop of the socket.
     /// - Throws: ``CloseReason`` for whoever may not come in.
-    func admit(_ request: ConnectRequest, token: String?, shard: Int) async throws(CloseReason) -> Admission {
-        let user = try await user(of: request, token: token)
+    func admit(_ visitor: Visitor) async throws(CloseReason) -> Admission {
+        let request = visitor.request
+        let shard = visitor.shard
+        let user = try await user(of: request, token: visitor.token)
+        let place = try limits.admit(userID: user?.userID, address: visitor.address)
         do {
             // Open first, ask then: what is published in between waits in the feed.
-            let lease = try await broadcast.open(request.roomID, shard: shard)
+            let feed = try await broadcast.open(request.roomID, shard: shard)
             let entry = try await entry(to: request.roomID, of: user)
             if let lastSeq = request.lastSeq, lastSeq > entry.head {
                 throw CloseReason(.aheadOfLog, "lastSeq \(lastSeq) is beyond the head \(entry.head)")
             }
             try await broadcast.attach(request.roomID, shard: shard, head: entry.head)
-            return Admission(request: request, user: user, head: entry.head, shard: shard, lease: lease)
+            return Admission(
+                request: request, user: user, head: entry.head, shard: shard, leases: (feed: feed, place: place))
         } catch let reason as CloseReason {
             throw reason
         } catch {

@@ -52,6 +52,11 @@ final class ChatRoomSessionManager: Sendable {
         shards[session.shard].value.catchUp(session)
     }
 
+    /// Lets a session live by a fresh token. To be called on the session's event loop.
+    func renew(_ session: ChatSession, token: TokenLifetime) {
+        shards[session.shard].value.renew(session, token: token)
+    }
+
     /// Tells an event loop what to send; one hop, whatever the number of updates.
     func apply(_ updates: [ShardUpdate], toShard index: Int) {
         let shard = shards[index]

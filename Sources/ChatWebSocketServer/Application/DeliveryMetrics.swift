@@ -36,7 +36,7 @@ struct DeliveryMetrics: Sendable {
     }
     func receivedFromRedis(_ count: Int) { fromRedis.increment(by: count) }
     func receivedFromLog(_ count: Int) { fromLog.increment(by: count) }
-    func receivedInvalid() { invalid.increment() }
+    func receivedInvalid(_ count: Int = 1) { invalid.increment(by: count) }
     func foundHole() { holes.increment() }
     func hasRooms(_ count: Int) { rooms.record(count) }
     func ended(_ code: CloseCode) { closes[code]?.increment() }

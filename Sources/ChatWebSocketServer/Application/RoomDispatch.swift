@@ -10,6 +10,8 @@ struct RoomDispatch: Sendable {
     let frames: ByteBuffer
     /// Whether an event says that someone is no longer a member.
     let endsMemberships: Bool
+    /// Whether all sessions get all of it, so that one buffer will do.
+    let isForAll: Bool
 
     /// - Parameter events: at least one.
     init(roomID: RoomID, events: [MessageEvent]) {
@@ -17,6 +19,7 @@ struct RoomDispatch: Sendable {
         self.events = events
         frames = Self.joined(events)
         endsMemberships = events.contains { $0.type == .memberLeft }
+        isForAll = !endsMemberships && !events.contains { $0.senderSessionID != nil }
     }
 
     private static func joined(_ events: [MessageEvent]) -> ByteBuffer {

@@ -24,18 +24,20 @@ final class RoomFeeds {
     private let eventLoop: any EventLoop
     private let sessions: ChatRoomSessionManager
     private let log: any RoomLog
+    private let typing: TypingRelay
     private let metrics: DeliveryMetrics
     private let logger: Logger
     private let invalidEvents: QuietLog
     private var entries: [RoomID: Entry] = [:]
 
     init(
-        eventLoop: any EventLoop, sessions: ChatRoomSessionManager, log: any RoomLog, metrics: DeliveryMetrics,
-        logger: Logger
+        eventLoop: any EventLoop, sessions: ChatRoomSessionManager, log: any RoomLog, typing: TypingRelay,
+        metrics: DeliveryMetrics, logger: Logger
     ) {
         self.eventLoop = eventLoop
         self.sessions = sessions
         self.log = log
+        self.typing = typing
         self.metrics = metrics
         self.logger = logger
         invalidEvents = QuietLog(logger: logger, message: "an event on Redis is not one that sockets can get")
@@ -81,11 +83,12 @@ final class RoomFeeds {
             switch received.channel {
             case .room(let roomID):
                 guard let entry = entries[roomID] else { continue }
-                guard let event = checked(received) else { continue }
+                guard var event = checked(received, of: roomID) else { continue }
+                if event.type == .typing { event.senderSessionID = typing.sender(of: received.json) }
                 let line = take(event, of: roomID, entry)
                 if !line.isEmpty { lines[roomID, default: []] += line }
             case .user(let userID):
-                guard let event = checked(received) else { continue }
+                guard let event = checked(received, of: nil) else { continue }
                 for shard in sessions.shardIndexes {
                     sessions.apply([.user(userID, frame: event.frame)], toShard: shard)
                 }
@@ -102,8 +105,8 @@ final class RoomFeeds {
         }
     }
 
-    private func checked(_ received: ReceivedEvent) -> MessageEvent? {
-        if let event = MessageEvent(json: received.json) { return event }
+    private func checked(_ received: ReceivedEvent, of roomID: RoomID?) -> MessageEvent? {
+        if let event = MessageEvent(json: received.json, of: roomID) { return event }
         metrics.receivedInvalid()
         invalidEvents.note(["channel": "\(received.channel.name)", "bytes": "\(received.json.readableBytes)"])
         return nil
@@ -132,19 +135,17 @@ final class RoomFeeds {
     }
 
     private func read(_ roomID: RoomID, _ entry: Entry) {
-        guard entries[roomID] === entry, entry.feed.isBehind, let position = entry.feed.position else {
+        guard entries[roomID] === entry, let cursor = entry.feed.beginReading() else {
             entry.isReading = false
             return
         }
-        let target = entry.feed.rumouredHead
         eventLoop.makeFutureWithTask { [log] in
-            try await log.events(of: roomID, after: position, limit: Self.pageSize)
-        }.assumeIsolated().whenComplete { self.received($0, target: target, of: roomID, entry) }
+            try await log.events(of: roomID, after: cursor, limit: Self.pageSize)
+        }.assumeIsolated().whenComplete { self.received($0, of: roomID, entry) }
     }
 
     private func received(
-        _ page: Result<(events: [MessageEvent], hasMore: Bool), any Error>, target: Seq, of roomID: RoomID,
-        _ entry: Entry
+        _ page: Result<(events: [MessageEvent], hasMore: Bool), any Error>, of roomID: RoomID, _ entry: Entry
     ) {
         entry.isReading = false
         guard entries[roomID] === entry else { return }
@@ -152,7 +153,12 @@ final class RoomFeeds {
         case .success(let page):
             entry.failures.reset()
             metrics.receivedFromLog(page.events.count)
-            dispatch(entry.feed.fill(page.events, target: target, isLast: !page.hasMore), of: roomID, entry)
+            let filling = entry.feed.fill(page.events, isLast: !page.hasMore)
+            dispatch(filling.line, of: roomID, entry)
+            if filling.refuted > 0 {
+                metrics.receivedInvalid(filling.refuted)
+                invalidEvents.note(["room": "\(roomID)", "beyond": "\(entry.feed.position ?? 0)"])
+            }
             readSoonIfBehind(roomID, entry, in: .zero)
         case .failure(let error):
             logger.debug("a feed could not read the log", metadata: ["room": "\(roomID)", "reason": "\(error)"])

@@ -1,3 +1,4 @@
+import ChatEventBus
 import ChatEvents
 import CommonUtil
 
@@ -13,6 +14,10 @@ protocol RoomLog: Sendable {
 protocol RoomDirectory: Sendable {
     /// - Returns: `nil` where there is no such room.
     func access(to roomID: RoomID, of userID: UserID?) async throws -> RoomEntry?
+    /// Marks a room read, forward only and never beyond its head.
+    /// - Returns: what to tell the others, if anything.
+    /// - Throws: `ChatError` for one who may not.
+    func markRead(_ roomID: RoomID, by userID: UserID, upTo seq: Seq) async throws -> ReadReceipt?
     /// Makes a public room named by its id, unless it is there (`trusted` mode).
     func makeOpenRoom(_ roomID: RoomID) async throws
 }

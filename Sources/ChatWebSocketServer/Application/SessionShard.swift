@@ -18,7 +18,8 @@ final class SessionShard {
     private var rooms: [RoomID: RoomSessions] = [:]
     private var users: [UserID: [ObjectIdentifier: ChatSession]] = [:]
     private(set) var sessionCount = 0
-    private let heartbeats: HeartbeatWheel
+    private let wheel: SessionWheel
+    private var unreported = (frames: 0, bytes: 0)
 
     init(
         eventLoop: any EventLoop, log: any RoomLog, readLimiter: ReadLimiter, metrics: DeliveryMetrics, logger: Logger
@@ -28,7 +29,7 @@ final class SessionShard {
         self.readLimiter = readLimiter
         self.metrics = metrics
         self.logger = logger
-        heartbeats = HeartbeatWheel(eventLoop: eventLoop)
+        wheel = SessionWheel(eventLoop: eventLoop)
     }
 
     // MARK: Sessions
@@ -43,26 +44,32 @@ final class SessionShard {
         room.insert(session)
         if let userID = session.userID { users[userID, default: [:]][ObjectIdentifier(session)] = session }
         sessionCount += 1
-        // The door asked the log, this loop listens to the feed: either may know more than the other.
-        let knownHead = max(head, room.position)
-        session.cursor = lastSeq ?? knownHead
-        session.phase = lastSeq == nil ? .live : .catchingUp(announces: true)
+        // From the head at which the user was let in, not from where this loop is meanwhile: in between stands perhaps
+        // that the user is no longer a member.
+        session.cursor = lastSeq ?? head
+        session.phase =
+            session.cursor < room.position || lastSeq != nil ? .catchingUp(announces: lastSeq != nil) : .live
         metrics.opened(session.phase)
-        session.transport.write(ready(knownHead))
-        session.transport.flush()
-        heartbeats.begin(session)
+        session.transport.send(ready(head))
+        wheel.begin(session)
         catchUp(session)
     }
 
     func remove(_ session: ChatSession) {
         guard let room = rooms[session.roomID] else { return }
         room.remove(session)
-        heartbeats.end(session)
+        wheel.end(session)
         sessionCount -= 1
         metrics.closed(session.phase)
         guard let userID = session.userID else { return }
         users[userID]?[ObjectIdentifier(session)] = nil
         if users[userID]?.isEmpty == true { users[userID] = nil }
+    }
+
+    /// Lets a session live by a fresh token.
+    func renew(_ session: ChatSession, token: TokenLifetime) {
+        session.token = token
+        wheel.tokenChanged(session)
     }
 
     func sessions(inRoom roomID: RoomID) -> [ChatSession] { rooms[roomID]?.sessions ?? [] }
@@ -75,8 +82,7 @@ final class SessionShard {
         let needed = TimeAmount.milliseconds(Int64(sessionCount) * 1_000 / Int64(DrainService.closesPerSecond))
         for session in rooms.values.flatMap(\.sessions) {
             let reconnect = SessionEvent.reconnect(afterMs: .random(in: 0...Self.reconnectSpreadMs), reason: reason)
-            session.transport.write(WebSocketFrame.text(reconnect.jsonBytes))
-            session.transport.flush()
+            session.transport.send(reconnect)
             let delay = TimeAmount.nanoseconds(.random(in: 0...min(needed, longest).nanoseconds))
             eventLoop.assumeIsolated().scheduleTask(in: delay) {
                 session.transport.close(CloseReason(.restart, reason))
@@ -87,6 +93,7 @@ final class SessionShard {
     // MARK: Delivery
 
     func apply(_ updates: [ShardUpdate]) {
+        defer { reportSent() }
         for update in updates {
             switch update {
             case .attach(let roomID, let position):
@@ -107,12 +114,13 @@ final class SessionShard {
         let before = room.position
         for event in dispatch.events {
             guard let seq = event.seq, seq > room.position else { continue }
-            if event.type == .messageEdited || event.type == .messageDeleted { room.ring.removeAll() }
             room.ring.append(event, seq: seq)
             room.position = seq
         }
-        for session in room.sessions where session.phase == .live {
-            if session.cursor == before, !dispatch.endsMemberships {
+        for session in room.sessions {
+            if session.phase != .live {
+                if dispatch.endsMemberships { endIfLeft(session, dispatch) }
+            } else if session.cursor == before, dispatch.isForAll {
                 session.cursor = room.position
                 send(dispatch.frames, count: dispatch.events.count, to: session)
             } else {
@@ -123,12 +131,14 @@ final class SessionShard {
     }
 
     /// For a session that has some of these events already, since its page of the log was ahead of this loop, or that
-    /// one of them may end.
+    /// one of them may end, or that caused one.
     private func deliverOneByOne(_ dispatch: RoomDispatch, to session: ChatSession) {
         for event in dispatch.events {
             if let seq = event.seq {
                 guard seq > session.cursor else { continue }
                 session.cursor = seq
+            } else if event.senderSessionID == session.id {
+                continue
             }
             send(event.frame, count: 1, to: session)
             guard !endIfLeft(session, event), session.phase == .live else { return }
@@ -143,13 +153,29 @@ final class SessionShard {
         return true
     }
 
+    /// Who still has to catch up is not kept until it has read as far as that.
+    private func endIfLeft(_ session: ChatSession, _ dispatch: RoomDispatch) {
+        _ = dispatch.events.first { endIfLeft(session, $0) }
+    }
+
     private func send(_ frames: ByteBuffer, count: Int, to session: ChatSession) {
-        session.transport.write(frames)
-        session.transport.flush()
-        metrics.sent(frames: count, bytes: frames.readableBytes)
+        session.transport.send(frames)
+        noteSent(count, frames)
         if !session.transport.isWritable, session.phase == .live {
             setPhase(.catchingUp(announces: false), of: session)
         }
+    }
+
+    /// Counted here and reported once a turn: a counter that other threads read costs more than a frame.
+    private func noteSent(_ count: Int, _ frames: ByteBuffer) {
+        unreported.frames += count
+        unreported.bytes += frames.readableBytes
+    }
+
+    private func reportSent() {
+        guard unreported.frames > 0 else { return }
+        metrics.sent(frames: unreported.frames, bytes: unreported.bytes)
+        unreported = (0, 0)
     }
 
     // MARK: Catching up
@@ -159,15 +185,22 @@ final class SessionShard {
         guard case .catchingUp(let announces) = session.phase, !session.isReading,
             let room = rooms[session.roomID]
         else { return }
-        defer { session.transport.flush() }
+        defer {
+            session.transport.flush()
+            reportSent()
+        }
         while session.transport.isWritable {
             guard session.cursor < room.position else { return goLive(session, announces: announces) }
             guard let event = room.ring[session.cursor + 1] else { return readPage(for: session) }
             session.cursor += 1
-            session.transport.write(event.frame)
-            metrics.sent(frames: 1, bytes: event.frame.readableBytes)
-            endIfLeft(session, event)
+            queue(event, for: session)
         }
+    }
+
+    private func queue(_ event: MessageEvent, for session: ChatSession) {
+        session.transport.write(event.frame)
+        noteSent(1, event.frame)
+        endIfLeft(session, event)
     }
 
     private func goLive(_ session: ChatSession, announces: Bool) {
@@ -205,9 +238,7 @@ final class SessionShard {
             for event in events where session.transport.isWritable {
                 guard let seq = event.seq, seq == session.cursor + 1 else { continue }
                 session.cursor = seq
-                session.transport.write(event.frame)
-                metrics.sent(frames: 1, bytes: event.frame.readableBytes)
-                endIfLeft(session, event)
+                queue(event, for: session)
             }
             catchUp(session)
         case .failure(let error):

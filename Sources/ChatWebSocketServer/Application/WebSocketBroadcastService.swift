@@ -12,17 +12,21 @@ import ServiceLifecycle
 final class WebSocketBroadcastService: Service {
     private let feeds: NIOLoopBound<RoomFeeds>
     private let headComparison: NIOLoopBound<HeadComparison>
+    private let typing: NIOLoopBound<TypingRelay>
 
     /// - Parameter eventLoop: the one on which ``receive(_:)`` is called.
     init(
-        eventLoop: any EventLoop, sessions: ChatRoomSessionManager, log: any RoomLog, metrics: DeliveryMetrics,
-        headChecks: HeadComparison.Intervals = .init(), logger: Logger
+        eventLoop: any EventLoop, sessions: ChatRoomSessionManager, log: any RoomLog, publisher: EventPublisher,
+        metrics: DeliveryMetrics, headChecks: HeadComparison.Intervals = .init(), logger: Logger
     ) async throws {
-        (feeds, headComparison) = try await eventLoop.submit {
-            let feeds = RoomFeeds(eventLoop: eventLoop, sessions: sessions, log: log, metrics: metrics, logger: logger)
+        (feeds, headComparison, typing) = try await eventLoop.submit {
+            let typing = TypingRelay(publisher: publisher)
+            let feeds = RoomFeeds(
+                eventLoop: eventLoop, sessions: sessions, log: log, typing: typing, metrics: metrics, logger: logger)
             let comparison = HeadComparison(
                 eventLoop: eventLoop, feeds: feeds, log: log, intervals: headChecks, logger: logger)
-            return (NIOLoopBound(feeds, eventLoop: eventLoop), NIOLoopBound(comparison, eventLoop: eventLoop))
+            func bound<Part>(_ part: Part) -> NIOLoopBound<Part> { NIOLoopBound(part, eventLoop: eventLoop) }
+            return (bound(feeds), bound(comparison), bound(typing))
         }.get()
     }
 
@@ -36,6 +40,13 @@ final class WebSocketBroadcastService: Service {
     /// Sends an event to every session of a user.
     func broadcast(toUser userID: UserID, _ json: ByteBuffer) {
         receive([ReceivedEvent(channel: .user(userID), json: json)])
+    }
+
+    /// Tells a room's other sessions, on every server, that someone types.
+    func tellTyping(_ isTyping: Bool, in roomID: RoomID, by userID: UserID, sessionID: String) {
+        typing.eventLoop.execute { [typing] in
+            typing.value.say(isTyping, in: roomID, by: userID, sessionID: sessionID)
+        }
     }
 
     /// Takes what was heard on Redis, in order.
@@ -52,10 +63,10 @@ final class WebSocketBroadcastService: Service {
 
     /// Opens a room's feed, before the log is asked for the room's head: from here on nothing is missed.
     /// - Parameter shard: the event loop that the session will live on.
-    func open(_ roomID: RoomID, shard: Int) async throws -> RoomLease {
+    func open(_ roomID: RoomID, shard: Int) async throws -> Lease {
         try await feeds.eventLoop.submit { [feeds] in
             feeds.value.retain(roomID, shard: shard)
-            return RoomLease { [feeds] in
+            return Lease { [feeds] in
                 feeds.eventLoop.execute { feeds.value.release(roomID, shard: shard) }
             }
         }.get()

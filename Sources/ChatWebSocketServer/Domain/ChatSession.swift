@@ -10,14 +10,20 @@ protocol SessionTransport: AnyObject {
     var queuedBytes: Int { get }
     /// All bytes that were ever queued.
     var bytesWritten: Int { get }
-    /// Queues one or more whole frames.
+    /// Queues one or more whole frames, to be sent with those that follow.
     func write(_ frames: ByteBuffer)
     /// Sends what is queued, as far as the socket takes it.
     func flush()
+    /// Sends one or more whole frames now, after what is queued.
+    func send(_ frames: ByteBuffer)
     /// Sends a close frame and ends the connection; what is written after this is dropped.
     func close(_ reason: CloseReason)
     /// Ends the connection at once: nobody is there to be told.
     func abort()
+}
+
+extension SessionTransport {
+    func send(_ event: SessionEvent) { send(WebSocketFrame.text(event.jsonBytes)) }
 }
 
 /// One socket of one room: a cursor over the room's log. Confined to the socket's event loop.
@@ -37,8 +43,8 @@ final class ChatSession {
     /// The event loop that the session lives on, by its number among the server's.
     let shard: Int
     let transport: any SessionTransport
-    /// Keeps the room's feed running while this session lives.
-    let lease: RoomLease
+    /// The room's feed, and a place among the sockets that may be open.
+    let leases: (feed: Lease, place: Lease)
 
     /// The room's head when the user was let in: what the log says of the user's coming and going up to there is history.
     let admittedAt: Seq
@@ -49,20 +55,25 @@ final class ChatSession {
     /// Whether a page of the log is on its way to this session.
     var isReading = false
     var heartbeat = Heartbeat()
+    /// When the wheel looked at the heartbeat last, and when it does next, in its ticks.
+    var heartbeatDue: (since: Int, tick: Int) = (0, 0)
+    /// `nil` for a user who was believed without a token.
+    var token: TokenLifetime?
 
     init(
-        id: String, roomID: RoomID, userID: UserID?, admittedAt: Seq, shard: Int,
-        transport: any SessionTransport, lease: RoomLease
+        id: String, roomID: RoomID, userID: UserID?, token: TokenLifetime?, admittedAt: Seq, shard: Int,
+        transport: any SessionTransport, leases: (feed: Lease, place: Lease)
     ) {
         self.id = id
         self.roomID = roomID
         self.userID = userID
+        self.token = token
         self.admittedAt = admittedAt
         cursor = admittedAt
         phase = .live
         self.shard = shard
         self.transport = transport
-        self.lease = lease
+        self.leases = leases
     }
 
     /// Whether an event says that this session's user is no longer a member: the last one that the session may get.

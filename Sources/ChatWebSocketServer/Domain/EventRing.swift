@@ -7,20 +7,23 @@ struct EventRing {
     static let maximumCount = 512
     static let maximumBytes = 256 * 1_024
 
-    private var events: Deque<MessageEvent> = []
+    /// `nil` for one that is no longer told as it was; the log has its present content.
+    private var events: Deque<MessageEvent?> = []
     private var bytes = 0
 
     /// The `seq` of the oldest event kept.
     private var first: Seq?
 
-    /// Appends the next event of the log.
+    /// Appends the next event of the log. What it says of a message takes the place of what earlier ones said: that
+    /// must not be told again.
     mutating func append(_ event: MessageEvent, seq: Seq) {
         if let first, seq != first + Seq(events.count) { removeAll() }
+        if event.replacesMessage { forget(event.messageID) }
         if events.isEmpty { first = seq }
         events.append(event)
         bytes += event.frame.readableBytes
         while events.count > Self.maximumCount || bytes > Self.maximumBytes, let oldest = events.popFirst() {
-            bytes -= oldest.frame.readableBytes
+            bytes -= oldest?.frame.readableBytes ?? 0
             first = first.map { $0 + 1 }
         }
     }
@@ -31,8 +34,16 @@ struct EventRing {
         return events[Int(seq - first)]
     }
 
-    /// Forgets everything: a message was edited or deleted, and what it said must not be told again.
-    mutating func removeAll() {
+    private mutating func forget(_ messageID: MessageID?) {
+        // Which message it is cannot be told: all of them may be it.
+        guard let messageID else { return removeAll() }
+        for index in events.indices where events[index]?.messageID == messageID {
+            bytes -= events[index]?.frame.readableBytes ?? 0
+            events[index] = nil
+        }
+    }
+
+    private mutating func removeAll() {
         events.removeAll()
         bytes = 0
         first = nil

@@ -9,17 +9,25 @@ struct MessageEvent: Sendable {
     let type: EventType?
     /// Whom the event is about, where it names someone.
     let userID: UserID?
+    /// Which message the event is about, if any.
+    let messageID: MessageID?
     /// When it was committed, for a message that is new.
     let sentAt: Timestamp?
     /// Header and payload.
     let frame: ByteBuffer
+    /// The session that caused it and does not get it.
+    var senderSessionID: String?
 
-    /// - Returns: `nil` for what is no JSON object of at most 64 KiB.
-    init?(json: ByteBuffer) {
+    /// Takes an event as it was published.
+    /// - Parameter channel: the room of its channel; `nil` for a user's.
+    /// - Returns: `nil` for what is no JSON object of at most 64 KiB, or claims a place in another room's log.
+    init?(json: ByteBuffer, of channel: RoomID?) {
         guard let envelope = json.withUnsafeReadableBytes({ EventEnvelope($0) }) else { return nil }
+        if envelope.seq != nil, let channel, let roomID = envelope.roomID, roomID != channel.rawValue { return nil }
         seq = envelope.seq
         type = envelope.type
         userID = envelope.userID
+        messageID = envelope.messageID
         sentAt = envelope.sentAt
         frame = WebSocketFrame.text(json)
     }
@@ -34,8 +42,16 @@ struct MessageEvent: Sendable {
                 userID
             default: nil
             }
+        messageID =
+            switch event.change {
+            case .message(let message), .messageEdited(let message), .messageDeleted(let message): message.messageID
+            default: nil
+            }
         // Read from the log, long after it was sent.
         sentAt = nil
         frame = WebSocketFrame.text(ByteBuffer(bytes: event.jsonBytes))
     }
+
+    /// Whether a message reads otherwise from this event on.
+    var replacesMessage: Bool { type == .messageEdited || type == .messageDeleted }
 }

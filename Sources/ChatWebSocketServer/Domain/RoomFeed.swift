@@ -1,13 +1,15 @@
 import ChatEvents
 import CommonUtil
+import NIOCore
 
 /// What a room's events have come to on this server: puts them in the log's order. Pure, no I/O.
 ///
 /// The next in line is sent. One that was sent before is dropped. One that is ahead waits, and what is missing before
 /// it is read from the log, which is the only truth.
 struct RoomFeed {
-    /// Early arrivals that are kept; what comes beyond is read from the log later.
+    /// Early arrivals that are kept, and how far ahead they may be; what lies beyond is read from the log.
     static let maximumEarly = 1_024
+    static let maximumEarlyBytes = 4 * 1_024 * 1_024
 
     enum Reaction {
         /// To be sent, in this order.
@@ -17,20 +19,38 @@ struct RoomFeed {
         case drop
     }
 
+    /// What a page of the log came to.
+    struct Filling {
+        /// To be sent, in this order.
+        var line: [MessageEvent] = []
+        /// Events that were heard of and that the log does not hold: someone published nonsense.
+        var refuted = 0
+    }
+
+    private struct EarlyEvent {
+        let event: MessageEvent
+        /// The number of the reading that was under way, or the last one.
+        let reading: Int
+    }
+
     /// The highest `seq` that was sent; `nil` until ``start(at:)``.
     private(set) var position: Seq?
-    /// The highest `seq` that is known to exist. Until the log was read this is a rumour.
-    private(set) var rumouredHead: Seq = 0
-    private var early: [Seq: MessageEvent] = [:]
+    /// The highest `seq` that was said to exist: until the log was read this is a rumour.
+    private var rumour: Seq = 0
+    /// The same, of what was said since the last reading began.
+    private var freshRumour: Seq = 0
+    private var early: [Seq: EarlyEvent] = [:]
+    private var earlyBytes = 0
+    private var readings = 0
 
     /// Whether something is missing.
-    var isBehind: Bool { position.map { rumouredHead > $0 } ?? false }
+    var isBehind: Bool { position.map { max(rumour, freshRumour) > $0 } ?? false }
 
     /// Begins after what the log held when the first session was let in. What arrived since is sorted in.
     mutating func start(at head: Seq) -> [MessageEvent] {
         guard position == nil else { return [] }
         position = head
-        early = early.filter { $0.key > head }
+        for seq in early.keys where seq <= head { _ = takeEarly(seq) }
         return takeInLine()
     }
 
@@ -43,6 +63,8 @@ struct RoomFeed {
         if seq <= position { return .drop }
         if seq == position + 1 {
             self.position = seq
+            // It may have come early before, by another way.
+            _ = takeEarly(seq)
             return .deliver([event] + takeInLine())
         }
         keep(event, seq)
@@ -50,42 +72,68 @@ struct RoomFeed {
     }
 
     /// Hears from the log that the room's head is at least there.
-    mutating func hear(ofHead head: Seq) { rumouredHead = max(rumouredHead, head) }
+    mutating func hear(ofHead head: Seq) { freshRumour = max(freshRumour, head) }
 
-    /// Takes a page of the log that was read after ``position``.
+    /// To be called when a page of the log is about to be read.
+    /// - Returns: the cursor to read from; `nil` where nothing is missing.
+    mutating func beginReading() -> Seq? {
+        guard isBehind else { return nil }
+        readings += 1
+        rumour = max(rumour, freshRumour)
+        freshRumour = 0
+        return position
+    }
+
+    /// Takes a page of the log that was read after ``beginReading()``.
     /// - Parameters:
     ///   - events: ascending, without a gap.
-    ///   - target: what ``rumouredHead`` was when the reading began.
     ///   - isLast: whether the log held no more.
-    /// - Returns: what is to be sent.
-    mutating func fill(_ events: [MessageEvent], target: Seq, isLast: Bool) -> [MessageEvent] {
-        guard var position else { return [] }
-        var line: [MessageEvent] = []
+    mutating func fill(_ events: [MessageEvent], isLast: Bool) -> Filling {
+        guard let position else { return Filling() }
+        var filling = Filling()
+        var last = position
         for event in events {
-            guard let seq = event.seq, seq == position + 1 else { continue }
-            early[seq] = nil
-            position = seq
-            line.append(event)
+            guard let seq = event.seq, seq == last + 1 else { continue }
+            _ = takeEarly(seq)
+            last = seq
+            filling.line.append(event)
         }
-        self.position = position
-        line += takeInLine()
-        if isLast, rumouredHead <= target, isBehind {
-            // The log was read to its end and does not hold what was said to exist: someone published nonsense.
-            early.removeAll()
-            rumouredHead = self.position ?? 0
-        }
-        return line
+        self.position = last
+        filling.line += takeInLine()
+        if isLast { filling.refuted = refuteRumours() }
+        return filling
+    }
+
+    /// The log was read to its end: an event is published after it is committed, so what was said to exist before the
+    /// reading began, and was not read, does not.
+    private mutating func refuteRumours() -> Int {
+        guard let position, rumour > position else { return 0 }
+        rumour = position
+        let refuted = early.filter { $0.value.reading < readings }.map(\.key)
+        for seq in refuted { _ = takeEarly(seq) }
+        return max(1, refuted.count)
     }
 
     private mutating func keep(_ event: MessageEvent, _ seq: Seq) {
-        rumouredHead = max(rumouredHead, seq)
-        if early.count < Self.maximumEarly { early[seq] = event }
+        freshRumour = max(freshRumour, seq)
+        let bytes = event.frame.readableBytes
+        guard early[seq] == nil, early.count < Self.maximumEarly, earlyBytes + bytes <= Self.maximumEarlyBytes,
+            seq - (position ?? seq) <= Seq(Self.maximumEarly)
+        else { return }
+        early[seq] = EarlyEvent(event: event, reading: readings)
+        earlyBytes += bytes
+    }
+
+    private mutating func takeEarly(_ seq: Seq) -> MessageEvent? {
+        guard let taken = early.removeValue(forKey: seq)?.event else { return nil }
+        earlyBytes -= taken.frame.readableBytes
+        return taken
     }
 
     private mutating func takeInLine() -> [MessageEvent] {
         guard var position else { return [] }
         var line: [MessageEvent] = []
-        while let event = early.removeValue(forKey: position + 1) {
+        while let event = takeEarly(position + 1) {
             position += 1
             line.append(event)
         }

@@ -1,7 +1,5 @@
 import ChatEventBus
 import Logging
-import Metrics
-import NIOConcurrencyHelpers
 import NIOCore
 import RedisClient
 import ServiceLifecycle
@@ -9,25 +7,20 @@ import ServiceLifecycle
 /// Hears what is published on Redis and hands it to the broadcast service, on the event loop of its feeds.
 final class RedisMessageSubscriber: Service {
     private let subscriber: EventSubscriber
-    private let hearing: NIOLockedValueBox<Bool>
 
+    /// - Parameter redis: what the subscription is proved with; run by the caller.
     init(
-        configuration: RedisConfiguration, eventLoop: any EventLoop, broadcast: WebSocketBroadcastService,
-        logger: Logger
+        configuration: RedisConfiguration, redis: RedisClient, eventLoop: any EventLoop,
+        broadcast: WebSocketBroadcastService, logger: Logger
     ) {
-        let hearing = NIOLockedValueBox(false)
-        self.hearing = hearing
         subscriber = EventSubscriber(
-            configuration: configuration, eventLoop: eventLoop, logger: logger,
+            configuration: configuration, redis: redis, eventLoop: eventLoop, logger: logger,
             onEvents: { broadcast.receive($0) },
-            onStateChange: { isSubscribed in
-                hearing.withLockedValue { $0 = isSubscribed }
-                broadcast.hearingChanged(isSubscribed)
-            })
+            onHearingChange: { broadcast.hearingChanged($0) })
     }
 
-    /// Whether events are heard right now.
-    var isHearing: Bool { hearing.withLockedValue { $0 } }
+    /// Why no events are heard right now; `nil` while they are.
+    var deafness: String? { subscriber.deafness }
 
     func run() async throws { try await subscriber.run() }
 }

@@ -1,3 +1,4 @@
+import ChatEventBus
 import ChatEvents
 import ChatStorage
 import CommonUtil
@@ -6,6 +7,7 @@ import CommonUtil
 struct StoredRooms: RoomLog, RoomDirectory {
     let rooms: RoomRepository
     let log: EventLog
+    let readMarks: ReadMarks
 
     func events(
         of roomID: RoomID, after seq: Seq, limit: Int
@@ -23,6 +25,11 @@ struct StoredRooms: RoomLog, RoomDirectory {
             RoomEntry(
                 isPublic: access.room.type == .public, isMember: access.role != nil, head: access.room.lastSeq)
         }
+    }
+
+    func markRead(_ roomID: RoomID, by userID: UserID, upTo seq: Seq) async throws -> ReadReceipt? {
+        let mark = try await readMarks.mark(roomID, by: userID, upTo: seq)
+        return mark.isNews ? ReadReceipt(roomID: roomID, userID: userID, lastReadSeq: mark.lastReadSeq) : nil
     }
 
     func makeOpenRoom(_ roomID: RoomID) async throws {

@@ -2,6 +2,7 @@ import ChatEvents
 import CommonAuth
 import CommonUtil
 import Logging
+import Metrics
 import NIOCore
 
 /// One client's socket after the handshake: the only handler of its channel.
@@ -24,10 +25,12 @@ final class ChatWebSocketHandler: ChannelInboundHandler, SessionTransport {
     private let verdict: Result<AdmissionService.Admission, CloseReason>
     private let services: WebSocketServices
     private var context: ChannelHandlerContext?
+    private var writer: SocketWriter?
     private var session: ChatSession?
+    private var responder: ClientFrameResponder?
     private var parser = WebSocketFrameParser()
+    private var frames = TokenBucket(at: .now)
     private var state = State.open
-    private(set) var bytesWritten = 0
 
     /// - Parameter verdict: whether the client may come in, decided before the handshake was answered.
     init(verdict: Result<AdmissionService.Admission, CloseReason>, services: WebSocketServices) {
@@ -39,6 +42,7 @@ final class ChatWebSocketHandler: ChannelInboundHandler, SessionTransport {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
+        writer = SocketWriter(context: context)
         services.openSockets.opened()
         switch verdict {
         case .success(let admission): begin(admission)
@@ -50,8 +54,9 @@ final class ChatWebSocketHandler: ChannelInboundHandler, SessionTransport {
         let roomID = admission.request.roomID
         let userID = admission.user?.userID
         let session = ChatSession(
-            id: services.makeSessionID(), roomID: roomID, userID: userID, admittedAt: admission.head,
-            shard: admission.shard, transport: self, lease: admission.lease)
+            id: services.makeSessionID(), roomID: roomID, userID: userID,
+            token: admission.user?.tokenExpiresAt.map { TokenLifetime(expiresAt: $0) }, admittedAt: admission.head,
+            shard: admission.shard, transport: self, leases: admission.leases)
         self.session = session
         services.sessions.register(session, head: admission.head, lastSeq: admission.request.lastSeq) { head in
             WebSocketFrame.text(
@@ -66,6 +71,7 @@ final class ChatWebSocketHandler: ChannelInboundHandler, SessionTransport {
     private func endSession() {
         guard let session else { return }
         self.session = nil
+        responder = nil
         services.sessions.remove(session)
     }
 
@@ -81,6 +87,7 @@ final class ChatWebSocketHandler: ChannelInboundHandler, SessionTransport {
         state = .closed
         endSession()
         self.context = nil
+        writer = nil
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -109,31 +116,42 @@ final class ChatWebSocketHandler: ChannelInboundHandler, SessionTransport {
         parser.append(unwrapInboundIn(data))
         session?.heartbeat.peerSpoke()
         do throws(CloseReason) {
-            while state != .closed, let message = try parser.next() { take(message, context) }
+            while state != .closed, let message = try parser.next() { try take(message, context) }
         } catch {
             close(error)
         }
     }
 
-    private func take(_ message: WebSocketFrameParser.Message, _ context: ChannelHandlerContext) {
+    private func take(
+        _ message: WebSocketFrameParser.Message, _ context: ChannelHandlerContext
+    ) throws(CloseReason) {
         switch message {
         case .close(let code):
             answerClose(code, context)
         case _ where state != .open, .pong:
             break
         case .ping(let payload):
+            try countFrame()
             send(WebSocketFrame.pong(payload))
         case .text(let text):
-            answer(Array(text.readableBytesView))
+            try countFrame()
+            answer(Array(text.readableBytesView), context)
         }
     }
 
-    private func answer(_ text: [UInt8]) {
+    private func countFrame() throws(CloseReason) {
+        guard frames.take(services.frameLimit.rate, at: .now) != nil else { return }
+        services.frameLimit.refusals.increment()
+        throw CloseReason(.tooMany, "too many frames")
+    }
+
+    private func answer(_ text: [UInt8], _ context: ChannelHandlerContext) {
+        guard let session else { return }
+        let responder =
+            responder ?? ClientFrameResponder(session: session, services: services, eventLoop: context.eventLoop)
+        self.responder = responder
         do throws(FrameError) {
-            switch try ClientFrame(text: text) {
-            case .ping: send(.pong)
-            case .typing, .read, .auth: throw FrameError(.unavailable, "this server does not take this frame yet")
-            }
+            try responder.take(try ClientFrame(text: text))
         } catch {
             send(.error(error))
         }
@@ -152,26 +170,21 @@ final class ChatWebSocketHandler: ChannelInboundHandler, SessionTransport {
 
     // MARK: Writing
 
-    var isWritable: Bool { state == .open && context?.channel.isWritable == true }
+    var isWritable: Bool { state == .open && writer?.isWritable == true }
 
-    var queuedBytes: Int {
-        (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
-    }
+    var queuedBytes: Int { writer?.queuedBytes ?? 0 }
+
+    var bytesWritten: Int { writer?.bytesWritten ?? 0 }
 
     func write(_ frames: ByteBuffer) {
-        guard state == .open, let context else { return }
-        bytesWritten += frames.readableBytes
-        context.write(wrapOutboundOut(frames), promise: nil)
+        if state == .open { writer?.write(frames) }
     }
 
-    func flush() { context?.flush() }
+    func flush() { writer?.flush() }
 
-    private func send(_ frame: ByteBuffer) {
-        write(frame)
-        flush()
+    func send(_ frames: ByteBuffer) {
+        if state == .open { writer?.send(frames) }
     }
-
-    private func send(_ event: SessionEvent) { send(WebSocketFrame.text(event.jsonBytes)) }
 
     func close(_ reason: CloseReason) {
         guard state == .open, let context else { return }

@@ -1,4 +1,5 @@
 import CommonAuth
+import CommonServer
 import CommonUtil
 import HTTPTypes
 import HummingbirdCore
@@ -53,8 +54,11 @@ final class WebSocketUpgrader: NIOTypedHTTPServerProtocolUpgrader {
         let query = uri.queryParameters.map { (key: String($0.key), value: String($0.value)) }
         let token = Self.token(header("authorization"), query: query) ?? subprotocolToken
         let shard = services.sessions.shardIndex(of: channel.eventLoop)
+        let address = ClientAddress.find(
+            forwarded: headers["x-forwarded-for"], peer: channel.remoteAddress?.ipAddress ?? "",
+            trustedProxies: services.trustedProxies)
         return channel.eventLoop.makeFutureWithTask { [services, verdict, responseHeaders] in
-            let result = await Self.admit(query: query, token: token, shard: shard, services)
+            let result = await Self.admit(query: query, token: token, address: address, shard: shard, services)
             verdict.withLockedValue { $0 = result }
             return responseHeaders
         }
@@ -72,13 +76,16 @@ final class WebSocketUpgrader: NIOTypedHTTPServerProtocolUpgrader {
     }
 
     private static func admit(
-        query: [(key: String, value: String)], token: String?, shard: Int?, _ services: WebSocketServices
+        query: [(key: String, value: String)], token: String?, address: String, shard: Int?,
+        _ services: WebSocketServices
     ) async -> Result<AdmissionService.Admission, CloseReason> {
         do throws(CloseReason) {
             guard !services.isDraining() else { throw CloseReason(.restart, "this server is stopping") }
             guard let shard else { throw CloseReason(.tryAgainLater, "no place for this socket") }
             let request = try ConnectRequest(query: query, authMode: services.authMode)
-            return .success(try await services.admission.admit(request, token: token, shard: shard))
+            return .success(
+                try await services.admission.admit(
+                    .init(request: request, token: token, address: address, shard: shard)))
         } catch {
             return .failure(error)
         }

@@ -7,10 +7,15 @@ public enum ClientAddress {
     /// The caller's IP address as text. `peer` is the other end of the connection; the `X-Forwarded-For` of
     /// `trustedProxies` (`CHAT_TRUSTED_PROXIES`) is believed.
     public static func find(headers: HTTPFields, peer: String, trustedProxies: [AddressRange]) -> String {
+        find(forwarded: headers[values: .forwardedFor], peer: peer, trustedProxies: trustedProxies)
+    }
+
+    /// The same, where there are no `HTTPFields`: `forwarded` holds the values of `X-Forwarded-For`.
+    public static func find(forwarded: [String], peer: String, trustedProxies: [AddressRange]) -> String {
         var address = peer
         // Each proxy appends the address it heard from, so the list is read from its end; what stands before the first
         // stranger is that stranger's word.
-        var forwarded = headers[values: .forwardedFor].joined(separator: ",").split(separator: ",")
+        var forwarded = forwarded.joined(separator: ",").split(separator: ",")
             .map { entry in entry.filter { $0 != " " } }
         while trustedProxies.contains(where: { $0.contains(address) }), let previous = forwarded.popLast(),
             AddressRange(previous) != nil, !previous.contains("/")

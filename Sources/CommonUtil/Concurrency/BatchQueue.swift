@@ -61,6 +61,8 @@ public final class BatchQueue<Element: Sendable>: Sendable {
                 }
                 if isReady { continuation.resume() }
             }
+            // What comes at the same moment is let in first: one batch of ten costs less than one of one and one of nine.
+            await Task.yield()
         }
     }
 

@@ -22,31 +22,6 @@ public enum LogFormat: String, CaseIterable, Sendable {
     case json, text
 }
 
-/// So many per second or minute. A burst of five times that is let through.
-public struct Rate: Equatable, Sendable {
-    public static let burstFactor = 5.0
-
-    public let perSecond: Double
-
-    /// - Returns: `nil` for what is neither `N/s` nor `N/m` nor `0`.
-    init?(text: String) {
-        if text == "0" {
-            perSecond = 0
-            return
-        }
-        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count == 2, let number = Int(parts[0]), (0...1_000_000).contains(number) else { return nil }
-        switch parts[1] {
-        case "s": perSecond = Double(number)
-        case "m": perSecond = Double(number) / 60
-        default: return nil
-        }
-    }
-
-    public var isUnlimited: Bool { perSecond == 0 }
-    public var burst: Double { perSecond * Self.burstFactor }
-}
-
 /// The web origins whose pages may call (CORS, and the handshake's `Origin`, RFC 6455 section 10.2).
 public enum AllowedOrigins: Equatable, Sendable {
     case any

@@ -1,3 +1,4 @@
+import ChatEvents
 import CommonUtil
 import NIOCore
 import Testing
@@ -52,11 +53,23 @@ import Testing
         #expect((Seq(1)...7).compactMap { ring[$0]?.seq } == [2])
     }
 
-    @Test func `forgets`() {
+    @Test(arguments: [true, false])
+    func `forgets what a message said before it was edited or deleted`(isDeletion: Bool) {
+        var ring = EventRing()
+        for seq in Seq(1)...3 { ring.append(messageEvent(seq, messageID: seq), seq: seq) }
+        ring.append(messageEvent(4, messageID: 2, change: { .messageEdited($0) }), seq: 4)
+        #expect((Seq(1)...4).map { ring[$0]?.seq } == [1, nil, 3, 4])
+        ring.append(
+            messageEvent(5, messageID: 2, change: { isDeletion ? .messageDeleted($0) : .messageEdited($0) }), seq: 5)
+        #expect((Seq(1)...5).map { ring[$0]?.seq } == [1, nil, 3, nil, 5])
+        ring.append(event(6), seq: 6)
+        #expect(ring[6]?.seq == 6)
+    }
+
+    @Test func `an edit of it is not known which message empties it`() throws {
         var ring = ring(1...3)
-        ring.removeAll()
-        #expect(ring[2] == nil)
-        ring.append(event(4), seq: 4)
-        #expect(ring[4]?.seq == 4)
+        let json = ByteBuffer(string: #"{"seq":4,"eventType":"message_edited"}"#)
+        ring.append(try #require(MessageEvent(json: json, of: hall)), seq: 4)
+        #expect((Seq(1)...4).map { ring[$0]?.seq } == [nil, nil, nil, 4])
     }
 }

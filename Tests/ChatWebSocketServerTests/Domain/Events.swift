@@ -13,6 +13,16 @@ func event(_ seq: Seq, size: Int = 0) -> MessageEvent {
     return MessageEvent(RoomEvent(roomID: hall, seq: seq, change: change))
 }
 
+/// An event about a message.
+func messageEvent(
+    _ seq: Seq, messageID: Int64, change: (Message) -> RoomChange = { .message($0) }
+) -> MessageEvent {
+    let message = Message(
+        messageID: MessageID(messageID), roomID: hall, seq: messageID, senderID: UserID(1), type: .text,
+        contentJSON: #"{"text":"x"}"#, sentAt: Timestamp(microseconds: 0))
+    return MessageEvent(RoomEvent(roomID: hall, seq: seq, change: change(message)))
+}
+
 func events(_ seqs: some Sequence<Seq>) -> [MessageEvent] { seqs.map { event($0) } }
 
 extension [MessageEvent] {

@@ -19,6 +19,10 @@ import Testing
         }
     }
 
+    private func fill(_ events: [MessageEvent], isLast: Bool, _ feed: inout RoomFeed) -> [Seq] {
+        feed.fill(events, isLast: isLast).line.seqs
+    }
+
     private func feed(at head: Seq) -> RoomFeed {
         var feed = RoomFeed()
         _ = feed.start(at: head)
@@ -63,7 +67,8 @@ import Testing
     @Test func `a hole is filled from the log`() {
         var feed = feed(at: 0)
         #expect(receive(4, &feed) == .wait)
-        #expect(feed.fill(events(1...3), target: feed.rumouredHead, isLast: false).seqs == [1, 2, 3, 4])
+        #expect(feed.beginReading() == 0)
+        #expect(fill(events(1...3), isLast: false, &feed) == [1, 2, 3, 4])
         #expect(feed.position == 4)
         #expect(!feed.isBehind)
     }
@@ -71,19 +76,20 @@ import Testing
     @Test func `what came by itself while the log was read is not sent twice`() {
         var feed = feed(at: 0)
         #expect(receive(3, &feed) == .wait)
-        let target = feed.rumouredHead
+        #expect(feed.beginReading() == 0)
         #expect(receive(1, &feed) == .deliver([1]))
         #expect(receive(2, &feed) == .deliver([2, 3]))
-        #expect(feed.fill(events(1...4), target: target, isLast: true).seqs == [4])
+        #expect(fill(events(1...4), isLast: true, &feed) == [4])
         #expect(receive(4, &feed) == .drop)
     }
 
     @Test func `a page that ends before the hole does is followed by another`() {
         var feed = feed(at: 0)
         #expect(receive(10, &feed) == .wait)
-        #expect(feed.fill(events(1...4), target: feed.rumouredHead, isLast: false).seqs == [1, 2, 3, 4])
-        #expect(feed.isBehind)
-        #expect(feed.fill(events(5...9), target: feed.rumouredHead, isLast: false).seqs == [5, 6, 7, 8, 9, 10])
+        #expect(feed.beginReading() == 0)
+        #expect(fill(events(1...4), isLast: false, &feed) == [1, 2, 3, 4])
+        #expect(feed.beginReading() == 4)
+        #expect(fill(events(5...9), isLast: false, &feed) == [5, 6, 7, 8, 9, 10])
         #expect(!feed.isBehind)
     }
 
@@ -92,8 +98,8 @@ import Testing
         feed.hear(ofHead: 2)
         #expect(!feed.isBehind)
         feed.hear(ofHead: 4)
-        #expect(feed.isBehind)
-        #expect(feed.fill(events(3...4), target: 4, isLast: true).seqs == [3, 4])
+        #expect(feed.beginReading() == 2)
+        #expect(fill(events(3...4), isLast: true, &feed) == [3, 4])
         #expect(!feed.isBehind)
         feed.hear(ofHead: 1)
         #expect(!feed.isBehind)
@@ -101,7 +107,8 @@ import Testing
 
     @Test func `a page is of no use before the feed has begun`() {
         var feed = RoomFeed()
-        #expect(feed.fill(events(1...3), target: 3, isLast: true).isEmpty)
+        #expect(feed.beginReading() == nil)
+        #expect(fill(events(1...3), isLast: true, &feed).isEmpty)
         #expect(feed.position == nil)
     }
 
@@ -110,17 +117,34 @@ import Testing
     @Test func `an event that the log does not know is forgotten`() {
         var feed = feed(at: 0)
         #expect(receive(1_000_000, &feed) == .wait)
-        #expect(feed.isBehind)
-        #expect(feed.fill(events(1...2), target: feed.rumouredHead, isLast: true).seqs == [1, 2])
+        #expect(feed.beginReading() == 0)
+        let filling = feed.fill(events(1...2), isLast: true)
+        #expect(filling.line.seqs == [1, 2])
+        #expect(filling.refuted == 1)
         #expect(!feed.isBehind)
         #expect(receive(3, &feed) == .deliver([3]))
+    }
+
+    @Test func `of two early ones only the one that the log does not know is forgotten`() {
+        var feed = feed(at: 0)
+        #expect(receive(50, &feed) == .wait)
+        #expect(feed.beginReading() == 0)
+        // Committed and published while the log is read.
+        #expect(receive(3, &feed) == .wait)
+        let filling = feed.fill(events(1...1), isLast: true)
+        #expect(filling.line.seqs == [1])
+        #expect(filling.refuted == 1)
+        #expect(feed.isBehind)
+        #expect(receive(2, &feed) == .deliver([2, 3]))
+        #expect(!feed.isBehind)
     }
 
     @Test(arguments: [Seq.max, Seq.max - 1])
     func `a seq at the end of the number range does no harm`(seq: Seq) {
         var feed = feed(at: 0)
         #expect(receive(seq, &feed) == .wait)
-        #expect(feed.fill([], target: feed.rumouredHead, isLast: true).isEmpty)
+        #expect(feed.beginReading() == 0)
+        #expect(fill([], isLast: true, &feed).isEmpty)
         #expect(receive(1, &feed) == .deliver([1]))
         #expect(!feed.isBehind)
     }
@@ -128,9 +152,9 @@ import Testing
     @Test func `a head heard of while the log was read is not taken for nonsense`() {
         var feed = feed(at: 0)
         feed.hear(ofHead: 1)
-        let target = feed.rumouredHead
+        #expect(feed.beginReading() == 0)
         #expect(receive(3, &feed) == .wait)
-        #expect(feed.fill(events(1...1), target: target, isLast: true).seqs == [1])
+        #expect(fill(events(1...1), isLast: true, &feed) == [1])
         #expect(feed.isBehind)
         #expect(receive(2, &feed) == .deliver([2, 3]))
     }
@@ -145,11 +169,27 @@ import Testing
             Issue.record("the next in line was not sent")
             return
         }
-        #expect(line == Array(1...Seq(RoomFeed.maximumEarly + 1)))
+        #expect(line.count == RoomFeed.maximumEarly && line.last == Seq(RoomFeed.maximumEarly))
         #expect(feed.isBehind)
-        let rest = feed.fill(events(line.count.seq + 1...last), target: feed.rumouredHead, isLast: true)
-        #expect(rest.seqs.last == last)
+        #expect(feed.beginReading() == line.last)
+        #expect(fill(events(line.count.seq + 1...last), isLast: true, &feed).last == last)
         #expect(!feed.isBehind)
+    }
+
+    @Test func `early events are bounded in bytes and in distance`() {
+        var feed = feed(at: 0)
+        let size = RoomFeed.maximumEarlyBytes / 4
+        for seq in Seq(2)...6 { #expect(!isDelivered(feed.receive(event(seq, size: size), seq: seq))) }
+        #expect(receive(1, &feed) == .deliver([1, 2, 3, 4]))
+        let far = 4 + Seq(RoomFeed.maximumEarly) + 1
+        #expect(receive(far, &feed) == .wait)
+        #expect(feed.beginReading() == 4)
+        #expect(fill(events(5...far - 1), isLast: false, &feed).last == far - 1)
+        #expect(feed.beginReading() == far - 1)
+    }
+
+    private func isDelivered(_ reaction: RoomFeed.Reaction) -> Bool {
+        if case .deliver = reaction { true } else { false }
     }
 
     // MARK: The beginning
@@ -189,12 +229,12 @@ import Testing
         var sent: [Seq] = []
         var committed = start
         let begin = Int.random(in: 0...arrivals.count, using: &random)
-        /// A page that is being read: where from, up to what, and what the log held.
-        var reading: (after: Seq, target: Seq, head: Seq)?
-        func finishReading(_ reading: (after: Seq, target: Seq, head: Seq)) {
+        /// A page that is being read: where from, and what the log held.
+        var reading: (after: Seq, head: Seq)?
+        func finishReading(_ reading: (after: Seq, head: Seq)) {
             let end = min(reading.head, reading.after + 7)
             let page = reading.after < end ? events(reading.after + 1...end) : []
-            sent += feed.fill(page, target: reading.target, isLast: end == reading.head).seqs
+            sent += fill(page, isLast: end == reading.head, &feed)
         }
         for (index, seq) in arrivals.enumerated() {
             if index == begin { sent += feed.start(at: start).seqs }
@@ -204,16 +244,16 @@ import Testing
             if let page = reading, Bool.random(using: &random) {
                 finishReading(page)
                 reading = nil
-            } else if reading == nil, feed.isBehind, let position = feed.position {
-                reading = (position, feed.rumouredHead, committed)
+            } else if reading == nil, let position = feed.beginReading() {
+                reading = (position, committed)
             }
         }
         sent += feed.start(at: start).seqs
         if let page = reading { finishReading(page) }
         feed.hear(ofHead: last)
-        for _ in 0..<40 where feed.isBehind {
-            guard let position = feed.position else { break }
-            finishReading((position, feed.rumouredHead, last))
+        for _ in 0..<40 {
+            guard let position = feed.beginReading() else { break }
+            finishReading((position, last))
         }
         #expect(sent == (start < last ? Array(start + 1...last) : []))
         #expect(!feed.isBehind)

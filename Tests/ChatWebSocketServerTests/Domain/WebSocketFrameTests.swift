@@ -40,7 +40,7 @@ import Testing
             roomID: hall, seq: 9,
             change: .memberJoined(UserID(5), role: .member, by: UserID(1), at: Timestamp(microseconds: 0)))
         let fromLog = MessageEvent(joined)
-        let fromRedis = try #require(MessageEvent(json: ByteBuffer(bytes: joined.jsonBytes)))
+        let fromRedis = try #require(MessageEvent(json: ByteBuffer(bytes: joined.jsonBytes), of: hall))
         for event in [fromLog, fromRedis] {
             #expect(event.seq == 9)
             #expect(event.type == .memberJoined)
@@ -50,10 +50,19 @@ import Testing
     }
 
     @Test func `what is no event is none`() {
-        #expect(MessageEvent(json: ByteBuffer(string: "[]")) == nil)
-        #expect(MessageEvent(json: ByteBuffer()) == nil)
+        #expect(MessageEvent(json: ByteBuffer(string: "[]"), of: hall) == nil)
+        #expect(MessageEvent(json: ByteBuffer(), of: hall) == nil)
         let large = #"{"a":""# + String(repeating: "x", count: EventEnvelope.maximumSize) + #""}"#
-        #expect(MessageEvent(json: ByteBuffer(string: large)) == nil)
+        #expect(MessageEvent(json: ByteBuffer(string: large), of: hall) == nil)
+    }
+
+    @Test func `a place in another room's log is not taken; what only passes by is nobody's business`() {
+        func event(_ json: String) -> MessageEvent? { MessageEvent(json: ByteBuffer(string: json), of: hall) }
+        #expect(event(#"{"seq":1,"roomId":"cellar"}"#) == nil)
+        #expect(event(#"{"seq":1,"roomId":"hall"}"#)?.seq == 1)
+        #expect(event(#"{"seq":1}"#)?.seq == 1)
+        #expect(event(#"{"roomId":"cellar"}"#) != nil)
+        #expect(MessageEvent(json: ByteBuffer(string: #"{"seq":1,"roomId":"cellar"}"#), of: nil) != nil)
     }
 }
 

@@ -84,6 +84,8 @@ struct PublishByHandTests {
         try await stack.redis.publish("chat:room:\(roomID)", event)
         try await stack.redis.publish(
             "chat:room:\(roomID)", ["eventType": "message", "seq": 99, "roomId": .string(roomID), "text": "forged"])
+        try await stack.redis.publish(
+            "chat:room:\(roomID)", ["eventType": "message", "seq": 2, "roomId": "elsewhere", "text": "forged"])
         try await stack.say("two", in: roomID, as: user)
         let log = try await socket.log(upTo: 2)
         #expect(log.map { $0["seq"]?.int } == [1, 2])

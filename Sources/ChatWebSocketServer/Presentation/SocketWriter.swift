@@ -1,0 +1,57 @@
+import Glibc
+import NIOCore
+
+/// The way of bytes to one socket. Confined to the socket's event loop.
+///
+/// Nearly every frame is taken by the kernel at once, and then NIO's way to that system call (pipeline, pending writes,
+/// their bookkeeping) costs more than all else that a delivery needs. So a frame is offered to the kernel first. What it
+/// does not take goes NIO's way, and while something waits there all that follows does too, which keeps the order.
+struct SocketWriter {
+    private let context: ChannelHandlerContext
+    /// NIO's descriptor, which is open as long as the channel is active; `nil` where bytes must not pass the pipeline by.
+    private let descriptor: CInt?
+    /// Whether something may wait in NIO's queue; at first perhaps the answer to the handshake.
+    private var mayBeQueued = true
+    /// All bytes that were ever queued or sent.
+    private(set) var bytesWritten = 0
+
+    init(context: ChannelHandlerContext) {
+        self.context = context
+        descriptor = try? context.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: CInt.self) { $0 }
+    }
+
+    /// Whether less is queued than may be.
+    var isWritable: Bool { !mayBeQueued || context.channel.isWritable }
+
+    var queuedBytes: Int {
+        mayBeQueued ? (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0 : 0
+    }
+
+    /// Queues bytes until ``flush()``, to be sent with those that follow by one system call.
+    mutating func write(_ bytes: ByteBuffer) {
+        bytesWritten += bytes.readableBytes
+        mayBeQueued = true
+        context.write(NIOAny(bytes), promise: nil)
+    }
+
+    func flush() { context.flush() }
+
+    /// Sends bytes now, as far as the socket takes them.
+    mutating func send(_ bytes: ByteBuffer) {
+        if mayBeQueued, queuedBytes == 0 { mayBeQueued = false }
+        let taken = mayBeQueued ? 0 : offer(bytes)
+        bytesWritten += taken
+        guard taken < bytes.readableBytes else { return }
+        write(bytes.getSlice(at: bytes.readerIndex + taken, length: bytes.readableBytes - taken) ?? bytes)
+        flush()
+    }
+
+    /// - Returns: how many bytes the kernel took. A socket that failed takes none; NIO finds out why.
+    private func offer(_ bytes: ByteBuffer) -> Int {
+        guard let descriptor, context.channel.isActive else { return 0 }
+        let taken = bytes.withUnsafeReadableBytes {
+            Glibc.send(descriptor, $0.baseAddress, $0.count, CInt(MSG_DONTWAIT) | CInt(MSG_NOSIGNAL))
+        }
+        return max(0, taken)
+    }
+}

@@ -1,0 +1,64 @@
+import Testing
+
+@testable import ChatEventBus
+
+@Suite struct CanaryWatchTests {
+    private static let start = ContinuousClock.now
+    private func at(_ seconds: Double) -> ContinuousClock.Instant { Self.start + .seconds(seconds) }
+
+    /// Subscribed at 0 and hearing.
+    private func hearing() -> CanaryWatch {
+        var watch = CanaryWatch(timing: .init(), now: at(0))
+        #expect(watch.subscriptionChanged(isSubscribed: true, now: at(0)) == false)
+        #expect(watch.heard(now: at(0)) == true)
+        return watch
+    }
+
+    @Test func `a subscription hears from its first message on, not from its confirmation`() {
+        var watch = CanaryWatch(timing: .init(), now: at(0))
+        #expect(watch.heard(now: at(0)) == false)
+        _ = watch.subscriptionChanged(isSubscribed: true, now: at(0))
+        #expect(!watch.isHearing)
+        #expect(watch.heard(now: at(0.1)) == true)
+        #expect(watch.heard(now: at(1)) == false)
+        #expect(watch.isHearing)
+    }
+
+    @Test func `three misses make it deaf and have it made anew`() {
+        var watch = hearing()
+        #expect(watch.look(now: at(3)) == [])
+        #expect(watch.look(now: at(3.1)) == [.deaf, .rebuild])
+        #expect(!watch.isHearing)
+        #expect(watch.look(now: at(4)) == [])
+    }
+
+    @Test func `one that stays deaf is made anew ever more rarely, until it hears`() {
+        var watch = hearing()
+        _ = watch.look(now: at(3.1))
+        var rebuilds: [Double] = []
+        for second in 4...120 {
+            let actions = watch.look(now: at(Double(second)))
+            #expect(!actions.contains(.deaf))
+            if actions.contains(.rebuild) {
+                rebuilds.append(Double(second))
+                // A new connection, confirmed at once, that delivers nothing either.
+                #expect(watch.subscriptionChanged(isSubscribed: false, now: at(Double(second))) == false)
+                #expect(watch.subscriptionChanged(isSubscribed: true, now: at(Double(second))) == false)
+                #expect(!watch.isHearing)
+            }
+        }
+        let gaps = zip(rebuilds.dropFirst(), rebuilds).map(-)
+        #expect(gaps.count >= 5)
+        #expect(gaps.allSatisfy { (3...16).contains($0) })
+        #expect(watch.heard(now: at(121)) == true)
+        #expect(watch.look(now: at(124.1)) == [.deaf, .rebuild])
+    }
+
+    @Test func `a lost connection is deaf at once, and nothing is made anew while there is none`() {
+        var watch = hearing()
+        #expect(watch.subscriptionChanged(isSubscribed: false, now: at(1)) == true)
+        #expect(watch.subscriptionChanged(isSubscribed: false, now: at(1)) == false)
+        #expect(watch.look(now: at(60)) == [])
+        #expect(watch.silence(now: at(60)) == .seconds(60))
+    }
+}

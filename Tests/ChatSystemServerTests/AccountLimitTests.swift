@@ -1,0 +1,74 @@
+import ChatLocalStack
+import ChatTestSupport
+import Testing
+
+@Suite("Limits on accounts")
+struct AccountLimitTests {
+    private static func account(_ username: String, _ password: String = SharedStack.password) -> JSON {
+        ["username": .string(username), "password": .string(password)]
+    }
+
+    private func expectLimited(_ answer: RESTResponse) throws {
+        #expect(answer.status == 429)
+        #expect(answer.code == "rate_limited")
+        #expect((1...60).contains(try #require(answer.header("Retry-After").flatMap { Int($0) })))
+    }
+
+    @Test("Logins to one account, in whatever case, right or wrong, known or not")
+    func perAccount() async throws {
+        let stack = try await SharedStack.running()
+        let user = try await stack.user()
+        try await stack.withServer(.system, ["CHAT_LIMIT_LOGINS_PER_ACCOUNT": "1/m"]) { server in
+            let system = RESTClient(baseURL: server.url)
+            for name in [user.username, Unique.name("nobody")] {
+                let isKnown = name == user.username
+                for round in 0..<5 {
+                    let answer = try await system.post(
+                        "/api/v1/auth/login", Self.account(round % 2 == 0 ? name : name.uppercased()))
+                    #expect(answer.status == (isKnown ? 200 : 401))
+                }
+                try expectLimited(try await system.post("/api/v1/auth/login", Self.account(name)))
+                try expectLimited(try await system.post("/api/v1/auth/login", Self.account(name.uppercased(), "x")))
+            }
+            let metrics = try await system.get("/metrics").text
+            #expect(metrics.contains(#"chat_rate_limited_total{limit="logins_per_account"} 4"#))
+        }
+    }
+
+    @Test("Logins and registrations of one address; a trusted proxy's word is taken, a stranger's is not")
+    func perAddress() async throws {
+        let stack = try await SharedStack.running()
+        let limits = [
+            "CHAT_LIMIT_LOGINS_PER_ADDRESS": "1/m", "CHAT_LIMIT_REGISTRATIONS": "1/m",
+            "CHAT_TRUSTED_PROXIES": "127.0.0.0/8",
+        ]
+        try await stack.withServer(.system, limits) { server in
+            let system = RESTClient(baseURL: server.url)
+            func send(_ path: String, from address: String) async throws -> RESTResponse {
+                try await system.send(
+                    .post, "/api/v1/auth/\(path)", Self.account(Unique.name("u")),
+                    headers: [("X-Forwarded-For", address)])
+            }
+            for (path, status) in [("login", 401), ("register", 201)] {
+                for address in ["192.0.2.1", "192.0.2.2"] {
+                    for _ in 0..<5 { #expect(try await send(path, from: address).status == status) }
+                    try expectLimited(try await send(path, from: address))
+                    // What stands before the proxy's own entry is anybody's word.
+                    try expectLimited(try await send(path, from: "198.51.100.7, \(address)"))
+                }
+            }
+        }
+        try await stack.withServer(.system, ["CHAT_LIMIT_REGISTRATIONS": "1/m"]) { server in
+            let system = RESTClient(baseURL: server.url)
+            var statuses: [Int] = []
+            for number in 0..<6 {
+                statuses.append(
+                    try await system.send(
+                        .post, "/api/v1/auth/register", Self.account(Unique.name("u")),
+                        headers: [("X-Forwarded-For", "192.0.2.\(number)")]
+                    ).status)
+            }
+            #expect(statuses == [201, 201, 201, 201, 201, 429])
+        }
+    }
+}

@@ -1,0 +1,65 @@
+import ChatTestSupport
+import Testing
+
+@Suite("Read receipts")
+struct ReadReceiptTests {
+    @Test("Told to the whole room on every server, forward only, never beyond the head, and kept")
+    func read() async throws {
+        let stack = try await SharedStack.running()
+        let (user, other) = (try await stack.user(), try await stack.user())
+        let roomID = try await stack.room(of: user, with: [other])
+        for index in 1...4 { try await stack.say("\(index)", in: roomID, as: user) }
+        let mine = try await stack.readySocket(roomID, as: other, server: 0)
+        let sockets = [mine, try await stack.readySocket(roomID, as: user, server: 1)]
+        try await mine.send(["type": "read", "seq": 2])
+        for socket in sockets {
+            let event = try await socket.event(type: "read")
+            #expect(event.keys == ["eventType", "roomId", "userId", "lastReadSeq", "at"])
+            #expect(event["userId"] == .integer(other.userID))
+            #expect(event["lastReadSeq"] == 2)
+        }
+        // Back is nothing, beyond the head is the head.
+        try await mine.send(["type": "read", "seq": 1])
+        try await mine.send(["type": "read", "seq": 99])
+        for socket in sockets {
+            try await socket.event("read up to the head") { $0["eventType"] == "read" && $0["lastReadSeq"] == 4 }
+            #expect(
+                socket.events.filter { $0["eventType"] == "read" }.map { $0["lastReadSeq"]?.int } == [2, 4])
+        }
+        let room = try await stack.system.get("/api/v1/rooms", as: other.credentials).require(200, "rooms").json
+        let listed = try #require(room["items"]?.array?.first { $0["roomId"] == .string(roomID) })
+        #expect(listed["lastReadSeq"] == 4)
+        #expect(listed["unreadCount"] == 0)
+        #expect(try await stack.log(of: roomID, as: user).count == 4)
+    }
+
+    @Test("A reader who scrolls is told of at most once a second, and in the end of where it stopped")
+    func coalesced() async throws {
+        let stack = try await SharedStack.running()
+        let (user, other) = (try await stack.user(), try await stack.user())
+        let roomID = try await stack.room(of: user, with: [other])
+        for index in 1...50 { try await stack.say("\(index)", in: roomID, as: user) }
+        let mine = try await stack.readySocket(roomID, as: other)
+        let socket = try await stack.readySocket(roomID, as: user)
+        for seq in 1...50 { try await mine.send(["type": "read", "seq": .integer(Int64(seq))]) }
+        try await socket.event("the last receipt") { $0["lastReadSeq"] == 50 }
+        let told = socket.events.filter { $0["eventType"] == "read" }.compactMap { $0["lastReadSeq"]?.int }
+        #expect(told == told.sorted())
+        #expect(told.count <= 5)
+    }
+
+    @Test("In trusted mode a room that is open to all is told, though nobody is a member")
+    func open() async throws {
+        let stack = try await SharedStack.running(.trusted)
+        let user = try await stack.user()
+        let roomID = Unique.name("read")
+        let socket = try await stack.readySocket(roomID, as: user)
+        try await stack.say("one", in: roomID, as: user)
+        #expect(try await socket.log(upTo: 1).count == 1)
+        try await socket.send(["type": "read", "seq": 5])
+        #expect(try await socket.event(type: "read")["lastReadSeq"] == 1)
+        let listener = try await stack.readySocket(roomID, as: nil)
+        try await listener.send(["type": "read", "seq": 1])
+        #expect(try await listener.event(type: "error")["code"] == "not_allowed")
+    }
+}
