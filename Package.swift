@@ -135,7 +135,7 @@ let package = Package(
                 logging, metrics, nioConcurrency, nioCore, nioHTTP1, nioHTTPTypes, nioHTTPTypesHTTP1,
             ]),
         // Private PostgreSQL, Redis and servers for `chat up`, benches and tests.
-        library("ChatLocalStack", [logging]),
+        library("ChatLocalStack", [logging, nioCore, nioPosix]),
         executable(
             "ChatCommand",
             [
@@ -182,7 +182,7 @@ let package = Package(
         tests(
             of: "ChatMessageServer", ["ChatEvents", "ChatLocalStack", "ChatStorage", "ChatTestSupport", "CommonUtil"]),
         tests(of: "ChatWebSocketServer", ["ChatEvents", "ChatLocalStack", "ChatTestSupport", "CommonUtil", nioCore]),
-        tests(of: "ChatLocalStack"),
+        tests(of: "ChatLocalStack", [nioCore, nioPosix]),
         tests(of: "ChatCommand", ["ChatLocalStack", "CommonUtil", nioCore]),
     ],
     swiftLanguageModes: [.v6]

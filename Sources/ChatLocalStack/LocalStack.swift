@@ -9,6 +9,11 @@ public final class LocalStack: Sendable {
         public var webSocketServers: Int
         /// Variables of the contract for all servers, for instance `CHAT_AUTH_MODE`.
         public var environment: [String: String]
+        /// Further variables for all servers of a kind, for instance another way to Redis.
+        public var environmentOfKind: [ServerKind: [String: String]]
+        /// The engines' ports; nil for free ones.
+        public var postgresPort: Int?
+        public var redisPort: Int?
         public var durability: LocalPostgres.Durability
         public var postgresSettings: [String: String]
         public var buildFolder: String
@@ -17,12 +22,16 @@ public final class LocalStack: Sendable {
 
         public init(
             messageServers: Int = 1, webSocketServers: Int = 1, environment: [String: String] = [:],
+            environmentOfKind: [ServerKind: [String: String]] = [:], postgresPort: Int? = nil, redisPort: Int? = nil,
             durability: LocalPostgres.Durability = .relaxed, postgresSettings: [String: String] = [:],
             buildFolder: String = BuildFolder.current, folder: String? = nil
         ) {
             self.messageServers = messageServers
             self.webSocketServers = webSocketServers
             self.environment = environment
+            self.environmentOfKind = environmentOfKind
+            self.postgresPort = postgresPort
+            self.redisPort = redisPort
             self.durability = durability
             self.postgresSettings = postgresSettings
             self.buildFolder = buildFolder
@@ -48,10 +57,13 @@ public final class LocalStack: Sendable {
         try PrivateFolder.create("\(folder)/data", mode: 0o700)
         let postgres = try LocalPostgres(
             .init(
-                folder: "\(folder)/postgres", port: FreePort.next(), durability: configuration.durability,
+                folder: "\(folder)/postgres", port: configuration.postgresPort ?? FreePort.next(),
+                durability: configuration.durability,
                 authentication: .trust, settings: configuration.postgresSettings), logger: logger)
         let redis = try LocalRedis(
-            .init(folder: "\(folder)/redis", port: FreePort.next(), authentication: .trust), logger: logger)
+            .init(
+                folder: "\(folder)/redis", port: configuration.redisPort ?? FreePort.next(), authentication: .trust),
+            logger: logger)
         let systemPort = try FreePort.next()
         let environment = [
             "CHAT_DATABASE_URL": postgres.url, "CHAT_REDIS_URL": redis.url, "CHAT_DATA_DIR": "\(folder)/data",
@@ -60,7 +72,9 @@ public final class LocalStack: Sendable {
         func server(_ kind: ServerKind, port: Int, log: String) -> LocalServer {
             LocalServer(
                 .init(
-                    kind, port: port, environment: environment, logFile: "\(folder)/\(log).log",
+                    kind, port: port,
+                    environment: environment.merging(configuration.environmentOfKind[kind] ?? [:]) { _, new in new },
+                    logFile: "\(folder)/\(log).log",
                     buildFolder: configuration.buildFolder), logger: logger)
         }
         self.postgres = postgres

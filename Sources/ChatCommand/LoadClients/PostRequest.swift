@@ -28,10 +28,10 @@ struct PostRequest {
     }
 
     /// The whole request. `extra` are further members of the payload: JSON text that begins with a comma, or empty.
-    func bytes(room: String, clientMessageID: String, extra: String = "") -> ByteBuffer {
+    func bytes(room: String, clientMessageID: String?, extra: String = "") -> ByteBuffer {
+        let key = clientMessageID.map { #","clientMessageId":"\#($0)""# } ?? ""
         let body =
-            #"{"roomId":"\#(room)","messageType":"text","payload":{"text":"The quick brown fox"\#(extra)},"#
-            + #""clientMessageId":"\#(clientMessageID)"}"#
+            #"{"roomId":"\#(room)","messageType":"text","payload":{"text":"The quick brown fox"\#(extra)}\#(key)}"#
         return ByteBuffer(string: "\(head)\(body.utf8.count)\r\n\r\n\(body)")
     }
 }

@@ -13,7 +13,7 @@ public struct PostgresConfiguration: Sendable {
     /// How long a transaction may lie idle before the server ends it, and its connection.
     public var idleInTransactionTimeout: Duration = .seconds(30)
     /// Wait before the second, and at most before any, attempt to reconnect. Jittered.
-    public var reconnectBackoff: ClosedRange<Duration> = .milliseconds(50)...(.seconds(3))
+    public var reconnectBackoff: ClosedRange<Duration> = .milliseconds(50)...(.seconds(1))
     /// Statements prepared on one connection; further ones are parsed at each use.
     public var maximumPreparedStatements = 256
     /// Shown in `pg_stat_activity`, unless the URI sets `application_name`.

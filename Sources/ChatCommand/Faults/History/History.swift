@@ -1,0 +1,100 @@
+/// All that happened in one run, as the clients saw it, and the log as it was at the end. All times are of one clock,
+/// in nanoseconds.
+struct History: Sendable {
+    /// One message that a client wanted to send, in one attempt or several.
+    struct Post: Sendable {
+        enum Outcome: Sendable, Equatable {
+            /// No answer, or one that leaves open whether it was stored.
+            case unknown
+            case acknowledged(Acknowledgement)
+            /// An answer that says it was not stored.
+            case refused(status: Int)
+        }
+
+        /// Names the message for ever; it is part of its payload.
+        var mark: String
+        var room: String
+        var writer: Int
+        /// Sent with a `clientMessageId`, so that it may be repeated.
+        var isKeyed: Bool
+        var firstSent: UInt64
+        var attempts = 0
+        var outcome = Outcome.unknown
+    }
+
+    struct Acknowledgement: Sendable, Equatable {
+        var seq: Int
+        var messageID: Int
+        var at: UInt64
+        /// The port of the server that gave it.
+        var server: Int
+    }
+
+    /// What an event is, apart from its place: the present content of a message may be another later on.
+    struct Identity: Sendable, Hashable {
+        /// `eventType`.
+        var kind: String
+        /// The message that it is about; nil for an event about a member or the room.
+        var messageID: Int?
+    }
+
+    /// An event that reached a session.
+    struct Sighting: Sendable, Equatable {
+        var seq: Int
+        var identity: Identity
+        var at: UInt64
+    }
+
+    /// One reader, over all its connections.
+    struct Session: Sendable {
+        var name: String
+        var room: String
+        /// It is owed everything after this.
+        var start: Int
+        var sightings: [Sighting] = []
+        /// Told to stop reading for a while, so that its delays say nothing.
+        var wasStalled = false
+    }
+
+    struct LogEntry: Sendable, Equatable {
+        var seq: Int
+        var identity: Identity
+        /// The mark of the message, if the event is about one of ours.
+        var mark: String?
+    }
+
+    var posts: [Post] = []
+    var sessions: [Session] = []
+    /// By room, in the order in which the log told it.
+    var logs: [String: [LogEntry]] = [:]
+}
+
+extension History {
+    /// The event that stores a message.
+    static let messageKind = "message"
+
+    var acknowledged: Int {
+        posts.count { if case .acknowledged = $0.outcome { true } else { false } }
+    }
+
+    /// How long each message took from the first attempt to send it to each session that was owed it.
+    func delays(ofStalled: Bool = false, of isCounted: (Post) -> Bool = { _ in true }) -> LatencyHistogram {
+        var sent: [String: UInt64] = [:]
+        for post in posts where isCounted(post) { sent[post.mark] = post.firstSent }
+        var sentBySeq: [String: [Int: UInt64]] = [:]
+        for (room, log) in logs {
+            for entry in log where entry.identity.kind == Self.messageKind {
+                if let mark = entry.mark, let time = sent[mark] { sentBySeq[room, default: [:]][entry.seq] = time }
+            }
+        }
+        var histogram = LatencyHistogram()
+        for session in sessions where session.wasStalled == ofStalled {
+            guard let times = sentBySeq[session.room] else { continue }
+            for sighting in session.sightings {
+                guard let time = times[sighting.seq] else { continue }
+                histogram.record(nanoseconds: sighting.at > time ? sighting.at - time : 0)
+            }
+        }
+        return histogram
+    }
+}

@@ -1,0 +1,139 @@
+/// Judges a whole history, in the manner of Jepsen: the log against what was acknowledged, and each session against
+/// the log.
+struct HistoryCheck: Sendable {
+    enum Flaw: String, Sendable, CaseIterable {
+        /// Acknowledged and not in the log, missing in the log, or in the log and missing at a session.
+        case lost
+        /// In the log, or at a session, more than once.
+        case doubled
+        /// At a session, or in the log, in another place than it should be.
+        case reordered
+        /// What nobody sent, or an event that is not the log's at its number.
+        case foreign
+    }
+
+    private(set) var counts: [Flaw: Int] = [:]
+    /// The first flaws in words.
+    private(set) var examples: [String] = []
+
+    private static let exampleLimit = 12
+
+    init(_ history: History) {
+        let posts = Dictionary(grouping: history.posts, by: \.room)
+        for room in Set(posts.keys).union(history.logs.keys).union(history.sessions.map(\.room)).sorted() {
+            let log = history.logs[room] ?? []
+            check(log, of: room)
+            check(posts[room] ?? [], against: log, of: room)
+            for session in history.sessions where session.room == room { check(session, against: log) }
+        }
+    }
+
+    var isClean: Bool { counts.isEmpty }
+
+    func count(_ flaw: Flaw) -> Int { counts[flaw, default: 0] }
+
+    private mutating func note(_ flaw: Flaw, _ text: @autoclosure () -> String, count: Int = 1) {
+        counts[flaw, default: 0] += count
+        if examples.count < Self.exampleLimit { examples.append("\(flaw.rawValue): \(text())") }
+    }
+
+    // MARK: The log
+
+    /// 1, 2, 3 … with no gap.
+    private mutating func check(_ log: [History.LogEntry], of room: String) {
+        var last = 0
+        for entry in log {
+            if entry.seq > last + 1 {
+                note(.lost, "the log of \(room) goes from \(last) to \(entry.seq)", count: entry.seq - last - 1)
+            } else if entry.seq == last {
+                note(.doubled, "the log of \(room) has \(entry.seq) twice")
+            } else if entry.seq < last {
+                note(.reordered, "the log of \(room) has \(entry.seq) after \(last)")
+            }
+            last = max(last, entry.seq)
+        }
+    }
+
+    /// Every acknowledged message once and where it was said to be; every other at most once; a writer's messages in
+    /// the order in which it sent them.
+    private mutating func check(_ posts: [History.Post], against log: [History.LogEntry], of room: String) {
+        var stored: [String: [History.LogEntry]] = [:]
+        for entry in log where entry.identity.kind == History.messageKind {
+            guard let mark = entry.mark else {
+                note(.foreign, "\(room) \(entry.seq) is a message of nobody here")
+                continue
+            }
+            stored[mark, default: []].append(entry)
+        }
+        var lastOfWriter: [Int: Int] = [:]
+        for post in posts {
+            let entries = stored.removeValue(forKey: post.mark) ?? []
+            if entries.count > 1 {
+                let places = entries.map { "\($0.seq)" }.joined(separator: ", ")
+                note(
+                    .doubled, "message \(post.mark) is stored in \(room) at \(places)", count: entries.count - 1)
+            }
+            switch post.outcome {
+            case .acknowledged(let acknowledgement):
+                guard let entry = entries.first else {
+                    note(.lost, "message \(post.mark), acknowledged as \(room) \(acknowledgement.seq), is not stored")
+                    continue
+                }
+                guard entry.seq == acknowledgement.seq, entry.identity.messageID == acknowledgement.messageID else {
+                    note(
+                        .reordered,
+                        "message \(post.mark), acknowledged as \(room) \(acknowledgement.seq), is at \(entry.seq)")
+                    continue
+                }
+                // A writer sends the next one when it has the answer.
+                if let last = lastOfWriter[post.writer], entry.seq < last {
+                    note(.reordered, "message \(post.mark) is at \(room) \(entry.seq), sent after \(last) was answered")
+                }
+                lastOfWriter[post.writer] = entry.seq
+            case .refused(let status):
+                if let entry = entries.first {
+                    note(.foreign, "message \(post.mark), refused with \(status), is stored at \(room) \(entry.seq)")
+                }
+            case .unknown:
+                break
+            }
+        }
+        for (mark, entries) in stored.sorted(by: { $0.key < $1.key }) {
+            note(.foreign, "message \(mark) in \(room) was sent by nobody here", count: entries.count)
+        }
+    }
+
+    // MARK: A session
+
+    /// The log from the session's start to its end, each event once and in its place.
+    private mutating func check(_ session: History.Session, against log: [History.LogEntry]) {
+        let owed = log.filter { $0.seq > session.start }
+        var identities: [Int: History.Identity] = [:]
+        for entry in owed { identities[entry.seq] = entry.identity }
+        var seen = Set<Int>(minimumCapacity: owed.count)
+        var highest = session.start
+        for sighting in session.sightings {
+            guard seen.insert(sighting.seq).inserted else {
+                note(.doubled, "\(session.name) got \(session.room) \(sighting.seq) again")
+                continue
+            }
+            if sighting.seq < highest {
+                note(.reordered, "\(session.name) got \(session.room) \(sighting.seq) after \(highest)")
+            }
+            highest = max(highest, sighting.seq)
+            if identities[sighting.seq] != sighting.identity {
+                note(
+                    .foreign,
+                    "\(session.name) got as \(session.room) \(sighting.seq) a \(sighting.identity.kind) that the log "
+                        + "does not have there")
+            }
+        }
+        let missing = owed.filter { !seen.contains($0.seq) }
+        if let first = missing.first, let last = missing.last {
+            note(
+                .lost,
+                "\(session.name) never got \(missing.count) events of \(session.room), \(first.seq) to \(last.seq)",
+                count: missing.count)
+        }
+    }
+}

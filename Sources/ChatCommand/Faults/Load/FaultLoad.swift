@@ -1,0 +1,154 @@
+import ChatLocalStack
+import NIOCore
+
+/// The writers and readers of one run: all on one event loop, so that nothing in it needs a lock and both ends of a
+/// delivery read the same clock.
+final class FaultLoad: Sendable {
+    let shape: LoadShape
+    let rooms: [String]
+    private let eventLoop: any EventLoop
+    private let board: NIOLoopBoundBox<LoadBoard>
+
+    /// - Parameter name: begins the names of its rooms and messages.
+    init(_ shape: LoadShape, name: String, stack: LocalStack, on eventLoop: any EventLoop) {
+        self.shape = shape
+        self.eventLoop = eventLoop
+        let rooms = (1...max(1, shape.rooms)).map { "\(name)-\($0)" }
+        self.rooms = rooms
+        board = .makeBoxSendingValue(
+            LoadBoard(
+                messagePorts: stack.messageServers.map(\.port), webSocketPorts: stack.webSocketServers.map(\.port)),
+            eventLoop: eventLoop)
+    }
+
+    private func onBoard<Result: Sendable>(
+        _ body: @escaping @Sendable (LoadBoard) throws -> Result
+    ) async throws -> Result {
+        let board = board
+        return try await eventLoop.submit { try body(board.value) }.get()
+    }
+
+    private func wait(
+        atMost time: Duration, until isOver: @escaping @Sendable (LoadBoard) -> Bool
+    ) async throws -> Bool {
+        let (board, eventLoop) = (board, eventLoop)
+        return try await eventLoop.flatSubmit {
+            let value = board.value
+            return value.wait(atMost: TimeAmount(time), on: eventLoop) { isOver(value) }
+        }.get()
+    }
+
+    // MARK: Its course
+
+    /// Connects all sessions.
+    /// - Throws: `LocalStackError` if one of them has no `ready` within 30 s.
+    func connect() async throws {
+        let (shape, rooms, eventLoop) = (shape, rooms, eventLoop)
+        try await onBoard { board in
+            for number in 0..<shape.sessions {
+                let reader = FaultReader(
+                    number: number, room: rooms[number % rooms.count],
+                    port: shape.usesOneWebSocketServer ? board.webSocketPorts.first : nil, board: board,
+                    eventLoop: eventLoop)
+                board.readers.append(reader)
+                reader.connect()
+            }
+        }
+        guard try await wait(atMost: .seconds(30), until: { $0.haveAllReadersJoined }) else {
+            throw LocalStackError("Not all \(shape.sessions) sessions got into their rooms within 30 s")
+        }
+    }
+
+    func startPosting(prefix: String) async throws {
+        let (shape, rooms, eventLoop) = (shape, rooms, eventLoop)
+        try await onBoard { board in
+            board.isPosting = true
+            for number in 0..<shape.writers {
+                let writer = FaultWriter(
+                    number: number, room: rooms[number % rooms.count], shape: shape, prefix: prefix, board: board,
+                    eventLoop: eventLoop)
+                board.writers.append(writer)
+                writer.start()
+            }
+        }
+    }
+
+    /// Posts on until so many messages are acknowledged, then waits until every message has its outcome. Those that
+    /// have none when the time is up stay unknown.
+    /// - Returns: whether it was done in time.
+    func finishPosting(acknowledged: Int, within time: Duration) async throws -> Bool {
+        let isEnough = try await waitForAcknowledged(acknowledged, within: time)
+        try await onBoard { $0.isPosting = false }
+        let isSettled = try await wait(atMost: .seconds(30)) { $0.busyWriters == 0 }
+        try await onBoard { board in
+            board.isRetrying = false
+            for writer in board.writers { writer.stop() }
+        }
+        return isEnough && isSettled
+    }
+
+    func waitForAcknowledged(_ count: Int, within time: Duration) async throws -> Bool {
+        try await wait(atMost: time) { $0.acknowledged >= count }
+    }
+
+    var acknowledged: Int {
+        get async throws { try await onBoard { $0.acknowledged } }
+    }
+
+    var posts: [History.Post] {
+        get async throws { try await onBoard { $0.posts } }
+    }
+
+    /// Waits until all sessions are where their rooms end.
+    func waitForReaders(heads: [String: Int], within time: Duration) async throws -> Bool {
+        try await onBoard { $0.heads = heads }
+        return try await wait(atMost: time) { $0.behind == 0 }
+    }
+
+    /// Closes everything.
+    /// - Returns: what was seen; the logs are not in it.
+    func finish() async throws -> (history: History, evidence: ClientEvidence) {
+        try await onBoard { board in
+            board.isOver = true
+            for reader in board.readers { reader.cut() }
+            return (History(posts: board.posts, sessions: board.readers.map(\.session)), board.evidence)
+        }
+    }
+
+    // MARK: What is done to its clients
+
+    var evidence: ClientEvidence {
+        get async throws { try await onBoard { $0.evidence } }
+    }
+
+    /// Ends the connections of so many sessions, chosen at random.
+    func cutSessions(_ count: Int) async throws {
+        try await onBoard { board in
+            for reader in board.readers.shuffled().prefix(count) { reader.cut() }
+        }
+    }
+
+    /// Lets the first so many sessions read no more.
+    func stallSessions(_ count: Int) async throws {
+        let (board, eventLoop) = (board, eventLoop)
+        try await eventLoop.flatSubmit {
+            EventLoopFuture.andAllSucceed(board.value.readers.prefix(count).map { $0.stall() }, on: eventLoop)
+        }.get()
+    }
+
+    func wakeSessions() async throws {
+        try await onBoard { board in
+            for reader in board.readers where reader.session.wasStalled { reader.goOn() }
+        }
+    }
+
+    /// How many messages this server acknowledged between two times.
+    func acknowledged(by port: Int, between times: ClosedRange<NIODeadline>) async throws -> Int {
+        try await onBoard { board in
+            board.posts.count { post in
+                guard case .acknowledged(let answer) = post.outcome, answer.server == port else { return false }
+                return times.contains(.uptimeNanoseconds(answer.at))
+            }
+        }
+    }
+}

@@ -1,0 +1,91 @@
+import NIOCore
+
+/// What the clients of one run have seen so far. Lives on the event loop of all of them.
+final class LoadBoard {
+    private final class Wait {
+        let isOver: () -> Bool
+        let promise: EventLoopPromise<Bool>
+
+        init(isOver: @escaping () -> Bool, promise: EventLoopPromise<Bool>) {
+            self.isOver = isOver
+            self.promise = promise
+        }
+    }
+
+    let messagePorts: [Int]
+    let webSocketPorts: [Int]
+    var posts: [History.Post] = []
+    var evidence = ClientEvidence()
+    var readers: [FaultReader] = []
+    var writers: [FaultWriter] = []
+    var acknowledged = 0
+    /// Writers with a message that has no outcome yet.
+    var busyWriters = 0
+    /// No new messages are begun when this is false.
+    var isPosting = false
+    /// Nothing is tried again when this is false.
+    var isRetrying = true
+    /// Closed sockets stay closed when this is true.
+    var isOver = false
+    /// Where each room ends, once that is known.
+    var heads: [String: Int] = [:]
+    private var waits: [ObjectIdentifier: Wait] = [:]
+
+    init(messagePorts: [Int], webSocketPorts: [Int]) {
+        self.messagePorts = messagePorts
+        self.webSocketPorts = webSocketPorts
+    }
+
+    var haveAllReadersJoined: Bool { readers.allSatisfy { $0.cursor != nil } }
+
+    /// Sessions that have not reached their room's end.
+    var behind: Int { readers.count { ($0.cursor ?? 0) < heads[$0.room] ?? 0 } }
+
+    /// To be called when something has changed.
+    func progress() {
+        guard !waits.isEmpty else { return }
+        for (id, wait) in waits where wait.isOver() {
+            waits[id] = nil
+            wait.promise.succeed(true)
+        }
+    }
+
+    /// Whether `isOver` became true within this time.
+    func wait(
+        atMost time: TimeAmount, on eventLoop: any EventLoop, until isOver: @escaping () -> Bool
+    ) -> EventLoopFuture<Bool> {
+        guard !isOver() else { return eventLoop.makeSucceededFuture(true) }
+        let promise = eventLoop.makePromise(of: Bool.self)
+        let wait = Wait(isOver: isOver, promise: promise)
+        let id = ObjectIdentifier(wait)
+        waits[id] = wait
+        let timeout = eventLoop.assumeIsolated().scheduleTask(in: time) {
+            guard self.waits.removeValue(forKey: id) != nil else { return }
+            promise.succeed(false)
+        }
+        promise.futureResult.whenComplete { _ in timeout.cancel() }
+        return promise.futureResult
+    }
+}
+
+/// What the clients noticed of a fault.
+struct ClientEvidence: Sendable, Codable, Equatable {
+    /// Posts answered with 503 or 429.
+    var refused = 0
+    /// Posts that got no answer: the connection ended, or the time was up.
+    var unanswered = 0
+    /// Attempts after the first.
+    var retries = 0
+    /// Sockets that ended, by close code, or "none".
+    var closes: [String: Int] = [:]
+    /// Attempts to connect that came to nothing.
+    var unreached = 0
+    /// Sockets that took up again where the last one ended.
+    var resumes = 0
+    /// Events that such a socket got of what was there before it came.
+    var replayed = 0
+    /// What no server should do, and how often.
+    var oddities: [String: Int] = [:]
+
+    var closed: Int { closes.values.reduce(0, +) }
+}

@@ -1,0 +1,26 @@
+import ChatLocalStack
+
+/// How many write and read in one run, and how fast.
+struct LoadShape: Sendable {
+    var rooms = 5
+    var sessions = 60
+    var writers = 30
+    /// So many messages have to be acknowledged before a run ends.
+    var messages = 5000
+    /// Messages that are due each second from all writers together; each waits for its answer.
+    var rate = 400
+    /// Every so many messages of a writer go out without a key, and never again.
+    var unkeyedEvery = 10
+    /// Bytes that are added to each payload.
+    var filler = 0
+    /// All sessions are on the first WebSocket server instead of on any.
+    var usesOneWebSocketServer = false
+    /// The mistake of a client (or of a server) that repeats a post without a key: for the self-proof.
+    var repeatsAnUnkeyedPost = false
+
+    /// What makes a run of a few seconds.
+    static let small = LoadShape(messages: 1000, rate: 400)
+
+    /// How long a writer waits from one post to the next.
+    var pace: Duration { .seconds(1) * writers / max(1, rate) }
+}

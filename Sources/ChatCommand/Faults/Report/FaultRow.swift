@@ -1,0 +1,79 @@
+import Foundation
+
+/// One row of the table.
+struct FaultRow: Codable, Equatable, Sendable {
+    var fault: String
+    var messages: Int
+    var sessions: Int
+    var acknowledged: Int
+    var lost: Int
+    var doubled: Int
+    var reordered: Int
+    /// From the first attempt to send a message to its arrival at any session that was not told to stall.
+    var longestDelaySeconds: Double
+    var delayBoundSeconds: Double?
+    var outageSeconds: Double
+    /// The counts that show that the fault bit.
+    var proof: [String]
+    var measures: [String]
+    /// All that is not as it should be; empty for a clean row.
+    var problems: [String]
+    /// The first flaws of the history in words.
+    var examples: [String]
+    var closes: [String: Int]
+
+    var isClean: Bool { problems.isEmpty }
+}
+
+extension FaultRow {
+    init(
+        fault: Fault, history: History, evidence: FaultEvidence, measures: [Fault.Measure], outage: Duration,
+        problems: [String]
+    ) {
+        let check = HistoryCheck(history)
+        let longest = Double(history.delays().maximum) / 1e9
+        let bound: Double? =
+            switch fault.bounds.delay {
+            case .fixed(let time): time / .seconds(1)
+            case .outage(let more): (outage + more) / .seconds(1)
+            case nil: nil
+            }
+        self.init(
+            fault: fault.name, messages: history.posts.count, sessions: history.sessions.count,
+            acknowledged: history.acknowledged, lost: check.count(.lost), doubled: check.count(.doubled),
+            reordered: check.count(.reordered), longestDelaySeconds: Self.rounded(longest),
+            delayBoundSeconds: bound.map(Self.rounded), outageSeconds: Self.rounded(outage / .seconds(1)),
+            proof: fault.signs.map { "\($0.count(evidence)) \($0.label)" }, measures: measures.map(\.text),
+            problems: problems, examples: check.examples, closes: evidence.clients.closes)
+
+        for flaw in HistoryCheck.Flaw.allCases where check.count(flaw) > 0 {
+            self.problems.append("\(check.count(flaw)) \(flaw.rawValue)")
+        }
+        if let bound, longest > bound { self.problems.append("delay bound missed") }
+        if let allowed = fault.bounds.refused, evidence.clients.refused > allowed {
+            self.problems.append("\(evidence.clients.refused) posts refused, \(allowed) allowed")
+        }
+        for sign in fault.signs where sign.isRequired && sign.count(evidence) == 0 {
+            self.problems.append("the fault did not bite: no \(sign.label)")
+        }
+        for measure in measures where !measure.isWithinBound { self.problems.append("missed: \(measure.text)") }
+        for (oddity, count) in evidence.clients.oddities.sorted(by: { $0.key < $1.key }) {
+            self.problems.append("\(count) × \(oddity)")
+        }
+        if acknowledged < fault.shape.messages {
+            self.problems.append("only \(acknowledged) of \(fault.shape.messages) messages acknowledged")
+        }
+    }
+
+    /// A run that came to no judgement.
+    init(fault: Fault, failure: String) {
+        self.init(
+            fault: fault.name, messages: 0, sessions: 0, acknowledged: 0, lost: 0, doubled: 0, reordered: 0,
+            longestDelaySeconds: 0, outageSeconds: 0, proof: [], measures: [],
+            // One line of the table.
+            problems: ["not run to its end: \(failure.split(separator: "\n").first ?? "")"], examples: [failure],
+            closes: [:])
+    }
+
+    private static func rounded(_ seconds: Double) -> Double { (seconds * 1000).rounded() / 1000 }
+}

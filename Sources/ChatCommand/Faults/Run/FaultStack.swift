@@ -1,0 +1,130 @@
+import ChatLocalStack
+import CommonUtil
+import Foundation
+import Logging
+
+/// The platform as faults are done to it: two servers of each kind that matter, PostgreSQL durable as in production,
+/// and a proxy on each link that can break.
+final class FaultStack: Sendable {
+    let processes: LocalStack
+    let redisOfMessageServers: FaultProxy
+    let redisOfWebSocketServers: FaultProxy
+    let postgresOfWebSocketServers: FaultProxy
+
+    private init(folder: String?) async throws {
+        let postgresPort = try FreePort.next()
+        let redisPort = try FreePort.next()
+        redisOfMessageServers = try await FaultProxy.start(to: redisPort, wire: .redis)
+        redisOfWebSocketServers = try await FaultProxy.start(to: redisPort, wire: .redis)
+        postgresOfWebSocketServers = try await FaultProxy.start(to: postgresPort)
+        let environment = [
+            Settings.authMode.name: AuthMode.trusted.rawValue, Settings.logLevel.name: LogLevel.warning.rawValue,
+            Settings.limitPosts.name: "0", Settings.limitFrames.name: "0", Settings.limitSocketsPerUser.name: "0",
+            Settings.limitSocketsPerAddress.name: "0", Settings.limitSockets.name: "0",
+            Settings.drainSeconds.name: "2",
+        ]
+        processes = try LocalStack(
+            .init(
+                messageServers: 2, webSocketServers: 2, environment: environment,
+                environmentOfKind: [
+                    .message: [Settings.redisURL.name: "redis://127.0.0.1:\(redisOfMessageServers.port)"],
+                    .webSocket: [
+                        Settings.redisURL.name: "redis://127.0.0.1:\(redisOfWebSocketServers.port)",
+                        Settings.databaseURL.name:
+                            "postgres://\(LocalPostgres.name)@127.0.0.1:\(postgresOfWebSocketServers.port)"
+                            + "/\(LocalPostgres.name)",
+                    ],
+                ],
+                postgresPort: postgresPort, redisPort: redisPort, durability: .full, folder: folder),
+            logger: Logger(label: "faults") { _ in SwiftLogNoOpLogHandler() })
+    }
+
+    /// Starts one, runs `body` and stops it, whatever happened.
+    /// - Parameter folder: where its data and logs stay; nil for a temporary folder.
+    static func run<Result: Sendable>(
+        folder: String? = nil, _ body: @Sendable (FaultStack) async throws -> Result
+    ) async throws -> Result {
+        let stack = try await FaultStack(folder: folder)
+        do {
+            try await stack.processes.start()
+            let result = try await body(stack)
+            try await stack.stop()
+            return result
+        } catch {
+            // Of its own, since this task may have been cancelled.
+            await Task { try? await stack.stop() }.value
+            throw error
+        }
+    }
+
+    private func stop() async throws {
+        // A frozen engine could not stop.
+        await processes.postgres.resume()
+        await processes.redis.resume()
+        try await setAllLinks(.pass)
+        let stopped = await Task { try await processes.stop() }.result
+        for proxy in proxies { try await proxy.stop() }
+        try stopped.get()
+    }
+
+    private var proxies: [FaultProxy] {
+        [redisOfMessageServers, redisOfWebSocketServers, postgresOfWebSocketServers]
+    }
+
+    /// What the servers logged last, for whoever wants to know why.
+    func sayLastLogLines() {
+        for server in [processes.systemServer] + processes.messageServers + processes.webSocketServers {
+            for line in server.logTail(5) { Terminal.say("    [\(server.kind.logName) \(server.port)] \(line)") }
+        }
+    }
+
+    func setAllLinks(_ mode: FaultProxy.Mode) async throws {
+        for proxy in proxies { try await proxy.set(mode) }
+    }
+
+    /// Does the same to both links to Redis.
+    func setRedisLinks(_ mode: FaultProxy.Mode) async throws {
+        try await redisOfMessageServers.set(mode)
+        try await redisOfWebSocketServers.set(mode)
+    }
+
+    /// Waits until all servers say that they are ready.
+    /// - Throws: `LocalStackError` naming the one that does not.
+    func waitUntilReady(within time: Duration) async throws {
+        let deadline = ContinuousClock.now + time
+        for server in [processes.systemServer] + processes.messageServers + processes.webSocketServers {
+            var backoff = Backoff(first: .milliseconds(20), longest: .milliseconds(250))
+            while await (try? probe(server, "/health/ready"))?.status != 200 {
+                guard ContinuousClock.now < deadline else {
+                    throw LocalStackError("\(server.kind.rawValue) is not ready \(time) after the fault was healed")
+                }
+                try await Task.sleep(for: backoff.next())
+            }
+        }
+    }
+
+    /// The sum of a metric over the servers of a kind, as far as they answer.
+    func total(_ metric: String, labelled label: String? = nil, of servers: [LocalServer]) async -> Int {
+        var total = 0.0
+        for server in servers {
+            guard let text = await (try? probe(server, "/metrics"))?.body else { continue }
+            for line in text.split(separator: "\n") where line.hasPrefix(metric) {
+                guard line.dropFirst(metric.count).first.map({ $0 == "{" || $0 == " " }) == true,
+                    label.map({ line.contains($0) }) ?? true, let value = line.split(separator: " ").last
+                else { continue }
+                total += Double(value) ?? 0
+            }
+        }
+        return Int(total)
+    }
+
+    private func probe(_ server: LocalServer, _ path: String) async throws -> HTTPProbe.Answer {
+        let port = server.port
+        return try await withCheckedThrowingContinuation { continuation in
+            DispatchQueue.global().async {
+                continuation.resume(
+                    with: Result { try HTTPProbe.get(port: port, path: path, timeout: .seconds(2)) })
+            }
+        }
+    }
+}

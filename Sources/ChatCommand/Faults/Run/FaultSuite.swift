@@ -1,0 +1,73 @@
+import ChatLocalStack
+import Foundation
+import NIOCore
+import NIOPosix
+
+/// All chosen faults, one after the other, and what came of them.
+struct FaultSuite: Sendable {
+    let faults: [Fault]
+    let proves: Bool
+    /// Below it each stack keeps its data and logs; nil for temporary folders.
+    let folder: String?
+    let json: String?
+
+    /// - Returns: whether all is as it should be.
+    func run() async throws -> Bool {
+        // Of their own, so that the clients' clock is not held up by a proxy.
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        do {
+            let isClean = try await run(clientsOn: group.next())
+            try await group.shutdownGracefully()
+            return isClean
+        } catch {
+            // Of its own, since this task may have been cancelled.
+            await Task { try? await group.shutdownGracefully() }.value
+            throw error
+        }
+    }
+
+    private func run(clientsOn eventLoop: any EventLoop) async throws -> Bool {
+        var rows: [FaultRow] = []
+        for (index, fault) in faults.enumerated() {
+            Terminal.say("[\(index + 1)/\(faults.count)] \(fault.name): \(fault.summary) …")
+            let row = try await run(fault, clientsOn: eventLoop)
+            Terminal.say("  \(row.isClean ? "ok" : "FAILED: \(row.problems.joined(separator: "; "))")")
+            for example in row.examples { Terminal.say("    \(example)") }
+            rows.append(row)
+        }
+        let table = FaultTable(rows: rows)
+        if !rows.isEmpty { Terminal.say("\n\(table.text)\n") }
+        if let json { try table.write(json: json) }
+
+        guard proves else { return rows.allSatisfy(\.isClean) }
+        Terminal.say("Would it be noticed?")
+        let findings = try await FaultStack.run(folder: folder(for: "self-proof")) { stack in
+            try await SelfProof(stack: stack, eventLoop: eventLoop).run()
+        }
+        for finding in findings { Terminal.say(finding.text) }
+        return rows.allSatisfy(\.isClean) && findings.allSatisfy(\.isReported)
+    }
+
+    /// One row. What keeps a fault from being run to its end is one, too, and the others still get their turn.
+    private func run(_ fault: Fault, clientsOn eventLoop: any EventLoop) async throws -> FaultRow {
+        do {
+            return try await FaultStack.run(folder: folder(for: fault.name)) { stack in
+                let row = try await FaultRun(fault: fault, stack: stack, eventLoop: eventLoop).run().row
+                if !row.isClean { stack.sayLastLogLines() }
+                return row
+            }
+        } catch let error as CancellationError {
+            throw error
+        } catch {
+            try Task.checkCancellation()
+            return FaultRow(fault: fault, failure: "\(error)")
+        }
+    }
+
+    private func folder(for name: String) throws -> String? {
+        try folder.map { folder in
+            try PrivateFolder.create(folder, mode: 0o711)
+            return "\(URL(fileURLWithPath: folder).standardizedFileURL.path)/\(name)"
+        }
+    }
+}

@@ -1,0 +1,105 @@
+import ChatLocalStack
+import NIOCore
+
+/// Shows that the suite would notice: real runs in which one thing is made to go wrong that must never, each of which
+/// has to be reported.
+struct SelfProof: Sendable {
+    struct Finding: Sendable, Codable, Equatable {
+        var mistake: String
+        /// The flaw that must be found.
+        var expected: String
+        var found: Int
+        var problems: [String]
+
+        var isReported: Bool { found > 0 && !problems.isEmpty }
+
+        var text: String {
+            let what = problems.isEmpty ? "nothing was reported" : problems.joined(separator: "; ")
+            return "  \(isReported ? "noticed " : "MISSED  ") \(mistake): \(what)"
+        }
+    }
+
+    let stack: FaultStack
+    let eventLoop: any EventLoop
+
+    private static let calm = Fault(
+        name: "calm", summary: "Nothing goes wrong", shape: .small, signs: [], inflict: { _ in })
+
+    func run() async throws -> [Finding] {
+        // Without a mistake nothing may be reported, or what is reported with one says nothing.
+        let calm = try await FaultRun(fault: Self.calm, stack: stack, eventLoop: eventLoop).run()
+        guard calm.row.isClean else {
+            throw LocalStackError(
+                "A run without any fault is not clean: "
+                    + (calm.row.problems + calm.row.examples).joined(separator: "; "))
+        }
+        var findings = HistoryTampering.allCases.map { tampering in
+            var history = calm.history
+            let isDone = tampering.apply(to: &history)
+            let row = FaultRow(
+                fault: Self.calm, history: history, evidence: FaultEvidence(), measures: [], outage: .zero, problems: []
+            )
+            return Finding(
+                mistake: tampering.summary, expected: tampering.flaw.rawValue,
+                found: isDone ? HistoryCheck(history).count(tampering.flaw) : 0, problems: row.problems)
+        }
+        findings.append(try await repeatingAnUnkeyedPost())
+        findings.append(try await withoutPolling())
+        return findings
+    }
+
+    /// A client that sends a post without key again.
+    private func repeatingAnUnkeyedPost() async throws -> Finding {
+        var fault = Self.calm
+        fault.name = "unkeyed-post-repeated"
+        fault.shape.repeatsAnUnkeyedPost = true
+        let row = try await FaultRun(fault: fault, stack: stack, eventLoop: eventLoop).run().row
+        return Finding(
+            mistake: "a post without key is repeated", expected: HistoryCheck.Flaw.doubled.rawValue,
+            found: row.doubled, problems: row.problems)
+    }
+
+    /// Redis loses all pushes, and the WebSocket servers cannot read the log either.
+    private func withoutPolling() async throws -> Finding {
+        let fault = Fault(
+            name: "polling-off", summary: "All pushes are lost and the log cannot be read", shape: .small,
+            signs: [.pushesDropped],
+            inflict: { stage in
+                try await stage.stack.postgresOfWebSocketServers.set(.blackHole)
+                try await stage.stack.redisOfWebSocketServers.set(.dropPushes(percent: 100))
+            })
+        var run = FaultRun(fault: fault, stack: stack, eventLoop: eventLoop)
+        run.settling = .seconds(5)
+        run.expectsReadiness = false
+        let row: FaultRow
+        do {
+            row = try await run.run().row
+        } catch {
+            try? await stack.setAllLinks(.pass)
+            throw error
+        }
+        try await stack.setAllLinks(.pass)
+        return Finding(
+            mistake: "polling is switched off while pushes are lost", expected: HistoryCheck.Flaw.lost.rawValue,
+            found: row.lost, problems: row.problems)
+    }
+}
+
+extension HistoryTampering {
+    var summary: String {
+        switch self {
+        case .lose: "one event of one session is lost"
+        case .double: "one event of one session is doubled"
+        case .swap: "two events of one session are swapped"
+        }
+    }
+
+    /// What a check must find.
+    var flaw: HistoryCheck.Flaw {
+        switch self {
+        case .lose: .lost
+        case .double: .doubled
+        case .swap: .reordered
+        }
+    }
+}

@@ -1,0 +1,118 @@
+import NIOCore
+import NIOPosix
+
+/// The connections of a proxy and the mode they are in. Confined to the proxy's event loop.
+final class ProxyCore {
+    struct Refused: Error {}
+
+    private let target: Int
+    private let wire: FaultProxy.Wire
+    private let eventLoop: any EventLoop
+    let tally: ProxyTally
+    private(set) var mode = FaultProxy.Mode.pass
+    /// Both ends of all connections, those of clients that have no other end yet included.
+    private var streams: [ObjectIdentifier: ProxyStream] = [:]
+    /// Clients that came while nothing got through.
+    private var unlinked: [any Channel] = []
+
+    init(target: Int, wire: FaultProxy.Wire, eventLoop: any EventLoop, tally: ProxyTally) {
+        self.target = target
+        self.wire = wire
+        self.eventLoop = eventLoop
+        self.tally = tally
+    }
+
+    var holds: Bool { mode == .blackHole }
+
+    func set(_ mode: FaultProxy.Mode) {
+        guard mode != self.mode else { return }
+        self.mode = mode
+        switch mode {
+        case .cut:
+            let cut = streams.values.count { $0.side == .client }
+            tally.add { $0.cut += cut }
+            for stream in Array(streams.values) { stream.close() }
+            for channel in unlinked { channel.close(promise: nil) }
+            unlinked = []
+        case .blackHole:
+            let held = streams.values.count { $0.side == .client }
+            tally.add { $0.held += held }
+        case .pass, .dropPushes:
+            for channel in unlinked { link(channel) }
+            unlinked = []
+            for stream in Array(streams.values) { stream.goOn() }
+        }
+    }
+
+    /// Takes in a client, which reads nothing yet.
+    /// - Throws: ``Refused`` while the link is cut, on which its channel is closed.
+    func accept(_ channel: any Channel) throws {
+        switch mode {
+        case .cut:
+            tally.add { $0.refused += 1 }
+            throw Refused()
+        case .blackHole:
+            tally.add { $0.held += 1 }
+            unlinked.append(channel)
+        case .pass, .dropPushes:
+            tally.add { $0.accepted += 1 }
+            link(channel)
+        }
+    }
+
+    func remove(_ stream: ProxyStream) {
+        streams[ObjectIdentifier(stream)] = nil
+    }
+
+    /// Whether a whole reply of Redis is passed on.
+    func passes(_ reply: ByteBuffer) -> Bool {
+        // A room's name never begins with `!`: such a channel is a server's own.
+        guard let channel = RESPFrames.channel(ofPush: reply), !channel.hasPrefix("chat:room:!") else { return true }
+        if case .dropPushes(let percent) = mode, Int.random(in: 0..<100) < percent {
+            tally.add { $0.pushesDropped += 1 }
+            return false
+        }
+        tally.add { $0.pushesPassed += 1 }
+        return true
+    }
+
+    private func link(_ client: any Channel) {
+        ClientBootstrap(group: eventLoop)
+            .connectTimeout(.seconds(5))
+            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .channelOption(.autoRead, value: false)
+            .connect(host: "127.0.0.1", port: target)
+            .assumeIsolated()
+            .whenComplete { result in
+                switch result {
+                case .success(let server): self.join(client, server)
+                case .failure: client.close(promise: nil)
+                }
+            }
+    }
+
+    private func join(_ client: any Channel, _ server: any Channel) {
+        // The link may have been cut while the connection was being made.
+        guard client.isActive, mode != .cut else {
+            client.close(promise: nil)
+            server.close(promise: nil)
+            return
+        }
+        let fromClient = ProxyStream(.client, core: self, frames: nil)
+        let fromServer = ProxyStream(.server, core: self, frames: wire == .redis ? RESPFrames() : nil)
+        fromClient.partner = fromServer
+        fromServer.partner = fromClient
+        do {
+            try client.pipeline.syncOperations.addHandler(fromClient)
+            try server.pipeline.syncOperations.addHandler(fromServer)
+        } catch {
+            client.close(promise: nil)
+            server.close(promise: nil)
+            return
+        }
+        for (channel, stream) in [(client, fromClient), (server, fromServer)] {
+            streams[ObjectIdentifier(stream)] = stream
+            channel.setOption(.autoRead, value: true).whenFailure { _ in channel.close(promise: nil) }
+        }
+    }
+}
