@@ -139,7 +139,8 @@ let package = Package(
         executable(
             "ChatCommand",
             [
-                "ChatLocalStack", "ChatStorage", "CommonUtil", "PostgresClient", argumentParser, asyncHTTPClient,
+                "ChatEvents", "ChatLocalStack", "ChatStorage", "CommonUtil", "PostgresClient", "RedisClient",
+                argumentParser, asyncHTTPClient,
                 configuration, logging, nioCore, nioHTTP1, nioPosix, nioWebSocket, unixSignals,
             ]),
 

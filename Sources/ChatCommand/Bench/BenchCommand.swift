@@ -5,5 +5,7 @@ struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
         abstract: "Measures a private stack of release servers, durable as in production.",
-        subcommands: [FanoutBenchCommand.self, EndToEndBenchCommand.self, PostBenchCommand.self])
+        subcommands: [
+            FanoutBenchCommand.self, EndToEndBenchCommand.self, ConnectBenchCommand.self, PostBenchCommand.self,
+        ])
 }

@@ -1,5 +1,6 @@
 import AsyncHTTPClient
 import ChatLocalStack
+import CommonUtil
 import Foundation
 import NIOCore
 import NIOHTTP1
@@ -50,10 +51,7 @@ struct BenchSetup: Sendable {
         while true {
             var request = HTTPClientRequest(
                 url: "\(stack.messageServers[0].url)/api/v1/rooms/\(room)/events?after=\(head)&limit=100")
-            switch caller {
-            case .userID(let id): request.headers.add(name: "X-User-Id", value: String(id))
-            case .token(let token): request.headers.add(name: "Authorization", value: "Bearer \(token)")
-            }
+            caller.add(to: &request.headers)
             let page = try JSONDecoder().decode(Page.self, from: try await answer(to: request))
             for event in page.items {
                 log.gaps += abs(event.seq - head - 1)
@@ -62,6 +60,36 @@ struct BenchSetup: Sendable {
             }
             guard page.hasMore, !page.items.isEmpty else { return log }
         }
+    }
+
+    /// Posts so many messages at once.
+    func post(_ count: Int, to room: String, as caller: PostRequest.Caller = .userID(1)) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<count {
+                group.addTask {
+                    var request = HTTPClientRequest(url: "\(stack.messageServers[0].url)/api/v1/messages")
+                    request.method = .POST
+                    request.headers.add(name: "Content-Type", value: "application/json")
+                    caller.add(to: &request.headers)
+                    request.body = .bytes(
+                        ByteBuffer(
+                            string: #"{"roomId":"\#(room)","messageType":"text","payload":{"text":"The quick brown"}}"#)
+                    )
+                    _ = try await answer(to: request)
+                }
+            }
+            for try await _ in group {}
+        }
+    }
+
+    /// The JSON of a room's events after a `seq`, as user 1 of `trusted` mode; at most 100.
+    func events(of room: String, after seq: Int) async throws -> [String] {
+        var request = HTTPClientRequest(
+            url: "\(stack.messageServers[0].url)/api/v1/rooms/\(room)/events?after=\(seq)&limit=100")
+        request.headers.add(name: "X-User-Id", value: "1")
+        let page = try JSONParser.parse(Array(try await answer(to: request)))
+        guard case .object(let members) = page, case .array(let items)? = members["items"] else { return [] }
+        return items.map(\.canonicalText)
     }
 
     private func post(_ path: String, _ body: [String: String], token: String?) async throws -> Data {
@@ -80,5 +108,14 @@ struct BenchSetup: Sendable {
             throw LocalStackError("\(request.url): \(response.status.code) \(String(decoding: body, as: UTF8.self))")
         }
         return body
+    }
+}
+
+extension PostRequest.Caller {
+    fileprivate func add(to headers: inout HTTPHeaders) {
+        switch self {
+        case .userID(let id): headers.add(name: "X-User-Id", value: String(id))
+        case .token(let token): headers.add(name: "Authorization", value: "Bearer \(token)")
+        }
     }
 }

@@ -7,7 +7,8 @@ import Logging
 enum BenchStack {
     /// Starts a private stack, runs `body` and stops it, also when interrupted.
     static func run<Result: Sendable>(
-        authMode: AuthMode, body: @escaping @Sendable (LocalStack) async throws -> Result
+        authMode: AuthMode, environmentOfKind: [ServerKind: [String: String]] = [:],
+        body: @escaping @Sendable (LocalStack) async throws -> Result
     ) async throws -> Result {
         FileDescriptorLimit.raise()
         let environment = [
@@ -17,7 +18,7 @@ enum BenchStack {
             Settings.drainSeconds.name: "0",
         ]
         let stack = try LocalStack(
-            .init(environment: environment, durability: .full),
+            .init(environment: environment, environmentOfKind: environmentOfKind, durability: .full),
             logger: Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() })
         let interrupts = await Interrupts()
         Terminal.say("Starting a private stack …")

@@ -2,8 +2,10 @@ import ArgumentParser
 import ChatLocalStack
 import CommonUtil
 import Foundation
+import Logging
 import NIOCore
 import NIOPosix
+import RedisClient
 
 /// `chat bench fanout`: what a delivery costs the WebSocket server, beside a loop that does nothing but `write`.
 struct FanoutBenchCommand: AsyncParsableCommand {
@@ -11,8 +13,8 @@ struct FanoutBenchCommand: AsyncParsableCommand {
         commandName: "fanout",
         abstract: "Processor time of the WebSocket server for a delivery, beside a plain write() loop's.",
         discussion: """
-            Messages are posted, stored, published and delivered to every socket; the next go out when all sockets have \
-            the last. In turn with that a thread writes frames of the same size to as many sockets.
+            Messages are stored, and their events published together and delivered to every socket; the next go out \
+            when all sockets have the last. In turn with that a thread writes as many bytes to as many sockets.
             """)
 
     @Option(help: "WebSockets, spread evenly over the rooms.")
@@ -40,33 +42,66 @@ struct FanoutBenchCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let (sockets, rooms, inFlight, rounds, seconds) = (sockets, rooms, inFlight, rounds, seconds)
-        let report = try await BenchStack.run(authMode: .trusted) { stack in
-            let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-            let load = FanoutLoad(eventLoop: group.next(), rooms: (0..<rooms).map { "bench-\($0)" })
-            Terminal.say("Connecting \(sockets) sockets …")
-            let server = stack.webSocketServers[0]
-            guard let pid = await server.running?.pid else { throw LocalStackError("The WebSocket server is gone") }
-            try await load.connect(sockets, port: server.port)
-            let writeLoop = try await WriteLoop.make(sockets: sockets / rooms, on: group.next())
-            let cost = FanoutCost(
-                load: load, writeLoop: writeLoop, pid: pid, port: stack.messageServers[0].port,
-                seconds: Int64(seconds))
-            _ = try await cost.measure(inFlight: 1)
-            var lines: [CostReport.Line] = []
-            for count in inFlight {
-                Terminal.say("Measuring with \(count) in flight …")
-                var pairs: [(measured: Double, reference: Double)] = []
-                for _ in 0..<rounds { pairs.append(try await cost.measure(inFlight: count)) }
-                lines.append(.init("\(count) in flight: processor time of a delivery", unit: "µs", pairs: pairs))
-            }
-            let errors = try await load.errors
-            try await writeLoop.close()
-            try await group.shutdownGracefully()
-            return CostReport(
-                title: "fanout: \(sockets) sockets, \(rooms) rooms, \(rounds) rounds", lines: lines, errors: errors)
+        let redis = try await LocalRedis.ephemeral()
+        let environment: [ServerKind: [String: String]] = [.webSocket: [Settings.redisURL.name: redis.url]]
+        let result: Result<CostReport, any Error>
+        do {
+            result = .success(
+                try await BenchStack.run(authMode: .trusted, environmentOfKind: environment) { stack in
+                    try await measure(stack, redisURL: redis.url)
+                })
+        } catch {
+            result = .failure(error)
         }
+        try await redis.stop()
+        let report = try result.get()
         try report.publish(json: json)
         if !report.errors.isEmpty { throw ExitCode.failure }
+    }
+
+    private func measure(_ stack: LocalStack, redisURL: String) async throws -> CostReport {
+        let server = stack.webSocketServers[0]
+        guard let pid = await server.running?.pid else { throw LocalStackError("The WebSocket server is gone") }
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let names = (0..<rooms).map { "bench-\($0)" }
+        let load = FanoutLoad(eventLoop: group.next(), rooms: names)
+        Terminal.say("Connecting \(sockets) sockets …")
+        try await load.connect(sockets, port: server.port)
+        let writeLoop = try await WriteLoop.make(sockets: sockets / rooms, on: group.next())
+        let redis = RedisClient(
+            configuration: try RedisConfiguration(url: redisURL), eventLoop: group.next(),
+            logger: Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() })
+        let lines = try await withThrowingTaskGroup(of: [CostReport.Line].self) { tasks in
+            tasks.addTask {
+                try await redis.run()
+                return []
+            }
+            tasks.addTask {
+                try await measure(
+                    FanoutCost(
+                        turns: FanoutTurns(load: load, setup: BenchSetup(stack: stack), redis: redis, rooms: names),
+                        writeLoop: writeLoop, pid: pid, seconds: Int64(seconds)))
+            }
+            defer { tasks.cancelAll() }
+            return try await tasks.next() ?? []
+        }
+        let errors = try await load.errors
+        try await writeLoop.close()
+        try await group.shutdownGracefully()
+        return CostReport(
+            title: "fanout: \(sockets) sockets, \(rooms) rooms, \(rounds) rounds", lines: lines, errors: errors)
+    }
+
+    private func measure(_ cost: FanoutCost) async throws -> [CostReport.Line] {
+        // Not counted: the first turns warm caches up.
+        _ = try await cost.measure(inFlight: 1)
+        var lines: [CostReport.Line] = []
+        for count in inFlight {
+            Terminal.say("Measuring with \(count) in flight …")
+            var pairs: [(measured: Double, reference: Double)] = []
+            for _ in 0..<rounds { pairs.append(try await cost.measure(inFlight: count)) }
+            lines.append(.init("\(count) in flight: processor time of a delivery", unit: "µs", pairs: pairs))
+        }
+        return lines
     }
 }

@@ -10,6 +10,9 @@ final class FanoutBoard {
 
     var rooms: [Room]
     var posters: [ChatHTTPClient] = []
+    var channels: [any Channel] = []
+    /// Sockets that end from now on are meant to.
+    var isDone = false
     var latency = LatencyHistogram()
     var duplicates = 0
     /// Of the last event that was delivered, with its header.
@@ -48,8 +51,11 @@ final class FanoutSocket {
     private let ready: EventLoopPromise<Void>
     private var cursor: Int?
 
-    init(room: Int, board: FanoutBoard, ready: EventLoopPromise<Void>) {
+    private let lastSeq: Int?
+
+    init(room: Int, lastSeq: Int?, board: FanoutBoard, ready: EventLoopPromise<Void>) {
         self.room = room
+        self.lastSeq = lastSeq
         self.board = board
         self.ready = ready
     }
@@ -61,7 +67,7 @@ final class FanoutSocket {
             let reason = "socket closed with \(code.map(String.init) ?? "no code")"
             ready.fail(ChatWebSocketClient.Refused(description: reason))
             // At the end of the bench the stack is stopped with the sockets still open.
-            if board.onProgress == nil || !board.isComplete { board.note(error: reason) }
+            if !board.isDone, board.onProgress == nil || !board.isComplete { board.note(error: reason) }
         }
     }
 
@@ -69,7 +75,7 @@ final class FanoutSocket {
         guard let seq = fields.seq else { return }
         // The first frame is `ready`, with the room's head.
         guard let cursor else {
-            self.cursor = seq
+            self.cursor = lastSeq ?? seq
             board.rooms[room].sockets += 1
             return ready.succeed()
         }

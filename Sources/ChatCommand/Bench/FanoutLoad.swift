@@ -15,22 +15,26 @@ final class FanoutLoad: Sendable {
 
     private let eventLoop: any EventLoop
     private let rooms: [String]
+    private let accessToken: String?
     private let board: NIOLoopBoundBox<FanoutBoard>
     private static let posters = 8
 
-    init(eventLoop: any EventLoop, rooms: [String]) {
+    init(eventLoop: any EventLoop, rooms: [String], accessToken: String? = nil) {
         self.eventLoop = eventLoop
         self.rooms = rooms
+        self.accessToken = accessToken
         board = .makeBoxSendingValue(FanoutBoard(rooms: rooms.count), eventLoop: eventLoop)
     }
 
     /// Connects the sockets, some at a time, and waits until each has had its `ready`.
-    func connect(_ count: Int, port: Int) async throws {
-        let atOnce = 64
+    /// - Parameter lastSeq: where the sockets go on; `nil` for live events only.
+    func connect(_ count: Int, port: Int, lastSeq: Int? = nil, atOnce: Int = 64) async throws {
         for first in stride(from: 0, to: count, by: atOnce) {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for number in first..<min(first + atOnce, count) {
-                    group.addTask { try await self.connectOne(port: port, room: number % self.rooms.count) }
+                    group.addTask {
+                        try await self.connectOne(port: port, room: number % self.rooms.count, lastSeq: lastSeq)
+                    }
                 }
                 for try await _ in group {}
             }
@@ -42,39 +46,65 @@ final class FanoutLoad: Sendable {
         get async throws { try await eventLoop.submit { [board] in board.value.errors }.get() }
     }
 
-    private func connectOne(port: Int, room: Int) async throws {
+    /// Ends all connections and waits until they are gone here.
+    func disconnect() async throws {
+        let channels = try await eventLoop.submit { [board] in
+            board.value.isDone = true
+            return board.value.channels
+        }.get()
+        for channel in channels { try? await channel.close().get() }
+    }
+
+    private func connectOne(port: Int, room: Int, lastSeq: Int?) async throws {
         let ready = eventLoop.makePromise(of: Void.self)
         let board = board
-        _ = try await ChatWebSocketClient.connect(
-            port: port, path: "/ws/chat?roomId=\(rooms[room])", on: eventLoop
-        ) {
-            let socket = FanoutSocket(room: room, board: board.value, ready: ready)
+        var path = "/ws/chat?roomId=\(rooms[room])"
+        if let accessToken { path += "&access_token=\(accessToken)" }
+        if let lastSeq { path += "&lastSeq=\(lastSeq)" }
+        let channel = try await ChatWebSocketClient.connect(port: port, path: path, on: eventLoop) {
+            let socket = FanoutSocket(room: room, lastSeq: lastSeq, board: board.value, ready: ready)
             return { socket.handle($0) }
         }.flatMapErrorThrowing { error in
             ready.fail(error)
             throw error
         }.get()
         try await ready.futureResult.get()
+        try await eventLoop.submit { board.value.channels.append(channel) }.get()
     }
 
-    /// Posts so many messages at once and the next ones when every socket has those, for so long.
-    /// - Returns: how many events were delivered, and their size as frames in bytes.
-    func postInTurns(port: Int, inFlight: Int, for time: TimeAmount) async throws -> (deliveries: Int, bytes: Int) {
-        let board = board
-        let missing = try await eventLoop.submit { max(0, inFlight - board.value.posters.count) }.get()
-        for _ in 0..<missing {
-            _ = try await ChatHTTPClient.connect(port: port, on: eventLoop) { board.value.posters.append($0) }.get()
+    // MARK: Events that somebody else publishes
+
+    /// The `seq` up to which a room's sockets have everything.
+    func head(ofRoom room: Int) async throws -> Int {
+        try await eventLoop.submit { [board] in board.value.rooms[room].accepted }.get()
+    }
+
+    /// Waits until a room's sockets have so many more events, at most 15 s.
+    /// - Returns: how many deliveries that were.
+    func deliver(_ count: Int, inRoom room: Int) async throws -> Int {
+        let complete = eventLoop.makePromise(of: Int.self)
+        eventLoop.execute { [board, eventLoop] in
+            let board = board.value
+            board.rooms[room].accepted += count
+            let timeout = eventLoop.assumeIsolated().scheduleTask(in: .seconds(15)) {
+                board.note(error: "not delivered in time")
+                complete.succeed(0)
+            }
+            let progress = { [weak board] in
+                guard let board, board.isComplete else { return }
+                board.onProgress = nil
+                timeout.cancel()
+                complete.succeed(count * board.rooms[room].sockets)
+            }
+            board.onProgress = progress
+            progress()
         }
-        let before = try await eventLoop.submit { board.value.outcome.delivered }.get()
-        let (rooms, eventLoop) = (rooms, eventLoop)
-        let done = eventLoop.makePromise(of: Void.self)
-        eventLoop.execute {
-            FanoutTurns(rooms: rooms, inFlight: inFlight, end: .now() + time, board: board.value, done: done).run()
-        }
-        try await done.futureResult.get()
-        return try await eventLoop.submit {
-            (board.value.outcome.delivered - before, board.value.frameBytes)
-        }.get()
+        return try await complete.futureResult.get()
+    }
+
+    /// Of the last event that was delivered, with its header.
+    var frameBytes: Int {
+        get async throws { try await eventLoop.submit { [board] in board.value.frameBytes }.get() }
     }
 
     /// Posts at a fixed rate, whatever the answers do, and waits until all sockets have all of it, at most 15 s.

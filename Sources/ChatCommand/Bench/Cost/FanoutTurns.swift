@@ -1,48 +1,38 @@
+import ChatEvents
+import ChatLocalStack
+import CommonUtil
 import NIOCore
+import RedisClient
 
-/// Posts a few messages at once, and the next few when every socket has them all. Lives on the bench's event loop.
-final class FanoutTurns {
-    private let rooms: [String]
-    private let inFlight: Int
-    private let end: NIODeadline
-    private let board: FanoutBoard
-    private let done: EventLoopPromise<Void>
-    private let request = PostRequest(caller: .userID(1))
-    private let runID = String(UInt32.random(in: 0...UInt32.max), radix: 36)
-    private var number = 0
+/// Stores a few messages, publishes their events together, waits until every socket has them all, and begins again.
+///
+/// The bench publishes itself, on a Redis that only the WebSocket server hears: so the events that are to be under way
+/// at once are, whatever batches the message server makes of the posts.
+struct FanoutTurns: Sendable {
+    let load: FanoutLoad
+    let setup: BenchSetup
+    let redis: RedisClient
+    let rooms: [String]
 
-    init(rooms: [String], inFlight: Int, end: NIODeadline, board: FanoutBoard, done: EventLoopPromise<Void>) {
-        self.rooms = rooms
-        self.inFlight = inFlight
-        self.end = end
-        self.board = board
-        self.done = done
-    }
-
-    func run() {
-        board.onProgress = { [self] in if board.isComplete { turn() } }
-        turn()
-    }
-
-    private func turn() {
-        guard NIODeadline.now() < end, board.errors.isEmpty else {
-            board.onProgress = nil
-            return done.succeed()
-        }
-        board.unanswered += inFlight
-        for index in 0..<inFlight {
-            number += 1
-            let room = number % rooms.count
-            let bytes = request.bytes(room: rooms[room], clientMessageID: "\(runID)-\(number)")
-            board.posters[index].send(bytes) { [board] response in
-                board.unanswered -= 1
-                if response?.status == 201 {
-                    board.rooms[room].accepted += 1
-                } else {
-                    board.note(error: "a post failed")
-                }
-                board.onProgress?()
+    /// - Returns: how many events were delivered, and their mean size as frames in bytes.
+    func run(inFlight: Int, for time: Duration) async throws -> (deliveries: Int, bytes: Int) {
+        let end = ContinuousClock.now + time
+        var turn = 0
+        var deliveries = 0
+        while ContinuousClock.now < end {
+            let room = turn % rooms.count
+            turn += 1
+            let head = try await load.head(ofRoom: room)
+            try await setup.post(inFlight, to: rooms[room])
+            let events = try await setup.events(of: rooms[room], after: head)
+            guard let roomID = RoomID(rooms[room]), events.count == inFlight else {
+                throw LocalStackError("\(events.count) of \(inFlight) posts are in the log")
             }
+            let channel = EventChannel.room(roomID).name
+            let published = await redis.publish(events.map { (channel, ByteBuffer(string: $0)) })
+            for result in published { _ = try result.get() }
+            deliveries += try await load.deliver(events.count, inRoom: room)
         }
+        return (deliveries, try await load.frameBytes)
     }
 }

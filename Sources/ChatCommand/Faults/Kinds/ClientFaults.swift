@@ -69,15 +69,3 @@ extension Fault {
             ]
         })
 }
-
-/// What the kernel says of a process (`proc(5)`).
-enum ProcessMemory {
-    static func residentKibibytes(of pid: pid_t) throws -> Int {
-        let status = try String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)
-        let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
-        guard let line, let value = Int(line.filter(\.isNumber)) else {
-            throw LocalStackError("/proc/\(pid)/status has no VmRSS")
-        }
-        return value
-    }
-}
