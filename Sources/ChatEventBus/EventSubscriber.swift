@@ -18,12 +18,15 @@ public struct ReceivedEvent: Sendable {
     }
 }
 
-/// Hears every event that is published for a room or a user, and knows whether it does.
+/// Hears every event that is published for a room or a user, or for a user and the rooms that it is told to follow, and
+/// knows whether it does.
 ///
 /// A subscription can look healthy and deliver nothing. So this server publishes to itself, through Redis, once a
 /// second; if that stays away the subscription is made anew, and until it delivers it counts as deaf.
 public final class EventSubscriber: Service {
     private let subscription: RedisSubscription
+    private let mode: RedisSubscribeMode
+    private let rooms: RoomChannels
     private let timing: CanaryWatch.Timing
     private let canary: Canary
     private let watch: NIOLockedValueBox<CanaryWatch>
@@ -37,21 +40,23 @@ public final class EventSubscriber: Service {
     ///   - onEvents: told all events of one read, in the order in which Redis sent them.
     ///   - onHearingChange: whether events are being heard from now on.
     public convenience init(
-        configuration: RedisConfiguration, redis: RedisClient, eventLoop: any EventLoop, logger: Logger,
+        configuration: RedisConfiguration, mode: RedisSubscribeMode = .pattern, redis: RedisClient,
+        eventLoop: any EventLoop, logger: Logger,
         onEvents: @escaping @Sendable ([ReceivedEvent]) -> Void,
         onHearingChange: @escaping @Sendable (_ isHearing: Bool) -> Void
     ) {
         self.init(
-            configuration: configuration, redis: redis, eventLoop: eventLoop, timing: CanaryWatch.Timing(),
+            configuration: configuration, mode: mode, redis: redis, eventLoop: eventLoop, timing: CanaryWatch.Timing(),
             logger: logger, onEvents: onEvents, onHearingChange: onHearingChange)
     }
 
     init(
-        configuration: RedisConfiguration, redis: RedisClient, eventLoop: any EventLoop, timing: CanaryWatch.Timing,
-        logger: Logger,
+        configuration: RedisConfiguration, mode: RedisSubscribeMode, redis: RedisClient, eventLoop: any EventLoop,
+        timing: CanaryWatch.Timing, logger: Logger,
         onEvents: @escaping @Sendable ([ReceivedEvent]) -> Void,
         onHearingChange: @escaping @Sendable (_ isHearing: Bool) -> Void
     ) {
+        self.mode = mode
         self.timing = timing
         self.eventLoop = eventLoop
         self.logger = logger
@@ -78,6 +83,17 @@ public final class EventSubscriber: Service {
                 if hasEnded { onHearingChange(false) }
                 if isSubscribed { canary.sing() }
             })
+        rooms = RoomChannels(subscription: subscription)
+    }
+
+    /// Hears of a room from now on; where all rooms are heard of, it does already.
+    public func follow(_ roomID: RoomID) async {
+        if mode == .room { await rooms.follow(roomID) }
+    }
+
+    /// Stops hearing of a room.
+    public func drop(_ roomID: RoomID) {
+        if mode == .room { rooms.drop(roomID) }
     }
 
     /// Why nothing is heard, in a few words; `nil` while events are.
@@ -88,9 +104,10 @@ public final class EventSubscriber: Service {
     }
 
     public func run() async throws {
-        await rememberPatterns()
+        await rememberNames()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await self.subscription.run() }
+            group.addTask { try await self.rooms.run() }
             group.addTask { try? await cancelWhenGracefulShutdown { try await self.keepWatch() } }
             // The subscription ends when it is told to; whatever ends first, the other has no more to do.
             try await group.next()
@@ -117,10 +134,18 @@ public final class EventSubscriber: Service {
         }
     }
 
-    /// The patterns must be wanted before there is a connection, which else counts as subscribed without them. Names
-    /// are remembered from the call on, so its wait, for a connection that nobody makes yet, is cancelled at once.
-    private func rememberPatterns() async {
-        let remembering = Task { try await subscription.psubscribe(patterns: EventChannel.patterns) }
+    /// The names must be wanted before there is a connection, which else counts as subscribed without them. They are
+    /// remembered from the call on, so its wait, for a connection that nobody makes yet, is cancelled at once.
+    private func rememberNames() async {
+        let remembering = Task { [subscription, mode, canary] in
+            switch mode {
+            case .pattern: try await subscription.psubscribe(patterns: EventChannel.patterns)
+            case .room:
+                async let users: Void = subscription.psubscribe(patterns: EventChannel.userPatterns)
+                async let own: Void = subscription.subscribe(channels: [canary.channel.name])
+                _ = try await (users, own)
+            }
+        }
         remembering.cancel()
         _ = await remembering.result
     }

@@ -36,7 +36,8 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
     let broadcast = try await WebSocketBroadcastService(
         eventLoop: feedLoop, sessions: sessions, log: stored, publisher: publisher, metrics: metrics, logger: logger)
     let subscriber = RedisMessageSubscriber(
-        configuration: redisConfiguration, redis: redis, eventLoop: feedLoop, broadcast: broadcast, logger: logger)
+        configuration: redisConfiguration, mode: settings.redisSubscribe, redis: redis, eventLoop: feedLoop,
+        broadcast: broadcast, logger: logger)
     let health = HealthRegistry()
     let openSockets = OpenSockets()
     let drain = DrainService(
@@ -71,10 +72,11 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
         shutdownLimit: .seconds(settings.drainSeconds + 10))
 }
 
-/// The variables that only this server reads. Some take effect in releases to come; all are checked.
+/// The variables that only this server reads.
 private struct WebSocketSettings {
     let drainSeconds: Int
     let frames: Rate
+    let redisSubscribe: RedisSubscribeMode
     let sockets: SocketLimits.Bounds
 
     init(_ configuration: ConfigurationSource) throws(ConfigurationError) {
@@ -84,11 +86,6 @@ private struct WebSocketSettings {
             total: try configuration.value(Settings.limitSockets),
             perUser: try configuration.value(Settings.limitSocketsPerUser),
             perAddress: try configuration.value(Settings.limitSocketsPerAddress))
-        let mode = try configuration.value(Settings.redisSubscribe)
-        guard mode == .pattern else {
-            throw ConfigurationError(
-                name: Settings.redisSubscribe.name, held: mode.rawValue, isSecret: false,
-                allowed: "\(RedisSubscribeMode.pattern.rawValue) (room comes in a later release)")
-        }
+        redisSubscribe = try configuration.value(Settings.redisSubscribe)
     }
 }

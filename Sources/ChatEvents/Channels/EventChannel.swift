@@ -9,7 +9,9 @@ public enum EventChannel: Hashable, Sendable {
     private static let userPrefix = "chat:user:"
 
     /// Patterns for `PSUBSCRIBE` that match every channel.
-    public static let patterns = [roomPrefix + "*", userPrefix + "*"]
+    public static let patterns = [roomPrefix + "*"] + userPatterns
+    /// The one for users alone.
+    public static let userPatterns = [userPrefix + "*"]
 
     /// - Returns: `nil` for a channel that is none of ours.
     public init?(name: String) {

@@ -8,6 +8,8 @@ import NIOCore
 final class RoomFeeds {
     /// How long something missing may still arrive by itself: servers' events can overtake each other on Redis.
     private static let patience = TimeAmount.milliseconds(20)
+    /// How long a room without sessions is still followed: those who lost their sockets come back.
+    private static let lingering = TimeAmount.seconds(10)
     /// Events of one page that a feed reads from the log.
     private static let pageSize = 256
 
@@ -17,6 +19,8 @@ final class RoomFeeds {
         var leases: [Int: Int] = [:]
         /// The event loops that hear of this room.
         var shards: Set<Int> = []
+        /// Succeeds when Redis is heard on this room.
+        var followed: EventLoopFuture<Void>?
         var isReading = false
         var failures = Backoff(first: .milliseconds(100), longest: .seconds(2))
     }
@@ -29,6 +33,11 @@ final class RoomFeeds {
     private let logger: Logger
     private let invalidEvents: QuietLog
     private var entries: [RoomID: Entry] = [:]
+    private var occupiedRooms = 0 {
+        didSet { metrics.hasRooms(occupiedRooms) }
+    }
+    /// Told which rooms have sessions here.
+    var subscriber: EventSubscriber?
 
     init(
         eventLoop: any EventLoop, sessions: ChatRoomSessionManager, log: any RoomLog, typing: TypingRelay,
@@ -45,11 +54,17 @@ final class RoomFeeds {
 
     // MARK: Rooms with sessions here
 
-    func retain(_ roomID: RoomID, shard: Int) {
+    /// - Returns: succeeds when Redis is heard on this room.
+    func retain(_ roomID: RoomID, shard: Int) -> EventLoopFuture<Void> {
         let entry = entries[roomID] ?? Entry()
         entries[roomID] = entry
+        if entry.leases.isEmpty { occupiedRooms += 1 }
         entry.leases[shard, default: 0] += 1
-        metrics.hasRooms(entries.count)
+        let followed =
+            entry.followed
+            ?? eventLoop.makeFutureWithTask { [subscriber] in await subscriber?.follow(roomID) }
+        entry.followed = followed
+        return followed
     }
 
     func release(_ roomID: RoomID, shard: Int) {
@@ -57,8 +72,15 @@ final class RoomFeeds {
         entry.leases[shard] = leases > 1 ? leases - 1 : nil
         guard leases == 1 else { return }
         if entry.shards.remove(shard) != nil { sessions.apply([.detach(roomID)], toShard: shard) }
-        if entry.leases.isEmpty { entries[roomID] = nil }
-        metrics.hasRooms(entries.count)
+        guard entry.leases.isEmpty else { return }
+        occupiedRooms -= 1
+        eventLoop.assumeIsolated().scheduleTask(in: Self.lingering) { self.forget(roomID, entry) }
+    }
+
+    private func forget(_ roomID: RoomID, _ entry: Entry) {
+        guard entries[roomID] === entry, entry.leases.isEmpty else { return }
+        entries[roomID] = nil
+        subscriber?.drop(roomID)
     }
 
     func attach(_ roomID: RoomID, shard: Int, head: Seq) {

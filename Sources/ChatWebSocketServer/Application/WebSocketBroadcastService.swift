@@ -64,12 +64,18 @@ final class WebSocketBroadcastService: Service {
     /// Opens a room's feed, before the log is asked for the room's head: from here on nothing is missed.
     /// - Parameter shard: the event loop that the session will live on.
     func open(_ roomID: RoomID, shard: Int) async throws -> Lease {
-        try await feeds.eventLoop.submit { [feeds] in
-            feeds.value.retain(roomID, shard: shard)
-            return Lease { [feeds] in
+        try await feeds.eventLoop.flatSubmit { [feeds] in
+            let followed = feeds.value.retain(roomID, shard: shard)
+            let lease = Lease { [feeds] in
                 feeds.eventLoop.execute { feeds.value.release(roomID, shard: shard) }
             }
+            return followed.map { lease }
         }.get()
+    }
+
+    /// Has the subscriber told which rooms have sessions here. To be called before the first session comes.
+    func follow(with subscriber: EventSubscriber) {
+        feeds.eventLoop.execute { [feeds] in feeds.value.subscriber = subscriber }
     }
 
     /// Tells an open feed the room's head, as the log had it, and the session's event loop of the feed.

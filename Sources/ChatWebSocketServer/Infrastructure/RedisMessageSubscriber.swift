@@ -1,4 +1,5 @@
 import ChatEventBus
+import CommonUtil
 import Logging
 import NIOCore
 import RedisClient
@@ -10,13 +11,14 @@ final class RedisMessageSubscriber: Service {
 
     /// - Parameter redis: what the subscription is proved with; run by the caller.
     init(
-        configuration: RedisConfiguration, redis: RedisClient, eventLoop: any EventLoop,
+        configuration: RedisConfiguration, mode: RedisSubscribeMode, redis: RedisClient, eventLoop: any EventLoop,
         broadcast: WebSocketBroadcastService, logger: Logger
     ) {
         subscriber = EventSubscriber(
-            configuration: configuration, redis: redis, eventLoop: eventLoop, logger: logger,
+            configuration: configuration, mode: mode, redis: redis, eventLoop: eventLoop, logger: logger,
             onEvents: { broadcast.receive($0) },
             onHearingChange: { broadcast.hearingChanged($0) })
+        broadcast.follow(with: subscriber)
     }
 
     /// Why no events are heard right now; `nil` while they are.
