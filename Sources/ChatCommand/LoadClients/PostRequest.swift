@@ -7,7 +7,7 @@ struct PostRequest {
         case userID(Int)
         case token(String)
 
-        fileprivate var header: String {
+        var header: String {
             switch self {
             case .userID(let id): "X-User-Id: \(id)"
             case .token(let token): "Authorization: Bearer \(token)"

@@ -89,7 +89,25 @@ struct HistoryCheckTests {
                 history.sessions[index].sightings.append(.init(seq: 6 + offset, identity: identity, at: 0))
             }
         }
+        history.changes = [.init(room: "room", identity: edited, isAcknowledged: true)]
         #expect(HistoryCheck(history).isClean)
+    }
+
+    @Test("a change is in the log once if it was acknowledged, else at most once, and none without being asked for")
+    func changes() {
+        let deleted = History.Identity(kind: History.deletionKind, messageID: 101)
+        var history = History.example()
+        history.changes = [.init(room: "room", identity: deleted)]
+        #expect(HistoryCheck(history).isClean)
+        history.changes[0].isAcknowledged = true
+        #expect(HistoryCheck(history).counts == [.lost: 1])
+        history.sessions = []
+        history.logs["room"]?.append(.init(seq: 6, identity: deleted))
+        #expect(HistoryCheck(history).isClean)
+        history.logs["room"]?.append(.init(seq: 7, identity: deleted))
+        #expect(HistoryCheck(history).counts == [.doubled: 1])
+        history.changes = []
+        #expect(HistoryCheck(history).counts == [.foreign: 2])
     }
 
     // MARK: A session against the log

@@ -22,6 +22,15 @@ struct History: Sendable {
         var outcome = Outcome.unknown
     }
 
+    /// An edit or a deletion of an acknowledged message, asked for once in the message's life.
+    struct Change: Sendable {
+        var room: String
+        /// The event that comes of it.
+        var identity: Identity
+        /// If not, it may have been done or not.
+        var isAcknowledged = false
+    }
+
     struct Acknowledgement: Sendable, Equatable {
         var seq: Int
         var messageID: Int
@@ -64,6 +73,7 @@ struct History: Sendable {
     }
 
     var posts: [Post] = []
+    var changes: [Change] = []
     var sessions: [Session] = []
     /// By room, in the order in which the log told it.
     var logs: [String: [LogEntry]] = [:]
@@ -72,6 +82,9 @@ struct History: Sendable {
 extension History {
     /// The event that stores a message.
     static let messageKind = "message"
+    /// Those that change one.
+    static let editKind = "message_edited"
+    static let deletionKind = "message_deleted"
 
     var acknowledged: Int {
         posts.count { if case .acknowledged = $0.outcome { true } else { false } }

@@ -24,6 +24,7 @@ struct HistoryCheck: Sendable {
             let log = history.logs[room] ?? []
             check(log, of: room)
             check(posts[room] ?? [], against: log, of: room)
+            check(history.changes.filter { $0.room == room }, against: log, of: room)
             for session in history.sessions where session.room == room { check(session, against: log) }
         }
     }
@@ -100,6 +101,25 @@ struct HistoryCheck: Sendable {
         }
         for (mark, entries) in stored.sorted(by: { $0.key < $1.key }) {
             note(.foreign, "message \(mark) in \(room) was sent by nobody here", count: entries.count)
+        }
+    }
+
+    /// Every acknowledged change once, every other at most once, and no more.
+    private mutating func check(_ changes: [History.Change], against log: [History.LogEntry], of room: String) {
+        var places: [History.Identity: [Int]] = [:]
+        for entry in log where [History.editKind, History.deletionKind].contains(entry.identity.kind) {
+            places[entry.identity, default: []].append(entry.seq)
+        }
+        for change in changes {
+            let found = places.removeValue(forKey: change.identity) ?? []
+            let name = "\(change.identity.kind) of \(change.identity.messageID ?? 0)"
+            if found.isEmpty, change.isAcknowledged { note(.lost, "\(name) in \(room) was acknowledged") }
+            if found.count > 1 {
+                note(.doubled, "\(name) is stored in \(room) at \(found)", count: found.count - 1)
+            }
+        }
+        for (identity, found) in places {
+            note(.foreign, "\(identity.kind) in \(room) at \(found) was asked for by nobody here", count: found.count)
         }
     }
 

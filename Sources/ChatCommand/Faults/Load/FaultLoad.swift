@@ -111,7 +111,9 @@ final class FaultLoad: Sendable {
         try await onBoard { board in
             board.isOver = true
             for reader in board.readers { reader.cut() }
-            return (History(posts: board.posts, sessions: board.readers.map(\.session)), board.evidence)
+            let history = History(
+                posts: board.posts, changes: board.changes, sessions: board.readers.map(\.session))
+            return (history, board.evidence)
         }
     }
 

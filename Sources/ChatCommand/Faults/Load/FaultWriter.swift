@@ -2,8 +2,8 @@ import CommonUtil
 import NIOCore
 
 /// Sends one message after another, as a careful client does: with a key, and again with the same key, to whichever
-/// message server there is, until there is an answer. Every few messages go without a key, and then only once. Lives on
-/// its event loop.
+/// message server there is, until there is an answer. Every few messages go without a key, and then only once, and some are
+/// edited or deleted afterwards. Lives on its event loop.
 final class FaultWriter {
     private static let answerTime = TimeAmount.seconds(5)
 
@@ -13,6 +13,7 @@ final class FaultWriter {
     private let prefix: String
     private let board: LoadBoard
     private let eventLoop: any EventLoop
+    private let caller: PostRequest.Caller
     private let request: PostRequest
     private let filler: String
     private var client: ChatHTTPClient?
@@ -28,7 +29,8 @@ final class FaultWriter {
         self.prefix = prefix
         self.board = board
         self.eventLoop = eventLoop
-        request = PostRequest(caller: .userID(number + 1))
+        caller = .userID(number + 1)
+        request = PostRequest(caller: caller)
         filler = shape.filler > 0 ? #","filler":"\#(String(repeating: "x", count: shape.filler))""# : ""
     }
 
@@ -107,7 +109,11 @@ final class FaultWriter {
             board.posts[post].outcome = .acknowledged(
                 .init(seq: seq, messageID: messageID, at: NIODeadline.now().uptimeNanoseconds, server: server))
             board.acknowledged += 1
-            finish()
+            if shape.changeEvery > 0, count.isMultiple(of: shape.changeEvery) {
+                change(messageID, mark: board.posts[post].mark)
+            } else {
+                finish()
+            }
         case 429, 503:
             board.evidence.refused += 1
             again(post)
@@ -115,6 +121,30 @@ final class FaultWriter {
             board.posts[post].outcome = .refused(status: response.status)
             board.evidence.oddities["a post answered with \(response.status)", default: 0] += 1
             finish()
+        }
+    }
+
+    /// Edits or deletes a message. Asked for once: a change has no key that would make it safe to repeat.
+    private func change(_ messageID: Int, mark: String) {
+        guard let client else { return finish() }
+        let isEdit = (count / shape.changeEvery).isMultiple(of: 2)
+        let kind = isEdit ? History.editKind : History.deletionKind
+        let index = board.changes.count
+        board.changes.append(History.Change(room: room, identity: .init(kind: kind, messageID: messageID)))
+        let request: ChangeRequest = isEdit ? .edit(mark: mark) : .delete
+        let timeout = eventLoop.assumeIsolated().scheduleTask(in: Self.answerTime) { client.close() }
+        client.send(request.bytes(caller: caller, messageID: messageID)) { response in
+            timeout.cancel()
+            switch response?.status {
+            case nil:
+                self.board.evidence.unanswered += 1
+                self.client = nil
+            case 200, 204: self.board.changes[index].isAcknowledged = true
+            case 429, 503: self.board.evidence.refused += 1
+            case .some(let status):
+                self.board.evidence.oddities["a change answered with \(status)", default: 0] += 1
+            }
+            self.finish()
         }
     }
 

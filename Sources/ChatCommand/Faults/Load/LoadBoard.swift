@@ -15,6 +15,7 @@ final class LoadBoard {
     let messagePorts: [Int]
     let webSocketPorts: [Int]
     var posts: [History.Post] = []
+    var changes: [History.Change] = []
     var evidence = ClientEvidence()
     var readers: [FaultReader] = []
     var writers: [FaultWriter] = []

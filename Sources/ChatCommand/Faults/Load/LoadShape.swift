@@ -11,6 +11,8 @@ struct LoadShape: Sendable {
     var rate = 400
     /// Every so many messages of a writer go out without a key, and never again.
     var unkeyedEvery = 10
+    /// Every so many messages of a writer are edited or, in turn, deleted as soon as they are acknowledged.
+    var changeEvery = 15
     /// Bytes that are added to each payload.
     var filler = 0
     /// All sessions are on the first WebSocket server instead of on any.
