@@ -27,7 +27,8 @@ func buildMessageServer(_ environment: ServerEnvironment) async throws -> Server
     let rooms = RoomRepository(database)
     let messages = MessageService(
         writer: writer, messages: MessageRepository(database), log: EventLog(database), rooms: rooms,
-        reader: RoomReader(rooms: rooms, authMode: environment.authMode), authMode: environment.authMode)
+        reader: RoomReader(rooms: rooms, authMode: environment.authMode), publisher: publisher,
+        authMode: environment.authMode)
 
     let isTokenMode = environment.authMode == .token
     var routes = Routes(authenticator: Authenticator(mode: environment.authMode, verifier: isTokenMode ? tokens : nil))

@@ -21,14 +21,18 @@ func buildSystemServer(_ environment: ServerEnvironment) async throws -> ServerP
     let tokens = TokenVerifier(keys: signer.keySource)
     let passwords = PasswordHasher(cost: settings.passwordCost)
     let publisher = EventPublisher(redis: redis, logger: logger)
+    let receipts = ReadReceiptPublisher(publisher)
 
     let database = ChatDatabase(postgres)
     let users = UserRepository(database)
     let accounts = AccountService(
         users: users, refreshTokens: RefreshTokenRepository(database), passwords: passwords, signer: signer,
         refreshTokenSeconds: settings.refreshTokenSeconds)
+    let roomRepository = RoomRepository(database)
     let rooms = RoomService(
-        rooms: RoomRepository(database), users: users, publisher: publisher, authMode: environment.authMode)
+        rooms: roomRepository, users: users,
+        readMarks: ReadMarks(rooms: roomRepository, authMode: environment.authMode), publisher: publisher,
+        receipts: receipts, authMode: environment.authMode)
 
     var routes = Routes(authenticator: Authenticator(mode: environment.authMode, verifier: tokens))
     AccountRoutes.add(to: &routes, accounts)
@@ -38,7 +42,7 @@ func buildSystemServer(_ environment: ServerEnvironment) async throws -> ServerP
     health.register(redis)
     health.register(tokens)
     return ServerParts(
-        routes: routes, health: health, services: [postgres, redis, publisher, passwords],
+        routes: routes, health: health, services: [postgres, redis, publisher, receipts, passwords],
         beforeServing: [{ try await ChatSchema.migrateWhenReachable(postgres, logger: logger) }])
 }
 

@@ -1,14 +1,16 @@
+import ChatEventBus
 import ChatEvents
 import ChatStorage
 import CommonUtil
 
-/// Posting and reading messages.
+/// Posting, changing and reading messages.
 struct MessageService: Sendable {
     let writer: MessageWriter
     let messages: MessageRepository
     let log: EventLog
     let rooms: RoomRepository
     let reader: RoomReader
+    let publisher: EventPublisher
     let authMode: AuthMode
 
     // MARK: Posting
@@ -35,6 +37,49 @@ struct MessageService: Sendable {
         case .keyReused: ChatError(.clientMessageIdReused)
         case .replyNotFound: .invalid(EventKey.replyToMessageID, "must name a message of this room that is not deleted")
         }
+    }
+
+    // MARK: Changing
+
+    /// An edit that changes nothing is no event.
+    /// - Returns: the message as it is now.
+    func edit(_ messageID: MessageID, payload: [String: JSONValue], by userID: UserID) async throws -> Message {
+        let message = try await message(messageID, for: userID)
+        // Before the lock, since it may take a while; told after the rules, which decide who is told anything.
+        let content = Result { () throws(ChatError) in
+            try MessagePayload.canonicalText(payload, type: message.type)
+        }
+        return try await change(message, by: userID) { room, message, rules in
+            try rules.checkEditing(message)
+            let content = try content.get()
+            guard content != message.contentJSON else { return message }
+            return try await room.edit(message, to: content, by: userID)
+        }
+    }
+
+    /// Leaves a tombstone. Deleting once more changes nothing.
+    func delete(_ messageID: MessageID, by userID: UserID) async throws {
+        try await change(try await message(messageID, for: userID), by: userID) { room, message, rules in
+            try rules.checkDeleting(message)
+            if !message.isDeleted { try await room.delete(message, by: userID) }
+        }
+    }
+
+    /// Changes a message under its room's lock, and publishes what came of it.
+    private func change<Result: Sendable>(
+        _ message: Message, by userID: UserID,
+        _ body: @escaping @Sendable (inout LockedRoom, Message, MessageRules) async throws -> Result
+    ) async throws -> Result {
+        let isOpen = authMode == .trusted
+        let changed = try await rooms.withLockedRoom(message.roomID) { room in
+            let role = try await room.member(userID)?.role
+            guard let message = try await room.message(message.messageID) else { throw ChatError(.messageNotFound) }
+            let rules = MessageRules(room: room.room, role: role, userID: userID, isOpen: isOpen)
+            return try await body(&room, message, rules)
+        }
+        guard let changed else { throw ChatError(.messageNotFound) }
+        publisher.publish(changed.events)
+        return changed.result
     }
 
     // MARK: Reading

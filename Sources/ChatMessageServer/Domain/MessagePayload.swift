@@ -4,6 +4,8 @@ import FoundationEssentials
 
 /// What a message of each type must carry. Keys that are not named here are kept as they are.
 enum MessagePayload {
+    /// The payload's name in requests and error texts.
+    static let field = "payload"
     static let maximumTextLength = 8_000
     /// Of the canonical text, in bytes.
     static let maximumSize = 65_536
@@ -13,11 +15,10 @@ enum MessagePayload {
     private static let maximumURLLength = 2_048
     private static let labelLength = 1...1_024
 
-    /// - Parameter field: the payload's name in error texts.
     /// - Returns: the payload's canonical JSON text.
     /// - Throws: `validation_failed` naming each field at fault.
     static func canonicalText(
-        _ members: [String: JSONValue], type: MessageType, field: String = "payload"
+        _ members: [String: JSONValue], type: MessageType
     ) throws(ChatError) -> String {
         var fields = FieldReader(members, path: field + ".")
         check(&fields, type)

@@ -11,7 +11,7 @@ enum PostRequest {
         var fields = fields
         let roomID = fields.roomID(EventKey.roomID)
         let type = fields.choice(EventKey.messageType, MessageType.self)
-        let payload = fields.object("payload")
+        let payload = fields.object(MessagePayload.field)
         let replyTo = fields.optionalPositiveInteger(EventKey.replyToMessageID)
         let clientMessageID = fields.optionalString(EventKey.clientMessageID, length: clientMessageIDLength)
         if type == .system { fields.note(EventKey.messageType, "system messages are the platform's own") }

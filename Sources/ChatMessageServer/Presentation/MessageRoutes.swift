@@ -16,6 +16,19 @@ enum MessageRoutes {
         routes.get("/api/v1/messages/{id}", authenticated: true) { _, context in
             Response(json: try await messages.message(context.messageID(), for: context.requireUser().userID))
         }
+        routes.patch("/api/v1/messages/{id}", authenticated: true) { request, context in
+            let messageID = try context.messageID()
+            var fields = try await request.fields(context)
+            let payload = fields.object(MessagePayload.field)
+            try fields.finish()
+            guard let payload else { throw fields.incomplete }
+            return Response(
+                json: try await messages.edit(messageID, payload: payload, by: context.requireUser().userID))
+        }
+        routes.delete("/api/v1/messages/{id}", authenticated: true) { _, context in
+            try await messages.delete(context.messageID(), by: context.requireUser().userID)
+            return .noContent
+        }
         routes.get("/api/v1/rooms/{id}/messages", authenticated: true) { request, context in
             var query = QueryReader(request)
             let before = query.optionalInteger("before", in: 0...Seq.max)

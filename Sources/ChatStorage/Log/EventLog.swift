@@ -17,23 +17,17 @@ public struct EventLog: Sendable {
         return (try rows.prefix(limit).map { try Self.event($0, of: roomID) }, rows.count > limit)
     }
 
-    static func parameters(for event: RoomEvent) -> [PostgresParameter] {
+    static func parameters(for event: RoomEvent, by actorID: UserID, at: Timestamp) -> [PostgresParameter] {
         var user: UserID?
         var role: MemberRole?
         var name: String?
         var message: Message?
-        let actorID: UserID
-        let at: Timestamp
         switch event.change {
-        case .memberJoined(let userID, let newRole, let by, let time),
-            .memberRoleChanged(let userID, let newRole, let by, let time):
-            (user, role, actorID, at) = (userID, newRole, by, time)
-        case .memberLeft(let userID, let by, let time):
-            (user, actorID, at) = (userID, by, time)
-        case .roomUpdated(let newName, let by, let time), .roomArchived(let newName, let by, let time):
-            (name, actorID, at) = (newName, by, time)
-        case .message(let changed), .messageEdited(let changed), .messageDeleted(let changed):
-            (message, actorID, at) = (changed, changed.senderID, changed.updatedAt ?? changed.sentAt)
+        case .memberJoined(let userID, let newRole, _, _), .memberRoleChanged(let userID, let newRole, _, _):
+            (user, role) = (userID, newRole)
+        case .memberLeft(let userID, _, _): user = userID
+        case .roomUpdated(let newName, _, _), .roomArchived(let newName, _, _): name = newName
+        case .message(let changed), .messageEdited(let changed), .messageDeleted(let changed): message = changed
         }
         return [
             .text(event.roomID.rawValue), .int8(event.seq), .text(event.change.type.rawValue),

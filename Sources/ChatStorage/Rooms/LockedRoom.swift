@@ -2,8 +2,8 @@ import ChatEvents
 import CommonUtil
 import PostgresClient
 
-/// A room whose row this transaction has locked: the only place from which its members, roles, name and archive state
-/// change. Each change takes the next `seq`, so that changes and posts stand in one order.
+/// A room whose row this transaction has locked: the only place from which its members, roles, name, archive state and
+/// what was said in it change. Each change takes the next `seq`, so that changes and posts stand in one order.
 public struct LockedRoom: Sendable {
     public private(set) var room: Room
     /// When the lock was given: the time of this transaction's events.
@@ -11,7 +11,7 @@ public struct LockedRoom: Sendable {
     /// What was appended so far; published by the caller once committed.
     public private(set) var events: [RoomEvent] = []
 
-    private let transaction: PostgresTransaction
+    let transaction: PostgresTransaction
 
     init(room: Room, now: Timestamp, transaction: PostgresTransaction) {
         self.room = room
@@ -36,28 +36,31 @@ public struct LockedRoom: Sendable {
 
     public mutating func join(_ userID: UserID, as role: MemberRole, by actorID: UserID) async throws {
         try await append(
-            .memberJoined(userID, role: role, by: actorID, at: now),
+            .memberJoined(userID, role: role, by: actorID, at: now), by: actorID,
             Self.insertMember, [.int8(userID.rawValue), .text(role.rawValue)], memberCountChange: 1)
     }
 
     public mutating func leave(_ userID: UserID, by actorID: UserID) async throws {
         try await append(
-            .memberLeft(userID, by: actorID, at: now), Self.deleteMember, [.int8(userID.rawValue)],
+            .memberLeft(userID, by: actorID, at: now), by: actorID, Self.deleteMember, [.int8(userID.rawValue)],
             memberCountChange: -1)
     }
 
     public mutating func setRole(_ role: MemberRole, of userID: UserID, by actorID: UserID) async throws {
         try await append(
-            .memberRoleChanged(userID, role: role, by: actorID, at: now),
+            .memberRoleChanged(userID, role: role, by: actorID, at: now), by: actorID,
             Self.updateRole, [.int8(userID.rawValue), .text(role.rawValue)])
     }
 
     public mutating func rename(to name: String, by actorID: UserID) async throws {
-        try await append(.roomUpdated(name: name, by: actorID, at: now), Self.updateName, [.text(name)])
+        try await append(
+            .roomUpdated(name: name, by: actorID, at: now), by: actorID, Self.updateName, [.text(name)])
     }
 
     public mutating func archive(by actorID: UserID) async throws {
-        try await append(.roomArchived(name: room.name, by: actorID, at: now), Self.updateArchived, [.timestamptz(now)])
+        try await append(
+            .roomArchived(name: room.name, by: actorID, at: now), by: actorID,
+            Self.updateArchived, [.timestamptz(now)])
     }
 
     /// Who owns the room; no event of its own: it goes with the change of roles that tells it.
@@ -66,16 +69,23 @@ public struct LockedRoom: Sendable {
         room = room.changed(ownerID: .some(userID))
     }
 
-    /// - Parameter parameters: of the statement, after the room's id.
-    private mutating func append(
-        _ change: RoomChange, _ statement: PostgresStatement, _ parameters: [PostgresParameter],
-        memberCountChange: Int = 0
+    /// Makes a change and its event, in one round trip.
+    /// - Parameters:
+    ///   - parameters: of the statement, after the room's id.
+    ///   - isActivity: whether the room moves up in its members' lists.
+    mutating func append(
+        _ change: RoomChange, by actorID: UserID, _ statement: PostgresStatement, _ parameters: [PostgresParameter],
+        memberCountChange: Int = 0, isActivity: Bool = true
     ) async throws {
         let event = RoomEvent(roomID: room.roomID, seq: room.lastSeq + 1, change: change)
-        _ = try await transaction.query(statement, [.text(room.roomID.rawValue)] + parameters)
-        _ = try await transaction.query(
-            Self.advance, .text(room.roomID.rawValue), .int8(event.seq), .timestamptz(now), .int8(memberCountChange))
-        _ = try await transaction.query(EventLog.insert, EventLog.parameters(for: event))
+        let roomID = PostgresParameter.text(room.roomID.rawValue)
+        _ = try await transaction.batch([
+            PostgresCommand(statement, [roomID] + parameters),
+            PostgresCommand(
+                Self.advance, roomID, .int8(event.seq),
+                .timestamptz(microsecondsSinceEpoch: isActivity ? now.microseconds : nil), .int8(memberCountChange)),
+            PostgresCommand(EventLog.insert, EventLog.parameters(for: event, by: actorID, at: now)),
+        ])
         room = room.changed(by: event)
         events.append(event)
     }
@@ -98,7 +108,8 @@ public struct LockedRoom: Sendable {
     private static let updateOwner = PostgresStatement("UPDATE rooms SET owner_id = $2 WHERE room_id = $1")
     private static let advance = PostgresStatement(
         """
-        UPDATE rooms SET last_seq = $2, active_at = $3, member_count = member_count + $4::bigint::integer
+        UPDATE rooms SET last_seq = $2, active_at = coalesce($3, active_at),
+            member_count = member_count + $4::bigint::integer
         WHERE room_id = $1
         """)
 }

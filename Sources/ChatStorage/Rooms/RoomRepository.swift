@@ -95,16 +95,16 @@ public struct RoomRepository: Sendable {
 
     // MARK: Changing
 
-    /// Marks a room read; only ever forward, and never beyond its head.
-    /// - Returns: where the mark is now and whether it moved; `nil` for one who is no member.
-    public func markRead(
-        _ roomID: RoomID, by userID: UserID, upTo seq: Seq
-    ) async throws -> (lastReadSeq: Seq, moved: Bool)? {
+    /// Marks a room read for one of its members; see ``ReadMarks``.
+    /// - Returns: `nil` where there is no such room.
+    func markRead(_ roomID: RoomID, by userID: UserID, upTo seq: Seq) async throws -> ReadOutcome? {
         try await database.query(
             Self.updateRead, .text(roomID.rawValue), .int8(userID.rawValue), .int8(seq)
         ).first.map { row in
-            let (before, after) = try row.decode(Int64.self, Int64.self)
-            return (after, after > before)
+            guard try row.decode(column: 4, as: Bool.self) else {
+                return .notAMember(try row.word(column: 0), head: try row.decode(column: 1))
+            }
+            return .marked(ReadMark(lastReadSeq: try row.decode(column: 2), isNews: try row.decode(column: 3)))
         }
     }
 

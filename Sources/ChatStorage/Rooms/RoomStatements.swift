@@ -61,16 +61,22 @@ extension RoomRepository {
         ORDER BY lower(name) COLLATE "C", room_id LIMIT $4
         """)
     static let selectHeads = PostgresStatement("SELECT room_id, last_seq FROM rooms WHERE room_id = ANY ($1)")
+    /// Where the mark does not move nothing is written. Whether it does is asked of the row as it is once it can be
+    /// changed, which may be later than the rest was read.
     static let updateRead = PostgresStatement(
         """
-        UPDATE room_members SET last_read_seq = greatest(before.last_read_seq, least($3, before.last_seq))
-        FROM (
-            SELECT room_members.last_read_seq, rooms.last_seq
-            FROM room_members JOIN rooms USING (room_id)
-            WHERE room_id = $1 AND user_id = $2 FOR UPDATE OF room_members
-        ) AS before
-        WHERE room_id = $1 AND user_id = $2
-        RETURNING before.last_read_seq, room_members.last_read_seq
+        WITH place AS (
+            SELECT rooms.type, rooms.last_seq, least($3, rooms.last_seq) AS seq, room_members.last_read_seq
+            FROM rooms LEFT JOIN room_members ON room_members.room_id = rooms.room_id AND room_members.user_id = $2
+            WHERE rooms.room_id = $1
+        ), moved AS (
+            UPDATE room_members SET last_read_seq = place.seq FROM place
+            WHERE room_members.room_id = $1 AND room_members.user_id = $2 AND room_members.last_read_seq < place.seq
+            RETURNING true AS moved
+        )
+        SELECT place.type, place.last_seq, greatest(place.last_read_seq, place.seq), moved.moved IS NOT NULL,
+            place.last_read_seq IS NOT NULL
+        FROM place LEFT JOIN moved ON true
         """)
     /// `clock_timestamp()`: the time at which the lock was given, not that at which the waiting began.
     static let lock = PostgresStatement(

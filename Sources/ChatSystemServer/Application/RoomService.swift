@@ -7,7 +7,9 @@ import CommonUtil
 struct RoomService: Sendable {
     let rooms: RoomRepository
     let users: UserRepository
+    let readMarks: ReadMarks
     let publisher: EventPublisher
+    let receipts: ReadReceiptPublisher
     let authMode: AuthMode
 
     /// What `POST /rooms` asks for.
@@ -96,11 +98,10 @@ struct RoomService: Sendable {
 
     /// - Returns: how far the room is read now.
     func markRead(_ roomID: RoomID, by userID: UserID, upTo seq: Seq) async throws -> Seq {
-        let access = try await visible(roomID, for: userID)
-        guard let mark = try await rooms.markRead(roomID, by: userID, upTo: seq) else {
-            throw ChatError(access.room.type == .public ? .notAMember : .roomNotFound)
+        let mark = try await readMarks.mark(roomID, by: userID, upTo: seq)
+        if mark.isNews {
+            receipts.note(ReadReceipt(roomID: roomID, userID: userID, lastReadSeq: mark.lastReadSeq))
         }
-        if mark.moved { publisher.publish(.read(roomID, userID, lastReadSeq: mark.lastReadSeq, at: .now)) }
         return mark.lastReadSeq
     }
 

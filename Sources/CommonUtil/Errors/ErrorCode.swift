@@ -23,6 +23,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case directRoom = "direct_room"
     case alreadyMember = "already_member"
     case ownerRole = "owner_role"
+    case messageDeleted = "message_deleted"
     case clientMessageIdReused = "client_message_id_reused"
     case bodyTooLarge = "body_too_large"
     case unsupportedMediaType = "unsupported_media_type"
@@ -39,7 +40,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
         case .forbidden, .notAMember, .originNotAllowed: .forbidden
         case .notFound, .roomNotFound, .userNotFound, .memberNotFound, .messageNotFound: .notFound
         case .methodNotAllowed: .methodNotAllowed
-        case .usernameTaken, .roomExists, .roomArchived, .directRoom, .alreadyMember, .ownerRole,
+        case .usernameTaken, .roomExists, .roomArchived, .directRoom, .alreadyMember, .ownerRole, .messageDeleted,
             .clientMessageIdReused:
             .conflict
         case .bodyTooLarge: .contentTooLarge
@@ -76,6 +77,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
         case .directRoom: "A direct room has two members for good"
         case .alreadyMember: "Already a member"
         case .ownerRole: "The owner's role cannot be changed this way"
+        case .messageDeleted: "The message is deleted"
         case .clientMessageIdReused: "This clientMessageId was used for another message"
         case .bodyTooLarge: "The body is too large"
         case .unsupportedMediaType: "The body must be application/json"

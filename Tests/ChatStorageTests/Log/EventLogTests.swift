@@ -13,9 +13,8 @@ import Testing
                 let first = try await writer.mustStore(draft("first"))
                 _ = try await store.rooms.withLockedRoom(.hall) { try await $0.join(cid, as: .member, by: ann) }
                 let second = try await writer.mustStore(draft("second", replyTo: first.messageID, key: "k"))
-                try await store.change(
-                    first, "message_edited", seq: 4, #"content = '{"text":"edited"}', is_edited = true"#)
-                try await store.change(second, "message_deleted", seq: 5, "content = '{}', is_deleted = true")
+                try await store.edit(first, to: "edited")
+                try await store.delete(second)
                 try await body(store, first, second)
             }
         }
@@ -98,18 +97,5 @@ import Testing
             #expect(try await store.messages.message(second.messageID)?.contentJSON == "{}")
             #expect(try await store.messages.message(MessageID(.max)) == nil)
         }
-    }
-}
-
-extension Store {
-    /// Changes a message as an edit or a deletion does.
-    func change(_ message: Message, _ type: String, seq: Seq, _ assignment: String) async throws {
-        try await client.script(
-            """
-            UPDATE messages SET \(assignment), updated_at = now() WHERE message_id = \(message.messageID);
-            INSERT INTO room_events (room_id, seq, type, actor_id, at, message_id)
-                VALUES ('\(message.roomID)', \(seq), '\(type)', \(message.senderID), now(), \(message.messageID));
-            UPDATE rooms SET last_seq = \(seq) WHERE room_id = '\(message.roomID)'
-            """)
     }
 }

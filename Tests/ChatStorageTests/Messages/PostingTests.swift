@@ -84,9 +84,9 @@ import Testing
                 #expect(try await writer.mustStore(draft(replyTo: here.messageID)).replyToMessageID == here.messageID)
                 #expect(try await writer.post(draft(replyTo: elsewhere.messageID)) == .refused(.replyNotFound))
                 #expect(try await writer.post(draft(replyTo: MessageID(.max))) == .refused(.replyNotFound))
-                try await store.client.script("UPDATE messages SET is_deleted = true WHERE room_id = 'hall'")
+                try await store.delete(here)
                 #expect(try await writer.post(draft(replyTo: here.messageID)) == .refused(.replyNotFound))
-                #expect(try await writer.mustStore(draft()).seq == 3)
+                #expect(try await writer.mustStore(draft()).seq == 4)
             }
         }
     }
@@ -100,13 +100,12 @@ import Testing
                 let first = try await writer.mustStore(draft(key: "k"))
                 #expect(try await writer.post(draft(key: "k")) == .repeated(first))
 
-                try await store.change(
-                    first, "message_edited", seq: 2, "content = '{\"text\":\"x\"}', is_edited = true")
+                try await store.edit(first, to: "x")
                 let edited = try #require(try await writer.post(draft(key: "k")).repeated)
                 #expect(edited.contentJSON == #"{"text":"x"}"#)
                 #expect(edited.isEdited)
 
-                try await store.change(first, "message_deleted", seq: 3, "content = '{}', is_deleted = true")
+                try await store.delete(first)
                 #expect(try await writer.post(draft(key: "k")).repeated?.isDeleted == true)
 
                 _ = try await store.rooms.withLockedRoom(.hall) { try await $0.archive(by: ann) }
@@ -123,8 +122,7 @@ import Testing
             try await withWriter(store.client) { writer in
                 let target = try await writer.mustStore(draft())
                 let reply = try await writer.mustStore(draft(replyTo: target.messageID, key: "k"))
-                try await store.client.script(
-                    "UPDATE messages SET is_deleted = true WHERE message_id = \(target.messageID)")
+                try await store.delete(target)
                 #expect(try await writer.post(draft(replyTo: target.messageID, key: "k")) == .repeated(reply))
             }
         }

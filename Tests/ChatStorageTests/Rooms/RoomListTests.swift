@@ -36,7 +36,7 @@ import Testing
             #expect(changed.room.lastSeq == 8)
             #expect(changed.lastMessage == last)
 
-            _ = try await store.rooms.markRead(.hall, by: ann, upTo: 6)
+            _ = try await store.marks.mark(.hall, by: ann, upTo: 6)
             #expect(try await store.rooms.rooms(of: ann, after: nil, limit: 1).first?.unreadCount == 1)
             #expect(try await store.rooms.rooms(of: bob, after: nil, limit: 10).allSatisfy { $0.unreadCount == 0 })
         }

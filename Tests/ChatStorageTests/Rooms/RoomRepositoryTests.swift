@@ -109,29 +109,6 @@ import Testing
         }
     }
 
-    // MARK: The read mark
-
-    @Test func `the read mark only moves forward and not beyond the head`() async throws {
-        try await withStore { store in
-            try await store.makeRoom()
-            try await withWriter(store.client) { writer in
-                for _ in 1...5 { try await writer.mustStore(draft(by: ann)) }
-            }
-            func mark(_ seq: Seq) async throws -> [String] {
-                let mark = try #require(try await store.rooms.markRead(.hall, by: bob, upTo: seq))
-                return ["\(mark.lastReadSeq)", "\(mark.moved)"]
-            }
-            #expect(try await mark(3) == ["3", "true"])
-            #expect(try await mark(3) == ["3", "false"])
-            #expect(try await mark(2) == ["3", "false"])
-            #expect(try await mark(-7) == ["3", "false"])
-            #expect(try await mark(.max) == ["5", "true"])
-            #expect(try await store.rooms.member(bob, of: .hall)?.lastReadSeq == 5)
-            #expect(try await store.rooms.markRead(.hall, by: cid, upTo: 1) == nil)
-            #expect(try await store.rooms.markRead(.attic, by: bob, upTo: 1) == nil)
-        }
-    }
-
     // MARK: Under the lock
 
     @Test func `there is nothing to lock where there is no room`() async throws {

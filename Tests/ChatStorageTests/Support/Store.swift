@@ -17,6 +17,7 @@ struct Store: Sendable {
     let users: UserRepository
     let tokens: RefreshTokenRepository
     let rooms: RoomRepository
+    let marks: ReadMarks
     let messages: MessageRepository
     let log: EventLog
 
@@ -27,6 +28,7 @@ struct Store: Sendable {
         users = UserRepository(database)
         tokens = RefreshTokenRepository(database)
         rooms = RoomRepository(database)
+        marks = ReadMarks(rooms: rooms, authMode: .token)
         messages = MessageRepository(database)
         log = EventLog(database)
     }
@@ -125,6 +127,28 @@ extension Store {
         try #require(
             try await rooms.insert(
                 roomID, name: name ?? roomID.rawValue, type: type, ownerID: members.first, memberIDs: members))
+    }
+
+    /// Edits a message's text, as its sender.
+    @discardableResult
+    func edit(_ message: Message, to text: String) async throws -> Message {
+        try await changeMessage(message) { room, message in
+            try await room.edit(message, to: #"{"text":"\#(text)"}"#, by: message.senderID)
+        }
+    }
+
+    func delete(_ message: Message, by actorID: UserID? = nil) async throws {
+        try await changeMessage(message) { try await $0.delete($1, by: actorID ?? $1.senderID) }
+    }
+
+    private func changeMessage<Result: Sendable>(
+        _ message: Message, _ body: @escaping @Sendable (inout LockedRoom, Message) async throws -> Result
+    ) async throws -> Result {
+        let changed = try await rooms.withLockedRoom(message.roomID) { room in
+            let current = try await room.message(message.messageID)
+            return try await body(&room, current ?? message)
+        }
+        return try #require(changed).result
     }
 }
 

@@ -1,0 +1,42 @@
+import ChatEventBus
+import ChatEvents
+import ChatTestSupport
+import CommonUtil
+import Testing
+
+@Suite(.timeLimit(.minutes(1))) struct ReadReceiptPublisherTests {
+    private func receipt(_ seq: Seq, by userID: Int64 = 1) -> ReadReceipt {
+        ReadReceipt(roomID: RoomID(verified: "hall"), userID: UserID(userID), lastReadSeq: seq)
+    }
+
+    /// What was told: who and how far.
+    private func told(_ events: [PassingEvent]) -> [String] {
+        events.map { event in
+            guard case .read(_, let userID, let lastReadSeq, _) = event else { return "\(event)" }
+            return "\(userID):\(lastReadSeq)"
+        }
+    }
+
+    @Test func `one who scrolls is told of at first, and once a second how far it got`() async throws {
+        let events = EventCollector<PassingEvent>()
+        let receipts = ReadReceiptPublisher { events.append($0) }
+        let start = ContinuousClock.now
+        try await BusHarness.running(receipts) {
+            for seq in Seq(1)...50 { receipts.note(receipt(seq)) }
+            try await events.first(2)
+            for seq in Seq(51)...99 { receipts.note(receipt(seq)) }
+            try await events.first(3)
+        }
+        #expect(told(events.all) == ["1:1", "1:50", "1:99"])
+        #expect(.now - start >= .seconds(2))
+    }
+
+    @Test func `what waits at a stop is told at once, and before it is over`() async throws {
+        let events = EventCollector<PassingEvent>()
+        let receipts = ReadReceiptPublisher(interval: .seconds(3_600)) { events.append($0) }
+        try await BusHarness.running(receipts) {
+            for userID in Int64(1)...2 { for seq in Seq(1)...3 { receipts.note(receipt(seq, by: userID)) } }
+        }
+        #expect(told(events.all) == ["1:1", "2:1", "1:3", "2:3"])
+    }
+}
