@@ -6,5 +6,7 @@ struct ChatCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "chat",
         abstract: "Runs, checks and measures the chat platform.",
-        subcommands: [UpCommand.self, HealthCommand.self, MigrateCommand.self, BenchCommand.self])
+        subcommands: [
+            UpCommand.self, HealthCommand.self, MigrateCommand.self, BenchCommand.self, StackCommand.self,
+        ])
 }
