@@ -152,6 +152,7 @@ let package = Package(
             name: "ChatTestSupport",
             dependencies: [
                 "ChatLocalStack", asyncHTTPClient, logging, nioConcurrency, nioCore, nioHTTP1, nioPosix, nioWebSocket,
+                yams,
             ],
             path: "Tests/ChatTestSupport", swiftSettings: swiftSettings),
         tests(of: "CommonUtil"),
@@ -182,8 +183,14 @@ let package = Package(
             of: "ChatStorage",
             ["ChatEvents", "ChatLocalStack", "ChatTestSupport", "CommonUtil", "PostgresClient", lifecycle, logging]),
         tests(
-            of: "ChatSystemServer", ["ChatEvents", "ChatLocalStack", "ChatStorage", "ChatTestSupport", "CommonUtil"]),
-        tests(of: "ChatMessageServer", ["ChatEvents", "ChatStorage", "ChatTestSupport", "CommonUtil"]),
+            of: "ChatSystemServer",
+            [
+                "ChatEvents", "ChatLocalStack", "ChatStorage", "ChatTestSupport", "CommonLogging", "CommonServer",
+                "CommonUtil",
+            ]),
+        tests(
+            of: "ChatMessageServer",
+            ["ChatEvents", "ChatStorage", "ChatTestSupport", "CommonLogging", "CommonServer", "CommonUtil"]),
         tests(of: "ChatWebSocketServer", ["ChatEvents", "ChatLocalStack", "ChatTestSupport", "CommonUtil", nioCore]),
         tests(of: "ChatLocalStack"),
         tests(of: "ChatCommand", ["ChatLocalStack", "CommonUtil", nioCore]),
