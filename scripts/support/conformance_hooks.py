@@ -23,9 +23,10 @@ PAYLOADS = {
     "sticker": {"stickerId": "wave"},
     "rich_content": {"any": ["thing"]},
 }
-# What answers told: message id → type, path of a list → its cursors.
+# What answers told: message id → type, path of a list → its cursors, and the paths of what is deleted.
 posted = {}
 cursors = {}
+deleted = set()
 
 
 def often():
@@ -81,8 +82,22 @@ def replace_body_ids(case, path, method):
             body["payload"] = PAYLOADS[kind]
 
 
+@schemathesis.check
+def deleted_leaves_what_the_contract_says(context, response, case):
+    """A tombstone of a message, an archived room."""
+    if case.method.upper() != "GET" or response.status_code != 200 or case.formatted_path not in deleted:
+        return
+    answer = response.json()
+    if case.operation.path == MESSAGES + "/{id}":
+        assert answer["isDeleted"] and answer["contentJson"] == "{}", "a deleted message is no tombstone"
+    elif case.operation.path == "/api/v1/rooms/{id}":
+        assert "archivedAt" in answer, "an archived room is not archived"
+
+
 @schemathesis.hook
 def after_call(context, case, response):
+    if case.method.upper() == "DELETE" and response.status_code in (200, 204):
+        deleted.add(case.formatted_path)
     if response.status_code not in (200, 201) or "json" not in response.headers.get("content-type", [""])[0]:
         return
     answer = response.json()
