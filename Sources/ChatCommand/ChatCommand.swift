@@ -6,5 +6,8 @@ struct ChatCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "chat",
         abstract: "Runs, checks and measures the chat platform.",
-        subcommands: [UpCommand.self, HealthCommand.self, MigrateCommand.self, BenchCommand.self, FaultsCommand.self])
+        subcommands: [
+            UpCommand.self, HealthCommand.self, MigrateCommand.self, BenchCommand.self, FaultsCommand.self,
+            StackCommand.self,
+        ])
 }

@@ -33,6 +33,7 @@ func buildMessageServer(_ environment: ServerEnvironment) async throws -> Server
     let isTokenMode = environment.authMode == .token
     var routes = Routes(authenticator: Authenticator(mode: environment.authMode, verifier: isTokenMode ? tokens : nil))
     MessageRoutes.add(to: &routes, messages, limit: posts)
+    routes.describe(APIDescription(yaml: PackageResources.openapi_yaml))
 
     let health = HealthRegistry()
     health.register(postgres)

@@ -38,6 +38,7 @@ func buildSystemServer(_ environment: ServerEnvironment) async throws -> ServerP
     var routes = Routes(authenticator: Authenticator(mode: environment.authMode, verifier: tokens))
     AccountRoutes.add(to: &routes, accounts, limits)
     RoomRoutes.add(to: &routes, rooms, MemberService(rooms: rooms))
+    routes.describe(APIDescription(yaml: PackageResources.openapi_yaml))
     let health = HealthRegistry()
     health.register(postgres)
     health.register(redis)

@@ -15,7 +15,9 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
     let configuration = environment.configuration
     let logger = environment.logger
     let settings = try WebSocketSettings(configuration)
-    let postgres = try PostgresClient.chat(configuration, name: environment.name, logger: logger)
+    // A handshake has ten seconds: while the database is away it must end before them, with 1013.
+    let postgres = try PostgresClient.chat(
+        configuration, name: environment.name, queryTimeout: .seconds(4), logger: logger)
     let redisConfiguration = try RedisConfiguration.chat(configuration, name: environment.name)
     let keys = RemoteKeys(url: try configuration.value(Settings.jwksURL), logger: logger)
     let tokens = TokenVerifier(keys: keys)

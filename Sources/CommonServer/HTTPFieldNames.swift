@@ -6,6 +6,7 @@ extension HTTPField.Name {
     public static let requestID = HTTPField.Name(constant: "X-Request-Id")
     /// W3C Trace Context.
     public static let traceparent = HTTPField.Name(constant: "traceparent")
+    public static let referrerPolicy = HTTPField.Name(constant: "Referrer-Policy")
     /// Where a request came from, as the proxies before us say.
     public static let forwardedFor = HTTPField.Name(constant: "X-Forwarded-For")
 }

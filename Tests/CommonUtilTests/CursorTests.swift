@@ -9,7 +9,7 @@ import Testing
         #expect(try Cursor(text: text, partCount: parts.count).parts == parts)
     }
 
-    @Test(arguments: ["?", "a", "äöü", "====", "/w8", "gICA", "AAA"])
+    @Test(arguments: ["", "?", "a", "äöü", "====", "/w8", "gICA", "AAA"])
     func refusesWhatItDidNotMake(text: String) {
         #expect(throws: ChatError.invalid("cursor", "is not one that this list gave")) {
             try Cursor(text: text, partCount: 1)

@@ -3,15 +3,17 @@ import Logging
 import PostgresClient
 
 extension PostgresClient {
-    /// The client that `CHAT_DATABASE_URL` describes.
+    /// The client that `CHAT_DATABASE_URL` describes. `queryTimeout` is for callers with less time than usual.
     /// - Throws: `ConfigurationError` for an URI that libpq does not take.
-    public static func chat(_ configuration: ConfigurationSource, name: String, logger: Logger) throws -> PostgresClient
-    {
+    public static func chat(
+        _ configuration: ConfigurationSource, name: String, queryTimeout: Duration? = nil, logger: Logger
+    ) throws -> PostgresClient {
         let setting = Settings.databaseURL
         let url = try configuration.value(setting)
         do {
             var postgres = try PostgresConfiguration(url: url)
             postgres.applicationName = name
+            if let queryTimeout { postgres.queryTimeout = queryTimeout }
             return PostgresClient(configuration: postgres, logger: logger)
         } catch {
             throw ConfigurationError(

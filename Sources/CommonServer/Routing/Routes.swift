@@ -66,6 +66,9 @@ public struct Routes: Sendable {
                 handler: handler))
     }
 
+    /// Every method with its path template: `GET /api/v1/rooms/{id}`. What a description has to name.
+    public var calls: Set<String> { Set(routes.map { "\($0.method.rawValue) \($0.path)" }) }
+
     var paths: Set<String> { Set(routes.map(\.path)) }
 
     /// What answers requests, in the router's form. `isServing` tells whether the server is ready for work.

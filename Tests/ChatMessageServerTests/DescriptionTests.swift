@@ -1,0 +1,97 @@
+import ChatTestSupport
+import CommonLogging
+import CommonUtil
+import Foundation
+import Testing
+
+@testable import ChatMessageServer
+@testable import CommonServer
+
+@Suite("Description of the message server")
+struct DescriptionTests {
+    private static var description: String { String(decoding: PackageResources.openapi_yaml, as: UTF8.self) }
+
+    @Test("Routes and description name the same calls")
+    func calls() async throws {
+        let environment = try ServerEnvironment(
+            name: "Test", defaultPort: 0,
+            configuration: try await ConfigurationSource(arguments: ["test"], environment: [:]),
+            metrics: PrometheusRegistry())
+        var routes = try await buildMessageServer(environment).routes
+        routes.addHealth(HealthRegistry(), metrics: environment.metrics)
+        #expect(try routes.calls == OpenAPIDescription(yaml: Self.description).calls)
+    }
+
+    @Test("Every call answers as it is described, in success and in failure")
+    func answers() async throws {
+        let stack = try await SharedStack.running()
+        let calls = try await DescribedCalls(stack.messages())
+        let users = try await stack.users(3)
+        let (user, member, stranger) = (users[0], users[1], users[2])
+        let room = try await stack.room(of: user, with: [member])
+        try await changeEverything(in: room, stack, user, member)
+
+        let post = SharedStack.post("Hello", in: room, key: "k")
+        let sent = try await calls.make("POST", "/api/v1/messages", post, as: user)
+        try await calls.make("POST", "/api/v1/messages", post, as: user)
+        try await calls.make("POST", "/api/v1/messages", SharedStack.post("Other", in: room, key: "k"), as: user)
+        try await calls.make("POST", "/api/v1/messages", post, as: stranger)
+        try await calls.make("POST", "/api/v1/messages", [:], as: user)
+        try await calls.make("POST", "/api/v1/messages", post)
+        let message = [sent.json["messageId"]?.int.map { "\($0)" } ?? ""]
+        let path = "/api/v1/messages/{id}"
+        try await calls.make("GET", path, at: message, as: member)
+        try await calls.make("GET", path, at: message, as: stranger)
+        try await calls.make("PATCH", path, at: message, ["payload": ["text": "Edited"]], as: user)
+        try await calls.make("PATCH", path, at: message, ["payload": ["text": "Edited"]], as: member)
+        try await calls.make("PATCH", path, at: message, ["payload": [:]], as: user)
+        try await calls.make("DELETE", path, at: message, as: user)
+        try await calls.make("PATCH", path, at: message, ["payload": ["text": "Edited"]], as: user)
+        try await calls.make("GET", path, at: message, as: user)
+        for name in ["messages", "events"] {
+            try await calls.make("GET", "/api/v1/rooms/{id}/\(name)", at: [room], as: user)
+            try await calls.make("GET", "/api/v1/rooms/{id}/\(name)", at: [room], query: "?limit=1", as: user)
+            try await calls.make("GET", "/api/v1/rooms/{id}/\(name)", at: [room], query: "?limit=0", as: user)
+            try await calls.make("GET", "/api/v1/rooms/{id}/\(name)", at: [room], as: stranger)
+        }
+        for path in ["/health/live", "/health/ready", "/metrics", "/openapi.yaml", "/docs"] {
+            try await calls.make("GET", path)
+        }
+        #expect(calls.differences == [])
+        #expect(calls.missing == [])
+    }
+
+    /// Leaves an event of every type in the room's log.
+    private func changeEverything(
+        in room: String, _ stack: SharedStack, _ user: TestUser, _ member: TestUser
+    ) async throws {
+        let other = try await stack.user()
+        let path = "/api/v1/rooms/\(room)"
+        let body: JSON = ["userId": .integer(other.userID)]
+        try await stack.system.post(path + "/members", body, as: user.credentials).require(201, "add")
+        try await stack.system.send(.patch, path, ["name": "Renamed"], as: user.credentials).require(200, "rename")
+        try await stack.system.send(
+            .patch, path + "/members/\(member.userID)", ["role": "admin"], as: user.credentials
+        ).require(200, "role")
+        try await stack.system.send(.delete, path + "/members/\(other.userID)", as: user.credentials)
+            .require(204, "remove")
+    }
+
+    @Test("What both descriptions have in common reads the same in both")
+    func common() throws {
+        let sources = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../Sources")
+        let other = try OpenAPIDescription(
+            yaml: String(
+                contentsOf: sources.appending(path: "ChatSystemServer/Presentation/openapi.yaml"), encoding: .utf8))
+        let own = try OpenAPIDescription(yaml: Self.description)
+        for group in ["securitySchemes", "headers", "responses", "parameters", "schemas"] {
+            let theirs = other.document["components"]?[group]?.object ?? [:]
+            let ours = own.document["components"]?[group]?.object ?? [:]
+            for (name, component) in ours {
+                guard let their = theirs[name] else { continue }
+                #expect(component == their, "\(group) \(name)")
+            }
+        }
+        #expect(own.document["paths"]?["/health/ready"] == other.document["paths"]?["/health/ready"])
+    }
+}

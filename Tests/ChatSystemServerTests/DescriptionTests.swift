@@ -1,0 +1,108 @@
+import ChatLocalStack
+import ChatTestSupport
+import CommonLogging
+import CommonUtil
+import Testing
+
+@testable import ChatSystemServer
+@testable import CommonServer
+
+@Suite("Description of the system server")
+struct DescriptionTests {
+    @Test("Routes and description name the same calls")
+    func calls() async throws {
+        let folder = try PrivateFolder.temporary(prefix: "description")
+        defer { PrivateFolder.remove(folder) }
+        let environment = try ServerEnvironment(
+            name: "Test", defaultPort: 0,
+            configuration: try await ConfigurationSource(arguments: ["test"], environment: ["CHAT_DATA_DIR": folder]),
+            metrics: PrometheusRegistry())
+        var routes = try await buildSystemServer(environment).routes
+        routes.addHealth(HealthRegistry(), metrics: environment.metrics)
+        let description = try OpenAPIDescription(yaml: String(decoding: PackageResources.openapi_yaml, as: UTF8.self))
+        #expect(routes.calls == description.calls)
+    }
+
+    @Test("Every call answers as it is described, in success and in failure")
+    func answers() async throws {
+        let stack = try await SharedStack.running()
+        let calls = try await DescribedCalls(stack.system)
+        let users = try await stack.users(3)
+        let (owner, member, stranger) = (users[0], users[1], users[2])
+        try await accounts(calls, owner)
+        try await rooms(calls, owner, member, stranger)
+        for path in ["/health/live", "/health/ready", "/metrics", "/openapi.yaml", "/docs", "/.well-known/jwks.json"] {
+            try await calls.make("GET", path)
+        }
+        #expect(calls.differences == [])
+        #expect(calls.missing == [])
+    }
+
+    private func accounts(_ calls: DescribedCalls, _ user: TestUser) async throws {
+        let account: JSON = ["username": .string(Unique.name("u")), "password": .string(SharedStack.password)]
+        try await calls.make("POST", "/api/v1/auth/register", account)
+        try await calls.make("POST", "/api/v1/auth/register", account)
+        try await calls.make("POST", "/api/v1/auth/register", ["username": "?"])
+        let login = try await calls.make("POST", "/api/v1/auth/login", account)
+        try await calls.make("POST", "/api/v1/auth/login", ["username": "nobody", "password": "wrong"])
+        let token: JSON = ["refreshToken": login.json["refreshToken"] ?? .null]
+        try await calls.make("POST", "/api/v1/auth/refresh", token)
+        try await calls.make("POST", "/api/v1/auth/refresh", token)
+        try await calls.make("POST", "/api/v1/auth/logout", token)
+        try await calls.make("GET", "/api/v1/users/me", as: user)
+        try await calls.make("GET", "/api/v1/users/me")
+        try await calls.make("PATCH", "/api/v1/users/me", ["displayName": "Alice"], as: user)
+        try await calls.make("PATCH", "/api/v1/users/me", [:], as: user)
+        try await calls.make("GET", "/api/v1/users/{id}", at: ["\(user.userID)"], as: user)
+        try await calls.make("GET", "/api/v1/users/{id}", at: ["\(Int64.max)"], as: user)
+        try await calls.make("GET", "/api/v1/users", query: "?limit=1", as: user)
+    }
+
+    private func rooms(
+        _ calls: DescribedCalls, _ owner: TestUser, _ member: TestUser, _ stranger: TestUser
+    ) async throws {
+        let made = try await calls.make("POST", "/api/v1/rooms", ["name": "Lobby", "type": "public"], as: owner)
+        let room = [made.json["roomId"]?.string ?? ""]
+        let direct: JSON = ["type": "direct", "memberIds": [.integer(member.userID)]]
+        for _ in 1...2 { try await calls.make("POST", "/api/v1/rooms", direct, as: owner) }
+        try await calls.make("GET", "/api/v1/rooms/public", query: "?limit=1", as: owner)
+        let path = "/api/v1/rooms/{id}"
+        try await calls.make("POST", path + "/join", at: room, as: member)
+        try await calls.make("GET", path, at: room, as: stranger)
+        try await calls.make("PATCH", path, at: room, ["name": "Hall"], as: owner)
+        try await calls.make("PATCH", path, at: room, ["name": "Hall"], as: member)
+        try await calls.make("PUT", path + "/read", at: room, ["seq": 1], as: member)
+        try await calls.make("PUT", path + "/read", at: room, ["seq": 1], as: stranger)
+        let joining: JSON = ["userId": .integer(stranger.userID)]
+        for _ in 1...2 { try await calls.make("POST", path + "/members", at: room, joining, as: owner) }
+        try await calls.make("GET", path + "/members", at: room, query: "?limit=1", as: owner)
+        let one = room + ["\(stranger.userID)"]
+        try await calls.make("PATCH", path + "/members/{userId}", at: one, ["role": "admin"], as: owner)
+        try await calls.make("DELETE", path + "/members/{userId}", at: one, as: owner)
+        try await calls.make("DELETE", path + "/members/{userId}", at: one, as: owner)
+        try await SharedStack.running().say("Hello", in: room[0], as: owner)
+        try await calls.make("GET", "/api/v1/rooms", query: "?limit=1", as: member)
+        try await calls.make("POST", path + "/leave", at: room, as: member)
+        try await calls.make("DELETE", path, at: room, as: owner)
+        try await calls.make("PATCH", path, at: room, ["name": "Hall"], as: owner)
+        try await calls.make("GET", path, at: room, as: owner)
+    }
+
+    @Test("The page needs no script and shows every call")
+    func page() async throws {
+        let stack = try await SharedStack.running()
+        let page = try await stack.system.get("/docs").require(200, "docs")
+        #expect(page.header("Content-Type") == "text/html; charset=utf-8")
+        #expect(
+            page.header("Content-Security-Policy")?.hasPrefix("default-src 'none'; style-src 'unsafe-inline'") == true)
+        #expect(page.header("X-Content-Type-Options") == "nosniff")
+        #expect(!page.text.contains("<script"))
+        let description = APIDescription(yaml: PackageResources.openapi_yaml)
+        let calls = try OpenAPIDescription(yaml: description.text).calls
+        #expect(Set(description.calls.map { "\($0.method) \($0.path)" }) == calls)
+        for call in description.calls {
+            #expect(!call.summary.isEmpty, "\(call.path)")
+            #expect(page.text.contains("</b> <code>\(call.path)</code>"), "\(call.path)")
+        }
+    }
+}

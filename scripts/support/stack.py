@@ -1,0 +1,96 @@
+"""A private stack of the servers, run by `chat stack`, and a client for it."""
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PASSWORD = "a long password"
+
+
+def environment_with(name, requirement):
+    """The folder of a Python environment below .build that holds a package, made on first use."""
+    folder = ROOT / ".build" / name
+    mark = folder / requirement
+    if not mark.exists():
+        venv.create(folder, with_pip=True, clear=True)
+        subprocess.run([folder / "bin" / "pip", "install", "--quiet", requirement], check=True)
+        mark.touch()
+    return folder
+
+
+def run_with(name, requirement):
+    """Starts this very program once more where the package is there."""
+    folder = environment_with(name, requirement)
+    if Path(sys.prefix).resolve() != folder.resolve():
+        python = folder / "bin" / "python3"
+        os.execv(python, [python, *sys.argv])
+
+
+def executable():
+    """The tool as it was built last; CHAT_BUILD_DIR names another folder."""
+    folder = os.environ.get("CHAT_BUILD_DIR")
+    found = [Path(folder)] if folder else [ROOT / ".build" / kind for kind in ("release", "debug")]
+    tools = [path / "chat" for path in found if (path / "chat").exists()]
+    if not tools:
+        raise SystemExit("The servers are not built: swift build")
+    return max(tools, key=lambda path: path.stat().st_mtime)
+
+
+class Stack:
+    """`with Stack() as stack:` runs one, ready, for as long as the block takes."""
+
+    def __init__(self, *options):
+        self.options = options
+
+    def __enter__(self):
+        self.process = subprocess.Popen(
+            [executable(), "stack", *self.options], stdout=subprocess.PIPE, text=True, start_new_session=True)
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit("The stack did not start")
+        self.place = json.loads(line)
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        self.process.wait(timeout=60)
+
+    def call(self, server, method, path, body=None, token=None, headers=None):
+        """One request. Returns the status, the headers and the body's text."""
+        fields = dict(headers or {})
+        if body is not None:
+            fields.setdefault("Content-Type", "application/json")
+        if token is not None:
+            fields["Authorization"] = "Bearer " + token
+        data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+        request = urllib.request.Request(self.place[server] + path, data, fields, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.status, answer.headers, answer.read().decode()
+        except urllib.error.HTTPError as answer:
+            return answer.code, answer.headers, answer.read().decode()
+
+    def json(self, *arguments, **options):
+        status, _, text = self.call(*arguments, **options)
+        if not 200 <= status < 300:
+            raise SystemExit(f"{arguments}: {status} {text}")
+        return json.loads(text)
+
+    def user(self, name=None):
+        """Registers a user. Returns the user with an access token."""
+        account = {"username": name or "u" + secrets.token_hex(6), "password": PASSWORD}
+        user = self.json("system", "POST", "/api/v1/auth/register", account)
+        user["token"] = self.json("system", "POST", "/api/v1/auth/login", account)["accessToken"]
+        return user
