@@ -12,9 +12,10 @@ enum MessageBatchStatements {
 
     /// Judges each draft, numbers those that pass, stores them, moves the heads. One bad draft fails alone.
     ///
-    /// Lookups are lateral with a limit so that they stay index lookups per draft under any statistics. Rows are
-    /// inserted in key order: two servers that claim the same keys then do so in the same order. Ids are drawn before,
-    /// in the order of posting.
+    /// Lookups are lateral with a limit, and by one key, so that they stay lookups in that key's index under any
+    /// statistics: with the room beside the id in its condition, the one of the message that is replied to has been a
+    /// walk through the room. Rows are inserted in key order: two servers that claim the same keys then do so in the
+    /// same order. Ids are drawn before, in the order of posting.
     private static let store = PostgresStatement(
         """
         WITH drafts AS (
@@ -30,7 +31,8 @@ enum MessageBatchStatements {
                     WHEN prior.request_hash <> drafts.request_hash THEN '\(PostRefusal.keyReused.rawValue)'
                     WHEN prior.message_id IS NOT NULL THEN '\(repeated)'
                     WHEN rooms.archived_at IS NOT NULL THEN '\(PostRefusal.roomArchived.rawValue)'
-                    WHEN drafts.reply_to IS NOT NULL AND target.message_id IS NULL
+                    WHEN drafts.reply_to IS NOT NULL AND (target.room_id IS DISTINCT FROM drafts.room_id
+                        OR target.is_deleted)
                         THEN '\(PostRefusal.replyNotFound.rawValue)'
                     ELSE '\(stored)'
                 END AS verdict
@@ -46,8 +48,7 @@ enum MessageBatchStatements {
                     AND client_message_id IS NOT NULL LIMIT 1
             ) AS prior ON drafts.client_message_id IS NOT NULL
             LEFT JOIN LATERAL (
-                SELECT message_id FROM messages
-                WHERE message_id = drafts.reply_to AND room_id = drafts.room_id AND NOT is_deleted LIMIT 1
+                SELECT room_id, is_deleted FROM messages WHERE message_id = drafts.reply_to LIMIT 1
             ) AS target ON drafts.reply_to IS NOT NULL
         ), numbered AS MATERIALIZED (
             SELECT passed.*, nextval('messages_message_id_seq') AS message_id, statement_timestamp() AS sent_at
