@@ -11,7 +11,8 @@ public struct Cursor: Equatable, Sendable {
     public init(text: String, partCount: Int) throws(ChatError) {
         let base64 = text.replacing("-", with: "+").replacing("_", with: "/")
         let padded = base64 + String(repeating: "=", count: (4 - base64.count % 4) % 4)
-        guard !text.isEmpty, let data = Data(base64Encoded: padded), let joined = String(validating: data, as: UTF8.self),
+        guard !text.isEmpty, let data = Data(base64Encoded: padded),
+            let joined = String(validating: data, as: UTF8.self),
             case let parts = joined.split(separator: Self.separator, omittingEmptySubsequences: false).map(String.init),
             parts.count == partCount, !parts.contains(where: { $0.utf8.contains(0) })
         else { throw .invalid("cursor", "is not one that this list gave") }

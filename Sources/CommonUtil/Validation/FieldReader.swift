@@ -162,7 +162,9 @@ public struct FieldReader {
     }
 
     private mutating func integer(_ value: JSONValue, _ field: String, in range: ClosedRange<Int64>) -> Int64? {
-        if case .number(let text) = value, let number = WholeNumber.value(ofNumber: text), range.contains(number) { return number }
+        if case .number(let text) = value, let number = WholeNumber.value(ofNumber: text), range.contains(number) {
+            return number
+        }
         let bound = range.upperBound == .max ? "a positive 64-bit integer" : "an integer of \(range)"
         note(field, "must be \(range.lowerBound == 0 ? "an integer not below 0" : bound)")
         return nil
