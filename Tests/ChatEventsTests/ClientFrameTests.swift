@@ -52,7 +52,7 @@ import Testing
     @Test(arguments: [
         #"{"type":"typing"}"#, #"{"type":"typing","typing":"true"}"#, #"{"type":"typing","typing":1}"#,
         #"{"type":"typing","typing":null}"#, #"{"type":"read"}"#, #"{"type":"read","seq":-1}"#,
-        #"{"type":"read","seq":1.5}"#, #"{"type":"read","seq":1e3}"#, #"{"type":"read","seq":"1"}"#,
+        #"{"type":"read","seq":1.5}"#, #"{"type":"read","seq":1e-3}"#, #"{"type":"read","seq":"1"}"#,
         #"{"type":"read","seq":9223372036854775808}"#, #"{"type":"auth"}"#, #"{"type":"auth","token":""}"#,
         #"{"type":"auth","token":7}"#, #"{"type":"ping","more":"\u0000"}"#,
     ])
