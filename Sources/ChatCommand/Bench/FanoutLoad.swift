@@ -17,7 +17,8 @@ final class FanoutLoad: Sendable {
     private let rooms: [String]
     private let accessToken: String?
     private let board: NIOLoopBoundBox<FanoutBoard>
-    private static let posters = 8
+    /// Connections that posts go out on: one is under way on each at a time.
+    private static let posters = 64
 
     init(eventLoop: any EventLoop, rooms: [String], accessToken: String? = nil) {
         self.eventLoop = eventLoop

@@ -1,6 +1,6 @@
 import NIOCore
 
-/// Posts into each room at a fixed rate. A post's time counts from when it was due, not from when it went out, so a
+/// Posts into each room at a fixed rate, the rooms in turn and evenly spread. A post's time counts from when it was due, not from when it went out, so a
 /// stall is felt by all that were due in it (no "coordinated omission").
 final class FanoutSchedule {
     private let rooms: [String]
@@ -19,7 +19,7 @@ final class FanoutSchedule {
     ) {
         self.rooms = rooms
         requests = (1...8).map { PostRequest(caller: .userID($0)) }
-        self.interval = interval
+        self.interval = .nanoseconds(interval.nanoseconds / Int64(rooms.count))
         self.measureFrom = measureFrom
         self.end = end
         self.board = board
@@ -29,7 +29,7 @@ final class FanoutSchedule {
     /// To be called on the event loop. `done` succeeds when all is delivered, or 15 s after the end.
     func run(on eventLoop: any EventLoop, done: EventLoopPromise<Void>) {
         while due <= .now(), due < end {
-            for room in rooms.indices { post(to: room) }
+            post(to: number % rooms.count)
             due = due + interval
         }
         guard due >= end else {
