@@ -9,7 +9,7 @@ import NIOPosix
 struct PostBenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "post",
-        abstract: "Posts from keep-alive HTTP clients; then every accepted post is looked for in the log.")
+        abstract: "Posts from keep-alive HTTP clients, beside pgbench; every accepted post is looked for in the log.")
 
     @Option(help: "Connections, each with one post under way.")
     var clients = 64
@@ -60,6 +60,8 @@ struct PostBenchCommand: AsyncParsableCommand {
                 return try await tasks.reduce(into: []) { $0.append($1) }
             }
             try await group.shutdownGracefully()
+            Terminal.say("Measuring what PostgreSQL stores without us …")
+            let rows = try await InsertReference.measure(stack.postgres, seconds: min(seconds, 10))
 
             Terminal.say("Looking for them in the log …")
             var logged = Set<String>()
@@ -80,13 +82,17 @@ struct PostBenchCommand: AsyncParsableCommand {
             }
             if gaps > 0 { errors["gap in a room's seq"] = gaps }
             let count = Int(histogram.count)
+            let ratio = Double(count) / Double(seconds) / rows
             return BenchReport(
                 title: "post: \(clients) clients, \(rooms) rooms, \(token ? "token" : "trusted") mode, durable",
                 unit: "accepted posts", count: count, seconds: Double(seconds),
                 ratePerSecond: Double(count) / Double(seconds), latencyMilliseconds: .init(histogram), losses: lost,
                 duplicates: 0, errors: errors,
                 notes: [
-                    "log      \(accepted.count - lost) of \(accepted.count) accepted posts found, with the warm-up's"
+                    "log      \(accepted.count - lost) of \(accepted.count) accepted posts found, with the warm-up's",
+                    String(
+                        format: "ratio    %.2f × pgbench's %.0f rows/s, one row a transaction, %d clients", ratio, rows,
+                        InsertReference.clients),
                 ])
         }
         try report.publish(json: json)

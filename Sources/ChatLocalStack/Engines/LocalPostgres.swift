@@ -46,7 +46,7 @@ public actor LocalPostgres {
 
     public nonisolated let configuration: Configuration
     private let binaries: PostgresBinaries
-    private let password: String?
+    let password: String?
     private let logger: Logger
     private let removesFolder: Bool
     private var process: LocalProcess?

@@ -6,14 +6,18 @@ struct PostgresBinaries {
     let postgres: String
     let psql: String
 
-    /// - Throws: `LocalStackError` that says what to install.
-    static func find() throws -> PostgresBinaries {
+    /// One of PostgreSQL's programs, of the newest version that has it.
+    static func optionalProgram(_ name: String) -> String? {
         let versions = (try? FileManager.default.contentsOfDirectory(atPath: "/usr/lib/postgresql")) ?? []
         let folders = versions.compactMap { Int($0) }.sorted(by: >).map { "/usr/lib/postgresql/\($0)/bin" }
-        func program(_ name: String) -> String? {
-            folders.map { "\($0)/\(name)" }.first { access($0, X_OK) == 0 } ?? ExecutableSearch.inPath(name)
-        }
-        guard let initdb = program("initdb"), let postgres = program("postgres"), let psql = program("psql") else {
+        return folders.map { "\($0)/\(name)" }.first { access($0, X_OK) == 0 } ?? ExecutableSearch.inPath(name)
+    }
+
+    /// - Throws: `LocalStackError` that says what to install.
+    static func find() throws -> PostgresBinaries {
+        guard let initdb = optionalProgram("initdb"), let postgres = optionalProgram("postgres"),
+            let psql = optionalProgram("psql")
+        else {
             throw LocalStackError(
                 "PostgreSQL is not installed (initdb, postgres and psql were looked for in /usr/lib/postgresql/*/bin "
                     + "and in PATH). On Debian and Ubuntu: apt-get install --no-install-recommends postgresql")
