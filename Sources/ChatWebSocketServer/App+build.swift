@@ -28,8 +28,10 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
 
     let database = ChatDatabase(postgres)
     let rooms = RoomRepository(database)
+    let door = SharedRoomAccess(rooms: rooms)
     let stored = StoredRooms(
-        rooms: rooms, log: EventLog(database), readMarks: ReadMarks(rooms: rooms, authMode: environment.authMode))
+        rooms: rooms, log: EventLog(database), readMarks: ReadMarks(rooms: rooms, authMode: environment.authMode),
+        door: door)
     let metrics = DeliveryMetrics()
     let eventLoops = environment.eventLoopGroup.makeIterator().map { $0 }
     let feedLoop = environment.eventLoopGroup.next()
@@ -67,7 +69,7 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
     if isTokenMode { health.register(tokens) }
     return ServerParts(
         routes: routes, health: health,
-        services: [postgres, redis, publisher, receipts, subscriber, broadcast] + (isTokenMode ? [keys] : []),
+        services: [postgres, door, redis, publisher, receipts, subscriber, broadcast] + (isTokenMode ? [keys] : []),
         beforeServing: [{ try await ChatSchema.migrateWhenReachable(postgres, logger: logger) }],
         beforeStopping: [{ await drain.run() }],
         httpServer: HTTPServerBuilder { WebSocketUpgradeChannel(responder: $0, services: services) },

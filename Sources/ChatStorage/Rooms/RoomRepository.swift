@@ -36,10 +36,21 @@ public struct RoomRepository: Sendable {
 
     /// - Returns: `nil` where there is no such room.
     public func access(to roomID: RoomID, of userID: UserID?) async throws -> RoomAccess? {
-        try await database.query(Self.selectAccess, .text(roomID.rawValue), .int8(userID?.rawValue)).first.map { row in
-            let role = try row.decode(column: Room.columnCount, as: String?.self)
-            return RoomAccess(room: try Room(row), role: role.flatMap(MemberRole.init(rawValue:)))
+        try await database.query(Self.selectAccess, .text(roomID.rawValue), .int8(userID?.rawValue)).first
+            .map { try RoomAccess($0) }
+    }
+
+    /// The same for many at once, in order.
+    public func accesses(_ asked: [(roomID: RoomID, userID: UserID?)]) async throws -> [RoomAccess?] {
+        let rows = try await database.query(
+            Self.selectAccesses, .textArray(asked.map(\.roomID.rawValue)), .int8Array(asked.map { $0.userID?.rawValue })
+        )
+        var found = [RoomAccess?](repeating: nil, count: asked.count)
+        for row in rows {
+            let ordinal = try row.decode(column: RoomAccess.columnCount, as: Int.self)
+            found[ordinal - 1] = try RoomAccess(row)
         }
+        return found
     }
 
     public func member(_ userID: UserID, of roomID: RoomID) async throws -> RoomMember? {

@@ -36,3 +36,13 @@ extension RoomMember {
             joinedAt: try row.timestamp(column: 3))
     }
 }
+
+extension RoomAccess {
+    static let columns = "\(Room.columns), room_members.role"
+    static let columnCount = Room.columnCount + 1
+
+    init(_ row: PostgresRow) throws(PostgresError) {
+        let role = try row.decode(column: Room.columnCount, as: String?.self)
+        self.init(room: try Room(row), role: role.flatMap(MemberRole.init(rawValue:)))
+    }
+}

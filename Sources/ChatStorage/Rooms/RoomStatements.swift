@@ -19,9 +19,19 @@ extension RoomRepository {
     static let selectDirect = PostgresStatement("SELECT \(Room.columns) FROM rooms WHERE direct_key = $1")
     static let selectAccess = PostgresStatement(
         """
-        SELECT \(Room.columns), room_members.role
+        SELECT \(RoomAccess.columns)
         FROM rooms LEFT JOIN room_members ON room_members.room_id = rooms.room_id AND room_members.user_id = $2
         WHERE rooms.room_id = $1
+        """)
+    /// Lateral with a limit, so that each stays a look-up by key under any statistics.
+    static let selectAccesses = PostgresStatement(
+        """
+        SELECT \(RoomAccess.columns), asked.ordinal
+        FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS asked (room_id, user_id, ordinal)
+        CROSS JOIN LATERAL (SELECT * FROM rooms WHERE room_id = asked.room_id LIMIT 1) AS rooms
+        LEFT JOIN LATERAL (
+            SELECT role FROM room_members WHERE room_id = asked.room_id AND user_id = asked.user_id LIMIT 1
+        ) AS room_members ON true
         """)
     static let selectMembers = PostgresStatement(
         """

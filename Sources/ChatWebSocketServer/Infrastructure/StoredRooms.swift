@@ -8,6 +8,7 @@ struct StoredRooms: RoomLog, RoomDirectory {
     let rooms: RoomRepository
     let log: EventLog
     let readMarks: ReadMarks
+    let door: SharedRoomAccess
 
     func events(
         of roomID: RoomID, after seq: Seq, limit: Int
@@ -21,7 +22,7 @@ struct StoredRooms: RoomLog, RoomDirectory {
     }
 
     func access(to roomID: RoomID, of userID: UserID?) async throws -> RoomEntry? {
-        try await rooms.access(to: roomID, of: userID).map { access in
+        try await door.access(to: roomID, of: userID).map { access in
             RoomEntry(
                 isPublic: access.room.type == .public, isMember: access.role != nil, head: access.room.lastSeq)
         }

@@ -83,6 +83,12 @@ import Testing
             #expect(listener.role == nil)
             #expect(listener.isVisible)
             #expect(try await store.rooms.access(to: .cellar, of: ann) == nil)
+            // Asked together, the same, in order.
+            let together = try await store.rooms.accesses([
+                (.attic, nil), (.cellar, ann), (.hall, bob), (.hall, ann), (.hall, bob),
+            ])
+            #expect(together == [listener, nil, stranger, owner, stranger])
+            #expect(try await store.rooms.accesses([]).isEmpty)
         }
     }
 
