@@ -22,6 +22,29 @@ struct EventFrameTests {
         #expect(frame.afterMilliseconds == 350)
     }
 
+    @Test("whom an event about a member is about, not who caused it")
+    func member() {
+        let text = #"{"eventType":"member_left","seq":7,"roomId":"r","userId":9001,"actorId":3}"#
+        let sighting = EventFrame(ByteBuffer(string: text)).sighting
+        #expect(sighting?.seq == 7)
+        #expect(sighting?.identity == .init(kind: History.leaveKind, userID: 9001))
+    }
+
+    @Test("how far a user has read, which is no event of the log")
+    func read() {
+        let text = #"{"eventType":"read","roomId":"r","userId":1004,"lastReadSeq":80}"#
+        let frame = EventFrame(ByteBuffer(string: text))
+        #expect(frame.userID == 1004)
+        #expect(frame.lastReadSeq == 80)
+        #expect(frame.sighting == nil)
+    }
+
+    @Test("what was wrong with what it asked for")
+    func error() {
+        let text = #"{"eventType":"error","code":"unavailable","message":"try again later"}"#
+        #expect(EventFrame(ByteBuffer(string: text)).code == "unavailable")
+    }
+
     @Test("what is not there is nil", arguments: ["", "{}", #"{"seq":"x"}"#, #"{"eventType"#])
     func absent(text: String) {
         let frame = EventFrame(ByteBuffer(string: text))

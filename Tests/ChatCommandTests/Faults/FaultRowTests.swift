@@ -9,19 +9,20 @@ struct FaultRowTests {
         delay: Fault.Bounds.Delay? = nil, refused: Int? = nil, signs: [Sign] = [.pushesDropped.required]
     ) -> Fault {
         Fault(
-            name: "test", summary: "A test", shape: LoadShape(messages: 5),
+            name: "test", summary: "A test", shape: LoadShape(messages: 5, readEvery: 0, churners: 0),
             bounds: .init(delay: delay, refused: refused), signs: signs, inflict: { _ in })
     }
 
     private func row(
         _ fault: Fault, _ history: History = .example(), measures: [Fault.Measure] = [],
-        change: (inout FaultEvidence) -> Void = { _ in }
+        slack: Int = 1, change: (inout FaultEvidence) -> Void = { _ in }
     ) -> FaultRow {
         var evidence = FaultEvidence()
         evidence.notes["bites"] = 1
         change(&evidence)
         return FaultRow(
-            fault: fault, history: history, evidence: evidence, measures: measures, outage: .seconds(2), problems: [])
+            fault: fault, history: history, evidence: evidence, measures: measures, outage: .seconds(2),
+            slack: slack, problems: [])
     }
 
     @Test("is clean when nothing is wrong and the fault bit")
@@ -52,13 +53,55 @@ struct FaultRowTests {
         #expect(measured.problems == ["missed: memory"])
     }
 
+    @Test("gives times some slack where it is told to, and nothing else")
+    func slack() {
+        var history = History.example()
+        history.sessions[0].sightings[1].at = 5_000_000_000
+        let fault = fault(delay: .fixed(.seconds(3)), refused: 0, signs: [])
+        #expect(row(fault, history).problems == ["delay bound missed"])
+        let slack = row(fault, history, slack: 2)
+        #expect(slack.isClean)
+        #expect(FaultTable(rows: [slack]).text.contains("≤ 6.00 s (2 × 3.00 s)"))
+        history.sessions[0].sightings[1].at = 6_500_000_000
+        #expect(row(fault, history, slack: 2).problems == ["delay bound missed"])
+        #expect(row(fault, slack: 2) { $0.clients.refused = 1 }.problems == ["1 posts refused, 0 allowed"])
+        #expect(row(self.fault(), slack: 2).problems == ["the fault did not bite: no pushes dropped"])
+    }
+
+    @Test("says when one who left was kept too long")
+    func farewell() {
+        var history = History.example()
+        history.visits[0].end?.at = 5_000_000_000
+        let fault = fault(delay: .fixed(.seconds(3)), signs: [])
+        #expect(row(fault, history).problems == ["one who left was kept for 5.0 s"])
+        #expect(row(fault, history, slack: 2).isClean)
+        history.visits[0].end?.code = 1012
+        #expect(row(fault, history).isClean)
+    }
+
+    @Test("says when a read or a coming was refused that may not be, or when there were none")
+    func others() {
+        var fault = fault(refused: 0, signs: [])
+        #expect(
+            row(fault) { $0.clients.othersRefused = 1 }.problems == ["1 reads, comings and goings refused, 0 allowed"])
+        fault.bounds.refused = nil
+        #expect(row(fault) { $0.clients.othersRefused = 1 }.isClean)
+        fault.shape.churners = 1
+        fault.shape.readEvery = 1
+        #expect(row(fault).isClean)
+        var idle = History.example()
+        idle.memberChanges = idle.memberChanges.map { .init(room: $0.room, identity: $0.identity) }
+        for index in idle.sessions.indices { idle.sessions[index].receipts = [] }
+        #expect(row(fault, idle).problems == ["nobody came or went", "no read was told"])
+    }
+
     @Test("counts what is lost, doubled and reordered, and says so")
     func flaws() {
         for tampering in HistoryTampering.allCases {
             var history = History.example()
             #expect(tampering.apply(to: &history))
             let row = row(fault(signs: []), history)
-            #expect(row.lost + row.doubled + row.reordered == 1)
+            #expect(row.lost + row.doubled + row.reordered == (tampering == .leak ? 0 : 1))
             #expect(row.problems == ["1 \(tampering.flaw.rawValue)"])
             #expect(row.examples.count == 1)
             #expect(FaultTable(rows: [row]).text.contains("FAILED"))

@@ -82,7 +82,7 @@ struct HistoryCheckTests {
     func otherEvents() {
         var history = History.example()
         let edited = History.Identity(kind: "message_edited", messageID: 101)
-        let joined = History.Identity(kind: "member_joined")
+        let joined = History.Identity(kind: History.joinKind, userID: 9)
         for (offset, identity) in [edited, joined].enumerated() {
             history.logs["room"]?.append(.init(seq: 6 + offset, identity: identity))
             for index in history.sessions.indices {
@@ -90,7 +90,10 @@ struct HistoryCheckTests {
             }
         }
         history.changes = [.init(room: "room", identity: edited, isAcknowledged: true)]
+        history.memberChanges.append(.init(room: "room", identity: joined, isAcknowledged: true))
         #expect(HistoryCheck(history).isClean)
+        history.sessions[0].sightings[6].identity.userID = 8
+        #expect(HistoryCheck(history).counts == [.foreign: 1])
     }
 
     @Test("a change is in the log once if it was acknowledged, else at most once, and none without being asked for")
@@ -183,17 +186,32 @@ struct HistoryCheckTests {
 }
 
 extension History {
-    /// Five messages of one writer in one room, and two sessions that got them all.
+    /// Five messages of one writer in one room, and two sessions that got them all; and in another room a user who came,
+    /// opened a socket, left and came again.
     static func example() -> History {
         History(
             posts: (1...5).map { .example(number: $0, seq: $0) },
+            memberChanges: members.map { .init(room: lobby, identity: $0, isAcknowledged: true) },
             sessions: (1...2).map { number in
                 Session(
                     name: "session \(number)", room: "room", start: 0,
-                    sightings: (1...5).map { .example(seq: $0, messageID: 100 + $0) })
+                    sightings: (1...5).map { .example(seq: $0, messageID: 100 + $0) },
+                    receipts: [2, 2, 4].map { .init(userID: 7, lastReadSeq: $0, connection: 1) })
             },
-            logs: ["room": (1...5).map { .example(number: $0, seq: $0, messageID: 100 + $0) }])
+            visits: [
+                Visit(
+                    room: lobby, userID: 9, start: 1, sightings: [.init(seq: 2, identity: members[1], at: 0)],
+                    leaveAsked: 0, end: .init(code: removedCode, at: 1000))
+            ],
+            logs: [
+                "room": (1...5).map { .example(number: $0, seq: $0, messageID: 100 + $0) },
+                lobby: members.enumerated().map { .init(seq: $0 + 1, identity: $1) },
+            ])
     }
+
+    fileprivate static let lobby = "lobby"
+    /// A coming, a going, and a coming again of one user.
+    fileprivate static let members = [joinKind, leaveKind, joinKind].map { Identity(kind: $0, userID: 9) }
 }
 
 extension History.Post {

@@ -22,7 +22,8 @@ struct History: Sendable {
         var outcome = Outcome.unknown
     }
 
-    /// An edit or a deletion of an acknowledged message, asked for once in the message's life.
+    /// An edit or a deletion of an acknowledged message, asked for once in the message's life, or a user's coming or
+    /// going, asked for until there is an answer.
     struct Change: Sendable {
         var room: String
         /// The event that comes of it.
@@ -45,6 +46,8 @@ struct History: Sendable {
         var kind: String
         /// The message that it is about; nil for an event about a member or the room.
         var messageID: Int?
+        /// The member that it is about; nil for any other event.
+        var userID: Int?
     }
 
     /// An event that reached a session.
@@ -54,6 +57,14 @@ struct History: Sendable {
         var at: UInt64
     }
 
+    /// A `read` that reached a session: how far a user has read the room.
+    struct Receipt: Sendable, Equatable {
+        var userID: Int
+        var lastReadSeq: Int
+        /// Which of the session's connections it came by: between two of them there is no order.
+        var connection: Int
+    }
+
     /// One reader, over all its connections.
     struct Session: Sendable {
         var name: String
@@ -61,8 +72,34 @@ struct History: Sendable {
         /// It is owed everything after this.
         var start: Int
         var sightings: [Sighting] = []
+        var receipts: [Receipt] = []
         /// Told to stop reading for a while, so that its delays say nothing.
         var wasStalled = false
+    }
+
+    /// One socket of a user who came into the room before it was opened, and who may leave the room while it is open.
+    struct Visit: Sendable {
+        struct End: Sendable, Equatable {
+            /// The close code; nil if there was none.
+            var code: Int?
+            var at: UInt64
+        }
+
+        var room: String
+        var userID: Int
+        /// The head when it began: it is owed everything after this, up to its end.
+        var start: Int
+        var sightings: [Sighting] = []
+        /// When the user first asked to leave.
+        var leaveAsked: UInt64?
+        /// nil if it was open for as long as the client would have it.
+        var end: End?
+
+        /// How long the user was kept from the first attempt to leave to the end of the socket.
+        var farewell: UInt64? {
+            guard let end, end.code == History.removedCode, let leaveAsked else { return nil }
+            return end.at > leaveAsked ? end.at - leaveAsked : 0
+        }
     }
 
     struct LogEntry: Sendable, Equatable {
@@ -74,7 +111,10 @@ struct History: Sendable {
 
     var posts: [Post] = []
     var changes: [Change] = []
+    /// Each user's comings and goings in a room in their order: the next is asked for when the last is acknowledged.
+    var memberChanges: [Change] = []
     var sessions: [Session] = []
+    var visits: [Visit] = []
     /// By room, in the order in which the log told it.
     var logs: [String: [LogEntry]] = [:]
 }
@@ -85,6 +125,11 @@ extension History {
     /// Those that change one.
     static let editKind = "message_edited"
     static let deletionKind = "message_deleted"
+    /// Those that tell who comes and goes.
+    static let joinKind = "member_joined"
+    static let leaveKind = "member_left"
+    /// What the socket of one who is no longer a member is closed with.
+    static let removedCode = 4403
 
     var acknowledged: Int {
         posts.count { if case .acknowledged = $0.outcome { true } else { false } }

@@ -10,6 +10,8 @@ struct HistoryCheck: Sendable {
         case reordered
         /// What nobody sent, or an event that is not the log's at its number.
         case foreign
+        /// A socket of one who has left: it got what came afterwards, or was kept open.
+        case leaked
     }
 
     private(set) var counts: [Flaw: Int] = [:]
@@ -25,7 +27,12 @@ struct HistoryCheck: Sendable {
             check(log, of: room)
             check(posts[room] ?? [], against: log, of: room)
             check(history.changes.filter { $0.room == room }, against: log, of: room)
-            for session in history.sessions where session.room == room { check(session, against: log) }
+            check(members: history.memberChanges.filter { $0.room == room }, against: log, of: room)
+            for session in history.sessions where session.room == room {
+                check(session, against: log)
+                check(session.receipts, of: session, head: log.last?.seq ?? 0)
+            }
+            for visit in history.visits where visit.room == room { check(visit, against: log) }
         }
     }
 
@@ -33,7 +40,7 @@ struct HistoryCheck: Sendable {
 
     func count(_ flaw: Flaw) -> Int { counts[flaw, default: 0] }
 
-    private mutating func note(_ flaw: Flaw, _ text: @autoclosure () -> String, count: Int = 1) {
+    mutating func note(_ flaw: Flaw, _ text: @autoclosure () -> String, count: Int = 1) {
         counts[flaw, default: 0] += count
         if examples.count < Self.exampleLimit { examples.append("\(flaw.rawValue): \(text())") }
     }
@@ -126,7 +133,7 @@ struct HistoryCheck: Sendable {
     // MARK: A session
 
     /// The log from the session's start to its end, each event once and in its place.
-    private mutating func check(_ session: History.Session, against log: [History.LogEntry]) {
+    mutating func check(_ session: History.Session, against log: [History.LogEntry]) {
         let owed = log.filter { $0.seq > session.start }
         var identities: [Int: History.Identity] = [:]
         for entry in owed { identities[entry.seq] = entry.identity }

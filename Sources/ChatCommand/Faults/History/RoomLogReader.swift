@@ -15,6 +15,7 @@ struct RoomLogReader: Sendable {
         var seq: Int
         var eventType: String
         var messageId: Int?
+        var userId: Int?
         var clientMessageId: String?
         var contentJson: String?
     }
@@ -56,7 +57,7 @@ struct RoomLogReader: Sendable {
     private func entry(_ event: Event) -> History.LogEntry {
         let content = event.contentJson.flatMap { try? JSONDecoder().decode(Content.self, from: Data($0.utf8)) }
         return History.LogEntry(
-            seq: event.seq, identity: .init(kind: event.eventType, messageID: event.messageId),
+            seq: event.seq, identity: .init(kind: event.eventType, messageID: event.messageId, userID: event.userId),
             // What was stored twice is told by what was sent, not by what was answered.
             mark: event.clientMessageId ?? content?.mark ?? event.messageId.flatMap { marks[$0] })
     }

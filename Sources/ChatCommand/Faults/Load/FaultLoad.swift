@@ -17,7 +17,8 @@ final class FaultLoad: Sendable {
         self.rooms = rooms
         board = .makeBoxSendingValue(
             LoadBoard(
-                messagePorts: stack.messageServers.map(\.port), webSocketPorts: stack.webSocketServers.map(\.port)),
+                messagePorts: stack.messageServers.map(\.port), webSocketPorts: stack.webSocketServers.map(\.port),
+                systemPorts: [stack.systemServer.port]),
             eventLoop: eventLoop)
     }
 
@@ -48,7 +49,8 @@ final class FaultLoad: Sendable {
             for number in 0..<shape.sessions {
                 let reader = FaultReader(
                     number: number, room: rooms[number % rooms.count],
-                    port: shape.usesOneWebSocketServer ? board.webSocketPorts.first : nil, board: board,
+                    port: shape.usesOneWebSocketServer ? board.webSocketPorts.first : nil,
+                    readEvery: shape.readEvery, board: board,
                     eventLoop: eventLoop)
                 board.readers.append(reader)
                 reader.connect()
@@ -56,6 +58,30 @@ final class FaultLoad: Sendable {
         }
         guard try await wait(atMost: .seconds(30), until: { $0.haveAllReadersJoined }) else {
             throw LocalStackError("Not all \(shape.sessions) sessions got into their rooms within 30 s")
+        }
+    }
+
+    /// Lets someone into each room who stays, if others are to come and go.
+    /// - Throws: `LocalStackError` if the system server does not.
+    func moveIn() async throws {
+        guard shape.churners > 0 else { return }
+        for room in rooms {
+            let (board, eventLoop) = (board, eventLoop)
+            let isIn = try await eventLoop.flatSubmit {
+                let promise = eventLoop.makePromise(of: Bool.self)
+                let anchor = FaultChurner.anchorUserID
+                let caller = FaultCaller(ports: board.value.systemPorts, eventLoop: eventLoop)
+                caller.call(MemberRequest.join.bytes(caller: .userID(anchor), room: room)) { outcome in
+                    caller.close()
+                    guard case .answered(let response) = outcome else { return promise.succeed(false) }
+                    board.value.memberChanges.append(
+                        .init(
+                            room: room, identity: .init(kind: History.joinKind, userID: anchor), isAcknowledged: true))
+                    promise.succeed(response.status == 200)
+                }
+                return promise.futureResult
+            }.get()
+            guard isIn else { throw LocalStackError("The system server let nobody into \(room)") }
         }
     }
 
@@ -70,6 +96,13 @@ final class FaultLoad: Sendable {
                 board.writers.append(writer)
                 writer.start()
             }
+            for number in 0..<shape.churners {
+                let churner = FaultChurner(
+                    number: number, room: rooms[number % rooms.count], pace: shape.churnPace, board: board,
+                    eventLoop: eventLoop)
+                board.churners.append(churner)
+                churner.start()
+            }
         }
     }
 
@@ -83,6 +116,7 @@ final class FaultLoad: Sendable {
         try await onBoard { board in
             board.isRetrying = false
             for writer in board.writers { writer.stop() }
+            for churner in board.churners { churner.stop() }
         }
         return isEnough && isSettled
     }
@@ -99,10 +133,10 @@ final class FaultLoad: Sendable {
         get async throws { try await onBoard { $0.posts } }
     }
 
-    /// Waits until all sessions are where their rooms end.
+    /// Waits until all sessions are where their rooms end, and those of users who left are closed.
     func waitForReaders(heads: [String: Int], within time: Duration) async throws -> Bool {
         try await onBoard { $0.heads = heads }
-        return try await wait(atMost: time) { $0.behind == 0 }
+        return try await wait(atMost: time) { $0.behind == 0 && $0.overdueVisits == 0 }
     }
 
     /// Closes everything.
@@ -111,8 +145,10 @@ final class FaultLoad: Sendable {
         try await onBoard { board in
             board.isOver = true
             for reader in board.readers { reader.cut() }
+            for visit in board.visits { visit.cut() }
             let history = History(
-                posts: board.posts, changes: board.changes, sessions: board.readers.map(\.session))
+                posts: board.posts, changes: board.changes, memberChanges: board.memberChanges,
+                sessions: board.readers.map(\.session), visits: board.visits.map(\.record))
             return (history, board.evidence)
         }
     }

@@ -3,14 +3,20 @@ import NIOCore
 
 /// One session that comes back after every end with the number of the last event it got, and notes each event. Lives
 /// on its event loop.
+///
+/// Now and then it tells how far it has read.
 final class FaultReader {
     private static let joinTime = TimeAmount.seconds(10)
     /// What a server may close a well-behaved socket with.
     private static let expectedCodes: Set<UInt16> = [1000, 1001, 1012, 1013]
+    /// So long it reads in silence after it came to another server: the one before may hold back for a second how far it
+    /// had read, and between two servers there is no order.
+    private static let silence = TimeAmount.seconds(3)
 
     let room: String
     private let number: Int
     private let port: Int?
+    private let readEvery: Int
     private let board: LoadBoard
     private let eventLoop: any EventLoop
     private var channel: (any Channel)?
@@ -20,6 +26,11 @@ final class FaultReader {
     private var backoff = Backoff(first: .milliseconds(50), longest: .seconds(1))
     /// The room's head when the present connection began.
     private var headAtStart = 0
+    private var server: Int?
+    private var isSilentUntil = NIODeadline.uptimeNanoseconds(0)
+    private var liveEvents = 0
+    /// Whether it has told on this connection how far it has read, so that there may be an answer.
+    private var hasTold = false
     private var stayAway: Duration?
     private var readsFromStart: Bool
     private(set) var session: History.Session
@@ -27,10 +38,11 @@ final class FaultReader {
     private(set) var cursor: Int?
 
     /// - Parameter port: the server that it keeps to; nil for any.
-    init(number: Int, room: String, port: Int?, board: LoadBoard, eventLoop: any EventLoop) {
+    init(number: Int, room: String, port: Int?, readEvery: Int, board: LoadBoard, eventLoop: any EventLoop) {
         self.number = number
         self.room = room
         self.port = port
+        self.readEvery = readEvery
         self.board = board
         self.eventLoop = eventLoop
         readsFromStart = number.isMultiple(of: 2)
@@ -41,6 +53,9 @@ final class FaultReader {
         guard !board.isOver, let port = port ?? board.webSocketPorts.randomElement() else { return }
         connection += 1
         let connection = connection
+        if let server, server != port { isSilentUntil = .now() + Self.silence }
+        server = port
+        hasTold = false
         var path = "/ws/chat?roomId=\(room)&userId=\(1000 + number)"
         if let resumeFrom = cursor ?? (readsFromStart ? 0 : nil) { path += "&lastSeq=\(resumeFrom)" }
         if cursor != nil { board.evidence.resumes += 1 }
@@ -105,8 +120,13 @@ final class FaultReader {
             }
         case "reconnect":
             stayAway = .milliseconds(Int64(frame.afterMilliseconds ?? 0))
-        case "caught_up", "typing", "read", "pong", "token_expiring":
+        case "caught_up", "typing", "pong", "token_expiring":
             break
+        case "read":
+            session.receipts.append(
+                .init(userID: frame.userID ?? 0, lastReadSeq: frame.lastReadSeq ?? .max, connection: connection))
+        case "error" where frame.code == "unavailable" && hasTold:
+            board.evidence.othersRefused += 1
         case "error":
             board.evidence.oddities["a frame of type error", default: 0] += 1
         default:
@@ -115,17 +135,24 @@ final class FaultReader {
     }
 
     private func note(_ frame: EventFrame) {
-        guard let kind = frame.kind, let seq = frame.seq else {
+        guard let sighting = frame.sighting else {
             board.evidence.oddities["a frame that is no event", default: 0] += 1
             return
         }
-        session.sightings.append(
-            .init(
-                seq: seq, identity: .init(kind: kind, messageID: frame.messageID),
-                at: NIODeadline.now().uptimeNanoseconds))
-        if seq <= headAtStart { board.evidence.replayed += 1 }
+        let seq = sighting.seq
+        session.sightings.append(sighting)
         cursor = seq
+        if seq <= headAtStart { board.evidence.replayed += 1 } else { tellHowFar(seq) }
         if seq >= board.heads[room] ?? .max { board.progress() }
+    }
+
+    private func tellHowFar(_ seq: Int) {
+        liveEvents += 1
+        guard readEvery > 0, liveEvents.isMultiple(of: readEvery), .now() >= isSilentUntil, let channel else { return }
+        hasTold = true
+        board.evidence.reads += 1
+        let frame = ByteBuffer(string: #"{"type":"read","seq":\#(seq)}"#)
+        channel.writeAndFlush(WebSocketFrameReader.clientFrame(WebSocketFrame.text, frame), promise: nil)
     }
 
     private func ended(_ connection: Int, _ code: UInt16?) {

@@ -5,8 +5,6 @@ import NIOCore
 /// message server there is, until there is an answer. Every few messages go without a key, and then only once, and some are
 /// edited or deleted afterwards. Lives on its event loop.
 final class FaultWriter {
-    private static let answerTime = TimeAmount.seconds(5)
-
     private let number: Int
     private let room: String
     private let shape: LoadShape
@@ -16,8 +14,7 @@ final class FaultWriter {
     private let caller: PostRequest.Caller
     private let request: PostRequest
     private let filler: String
-    private var client: ChatHTTPClient?
-    private var server = 0
+    private let connection: FaultCaller
     private var count = 0
     private var backoff = Backoff(first: .milliseconds(50), longest: .milliseconds(500))
     private var hasRepeated = false
@@ -31,6 +28,7 @@ final class FaultWriter {
         self.eventLoop = eventLoop
         caller = .userID(number + 1)
         request = PostRequest(caller: caller)
+        connection = FaultCaller(ports: board.messagePorts, eventLoop: eventLoop)
         filler = shape.filler > 0 ? #","filler":"\#(String(repeating: "x", count: shape.filler))""# : ""
     }
 
@@ -40,8 +38,7 @@ final class FaultWriter {
     }
 
     func stop() {
-        client?.close()
-        client = nil
+        connection.close()
     }
 
     private func next() {
@@ -58,47 +55,32 @@ final class FaultWriter {
 
     private func attempt(_ post: Int) {
         guard board.isRetrying else { return finish() }
-        if let client { return send(post, client) }
-        guard let port = board.messagePorts.randomElement() else { return }
-        let me = NIOLoopBound(self, eventLoop: eventLoop)
-        ChatHTTPClient.connect(port: port, on: eventLoop) { me.value.client = $0 }
-            .assumeIsolated()
-            .whenComplete { result in
-                self.server = port
-                switch result {
-                case .success:
-                    if let client = self.client { self.send(post, client) }
-                case .failure:
-                    // Nothing has been sent, so even a message without a key may try another way.
-                    self.again(post, evenUnkeyed: true)
-                }
-            }
-    }
-
-    private func send(_ post: Int, _ client: ChatHTTPClient) {
-        board.posts[post].attempts += 1
-        if board.posts[post].attempts > 1 { board.evidence.retries += 1 }
         let message = board.posts[post]
         let bytes = request.bytes(
             room: room, clientMessageID: message.isKeyed ? message.mark : nil,
             extra: #","mark":"\#(message.mark)"\#(filler)"#)
-        let timeout = eventLoop.assumeIsolated().scheduleTask(in: Self.answerTime) { client.close() }
-        client.send(bytes) { response in
-            timeout.cancel()
-            self.answered(post, response)
-        }
-        if shape.repeatsAnUnkeyedPost, !message.isKeyed, !hasRepeated {
-            hasRepeated = true
-            client.send(bytes) { _ in }
+        connection.call(bytes) { client in
+            self.board.posts[post].attempts += 1
+            if self.board.posts[post].attempts > 1 { self.board.evidence.retries += 1 }
+            if self.shape.repeatsAnUnkeyedPost, !message.isKeyed, !self.hasRepeated {
+                self.hasRepeated = true
+                client.send(bytes) { _ in }
+            }
+        } then: { outcome in
+            switch outcome {
+            case .answered(let response):
+                self.answered(post, response)
+            case .unanswered:
+                self.board.evidence.unanswered += 1
+                self.again(post)
+            case .unreached:
+                // Nothing has been sent, so even a message without a key may try another way.
+                self.again(post, evenUnkeyed: true)
+            }
         }
     }
 
-    private func answered(_ post: Int, _ response: HTTPResponse?) {
-        guard let response else {
-            board.evidence.unanswered += 1
-            client = nil
-            return again(post)
-        }
+    private func answered(_ post: Int, _ response: HTTPResponse) {
         switch response.status {
         case 200, 201:
             let frame = EventFrame(response.body)
@@ -107,7 +89,8 @@ final class FaultWriter {
                 return finish()
             }
             board.posts[post].outcome = .acknowledged(
-                .init(seq: seq, messageID: messageID, at: NIODeadline.now().uptimeNanoseconds, server: server))
+                .init(
+                    seq: seq, messageID: messageID, at: NIODeadline.now().uptimeNanoseconds, server: connection.server))
             board.acknowledged += 1
             if shape.changeEvery > 0, count.isMultiple(of: shape.changeEvery) {
                 change(messageID, mark: board.posts[post].mark)
@@ -126,23 +109,21 @@ final class FaultWriter {
 
     /// Edits or deletes a message. Asked for once: a change has no key that would make it safe to repeat.
     private func change(_ messageID: Int, mark: String) {
-        guard let client else { return finish() }
         let isEdit = (count / shape.changeEvery).isMultiple(of: 2)
         let kind = isEdit ? History.editKind : History.deletionKind
         let index = board.changes.count
         board.changes.append(History.Change(room: room, identity: .init(kind: kind, messageID: messageID)))
         let request: ChangeRequest = isEdit ? .edit(mark: mark) : .delete
-        let timeout = eventLoop.assumeIsolated().scheduleTask(in: Self.answerTime) { client.close() }
-        client.send(request.bytes(caller: caller, messageID: messageID)) { response in
-            timeout.cancel()
-            switch response?.status {
-            case nil:
-                self.board.evidence.unanswered += 1
-                self.client = nil
-            case 200, 204: self.board.changes[index].isAcknowledged = true
-            case 429, 503: self.board.evidence.refused += 1
-            case .some(let status):
-                self.board.evidence.oddities["a change answered with \(status)", default: 0] += 1
+        connection.call(request.bytes(caller: caller, messageID: messageID)) { outcome in
+            switch outcome {
+            case .unanswered: self.board.evidence.unanswered += 1
+            case .unreached: break
+            case .answered(let response):
+                switch response.status {
+                case 200, 204: self.board.changes[index].isAcknowledged = true
+                case 429, 503: self.board.evidence.refused += 1
+                default: self.board.evidence.oddities["a change answered with \(response.status)", default: 0] += 1
+                }
             }
             self.finish()
         }

@@ -14,15 +14,19 @@ final class LoadBoard {
 
     let messagePorts: [Int]
     let webSocketPorts: [Int]
+    let systemPorts: [Int]
     var posts: [History.Post] = []
     var changes: [History.Change] = []
+    var memberChanges: [History.Change] = []
     var evidence = ClientEvidence()
     var readers: [FaultReader] = []
     var writers: [FaultWriter] = []
+    var churners: [FaultChurner] = []
+    var visits: [FaultVisit] = []
     var acknowledged = 0
-    /// Writers with a message that has no outcome yet.
+    /// Writers and churners with something that has no outcome yet.
     var busyWriters = 0
-    /// No new messages are begun when this is false.
+    /// No new messages, comings or goings are begun when this is false.
     var isPosting = false
     /// Nothing is tried again when this is false.
     var isRetrying = true
@@ -32,15 +36,24 @@ final class LoadBoard {
     var heads: [String: Int] = [:]
     private var waits: [ObjectIdentifier: Wait] = [:]
 
-    init(messagePorts: [Int], webSocketPorts: [Int]) {
+    init(messagePorts: [Int], webSocketPorts: [Int], systemPorts: [Int]) {
         self.messagePorts = messagePorts
         self.webSocketPorts = webSocketPorts
+        self.systemPorts = systemPorts
     }
 
     var haveAllReadersJoined: Bool { readers.allSatisfy { $0.cursor != nil } }
 
     /// Sessions that have not reached their room's end.
     var behind: Int { readers.count { ($0.cursor ?? 0) < heads[$0.room] ?? 0 } }
+
+    /// Sockets of users who have left.
+    var overdueVisits: Int { visits.count(where: \.isOverdue) }
+
+    /// The furthest that any session has got in a room.
+    func furthest(in room: String) -> Int {
+        readers.lazy.filter { $0.room == room }.compactMap(\.cursor).max() ?? 0
+    }
 
     /// To be called when something has changed.
     func progress() {
@@ -75,6 +88,10 @@ struct ClientEvidence: Sendable, Codable, Equatable {
     var refused = 0
     /// Posts that got no answer: the connection ended, or the time was up.
     var unanswered = 0
+    /// Times that a session told how far it has read.
+    var reads = 0
+    /// Reads, comings and goings that were answered with 503 or an `unavailable`.
+    var othersRefused = 0
     /// Attempts after the first.
     var retries = 0
     /// Sockets that ended, by close code, or "none".

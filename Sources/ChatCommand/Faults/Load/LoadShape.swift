@@ -13,6 +13,12 @@ struct LoadShape: Sendable {
     var unkeyedEvery = 10
     /// Every so many messages of a writer are edited or, in turn, deleted as soon as they are acknowledged.
     var changeEvery = 15
+    /// A session tells how far it has read after so many live events; 0 for never.
+    var readEvery = 40
+    /// Users who come into a room and leave it, again and again.
+    var churners = 5
+    /// Comings and goings that are due each second from all churners together.
+    var churnRate = 5
     /// Bytes that are added to each payload.
     var filler = 0
     /// All sessions are on the first WebSocket server instead of on any.
@@ -25,4 +31,7 @@ struct LoadShape: Sendable {
 
     /// How long a writer waits from one post to the next.
     var pace: Duration { .seconds(1) * writers / max(1, rate) }
+
+    /// How long a churner waits from coming to going, and from going to coming.
+    var churnPace: Duration { .seconds(1) * churners / max(1, churnRate) }
 }

@@ -6,12 +6,20 @@ struct FaultRow: Codable, Equatable, Sendable {
     var messages: Int
     var sessions: Int
     var acknowledged: Int
+    /// Comings and goings of members that were acknowledged.
+    var memberChanges = 0
+    /// Times that a session told how far it has read.
+    var reads = 0
     var lost: Int
     var doubled: Int
     var reordered: Int
     /// From the first attempt to send a message to its arrival at any session that was not told to stall.
     var longestDelaySeconds: Double
     var delayBoundSeconds: Double?
+    /// How many times the bound a time may be in this run.
+    var slack = 1
+    /// From the first attempt to leave a room to the close of the socket there.
+    var longestFarewellSeconds: Double?
     var outageSeconds: Double
     /// The counts that show that the fault bit.
     var proof: [String]
@@ -28,10 +36,11 @@ struct FaultRow: Codable, Equatable, Sendable {
 extension FaultRow {
     init(
         fault: Fault, history: History, evidence: FaultEvidence, measures: [Fault.Measure], outage: Duration,
-        problems: [String]
+        slack: Int = 1, problems: [String]
     ) {
         let check = HistoryCheck(history)
         let longest = Double(history.delays().maximum) / 1e9
+        let farewell = history.visits.compactMap(\.farewell).max().map { Double($0) / 1e9 }
         let bound: Double? =
             switch fault.bounds.delay {
             case .fixed(let time): time / .seconds(1)
@@ -40,18 +49,29 @@ extension FaultRow {
             }
         self.init(
             fault: fault.name, messages: history.posts.count, sessions: history.sessions.count,
-            acknowledged: history.acknowledged, lost: check.count(.lost), doubled: check.count(.doubled),
+            acknowledged: history.acknowledged,
+            memberChanges: history.memberChanges.count(where: \.isAcknowledged), reads: evidence.clients.reads,
+            lost: check.count(.lost), doubled: check.count(.doubled),
             reordered: check.count(.reordered), longestDelaySeconds: Self.rounded(longest),
-            delayBoundSeconds: bound.map(Self.rounded), outageSeconds: Self.rounded(outage / .seconds(1)),
+            delayBoundSeconds: bound.map(Self.rounded), slack: slack,
+            longestFarewellSeconds: farewell.map(Self.rounded), outageSeconds: Self.rounded(outage / .seconds(1)),
             proof: fault.signs.map { "\($0.count(evidence)) \($0.label)" }, measures: measures.map(\.text),
             problems: problems, examples: check.examples, closes: evidence.clients.closes)
 
         for flaw in HistoryCheck.Flaw.allCases where check.count(flaw) > 0 {
             self.problems.append("\(check.count(flaw)) \(flaw.rawValue)")
         }
-        if let bound, longest > bound { self.problems.append("delay bound missed") }
+        let latest = bound.map { $0 * Double(slack) } ?? .infinity
+        if longest > latest { self.problems.append("delay bound missed") }
+        if let farewell, farewell > latest {
+            self.problems.append("one who left was kept for \(Self.rounded(farewell)) s")
+        }
         if let allowed = fault.bounds.refused, evidence.clients.refused > allowed {
             self.problems.append("\(evidence.clients.refused) posts refused, \(allowed) allowed")
+        }
+        if let allowed = fault.bounds.refused, evidence.clients.othersRefused > allowed {
+            self.problems.append(
+                "\(evidence.clients.othersRefused) reads, comings and goings refused, \(allowed) allowed")
         }
         for sign in fault.signs where sign.isRequired && sign.count(evidence) == 0 {
             self.problems.append("the fault did not bite: no \(sign.label)")
@@ -59,6 +79,10 @@ extension FaultRow {
         for measure in measures where !measure.isWithinBound { self.problems.append("missed: \(measure.text)") }
         for (oddity, count) in evidence.clients.oddities.sorted(by: { $0.key < $1.key }) {
             self.problems.append("\(count) × \(oddity)")
+        }
+        if fault.shape.churners > 0, memberChanges == 0 { self.problems.append("nobody came or went") }
+        if fault.shape.readEvery > 0, !history.sessions.contains(where: { !$0.receipts.isEmpty }) {
+            self.problems.append("no read was told")
         }
         if acknowledged < fault.shape.messages {
             self.problems.append("only \(acknowledged) of \(fault.shape.messages) messages acknowledged")

@@ -24,10 +24,16 @@ struct FaultTable {
         [
             row.fault, "\(row.messages)", "\(row.sessions)", "\(row.acknowledged)", "\(row.lost)", "\(row.doubled)",
             "\(row.reordered)", seconds(row.longestDelaySeconds),
-            row.delayBoundSeconds.map { "≤ \(seconds($0))" } ?? "–",
+            bound(row),
             (row.proof + row.measures).joined(separator: ", "),
             row.isClean ? "ok" : "FAILED: " + row.problems.joined(separator: "; "),
         ]
+    }
+
+    private static func bound(_ row: FaultRow) -> String {
+        guard let bound = row.delayBoundSeconds else { return "–" }
+        return row.slack == 1
+            ? "≤ \(seconds(bound))" : "≤ \(seconds(bound * Double(row.slack))) (\(row.slack) × \(seconds(bound)))"
     }
 
     private static func seconds(_ value: Double) -> String { String(format: "%.2f s", value) }

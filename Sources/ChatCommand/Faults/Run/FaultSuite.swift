@@ -10,6 +10,8 @@ struct FaultSuite: Sendable {
     /// Below it each stack keeps its data and logs; nil for temporary folders.
     let folder: String?
     let json: String?
+    /// How many times its bound a time may be.
+    let slack: Int
 
     /// - Returns: whether all is as it should be.
     func run() async throws -> Bool {
@@ -42,7 +44,7 @@ struct FaultSuite: Sendable {
         guard proves else { return rows.allSatisfy(\.isClean) }
         Terminal.say("Would it be noticed?")
         let findings = try await FaultStack.run(folder: folder(for: "self-proof")) { stack in
-            try await SelfProof(stack: stack, eventLoop: eventLoop).run()
+            try await SelfProof(stack: stack, eventLoop: eventLoop, slack: slack).run()
         }
         for finding in findings { Terminal.say(finding.text) }
         return rows.allSatisfy(\.isClean) && findings.allSatisfy(\.isReported)
@@ -52,7 +54,7 @@ struct FaultSuite: Sendable {
     private func run(_ fault: Fault, clientsOn eventLoop: any EventLoop) async throws -> FaultRow {
         do {
             return try await FaultStack.run(folder: folder(for: fault.name)) { stack in
-                let row = try await FaultRun(fault: fault, stack: stack, eventLoop: eventLoop).run().row
+                let row = try await FaultRun(fault: fault, stack: stack, eventLoop: eventLoop, slack: slack).run().row
                 if !row.isClean { stack.sayLastLogLines() }
                 return row
             }

@@ -21,13 +21,15 @@ struct SelfProof: Sendable {
 
     let stack: FaultStack
     let eventLoop: any EventLoop
+    /// For the runs that must reach their end.
+    let slack: Int
 
     private static let calm = Fault(
         name: "calm", summary: "Nothing goes wrong", shape: .small, signs: [], inflict: { _ in })
 
     func run() async throws -> [Finding] {
         // Without a mistake nothing may be reported, or what is reported with one says nothing.
-        let calm = try await FaultRun(fault: Self.calm, stack: stack, eventLoop: eventLoop).run()
+        let calm = try await FaultRun(fault: Self.calm, stack: stack, eventLoop: eventLoop, slack: slack).run()
         guard calm.row.isClean else {
             throw LocalStackError(
                 "A run without any fault is not clean: "
@@ -91,6 +93,8 @@ extension HistoryTampering {
         case .lose: "one event of one session is lost"
         case .double: "one event of one session is doubled"
         case .swap: "two events of one session are swapped"
+        case .rewind: "a user is said to have read less than before"
+        case .leak: "one who has left gets one event more"
         }
     }
 
@@ -99,7 +103,8 @@ extension HistoryTampering {
         switch self {
         case .lose: .lost
         case .double: .doubled
-        case .swap: .reordered
+        case .swap, .rewind: .reordered
+        case .leak: .leaked
         }
     }
 }
