@@ -47,6 +47,21 @@ import Testing
         #expect(envelope("{}" + String(repeating: " ", count: EventEnvelope.maximumSize - 1)) == nil)
     }
 
+    /// A message's content is at most 64 KiB, and stands in the event as a string of a string.
+    @Test func `takes every event that a log can hold`() throws {
+        let content = #"{"a":""# + String(repeating: #"\""#, count: 32_764) + #""}"#
+        #expect(content.utf8.count == 65_536)
+        let message = Message(
+            messageID: MessageID(Int64.max), roomID: RoomID(verified: String(repeating: "r", count: 64)), seq: 1,
+            senderID: UserID(Int64.max), type: .richContent, contentJSON: content, sentAt: .now,
+            replyToMessageID: MessageID(Int64.max), clientMessageID: String(repeating: "\u{1}", count: 64))
+        let json = RoomEvent(roomID: message.roomID, seq: Int64.max, change: .messageEdited(message)).jsonBytes
+        #expect(json.count > 131_072)
+        #expect(try #require(EventEnvelope(json)).seq == Int64.max)
+        let filling = String(repeating: "x", count: 140_000)
+        #expect(envelope(#"{"seq":1,"a":"\#(filling)"}"#) == nil)
+    }
+
     @Test func `bounds the nesting as the parser of requests does`() {
         func nested(_ depth: Int) -> String {
             #"{"a":"# + String(repeating: "[", count: depth) + String(repeating: "]", count: depth) + "}"

@@ -68,6 +68,17 @@ struct ChangingTests {
         #expect(try await stack.room(roomID, as: user)["lastSeq"] == 1)
     }
 
+    @Test("An edit to what only looks the same is one")
+    func lookAlikes() async throws {
+        let stack = try await SharedStack.running()
+        let user = try await stack.user()
+        let roomID = try await stack.room(of: user)
+        let posted = try await stack.say("\u{E9}", in: roomID, as: user)
+        let edited = try await edit(posted, ["text": "e\u{301}"], as: user, of: stack)
+        #expect(edited.json["isEdited"] == true)
+        #expect(edited.json["contentJson"]?.string?.unicodeScalars.contains("\u{301}") == true)
+    }
+
     @Test("A deletion leaves a tombstone, and is made once")
     func deleting() async throws {
         let stack = try await SharedStack.running()

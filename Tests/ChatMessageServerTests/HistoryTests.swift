@@ -40,6 +40,31 @@ struct HistoryTests {
         #expect(events["hasMore"] == true)
     }
 
+    @Test("Without a limit a page has 50; between two seqs it ascends")
+    func defaults() async throws {
+        let stack = try await SharedStack.running(.trusted)
+        let user = try await stack.user()
+        let roomID = Unique.name("pages")
+        for index in 1...51 { try await stack.say("\(index)", in: roomID, as: user) }
+        func page(_ query: String) async throws -> (seqs: [Int64], json: JSON) {
+            let answer = try await stack.messages().get("/api/v1/rooms/\(roomID)/\(query)", as: user.credentials)
+                .require(200, "page").json
+            return ((answer["items"]?.array ?? []).compactMap { $0["seq"]?.int }, answer)
+        }
+        let newest = try await page("messages")
+        #expect(newest.seqs == (2...51).reversed())
+        #expect(newest.json.keys == ["items", "hasMore", "nextBefore"])
+        #expect(newest.json["nextBefore"] == 2)
+        let events = try await page("events")
+        #expect(events.seqs == Array(1...50))
+        #expect(events.json.keys == ["items", "hasMore", "nextAfter"])
+        #expect(events.json["nextAfter"] == 50)
+        let between = try await page("messages?after=10&before=13")
+        #expect(between.seqs == [11, 12])
+        #expect(between.json.keys == ["items", "hasMore"])
+        #expect(try await page("messages?limit=100").seqs.count == 51)
+    }
+
     @Test("A public room can be read by any signed-in user, others do not exist for strangers")
     func readers() async throws {
         let stack = try await SharedStack.running()

@@ -35,6 +35,8 @@ import Testing
         (#"{"latitude":-90,"longitude":180.0}"#, .location, #"{"latitude":-90,"longitude":180.0}"#),
         (#"{"stickerId":"s"}"#, .sticker, #"{"stickerId":"s"}"#),
         (#"{}"#, .richContent, #"{}"#),
+        // Two names, though Swift's strings are equal.
+        (#"{"\u00e9":1,"e\u0301":2}"#, .richContent, "{\"e\u{301}\":2,\"\u{E9}\":1}"),
     ])
     func `a payload becomes compact text with sorted keys, its data untouched`(
         json: String, type: MessageType, text: String

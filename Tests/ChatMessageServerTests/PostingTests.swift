@@ -129,6 +129,37 @@ struct PostingTests {
         #expect(try await stack.room(rooms[1], as: user)["lastSeq"] == 0)
     }
 
+    @Test("Keys and members that only look the same are not the same")
+    func lookAlikes() async throws {
+        let stack = try await SharedStack.running()
+        let user = try await stack.user()
+        let roomID = try await stack.room(of: user)
+        let key = Unique.name("key")
+        // At once, so that they meet in one batch.
+        let answers = try await withThrowingTaskGroup(of: RESTResponse.self) { group in
+            for letter in ["\u{E9}", "e\u{301}"] {
+                for _ in 0..<5 {
+                    group.addTask {
+                        try await stack.messages().post(
+                            "/api/v1/messages", SharedStack.post("Hello", in: roomID, key: key + letter),
+                            as: user.credentials)
+                    }
+                }
+            }
+            return try await group.reduce(into: []) { $0.append($1) }
+        }
+        #expect(answers.map(\.status).sorted() == Array(repeating: 200, count: 8) + [201, 201])
+        #expect(Set(answers.map { $0.json["messageId"] }).count == 2)
+
+        let body = #"{"roomId":"\#(roomID)","messageType":"rich_content","payload":{"\u00e9":1,"e\u0301":2}}"#
+        let posted = try await stack.messages().send(
+            .post, "/api/v1/messages", as: user.credentials, headers: [("Content-Type", "application/json")],
+            bytes: Array(body.utf8)
+        ).require(201, "post")
+        let content = try #require(posted.json["contentJson"]?.string)
+        #expect(content.utf8.elementsEqual("{\"e\u{301}\":2,\"\u{E9}\":1}".utf8))
+    }
+
     @Test("A repeat is answered also after the room is archived, but not to one who has lost the room")
     func repeatLater() async throws {
         let stack = try await SharedStack.running()

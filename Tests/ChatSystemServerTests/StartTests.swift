@@ -36,6 +36,12 @@ struct StartTests {
             WrongValue(kind: .system, name: "CHAT_LIMIT_LOGINS_PER_ACCOUNT", value: "10/h"),
             WrongValue(kind: .message, name: "CHAT_LIMIT_POSTS", value: "many"),
             WrongValue(kind: .message, name: "CHAT_JWKS_URL", value: "file:///etc/passwd"),
+            WrongValue(kind: .webSocket, name: "CHAT_JWKS_URL", value: "http://"),
+            WrongValue(kind: .system, name: "CHAT_REFRESH_TOKEN_SECONDS", value: "0"),
+            WrongValue(kind: .system, name: "CHAT_TRUSTED_PROXIES", value: "10.0.0.0/33"),
+            WrongValue(kind: .system, name: "CHAT_SIGNING_KEY_FILE", value: "/dev/null/key.pem"),
+            WrongValue(kind: .message, name: "CHAT_LOG_FORMAT", value: "xml"),
+            WrongValue(kind: .webSocket, name: "CHAT_LIMIT_FRAMES", value: "-1/s"),
             WrongValue(kind: .webSocket, name: "CHAT_DRAIN_SECONDS", value: "-1"),
             WrongValue(kind: .webSocket, name: "CHAT_ALLOWED_ORIGINS", value: "example.org"),
             WrongValue(kind: .webSocket, name: "CHAT_LIMIT_SOCKETS", value: "1.5"),
@@ -52,6 +58,7 @@ struct StartTests {
         let lines = output.split(separator: "\n")
         #expect(lines.count == 1, "\(output)")
         #expect(output.contains(wrong.name))
+        #expect(output.contains("allowed"))
         if let secret = wrong.secret {
             #expect(!output.contains(secret), "\(output)")
         } else {

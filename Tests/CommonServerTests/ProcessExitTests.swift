@@ -20,6 +20,12 @@ import Testing
             status(IOError(errnoCode: EACCES, reason: "bind")).line?.hasPrefix("cannot listen on port 8081") == true)
     }
 
+    @Test func anAddressThatIsNoneOfThisMachineIsAWrongSetting() {
+        let exit = ProcessExit(error: IOError(errnoCode: EADDRNOTAVAIL, reason: "bind"), host: "192.0.2.1", port: 1)
+        #expect(exit.code == 78)
+        #expect(exit.line?.hasPrefix("CHAT_HOST is '192.0.2.1', allowed is: ") == true)
+    }
+
     @Test func otherErrorsShowNoSecrets() throws {
         struct Leaky: Error {
             let text = "postgres://chat:hunter2@host/db"

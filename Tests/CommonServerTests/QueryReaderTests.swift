@@ -6,16 +6,18 @@ import Testing
 @Suite struct QueryReaderTests {
     @Test func readsWhatIsThere() throws {
         var query = QueryReader(
-            query: "limit=50&q=a+b%20%C3%A9&room=r.1&user=7&cursor=\(Cursor(["x"]).text)&after=-1&empty=&flag")
+            query:
+                "limit=50&q=a+b%20%C3%A9&room=r.1&user=7&cursor=\(Cursor(of: "things", ["x"]).text)&after=-1&empty=&flag"
+        )
         #expect(query.optionalInteger("limit", in: 1...100) == 50)
         #expect(query.optionalInteger("after", in: Int64.min...0) == -1)
         #expect(query.optionalString("q", length: 5...5) == "a b é")
         #expect(query.optionalRoomID("room") == RoomID("r.1"))
         #expect(query.optionalUserID("user") == UserID(7))
-        #expect(query.optionalCursor(partCount: 1) == Cursor(["x"]))
+        #expect(query.optionalCursor(of: "things", partCount: 1) == Cursor(of: "things", ["x"]))
         #expect(query.optionalString("empty", length: 0...1) == "")
         #expect(query.has("flag") && !query.has("gone"))
-        #expect(query.optionalInteger("gone", in: 1...2) == nil && query.optionalCursor("gone", partCount: 1) == nil)
+        #expect(query.optionalInteger("gone", in: 1...2) == nil)
         #expect(throws: Never.self) { try query.finish() }
     }
 
@@ -27,7 +29,7 @@ import Testing
         _ = query.optionalString("q", length: 1...5)
         _ = query.optionalRoomID("room")
         _ = query.optionalUserID("user")
-        _ = query.optionalCursor(partCount: 1)
+        _ = query.optionalCursor(of: "things", partCount: 1)
         #expect(query.errors.map(\.field) == ["limit", "n", "p", "q", "room", "user", "cursor"])
         #expect(throws: ChatError(invalid: query.errors)) { try query.finish() }
     }
@@ -38,6 +40,12 @@ import Testing
     ])
     func refuses(text: String, field: String) {
         #expect(QueryReader(query: text).errors.map(\.field) == [field])
+    }
+
+    @Test func withoutACursorThereIsNone() {
+        var query = QueryReader(query: "limit=1")
+        #expect(query.optionalCursor(of: "things", partCount: 1) == nil)
+        #expect(query.errors.isEmpty)
     }
 
     @Test(arguments: [nil, "", "&", "&&"]) func nothingIsNoFault(text: String?) {

@@ -66,7 +66,7 @@ struct TestServer: Sendable {
         let headers: HTTPHeaders
         let body: String
 
-        func json() throws -> [String: JSONValue] {
+        func json() throws -> [JSONKey: JSONValue] {
             guard case .object(let members) = try JSONParser.parse(Array(body.utf8)) else { return [:] }
             return members
         }
@@ -77,7 +77,7 @@ struct TestServer: Sendable {
             let members = try json()
             #expect(members["status"] == .number("\(status)"), sourceLocation: sourceLocation)
             for name in ["type", "title", "detail", "traceId"] {
-                guard case .string(let text)? = members[name], !text.isEmpty else {
+                guard case .string(let text)? = members[JSONKey(name)], !text.isEmpty else {
                     Issue.record("no \(name) in \(body)", sourceLocation: sourceLocation)
                     continue
                 }

@@ -2,23 +2,30 @@ import CommonUtil
 import Testing
 
 @Suite struct CursorTests {
-    @Test(arguments: [["1"], ["", ""], ["2026-11-22T16:56:46.123456Z", "room-1"], ["ä😀?>", "~~~", "x"]])
+    @Test(arguments: [
+        ["1"], ["", ""], ["2026-11-22T16:56:46.123456Z", "room-1"], ["ä😀?>", "~~~", "x"], ["\u{1F}", "\u{301}\",["],
+    ])
     func comesBackAsItWas(parts: [String]) throws {
-        let text = Cursor(parts).text
+        let text = Cursor(of: "things", parts).text
         #expect(text.utf8.allSatisfy { $0 != UInt8(ascii: "+") && $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: "=") })
-        #expect(try Cursor(text: text, partCount: parts.count).parts == parts)
+        #expect(try Cursor(text: text, of: "things", partCount: parts.count).parts == parts)
     }
 
-    @Test(arguments: ["", "?", "a", "äöü", "====", "/w8", "gICA", "AAA"])
+    @Test(arguments: [
+        "", "?", "a", "äöü", "====", "/w8", "gICA", "AAA", "W10", "WzFd", "WyJ0aGluZ3MiLDFd", "WyJ0aGluZ3MiLCJcdTAwMDAiXQ",
+    ])
     func refusesWhatItDidNotMake(text: String) {
         #expect(throws: ChatError.invalid("cursor", "is not one that this list gave")) {
-            try Cursor(text: text, partCount: 1)
+            try Cursor(text: text, of: "things", partCount: 1)
         }
     }
 
     @Test func refusesAnotherListsCursor() {
-        #expect(throws: ChatError.self) { try Cursor(text: Cursor(["a", "b"]).text, partCount: 1) }
-        #expect(throws: ChatError.self) { try Cursor(text: Cursor(["a"]).text, partCount: 2) }
+        func take(_ cursor: Cursor) throws { _ = try Cursor(text: cursor.text, of: "things", partCount: 1) }
+        #expect(throws: Never.self) { try take(Cursor(of: "things", ["a"])) }
+        #expect(throws: ChatError.self) { try take(Cursor(of: "things", ["a", "b"])) }
+        #expect(throws: ChatError.self) { try take(Cursor(of: "things", [])) }
+        #expect(throws: ChatError.self) { try take(Cursor(of: "users", ["a"])) }
     }
 
     @Test func aPageNamesItsCursorOnlyIfThereIsMore() {
@@ -27,7 +34,7 @@ import Testing
         }
         let last = Page(items: [Item()], nextCursor: nil)
         #expect(String(decoding: last.jsonBytes, as: UTF8.self) == #"{"items":[{"n":1}]}"#)
-        let more = Page(items: [Item](), nextCursor: Cursor(["a"]))
-        #expect(String(decoding: more.jsonBytes, as: UTF8.self) == #"{"items":[],"nextCursor":"YQ"}"#)
+        let more = Page(items: [Item](), nextCursor: Cursor(of: "l", ["a"]))
+        #expect(String(decoding: more.jsonBytes, as: UTF8.self) == #"{"items":[],"nextCursor":"WyJsIiwiYSJd"}"#)
     }
 }

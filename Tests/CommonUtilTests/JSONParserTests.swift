@@ -13,6 +13,7 @@ import Testing
         ("[]", .array([])), ("[ 1 , [ ] ]", .array([.number("1"), .array([])])), ("{ }", .object([:])),
         (#"{"a":1,"b":{"":null}}"#, .object(["a": .number("1"), "b": .object(["": .null])])),
         (#"{"a":1,"a":2}"#, .object(["a": .number("2")])),
+        ("{\"\u{E9}\":1,\"e\u{301}\":2}", .object(["\u{E9}": .number("1"), "e\u{301}": .number("2")])),
     ])
     func readsWhatIsJSON(text: String, value: JSONValue) throws {
         #expect(try parse(text) == value)

@@ -51,6 +51,9 @@ import Testing
         #expect(message(Settings.port(default: 1)) == "CHAT_PORT is '70000', allowed is: 0–65535")
         #expect(message(Settings.authMode) == "CHAT_AUTH_MODE is 'none', allowed is: token, trusted")
         #expect(message(Settings.passwordCost) == "CHAT_PASSWORD_COST is '11', allowed is: 12–20")
+        #expect(
+            ConfigurationError(name: "N", held: "a\nb\u{85}c", isSecret: false, allowed: "d").description
+                == "N is 'a b c', allowed is: d")
         #expect(message(Settings.logFormat) == "CHAT_LOG_FORMAT is 'xml', allowed is: json, text")
     }
 
@@ -65,6 +68,12 @@ import Testing
         #expect {
             try source.value(Settings.databaseURL)
         } throws: { "\($0)".hasPrefix("CHAT_DATABASE_URL is '\(shown)', allowed is") }
+    }
+
+    @Test(arguments: ["http://", "https:///jwks.json", "file:///etc/passwd", "example.org"])
+    func refusesWhatIsNoWebURL(text: String) async throws {
+        let source = try await source(["CHAT_JWKS_URL": text])
+        #expect(throws: ConfigurationError.self) { try source.value(Settings.jwksURL) }
     }
 
     @Test func misspeltVariablesAreFound() async throws {

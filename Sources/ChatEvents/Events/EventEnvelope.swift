@@ -5,8 +5,11 @@ import CommonUtil
 /// An event passes through a WebSocket server as the bytes that were published. This one pass checks that they are
 /// one JSON object in valid UTF-8, and picks up the few members named here where they stand at its top level.
 public struct EventEnvelope: Equatable, Sendable {
-    /// Largest event that is passed on, in bytes.
+    /// Largest event without a place in a log that is passed on, in bytes.
     public static let maximumSize = 65_536
+    /// Largest event of a log: a message's content is at most 64 KiB, of which escaping within the event doubles each
+    /// quote and backslash; the rest of an event is short.
+    static let maximumLoggedSize = 2 * 65_536 + 4_096
 
     public let seq: Seq?
     /// `nil` for none or for a type that is not ours; such an event is passed on as it is.
@@ -16,9 +19,9 @@ public struct EventEnvelope: Equatable, Sendable {
     public let messageID: MessageID?
     public let sentAt: Timestamp?
 
-    /// - Returns: `nil` where the bytes are no JSON object, no UTF-8, or larger than ``maximumSize``.
+    /// - Returns: `nil` where the bytes are no JSON object, no UTF-8, or larger than such an event can be.
     public init?(_ json: UnsafeRawBufferPointer) {
-        guard json.count <= Self.maximumSize, Self.isUTF8(json) else { return nil }
+        guard json.count <= Self.maximumLoggedSize, Self.isUTF8(json) else { return nil }
         var scanner = JSONScanner(json)
         var seq: Seq?
         var type: EventType?
@@ -44,7 +47,7 @@ public struct EventEnvelope: Equatable, Sendable {
                 break
             }
         }
-        guard isObject, scanner.isAtEnd else { return nil }
+        guard isObject, scanner.isAtEnd, seq != nil || json.count <= Self.maximumSize else { return nil }
         self.seq = seq
         self.type = type
         self.roomID = roomID

@@ -43,7 +43,7 @@ struct MessageService: Sendable {
 
     /// An edit that changes nothing is no event.
     /// - Returns: the message as it is now.
-    func edit(_ messageID: MessageID, payload: [String: JSONValue], by userID: UserID) async throws -> Message {
+    func edit(_ messageID: MessageID, payload: [JSONKey: JSONValue], by userID: UserID) async throws -> Message {
         let message = try await message(messageID, for: userID)
         // Before the lock, since it may take a while; told after the rules, which decide who is told anything.
         let content = Result { () throws(ChatError) in
@@ -52,7 +52,8 @@ struct MessageService: Sendable {
         return try await change(message, by: userID) { room, message, rules in
             try rules.checkEditing(message)
             let content = try content.get()
-            guard content != message.contentJSON else { return message }
+            // By characters: strings that only look the same are equal to Swift, and not the same data.
+            guard !content.utf8.elementsEqual(message.contentJSON.utf8) else { return message }
             return try await room.edit(message, to: content, by: userID)
         }
     }

@@ -33,7 +33,7 @@ public struct MessageDraft: Equatable, Sendable {
 
     /// What makes two posts with one key the same post.
     var idempotencyKey: IdempotencyKey? {
-        clientMessageID.map { IdempotencyKey(senderID: senderID, clientMessageID: $0) }
+        clientMessageID.map { IdempotencyKey(senderID: senderID, clientMessageID: Array($0.utf8)) }
     }
 
     private static func hash(
@@ -48,8 +48,9 @@ public struct MessageDraft: Equatable, Sendable {
     }
 }
 
-/// What the unique index of the messages table is over.
+/// What the unique index of the messages table is over. Compared as PostgreSQL does it, by bytes: Swift's strings are
+/// equal where they only look the same.
 struct IdempotencyKey: Hashable, Sendable {
     let senderID: UserID
-    let clientMessageID: String
+    let clientMessageID: [UInt8]
 }

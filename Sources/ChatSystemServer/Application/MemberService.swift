@@ -4,19 +4,22 @@ import CommonUtil
 
 /// Who is in a room: listing, adding, removing, joining, leaving, roles.
 struct MemberService: Sendable {
+    /// The name of the list of members in its cursors.
+    static let list = "members"
+
     let rooms: RoomService
 
     func members(of roomID: RoomID, for userID: UserID, cursor: Cursor?, limit: Int) async throws -> Page<RoomMember> {
         _ = try await rooms.visible(roomID, for: userID)
         let last = try cursor.map { cursor throws(ChatError) in
             guard let userID = UserID(text: cursor.parts[0]) else {
-                throw ChatError.invalid("cursor", "is not one that this list gave")
+                throw ChatError.notFromThisList
             }
             return userID
         }
         return Page(
             fetched: try await rooms.rooms.members(of: roomID, after: last, limit: limit + 1), limit: limit,
-            cursor: { Cursor([$0.userID.description]) })
+            cursor: { Cursor(of: Self.list, [$0.userID.description]) })
     }
 
     func add(_ userID: UserID, as role: MemberRole, to roomID: RoomID, by actorID: UserID) async throws -> RoomMember {

@@ -5,6 +5,10 @@ import CommonUtil
 
 /// Rooms: making, finding and reading them, and what changes them as a whole.
 struct RoomService: Sendable {
+    /// The names of the lists in their cursors.
+    static let myList = "rooms"
+    static let publicList = "public rooms"
+
     let rooms: RoomRepository
     let users: UserRepository
     let readMarks: ReadMarks
@@ -61,25 +65,25 @@ struct RoomService: Sendable {
     func myRooms(_ userID: UserID, cursor: Cursor?, limit: Int) async throws -> Page<RoomSummary> {
         let last = try cursor.map { cursor throws(ChatError) in
             guard let microseconds = Int64(cursor.parts[0]), let roomID = RoomID(cursor.parts[1]) else {
-                throw ChatError.invalid("cursor", "is not one that this list gave")
+                throw ChatError.notFromThisList
             }
             return (activeAt: Timestamp(microseconds: microseconds), roomID: roomID)
         }
         return Page(
             fetched: try await rooms.rooms(of: userID, after: last, limit: limit + 1), limit: limit,
-            cursor: { Cursor([String($0.activeAt.microseconds), $0.room.roomID.rawValue]) })
+            cursor: { Cursor(of: Self.myList, [String($0.activeAt.microseconds), $0.room.roomID.rawValue]) })
     }
 
     func publicRooms(prefix: String, cursor: Cursor?, limit: Int) async throws -> Page<Room> {
         let last = try cursor.map { cursor throws(ChatError) in
             guard let roomID = RoomID(cursor.parts[1]) else {
-                throw ChatError.invalid("cursor", "is not one that this list gave")
+                throw ChatError.notFromThisList
             }
             return (name: cursor.parts[0], roomID: roomID)
         }
         return Page(
             fetched: try await rooms.publicRooms(prefix: prefix, after: last, limit: limit + 1), limit: limit,
-            cursor: { Cursor([$0.name, $0.roomID.rawValue]) })
+            cursor: { Cursor(of: Self.publicList, [$0.name, $0.roomID.rawValue]) })
     }
 
     func rename(_ roomID: RoomID, to name: String, by actorID: UserID) async throws -> Room {
@@ -135,9 +139,14 @@ struct RoomService: Sendable {
     func changeLocked(
         _ roomID: RoomID, _ body: @escaping @Sendable (inout LockedRoom) async throws -> Void
     ) async throws -> Room {
-        let changed = try await rooms.withLockedRoom(roomID) { room in
+        let locked: @Sendable (inout LockedRoom) async throws -> Room = { room in
             try await body(&room)
             return room.room
+        }
+        var changed = try await rooms.withLockedRoom(roomID, locked)
+        if changed == nil, authMode == .trusted {
+            try await rooms.makeOpenRoom(roomID)
+            changed = try await rooms.withLockedRoom(roomID, locked)
         }
         guard let changed else { throw ChatError(.roomNotFound) }
         publisher.publish(changed.events)

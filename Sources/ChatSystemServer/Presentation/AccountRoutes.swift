@@ -8,6 +8,8 @@ import Hummingbird
 enum AccountRoutes {
     /// Longest refresh token that is looked at.
     private static let tokenLength = 1...512
+    /// The name of the list of users in its cursors.
+    private static let userList = "users"
 
     static func add(to routes: inout Routes, _ accounts: AccountService, _ limits: AccountLimits) {
         addAuthentication(to: &routes, accounts, limits)
@@ -81,12 +83,12 @@ enum AccountRoutes {
         routes.get("/api/v1/users", authenticated: true) { request, _ in
             var query = QueryReader(request)
             let prefix = query.optionalString("query", length: 0...AccountRules.usernameLength.upperBound) ?? ""
-            let cursor = query.optionalCursor(partCount: 1)
+            let cursor = query.optionalCursor(of: userList, partCount: 1)
             let limit = query.pageLimit()
             try query.finish()
             let users = try await accounts.users.users(
                 prefix: AccountRules.folded(prefix), after: cursor?.parts[0], limit: limit + 1)
-            return Response(json: Page(fetched: users, limit: limit, cursor: { Cursor([$0.username]) }))
+            return Response(json: Page(fetched: users, limit: limit, cursor: { Cursor(of: userList, [$0.username]) }))
         }
     }
 }

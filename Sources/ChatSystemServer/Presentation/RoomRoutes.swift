@@ -20,7 +20,7 @@ enum RoomRoutes {
         }
         routes.get("/api/v1/rooms", authenticated: true) { request, context in
             var query = QueryReader(request)
-            let cursor = query.optionalCursor(partCount: 2)
+            let cursor = query.optionalCursor(of: RoomService.myList, partCount: 2)
             let limit = query.pageLimit()
             try query.finish()
             return Response(
@@ -29,7 +29,7 @@ enum RoomRoutes {
         routes.get("/api/v1/rooms/public", authenticated: true) { request, _ in
             var query = QueryReader(request)
             let prefix = query.optionalString("query", length: 0...RoomRules.nameLength.upperBound) ?? ""
-            let cursor = query.optionalCursor(partCount: 2)
+            let cursor = query.optionalCursor(of: RoomService.publicList, partCount: 2)
             let limit = query.pageLimit()
             try query.finish()
             return Response(json: try await rooms.publicRooms(prefix: prefix, cursor: cursor, limit: limit))
@@ -63,7 +63,7 @@ enum RoomRoutes {
         let path = "/api/v1/rooms/{id}/members"
         routes.get(path, authenticated: true) { request, context in
             var query = QueryReader(request)
-            let cursor = query.optionalCursor(partCount: 1)
+            let cursor = query.optionalCursor(of: MemberService.list, partCount: 1)
             let limit = query.pageLimit()
             try query.finish()
             return Response(

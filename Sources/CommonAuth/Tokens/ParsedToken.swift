@@ -31,7 +31,7 @@ struct ParsedToken {
 
 /// The claims of a token whose signature is right.
 struct VerifiedClaims {
-    let members: [String: JSONValue]
+    let members: [JSONKey: JSONValue]
 
     /// - Throws: `invalid_token` where the token is for someone else, has ended or has not begun.
     func user(at now: Timestamp) throws(ChatError) -> AuthenticatedUser {
@@ -55,7 +55,9 @@ struct VerifiedClaims {
 
     /// A NumericDate: seconds since 1970, perhaps with a fraction (RFC 7519 section 2). Years beyond 9999 are cut.
     private func time(_ name: String) -> Timestamp? {
-        guard case .number(let text)? = members[name], let seconds = Double(text), !seconds.isNaN else { return nil }
+        guard case .number(let text)? = members[JSONKey(name)], let seconds = Double(text), !seconds.isNaN else {
+            return nil
+        }
         let bounded = min(max(seconds, 0), 253_402_300_799)
         return Timestamp(microseconds: Int64(bounded * 1_000_000))
     }

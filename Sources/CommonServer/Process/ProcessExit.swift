@@ -22,15 +22,23 @@ struct ProcessExit: Equatable {
             self.init(code: ConfigurationError.exitCode, line: error.description)
         case let error as IOError where error.errnoCode == EADDRINUSE:
             self.init(code: 1, line: "port \(port) of \(host) is in use")
-        case let error as IOError where [EACCES, EADDRNOTAVAIL].contains(error.errnoCode):
-            self.init(
-                code: 1, line: "cannot listen on port \(port) of \(host): \(String(cString: strerror(error.errnoCode)))"
-            )
+        case let error as IOError where error.errnoCode == EACCES:
+            self.init(code: 1, line: "cannot listen on port \(port) of \(host): \(String(cString: strerror(EACCES)))")
+        case let error as IOError where error.errnoCode == EADDRNOTAVAIL:
+            self.init(wrongHost: host)
         case is SocketAddressError, is SocketAddressError.UnknownHost:
-            self.init(code: 1, line: "cannot listen on port \(port) of \(host): no such address")
+            self.init(wrongHost: host)
         default:
             self.init(code: 1, line: "stopped by an error: \(SecretMask.text(of: error))")
         }
+    }
+
+    /// Whether a name or address is one of this machine's is only known once it is listened on.
+    private init(wrongHost host: String) {
+        let setting = Settings.host
+        let error = ConfigurationError(
+            name: setting.name, held: host, isSecret: setting.isSecret, allowed: setting.allowed)
+        self.init(code: ConfigurationError.exitCode, line: error.description)
     }
 
     /// Writes the line to standard error and ends the process.

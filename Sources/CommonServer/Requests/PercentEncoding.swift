@@ -3,6 +3,11 @@ enum PercentEncoding {
     /// With `plusIsSpace` as in the query strings that forms make.
     /// - Returns: `nil` for a `%` without two hex digits, and for bytes that are no UTF-8.
     static func decode(_ text: some StringProtocol, plusIsSpace: Bool = false) -> String? {
+        bytes(text, plusIsSpace: plusIsSpace).flatMap { String(validating: $0, as: UTF8.self) }
+    }
+
+    /// - Returns: what the text stands for, be it UTF-8 or not; `nil` for a `%` without two hex digits.
+    static func bytes(_ text: some StringProtocol, plusIsSpace: Bool = false) -> [UInt8]? {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(text.utf8.count)
         var rest = text.utf8.makeIterator()
@@ -17,7 +22,7 @@ enum PercentEncoding {
             default: bytes.append(byte)
             }
         }
-        return String(validating: bytes, as: UTF8.self)
+        return bytes
     }
 
     private static func hexDigit(_ byte: UInt8) -> UInt8? {

@@ -89,11 +89,11 @@ public struct QueryReader {
     /// How many items of a list are asked for.
     public mutating func pageLimit() -> Int { optionalInteger("limit", in: 1...100) ?? 50 }
 
-    /// A cursor of a list whose sort key has `partCount` parts.
-    public mutating func optionalCursor(_ name: String = "cursor", partCount: Int) -> Cursor? {
-        guard let value = values[name] else { return nil }
+    /// A cursor of this list, whose sort key has `partCount` parts.
+    public mutating func optionalCursor(of list: String, partCount: Int) -> Cursor? {
+        guard let value = values["cursor"] else { return nil }
         do {
-            return try Cursor(text: value, partCount: partCount)
+            return try Cursor(text: value, of: list, partCount: partCount)
         } catch {
             errors.append(contentsOf: error.fieldErrors)
             return nil

@@ -32,7 +32,12 @@ public struct ConfigurationError: Error, CustomStringConvertible, Sendable {
 
     public init(name: String, held value: String, isSecret: Bool, allowed: String) {
         let shown = isSecret ? Self.masked(value) : value
-        description = "\(name) is '\(shown.prefix(200))', allowed is: \(allowed)"
+        description = "\(name) is '\(Self.onOneLine(shown.prefix(200)))', allowed is: \(allowed)"
+    }
+
+    private static func onOneLine(_ text: Substring) -> String {
+        String(
+            String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
     }
 
     /// What of a secret value may be shown: of a URL the scheme, the host and the path, else nothing. A query can hold

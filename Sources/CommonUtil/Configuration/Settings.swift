@@ -1,6 +1,9 @@
+import FoundationEssentials
+
 /// Every variable of the platform. `docs/` and the README list the same names; nothing else reads the environment.
 public enum Settings {
-    public static let host = text("CHAT_HOST", default: "127.0.0.1", allowed: "an address or name to listen on")
+    public static let host = text(
+        "CHAT_HOST", default: "127.0.0.1", allowed: "an address or name of this machine to listen on")
 
     public static func port(default port: Int) -> Setting<Int> {
         integer("CHAT_PORT", default: port, in: 0...65_535)
@@ -24,7 +27,7 @@ public enum Settings {
     public static let jwksURL = Setting<String>(
         "CHAT_JWKS_URL", default: "http://127.0.0.1:8080/.well-known/jwks.json", allowed: "an http or https URL",
         isSecret: true,
-        parse: { $0.hasPrefix("http://") || $0.hasPrefix("https://") ? $0 : nil })
+        parse: { isWebURL($0) ? $0 : nil })
     public static let accessTokenSeconds = integer("CHAT_ACCESS_TOKEN_SECONDS", default: 900, in: 1...86_400)
     public static let refreshTokenSeconds = integer(
         "CHAT_REFRESH_TOKEN_SECONDS", default: 2_592_000, in: 1...31_536_000)
@@ -67,6 +70,13 @@ public enum Settings {
 // MARK: Kinds of settings
 
 extension Settings {
+    private static func isWebURL(_ text: String) -> Bool {
+        guard text.hasPrefix("http://") || text.hasPrefix("https://"), let host = URL(string: text)?.host() else {
+            return false
+        }
+        return !host.isEmpty
+    }
+
     private static func text(_ name: String, default value: String, allowed: String) -> Setting<String> {
         Setting(name, default: value, allowed: allowed, parse: { $0 })
     }

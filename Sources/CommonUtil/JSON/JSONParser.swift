@@ -44,13 +44,13 @@ public struct JSONParser {
 
     private mutating func object(depth: Int) throws(JSONError) -> JSONValue {
         position += 1
-        var members: [String: JSONValue] = [:]
+        var members: [JSONKey: JSONValue] = [:]
         skipSpace()
         if consume("}") { return .object(members) }
         repeat {
             skipSpace()
             guard peek == UInt8(ascii: "\"") else { throw malformed }
-            let key = try string()
+            let key = JSONKey(try string())
             skipSpace()
             guard consume(":") else { throw malformed }
             skipSpace()

@@ -6,7 +6,7 @@ public enum JSONValue: Hashable, Sendable {
     case number(String)
     case string(String)
     case array([JSONValue])
-    case object([String: JSONValue])
+    case object([JSONKey: JSONValue])
 
     /// The compact form with sorted keys: equal data has equal text, so it can be stored, hashed and compared.
     public var canonicalText: String {
@@ -21,7 +21,7 @@ public enum JSONValue: Hashable, Sendable {
         case .null, .bool, .number: false
         case .string(let text): text.utf8.contains(0)
         case .array(let elements): elements.contains(where: \.containsNUL)
-        case .object(let members): members.contains { $0.key.utf8.contains(0) || $0.value.containsNUL }
+        case .object(let members): members.contains { $0.key.text.utf8.contains(0) || $0.value.containsNUL }
         }
     }
 

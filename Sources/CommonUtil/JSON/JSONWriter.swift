@@ -82,7 +82,7 @@ public struct JSONWriter {
         case .object(let members):
             object { writer in
                 for (key, member) in members.sorted(by: { $0.key < $1.key }) {
-                    writer.key(key)
+                    writer.key(key.text)
                     writer.value(member)
                 }
             }

@@ -2,31 +2,41 @@ import FoundationEssentials
 
 /// Where a list goes on. Clients send it back unread, so its inside may change from release to release.
 public struct Cursor: Equatable, Sendable {
+    /// Which list gave it: another one does not take it.
+    public let list: String
     /// The sort key of the last item sent.
     public let parts: [String]
 
-    public init(_ parts: [String]) { self.parts = parts }
-
-    /// - Throws: `validation_failed` for what ``text`` did not make, or made for a list with other sort keys.
-    public init(text: String, partCount: Int) throws(ChatError) {
-        let base64 = text.replacing("-", with: "+").replacing("_", with: "/")
-        let padded = base64 + String(repeating: "=", count: (4 - base64.count % 4) % 4)
-        guard !text.isEmpty, let data = Data(base64Encoded: padded),
-            let joined = String(validating: data, as: UTF8.self),
-            case let parts = joined.split(separator: Self.separator, omittingEmptySubsequences: false).map(String.init),
-            parts.count == partCount, !parts.contains(where: { $0.utf8.contains(0) })
-        else { throw .invalid("cursor", "is not one that this list gave") }
+    public init(of list: String, _ parts: [String]) {
+        self.list = list
         self.parts = parts
     }
 
-    /// URL-safe base64 (RFC 4648 section 5) without padding.
-    public var text: String {
-        Data(parts.joined(separator: String(Self.separator)).utf8).base64EncodedString()
-            .replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
+    /// - Throws: `validation_failed` for what ``text`` did not make, or made for another list.
+    public init(text: String, of list: String, partCount: Int) throws(ChatError) {
+        let base64 = text.replacing("-", with: "+").replacing("_", with: "/")
+        let padded = base64 + String(repeating: "=", count: (4 - base64.count % 4) % 4)
+        guard let data = Data(base64Encoded: padded), case let json? = try? JSONParser.parse(Array(data)),
+            !json.containsNUL, case .array(let elements) = json, elements.first == .string(list),
+            elements.count == partCount + 1
+        else { throw .notFromThisList }
+        self.list = list
+        parts = try elements.dropFirst().map { element throws(ChatError) in
+            guard case .string(let part) = element else { throw .notFromThisList }
+            return part
+        }
     }
 
-    /// The unit separator: no sort key holds it.
-    private static let separator: Character = "\u{1F}"
+    /// URL-safe base64 (RFC 4648 section 5) without padding, of a JSON array: a name may hold any character.
+    public var text: String {
+        Data(JSONValue.array(([list] + parts).map(JSONValue.string)).canonicalText.utf8).base64EncodedString()
+            .replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
+    }
+}
+
+extension ChatError {
+    /// What a list says to a cursor that it did not give.
+    public static let notFromThisList = ChatError.invalid("cursor", "is not one that this list gave")
 }
 
 /// One page of a list: `{items, nextCursor?}`.

@@ -25,6 +25,8 @@ import Testing
         #expect(batch(draft(by: ann, key: "k"), draft(by: bob, key: "k")).entries.count == 2)
         #expect(batch(draft(), draft()).entries.count == 2)
         #expect(batch(draft(in: .hall, key: "k"), draft(in: .attic, key: "k")).entries.count == 1)
+        // Two keys that only look the same, as PostgreSQL sees them.
+        #expect(batch(draft(key: "\u{E9}"), draft(key: "e\u{301}")).entries.count == 2)
     }
 
     @Test func `the same request shares the outcome`() {

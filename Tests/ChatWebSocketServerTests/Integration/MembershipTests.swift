@@ -54,6 +54,38 @@ struct MembershipTests {
         #expect(try await stack.socket(roomID, as: member).closeFrame().code == 4403)
     }
 
+    @Test(
+        "Who loses a hidden room gets the event that says so, 4403, and from then on 4404",
+        arguments: ["group", "private"])
+    func lostHiddenRoom(_ type: String) async throws {
+        let stack = try await SharedStack.running()
+        let (owner, member) = (try await stack.user(), try await stack.user())
+        let roomID = try await stack.room(type, of: owner, with: [member])
+        let socket = try await stack.readySocket(roomID, as: member)
+        try await stack.system.send(.post, "/api/v1/rooms/\(roomID)/leave", as: member.credentials)
+            .require(204, "leave")
+        try await stack.say("not for you", in: roomID, as: owner)
+        #expect(try await socket.closeFrame().code == 4403)
+        #expect(socket.events.compactMap { $0["eventType"]?.string } == ["ready", "member_left"])
+        for lastSeq in [nil, 0] as [Int64?] {
+            #expect(try await stack.socket(roomID, as: member, lastSeq: lastSeq).closeFrame().code == 4404)
+        }
+        for path in ["messages", "events"] {
+            let answer = try await stack.messages().get("/api/v1/rooms/\(roomID)/\(path)", as: member.credentials)
+            #expect(answer.status == 404)
+        }
+        // Who is let in again catches up on all of it.
+        try await stack.system.post(
+            "/api/v1/rooms/\(roomID)/members", ["userId": .integer(member.userID)], as: owner.credentials
+        ).require(201, "add")
+        let resumed = try await stack.readySocket(roomID, as: member, lastSeq: 0)
+        try await resumed.event(type: "caught_up")
+        #expect(
+            resumed.events.compactMap { $0["eventType"]?.string } == [
+                "ready", "member_left", "message", "member_joined", "caught_up",
+            ])
+    }
+
     @Test("Roles, name and archive state are told")
     func changes() async throws {
         let stack = try await SharedStack.running()

@@ -1,3 +1,4 @@
+import ChatLocalStack
 import ChatTestSupport
 import Testing
 
@@ -25,6 +26,27 @@ struct MetricsTests {
         let names = answer.text.split(separator: "\n").filter { $0.hasPrefix("# TYPE ") }
             .compactMap { $0.split(separator: " ").dropFirst(2).first.map(String.init) }
         return (answer.text, Set(names))
+    }
+
+    /// Who draws a rate of a series wants its zero, too.
+    @Test(
+        "A server that has done nothing yet shows the same names, limits and states",
+        arguments: [
+            (ServerKind.system, publishing, ["registrations", "logins_per_account", "logins_per_address"]),
+            (.message, publishing + storing, ["posts"]),
+            (.webSocket, publishing + delivering, ["frames", "sockets", "sockets_per_user", "sockets_per_address"]),
+        ])
+    func fresh(_ kind: ServerKind, _ expected: [String], _ limits: [String]) async throws {
+        let stack = try await SharedStack.running(.trusted)
+        try await stack.withServer(kind) { server async throws in
+            let client = RESTClient(baseURL: server.url)
+            try await client.waitForAnswer("/health/ready", 200) { $0.json["status"] == "ok" }
+            let (text, names) = try await Self.names(of: client)
+            let missing = Set(Self.common + expected + ["chat_rate_limited_total"]).subtracting(names)
+            #expect(missing.isEmpty, "lacks \(missing.sorted())")
+            for limit in limits { #expect(text.contains(#"chat_rate_limited_total{limit="\#(limit)"} 0"#)) }
+            #expect(text.contains(#"chat_postgres_pool{state="#))
+        }
     }
 
     @Test("All names of the contract are there after some traffic")

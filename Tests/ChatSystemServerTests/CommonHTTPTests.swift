@@ -1,0 +1,88 @@
+import ChatLocalStack
+import ChatTestSupport
+import Foundation
+import Testing
+
+@Suite("What all three servers have in common")
+struct CommonHTTPTests {
+    private static func client(_ kind: ServerKind, of stack: SharedStack) -> RESTClient {
+        switch kind {
+        case .system: stack.system
+        case .message: stack.messages()
+        case .webSocket: stack.webSocket()
+        }
+    }
+
+    @Test(
+        "Readiness names what the server needs, and nothing else",
+        arguments: [
+            (ServerKind.system, ["keys", "postgres", "redis"]), (.message, ["keys", "postgres", "redis"]),
+            (.webSocket, ["keys", "postgres", "redis", "redis_subscription"]),
+        ])
+    func health(_ kind: ServerKind, _ checks: [String]) async throws {
+        let client = Self.client(kind, of: try await SharedStack.running())
+        let ready = try await client.waitForAnswer("/health/ready", 200) { $0.json["status"] == "ok" }
+        #expect(ready.json.keys == ["status", "checks"])
+        #expect(ready.json["checks"]?.keys.sorted() == checks)
+        #expect(ready.json["checks"]?.object?.values.allSatisfy { $0 == "ok" } == true)
+        #expect(ready.header("Content-Type") == "application/json")
+        #expect(try await client.get("/health/live").status == 200)
+    }
+
+    @Test(
+        "HEAD is GET without a body, OPTIONS tells the methods, and a wrong one is refused with the same list",
+        arguments: [
+            (ServerKind.system, "/.well-known/jwks.json", 200, "GET, HEAD, OPTIONS"),
+            (.system, "/api/v1/rooms", 401, "GET, HEAD, OPTIONS, POST"),
+            (.message, "/api/v1/messages/1", 401, "DELETE, GET, HEAD, OPTIONS, PATCH"),
+            (.webSocket, "/metrics", 200, "GET, HEAD, OPTIONS"),
+        ])
+    func methods(_ kind: ServerKind, _ path: String, _ status: Int, _ allowed: String) async throws {
+        let client = Self.client(kind, of: try await SharedStack.running())
+        let head = try await client.send(.init("HEAD"), path)
+        #expect(head.status == status)
+        #expect(head.bytes.isEmpty)
+        let get = try await client.get(path)
+        #expect(head.header("Content-Type") == get.header("Content-Type"))
+        let options = try await client.send(.init("OPTIONS"), path)
+        #expect(options.status == 204)
+        #expect(options.header("Allow") == allowed)
+        let refused = try await client.send(.put, path)
+        #expect(refused.status == 405)
+        #expect(refused.header("Allow") == allowed)
+        #expect(refused.code == "method_not_allowed")
+    }
+
+    @Test("An error has the members of the contract and no others", arguments: ServerKind.allCases)
+    func problem(_ kind: ServerKind) async throws {
+        let client = Self.client(kind, of: try await SharedStack.running())
+        let answer = try await client.get("/api/v1/nothing", headers: [("X-Request-Id", "mine")])
+        #expect(answer.status == 404)
+        #expect(answer.json.keys == ["type", "title", "status", "detail", "code", "traceId"])
+        #expect(answer.json["status"] == 404)
+        #expect(answer.json["traceId"]?.string?.wholeMatch(of: /[0-9a-f]{32}/) != nil)
+        #expect(answer.header("Content-Type") == "application/problem+json")
+        #expect(answer.header("X-Request-Id") == "mine")
+    }
+
+    @Test(
+        "A caller's trace is in the log, and so is a warning that everybody is believed", arguments: ServerKind.allCases
+    )
+    func log(_ kind: ServerKind) async throws {
+        let stack = try await SharedStack.running(.trusted)
+        let traceID = "0af7651916cd43dd8448eb211c80319c"
+        let file = try await stack.withServer(kind) { server in
+            let answer = try await RESTClient(baseURL: server.url).get(
+                "/api/v1/nothing?access_token=hunter2",
+                headers: [("traceparent", "00-\(traceID)-b7ad6b7169203331-01"), ("X-Request-Id", "mine")])
+            #expect(answer.json["traceId"] == .string(traceID))
+            return server.configuration.logFile
+        }
+        let lines = try String(contentsOfFile: file, encoding: .utf8).split(separator: "\n")
+            .map { try JSON(parsing: Array($0.utf8)) }
+        let ours = lines.filter { $0["metadata"]?["traceId"] == .string(traceID) || $0["traceId"] == .string(traceID) }
+        #expect(!ours.isEmpty)
+        #expect(ours.allSatisfy { $0.text.contains("mine") && !$0.text.contains("hunter2") })
+        #expect(lines.contains { $0["level"] == "warning" && $0.text.contains("CHAT_AUTH_MODE") })
+    }
+}

@@ -1,0 +1,46 @@
+import ChatTestSupport
+import Testing
+
+@Suite("Large messages")
+struct LargeMessageTests {
+    /// A body of exactly so many bytes. Its payload is all quotes, each of which takes four bytes in an event.
+    private static func body(_ roomID: String, bytes count: Int) -> [UInt8] {
+        let head = #"{"roomId":"\#(roomID)","messageType":"rich_content","payload":{"q":""#
+        let tail = #""}}"#
+        let room = count - head.utf8.count - tail.utf8.count
+        let text = head + String(repeating: #"\""#, count: room / 2) + tail
+        return Array(text.utf8) + Array(repeating: UInt8(ascii: " "), count: count - text.utf8.count)
+    }
+
+    /// Were such an event not taken from Redis the log would be asked for it, every 3 s. So of two in a row one would
+    /// be late, whenever that is.
+    @Test("A body of 64 KiB goes to every socket at once, whole, and again on resume; one byte more is refused")
+    func whole() async throws {
+        let stack = try await SharedStack.running(.trusted)
+        let user = try await stack.user()
+        let roomID = Unique.name("large")
+        let sockets = [
+            try await stack.readySocket(roomID, as: user, server: 0),
+            try await stack.readySocket(roomID, as: user, server: 1),
+        ]
+        func post(_ count: Int) async throws -> RESTResponse {
+            try await stack.messages().send(
+                .post, "/api/v1/messages", as: user.credentials, headers: [("Content-Type", "application/json")],
+                bytes: Self.body(roomID, bytes: count))
+        }
+        for seq in 1...3 as ClosedRange<Int64> {
+            let posted = try await post(65_536)
+            #expect(posted.status == 201)
+            for socket in sockets {
+                let event = try #require(try await socket.log(upTo: seq, within: .seconds(2)).last)
+                #expect(event.without("eventType") == posted.json)
+            }
+        }
+        #expect(sockets[0].texts.last?.utf8.count ?? 0 > 100_000)
+        let resumed = try await stack.readySocket(roomID, as: user, lastSeq: 0)
+        #expect(try await resumed.log(upTo: 3) == sockets[0].log(upTo: 3))
+        let refused = try await post(65_537)
+        #expect(refused.status == 413)
+        #expect(refused.code == "body_too_large")
+    }
+}
