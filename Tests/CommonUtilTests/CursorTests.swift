@@ -12,7 +12,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "?", "a", "äöü", "====", "/w8", "gICA", "AAA", "W10", "WzFd", "WyJ0aGluZ3MiLDFd", "WyJ0aGluZ3MiLCJcdTAwMDAiXQ",
+        "", "?", "a", "äöü", "====", "/w8", "gICA", "AAA", "W10", "WzFd", "WyJ0aGluZ3MiLDFd",
+        "WyJ0aGluZ3MiLCJcdTAwMDAiXQ",
     ])
     func refusesWhatItDidNotMake(text: String) {
         #expect(throws: ChatError.invalid("cursor", "is not one that this list gave")) {
