@@ -48,7 +48,8 @@ private final class Engine: Service {
             steps.withLock { $0.append("draining \(health.isDraining), stopped \(engine.isStopped.withLock { $0 })") }
         }
         let parts = ServerParts(
-            routes: Routes(), health: health, services: [engine], beforeStopping: [stop], shutdownLimit: .seconds(3_600))
+            routes: Routes(), health: health, services: [engine], beforeStopping: [stop], shutdownLimit: .seconds(3_600)
+        )
         let environment = try await environment()
         async let end: Void = lifetime.run(parts, environment)
         while !health.isServing { await Task.yield() }
