@@ -48,7 +48,8 @@ private final class Engine: Service {
             steps.withLock { $0.append("draining \(health.isDraining), stopped \(engine.isStopped.withLock { $0 })") }
         }
         let parts = ServerParts(
-            routes: Routes(), health: health, services: [engine], beforeStopping: [stop], shutdownLimit: .seconds(50))
+            routes: Routes(), health: health, services: [engine], beforeStopping: [stop], shutdownLimit: .seconds(3_600)
+        )
         let environment = try await environment()
         async let end: Void = lifetime.run(parts, environment)
         while !health.isServing { await Task.yield() }
@@ -62,7 +63,7 @@ private final class Engine: Service {
         let engine = Engine()
         let parts = ServerParts(
             routes: Routes(), health: health, services: [engine], beforeServing: [{ throw Broken() }],
-            shutdownLimit: .seconds(50))
+            shutdownLimit: .seconds(3_600))
         let environment = try await environment()
         await #expect(throws: Broken.self) { try await lifetime.run(parts, environment) }
         #expect(engine.isStopped.withLock { $0 })
@@ -73,7 +74,7 @@ private final class Engine: Service {
         let engine = Engine()
         let other = Engine()
         let parts = ServerParts(
-            routes: Routes(), health: health, services: [other, engine], shutdownLimit: .seconds(50))
+            routes: Routes(), health: health, services: [other, engine], shutdownLimit: .seconds(3_600))
         let environment = try await environment()
         let end = Task { [lifetime] in try await lifetime.run(parts, environment) }
         while !health.isServing { await Task.yield() }
@@ -86,7 +87,7 @@ private final class Engine: Service {
         struct Short: Service {
             func run() async throws {}
         }
-        let parts = ServerParts(routes: Routes(), health: health, services: [Short()], shutdownLimit: .seconds(50))
+        let parts = ServerParts(routes: Routes(), health: health, services: [Short()], shutdownLimit: .seconds(3_600))
         let environment = try await environment()
         await #expect(throws: (any Error).self) { try await lifetime.run(parts, environment) }
     }

@@ -20,7 +20,7 @@ struct MessageEvent: Sendable {
 
     /// Takes an event as it was published.
     /// - Parameter channel: the room of its channel; `nil` for a user's.
-    /// - Returns: `nil` for what is no JSON object of at most 64 KiB, or claims a place in another room's log.
+    /// - Returns: `nil` for what is no JSON object, is larger than one may be, or claims a place in another room's log.
     init?(json: ByteBuffer, of channel: RoomID?) {
         guard let envelope = json.withUnsafeReadableBytes({ EventEnvelope($0) }) else { return nil }
         if envelope.seq != nil, let channel, let roomID = envelope.roomID, roomID != channel.rawValue { return nil }
