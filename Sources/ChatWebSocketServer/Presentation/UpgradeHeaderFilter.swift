@@ -7,11 +7,23 @@ final class UpgradeHeaderFilter: ChannelInboundHandler, RemovableChannelHandler 
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
 
+    private let onRequest: () -> Void
+
+    /// - Parameter onRequest: called when the first request has arrived whole.
+    init(onRequest: @escaping () -> Void) { self.onRequest = onRequest }
+
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard case .head(var head) = unwrapInboundIn(data) else { return context.fireChannelRead(data) }
-        let offered = head.headers[canonicalForm: "upgrade"].map { $0.lowercased() }
-        if !offered.isEmpty, !offered.contains("websocket") { head.headers.remove(name: "upgrade") }
-        context.fireChannelRead(wrapInboundOut(.head(head)))
-        context.pipeline.syncOperations.removeHandler(self, promise: nil)
+        switch unwrapInboundIn(data) {
+        case .head(var head):
+            let offered = head.headers[canonicalForm: "upgrade"].map { $0.lowercased() }
+            if !offered.isEmpty, !offered.contains("websocket") { head.headers.remove(name: "upgrade") }
+            context.fireChannelRead(wrapInboundOut(.head(head)))
+        case .body:
+            context.fireChannelRead(data)
+        case .end:
+            onRequest()
+            context.fireChannelRead(data)
+            context.pipeline.syncOperations.removeHandler(self, promise: nil)
+        }
     }
 }

@@ -43,8 +43,10 @@ struct WebSocketUpgradeChannel: HTTPChannelHandler {
                 configuration: configuration)
             let upgradeHandler = try channel.pipeline.syncOperations.handler(
                 type: NIOTypedHTTPServerUpgradeHandler<ConnectionKind>.self)
-            try channel.pipeline.syncOperations.addHandler(UpgradeHeaderFilter(), position: .before(upgradeHandler))
             let timeout = channel.eventLoop.scheduleTask(in: Self.handshakeTimeout) { channel.close(promise: nil) }
+            // The answer has bounds of its own: who is refused because the database is away must be told so.
+            try channel.pipeline.syncOperations.addHandler(
+                UpgradeHeaderFilter(onRequest: { timeout.cancel() }), position: .before(upgradeHandler))
             kind.whenComplete { _ in timeout.cancel() }
             return Value(channel: channel, kind: kind)
         }

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Without PostgreSQL")
 struct UnreachableTests {
-    @Test("REST answers 503 with Retry-After", arguments: [ServerKind.system, .message])
+    @Test("REST answers 503 with Retry-After, a socket is told to try later", arguments: ServerKind.allCases)
     func nobody(_ kind: ServerKind) async throws {
         let stack = try await SharedStack.running(.trusted)
         let user = try await stack.user()
@@ -14,12 +14,21 @@ struct UnreachableTests {
         let client = RESTClient(baseURL: server.url)
         let health = try await client.waitForAnswer("/health/ready", 503)
         #expect(health.json["status"] == "unavailable")
-        let path = kind == .system ? "/api/v1/rooms/r" : "/api/v1/rooms/r/events"
-        let answer = try await client.get(path, as: user.credentials)
-        #expect(answer.status == 503)
-        #expect(answer.code == "unavailable")
-        #expect(answer.header("Retry-After").flatMap { Int($0) } ?? 0 >= 1)
-        #expect(answer.header("Content-Type") == "application/problem+json")
+        switch kind {
+        case .webSocket:
+            let socket = try await stack.socket(Unique.name("later"), as: user, port: server.port)
+            #expect(socket.handshake.status == 101)
+            let close = try await socket.closeFrame()
+            #expect(close.code == 1013)
+            #expect(!close.reason.isEmpty && !close.reason.contains("127.0.0.1"))
+        case .system, .message:
+            let answer = try await client.get(
+                "/api/v1/rooms/r\(kind == .message ? "/events" : "")", as: user.credentials)
+            #expect(answer.status == 503)
+            #expect(answer.code == "unavailable")
+            #expect(answer.header("Retry-After").flatMap { Int($0) } ?? 0 >= 1)
+            #expect(answer.header("Content-Type") == "application/problem+json")
+        }
         process.terminate()
         #expect(try await process.waitForExit(timeout: .seconds(20)) == .exited(0))
         try await server.stop()
