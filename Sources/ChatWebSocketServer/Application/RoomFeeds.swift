@@ -111,6 +111,9 @@ final class RoomFeeds {
                 if !line.isEmpty { lines[roomID, default: []] += line }
             case .user(let userID):
                 guard let event = checked(received, of: nil) else { continue }
+                // In the order of arrival, across channels, too.
+                dispatch(lines)
+                lines.removeAll()
                 for shard in sessions.shardIndexes {
                     sessions.apply([.user(userID, frame: event.frame)], toShard: shard)
                 }

@@ -31,6 +31,7 @@ final class ChatWebSocketHandler: ChannelInboundHandler, SessionTransport {
     private var parser = WebSocketFrameParser()
     private var frames = TokenBucket(at: .now)
     private var state = State.open
+    private var isFailed = false
 
     /// - Parameter verdict: whether the client may come in, decided before the handshake was answered.
     init(verdict: Result<AdmissionService.Admission, CloseReason>, services: WebSocketServices) {
@@ -113,13 +114,23 @@ final class ChatWebSocketHandler: ChannelInboundHandler, SessionTransport {
     // MARK: Reading
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !isFailed else { return }
         parser.append(unwrapInboundIn(data))
         session?.heartbeat.peerSpoke()
         do throws(CloseReason) {
             while state != .closed, let message = try parser.next() { try take(message, context) }
         } catch {
-            close(error)
+            fail(error, context)
         }
+    }
+
+    /// Tells the peer what it did wrong, sends no more and understands nothing more (RFC 6455 section 7.1.7). What it
+    /// still sends is read and dropped: bytes left unread would reset the connection, and the reason might be lost.
+    private func fail(_ reason: CloseReason, _ context: ChannelHandlerContext) {
+        isFailed = true
+        parser = WebSocketFrameParser()
+        close(reason)
+        context.close(mode: .output, promise: nil)
     }
 
     private func take(

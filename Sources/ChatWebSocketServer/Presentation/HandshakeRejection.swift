@@ -1,4 +1,5 @@
 import CommonLogging
+import CommonServer
 import CommonUtil
 import HTTPTypes
 import Hummingbird
@@ -23,11 +24,15 @@ enum HandshakeRejection {
 
     /// Answers a handshake itself and closes: NIO's upgrade handler drops a request whose upgrade is declined.
     /// - Returns: a failed future, as the upgrade handler wants it.
-    static func send(_ error: ChatError, on channel: any Channel) -> EventLoopFuture<HTTPHeaders> {
-        let trace = TraceContext()
+    static func send(
+        _ error: ChatError, to request: HTTPRequestHead, on channel: any Channel
+    ) -> EventLoopFuture<HTTPHeaders> {
+        let trace = TraceContext(traceparent: request.headers[HTTPField.Name.traceparent.canonicalName].first)
         let response = response(error, traceID: trace.traceID)
         let body = error.problemBody(traceID: trace.traceID)
         var headers = HTTPHeaders(response.headers.map { ($0.name.rawName, $0.value) })
+        let requestID = RequestID.accepted(request.headers[HTTPField.Name.requestID.canonicalName].first)
+        headers.replaceOrAdd(name: HTTPField.Name.requestID.rawName, value: requestID ?? trace.spanID)
         headers.replaceOrAdd(name: "Content-Length", value: String(body.readableBytes))
         headers.replaceOrAdd(name: "Connection", value: "close")
         let head = HTTPResponseHead(

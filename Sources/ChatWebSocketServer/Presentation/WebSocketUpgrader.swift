@@ -39,11 +39,13 @@ final class WebSocketUpgrader: NIOTypedHTTPServerProtocolUpgrader {
             let values = headers[name]
             return values.isEmpty ? nil : values.joined(separator: ",")
         }
-        guard uri.path == ConnectRequest.path else { return HandshakeRejection.send(ChatError(.notFound), on: channel) }
+        guard uri.path == ConnectRequest.path else {
+            return HandshakeRejection.send(ChatError(.notFound), to: upgradeRequest, on: channel)
+        }
         if let rejection = HandshakeCheck.rejection(
             method: upgradeRequest.method.rawValue, allowedOrigins: services.allowedOrigins, header: header)
         {
-            return HandshakeRejection.send(rejection, on: channel)
+            return HandshakeRejection.send(rejection, to: upgradeRequest, on: channel)
         }
         var responseHeaders = initialResponseHeaders
         responseHeaders.add(

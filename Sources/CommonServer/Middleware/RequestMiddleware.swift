@@ -19,7 +19,7 @@ struct RequestMiddleware: RouterMiddleware {
         let start = ContinuousClock.now
         var context = context
         context.trace = TraceContext(traceparent: request.headers[.traceparent])
-        context.requestID = Self.requestID(of: request) ?? context.trace.spanID
+        context.requestID = RequestID.accepted(request.headers[.requestID]) ?? context.trace.spanID
         context.logger = logger
         context.logger[metadataKey: "traceId"] = .string(context.trace.traceID)
         context.logger[metadataKey: "requestId"] = .string(context.requestID)
@@ -58,13 +58,5 @@ struct RequestMiddleware: RouterMiddleware {
             method: request.method.rawValue, pathAndQuery: request.head.path ?? "", status: response.status.code,
             duration: duration
         ).write(to: context.logger)
-    }
-
-    /// The client's id where it is 1–128 visible ASCII characters: it goes into headers and logs.
-    private static func requestID(of request: Request) -> String? {
-        guard let id = request.headers[.requestID], (1...128).contains(id.utf8.count),
-            id.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
-        else { return nil }
-        return id
     }
 }

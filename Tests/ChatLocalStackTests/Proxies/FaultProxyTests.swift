@@ -63,6 +63,9 @@ struct FaultProxyTests {
     @Test("a black hole keeps what it is sent until it passes again, in order")
     func blackHole() async throws {
         try await withLink(wire: .opaque) { proxy, client, server in
+            // Only a link that is made can be held.
+            try await client.send("zero ")
+            #expect(try await server.receive(5) == "zero ")
             try await proxy.set(.blackHole)
             try await client.send("one ")
             try await client.send("two")

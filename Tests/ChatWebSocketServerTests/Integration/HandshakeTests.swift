@@ -48,7 +48,14 @@ struct HandshakeTests {
         #expect(version.handshake.status == 426)
         #expect(version.handshake.header("Sec-WebSocket-Version") == "13")
         let key = try await WebSocketTestClient.connect(
-            port: stack.webSocketPort(), target, headers: [("Sec-WebSocket-Key", "short")])
+            port: stack.webSocketPort(), target,
+            headers: [
+                ("Sec-WebSocket-Key", "short"), ("X-Request-Id", "mine-1"),
+                ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+            ])
+        #expect(key.handshake.header("X-Request-Id") == "mine-1")
+        #expect(key.handshake.json["traceId"] == "0af7651916cd43dd8448eb211c80319c")
+        #expect(version.handshake.header("X-Request-Id")?.isEmpty == false)
         #expect(key.handshake.status == 400)
         #expect(key.handshake.json["code"] == "malformed_request")
     }

@@ -51,7 +51,8 @@ struct SocketLimitTests {
             // The burst is five times the rate.
             for _ in 0..<10 { try await socket.send(["type": "ping"]) }
             #expect(try await socket.events(11).last?["eventType"] == "pong")
-            for _ in 0..<10 { try await socket.send(["type": "ping"]) }
+            // The server hangs up somewhere in the middle.
+            for _ in 0..<10 { try? await socket.send(["type": "ping"]) }
             #expect(try await socket.closeFrame().code == 4429)
             let metrics = try await RESTClient(baseURL: server.url).get("/metrics").text
             #expect(metrics.contains(#"chat_rate_limited_total{limit="frames"} 1"#))
