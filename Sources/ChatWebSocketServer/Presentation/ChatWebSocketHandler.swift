@@ -22,7 +22,8 @@ final class ChatWebSocketHandler: ChannelInboundHandler, SessionTransport {
         case closed
     }
 
-    private let verdict: Result<AdmissionService.Admission, CloseReason>
+    /// Until the session begins, which then holds what was lent to it, for as long as it lives and no longer.
+    private var verdict: Result<AdmissionService.Admission, CloseReason>?
     private let services: WebSocketServices
     private var context: ChannelHandlerContext?
     private var writer: SocketWriter?
@@ -31,7 +32,9 @@ final class ChatWebSocketHandler: ChannelInboundHandler, SessionTransport {
     private var parser = WebSocketFrameParser()
     private var frames = TokenBucket(at: .now)
     private var state = State.open
+    /// Whether the peer broke the protocol: nothing it sends is understood any more.
     private var isFailed = false
+    private var closeDeadline: Scheduled<Void>?
 
     /// - Parameter verdict: whether the client may come in, decided before the handshake was answered.
     init(verdict: Result<AdmissionService.Admission, CloseReason>, services: WebSocketServices) {
@@ -45,9 +48,10 @@ final class ChatWebSocketHandler: ChannelInboundHandler, SessionTransport {
         self.context = context
         writer = SocketWriter(context: context)
         services.openSockets.opened()
-        switch verdict {
+        switch verdict.take() {
         case .success(let admission): begin(admission)
         case .failure(let reason): close(reason)
+        case nil: break
         }
     }
 
@@ -85,6 +89,7 @@ final class ChatWebSocketHandler: ChannelInboundHandler, SessionTransport {
 
     func handlerRemoved(context: ChannelHandlerContext) {
         services.openSockets.closed()
+        closeDeadline?.cancel()
         state = .closed
         endSession()
         self.context = nil
@@ -204,8 +209,7 @@ final class ChatWebSocketHandler: ChannelInboundHandler, SessionTransport {
         services.metrics.ended(reason.code)
         let frame = WebSocketFrame.close(reason.code, reason: reason.reason)
         context.writeAndFlush(wrapOutboundOut(frame), promise: nil)
-        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
-        context.eventLoop.scheduleTask(in: Self.closeTimeout) { bound.value.abort() }
+        closeDeadline = context.eventLoop.assumeIsolated().scheduleTask(in: Self.closeTimeout) { self.abort() }
     }
 
     func abort() {
