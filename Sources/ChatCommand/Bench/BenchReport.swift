@@ -50,9 +50,6 @@ struct BenchReport: Codable, Equatable {
     /// Prints it and, if a file is named, writes it there as JSON.
     func publish(json file: String?) throws {
         Terminal.say(text)
-        guard let file else { return }
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        try encoder.encode(self).write(to: URL(fileURLWithPath: file))
+        try ReportFile.write(self, to: file)
     }
 }

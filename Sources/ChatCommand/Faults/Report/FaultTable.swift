@@ -40,8 +40,6 @@ struct FaultTable {
 
     /// Writes the rows as JSON.
     func write(json file: String) throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        try encoder.encode(rows).write(to: URL(fileURLWithPath: file))
+        try ReportFile.write(rows, to: file)
     }
 }
