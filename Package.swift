@@ -104,8 +104,8 @@ let package = Package(
             "CommonServer",
             [
                 "CommonAuth", "CommonLogging", "CommonUtil", "PostgresClient", "RedisClient", hummingbird,
-                hummingbirdCore, httpTypes, lifecycle, logging, metrics, nioCore, nioHTTP1, nioHTTPTypes, nioPosix,
-                unixSignals,
+                hummingbirdCore, deque, httpTypes, lifecycle, logging, metrics, nioCore, nioHTTP1, nioHTTPTypes,
+                nioHTTPTypesHTTP1, nioPosix, unixSignals,
             ]),
         library("ChatEvents", ["CommonUtil", nioCore]),
         library(

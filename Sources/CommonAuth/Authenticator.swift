@@ -13,6 +13,14 @@ public struct Authenticator: Sendable {
         self.verifier = verifier
     }
 
+    /// The caller, where that can be told without waiting: the token was verified before, or the mode is `trusted`.
+    public func userAtOnce(headers: HTTPFields) -> AuthenticatedUser? {
+        if let verifier, headers[.authorization] != nil {
+            return (try? Self.bearerToken(in: headers)).flatMap { verifier.cached($0) }
+        }
+        return mode == .trusted ? try? Self.claimedUser(headers) : nil
+    }
+
     /// - Throws: `missing_token` or `invalid_token` (401); `unavailable` (503) while no keys are known.
     public func authenticate(headers: HTTPFields) async throws(ChatError) -> AuthenticatedUser {
         if let verifier, let token = try Self.bearerToken(in: headers) {
@@ -21,6 +29,10 @@ public struct Authenticator: Sendable {
         guard mode == .trusted else {
             throw ChatError(.missingToken, "An access token is required: Authorization: Bearer …")
         }
+        return try Self.claimedUser(headers)
+    }
+
+    private static func claimedUser(_ headers: HTTPFields) throws(ChatError) -> AuthenticatedUser {
         guard let text = headers[.userID] else {
             throw ChatError(.missingToken, "The header X-User-Id, a positive integer, is required")
         }

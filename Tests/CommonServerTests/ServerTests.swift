@@ -357,20 +357,35 @@ private struct LeakyError: Error, CustomStringConvertible {
         var list: [String] { all.withLock { $0 } }
     }
 
-    @Test func aRequestUnderWayIsAnsweredBeforeTheServicesStop() async throws {
+    @Test(arguments: [HTTPMethod.GET, .POST])
+    func aRequestUnderWayIsAnsweredBeforeTheServicesStop(method: HTTPMethod) async throws {
         let events = Events()
-        var routes = Routes()
+        var routes = Routes(authenticator: Authenticator(mode: .trusted, verifier: nil))
         let (started, start) = AsyncStream.makeStream(of: Void.self)
         let (released, release) = AsyncStream.makeStream(of: Void.self)
+        let echo = Echo(text: "done")
         routes.get("/slow") { _, _ in
             start.yield()
             for await _ in released {}
             events.append("answered")
-            return Response(json: Echo(text: "done"))
+            return Response(json: echo)
+        }
+        routes.postDirectly("/slow") { _, answer in
+            start.yield()
+            Task {
+                for await _ in released {}
+                events.append("answered")
+                answer(.success(DirectAnswer(json: echo, status: .ok)))
+            }
         }
         let slow = Mutex<Task<TestServer.Answer, any Error>?>(nil)
         try await TestServer.run(routes: routes, services: [Dependency(events: events)]) { server in
-            slow.withLock { $0 = Task { try await server.request(.GET, "/slow") } }
+            let headers = method == .POST ? json + [("X-User-Id", "7")] : []
+            slow.withLock {
+                $0 = Task {
+                    try await server.request(method, "/slow", headers: headers, body: method == .POST ? "{}" : nil)
+                }
+            }
             _ = await started.first { _ in true }
             // The shutdown begins when this returns. Once nobody listens any more the request may go on.
             Task {

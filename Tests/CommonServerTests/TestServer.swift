@@ -100,16 +100,19 @@ struct TestServer: Sendable {
     }
 
     /// Sends bytes as they are and returns what comes back until the server closes the connection.
-    func raw(_ text: String) async throws -> String {
+    /// - Parameter endsOutput: whether the client says that it will send no more, and still listens.
+    func raw(_ text: String, endsOutput: Bool = false) async throws -> String {
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connectTimeout(.seconds(10))
             .connect(host: "127.0.0.1", port: port) { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(
+                        wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
                 }
             }
         return try await channel.executeThenClose { inbound, outbound in
             try await outbound.write(ByteBuffer(string: text))
+            if endsOutput { outbound.finish() }
             var answer = ""
             for try await buffer in inbound { answer += String(buffer: buffer) }
             return answer

@@ -15,17 +15,32 @@ struct MessageService: Sendable {
 
     // MARK: Posting
 
-    /// - Returns: the message, and whether it was stored now (201) or before, under the same key (200).
-    func post(_ draft: MessageDraft) async throws -> (message: Message, isNew: Bool) {
-        var outcome = try await writer.post(draft)
-        if outcome == .refused(.roomNotFound), authMode == .trusted {
-            try await rooms.makeOpenRoom(draft.roomID)
-            outcome = try await writer.post(draft)
+    /// A message, and whether it was stored now (201) or before, under the same key (200).
+    typealias Posted = (message: Message, isNew: Bool)
+
+    /// Answers once, in the writer's lane or, where the message cannot be stored at once, elsewhere.
+    func post(_ draft: MessageDraft, answer: @escaping @Sendable (Result<Posted, any Error>) -> Void) {
+        writer.post(draft) { result in
+            guard case .success(.refused(.roomNotFound)) = result, authMode == .trusted else {
+                return answer(result.flatMap(Self.posted))
+            }
+            // Once for each room that there is.
+            Task {
+                do {
+                    try await rooms.makeOpenRoom(draft.roomID)
+                    answer(Self.posted(try await writer.post(draft)))
+                } catch {
+                    answer(.failure(error))
+                }
+            }
         }
+    }
+
+    private static func posted(_ outcome: PostOutcome) -> Result<Posted, any Error> {
         switch outcome {
-        case .stored(let message): return (message, true)
-        case .repeated(let message): return (message, false)
-        case .refused(let refusal): throw Self.error(refusal)
+        case .stored(let message): .success((message, true))
+        case .repeated(let message): .success((message, false))
+        case .refused(let refusal): .failure(error(refusal))
         }
     }
 

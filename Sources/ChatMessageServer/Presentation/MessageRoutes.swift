@@ -15,12 +15,13 @@ enum MessageRoutes {
     private static func addChanges(
         to routes: inout Routes, _ messages: MessageService, _ limit: RateLimiter<UserID>
     ) {
-        routes.post("/api/v1/messages", authenticated: true) { request, context in
-            let senderID = try context.requireUser().userID
+        routes.postDirectly("/api/v1/messages") { call, answer in
+            let senderID = call.user.userID
             try limit.check(senderID)
-            let draft = try PostRequest.draft(try await request.fields(context), senderID: senderID)
-            let (message, isNew) = try await messages.post(draft)
-            return Response(json: message, status: isNew ? .created : .ok)
+            let draft = try PostRequest.draft(try FieldReader(body: call.body), senderID: senderID)
+            messages.post(draft) { result in
+                answer(result.map { DirectAnswer(json: $0.message, status: $0.isNew ? .created : .ok) })
+            }
         }
         routes.patch("/api/v1/messages/{id}", authenticated: true) { request, context in
             let userID = try context.requireUser().userID

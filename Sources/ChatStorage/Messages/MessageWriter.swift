@@ -23,7 +23,8 @@ public final class MessageWriter: Service {
         public init() {}
     }
 
-    private typealias Reply = CheckedContinuation<PostOutcome, any Error>
+    /// Called once, in the writer's lane, which waits for it.
+    public typealias Reply = @Sendable (Result<PostOutcome, any Error>) -> Void
 
     private let client: PostgresClient
     private let isOpen: Bool
@@ -51,21 +52,21 @@ public final class MessageWriter: Service {
         queue = BatchQueue(capacity: limits.queueLength)
     }
 
-    /// Stores a message. Returns once it is committed, or refused.
-    /// - Throws: `unavailable` (503) where the queue is full or PostgreSQL did not answer. If the answer to the commit
+    /// Stores a message. `reply` is called once it is committed, or refused, or failed: with `unavailable` (503) where the queue is full or PostgreSQL did not answer. If the answer to the commit
     ///   was lost the message may be stored; a post with a key can be sent again.
-    public func post(_ draft: MessageDraft) async throws -> PostOutcome {
-        try await withCheckedThrowingContinuation { reply in
-            enqueue(draft, reply)
-        }
-    }
-
-    private func enqueue(_ draft: MessageDraft, _ reply: Reply) {
+    public func post(_ draft: MessageDraft, reply: @escaping Reply) {
         do {
             try queue.append((draft, reply))
         } catch {
             let reason = error == .full ? "Too many posts are waiting" : "This server is stopping"
-            reply.resume(throwing: ChatError.unavailable(reason))
+            reply(.failure(ChatError.unavailable(reason)))
+        }
+    }
+
+    /// As ``post(_:reply:)``.
+    public func post(_ draft: MessageDraft) async throws -> PostOutcome {
+        try await withCheckedThrowingContinuation { continuation in
+            post(draft) { continuation.resume(with: $0) }
         }
     }
 
@@ -102,16 +103,16 @@ public final class MessageWriter: Service {
     }
 
     private func answer(_ entry: MessageBatch<Reply>.Entry, _ result: Result<PostOutcome, any Error>) {
-        entry.reply.resume(with: result)
+        entry.reply(result)
         guard case .success(let outcome) = result else {
-            for follower in entry.followers { follower.reply.resume(with: result) }
+            for follower in entry.followers { follower.reply(result) }
             return
         }
         for (draft, reply) in entry.followers {
             if let outcome = MessageBatch<Reply>.outcome(of: draft, after: entry.draft, outcome) {
-                reply.resume(returning: outcome)
+                reply(.success(outcome))
             } else {
-                enqueue(draft, reply)
+                post(draft, reply: reply)
             }
         }
     }

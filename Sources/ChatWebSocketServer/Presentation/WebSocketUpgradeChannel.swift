@@ -18,8 +18,6 @@ struct WebSocketUpgradeChannel: HTTPChannelHandler {
 
     /// A connection that has not made its first request by then is cut.
     private static let handshakeTimeout = TimeAmount.seconds(10)
-    private static let idleTimeout = Duration.seconds(75)
-    private static let maximumHeaderBytes = 16 * 1_024
 
     let responder: HTTPChannelHandler.Responder
     let services: WebSocketServices
@@ -30,15 +28,16 @@ struct WebSocketUpgradeChannel: HTTPChannelHandler {
                 upgradeConfiguration: NIOTypedHTTPServerUpgradeConfiguration(
                     upgraders: [WebSocketUpgrader(services: services)],
                     notUpgradingCompletionHandler: { channel in
-                        channel.eventLoop.makeCompletedFuture { try Self.configureHTTP(channel, logger: logger) }
+                        channel.eventLoop.makeCompletedFuture {
+                            .http(try HTTPPipeline.addHandlers(to: channel, logger: logger))
+                        }
                     }))
             // Hummingbird's channel takes pipelined requests one after the other, answers parse errors, and its header
             // types validate themselves.
             configuration.enablePipelining = false
             configuration.enableErrorHandling = false
             configuration.enableResponseHeaderValidation = false
-            configuration.decoderConfiguration.maxHeaderFieldSize = Self.maximumHeaderBytes
-            configuration.decoderConfiguration.maxHeaderListSize = Self.maximumHeaderBytes
+            configuration.decoderConfiguration = HTTPPipeline.decoderLimits
             let kind = try channel.pipeline.syncOperations.configureUpgradableHTTPServerPipeline(
                 configuration: configuration)
             let upgradeHandler = try channel.pipeline.syncOperations.handler(
@@ -55,15 +54,5 @@ struct WebSocketUpgradeChannel: HTTPChannelHandler {
     func handle(value: Value, logger: Logger) async {
         guard case .http(let channel)? = try? await value.kind.get() else { return }
         await handleHTTP(asyncChannel: channel, logger: logger)
-    }
-
-    private static func configureHTTP(_ channel: any Channel, logger: Logger) throws -> ConnectionKind {
-        try channel.pipeline.syncOperations.addHandler(HTTP1ToHTTPServerCodec(secure: false))
-        try channel.pipeline.syncOperations.addHandler(RequestBounds())
-        try channel.pipeline.syncOperations.addHandler(
-            HTTPConnectionStateHandler(idleTimeout: idleTimeout, logger: logger))
-        return .http(
-            try NIOAsyncChannel(
-                wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true)))
     }
 }

@@ -15,7 +15,9 @@ public struct RequestLog: Sendable {
     }
 
     /// Faults of ours are warnings, refusals are info, the rest is debug: the log of a busy server stays readable.
-    public var level: Logger.Level {
+    public var level: Logger.Level { Self.level(status: status) }
+
+    public static func level(status: Int) -> Logger.Level {
         switch status {
         case 500...: .warning
         case 400...: .info

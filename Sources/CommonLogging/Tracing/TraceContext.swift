@@ -72,10 +72,18 @@ public struct TraceContext: Sendable, Hashable {
 
     // MARK: Making
 
+    /// No word is zero, so no id is.
     private static func randomHex(words: Int) -> String {
-        (0..<words).map { _ in
-            let digits = String(UInt64.random(in: 1...UInt64.max), radix: 16)
-            return String(repeating: "0", count: 16 - digits.count) + digits
-        }.joined()
+        String(unsafeUninitializedCapacity: words * 16) { digits in
+            for start in stride(from: 0, to: words * 16, by: 16) {
+                var word = UInt64.random(in: 1...UInt64.max)
+                for index in (start..<start + 16).reversed() {
+                    let digit = UInt8(truncatingIfNeeded: word & 0xF)
+                    digits[index] = digit + (digit < 10 ? UInt8(ascii: "0") : UInt8(ascii: "a") - 10)
+                    word >>= 4
+                }
+            }
+            return words * 16
+        }
     }
 }

@@ -1,17 +1,36 @@
-import Hummingbird
 import HummingbirdCore
+import Logging
 import NIOCore
+import NIOHTTP1
+import NIOHTTPTypes
+import NIOHTTPTypesHTTP1
 
-extension HTTP1Channel.Configuration {
+extension HTTPServerBuilder {
     /// How the servers of this platform speak HTTP/1.1.
-    public static var chat: Self {
-        Self(
-            additionalChannelHandlers: [RequestBounds()], idleTimeout: .seconds(75),
-            httpDecoderConfiguration: .init(
-                maxHeaderFieldSize: 16 * 1_024, maxHeaderListSize: 16 * 1_024, maxHeaderFieldCount: 100))
+    static func chat(_ directRoutes: DirectRoutes?) -> HTTPServerBuilder {
+        HTTPServerBuilder { ChatHTTPChannel(responder: $0, directRoutes: directRoutes) }
     }
 }
 
-extension HTTPServerBuilder {
-    public static var chat: HTTPServerBuilder { .http1(configuration: .chat) }
+/// A connection that speaks HTTP/1.1 from its first byte.
+private struct ChatHTTPChannel: HTTPChannelHandler {
+    let responder: HTTPChannelHandler.Responder
+    let directRoutes: DirectRoutes?
+
+    func setup(
+        channel: any Channel, logger: Logger
+    ) -> EventLoopFuture<NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>> {
+        channel.eventLoop.makeCompletedFuture {
+            // Hummingbird's loop takes pipelined requests one after the other, answers parse errors, and its header
+            // types validate themselves.
+            try channel.pipeline.syncOperations.configureHTTPServerPipeline(
+                withPipeliningAssistance: false, withErrorHandling: false, withOutboundHeaderValidation: false,
+                withEncoderConfiguration: .init(), withDecoderLimitConfiguration: HTTPPipeline.decoderLimits)
+            return try HTTPPipeline.addHandlers(to: channel, directRoutes: directRoutes, logger: logger)
+        }
+    }
+
+    func handle(value: NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>, logger: Logger) async {
+        await handleHTTP(asyncChannel: value, logger: logger)
+    }
 }

@@ -27,13 +27,13 @@ struct CORSPolicy: Sendable {
         return response
     }
 
-    func addFields(to response: inout Response, origin: String?) {
+    func addFields(to headers: inout HTTPFields, origin: String?) {
         if origins != .any {
             // Caches must keep the answers to different origins apart, also the ones that say no.
-            response.headers.append(HTTPField(name: .vary, value: "Origin"))
+            headers.append(HTTPField(name: .vary, value: "Origin"))
         }
         guard let origin, origins.allows(origin) else { return }
-        response.headers[.accessControlAllowOrigin] = origins == .any ? "*" : origin
-        response.headers[.accessControlExposeHeaders] = Self.exposedHeaders
+        headers[.accessControlAllowOrigin] = origins == .any ? "*" : origin
+        headers[.accessControlExposeHeaders] = Self.exposedHeaders
     }
 }

@@ -4,17 +4,12 @@ import HTTPTypes
 import Hummingbird
 import Logging
 
-/// The answer to an error. Only `ChatError` was made to be shown; of all others the client learns nothing but the kind.
+/// The answer to an error of a route, or of Hummingbird.
 enum ErrorAnswer {
     static func response(to error: any Error, context: ChatRequestContext) -> Response {
         let traceID = context.trace.traceID
-        if let error = error as? ChatError { return error.response(traceID: traceID) }
         if let error = error as? HTTPError { return response(to: error, traceID: traceID) }
-        if error is CancellationError {
-            return ChatError.unavailable("The service is stopping").response(traceID: traceID)
-        }
-        context.logger.error("A request failed unexpectedly", metadata: ["error": "\(SecretMask.text(of: error))"])
-        return ChatError(.internalError).response(traceID: traceID)
+        return WholeAnswer(error: error, traceID: traceID, logger: { context.logger }).response
     }
 
     private static func response(to error: HTTPError, traceID: String) -> Response {

@@ -8,9 +8,7 @@ import NIOHTTP1
 /// The outermost middleware: gives each request its trace and its id, turns every error into a problem answer, and
 /// leaves a log line and a measurement behind.
 struct RequestMiddleware: RouterMiddleware {
-    let metrics: RequestMetrics
-    let cors: CORSPolicy
-    let logger: Logger
+    let envelope: ResponseEnvelope
 
     func handle(
         _ request: Request, context: ChatRequestContext,
@@ -20,12 +18,10 @@ struct RequestMiddleware: RouterMiddleware {
         var context = context
         context.trace = TraceContext(traceparent: request.headers[.traceparent])
         context.requestID = RequestID.accepted(request.headers[.requestID]) ?? context.trace.spanID
-        context.logger = logger
-        context.logger[metadataKey: "traceId"] = .string(context.trace.traceID)
-        context.logger[metadataKey: "requestId"] = .string(context.requestID)
+        context.logger = envelope.logger(traceID: context.trace.traceID, requestID: context.requestID)
 
         var response: Response
-        if let preflight = cors.preflightResponse(to: request) {
+        if let preflight = envelope.cors.preflightResponse(to: request) {
             response = preflight
         } else {
             do {
@@ -43,20 +39,15 @@ struct RequestMiddleware: RouterMiddleware {
     }
 
     private func finish(_ response: inout Response, request: Request, context: ChatRequestContext) {
-        response.headers[.requestID] = context.requestID
-        response.headers[.xContentTypeOptions] = "nosniff"
-        cors.addFields(to: &response, origin: request.headers[.origin])
+        envelope.finish(&response.headers, requestID: context.requestID, origin: request.headers[.origin])
         // The rest of a body that is too large is not waited for; `RequestBounds` closes the connection.
         if response.status == .contentTooLarge { response.headers[.connection] = "close" }
         if request.method == .head { response = response.createHeadResponse() }
     }
 
     private func report(_ request: Request, _ response: Response, context: ChatRequestContext, duration: Duration) {
-        metrics.record(
-            method: request.method, route: context.endpointPath, status: response.status, duration: duration)
-        RequestLog(
-            method: request.method.rawValue, pathAndQuery: request.head.path ?? "", status: response.status.code,
-            duration: duration
-        ).write(to: context.logger)
+        envelope.report(
+            method: request.method, path: request.head.path ?? "", route: context.endpointPath,
+            status: response.status, duration: duration, logger: { context.logger })
     }
 }

@@ -19,12 +19,17 @@ public func makeApplication(
     let health = parts.health
     var routes = parts.routes
     routes.addHealth(health, metrics: environment.metrics)
-    let middleware = RequestMiddleware(
+    let envelope = ResponseEnvelope(
         metrics: RequestMetrics(factory: environment.metrics, routes: routes.paths),
         cors: CORSPolicy(origins: environment.allowedOrigins), logger: environment.logger)
+    let directRoutes = routes.authenticator.map {
+        DirectRoutes(
+            routes: routes.directRoutes, authenticator: $0, envelope: envelope, isServing: { health.isServing })
+    }
     return Application(
-        responder: routes.build(outermost: middleware, isServing: { health.isServing }),
-        server: parts.httpServer,
+        responder: routes.build(
+            outermost: RequestMiddleware(envelope: envelope), isServing: { health.isServing }),
+        server: parts.httpServer ?? .chat(directRoutes),
         configuration: ApplicationConfiguration(
             address: .hostname(environment.host, port: environment.port), backlog: 1_024),
         services: (parts.services + [Preparation(steps: parts.beforeServing, health: health)])

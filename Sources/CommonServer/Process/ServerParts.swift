@@ -13,14 +13,15 @@ public struct ServerParts: Sendable {
     public var beforeServing: [@Sendable () async throws -> Void]
     /// Done on SIGTERM after readiness has turned to 503, before the HTTP server and the services are told to stop.
     public var beforeStopping: [@Sendable () async -> Void]
-    public var httpServer: HTTPServerBuilder
+    /// Where a server speaks more than HTTP.
+    public var httpServer: HTTPServerBuilder?
     /// From SIGTERM to the end, whatever hangs.
     public var shutdownLimit: Duration
 
     public init(
         routes: Routes, health: HealthRegistry, services: [any Service] = [],
         beforeServing: [@Sendable () async throws -> Void] = [],
-        beforeStopping: [@Sendable () async -> Void] = [], httpServer: HTTPServerBuilder = .chat,
+        beforeStopping: [@Sendable () async -> Void] = [], httpServer: HTTPServerBuilder? = nil,
         shutdownLimit: Duration = .seconds(30)
     ) {
         self.routes = routes

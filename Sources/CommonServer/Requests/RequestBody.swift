@@ -7,8 +7,13 @@ extension Request {
     /// - Throws: `unsupported_media_type` (415), `body_too_large` (413), `malformed_json` or `malformed_request` (400),
     ///   `validation_failed` (422) for text that is no Unicode.
     public func fields(_ context: ChatRequestContext) async throws(ChatError) -> FieldReader {
-        guard Self.isJSON(headers[.contentType]) else { throw ChatError(.unsupportedMediaType) }
-        return try FieldReader(body: try await bodyBytes(maximum: context.maxUploadSize))
+        try FieldReader(body: try await jsonBody(context))
+    }
+
+    /// - Throws: `unsupported_media_type` (415), `body_too_large` (413), `malformed_request` (400).
+    func jsonBody(_ context: ChatRequestContext) async throws(ChatError) -> [UInt8] {
+        guard MediaType.isJSON(headers[.contentType]) else { throw ChatError(.unsupportedMediaType) }
+        return try await bodyBytes(maximum: context.maxUploadSize)
     }
 
     /// - Throws: `body_too_large`, as soon as that is known; `malformed_request` where the client stops sending.
@@ -29,13 +34,5 @@ extension Request {
             throw ChatError(.malformedRequest, "The body did not arrive whole")
         }
         return bytes
-    }
-
-    /// `application/json`, in any case, with any parameters (RFC 9110 section 8.3.1).
-    private static func isJSON(_ contentType: String?) -> Bool {
-        guard let type = contentType?.split(separator: ";", omittingEmptySubsequences: false).first else {
-            return false
-        }
-        return type.lowercased().split(separator: " ") == ["application/json"]
     }
 }

@@ -11,9 +11,7 @@ extension Response {
 
     /// A JSON answer that is text already.
     public init(jsonBytes bytes: [UInt8], status: HTTPResponse.Status = .ok) {
-        self.init(
-            status: status, headers: [.contentType: "application/json", .cacheControl: "no-store"],
-            body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+        self = WholeAnswer(jsonBytes: bytes, status: status).response
     }
 
     public static var noContent: Response {

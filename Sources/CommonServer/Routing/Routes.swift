@@ -24,6 +24,7 @@ public struct Routes: Sendable {
     }
 
     private(set) var routes: [Route] = []
+    private(set) var directRoutes: [DirectRoutes.Route] = []
     private(set) var fallback: Handler?
     let authenticator: Authenticator?
 
@@ -48,6 +49,27 @@ public struct Routes: Sendable {
 
     public mutating func delete(_ path: String, authenticated: Bool = false, _ handler: @escaping Handler) {
         on(.delete, path, authenticated: authenticated, handler)
+    }
+
+    /// A `POST` by a known caller that the plain case of is answered without a task; see ``DirectHandler``. The path
+    /// has no parameters.
+    public mutating func postDirectly(
+        _ path: String, admission: @escaping DirectAdmission, _ handler: @escaping DirectHandler
+    ) {
+        let route = DirectRoutes.Route(path: path, admission: admission, handler: handler)
+        directRoutes.append(route)
+        post(path, authenticated: true) { request, context in
+            let user = try context.requireUser()
+            let refusal = await withCheckedContinuation { continuation in
+                admission(user) { continuation.resume(returning: $0) }
+            }
+            if let refusal { throw refusal }
+            let call = DirectCall(user: user, body: try await request.jsonBody(context))
+            let answer = try await withCheckedThrowingContinuation { continuation in
+                route.answer(call) { continuation.resume(with: $0) }
+            }
+            return Response(jsonBytes: answer.body, status: answer.status)
+        }
     }
 
     /// Answers `GET` and `HEAD` of paths that no route has: files, for example. It throws `not_found` for what it does

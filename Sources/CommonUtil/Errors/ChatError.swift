@@ -50,13 +50,19 @@ public struct ChatError: Error, Equatable, Sendable {
 extension ChatError {
     /// The `application/problem+json` answer (RFC 9457); the trace id ties it to the log lines of this request.
     public func response(traceID: String) -> Response {
+        Response(
+            status: code.status, headers: problemHeaders, body: .init(byteBuffer: problemBody(traceID: traceID)))
+    }
+
+    /// The fields of that answer, for where there is no `Response`.
+    public var problemHeaders: HTTPFields {
         var headers: HTTPFields = [.contentType: "application/problem+json"]
         if let retryAfterSeconds { headers[.retryAfter] = String(retryAfterSeconds) }
         if code.status == .unauthorized { headers[.wwwAuthenticate] = "Bearer" }
-        return Response(status: code.status, headers: headers, body: .init(byteBuffer: problemBody(traceID: traceID)))
+        return headers
     }
 
-    /// The body of that answer, for where there is no `Response`.
+    /// Its body.
     public func problemBody(traceID: String) -> ByteBuffer {
         ByteBuffer(bytes: Problem(error: self, traceID: traceID).jsonBytes)
     }

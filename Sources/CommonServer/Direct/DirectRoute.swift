@@ -1,0 +1,69 @@
+import CommonAuth
+import CommonUtil
+import HTTPTypes
+import NIOCore
+
+/// A request of a direct route: whose caller is known and whose JSON body is there.
+public struct DirectCall: Sendable {
+    public let user: AuthenticatedUser
+    public let body: [UInt8]
+}
+
+/// The JSON answer to one.
+public struct DirectAnswer: Sendable {
+    public let status: HTTPResponse.Status
+    public let body: [UInt8]
+
+    public init(json value: some JSONEncodable, status: HTTPResponse.Status) {
+        body = value.jsonBytes
+        self.status = status
+    }
+}
+
+/// What answers a direct call: once, at any time, from any thread. Where it throws instead, it does not answer.
+public typealias DirectHandler =
+    @Sendable (DirectCall, _ answer: @escaping @Sendable (Result<DirectAnswer, any Error>) -> Void) throws -> Void
+
+/// Whether a caller may have its call looked at: asked before that, it answers once, with what speaks against it.
+public typealias DirectAdmission = @Sendable (AuthenticatedUser, _ proceed: @escaping @Sendable (ChatError?) -> Void) -> Void
+
+/// The calls that are answered on their connection's event loop, without a task of their own: those that a busy server
+/// answers thousands of times a second. A task for each request, its contexts and its way through threads and back cost
+/// more than all that is done in it.
+///
+/// Only the plain case is taken: a caller who is known at once and a body of a known, allowed length. All else goes
+/// through the router, which has the same route with the same handler.
+struct DirectRoutes: Sendable {
+    struct Route: Sendable {
+        let path: String
+        let admission: DirectAdmission
+        let handler: DirectHandler
+
+        func answer(_ call: DirectCall, _ answer: @escaping @Sendable (Result<DirectAnswer, any Error>) -> Void) {
+            do {
+                try handler(call, answer)
+            } catch {
+                answer(.failure(error))
+            }
+        }
+    }
+
+    let routes: [Route]
+    let authenticator: Authenticator
+    let envelope: ResponseEnvelope
+    let isServing: @Sendable () -> Bool
+    let date = HTTPDate()
+
+    /// - Returns: the route that takes this request, and its caller; `nil` where the router has to see it.
+    func accept(_ head: HTTPRequest) -> (route: Route, user: AuthenticatedUser)? {
+        guard head.method == .post, let path = head.path, let route = routes.first(where: { $0.path == path }),
+            isServing(),
+            let length = head.headerFields[.contentLength].flatMap({ Int($0) }),
+            (0...RequestBounds.maximumBodyBytes).contains(length),
+            head.headerFields[.expect] == nil, head.headerFields[.connection] == nil,
+            MediaType.isJSON(head.headerFields[.contentType]),
+            let user = authenticator.userAtOnce(headers: head.headerFields)
+        else { return nil }
+        return (route, user)
+    }
+}

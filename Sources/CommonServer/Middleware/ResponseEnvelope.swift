@@ -1,0 +1,36 @@
+import CommonLogging
+import CommonUtil
+import HTTPTypes
+import Hummingbird
+import Logging
+
+/// What every answer carries and every request leaves behind, whichever way it was answered.
+struct ResponseEnvelope: Sendable {
+    let metrics: RequestMetrics
+    let cors: CORSPolicy
+    let logger: Logger
+
+    func logger(traceID: String, requestID: String) -> Logger {
+        var logger = logger
+        logger[metadataKey: "traceId"] = .string(traceID)
+        logger[metadataKey: "requestId"] = .string(requestID)
+        return logger
+    }
+
+    func finish(_ headers: inout HTTPFields, requestID: String, origin: String?) {
+        headers[.requestID] = requestID
+        headers[.xContentTypeOptions] = "nosniff"
+        cors.addFields(to: &headers, origin: origin)
+    }
+
+    /// - Parameter route: the route's template, where there is one.
+    func report(
+        method: HTTPRequest.Method, path: String, route: String?, status: HTTPResponse.Status, duration: Duration,
+        logger: () -> Logger
+    ) {
+        metrics.record(method: method, route: route, status: status, duration: duration)
+        guard self.logger.logLevel <= RequestLog.level(status: status.code) else { return }
+        RequestLog(method: method.rawValue, pathAndQuery: path, status: status.code, duration: duration)
+            .write(to: logger())
+    }
+}

@@ -1,0 +1,48 @@
+import CommonLogging
+import CommonUtil
+import HTTPTypes
+import Hummingbird
+import Logging
+import NIOCore
+
+/// An answer that is all there, before it becomes Hummingbird's `Response` or the parts of a connection.
+struct WholeAnswer {
+    var status: HTTPResponse.Status
+    var headers: HTTPFields
+    let body: ByteBuffer
+
+    private init(status: HTTPResponse.Status, headers: HTTPFields, body: ByteBuffer) {
+        self.status = status
+        self.headers = headers
+        self.body = body
+        self.headers[.contentLength] = String(body.readableBytes)
+    }
+
+    /// A JSON answer. It is about one caller, so no cache may keep it.
+    init(jsonBytes bytes: [UInt8], status: HTTPResponse.Status) {
+        self.init(
+            status: status, headers: [.contentType: "application/json", .cacheControl: "no-store"],
+            body: ByteBuffer(bytes: bytes))
+    }
+
+    init(_ error: ChatError, traceID: String) {
+        self.init(
+            status: error.code.status, headers: error.problemHeaders, body: error.problemBody(traceID: traceID))
+    }
+
+    /// The answer to an error. Only `ChatError` was made to be shown; of all others the client learns nothing but the
+    /// kind, and the log the rest.
+    init(error: any Error, traceID: String, logger: () -> Logger) {
+        switch error {
+        case let error as ChatError:
+            self.init(error, traceID: traceID)
+        case is CancellationError:
+            self.init(.unavailable("The service is stopping"), traceID: traceID)
+        default:
+            logger().error("A request failed unexpectedly", metadata: ["error": "\(SecretMask.text(of: error))"])
+            self.init(ChatError(.internalError), traceID: traceID)
+        }
+    }
+
+    var response: Response { Response(status: status, headers: headers, body: ResponseBody(byteBuffer: body)) }
+}

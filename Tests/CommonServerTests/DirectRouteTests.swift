@@ -1,0 +1,158 @@
+import CommonAuth
+import CommonLogging
+import CommonServer
+import CommonUtil
+import Hummingbird
+import NIOHTTP1
+import Synchronization
+import Testing
+
+/// Calls that are answered without a task, beside the same calls by way of the router.
+@Suite(.timeLimit(.minutes(1))) struct DirectRouteTests {
+    private struct Echo: JSONEncodable {
+        let text: String
+        func write(to writer: inout JSONWriter) { writer.object { $0.member("text", text) } }
+    }
+
+    /// Echoes a text; `late` is answered from elsewhere once others had their turn, `taken` is refused.
+    private func routes() -> Routes {
+        var routes = Routes(authenticator: Authenticator(mode: .trusted, verifier: nil))
+        routes.postDirectly("/things") { call, answer in
+            var fields = try FieldReader(body: call.body)
+            let text = fields.string("text", length: 1...100) ?? ""
+            try fields.finish()
+            guard text != "taken" else { throw ChatError(.usernameTaken) }
+            let echo = DirectAnswer(json: Echo(text: text + call.user.userID.description), status: .created)
+            guard text == "late" else { return answer(.success(echo)) }
+            Task {
+                for _ in 0..<1_000 { await Task.yield() }
+                answer(.success(echo))
+            }
+        }
+        routes.get("/things/{id}") { _, context in Response(json: Echo(text: try context.pathParameter("id"))) }
+        return routes
+    }
+
+    private func post(_ text: String, _ more: String = "") -> String {
+        let body = #"{"text":"\#(text)"}"#
+        return """
+            POST /things HTTP/1.1\r
+            Host: x\r
+            X-User-Id: 7\r
+            Content-Type: application/json\r
+            Content-Length: \(body.utf8.count)\r
+            \(more)\r
+            \(body)
+            """
+    }
+
+    private func get(_ id: String, _ more: String = "") -> String { "GET /things/\(id) HTTP/1.1\r\nHost: x\r\n\(more)\r\n" }
+
+    /// The bodies of a connection's answers, in order.
+    private func texts(_ answers: String) -> [Substring] {
+        answers.matches(of: /{"text":"([^"]*)"}|"code":"([a-z_]*)"/).map { $0.1 ?? $0.2 ?? "" }
+    }
+
+    private static let close = "Connection: close\r\n"
+
+    /// What both ways answer, without what differs from one answer to the next. A `Connection` field sends a request
+    /// through the router.
+    @Test(arguments: ["plain", "taken", ""], ["", "X-Request-Id: my-id\r\nOrigin: https://a.example\r\n"])
+    func bothWaysAnswerAlike(text: String, more: String) async throws {
+        try await TestServer.run(routes: routes()) { server async throws in
+            func lines(_ more: String) async throws -> [Substring] {
+                let answers = try await server.raw(post(text, more) + get("end", Self.close))
+                return answers.split(separator: "\r\n")
+                    .map { $0.replacing(/"traceId":"[0-9a-f]{32}"/, with: "") }
+                    .filter { !$0.hasPrefix("Date: ") && ($0.contains("my-id") || !$0.hasPrefix("X-Request-Id: ")) }
+                    .map { Substring($0) }.sorted()
+            }
+            let (direct, routed) = (try await lines(more), try await lines(more + "Connection: keep-alive\r\n"))
+            #expect(direct == routed)
+        }
+    }
+
+    /// Answers come in the order of the requests, whichever way each of them goes.
+    @Test func pipelinedRequestsAreAnsweredInOrder() async throws {
+        try await TestServer.run(routes: routes()) { server async throws in
+            let requests =
+                post("late") + get("a") + post("b") + post("taken") + post("late") + post("c") + get("d")
+                + post("e") + get("end", Self.close)
+            let answers = try await server.raw(requests)
+            #expect(
+                texts(answers) == ["late7", "a", "b7", "username_taken", "late7", "c7", "d", "e7", "end"])
+        }
+    }
+
+    /// A client that ends its side still gets all its answers.
+    @Test func theEndOfTheStreamOvertakesNoAnswer() async throws {
+        try await TestServer.run(routes: routes()) { server async throws in
+            #expect(texts(try await server.raw(post("late"), endsOutput: true)) == ["late7"])
+            #expect(texts(try await server.raw(post("late") + post("b"), endsOutput: true)) == ["late7", "b7"])
+        }
+    }
+
+    /// What is no HTTP is told so after the answers to what was.
+    @Test func aParseErrorOvertakesNoAnswer() async throws {
+        try await TestServer.run(routes: routes()) { server async throws in
+            let answers = try await server.raw(post("late") + "nonsense\r\n\r\n")
+            #expect(texts(answers) == ["late7"])
+            let statuses = answers.matches(of: #/HTTP/1\.1 (\d+) /#).map(\.1)
+            #expect(statuses == ["201", "400"])
+        }
+    }
+
+    @Test func whatIsNotPlainGoesThroughTheRouter() async throws {
+        try await TestServer.run(routes: routes()) { server async throws in
+            let json = [("Content-Type", "application/json"), ("X-User-Id", "7")]
+            func problem(_ headers: [(String, String)], body: String) async throws -> String {
+                try await server.request(.POST, "/things", headers: headers, body: body).problem()
+            }
+            #expect(try await problem([json[0]], body: "{}") == "missing_token")
+            #expect(try await problem([json[1]], body: "{}") == "unsupported_media_type")
+            #expect(try await problem(json, body: #"{"text":"\#(String(repeating: "x", count: 70_000))"}"#) == "body_too_large")
+            let chunked = """
+                POST /things HTTP/1.1\r
+                Host: x\r
+                X-User-Id: 7\r
+                Content-Type: Application/JSON; charset=utf-8\r
+                Transfer-Encoding: chunked\r
+                Connection: close\r
+                \r
+                e\r
+                {"text":"abc"}\r
+                0\r
+                \r
+
+                """
+            #expect(texts(try await server.raw(chunked)) == ["abc7"])
+        }
+    }
+
+    @Test func aBodyInPiecesIsPutTogether() async throws {
+        try await TestServer.run(routes: routes()) { server async throws in
+            let long = String(repeating: "x", count: 100)
+            let padded = #"{"text":"\#(long)","pad":"\#(String(repeating: "y", count: 60_000))"}"#
+            let answer = try await server.request(
+                .POST, "/things", headers: [("Content-Type", "application/json"), ("X-User-Id", "7")], body: padded)
+            #expect(try answer.json()["text"] == .string(long + "7"))
+        }
+    }
+
+    @Test func itIsMeasured() async throws {
+        try await TestServer.run(routes: routes()) { server async throws in
+            _ = try await server.raw(post("a") + get("end", Self.close))
+            let line = #"http_server_request_duration_seconds_count{method="POST",route="/things",status="201"} 1"#
+            #expect(server.metrics.text().contains(line))
+        }
+    }
+
+    @Test func beforeTheStartItIsNotServed() async throws {
+        let (released, release) = AsyncStream.makeStream(of: Void.self)
+        try await TestServer.run(routes: routes(), beforeServing: [{ for await _ in released {} }]) { server in
+            let answer = try await server.raw(post("a", Self.close))
+            #expect(texts(answer) == ["unavailable"])
+            release.finish()
+        }
+    }
+}
