@@ -195,7 +195,9 @@ let package = Package(
                 "ChatEvents", "ChatLocalStack", "ChatStorage", "ChatTestSupport", "CommonLogging", "CommonServer",
                 "CommonUtil",
             ]),
-        tests(of: "ChatWebSocketServer", ["ChatEvents", "ChatLocalStack", "ChatTestSupport", "CommonUtil", nioCore]),
+        tests(
+            of: "ChatWebSocketServer",
+            ["ChatEvents", "ChatLocalStack", "ChatTestSupport", "CommonUtil", nioCore, nioEmbedded, nioPosix]),
         tests(of: "ChatLocalStack", [nioCore, nioPosix]),
         tests(of: "ChatCommand", ["ChatLocalStack", "CommonUtil", nioCore]),
     ],

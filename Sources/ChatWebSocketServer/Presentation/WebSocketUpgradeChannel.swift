@@ -22,13 +22,13 @@ struct WebSocketUpgradeChannel: HTTPChannelHandler {
     private static let maximumHeaderBytes = 16 * 1_024
 
     let responder: HTTPChannelHandler.Responder
-    let services: WebSocketServices
+    let makeUpgrader: @Sendable () -> any NIOTypedHTTPServerProtocolUpgrader<ConnectionKind>
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         channel.eventLoop.makeCompletedFuture {
             var configuration = NIOUpgradableHTTPServerPipelineConfiguration<ConnectionKind>(
                 upgradeConfiguration: NIOTypedHTTPServerUpgradeConfiguration(
-                    upgraders: [WebSocketUpgrader(services: services)],
+                    upgraders: [makeUpgrader()],
                     notUpgradingCompletionHandler: { channel in
                         channel.eventLoop.makeCompletedFuture { try Self.configureHTTP(channel, logger: logger) }
                     }))
