@@ -97,7 +97,8 @@ struct WebSocketFrameParser {
     private func checkOrder(_ opcode: WebSocketFrame.Opcode) throws(CloseReason) {
         switch opcode {
         case .binary where !takesBinary: throw CloseReason(.unsupportedData, "binary messages are not taken")
-        case .text where fragments != nil, .binary where fragments != nil: throw CloseReason(.protocolError, "a message began within another")
+        case .text where fragments != nil, .binary where fragments != nil:
+            throw CloseReason(.protocolError, "a message began within another")
         case .continuation where fragments == nil: throw CloseReason(.protocolError, "nothing is to be continued")
         default: break
         }
