@@ -153,14 +153,15 @@ enum ConformanceCases {
     // MARK: 7
 
     private static let closing: [ConformanceCase] =
-        [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999].flatMap {
+        ([1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999] as [UInt16])
+        .flatMap {
             code in
             [[], bytes("Grüße"), .init(repeating: 0x2A, count: 123)].map { reason in
                 ConformanceCase(
                     "7.7 code \(code), reason of \(reason.count)", close(code, reason), ending: .close(code))
             }
         }
-        + [0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535].map { code in
+        + ([0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535] as [UInt16]).map { code in
             ConformanceCase("7.9 code \(code)", close(code), ending: .close(1002))
         }
         + (UTF8Samples.invalid + UTF8Samples.truncated).map { sample in

@@ -60,7 +60,6 @@ struct FrameTests {
             "bad UTF-8 in the first of two fragments", 1007,
             changed(WebSocketTestFrame(.text, [0xFF])) { $0.isFinal = false }),
         Fault("half a scalar over two fragments", 1007, half, WebSocketTestFrame(.continuation, [0xE2, 0x98])),
-        Fault("a compressed frame, though nothing was agreed", 1002, changed(ping) { $0.reserved = 4 }, ping),
         Fault("a binary within a text", 1003, half, WebSocketTestFrame(.binary, [1])),
         Fault("a close in fragments", 1002, changed(.close(1000)) { $0.isFinal = false }),
         Fault("an unmasked close", 1002, changed(.close(1000)) { $0.isMasked = false }),

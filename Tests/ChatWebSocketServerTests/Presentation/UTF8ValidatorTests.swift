@@ -47,8 +47,11 @@ import Testing
                 var validator = UTF8Validator()
                 let isAccepted = [first, second].withUnsafeBytes { validator.take($0) }
                 // Filled up with continuation bytes it is text, if it can become text at all.
-                let canBeText = (0...2).contains { count in
-                    String(validating: [first, second] + [UInt8](repeating: 0x80, count: count), as: UTF8.self) != nil
+                let canBeText = ([0x80, 0x90, 0xA0] as [UInt8]).contains { filler in
+                    (0...3).contains { count in
+                        let bytes = [first, second] + [UInt8](repeating: filler, count: count)
+                        return String(validating: bytes, as: UTF8.self) != nil
+                    }
                 }
                 #expect(isAccepted == canBeText, "\(first) \(second)")
             }
