@@ -156,7 +156,7 @@ let package = Package(
                 yams,
             ],
             path: "Tests/ChatTestSupport", swiftSettings: swiftSettings),
-        tests(of: "CommonUtil"),
+        tests(of: "CommonUtil", ["ChatTestSupport"]),
         tests(of: "CommonLogging", ["CommonUtil", logging, metrics]),
         tests(
             of: "CommonAuth",
@@ -168,11 +168,11 @@ let package = Package(
         tests(
             of: "CommonServer",
             [
-                "CommonAuth", "CommonLogging", "CommonUtil", asyncHTTPClient, httpTypes, hummingbird, lifecycle,
-                logging,
+                "ChatTestSupport", "CommonAuth", "CommonLogging", "CommonUtil", asyncHTTPClient, httpTypes, hummingbird,
+                lifecycle, logging,
                 nioCore, nioHTTP1, nioPosix,
             ]),
-        tests(of: "ChatEvents", ["CommonUtil"]),
+        tests(of: "ChatEvents", ["ChatTestSupport", "CommonUtil"]),
         tests(
             of: "ChatEventBus",
             [
@@ -195,7 +195,9 @@ let package = Package(
                 "ChatEvents", "ChatLocalStack", "ChatStorage", "ChatTestSupport", "CommonLogging", "CommonServer",
                 "CommonUtil",
             ]),
-        tests(of: "ChatWebSocketServer", ["ChatEvents", "ChatLocalStack", "ChatTestSupport", "CommonUtil", nioCore]),
+        tests(
+            of: "ChatWebSocketServer",
+            ["ChatEvents", "ChatLocalStack", "ChatTestSupport", "CommonUtil", nioCore, nioEmbedded, nioPosix]),
         tests(of: "ChatLocalStack", [nioCore, nioPosix]),
         tests(of: "ChatCommand", ["ChatLocalStack", "CommonUtil", nioCore]),
     ],

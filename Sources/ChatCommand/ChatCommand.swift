@@ -8,6 +8,6 @@ struct ChatCommand: AsyncParsableCommand {
         abstract: "Runs, checks and measures the chat platform.",
         subcommands: [
             UpCommand.self, HealthCommand.self, MigrateCommand.self, BenchCommand.self, FaultsCommand.self,
-            StackCommand.self,
+            StackCommand.self, EchoCommand.self,
         ])
 }

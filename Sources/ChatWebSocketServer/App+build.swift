@@ -72,7 +72,9 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
         services: [postgres, door, redis, publisher, receipts, subscriber, broadcast] + (isTokenMode ? [keys] : []),
         beforeServing: [{ try await ChatSchema.migrateWhenReachable(postgres, logger: logger) }],
         beforeStopping: [{ await drain.run() }],
-        httpServer: HTTPServerBuilder { WebSocketUpgradeChannel(responder: $0, services: services) },
+        httpServer: HTTPServerBuilder {
+            WebSocketUpgradeChannel(responder: $0) { WebSocketUpgrader(services: services) }
+        },
         shutdownLimit: .seconds(settings.drainSeconds + 10))
 }
 

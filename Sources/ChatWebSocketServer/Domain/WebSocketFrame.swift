@@ -17,6 +17,8 @@ enum WebSocketFrame {
 
     static func text(_ payload: [UInt8]) -> ByteBuffer { frame(.text, payload) }
 
+    static func binary(_ payload: ByteBuffer) -> ByteBuffer { frame(.binary, payload.readableBytesView) }
+
     static func ping() -> ByteBuffer { frame(.ping, []) }
 
     static func pong(_ payload: ByteBuffer) -> ByteBuffer { frame(.pong, payload.readableBytesView) }
@@ -29,6 +31,11 @@ enum WebSocketFrame {
             payload.append(contentsOf: character.utf8)
         }
         return frame(.close, payload)
+    }
+
+    /// - Parameter code: what the peer gave, if anything.
+    static func close(echoing code: UInt16?) -> ByteBuffer {
+        frame(.close, code.map { code in withUnsafeBytes(of: code.bigEndian) { Array($0) } } ?? [])
     }
 
     /// RFC 6455 section 5.5.

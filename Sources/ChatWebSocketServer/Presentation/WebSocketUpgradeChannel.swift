@@ -20,13 +20,13 @@ struct WebSocketUpgradeChannel: HTTPChannelHandler {
     private static let handshakeTimeout = TimeAmount.seconds(10)
 
     let responder: HTTPChannelHandler.Responder
-    let services: WebSocketServices
+    let makeUpgrader: @Sendable () -> any NIOTypedHTTPServerProtocolUpgrader<ConnectionKind>
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         channel.eventLoop.makeCompletedFuture {
             var configuration = NIOUpgradableHTTPServerPipelineConfiguration<ConnectionKind>(
                 upgradeConfiguration: NIOTypedHTTPServerUpgradeConfiguration(
-                    upgraders: [WebSocketUpgrader(services: services)],
+                    upgraders: [makeUpgrader()],
                     notUpgradingCompletionHandler: { channel in
                         channel.eventLoop.makeCompletedFuture {
                             .http(try HTTPPipeline.addHandlers(to: channel, logger: logger))

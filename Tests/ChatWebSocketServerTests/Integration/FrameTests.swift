@@ -56,6 +56,16 @@ struct FrameTests {
         Fault("a close frame of one byte", 1002, WebSocketTestFrame(.close, [3])),
         Fault(
             "bad UTF-8 in a close reason", 1007, WebSocketTestFrame(.close, [0x03, 0xE8, 0xFF])),
+        Fault(
+            "bad UTF-8 in the first of two fragments", 1007,
+            changed(WebSocketTestFrame(.text, [0xFF])) { $0.isFinal = false }),
+        Fault("half a scalar over two fragments", 1007, half, WebSocketTestFrame(.continuation, [0xE2, 0x98])),
+        Fault("a binary within a text", 1003, half, WebSocketTestFrame(.binary, [1])),
+        Fault("a close in fragments", 1002, changed(.close(1000)) { $0.isFinal = false }),
+        Fault("an unmasked close", 1002, changed(.close(1000)) { $0.isMasked = false }),
+        Fault("a long close reason", 1002, .close(1000, reason: String(repeating: "x", count: 124))),
+        Fault("a close code that nobody registered", 1002, .close(2999)),
+        Fault("a close code above all", 1002, .close(5000)),
     ]
 
     @Test("Frames that end the connection", arguments: faults)

@@ -3,10 +3,12 @@ import NIOCore
 /// Reads a client's frames out of a byte stream (RFC 6455 section 5). Pure, no I/O.
 ///
 /// Messages are whole when they are handed out: fragments are joined, with control frames between them let through.
-/// The first violation ends the stream.
+/// The first violation ends the stream. Text is checked as it comes, so that bytes which are no UTF-8 end it before
+/// their frame or message is complete (section 8.1).
 struct WebSocketFrameParser {
     enum Message: Equatable {
         case text(ByteBuffer)
+        case binary(ByteBuffer)
         case ping(ByteBuffer)
         case pong
         /// - code: `nil` where the peer gave none.
@@ -23,10 +25,22 @@ struct WebSocketFrameParser {
         let maskKey: (UInt8, UInt8, UInt8, UInt8)
     }
 
+    /// A message of which not all fragments are there.
+    private struct Fragments {
+        let isText: Bool
+        var payload: ByteBuffer
+    }
+
+    private let takesBinary: Bool
     private var input = ByteBuffer()
     private var header: Header?
-    /// A text message of which not all fragments are there.
-    private var fragments: ByteBuffer?
+    /// Bytes of the present frame's payload, at the front of the input, that are unmasked and, of text, checked.
+    private var prepared = 0
+    private var fragments: Fragments?
+    private var validator = UTF8Validator()
+
+    /// - Parameter takesBinary: whether binary messages are handed out; else they end the stream.
+    init(takesBinary: Bool = false) { self.takesBinary = takesBinary }
 
     mutating func append(_ bytes: ByteBuffer) {
         if input.readableBytes == 0 {
@@ -42,11 +56,11 @@ struct WebSocketFrameParser {
         while true {
             if header == nil { header = try readHeader() }
             guard let header else { return nil }
-            guard var payload = input.readSlice(length: header.length) else { return nil }
-            self.header = nil
-            if input.readableBytes == 0 { input = ByteBuffer() }
-            unmask(&payload, header.maskKey)
-            if let message = try message(header, payload) { return message }
+            guard header.length <= input.readableBytes else {
+                if !header.opcode.isControl { try prepare(header, upTo: input.readableBytes) }
+                return nil
+            }
+            if let message = try finish(header) { return message }
         }
     }
 
@@ -70,7 +84,7 @@ struct WebSocketFrameParser {
         try checkOrder(opcode)
         guard let (length, lengthSize) = try length(shortLength, at: start + 2) else { return nil }
         // Not added up: a peer may announce a length that would overflow the sum.
-        guard opcode.isControl || length <= Self.maximumSize - (fragments?.readableBytes ?? 0) else {
+        guard opcode.isControl || length <= Self.maximumSize - (fragments?.payload.readableBytes ?? 0) else {
             throw CloseReason(.messageTooBig, "messages may have \(Self.maximumSize) bytes")
         }
         let maskStart = start + 2 + lengthSize
@@ -82,8 +96,9 @@ struct WebSocketFrameParser {
 
     private func checkOrder(_ opcode: WebSocketFrame.Opcode) throws(CloseReason) {
         switch opcode {
-        case .binary: throw CloseReason(.unsupportedData, "binary messages are not taken")
-        case .text where fragments != nil: throw CloseReason(.protocolError, "a message began within another")
+        case .binary where !takesBinary: throw CloseReason(.unsupportedData, "binary messages are not taken")
+        case .text where fragments != nil, .binary where fragments != nil:
+            throw CloseReason(.protocolError, "a message began within another")
         case .continuation where fragments == nil: throw CloseReason(.protocolError, "nothing is to be continued")
         default: break
         }
@@ -108,26 +123,62 @@ struct WebSocketFrameParser {
 
     // MARK: Payload
 
-    private mutating func message(_ header: Header, _ payload: ByteBuffer) throws(CloseReason) -> Message? {
+    private mutating func finish(_ header: Header) throws(CloseReason) -> Message? {
+        // The usual text comes whole in one frame and one read: then it is checked as a whole, which is faster.
+        let isPlain = prepared == 0 && header.opcode == .text && header.isFinal
+        if isPlain || header.opcode.isControl {
+            unmask(0..<header.length, header.maskKey)
+        } else {
+            try prepare(header, upTo: header.length)
+        }
+        let payload = input.readSlice(length: header.length) ?? ByteBuffer()
+        self.header = nil
+        prepared = 0
+        if input.readableBytes == 0 { input = ByteBuffer() }
+
         switch header.opcode {
         case .ping: return .ping(payload)
         case .pong: return .pong
         case .close: return try close(payload)
-        case .text, .continuation, .binary:
-            var whole = payload
-            // Taken, so that the bytes have one owner and are not copied for each fragment.
-            if var begun = fragments.take() {
-                begun.writeImmutableBuffer(payload)
-                whole = begun
-            }
-            guard header.isFinal else {
-                fragments = whole
-                return nil
-            }
-            guard UTF8Text.isValid(whole) else { throw CloseReason(.invalidData, "text must be UTF-8") }
-            return .text(whole)
+        case .text where isPlain:
+            guard UTF8Text.isValid(payload) else { throw Self.noText }
+            return .text(payload)
+        case .text, .binary, .continuation:
+            return try join(payload, isText: isText(header), isFinal: header.isFinal)
         }
     }
+
+    private mutating func join(_ payload: ByteBuffer, isText: Bool, isFinal: Bool) throws(CloseReason) -> Message? {
+        var whole = payload
+        // Taken, so that the bytes have one owner and are not copied for each fragment.
+        if var begun = fragments.take() {
+            begun.payload.writeImmutableBuffer(payload)
+            whole = begun.payload
+        }
+        guard isFinal else {
+            fragments = Fragments(isText: isText, payload: whole)
+            return nil
+        }
+        guard isText else { return .binary(whole) }
+        guard validator.isComplete else { throw Self.noText }
+        return .text(whole)
+    }
+
+    private func isText(_ header: Header) -> Bool {
+        header.opcode == .continuation ? fragments?.isText == true : header.opcode == .text
+    }
+
+    /// Unmasks what has come of a frame of data and was not yet, and checks it.
+    private mutating func prepare(_ header: Header, upTo end: Int) throws(CloseReason) {
+        let range = prepared..<end
+        prepared = end
+        unmask(range, header.maskKey)
+        guard isText(header) else { return }
+        let isValid = input.withUnsafeReadableBytes { validator.take(UnsafeRawBufferPointer(rebasing: $0[range])) }
+        guard isValid else { throw Self.noText }
+    }
+
+    private static let noText = CloseReason(.invalidData, "text must be UTF-8")
 
     private func close(_ payload: ByteBuffer) throws(CloseReason) -> Message {
         var payload = payload
@@ -139,9 +190,11 @@ struct WebSocketFrameParser {
         return .close(code: code)
     }
 
-    private func unmask(_ payload: inout ByteBuffer, _ key: (UInt8, UInt8, UInt8, UInt8)) {
-        payload.withUnsafeMutableReadableBytes { bytes in
-            for index in bytes.indices {
+    /// - Parameter range: within the present frame's payload, which is at the front of the input.
+    private mutating func unmask(_ range: Range<Int>, _ key: (UInt8, UInt8, UInt8, UInt8)) {
+        guard !range.isEmpty else { return }
+        input.withUnsafeMutableReadableBytes { bytes in
+            for index in range {
                 switch index & 3 {
                 case 0: bytes[index] ^= key.0
                 case 1: bytes[index] ^= key.1

@@ -1,0 +1,17 @@
+import CommonServer
+import CommonUtil
+import HummingbirdCore
+
+/// `ChatWebSocketServer echo`: the handshake and the frames of the chat's sockets without the chat, for conformance
+/// suites. Needs neither PostgreSQL nor Redis and knows no users, so it listens on this machine alone.
+func buildEchoServer(_ environment: ServerEnvironment) throws(ConfigurationError) -> ServerParts {
+    guard ["127.0.0.1", "::1", "localhost"].contains(environment.host) else {
+        throw ConfigurationError(
+            name: Settings.host.name, held: environment.host, isSecret: false,
+            allowed: "a loopback address, for the echo server asks nobody who they are")
+    }
+    return ServerParts(
+        routes: Routes(), health: HealthRegistry(),
+        httpServer: HTTPServerBuilder { WebSocketUpgradeChannel(responder: $0) { EchoUpgrader() } },
+        shutdownLimit: .seconds(5))
+}

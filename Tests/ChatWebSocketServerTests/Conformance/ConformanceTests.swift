@@ -1,0 +1,28 @@
+import ChatLocalStack
+import ChatTestSupport
+import NIOCore
+import NIOEmbedded
+import Testing
+
+@testable import ChatWebSocketServer
+
+@Suite("WebSocket conformance")
+struct ConformanceTests {
+    @Test("There are hundreds of cases, each under a name of its own")
+    func count() {
+        #expect(Set(ConformanceCases.all.map(\.name)).count == ConformanceCases.all.count)
+        #expect(ConformanceCases.all.count > 500)
+    }
+
+    @Test("The handler of the echo server", arguments: ConformanceCases.all)
+    func embedded(_ testCase: ConformanceCase) throws {
+        let channel = EmbeddedChannel(handler: EchoHandler())
+        try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+        // Who has said goodbye may find the connection closed while it still writes.
+        for piece in testCase.pieces where channel.isActive { try channel.writeInbound(ByteBuffer(bytes: piece)) }
+        var output: [UInt8] = []
+        while let bytes = try channel.readOutbound(as: ByteBuffer.self) { output += bytes.readableBytesView }
+        if let fault = testCase.fault(of: output) { Issue.record("\(testCase.name): \(fault)") }
+        _ = try channel.finish(acceptAlreadyClosed: true)
+    }
+}
