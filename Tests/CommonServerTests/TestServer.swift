@@ -5,6 +5,7 @@ import CommonServer
 import CommonUtil
 import HTTPTypes
 import Hummingbird
+import HummingbirdCore
 import Logging
 import NIOCore
 import NIOHTTP1
@@ -22,6 +23,7 @@ struct TestServer: Sendable {
     static func run(
         routes: Routes = Routes(), health: HealthRegistry = HealthRegistry(), settings: [String: String] = [:],
         beforeServing: [@Sendable () async throws -> Void] = [], services: [any Service] = [],
+        httpServer: HTTPServerBuilder = .chat,
         _ body: @escaping @Sendable (TestServer) async throws -> Void
     ) async throws {
         let metrics = PrometheusRegistry()
@@ -31,7 +33,7 @@ struct TestServer: Sendable {
             name: "Test", defaultPort: 0,
             configuration: try await ConfigurationSource(arguments: ["test"], environment: settings), metrics: metrics,
             logger: logger)
-        let parts = ServerParts(routes: routes, health: health, services: services, beforeServing: beforeServing)
+        let parts = ServerParts(routes: routes, health: health, services: services, beforeServing: beforeServing, httpServer: httpServer)
         let (ports, listening) = AsyncStream.makeStream(of: Int.self)
         let application = makeApplication(parts: parts, environment: environment) {
             listening.yield($0.localAddress?.port ?? 0)

@@ -17,14 +17,14 @@ enum MessageRoutes {
     ) {
         routes.post("/api/v1/messages", authenticated: true) { request, context in
             let senderID = try context.requireUser().userID
-            try limit.check(senderID)
+            try await limit.check(senderID)
             let draft = try PostRequest.draft(try await request.fields(context), senderID: senderID)
             let (message, isNew) = try await messages.post(draft)
             return Response(json: message, status: isNew ? .created : .ok)
         }
         routes.patch("/api/v1/messages/{id}", authenticated: true) { request, context in
             let userID = try context.requireUser().userID
-            try limit.check(userID)
+            try await limit.check(userID)
             let messageID = try context.messageID()
             var fields = try await request.fields(context)
             let payload = fields.object(MessagePayload.field)
@@ -34,7 +34,7 @@ enum MessageRoutes {
         }
         routes.delete("/api/v1/messages/{id}", authenticated: true) { _, context in
             let userID = try context.requireUser().userID
-            try limit.check(userID)
+            try await limit.check(userID)
             try await messages.delete(context.messageID(), by: userID)
             return .noContent
         }
