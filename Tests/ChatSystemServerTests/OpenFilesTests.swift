@@ -37,7 +37,7 @@ struct OpenFilesTests {
 
             try Self.limit(pid, to: Self.files(of: pid) + 8)
             var sockets: [TCPSocket] = []
-            for _ in 0..<40 { 
+            for _ in 0..<40 {
                 let socket = try TCPSocket()
                 try socket.connect(host: "127.0.0.1", port: server.port, timeout: .seconds(5))
                 sockets.append(socket)

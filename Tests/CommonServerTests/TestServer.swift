@@ -33,7 +33,8 @@ struct TestServer: Sendable {
             name: "Test", defaultPort: 0,
             configuration: try await ConfigurationSource(arguments: ["test"], environment: settings), metrics: metrics,
             logger: logger)
-        let parts = ServerParts(routes: routes, health: health, services: services, beforeServing: beforeServing, httpServer: httpServer)
+        let parts = ServerParts(
+            routes: routes, health: health, services: services, beforeServing: beforeServing, httpServer: httpServer)
         let (ports, listening) = AsyncStream.makeStream(of: Int.self)
         let application = makeApplication(parts: parts, environment: environment) {
             listening.yield($0.localAddress?.port ?? 0)
@@ -101,8 +102,9 @@ struct TestServer: Sendable {
         return Answer(status: Int(response.status.code), headers: response.headers, body: text)
     }
 
-    /// Sends bytes as they are and returns what comes back until the server closes the connection.
-    func raw(_ text: String) async throws -> String {
+    /// Sends bytes as they are, each further text when something was answered, and returns what comes back until the
+    /// server closes the connection.
+    func raw(_ text: String, then further: String...) async throws -> String {
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connectTimeout(.seconds(10))
             .connect(host: "127.0.0.1", port: port) { channel in
@@ -113,7 +115,11 @@ struct TestServer: Sendable {
         return try await channel.executeThenClose { inbound, outbound in
             try await outbound.write(ByteBuffer(string: text))
             var answer = ""
-            for try await buffer in inbound { answer += String(buffer: buffer) }
+            var further = further[...]
+            for try await buffer in inbound {
+                answer += String(buffer: buffer)
+                if let text = further.popFirst() { try await outbound.write(ByteBuffer(string: text)) }
+            }
             return answer
         }
     }

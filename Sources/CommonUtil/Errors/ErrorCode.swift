@@ -43,7 +43,8 @@ public enum ErrorCode: String, Sendable, CaseIterable {
         case .forbidden, .notAMember, .originNotAllowed: .forbidden
         case .notFound, .roomNotFound, .userNotFound, .memberNotFound, .messageNotFound: .notFound
         case .methodNotAllowed: .methodNotAllowed
-        case .usernameTaken, .roomExists, .roomArchived, .directRoom, .roomFull, .tooManyRooms, .alreadyMember, .ownerRole,
+        case .usernameTaken, .roomExists, .roomArchived, .directRoom, .roomFull, .tooManyRooms, .alreadyMember,
+            .ownerRole,
             .messageDeleted, .clientMessageIdReused:
             .conflict
         case .bodyTooLarge: .contentTooLarge
