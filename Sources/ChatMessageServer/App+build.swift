@@ -11,11 +11,14 @@ import RedisClient
 func buildMessageServer(_ environment: ServerEnvironment) async throws -> ServerParts {
     let configuration = environment.configuration
     let logger = environment.logger
-    let posts = RateLimiter<UserID>(.posts, rate: try configuration.value(Settings.limitPosts))
+    let postRate = try configuration.value(Settings.limitPosts)
     let postgres = try PostgresClient.chat(configuration, name: environment.name, logger: logger)
     let redis = RedisClient(
         configuration: try .chat(configuration, name: environment.name),
         eventLoop: environment.eventLoopGroup.next(), logger: logger)
+    let posts = RateLimiter<UserID>(
+        .posts, rate: postRate,
+        shared: SharedLimits(redis: redis, eventLoop: environment.eventLoopGroup.next(), logger: logger))
     let keys = RemoteKeys(url: try configuration.value(Settings.jwksURL), logger: logger)
     let tokens = TokenVerifier(keys: keys)
 

@@ -12,15 +12,18 @@ func buildSystemServer(_ environment: ServerEnvironment) async throws -> ServerP
     let configuration = environment.configuration
     let logger = environment.logger
     let settings = try SystemSettings(configuration)
-    let limits = try AccountLimits(environment)
+    let rates = try AccountRates(configuration)
     let postgres = try PostgresClient.chat(configuration, name: environment.name, logger: logger)
     let redis = RedisClient(
         configuration: try .chat(configuration, name: environment.name),
         eventLoop: environment.eventLoopGroup.next(), logger: logger)
+    let limits = AccountLimits(
+        rates, shared: SharedLimits(redis: redis, eventLoop: environment.eventLoopGroup.next(), logger: logger),
+        trustedProxies: environment.trustedProxies)
     let signer = try await TokenSigner(
         keyFile: settings.signingKeyFile, lifetimeSeconds: settings.accessTokenSeconds)
     let tokens = TokenVerifier(keys: signer.keySource)
-    let passwords = PasswordHasher(cost: settings.passwordCost)
+    let passwords = PasswordHasher(cost: settings.passwordCost, onHash: PasswordMetrics().note)
     let publisher = EventPublisher(redis: redis, logger: logger)
     let receipts = ReadReceiptPublisher(publisher)
 
@@ -29,7 +32,7 @@ func buildSystemServer(_ environment: ServerEnvironment) async throws -> ServerP
     let accounts = AccountService(
         users: users, refreshTokens: RefreshTokenRepository(database), passwords: passwords, signer: signer,
         refreshTokenSeconds: settings.refreshTokenSeconds)
-    let roomRepository = RoomRepository(database)
+    let roomRepository = RoomRepository(database, limits: settings.roomLimits)
     let rooms = RoomService(
         rooms: roomRepository, users: users,
         readMarks: ReadMarks(rooms: roomRepository, authMode: environment.authMode), publisher: publisher,
@@ -54,6 +57,7 @@ private struct SystemSettings {
     let accessTokenSeconds: Int
     let refreshTokenSeconds: Int
     let passwordCost: Int
+    let roomLimits: RoomLimits
 
     init(_ configuration: ConfigurationSource) throws(ConfigurationError) {
         let dataDirectory = try configuration.value(Settings.dataDirectory)
@@ -61,5 +65,8 @@ private struct SystemSettings {
         accessTokenSeconds = try configuration.value(Settings.accessTokenSeconds)
         refreshTokenSeconds = try configuration.value(Settings.refreshTokenSeconds)
         passwordCost = try configuration.value(Settings.passwordCost)
+        roomLimits = RoomLimits(
+            roomsPerUser: try configuration.value(Settings.limitRoomsPerUser),
+            membersPerRoom: try configuration.value(Settings.limitMembersPerRoom))
     }
 }

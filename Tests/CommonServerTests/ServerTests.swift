@@ -4,6 +4,7 @@ import CommonServer
 import CommonUtil
 import HTTPTypes
 import Hummingbird
+import HummingbirdCore
 import NIOCore
 import NIOHTTP1
 import ServiceLifecycle
@@ -176,8 +177,36 @@ private struct LeakyError: Error, CustomStringConvertible {
     @Test func headersAreBounded() async throws {
         try await TestServer.run(routes: routes()) { server async throws in
             let huge = "GET /things/a HTTP/1.1\r\nHost: x\r\nX-Big: \(String(repeating: "x", count: 20_000))\r\n\r\n"
-            #expect(try await server.raw(huge).hasPrefix("HTTP/1.1 400 "))
-            #expect(try await server.raw("nonsense\r\n\r\n").hasPrefix("HTTP/1.1 400 "))
+            let many = "GET /things/a HTTP/1.1\r\n" + String(repeating: "X-Y: z\r\n", count: 101) + "\r\n"
+            for (request, status, code) in [
+                (huge, 431, "header_too_large"), (many, 431, "header_too_large"),
+                ("nonsense\r\n\r\n", 400, "malformed_request"),
+            ] {
+                let answer = try await server.raw(request)
+                #expect(answer.hasPrefix("HTTP/1.1 \(status) "))
+                #expect(answer.contains("application/problem+json") && answer.contains(#""code":"\#(code)""#))
+                #expect(answer.lowercased().contains("connection: close"))
+            }
+            // However long the target is, it is not gathered without bound.
+            let long = try? await server.raw(
+                "GET /\(String(repeating: "x", count: 1_000_000)) HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(long.map { $0.isEmpty || $0.hasPrefix("HTTP/1.1 4") } ?? true)
+        }
+    }
+
+    /// Whoever does not finish a head is cut when its time is over: at first, between requests, or without a word.
+    @Test func slowHeadsAreCut() async throws {
+        try await TestServer.run(routes: routes(), headTimeout: .milliseconds(300)) { server in
+            let slow = "GET /things/b HTTP/1.1\r\nHost: x\r\nX-Slow: "
+            for first in ["", slow] {
+                let start = ContinuousClock.now
+                #expect(try await server.raw(first) == "")
+                #expect((.milliseconds(290)...(.seconds(30))).contains(ContinuousClock.now - start))
+            }
+            let start = ContinuousClock.now
+            let answer = try await server.raw("GET /things/a HTTP/1.1\r\nHost: x\r\n\r\n", then: slow)
+            #expect(answer.ranges(of: "HTTP/1.1 200 OK").count == 1)
+            #expect(ContinuousClock.now - start < .seconds(30))
         }
     }
 

@@ -5,6 +5,7 @@ import CommonServer
 import CommonUtil
 import HTTPTypes
 import Hummingbird
+import HummingbirdCore
 import Logging
 import NIOCore
 import NIOHTTP1
@@ -22,6 +23,7 @@ struct TestServer: Sendable {
     static func run(
         routes: Routes = Routes(), health: HealthRegistry = HealthRegistry(), settings: [String: String] = [:],
         beforeServing: [@Sendable () async throws -> Void] = [], services: [any Service] = [],
+        headTimeout: TimeAmount? = nil,
         _ body: @escaping @Sendable (TestServer) async throws -> Void
     ) async throws {
         let metrics = PrometheusRegistry()
@@ -31,7 +33,8 @@ struct TestServer: Sendable {
             name: "Test", defaultPort: 0,
             configuration: try await ConfigurationSource(arguments: ["test"], environment: settings), metrics: metrics,
             logger: logger)
-        let parts = ServerParts(routes: routes, health: health, services: services, beforeServing: beforeServing)
+        var parts = ServerParts(routes: routes, health: health, services: services, beforeServing: beforeServing)
+        if let headTimeout { parts.headTimeout = headTimeout }
         let (ports, listening) = AsyncStream.makeStream(of: Int.self)
         let application = makeApplication(parts: parts, environment: environment) {
             listening.yield($0.localAddress?.port ?? 0)
@@ -99,9 +102,10 @@ struct TestServer: Sendable {
         return Answer(status: Int(response.status.code), headers: response.headers, body: text)
     }
 
-    /// Sends bytes as they are and returns what comes back until the server closes the connection.
-    /// - Parameter endsOutput: whether the client says that it will send no more, and still listens.
-    func raw(_ text: String, endsOutput: Bool = false) async throws -> String {
+    /// Sends bytes as they are, each further text when something was answered, and returns what comes back until the
+    /// server closes the connection.
+    /// - Parameter endsOutput: whether the client then says that it will send no more, and still listens.
+    func raw(_ text: String, then further: String..., endsOutput: Bool = false) async throws -> String {
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connectTimeout(.seconds(10))
             .connect(host: "127.0.0.1", port: port) { channel in
@@ -114,7 +118,11 @@ struct TestServer: Sendable {
             try await outbound.write(ByteBuffer(string: text))
             if endsOutput { outbound.finish() }
             var answer = ""
-            for try await buffer in inbound { answer += String(buffer: buffer) }
+            var further = further[...]
+            for try await buffer in inbound {
+                answer += String(buffer: buffer)
+                if let text = further.popFirst() { try await outbound.write(ByteBuffer(string: text)) }
+            }
             return answer
         }
     }

@@ -7,5 +7,6 @@ struct BenchCommand: AsyncParsableCommand {
         abstract: "Measures a private stack of release servers, durable as in production.",
         subcommands: [
             FanoutBenchCommand.self, EndToEndBenchCommand.self, ConnectBenchCommand.self, PostBenchCommand.self,
+            LoginsBenchCommand.self, SlowHandshakesBenchCommand.self,
         ])
 }

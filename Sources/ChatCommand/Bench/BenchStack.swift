@@ -45,14 +45,3 @@ enum BenchStack {
         }
     }
 }
-
-/// The limit of open files (`getrlimit(2)`), which children inherit.
-enum FileDescriptorLimit {
-    /// Raises the soft limit to the hard one.
-    static func raise() {
-        var limit = rlimit()
-        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
-        limit.rlim_cur = limit.rlim_max
-        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-    }
-}

@@ -15,17 +15,17 @@ enum MessageRoutes {
     private static func addChanges(
         to routes: inout Routes, _ messages: MessageService, _ limit: RateLimiter<UserID>
     ) {
-        routes.postDirectly("/api/v1/messages") { call, answer in
-            let senderID = call.user.userID
-            try limit.check(senderID)
-            let draft = try PostRequest.draft(try FieldReader(body: call.body), senderID: senderID)
+        routes.postDirectly(
+            "/api/v1/messages", admission: { user, proceed in limit.check(user.userID, then: proceed) }
+        ) { call, answer in
+            let draft = try PostRequest.draft(try FieldReader(body: call.body), senderID: call.user.userID)
             messages.post(draft) { result in
                 answer(result.map { DirectAnswer(json: $0.message, status: $0.isNew ? .created : .ok) })
             }
         }
         routes.patch("/api/v1/messages/{id}", authenticated: true) { request, context in
             let userID = try context.requireUser().userID
-            try limit.check(userID)
+            try await limit.check(userID)
             let messageID = try context.messageID()
             var fields = try await request.fields(context)
             let payload = fields.object(MessagePayload.field)
@@ -35,7 +35,7 @@ enum MessageRoutes {
         }
         routes.delete("/api/v1/messages/{id}", authenticated: true) { _, context in
             let userID = try context.requireUser().userID
-            try limit.check(userID)
+            try await limit.check(userID)
             try await messages.delete(context.messageID(), by: userID)
             return .noContent
         }

@@ -11,11 +11,13 @@ public struct LockedRoom: Sendable {
     /// What was appended so far; published by the caller once committed.
     public private(set) var events: [RoomEvent] = []
 
+    private let limits: RoomLimits
     let transaction: PostgresTransaction
 
-    init(room: Room, now: Timestamp, transaction: PostgresTransaction) {
+    init(room: Room, now: Timestamp, limits: RoomLimits, transaction: PostgresTransaction) {
         self.room = room
         self.now = now
+        self.limits = limits
         self.transaction = transaction
     }
 
@@ -34,7 +36,10 @@ public struct LockedRoom: Sendable {
 
     // MARK: Changing
 
+    /// - Throws: `room_full`, `too_many_rooms`.
     public mutating func join(_ userID: UserID, as role: MemberRole, by actorID: UserID) async throws {
+        try limits.checkMembers(room.memberCount + 1)
+        try await limits.checkRooms(of: [userID], transaction)
         try await append(
             .memberJoined(userID, role: role, by: actorID, at: now), by: actorID,
             Self.insertMember, [.int8(userID.rawValue), .text(role.rawValue)], memberCountChange: 1)

@@ -5,22 +5,34 @@ import PostgresClient
 /// Rooms and who is in them. Whatever changes a room that exists goes through ``withLockedRoom(_:_:)``.
 public struct RoomRepository: Sendable {
     private let database: ChatDatabase
+    private let limits: RoomLimits
 
-    public init(_ database: ChatDatabase) { self.database = database }
+    public init(_ database: ChatDatabase, limits: RoomLimits = .none) {
+        self.database = database
+        self.limits = limits
+    }
 
     // MARK: Making
 
     /// Makes a room with its first members, the maker as owner. This is no event: the log of a new room is empty.
     /// - Parameter directPair: for a `direct` room, its two members: the room's second key.
     /// - Returns: `nil` where a room of this id, or a direct room of this pair, exists.
+    /// - Throws: `room_full`, `too_many_rooms`.
     public func insert(
         _ roomID: RoomID, name: String, type: RoomType, ownerID: UserID?, memberIDs: [UserID],
         directPair: DirectPair? = nil
     ) async throws -> Room? {
-        try await database.query(
+        try limits.checkMembers(memberIDs.count)
+        let command = PostgresCommand(
             Self.insert, .text(roomID.rawValue), .text(name), .text(type.rawValue), .int8(ownerID?.rawValue),
-            .text(directPair?.key), .int8Array(memberIDs.map(\.rawValue))
-        ).first.map { try Room($0) }
+            .text(directPair?.key), .int8Array(memberIDs.map(\.rawValue)))
+        guard limits.countsRooms, !memberIDs.isEmpty else {
+            return try await database.batch([command])[0].first.map { try Room($0) }
+        }
+        return try await database.withTransaction { [limits] transaction in
+            try await limits.checkRooms(of: memberIDs, transaction)
+            return try await transaction.batch([command])[0].first.map { try Room($0) }
+        }
     }
 
     // MARK: Reading
@@ -125,10 +137,11 @@ public struct RoomRepository: Sendable {
     public func withLockedRoom<Result: Sendable>(
         _ roomID: RoomID, _ body: @escaping @Sendable (inout LockedRoom) async throws -> Result
     ) async throws -> (result: Result, events: [RoomEvent])? {
-        try await database.withTransaction { transaction in
+        try await database.withTransaction { [limits] transaction in
             guard let row = try await transaction.query(Self.lock, .text(roomID.rawValue)).first else { return nil }
             var lockedRoom = LockedRoom(
-                room: try Room(row), now: try row.timestamp(column: Room.columnCount), transaction: transaction)
+                room: try Room(row), now: try row.timestamp(column: Room.columnCount), limits: limits,
+                transaction: transaction)
             let result = try await body(&lockedRoom)
             return (result, lockedRoom.events)
         }

@@ -10,28 +10,39 @@ struct AccountLimits: Sendable {
     private let loginsPerAccount: RateLimiter<String>
     private let trustedProxies: [AddressRange]
 
-    init(_ environment: ServerEnvironment) throws(ConfigurationError) {
-        let configuration = environment.configuration
-        registrations = RateLimiter(.registrations, rate: try configuration.value(Settings.limitRegistrations))
-        loginsPerAddress = RateLimiter(
-            .loginsPerAddress, rate: try configuration.value(Settings.limitLoginsPerAddress))
-        loginsPerAccount = RateLimiter(
-            .loginsPerAccount, rate: try configuration.value(Settings.limitLoginsPerAccount))
-        trustedProxies = environment.trustedProxies
+    /// - Parameter shared: through which all instances count together.
+    init(_ rates: AccountRates, shared: SharedLimits, trustedProxies: [AddressRange]) {
+        registrations = RateLimiter(.registrations, rate: rates.registrations, shared: shared)
+        loginsPerAddress = RateLimiter(.loginsPerAddress, rate: rates.loginsPerAddress, shared: shared)
+        loginsPerAccount = RateLimiter(.loginsPerAccount, rate: rates.loginsPerAccount, shared: shared)
+        self.trustedProxies = trustedProxies
     }
 
-    func checkRegistration(_ request: Request, _ context: ChatRequestContext) throws(ChatError) {
-        try registrations.check(address(request, context))
+    func checkRegistration(_ request: Request, _ context: ChatRequestContext) async throws(ChatError) {
+        try await registrations.check(address(request, context))
     }
 
-    func checkLogin(_ request: Request, _ context: ChatRequestContext) throws(ChatError) {
-        try loginsPerAddress.check(address(request, context))
+    func checkLogin(_ request: Request, _ context: ChatRequestContext) async throws(ChatError) {
+        try await loginsPerAddress.check(address(request, context))
     }
 
     /// Every try counts, whether the account exists or not: a refusal must not tell.
-    func checkLogin(to username: String) throws(ChatError) { try loginsPerAccount.check(username) }
+    func checkLogin(to username: String) async throws(ChatError) { try await loginsPerAccount.check(username) }
 
     private func address(_ request: Request, _ context: ChatRequestContext) -> String {
         context.clientAddress(headers: request.headers, trustedProxies: trustedProxies)
+    }
+}
+
+/// The rates of ``AccountLimits``.
+struct AccountRates: Sendable {
+    let registrations: Rate
+    let loginsPerAddress: Rate
+    let loginsPerAccount: Rate
+
+    init(_ configuration: ConfigurationSource) throws(ConfigurationError) {
+        registrations = try configuration.value(Settings.limitRegistrations)
+        loginsPerAddress = try configuration.value(Settings.limitLoginsPerAddress)
+        loginsPerAccount = try configuration.value(Settings.limitLoginsPerAccount)
     }
 }

@@ -25,7 +25,7 @@ enum AccountRoutes {
             return response
         }
         routes.post("/api/v1/auth/register") { request, context in
-            try limits.checkRegistration(request, context)
+            try await limits.checkRegistration(request, context)
             var fields = try await request.fields(context)
             let username = AccountRules.username(&fields)
             let password = fields.string("password", length: AccountRules.passwordLength)
@@ -36,7 +36,7 @@ enum AccountRoutes {
             return Response(json: user, status: .created)
         }
         routes.post("/api/v1/auth/login") { request, context in
-            try limits.checkLogin(request, context)
+            try await limits.checkLogin(request, context)
             var fields = try await request.fields(context)
             // Whatever the form of the name: it is wrong, not invalid.
             let username = fields.string("username", length: 0...256)
@@ -44,7 +44,7 @@ enum AccountRoutes {
             try fields.finish()
             guard let username, let password else { throw fields.incomplete }
             let name = AccountRules.folded(username)
-            try limits.checkLogin(to: name)
+            try await limits.checkLogin(to: name)
             return Response(json: try await accounts.login(username: name, password: password))
         }
         routes.post("/api/v1/auth/refresh") { request, context in

@@ -4,7 +4,7 @@ import ServiceLifecycle
 import Synchronization
 
 /// Hashes passwords with scrypt (RFC 7914), on two threads of its own: one hash of cost 17 takes 128 MiB and about half
-/// a second, which must not hold an event loop.
+/// a second, which must not hold an event loop. The threads stand back for all others.
 ///
 /// To be run as a service, or shut down with ``shutdown()``.
 public final class PasswordHasher: Service {
@@ -16,12 +16,16 @@ public final class PasswordHasher: Service {
     private let cost: Int
     private let threads = NIOThreadPool(numberOfThreads: 2)
     private let callers = Mutex(0)
+    private let onHash: @Sendable (Duration) -> Void
     /// What unknown users are compared with; never equal to a hash, for nobody knows its password.
     private let nobody: PasswordHash
 
-    /// The cost is log2 of scrypt's N (`CHAT_PASSWORD_COST`).
-    public init(cost: Int) {
+    /// - Parameters:
+    ///   - cost: log2 of scrypt's N (`CHAT_PASSWORD_COST`).
+    ///   - onHash: hears of each hash, with the time that it took, the wait for a thread included.
+    public init(cost: Int, onHash: @escaping @Sendable (Duration) -> Void = { _ in }) {
         self.cost = cost
+        self.onHash = onHash
         nobody = PasswordHash(
             cost: cost, r: Self.r, p: Self.p, salt: RandomBytes.make(count: PasswordHash.saltBytes),
             hash: RandomBytes.make(count: PasswordHash.hashBytes))
@@ -89,8 +93,13 @@ public final class PasswordHasher: Service {
         }
         guard isAdmitted else { throw .unavailable("Too many passwords are being checked right now") }
         defer { callers.withLock { $0 -= 1 } }
+        let start = ContinuousClock.now
+        defer { onHash(ContinuousClock.now - start) }
         do {
-            return try await threads.runIfActive(body)
+            return try await threads.runIfActive {
+                ThreadPriority.standBack()
+                return try body()
+            }
         } catch is Scrypt.Failure {
             throw .unavailable("There is not enough memory to check a password right now")
         } catch {

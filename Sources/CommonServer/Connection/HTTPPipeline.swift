@@ -23,15 +23,15 @@ public enum HTTPPipeline {
     public static func addHandlers(
         to channel: any Channel, logger: Logger
     ) throws -> NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart> {
-        try addHandlers(to: channel, directRoutes: nil, logger: logger)
+        try addHandlers(to: channel, directRoutes: nil, headTimeout: RequestBounds.headTimeout, logger: logger)
     }
 
     static func addHandlers(
-        to channel: any Channel, directRoutes: DirectRoutes?, logger: Logger
+        to channel: any Channel, directRoutes: DirectRoutes?, headTimeout: TimeAmount, logger: Logger
     ) throws -> NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart> {
         let pipeline = channel.pipeline.syncOperations
         try pipeline.addHandlers(
-            HTTP1ToHTTPServerCodec(secure: false), RequestBounds(),
+            HTTP1ToHTTPServerCodec(secure: false), RequestBounds(headTimeout: headTimeout),
             HTTPConnectionStateHandler(idleTimeout: idleTimeout, logger: logger))
         if let directRoutes, !directRoutes.routes.isEmpty {
             try pipeline.addHandler(DirectRequestHandler(directRoutes))

@@ -7,8 +7,8 @@ import NIOHTTPTypesHTTP1
 
 extension HTTPServerBuilder {
     /// How the servers of this platform speak HTTP/1.1.
-    static func chat(_ directRoutes: DirectRoutes?) -> HTTPServerBuilder {
-        HTTPServerBuilder { ChatHTTPChannel(responder: $0, directRoutes: directRoutes) }
+    static func chat(_ directRoutes: DirectRoutes?, headTimeout: TimeAmount) -> HTTPServerBuilder {
+        HTTPServerBuilder { ChatHTTPChannel(responder: $0, directRoutes: directRoutes, headTimeout: headTimeout) }
     }
 }
 
@@ -16,6 +16,7 @@ extension HTTPServerBuilder {
 private struct ChatHTTPChannel: HTTPChannelHandler {
     let responder: HTTPChannelHandler.Responder
     let directRoutes: DirectRoutes?
+    let headTimeout: TimeAmount
 
     func setup(
         channel: any Channel, logger: Logger
@@ -26,7 +27,8 @@ private struct ChatHTTPChannel: HTTPChannelHandler {
             try channel.pipeline.syncOperations.configureHTTPServerPipeline(
                 withPipeliningAssistance: false, withErrorHandling: false, withOutboundHeaderValidation: false,
                 withEncoderConfiguration: .init(), withDecoderLimitConfiguration: HTTPPipeline.decoderLimits)
-            return try HTTPPipeline.addHandlers(to: channel, directRoutes: directRoutes, logger: logger)
+            return try HTTPPipeline.addHandlers(
+                to: channel, directRoutes: directRoutes, headTimeout: headTimeout, logger: logger)
         }
     }
 

@@ -1,5 +1,9 @@
+import CommonLogging
+import CommonUtil
 import HTTPTypes
+import HummingbirdCore
 import NIOCore
+import NIOHTTP1
 import NIOHTTPTypes
 
 /// Bounds what one request may cost its connection, and ends connections whose answer says `Connection: close`.
@@ -17,25 +21,37 @@ public final class RequestBounds: ChannelDuplexHandler, RemovableChannelHandler 
     public static let maximumBodyBytes = 64 * 1_024
     /// What is read of one body at most, wanted or not.
     static let maximumReadBytes = 1_024 * 1_024
-    /// In which a request must have arrived.
+    /// In which the head of a request must have arrived: from its first byte on, of the first from the connection on.
+    public static let headTimeout = TimeAmount.seconds(10)
+    /// In which the rest of a request must have arrived.
     static let requestTimeout = TimeAmount.seconds(60)
     /// For how long the rest of an unwanted body is read.
     static let lingerTime = TimeAmount.seconds(2)
 
+    private let headTimeout: TimeAmount
     private var isReading = false
+    private var missingAnswers = 0
     private var bytesRead = 0
     private var answerCloses = false
     private var isLingering = false
+    /// For the head, then for the body, then for what is dropped.
     private var timeout: Scheduled<Void>?
 
-    public init() {}
+    public init(headTimeout: TimeAmount = RequestBounds.headTimeout) { self.headTimeout = headTimeout }
+
+    public func channelActive(context: ChannelHandlerContext) {
+        closeAfter(headTimeout, context: context)
+        context.fireChannelActive()
+    }
 
     public func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data) {
         case .head:
             guard !isLingering else { return }
             isReading = true
+            missingAnswers += 1
             bytesRead = 0
+            cancelTimeout()
         case .body(let buffer):
             bytesRead += buffer.readableBytes
             guard bytesRead <= Self.maximumReadBytes else { return context.close(promise: nil) }
@@ -50,7 +66,14 @@ public final class RequestBounds: ChannelDuplexHandler, RemovableChannelHandler 
 
     public func channelReadComplete(context: ChannelHandlerContext) {
         // Nearly all requests arrive in one read and never get here with a timer to set.
-        if isReading, timeout == nil { closeAfter(Self.requestTimeout, context: context) }
+        if timeout == nil {
+            if isReading {
+                closeAfter(Self.requestTimeout, context: context)
+            } else if missingAnswers == 0 {
+                // Something was read, and it was no whole head.
+                closeAfter(headTimeout, context: context)
+            }
+        }
         context.fireChannelReadComplete()
     }
 
@@ -60,12 +83,30 @@ public final class RequestBounds: ChannelDuplexHandler, RemovableChannelHandler 
             answerCloses = head.headerFields[.connection]?.lowercased() == "close"
         case .body:
             break
-        case .end where answerCloses:
-            return finish(context: context, end: data, promise: promise)
         case .end:
-            break
+            missingAnswers -= 1
+            if answerCloses { return finish(context: context, end: data, promise: promise) }
         }
         context.write(data, promise: promise)
+    }
+
+    /// What follows is not HTTP, or too large a head. Where an earlier request has its answer still to come, Hummingbird
+    /// ends the connection.
+    public func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard let error = error as? HTTPParserError, missingAnswers == 0, !isLingering else {
+            return context.fireErrorCaught(error)
+        }
+        let problem = ChatError(error == .headerOverflow ? .headerTooLarge : .malformedRequest)
+        let traceID = TraceContext().traceID
+        let body = problem.problemBody(traceID: traceID)
+        var head = problem.response(traceID: traceID).head
+        head.headerFields[.contentLength] = String(body.readableBytes)
+        head.headerFields[.connection] = "close"
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        context.write(wrapOutboundOut(.body(body)), promise: nil)
+        // The decoder drops what comes from now on.
+        isReading = true
+        finish(context: context, end: wrapOutboundOut(.end(nil)), promise: nil)
     }
 
     public func channelInactive(context: ChannelHandlerContext) {

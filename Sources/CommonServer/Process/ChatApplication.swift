@@ -29,7 +29,7 @@ public func makeApplication(
     return Application(
         responder: routes.build(
             outermost: RequestMiddleware(envelope: envelope), isServing: { health.isServing }),
-        server: parts.httpServer ?? .chat(directRoutes),
+        server: parts.httpServer ?? .chat(directRoutes, headTimeout: parts.headTimeout),
         configuration: ApplicationConfiguration(
             address: .hostname(environment.host, port: environment.port), backlog: 1_024),
         services: (parts.services + [Preparation(steps: parts.beforeServing, health: health)])

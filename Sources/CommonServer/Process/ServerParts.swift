@@ -1,5 +1,6 @@
 import Hummingbird
 import HummingbirdCore
+import NIOCore
 import ServiceLifecycle
 
 /// What makes one server different from another.
@@ -15,6 +16,8 @@ public struct ServerParts: Sendable {
     public var beforeStopping: [@Sendable () async -> Void]
     /// Where a server speaks more than HTTP.
     public var httpServer: HTTPServerBuilder?
+    /// In which the head of a request must have arrived.
+    public var headTimeout = RequestBounds.headTimeout
     /// From SIGTERM to the end, whatever hangs.
     public var shutdownLimit: Duration
 

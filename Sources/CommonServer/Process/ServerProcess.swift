@@ -21,6 +21,7 @@ public enum ServerProcess {
     ) async -> Never {
         // A client that goes away in the middle of a write is an error of that write.
         signal(SIGPIPE, SIG_IGN)
+        FileDescriptorLimit.raise()
         let lifetime = Lifetime(name: name)
         await StopSignals.handle { await lifetime.stop() }
 

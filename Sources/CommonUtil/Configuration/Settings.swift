@@ -51,6 +51,8 @@ public enum Settings {
     public static let limitSocketsPerUser = count("CHAT_LIMIT_SOCKETS_PER_USER", default: 200)
     public static let limitSocketsPerAddress = count("CHAT_LIMIT_SOCKETS_PER_ADDRESS", default: 0)
     public static let limitSockets = count("CHAT_LIMIT_SOCKETS", default: 0)
+    public static let limitRoomsPerUser = count("CHAT_LIMIT_ROOMS_PER_USER", default: 10_000)
+    public static let limitMembersPerRoom = count("CHAT_LIMIT_MEMBERS_PER_ROOM", default: 100_000)
     public static let drainSeconds = integer("CHAT_DRAIN_SECONDS", default: 20, in: 0...600)
 
     /// A JSON file with the same keys, nested: `{"chat": {"port": 8081}}`. An addition to the contract.
@@ -63,7 +65,7 @@ public enum Settings {
         refreshTokenSeconds.name, passwordCost.name, allowedOrigins.name, trustedProxies.name, logLevel.name,
         logFormat.name, limitPosts.name, limitFrames.name, limitLoginsPerAccount.name, limitLoginsPerAddress.name,
         limitRegistrations.name, limitSocketsPerUser.name, limitSocketsPerAddress.name, limitSockets.name,
-        drainSeconds.name, configFile.name,
+        limitRoomsPerUser.name, limitMembersPerRoom.name, drainSeconds.name, configFile.name,
     ]
 }
 

@@ -21,11 +21,14 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case roomExists = "room_exists"
     case roomArchived = "room_archived"
     case directRoom = "direct_room"
+    case roomFull = "room_full"
+    case tooManyRooms = "too_many_rooms"
     case alreadyMember = "already_member"
     case ownerRole = "owner_role"
     case messageDeleted = "message_deleted"
     case clientMessageIdReused = "client_message_id_reused"
     case bodyTooLarge = "body_too_large"
+    case headerTooLarge = "header_too_large"
     case unsupportedMediaType = "unsupported_media_type"
     case validationFailed = "validation_failed"
     case upgradeRequired = "upgrade_required"
@@ -40,10 +43,12 @@ public enum ErrorCode: String, Sendable, CaseIterable {
         case .forbidden, .notAMember, .originNotAllowed: .forbidden
         case .notFound, .roomNotFound, .userNotFound, .memberNotFound, .messageNotFound: .notFound
         case .methodNotAllowed: .methodNotAllowed
-        case .usernameTaken, .roomExists, .roomArchived, .directRoom, .alreadyMember, .ownerRole, .messageDeleted,
-            .clientMessageIdReused:
+        case .usernameTaken, .roomExists, .roomArchived, .directRoom, .roomFull, .tooManyRooms, .alreadyMember,
+            .ownerRole,
+            .messageDeleted, .clientMessageIdReused:
             .conflict
         case .bodyTooLarge: .contentTooLarge
+        case .headerTooLarge: .requestHeaderFieldsTooLarge
         case .unsupportedMediaType: .unsupportedMediaType
         case .validationFailed: .unprocessableContent
         case .upgradeRequired: .upgradeRequired
@@ -75,11 +80,14 @@ public enum ErrorCode: String, Sendable, CaseIterable {
         case .roomExists: "A room of this id exists"
         case .roomArchived: "The room is archived"
         case .directRoom: "A direct room has two members for good"
+        case .roomFull: "The room has no place for more members"
+        case .tooManyRooms: "The user is in too many rooms"
         case .alreadyMember: "Already a member"
         case .ownerRole: "The owner's role cannot be changed this way"
         case .messageDeleted: "The message is deleted"
         case .clientMessageIdReused: "This clientMessageId was used for another message"
         case .bodyTooLarge: "The body is too large"
+        case .headerTooLarge: "The request line and the header fields are too large"
         case .unsupportedMediaType: "The body must be application/json"
         case .validationFailed: "The request is not valid"
         case .upgradeRequired: "A WebSocket handshake is required"

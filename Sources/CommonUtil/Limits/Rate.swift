@@ -37,5 +37,7 @@ public struct Rate: Equatable, Sendable {
     /// How many are let through at once at most.
     public var burst: Int { count * Self.burstFactor }
     /// In which one more is let through.
-    var interval: Duration { isUnlimited ? .zero : period.duration / count }
+    public var interval: Duration { isUnlimited ? .zero : period.duration / count }
+    /// How many a process lets through before it tells the others: what a tenth of a second brings, at least one.
+    public var share: Int { max(1, period == .second ? count / 10 : count / 600) }
 }

@@ -14,13 +14,20 @@ public struct TokenBucket: Sendable {
     /// Takes a token.
     /// - Returns: `nil` where there was one; else for how long there is none, and the bucket is as it was.
     public mutating func take(_ rate: Rate, at now: Instant) -> Duration? {
-        let interval = rate.interval
-        let next = max(fullAt, now) + interval
-        let excess = now.duration(to: next) - interval * rate.burst
-        guard excess <= .zero || rate.isUnlimited else { return excess }
-        fullAt = next
+        if let wait = wait(rate, at: now) { return wait }
+        fullAt = max(fullAt, now) + rate.interval
         return nil
     }
+
+    /// For how long there is no token; `nil` where there is one.
+    func wait(_ rate: Rate, at now: Instant) -> Duration? {
+        let interval = rate.interval
+        let excess = now.duration(to: max(fullAt, now) + interval) - interval * rate.burst
+        return excess <= .zero || rate.isUnlimited ? nil : excess
+    }
+
+    /// Takes tokens that somebody else is known to have taken.
+    mutating func empty(until instant: Instant) { fullAt = max(fullAt, instant) }
 
     public func isFull(at now: Instant) -> Bool { fullAt <= now }
 }

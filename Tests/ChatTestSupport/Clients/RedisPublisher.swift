@@ -15,7 +15,18 @@ public struct RedisPublisher: Sendable {
     /// - Returns: how many subscribers Redis gave it to.
     @discardableResult
     public func publish(_ channel: String, _ payload: [UInt8]) async throws -> Int {
-        let parts = [Array("PUBLISH".utf8), Array(channel.utf8), payload]
+        let reply = try await send([Array("PUBLISH".utf8), Array(channel.utf8), payload])
+        guard reply.hasPrefix(":"), let receivers = Int(reply.dropFirst().dropLast(1)) else {
+            throw Failure(reply: reply)
+        }
+        return receivers
+    }
+
+    /// Sends any other command whose reply is short.
+    /// - Returns: the reply as it came.
+    public func command(_ words: String...) async throws -> String { try await send(words.map { Array($0.utf8) }) }
+
+    private func send(_ parts: [[UInt8]]) async throws -> String {
         let command = parts.reduce(into: Array("*\(parts.count)\r\n".utf8)) { bytes, part in
             bytes += Array("$\(part.count)\r\n".utf8) + part + Array("\r\n".utf8)
         }
@@ -32,10 +43,7 @@ public struct RedisPublisher: Sendable {
                 reply += String(buffer: buffer)
                 if reply.hasSuffix("\r\n") { break }
             }
-            guard reply.hasPrefix(":"), let receivers = Int(reply.dropFirst().dropLast(1)) else {
-                throw Failure(reply: reply)
-            }
-            return receivers
+            return reply
         }
     }
 

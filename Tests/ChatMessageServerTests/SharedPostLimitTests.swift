@@ -1,0 +1,99 @@
+import ChatLocalStack
+import ChatTestSupport
+import Testing
+
+@Suite("The limit on posts over several instances", .timeLimit(.minutes(3)))
+struct SharedPostLimitTests {
+    /// Two servers of `2/m`, so that a user may post ten times at once, and a Redis of their own.
+    private struct Pair: Sendable {
+        let stack: SharedStack
+        let servers: [LocalServer]
+        let roomID = Unique.name("shared")
+
+        func post(_ index: Int, as user: TestUser) async throws -> RESTResponse {
+            try await RESTClient(baseURL: servers[index % 2].url)
+                .post("/api/v1/messages", SharedStack.post("Hello", in: roomID), as: user.credentials)
+        }
+
+        /// How many of twenty posts of a new user are accepted.
+        func accepted(_ servers: @Sendable (Int) -> Int = { $0 }) async throws -> Int {
+            let user = try await stack.user()
+            var count = 0
+            for number in 0..<20 where try await post(servers(number), as: user).status == 201 { count += 1 }
+            return count
+        }
+
+        func untilShared() async throws {
+            for index in servers.indices {
+                while !servers[index].logTail(200).contains(where: { $0.contains("Limits are shared") }) {
+                    _ = try await post(index, as: stack.user())
+                    try await Task.sleep(for: .milliseconds(50))
+                }
+            }
+        }
+    }
+
+    private func withPair(_ body: @Sendable (Pair, LocalRedis) async throws -> Void) async throws {
+        let stack = try await SharedStack.running(.trusted)
+        let redis = try await LocalRedis.ephemeral()
+        do {
+            let settings = ["CHAT_LIMIT_POSTS": "2/m", "CHAT_REDIS_URL": redis.url]
+            try await stack.withServer(.message, settings) { one async throws in
+                try await stack.withServer(.message, settings) { other async throws in
+                    try await body(Pair(stack: stack, servers: [one, other]), redis)
+                }
+            }
+        } catch {
+            try? await redis.stop()
+            throw error
+        }
+        try await redis.stop()
+    }
+
+    @Test("Two instances let through what one would, in turn, at once and after SCRIPT FLUSH")
+    func shared() async throws {
+        try await withPair { pair, redis async throws in
+            let commands = RedisPublisher(port: redis.port)
+            #expect(try await pair.accepted() == 10)
+            #expect(try await commands.command("SCRIPT", "FLUSH").hasPrefix("+OK"))
+            #expect(try await pair.accepted { $0 / 10 } == 10)
+
+            let user = try await pair.stack.user()
+            let answers = try await withThrowingTaskGroup(of: RESTResponse.self) { group in
+                for number in 0..<40 { group.addTask { try await pair.post(number, as: user) } }
+                return try await group.reduce(into: []) { $0.append($1) }
+            }
+            #expect(answers.count { $0.status == 201 } == 10)
+            for answer in answers where answer.status != 201 {
+                #expect(answer.status == 429)
+                #expect((1...30).contains(answer.header("Retry-After").flatMap { Int($0) } ?? 0))
+            }
+            // Nobody is named in the keys, and they end by themselves.
+            let keys = try await commands.command("KEYS", "chat:limit:posts:*")
+            #expect(keys.hasPrefix("*3") && !keys.contains(":\(user.userID)"))
+            let lifetime = try await commands.command(
+                "EVAL", "return redis.call('PTTL', redis.call('KEYS', 'chat:limit:*')[1])", "0")
+            #expect(Int(lifetime.dropFirst().dropLast(1)).map { (1...300_000).contains($0) } == true)
+        }
+    }
+
+    @Test("Without Redis each instance counts alone; when it is back they count together again")
+    func outage() async throws {
+        try await withPair { pair, redis async throws in
+            #expect(try await pair.accepted() == 10)
+            try await redis.kill()
+            #expect(try await pair.accepted() == 20)
+            try await redis.start()
+            try await pair.untilShared()
+            #expect(try await pair.accepted() == 10)
+
+            // One that does not answer holds nobody up for longer than its patience, once.
+            await redis.pause()
+            let start = ContinuousClock.now
+            let accepted = try await pair.accepted()
+            await redis.resume()
+            #expect(accepted == 20)
+            #expect(ContinuousClock.now - start < .seconds(8))
+        }
+    }
+}

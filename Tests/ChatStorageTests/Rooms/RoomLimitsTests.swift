@@ -1,0 +1,84 @@
+import ChatEvents
+import ChatStorage
+import CommonUtil
+import Testing
+
+@Suite(.timeLimit(.minutes(2))) struct RoomLimitsTests {
+    /// Runs changes at once.
+    /// - Returns: what those that failed were told.
+    private func refusals(
+        _ count: Int, _ change: @escaping @Sendable (Int) async throws -> Void
+    ) async throws -> [ErrorCode] {
+        try await withThrowingTaskGroup(of: ErrorCode?.self) { group in
+            for number in 0..<count {
+                group.addTask {
+                    do {
+                        try await change(number)
+                        return nil
+                    } catch let error as ChatError {
+                        return error.code
+                    }
+                }
+            }
+            return try await group.reduce(into: []) { if let code = $1 { $0.append(code) } }
+        }
+    }
+
+    private func rooms(_ store: Store, roomsPerUser: Int = 0, membersPerRoom: Int = 0) -> RoomRepository {
+        RoomRepository(
+            ChatDatabase(store.client), limits: RoomLimits(roomsPerUser: roomsPerUser, membersPerRoom: membersPerRoom))
+    }
+
+    @Test func `of those who join a nearly full room at once only so many get in`() async throws {
+        try await withStore { store in
+            let rooms = rooms(store, membersPerRoom: 4)
+            _ = try await store.makeRoom(.hall, .public, members: [ann])
+            let refused = try await refusals(8) { number in
+                _ = try await rooms.withLockedRoom(.hall) {
+                    try await $0.join(UserID(Int64(100 + number)), as: .member, by: ann)
+                }
+            }
+            #expect(refused == Array(repeating: .roomFull, count: 5))
+            #expect(try await rooms.room(.hall)?.memberCount == 4)
+            #expect(try await rooms.members(of: .hall, after: nil, limit: 10).count == 4)
+            // Nothing of those who were refused is in the log.
+            #expect(try await store.log.events(of: .hall, after: 0, limit: 10).events.count == 3)
+            _ = try await rooms.withLockedRoom(.hall) { try await $0.leave(ann, by: ann) }
+            _ = try await rooms.withLockedRoom(.hall) { try await $0.join(ann, as: .member, by: ann) }
+        }
+    }
+
+    @Test func `a user who comes into many rooms at once gets into so many`() async throws {
+        try await withStore { store in
+            let rooms = rooms(store, roomsPerUser: 3)
+            for number in 0..<6 {
+                _ = try await rooms.insert(
+                    RoomID("r\(number)")!, name: "x", type: .public, ownerID: nil, memberIDs: [])
+            }
+            let refused = try await refusals(12) { number in
+                if number < 6 {
+                    _ = try await rooms.withLockedRoom(RoomID("r\(number)")!) {
+                        try await $0.join(ann, as: .member, by: ann)
+                    }
+                } else {
+                    _ = try await rooms.insert(
+                        RoomID("new\(number)")!, name: "x", type: .group, ownerID: UserID(Int64(number)),
+                        memberIDs: [UserID(Int64(number)), ann])
+                }
+            }
+            #expect(refused == Array(repeating: .tooManyRooms, count: 9))
+            #expect(try await rooms.rooms(of: ann, after: nil, limit: 20).count == 3)
+        }
+    }
+
+    @Test func `a room cannot be made with more members than it may have`() async throws {
+        try await withStore { store in
+            let rooms = rooms(store, membersPerRoom: 2)
+            let refused = try await refusals(1) { _ in
+                _ = try await rooms.insert(.hall, name: "x", type: .group, ownerID: ann, memberIDs: [ann, bob, cid])
+            }
+            #expect(refused == [.roomFull])
+            #expect(try await rooms.insert(.hall, name: "x", type: .group, ownerID: ann, memberIDs: [ann, bob]) != nil)
+        }
+    }
+}
