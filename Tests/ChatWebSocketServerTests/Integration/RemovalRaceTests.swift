@@ -1,28 +1,11 @@
 import ChatLocalStack
 import ChatTestSupport
-import Synchronization
 import Testing
 
 /// Losing a room, a role or the room itself while requests are under way.
 @Suite("Races with removal")
 struct RemovalRaceTests {
     private static let rounds = 4
-
-    /// Everything that `body` gets as answers, until `stop` says that the race is over.
-    private static func repeating(
-        until isOver: @escaping @Sendable () -> Bool, _ body: @escaping @Sendable (Int) async throws -> RESTResponse
-    ) async throws -> [RESTResponse] {
-        var answers: [RESTResponse] = []
-        while !isOver() { answers.append(try await body(answers.count)) }
-        return answers
-    }
-
-    /// A signal that ends the loops of a race.
-    private final class Finish: Sendable {
-        private let over = Atomic(false)
-        var isOver: Bool { over.load(ordering: .acquiring) }
-        func now() { over.store(true, ordering: .releasing) }
-    }
 
     @Test(
         "Nothing after a removal's seq reaches the removed, and nothing of theirs is stored",
@@ -43,11 +26,11 @@ struct RemovalRaceTests {
                     try await stack.readySocket(roomID, as: member, lastSeq: 0, port: server.port),
                 ]
                 let finish = Finish()
-                async let mine = Self.repeating(until: { finish.isOver }) { count in
+                async let mine = finish.repeating { count in
                     try await stack.messages(count).post(
                         "/api/v1/messages", SharedStack.post("mine", in: roomID), as: member.credentials)
                 }
-                async let theirs = Self.repeating(until: { finish.isOver }) { count in
+                async let theirs = finish.repeating { count in
                     try await stack.messages(count).post(
                         "/api/v1/messages", SharedStack.post("theirs", in: roomID), as: owner.credentials)
                 }
@@ -140,7 +123,7 @@ struct RemovalRaceTests {
         let roomID = try await stack.room("group", of: owner, with: [member])
         let message = "/api/v1/messages/\(try await stack.say("a", in: roomID, as: member)["messageId"]?.int ?? 0)"
         let finish = Finish()
-        async let edits = Self.repeating(until: { finish.isOver }) { count in
+        async let edits = finish.repeating { count in
             try await stack.messages(count).send(
                 .patch, message, ["payload": ["text": .string("\(count)")]], as: member.credentials)
         }
@@ -212,11 +195,11 @@ struct RemovalRaceTests {
             let roomID = try await stack.room("group", of: users[0], with: [users[1]])
             let socket = try await stack.readySocket(roomID, as: users[1])
             let finish = Finish()
-            async let first = Self.repeating(until: { finish.isOver }) { _ in
+            async let first = finish.repeating { _ in
                 try await stack.messages(0).post(
                     "/api/v1/messages", SharedStack.post("a", in: roomID), as: users[0].credentials)
             }
-            async let second = Self.repeating(until: { finish.isOver }) { _ in
+            async let second = finish.repeating { _ in
                 try await stack.messages(1).post(
                     "/api/v1/messages", SharedStack.post("b", in: roomID), as: users[1].credentials)
             }
