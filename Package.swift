@@ -186,8 +186,8 @@ let package = Package(
         tests(
             of: "ChatSystemServer",
             [
-                "ChatEvents", "ChatLocalStack", "ChatStorage", "ChatTestSupport", "CommonLogging", "CommonServer",
-                "CommonUtil",
+                "ChatEvents", "ChatLocalStack", "ChatStorage", "ChatTestSupport", "CommonAuth", "CommonLogging",
+                "CommonServer", "CommonUtil", crypto,
             ]),
         tests(
             of: "ChatMessageServer",

@@ -21,7 +21,7 @@ func buildSystemServer(_ environment: ServerEnvironment) async throws -> ServerP
         rates, shared: SharedLimits(redis: redis, eventLoop: environment.eventLoopGroup.next(), logger: logger),
         trustedProxies: environment.trustedProxies)
     let signer = try await TokenSigner(
-        keyFile: settings.signingKeyFile, lifetimeSeconds: settings.accessTokenSeconds)
+        keyFile: settings.signingKeyFile, lifetimeSeconds: settings.accessTokenSeconds, logger: logger)
     let tokens = TokenVerifier(keys: signer.keySource)
     let passwords = PasswordHasher(cost: settings.passwordCost, onHash: PasswordMetrics().note)
     let publisher = EventPublisher(redis: redis, logger: logger)
@@ -47,7 +47,7 @@ func buildSystemServer(_ environment: ServerEnvironment) async throws -> ServerP
     health.register(redis)
     health.register(tokens)
     return ServerParts(
-        routes: routes, health: health, services: [postgres, redis, publisher, receipts, passwords],
+        routes: routes, health: health, services: [postgres, redis, publisher, receipts, passwords, signer],
         beforeServing: [{ try await ChatSchema.migrateWhenReachable(postgres, logger: logger) }])
 }
 

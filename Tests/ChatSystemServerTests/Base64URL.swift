@@ -2,8 +2,10 @@ import Foundation
 
 /// RFC 4648, section 5, without padding, as JSON Web Tokens have it.
 enum Base64URL {
-    static func encode(_ text: String) -> String {
-        Data(text.utf8).base64EncodedString().replacing("+", with: "-").replacing("/", with: "_").replacing(
+    static func encode(_ text: String) -> String { encode(Data(text.utf8)) }
+
+    static func encode(_ bytes: some DataProtocol) -> String {
+        Data(bytes).base64EncodedString().replacing("+", with: "-").replacing("/", with: "_").replacing(
             "=", with: "")
     }
 

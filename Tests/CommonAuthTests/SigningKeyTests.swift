@@ -70,6 +70,44 @@ import Testing
         } throws: { "\($0)".contains("bad.pub.pem") }
     }
 
+    @Test func filesAreReadAgain() async throws {
+        let path = folder.path + "/key.pem"
+        let signer = try await signer(path)
+        let verifier = TokenVerifier(keys: signer.keySource)
+        let oldID = signer.keyID
+        let oldToken = try await signer.sign(userID: UserID(1)).token
+        let old = try EdDSA.PrivateKey(pem: String(contentsOfFile: path, encoding: .utf8))
+        let new = try EdDSA.PrivateKey()
+        let newID = try VerificationKey(rawRepresentation: new.publicKey.rawRepresentation).keyID
+
+        _ = try folder.write(old.publicKey.pemRepresentation, to: "previous.pub.pem")
+        _ = try folder.write(new.publicKey.pemRepresentation, to: "next.pub.pem")
+        await signer.reread()
+        #expect(signer.keys.keyIDs == [oldID, newID])
+        #expect(signer.keyID == oldID)
+
+        // Half a file, or none, changes nothing, and no key is made in its place.
+        _ = try folder.write("-----BEGIN PRIVATE", to: "key.pem")
+        await signer.reread()
+        #expect(signer.keyID == oldID)
+        try FileManager.default.removeItem(atPath: path)
+        await signer.reread()
+        #expect(signer.keyID == oldID)
+        #expect(!FileManager.default.fileExists(atPath: path))
+
+        _ = try folder.write(new.pemRepresentation, to: "key.pem")
+        await signer.reread()
+        #expect(signer.keyID == newID)
+        #expect(KeySet(jwks: signer.jwksJSON)?.keyIDs == [oldID, newID])
+        let newToken = try await signer.sign(userID: UserID(1)).token
+        for token in [oldToken, newToken] { #expect(try await verifier.verify(token).userID == UserID(1)) }
+
+        try FileManager.default.removeItem(atPath: folder.path + "/previous.pub.pem")
+        await signer.reread()
+        await #expect(throws: ChatError.self) { try await verifier.verify(oldToken) }
+        #expect(try await verifier.verify(newToken).userID == UserID(1))
+    }
+
     /// RFC 8037 appendix A.3.
     @Test func keysAreNamedByTheirThumbprint() throws {
         let x = try #require(Base64URL.decode("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"))

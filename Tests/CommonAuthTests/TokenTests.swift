@@ -35,7 +35,8 @@ private struct Forge {
 
     private func verifier(cacheCapacity: Int = 1_000) throws -> TokenVerifier {
         let start = Timestamp(microseconds: Self.now * 1_000_000)
-        return TokenVerifier(keys: LocalKeys(try forge.keys), cacheCapacity: cacheCapacity, now: { start })
+        let keys = try forge.keys
+        return TokenVerifier(keys: LocalKeys { keys }, cacheCapacity: cacheCapacity, now: { start })
     }
 
     private func claims(
@@ -103,6 +104,19 @@ private struct Forge {
         #"{"sub":"0","iss":"chat","aud":"chat","exp":1800000900}"#,
         #"{"sub":"-7","iss":"chat","aud":"chat","exp":1800000900}"#,
         #"{"sub":"9223372036854775808","iss":"chat","aud":"chat","exp":1800000900}"#,
+        #"{"sub":"+7","iss":"chat","aud":"chat","exp":1800000900}"#,
+        #"{"sub":"7 ","iss":"chat","aud":"chat","exp":1800000900}"#,
+        #"{"sub":"07","iss":"chat","aud":"chat","exp":1800000900}"#,
+        #"{"sub":"7.0","iss":"chat","aud":"chat","exp":1800000900}"#,
+        #"{"sub":"٧","iss":"chat","aud":"chat","exp":1800000900}"#,
+        #"{"sub":"7","iss":["chat"],"aud":"chat","exp":1800000900}"#,
+        #"{"sub":"7","iss":"chat","aud":["other"],"exp":1800000900}"#,
+        #"{"sub":"7","iss":"chat","aud":[["chat"]],"exp":1800000900}"#,
+        #"{"sub":"7","iss":"chat","aud":{"chat":1},"exp":1800000900}"#,
+        #"{"sub":"7","iss":"chat","aud":"Chat","exp":1800000900}"#,
+        #"{"sub":"7","iss":"chat","aud":"chat","exp":1800000900,"nbf":1800000000.001}"#,
+        #"{"sub":"7","iss":"chat","aud":"chat","exp":1800000900,"nbf":null}"#,
+        #"{"sub":"7","iss":"chat","aud":"chat","exp":1800000900,"nbf":1e400}"#,
         #"{"sub":"","iss":"chat","aud":"chat","exp":1800000900}"#, #"{"iss":"chat","aud":"chat","exp":1800000900}"#,
         "[]", "", "{",
     ])
@@ -143,6 +157,60 @@ private struct Forge {
         #expect(try await code(forge.signed(header: #"{"alg":"EdDSA","kid":7}"#, claims: claims())) == .invalidToken)
         let critical = try forge.header(more: #","crit":["exp"]"#)
         #expect(try await code(forge.signed(header: critical, claims: claims())) == .invalidToken)
+    }
+
+    /// A text that can be read in two ways is read in none: duplicate members, bytes after the end, other alphabets.
+    @Test func refusesWhatCanBeReadInTwoWays() async throws {
+        let good = try forge.token(claims: claims())
+        #expect(try await code(good) == nil)
+        let id = try forge.keyID
+        for header in [
+            #"{"alg":"none","alg":"EdDSA","kid":"\#(id)"}"#, #"{"alg":"EdDSA","kid":"foreign","kid":"\#(id)"}"#,
+            #"{"alg":"EdDSA","kid":"\#(id)","crit":null}"#,
+            #"{"alg":"EdDSA","kid":"\#(id)","b64":false,"crit":["b64"]}"#,
+            #"{"alg":["EdDSA"],"kid":"\#(id)"}"#, #"{"alg":"EdDSA","kid":["\#(id)"]}"#, #"{"alg":"EdDSA","kid":""}"#,
+            #"[{"alg":"EdDSA","kid":"\#(id)"}]"#, #"{"alg":"EdDSA","kid":"\#(id)"}x"#,
+            "\u{FEFF}" + (try forge.header()),
+            #"{"alg":"EdDSA","kid":"\#(id)\u0000"}"#,
+        ] {
+            #expect(try await code(forge.signed(header: header, claims: claims())) == .invalidToken, "\(header)")
+        }
+        for more in [#","sub":"8""#, #","exp":1900000000"#, #","iss":"chat""#, #","aud":"chat""#] {
+            #expect(try await code(forge.token(claims: claims(more: more))) == .invalidToken, "\(more)")
+        }
+        // 64 bytes leave four bits of the last character unused: here they are not zero.
+        let others: [Character: Character] = ["A": "B", "Q": "R", "g": "h", "w": "x"]
+        let other = try #require(good.last.flatMap { others[$0] })
+        let parts = good.split(separator: ".").map(String.init)
+        for text in [
+            String(good.dropLast()) + String(other), good + "=", good + "==", good + " ", " " + good, good + "\n",
+            good + ".", "." + good, good.replacing(".", with: ".."), parts.joined(separator: " ."),
+            parts[0] + "\n." + parts[1] + "." + parts[2], good.replacing(".", with: "%2E"), good + "\u{0}",
+        ] {
+            #expect(try await code(text) == .invalidToken, "\(text.suffix(8))")
+        }
+    }
+
+    /// A key that the token brings along, or says where to fetch, is none.
+    @Test func refusesKeysThatTheTokenNamesItself() async throws {
+        let stranger = Forge()
+        let x = Base64URL.encode(stranger.key.publicKey.rawRepresentation)
+        for more in [
+            #","jwk":{"kty":"OKP","crv":"Ed25519","x":"\#(x)"}"#, #","jku":"http://127.0.0.1:1/jwks""#,
+            #","x5u":"http://127.0.0.1:1/""#,
+        ] {
+            let header = try forge.header(more: more)
+            #expect(try await code(stranger.signed(header: header, claims: claims())) == .invalidToken)
+            let itsOwn = try stranger.header(more: more)
+            #expect(try await code(stranger.signed(header: itsOwn, claims: claims())) == .invalidToken)
+        }
+    }
+
+    /// `iat` and `jti` are for whoever reads a token; nothing is decided by them, whatever they hold.
+    @Test(arguments: ["", #","iat":9900000000"#, #","iat":"x","jti":7"#])
+    func whatIsNotJudged(more: String) async throws {
+        let token = try forge.token(claims: #"{"sub":"7","iss":"chat","aud":"chat","exp":1800000900\#(more)}"#)
+        #expect(try await code(token) == nil)
     }
 
     @Test func refusesAForeignSignature() async throws {

@@ -12,6 +12,9 @@ public enum ClientFrame: Equatable, Sendable {
         case ping, typing, read, auth
     }
 
+    /// Every value of `type`.
+    public static var types: [String] { Kind.allCases.map(\.rawValue) }
+
     /// Longest token that is looked at, in characters.
     private static let maximumTokenLength = 4096
 
@@ -24,8 +27,7 @@ public enum ClientFrame: Equatable, Sendable {
             throw FrameError(.malformedFrame, error.detail)
         }
         guard case .string(let name)? = fields.optionalValue(EventKey.type), let kind = Kind(rawValue: name) else {
-            let known = Kind.allCases.map(\.rawValue).joined(separator: ", ")
-            throw FrameError(.unknownType, "\(EventKey.type) must be one of \(known)")
+            throw FrameError(.unknownType, "\(EventKey.type) must be one of \(Self.types.joined(separator: ", "))")
         }
         let frame: ClientFrame? =
             switch kind {

@@ -6,12 +6,14 @@ enum Base64URL {
         Data(bytes).base64EncodedString().replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
     }
 
-    /// - Returns: `nil` for padding, the other alphabet's characters and lengths that no bytes have.
+    /// - Returns: `nil` for what ``encode(_:)`` cannot have made: padding, the other alphabet's characters, lengths that
+    ///   no bytes have, and unused bits that are not zero (RFC 4648 section 3.5).
     static func decode(_ text: some StringProtocol) -> [UInt8]? {
         guard text.utf8.allSatisfy(isAllowed), text.utf8.count % 4 != 1 else { return nil }
         let padding = String(repeating: "=", count: (4 - text.utf8.count % 4) % 4)
         let base64 = String(text).replacing("-", with: "+").replacing("_", with: "/") + padding
-        return Data(base64Encoded: base64).map(Array.init)
+        guard let bytes = Data(base64Encoded: base64), encode(bytes).utf8.elementsEqual(text.utf8) else { return nil }
+        return Array(bytes)
     }
 
     private static func isAllowed(_ byte: UInt8) -> Bool {

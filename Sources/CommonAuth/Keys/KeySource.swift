@@ -15,12 +15,12 @@ extension KeySource {
     public var isReady: Bool { keys != nil }
 }
 
-/// Keys that are at hand and do not change while the process runs: the system server's own.
+/// Keys that are at hand: the system server's own.
 public struct LocalKeys: KeySource {
-    private let keySet: KeySet
+    private let current: @Sendable () -> KeySet
 
-    public init(_ keySet: KeySet) { self.keySet = keySet }
+    public init(_ current: @escaping @Sendable () -> KeySet) { self.current = current }
 
-    public var keys: KeySet? { keySet }
-    public func refreshedKeys() async throws(ChatError) -> KeySet { keySet }
+    public var keys: KeySet? { current() }
+    public func refreshedKeys() async throws(ChatError) -> KeySet { current() }
 }

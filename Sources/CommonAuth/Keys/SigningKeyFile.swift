@@ -7,15 +7,20 @@ import JWTKit
 struct SigningKeyFile {
     let path: String
 
-    /// Reads the key; makes it where the file is not there. Of several processes that do so at once one wins, and all
-    /// return its key.
-    func load() throws(ConfigurationError) -> EdDSA.PrivateKey {
+    /// Of several processes that do so at once one wins, and all will read its key.
+    func createIfMissing() throws(ConfigurationError) {
         if !FileManager.default.fileExists(atPath: path) { try create() }
+    }
+
+    /// Reads the key.
+    func load() throws(ConfigurationError) -> (private: EdDSA.PrivateKey, public: VerificationKey) {
         guard let pem = try? String(contentsOfFile: path, encoding: .utf8) else {
             throw error("a file that this process can read")
         }
-        guard let key = try? EdDSA.PrivateKey(pem: pem) else { throw error("an Ed25519 private key, PKCS#8 PEM") }
-        return key
+        guard let key = try? EdDSA.PrivateKey(pem: pem),
+            let publicKey = try? VerificationKey(rawRepresentation: key.publicKey.rawRepresentation)
+        else { throw error("an Ed25519 private key, PKCS#8 PEM") }
+        return (key, publicKey)
     }
 
     /// The keys of `*.pub.pem` in the same folder: those of before or after a rotation.

@@ -8,11 +8,13 @@ struct ParsedToken {
     let signedBytes: [UInt8]
     private let payload: [UInt8]
 
-    /// - Throws: `invalid_token` for another algorithm than EdDSA, no `kid`, or a critical extension (none is known).
+    /// - Throws: `invalid_token` for another algorithm than EdDSA, no `kid`, or a critical extension (none is known),
+    ///   and for a text that two readers could understand differently.
     init(_ token: String) throws(ChatError) {
         let parts = token.split(separator: ".", omittingEmptySubsequences: false)
         guard parts.count == 3, let header = Base64URL.decode(parts[0]), let payload = Base64URL.decode(parts[1]),
-            let signature = Base64URL.decode(parts[2]), case .object(let members)? = try? JSONParser.parse(header),
+            let signature = Base64URL.decode(parts[2]),
+            case .object(let members)? = try? JSONParser.parse(header, uniqueKeys: true),
             members["alg"] == .string(AccessToken.algorithm), members["crit"] == nil,
             case .string(let keyID)? = members["kid"], !keyID.isEmpty
         else { throw .badToken }
@@ -24,7 +26,7 @@ struct ParsedToken {
 
     /// To be asked for after the signature has been checked.
     func claims() throws(ChatError) -> VerifiedClaims {
-        guard case .object(let members)? = try? JSONParser.parse(payload) else { throw .badToken }
+        guard case .object(let members)? = try? JSONParser.parse(payload, uniqueKeys: true) else { throw .badToken }
         return VerifiedClaims(members: members)
     }
 }

@@ -8,7 +8,8 @@ public enum JSONError: Error, Equatable, Sendable {
     case tooDeep
 }
 
-/// A strict RFC 8259 parser. Of a key that stands twice in an object the last value counts, as in `JSON.parse`.
+/// A strict RFC 8259 parser. Of a key that stands twice in an object the last value counts, as in `JSON.parse`, unless
+/// unique keys are asked for.
 public struct JSONParser {
     /// Bounds the recursion, and so the stack that a hostile body can use.
     public static let maximumDepth = 64
@@ -16,10 +17,12 @@ public struct JSONParser {
     private let bytes: [UInt8]
     private var position = 0
 
-    private init(_ bytes: [UInt8]) { self.bytes = bytes }
+    private let requiresUniqueKeys: Bool
 
-    public static func parse(_ bytes: [UInt8]) throws(JSONError) -> JSONValue {
-        var parser = JSONParser(bytes)
+    /// With `uniqueKeys` a key that stands twice in an object is malformed: for what must not mean one thing to one
+    /// reader and another to the next (RFC 7515 section 4, RFC 7519 section 4).
+    public static func parse(_ bytes: [UInt8], uniqueKeys: Bool = false) throws(JSONError) -> JSONValue {
+        var parser = JSONParser(bytes: bytes, requiresUniqueKeys: uniqueKeys)
         parser.skipSpace()
         let value = try parser.value(depth: 0)
         parser.skipSpace()
@@ -54,7 +57,8 @@ public struct JSONParser {
             skipSpace()
             guard consume(":") else { throw malformed }
             skipSpace()
-            members[key] = try value(depth: depth + 1)
+            let previous = members.updateValue(try value(depth: depth + 1), forKey: key)
+            guard previous == nil || !requiresUniqueKeys else { throw malformed }
             skipSpace()
         } while consume(",")
         guard consume("}") else { throw malformed }

@@ -1,67 +1,123 @@
 import ChatTestSupport
+import Testing
 
-/// A room in which everything of ``AuthorizationTable`` can be tried once.
+/// A room in which everything of ``RoomAction`` can be tried.
 struct AuthorizationRoom: Sendable {
+    /// Which room it is.
+    enum Place: String, Sendable {
+        case group, `private`, `public`, direct
+        case archivedGroup, archivedPrivate, archivedPublic
+
+        var type: String {
+            switch self {
+            case .archivedGroup: "group"
+            case .archivedPrivate: "private"
+            case .archivedPublic: "public"
+            default: rawValue
+            }
+        }
+        var isArchived: Bool { [.archivedGroup, .archivedPrivate, .archivedPublic].contains(self) }
+    }
+
     /// The people of all rooms.
     struct People: Sendable {
-        let callers: [AuthorizationTable.Caller: TestUser]
+        var callers: [AuthorizationPage.Caller: TestUser]
         let otherMember: TestUser
         let otherAdmin: TestUser
         let newcomer: TestUser
+
+        init(_ stack: SharedStack) async throws {
+            let users = try await stack.users(9)
+            let callers: [AuthorizationPage.Caller] = [.stranger, .removed, .member, .sender, .admin, .owner]
+            self.callers = Dictionary(uniqueKeysWithValues: zip(callers, users))
+            (otherMember, otherAdmin, newcomer) = (users[6], users[7], users[8])
+        }
+
+        /// A pair that has no direct room yet: the owner, and one who is both member and sender.
+        func withNewPair(_ stack: SharedStack) async throws -> People {
+            var people = self
+            let pair = try await stack.users(2)
+            for caller in AuthorizationPage.Caller.allCases { people.callers[caller] = nil }
+            people.callers[.stranger] = callers[.stranger]
+            people.callers[.owner] = pair[0]
+            people.callers[.member] = pair[1]
+            people.callers[.sender] = pair[1]
+            return people
+        }
+
+        subscript(caller: AuthorizationPage.Caller) -> TestUser {
+            get throws {
+                guard let user = callers[caller] else { throw Missing(caller: caller) }
+                return user
+            }
+        }
+
+        func credentials(of caller: AuthorizationPage.Caller) throws -> Credentials {
+            switch caller {
+            case .noToken: .none
+            case .badToken: .token("not.a.token")
+            default: try self[caller].credentials
+            }
+        }
+    }
+
+    struct Missing: Error {
+        let caller: AuthorizationPage.Caller
     }
 
     let stack: SharedStack
     let people: People
+    let place: Place
     let roomID: String
-    /// The sender's.
-    let messageID: Int64
+    /// The sender's, and the owner's.
+    let messageIDs: (sender: Int64, owner: Int64)
+    /// The last event when all was ready to be tried.
+    let head: Int64
+    /// Opened while the removed member was one.
+    let removedSocket: WebSocketTestClient?
 
-    static func people(_ stack: SharedStack) async throws -> People {
-        let users = try await stack.users(9)
-        let callers: [AuthorizationTable.Caller] = [.stranger, .removed, .member, .sender, .admin, .owner]
-        return People(
-            callers: Dictionary(uniqueKeysWithValues: zip(callers, users)), otherMember: users[6],
-            otherAdmin: users[7], newcomer: users[8])
-    }
-
-    init(_ stack: SharedStack, _ people: People, isPublic: Bool) async throws {
-        self.stack = stack
-        self.people = people
-        func user(_ caller: AuthorizationTable.Caller) throws -> TestUser {
-            guard let user = people.callers[caller] else { throw Missing(caller: caller) }
-            return user
+    /// - Parameter keepsSocket: whether the one who is to be removed has a socket open then.
+    init(_ stack: SharedStack, _ people: People, _ place: Place, keepsSocket: Bool) async throws {
+        (self.stack, self.people, self.place) = (stack, people, place)
+        let (owner, sender) = (try people[.owner], try people[.sender])
+        if place == .direct {
+            let body: JSON = ["type": "direct", "memberIds": [.integer(sender.userID)]]
+            let made = try await stack.system.post("/api/v1/rooms", body, as: owner.credentials)
+            roomID = try #require(made.json["roomId"]?.string, "\(made)")
+            removedSocket = nil
+        } else {
+            let (admin, removed) = (try people[.admin], try people[.removed])
+            roomID = try await stack.room(
+                place.type, of: owner,
+                with: [removed, try people[.member], sender, admin, people.otherMember, people.otherAdmin])
+            let members = "/api/v1/rooms/\(roomID)/members/"
+            for user in [admin, people.otherAdmin] {
+                try await stack.system.send(
+                    .patch, members + "\(user.userID)", ["role": "admin"], as: owner.credentials
+                ).require(200, "make an admin")
+            }
+            removedSocket = keepsSocket ? try await stack.readySocket(roomID, as: removed) : nil
+            try await stack.system.send(.delete, members + "\(removed.userID)", as: owner.credentials)
+                .require(204, "remove")
         }
-        let (owner, sender, admin, removed) = try (user(.owner), user(.sender), user(.admin), user(.removed))
-        roomID = try await stack.room(
-            isPublic ? "public" : "group", of: owner,
-            with: [removed, try user(.member), sender, admin, people.otherMember, people.otherAdmin])
-        let members = "/api/v1/rooms/\(roomID)/members/"
-        for user in [admin, people.otherAdmin] {
-            try await stack.system.send(.patch, members + "\(user.userID)", ["role": "admin"], as: owner.credentials)
-                .require(200, "make an admin")
+        let ofSender = try await stack.say("Hello", in: roomID, as: sender)
+        let ofOwner = try await stack.say("Hello", in: roomID, as: owner)
+        messageIDs = (ofSender["messageId"]?.int ?? 0, ofOwner["messageId"]?.int ?? 0)
+        if place.isArchived {
+            try await stack.system.send(.delete, "/api/v1/rooms/\(roomID)", as: owner.credentials)
+                .require(200, "archive")
         }
-        try await stack.system.send(.delete, members + "\(removed.userID)", as: owner.credentials)
-            .require(204, "remove")
-        messageID = try await stack.say("Hello", in: roomID, as: sender)["messageId"]?.int ?? 0
-    }
-
-    struct Missing: Error {
-        let caller: AuthorizationTable.Caller
+        head = try await stack.room(roomID, as: owner)["lastSeq"]?.int ?? 0
     }
 
     /// Does something as one of the callers.
     /// - Returns: what the table's cells say.
-    func outcome(of action: AuthorizationTable.Action, by caller: AuthorizationTable.Caller) async throws -> String {
-        let credentials: Credentials =
-            switch caller {
-            case .noToken: .none
-            case .badToken: .token("not.a.token")
-            default: people.callers[caller]?.credentials ?? .none
-            }
-        guard action != .connect else { return try await socketOutcome(credentials) }
-        let (method, path, body) = request(action)
+    func outcome(of action: RoomAction, by caller: AuthorizationPage.Caller) async throws -> String {
+        guard !action.isOfSockets else { return try await socketOutcome(of: action, by: caller) }
+        let (method, path, body) = try request(action, by: caller)
         let isOfMessages = [.post, .message, .edit, .delete, .history, .events].contains(action)
         let server = isOfMessages ? stack.messages() : stack.system
+        let credentials = try people.credentials(of: caller)
         let answer =
             if let body {
                 try await server.send(method, "/api/v1" + path, body, as: credentials)
@@ -71,21 +127,37 @@ struct AuthorizationRoom: Sendable {
         return "\(answer.status)"
     }
 
-    private func request(_ action: AuthorizationTable.Action) -> (RESTClient.Method, String, JSON?) {
+    /// Whether nothing has happened since it was made.
+    var isUntouched: Bool {
+        get async throws { try await stack.room(roomID, as: people[.owner])["lastSeq"]?.int == head }
+    }
+
+    private func request(
+        _ action: RoomAction, by caller: AuthorizationPage.Caller
+    ) throws -> (RESTClient.Method, String, JSON?) {
         let room = "/rooms/\(roomID)"
+        let members = room + "/members"
         let newcomer = JSON.integer(people.newcomer.userID)
         let (member, admin) = (people.otherMember.userID, people.otherAdmin.userID)
+        let owner = try people[.owner].userID
+        // In a direct room the member is the sender, too: let it be the other's message that it tries.
+        let messageID = place == .direct && caller == .member ? messageIDs.owner : messageIDs.sender
         return switch action {
-        case .read, .connect: (.get, room, nil)
+        case .read: (.get, room, nil)
         case .rename: (.patch, room, ["name": "Renamed"])
         case .archive: (.delete, room, nil)
         case .markRead: (.put, room + "/read", ["seq": 1])
-        case .members: (.get, room + "/members", nil)
-        case .addMember: (.post, room + "/members", ["userId": newcomer])
-        case .addAdmin: (.post, room + "/members", ["userId": newcomer, "role": "admin"])
-        case .changeRole: (.patch, room + "/members/\(member)", ["role": "admin"])
-        case .removeMember: (.delete, room + "/members/\(member)", nil)
-        case .removeAdmin: (.delete, room + "/members/\(admin)", nil)
+        case .members: (.get, members, nil)
+        case .addMember: (.post, members, ["userId": newcomer])
+        case .addAdmin: (.post, members, ["userId": newcomer, "role": "admin"])
+        case .addOwner: (.post, members, ["userId": newcomer, "role": "owner"])
+        case .promote: (.patch, members + "/\(member)", ["role": "admin"])
+        case .demote: (.patch, members + "/\(admin)", ["role": "member"])
+        case .demoteOwner: (.patch, members + "/\(owner)", ["role": "member"])
+        case .removeMember: (.delete, members + "/\(member)", nil)
+        case .removeAdmin: (.delete, members + "/\(admin)", nil)
+        case .removeOwner: (.delete, members + "/\(owner)", nil)
+        case .removeOneself: (.delete, members + "/\(people.callers[caller]?.userID ?? member)", nil)
         case .join: (.post, room + "/join", nil)
         case .leave: (.post, room + "/leave", nil)
         case .post: (.post, "/messages", SharedStack.post("Hello", in: roomID))
@@ -93,19 +165,7 @@ struct AuthorizationRoom: Sendable {
         case .edit: (.patch, "/messages/\(messageID)", ["payload": ["text": "Edited"]])
         case .delete: (.delete, "/messages/\(messageID)", nil)
         case .history: (.get, room + "/messages", nil)
-        case .events: (.get, room + "/events", nil)
+        default: (.get, room + "/events", nil)
         }
-    }
-
-    private func socketOutcome(_ credentials: Credentials) async throws -> String {
-        var headers: [(String, String)] = []
-        if case .token(let token) = credentials { headers = [("Authorization", "Bearer \(token)")] }
-        let socket = try await WebSocketTestClient.connect(
-            port: stack.webSocketPort(0), "/ws/chat?roomId=\(roomID)", headers: headers)
-        if let event = try? await socket.event(type: "ready", within: .seconds(20)) {
-            socket.drop()
-            return event["eventType"]?.string ?? ""
-        }
-        return try await socket.closeFrame().code.map { "\($0)" } ?? "no code"
     }
 }

@@ -1,35 +1,102 @@
+import ChatEvents
 import ChatTestSupport
 import Foundation
 import Testing
 
+/// Every cell of the tables of docs/security.md.
 @Suite("Authorization")
 struct AuthorizationTests {
+    private typealias Page = AuthorizationPage
+
     /// The same for all cells: registering takes longer than trying. Detached, since a cancelled test must not end it.
     private static let people = Task.detached {
-        try await AuthorizationRoom.people(SharedStack.running())
+        try await AuthorizationRoom.People(SharedStack.running())
     }
 
-    @Test(
-        "Everyone gets what the table says", arguments: AuthorizationTable.Action.allCases, [false, true])
-    func cells(action: AuthorizationTable.Action, isPublic: Bool) async throws {
-        let row = try #require(AuthorizationTable.rows.first { $0.action == action })
+    @Test("In a room everyone gets what the table says", arguments: AuthorizationPage.roomRows)
+    func inARoom(row: AuthorizationPage.Row) async throws {
+        let action = try #require(RoomAction(rawValue: row.action), "a row that the test does not know")
+        let stack = try await SharedStack.running()
+        for place in Self.places(row.section) {
+            let everyone = try await Self.people.value
+            let people = place == .direct ? try await everyone.withNewPair(stack) : everyone
+            var kept: AuthorizationRoom?
+            for caller in Page.Caller.allCases {
+                let expected = row.outcome(caller)
+                guard place != .direct || ![.admin, .removed].contains(caller) else {
+                    #expect(expected == Page.impossible, "\(caller.rawValue)")
+                    continue
+                }
+                let room =
+                    if let kept, !(caller == .removed && action.isOfSockets) {
+                        kept
+                    } else {
+                        try await AuthorizationRoom(stack, people, place, keepsSocket: action.isOfSockets)
+                    }
+                let outcome = try await room.outcome(of: action, by: caller)
+                #expect(outcome == expected, "\(caller.rawValue) in \(place)")
+                // Refusals change nothing; what was changed is of no use to the next.
+                let isRefused = Int(outcome).map { $0 >= 400 } ?? false
+                if isRefused { #expect(try await room.isUntouched, "\(caller.rawValue) in \(place)") }
+                kept = isRefused || action.onlyLooks ? room : nil
+            }
+        }
+    }
+
+    private static func places(_ section: Page.Section) -> [AuthorizationRoom.Place] {
+        switch section {
+        case .hidden: [.group, .private]
+        case .open: [.public]
+        case .direct: [.direct]
+        case .archivedHidden: [.archivedGroup, .archivedPrivate]
+        case .archivedOpen: [.archivedPublic]
+        case .elsewhere: []
+        }
+    }
+
+    @Test("Everywhere else, too", arguments: AuthorizationPage.otherRows)
+    func elsewhere(row: AuthorizationPage.Row) async throws {
+        let action = try #require(ElsewhereAction(rawValue: row.action), "a row that the test does not know")
         let stack = try await SharedStack.running()
         let people = try await Self.people.value
-        for caller in AuthorizationTable.Caller.allCases {
-            // Of its own, since most of what is done changes the room.
-            let room = try await AuthorizationRoom(stack, people, isPublic: isPublic)
-            let outcome = try await room.outcome(of: action, by: caller)
-            #expect(outcome == row.expected(caller, inPublicRoom: isPublic), "\(caller.rawValue)")
+        for caller in Page.Caller.allCases {
+            // Of its own: a refresh token works once.
+            let account = try await stack.user()
+            let outcome = try await action.outcome(stack, account, as: people.credentials(of: caller))
+            #expect(outcome == row.outcome(caller), "\(caller.rawValue)")
         }
     }
 
-    @Test("The page shows the table that is tested")
+    @Test("The page has each action that can be tried, once in each table, and no others")
     func page() throws {
-        let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../../docs/security.md")
-        let page = try String(contentsOf: file, encoding: .utf8)
-        for isPublic in [false, true] {
-            let table = AuthorizationTable.markdown(inPublicRoom: isPublic)
-            #expect(page.contains("\n\(table)\n"), "docs/security.md has to have this table:\n\(table)")
+        let rows = try Page.read.get().rows
+        for section in Page.Section.allCases {
+            let known =
+                section == .elsewhere ? ElsewhereAction.allCases.map(\.rawValue) : RoomAction.allCases.map(\.rawValue)
+            // Nothing is said any more in an archived room.
+            let impossible = [.archivedHidden, .archivedOpen].contains(section) ? [RoomAction.receive.rawValue] : []
+            #expect(
+                rows.filter { $0.section == section }.map(\.action) == known.filter { !impossible.contains($0) },
+                "\(section.rawValue)")
         }
     }
+
+    @Test("Every call of both REST servers is on the page, and so is every frame that a client may send")
+    func calls() async throws {
+        let stack = try await SharedStack.running()
+        var described: Set<String> = ["GET /ws/chat"]
+        for server in [stack.system, stack.messages()] {
+            let yaml = try await server.get("/openapi.yaml").require(200, "openapi").text
+            described.formUnion(try OpenAPIDescription(yaml: yaml).calls.map { $0.replacing(" /api/v1/", with: " /") })
+        }
+        #expect(try Page.read.get().calls == described)
+        let actions = try Page.read.get().rows.map(\.action)
+        for frame in ClientFrame.types {
+            #expect(actions.contains { $0.hasPrefix("socket: `\(frame)`") }, "\(frame)")
+        }
+    }
+}
+
+extension AuthorizationPage.Row: CustomTestStringConvertible {
+    var testDescription: String { "\(section.rawValue): \(action)" }
 }

@@ -46,8 +46,16 @@ public struct RESTClient: Sendable {
 
     /// `http://host:port`
     public let baseURL: String
+    /// What every answer is held against, where there is one.
+    private let description: Result<OpenAPIDescription, any Error>?
 
-    public init(baseURL: String) { self.baseURL = baseURL }
+    public init(baseURL: String) { self.init(baseURL: baseURL, describedBy: nil) }
+
+    /// A client whose calls fail with ``OpenAPIDescription/Undescribed`` where an answer is not as it is described.
+    init(baseURL: String, describedBy description: Result<OpenAPIDescription, any Error>?) {
+        self.baseURL = baseURL
+        self.description = description
+    }
 
     public func get(
         _ path: String, as caller: Credentials = .none, headers: [(String, String)] = []
@@ -80,8 +88,10 @@ public struct RESTClient: Sendable {
         if let bytes { request.body = .bytes(bytes) }
         let response = try await Self.client.execute(request, timeout: Self.deadline)
         let body = try await response.body.collect(upTo: Self.maximumAnswerBytes)
-        return RESTResponse(
+        let answer = RESTResponse(
             status: Int(response.status.code), headers: response.headers, bytes: Array(body.readableBytesView))
+        try description?.get().check(answer, to: method.name, path)
+        return answer
     }
 }
 

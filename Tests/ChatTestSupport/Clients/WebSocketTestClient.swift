@@ -145,6 +145,15 @@ public final class WebSocketTestClient: Sendable {
     /// What the server sent and must not send: masked or fragmented frames, text that is no JSON and the like.
     public var faults: [String] { inbox.state.faults }
 
+    /// Waits for the first frame that tells whether the socket was let in.
+    /// - Returns: `nil` where it is `ready`, else how it was closed.
+    public func refusal(within time: Duration = patience) async throws -> Close? {
+        try await wait(for: "ready, nor a close frame", within: time) { record in
+            record.close.map { .some($0) }
+                ?? (record.events.contains { $0["eventType"] == "ready" } ? .some(nil) : nil)
+        }
+    }
+
     // MARK: The end
 
     /// Waits for the server's close frame.

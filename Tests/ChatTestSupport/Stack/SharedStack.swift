@@ -43,11 +43,16 @@ public final class SharedStack: Sendable {
 
     // MARK: Clients
 
-    public var system: RESTClient { RESTClient(baseURL: processes.systemServer.url) }
+    /// This client and those of the message servers hold every answer against the server's description.
+    public var system: RESTClient {
+        RESTClient(baseURL: processes.systemServer.url, describedBy: OpenAPIDescription.system)
+    }
 
     /// One of the two message servers.
     public func messages(_ index: Int = 0) -> RESTClient {
-        RESTClient(baseURL: processes.messageServers[index % processes.messageServers.count].url)
+        RESTClient(
+            baseURL: processes.messageServers[index % processes.messageServers.count].url,
+            describedBy: OpenAPIDescription.message)
     }
 
     /// The HTTP side of one of the two WebSocket servers.

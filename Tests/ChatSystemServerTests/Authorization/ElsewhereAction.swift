@@ -1,0 +1,74 @@
+import ChatTestSupport
+
+/// What is about no room, or makes one, in the words of docs/security.md.
+enum ElsewhereAction: String, CaseIterable, Sendable {
+    case register = "`POST /auth/register`"
+    case login = "`POST /auth/login`"
+    case refresh = "`POST /auth/refresh`"
+    case logout = "`POST /auth/logout`"
+    case me = "`GET /users/me`"
+    case changeMe = "`PATCH /users/me`"
+    case user = "`GET /users/{id}`"
+    case users = "`GET /users`"
+    case makeRoom = "`POST /rooms`"
+    case rooms = "`GET /rooms`"
+    case publicRooms = "`GET /rooms/public`"
+    case keys = "`GET /.well-known/jwks.json`"
+    case live = "`GET /health/live`"
+    case ready = "`GET /health/ready`"
+    case metrics = "`GET /metrics`"
+    case description = "`GET /openapi.yaml`"
+    case page = "`GET /docs`"
+    case socketPath = "`GET /ws/chat`, no handshake"
+
+    /// Tries it at every server that has it.
+    /// - Parameter account: whose password and refresh token are used.
+    /// - Returns: the statuses that came, joined by a comma where they differ.
+    func outcome(_ stack: SharedStack, _ account: TestUser, as credentials: Credentials) async throws -> String {
+        let servers =
+            switch self {
+            case .live, .ready, .metrics: [stack.system, stack.messages(), stack.webSocket()]
+            case .description, .page: [stack.system, stack.messages()]
+            case .socketPath: [stack.webSocket()]
+            default: [stack.system]
+            }
+        var statuses: Set<Int> = []
+        for server in servers {
+            let (method, path, body) = request(account)
+            let answer =
+                if let body {
+                    try await server.send(method, path, body, as: credentials)
+                } else {
+                    try await server.send(method, path, as: credentials)
+                }
+            statuses.insert(answer.status)
+        }
+        return statuses.sorted().map(String.init).joined(separator: ",")
+    }
+
+    private func request(_ account: TestUser) -> (RESTClient.Method, String, JSON?) {
+        let password: JSON = ["username": .string(account.username), "password": .string(account.password)]
+        let token: JSON = ["refreshToken": .string(account.refreshToken)]
+        let newcomer: JSON = ["username": .string(Unique.name("u")), "password": .string(SharedStack.password)]
+        return switch self {
+        case .register: (.post, "/api/v1/auth/register", newcomer)
+        case .login: (.post, "/api/v1/auth/login", password)
+        case .refresh: (.post, "/api/v1/auth/refresh", token)
+        case .logout: (.post, "/api/v1/auth/logout", token)
+        case .me: (.get, "/api/v1/users/me", nil)
+        case .changeMe: (.patch, "/api/v1/users/me", ["displayName": "Somebody"])
+        case .user: (.get, "/api/v1/users/\(account.userID)", nil)
+        case .users: (.get, "/api/v1/users?query=u&limit=1", nil)
+        case .makeRoom: (.post, "/api/v1/rooms", ["name": "A room", "type": "private"])
+        case .rooms: (.get, "/api/v1/rooms?limit=1", nil)
+        case .publicRooms: (.get, "/api/v1/rooms/public?limit=1", nil)
+        case .keys: (.get, "/.well-known/jwks.json", nil)
+        case .live: (.get, "/health/live", nil)
+        case .ready: (.get, "/health/ready", nil)
+        case .metrics: (.get, "/metrics", nil)
+        case .description: (.get, "/openapi.yaml", nil)
+        case .page: (.get, "/docs", nil)
+        case .socketPath: (.get, "/ws/chat?roomId=r", nil)
+        }
+    }
+}
