@@ -8,6 +8,8 @@ import Hummingbird
 enum WebSocketRoutes {
     static func add(to routes: inout Routes, allowedOrigins: AllowedOrigins) {
         routes.get(ConnectRequest.path) { request, context in
+            // The router does not tell `/ws/chat/` apart.
+            guard request.uri.path == ConnectRequest.path else { throw ChatError(.notFound) }
             let rejection = HandshakeCheck.rejection(
                 method: request.method.rawValue, allowedOrigins: allowedOrigins,
                 header: { name in HTTPField.Name(name).flatMap { request.headers[$0] } })
@@ -21,6 +23,8 @@ enum WebSocketRoutes {
 
     private static func response(_ error: ChatError, traceID: String) -> Response {
         var response = error.response(traceID: traceID)
+        // Whoever wanted a WebSocket has no other use for the connection.
+        response.headers[.connection] = "close"
         if error.code == .upgradeRequired {
             response.headers[.upgrade] = "websocket"
             response.headers[.secWebSocketVersion] = HandshakeCheck.version

@@ -47,7 +47,7 @@ import Testing
 
     @Test func `no beginning of a head is taken for one, nor for anything else`() {
         for length in 0..<Self.good.utf8.count {
-            #expect(isIncomplete(String(Self.good.prefix(length))), "\(length)")
+            #expect(isIncomplete(String(decoding: Self.good.utf8.prefix(length), as: UTF8.self)), "\(length)")
         }
     }
 
@@ -115,7 +115,9 @@ import Testing
             #expect(other.method == .GET)
             #expect(other.uri == head.target)
             #expect(other.headers.map { $0.name.lowercased() } == head.fields.map(\.name))
-            #expect(other.headers.map(\.value) == head.fields.map(\.value))
+            // NIO leaves the blanks behind a value, which do not belong to it (RFC 9112 section 5).
+            let values = other.headers.map { String($0.value.reversed().drop { $0 == " " || $0 == "\t" }.reversed()) }
+            #expect(values == head.fields.map(\.value))
             agreed += 1
         }
         #expect(agreed > 1_000)
