@@ -6,7 +6,7 @@ import NIOCore
 /// The first handler of a connection: reads its first request and answers it, if it is a handshake, by putting a
 /// ``ChatWebSocketHandler`` in its own place; all else it leaves, untouched, to HTTP.
 ///
-/// So a socket never has an HTTP pipeline, nor a task of its own. A client that may not come in is upgraded all the
+/// So a socket never has an HTTP pipeline. A client that may not come in is upgraded all the
 /// same and then closed with a code, since a browser tells its page nothing of an HTTP error.
 final class HandshakeHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
