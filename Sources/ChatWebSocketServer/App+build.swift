@@ -28,10 +28,8 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
 
     let database = ChatDatabase(postgres)
     let rooms = RoomRepository(database)
-    let door = SharedRoomAccess(rooms: rooms)
     let stored = StoredRooms(
-        rooms: rooms, log: EventLog(database), readMarks: ReadMarks(rooms: rooms, authMode: environment.authMode),
-        door: door)
+        rooms: rooms, log: EventLog(database), readMarks: ReadMarks(rooms: rooms, authMode: environment.authMode))
     let metrics = DeliveryMetrics()
     let eventLoops = environment.eventLoopGroup.makeIterator().map { $0 }
     let feedLoop = environment.eventLoopGroup.next()
@@ -48,8 +46,9 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
         sessions: sessions, openSockets: openSockets, longest: .seconds(settings.drainSeconds))
     let services = WebSocketServices(
         admission: AdmissionService(
-            authMode: environment.authMode, tokens: tokens, directory: stored, limits: SocketLimits(settings.sockets),
-            broadcast: broadcast),
+            authMode: environment.authMode, tokens: tokens, limits: SocketLimits(settings.sockets),
+            queue: AdmissionQueue(
+                authMode: environment.authMode, directory: stored, broadcast: broadcast, sessions: sessions)),
         commands: SessionCommands(
             authMode: environment.authMode, tokens: tokens, directory: stored, broadcast: broadcast,
             receipts: receipts),
@@ -69,11 +68,11 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
     if isTokenMode { health.register(tokens) }
     return ServerParts(
         routes: routes, health: health,
-        services: [postgres, door, redis, publisher, receipts, subscriber, broadcast] + (isTokenMode ? [keys] : []),
+        services: [postgres, redis, publisher, receipts, subscriber, broadcast] + (isTokenMode ? [keys] : []),
         beforeServing: [{ try await ChatSchema.migrateWhenReachable(postgres, logger: logger) }],
         beforeStopping: [{ await drain.run() }],
         httpServer: HTTPServerBuilder {
-            WebSocketUpgradeChannel(responder: $0) { WebSocketUpgrader(services: services) }
+            WebSocketUpgradeChannel(responder: $0, door: ChatDoor(services: services))
         },
         shutdownLimit: .seconds(settings.drainSeconds + 10))
 }

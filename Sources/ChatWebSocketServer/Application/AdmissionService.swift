@@ -1,9 +1,11 @@
 import CommonAuth
 import CommonUtil
-import HTTPTypes
 import NIOCore
 
 /// The door: who may open a session of which room.
+///
+/// Nobody waits in a task of their own: what can be told from memory is told at once, and those who need a look into
+/// the database look together (``AdmissionQueue``).
 struct AdmissionService: Sendable {
     /// One who knocks.
     struct Visitor: Sendable {
@@ -25,60 +27,56 @@ struct AdmissionService: Sendable {
         let leases: (feed: Lease, place: Lease)
     }
 
+    typealias Verdict = Result<Admission, CloseReason>
+    /// Called once, on the event loop of the socket.
+    typealias Answer = @Sendable (Verdict) -> Void
+
     let authMode: AuthMode
     let tokens: TokenVerifier
-    let directory: any RoomDirectory
     let limits: SocketLimits
-    let broadcast: WebSocketBroadcastService
+    let queue: AdmissionQueue
 
-    /// - Throws: ``CloseReason`` for whoever may not come in.
-    func admit(_ visitor: Visitor) async throws(CloseReason) -> Admission {
-        let request = visitor.request
-        let shard = visitor.shard
-        let user = try await user(of: request, token: visitor.token)
-        let place = try limits.admit(userID: user?.userID, address: visitor.address)
-        do {
-            // Open first, ask then: what is published in between waits in the feed.
-            let feed = try await broadcast.open(request.roomID, shard: shard)
-            let entry = try await entry(to: request.roomID, of: user)
-            if let lastSeq = request.lastSeq, lastSeq > entry.head {
-                throw CloseReason(.aheadOfLog, "lastSeq \(lastSeq) is beyond the head \(entry.head)")
+    /// To be called on the event loop of the socket, which may be answered before this returns.
+    func admit(_ visitor: Visitor, on eventLoop: any EventLoop, answer: @escaping Answer) {
+        do throws(CloseReason) {
+            if authMode == .trusted {
+                let user = visitor.request.claimedUserID.map { AuthenticatedUser(userID: $0, tokenExpiresAt: nil) }
+                return try enter(visitor, as: user, answer)
             }
-            try await broadcast.attach(request.roomID, shard: shard, head: entry.head)
-            return Admission(
-                request: request, user: user, head: entry.head, shard: shard, leases: (feed: feed, place: place))
-        } catch let reason as CloseReason {
-            throw reason
+            guard let token = visitor.token else { throw CloseReason(.unauthorized, ErrorCode.missingToken.title) }
+            if let user = tokens.cached(token) { return try enter(visitor, as: user, answer) }
+            verify(token, of: visitor, on: eventLoop, answer)
         } catch {
-            throw CloseReason(.tryAgainLater, "the service is not available right now")
+            answer(.failure(error))
         }
     }
 
-    private func user(of request: ConnectRequest, token: String?) async throws(CloseReason) -> AuthenticatedUser? {
-        if authMode == .trusted {
-            return request.claimedUserID.map { AuthenticatedUser(userID: $0, tokenExpiresAt: nil) }
+    /// Checking a signature would hold up an event loop.
+    private func verify(_ token: String, of visitor: Visitor, on eventLoop: any EventLoop, _ answer: @escaping Answer) {
+        eventLoop.makeFutureWithTask { await Self.user(by: token, tokens) }.whenSuccess { user in
+            do throws(CloseReason) {
+                try enter(visitor, as: try user.get(), answer)
+            } catch {
+                answer(.failure(error))
+            }
         }
-        guard let token else { throw CloseReason(.unauthorized, ErrorCode.missingToken.title) }
-        do {
-            return try await tokens.verify(token)
+    }
+
+    private static func user(by token: String, _ tokens: TokenVerifier) async -> Result<AuthenticatedUser, CloseReason>
+    {
+        do throws(ChatError) {
+            return .success(try await tokens.verify(token))
         } catch {
             switch error.code {
-            case .unavailable: throw CloseReason(.tryAgainLater, error.detail)
-            default: throw CloseReason(.unauthorized, ErrorCode.invalidToken.title)
+            case .unavailable: return .failure(CloseReason(.tryAgainLater, error.detail))
+            default: return .failure(CloseReason(.unauthorized, ErrorCode.invalidToken.title))
             }
         }
     }
 
-    private func entry(to roomID: RoomID, of user: AuthenticatedUser?) async throws -> RoomEntry {
-        var entry = try await directory.access(to: roomID, of: user?.userID)
-        if entry == nil, authMode == .trusted {
-            try await directory.makeOpenRoom(roomID)
-            entry = try await directory.access(to: roomID, of: user?.userID)
-        }
-        guard let entry, entry.isMember || entry.isPublic else { throw CloseReason(.noSuchRoom, "no such room") }
-        guard entry.isMember || authMode == .trusted else {
-            throw CloseReason(.notAMember, "not a member of this room")
-        }
-        return entry
+    private func enter(_ visitor: Visitor, as user: AuthenticatedUser?, _ answer: @escaping Answer) throws(CloseReason)
+    {
+        let place = try limits.admit(userID: user?.userID, address: visitor.address)
+        queue.append(AdmissionQueue.Knock(visitor: visitor, user: user, place: place, answer: answer))
     }
 }

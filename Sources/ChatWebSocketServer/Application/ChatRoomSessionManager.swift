@@ -63,6 +63,11 @@ final class ChatRoomSessionManager: Sendable {
         shard.eventLoop.execute { shard.value.apply(updates) }
     }
 
+    /// Does something on a shard's event loop, after all that was told it before.
+    func run(onShard index: Int, _ work: @escaping @Sendable () -> Void) {
+        shards[index].eventLoop.execute(work)
+    }
+
     // MARK: Who is there
 
     func activeSessions(inRoom roomID: RoomID) async throws -> [SessionInfo] {

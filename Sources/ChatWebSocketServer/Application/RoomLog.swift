@@ -12,20 +12,12 @@ protocol RoomLog: Sendable {
 
 /// Who may come into which room.
 protocol RoomDirectory: Sendable {
-    /// - Returns: `nil` where there is no such room.
-    func access(to roomID: RoomID, of userID: UserID?) async throws -> RoomEntry?
+    /// What holds right now for so many rooms and users, in order; `nil` where there is no such room.
+    func entries(_ asked: [(roomID: RoomID, userID: UserID?)]) async throws -> [RoomEntry?]
     /// Marks a room read, forward only and never beyond its head.
     /// - Returns: what to tell the others, if anything.
     /// - Throws: `ChatError` for one who may not.
     func markRead(_ roomID: RoomID, by userID: UserID, upTo seq: Seq) async throws -> ReadReceipt?
     /// Makes a public room named by its id, unless it is there (`trusted` mode).
     func makeOpenRoom(_ roomID: RoomID) async throws
-}
-
-/// What the door needs to know of a room and a user.
-struct RoomEntry: Equatable, Sendable {
-    let isPublic: Bool
-    let isMember: Bool
-    /// The head of the room's log.
-    let head: Seq
 }

@@ -61,16 +61,16 @@ final class WebSocketBroadcastService: Service {
 
     // MARK: Rooms
 
-    /// Opens a room's feed, before the log is asked for the room's head: from here on nothing is missed.
+    /// The one on which all feeds live.
+    var eventLoop: any EventLoop { feeds.eventLoop }
+
+    /// Opens a room's feed, before the log is asked for the room's head: once it is followed nothing is missed. To be
+    /// called on ``eventLoop``.
     /// - Parameter shard: the event loop that the session will live on.
-    func open(_ roomID: RoomID, shard: Int) async throws -> Lease {
-        try await feeds.eventLoop.flatSubmit { [feeds] in
-            let followed = feeds.value.retain(roomID, shard: shard)
-            let lease = Lease { [feeds] in
-                feeds.eventLoop.execute { feeds.value.release(roomID, shard: shard) }
-            }
-            return followed.map { lease }
-        }.get()
+    func open(_ roomID: RoomID, shard: Int) -> (feed: Lease, isFollowed: EventLoopFuture<Void>) {
+        let isFollowed = feeds.value.retain(roomID, shard: shard)
+        let lease = Lease { self.onLoop { $0.release(roomID, shard: shard) } }
+        return (lease, isFollowed)
     }
 
     /// Has the subscriber told which rooms have sessions here. To be called before the first session comes.
@@ -78,11 +78,10 @@ final class WebSocketBroadcastService: Service {
         feeds.eventLoop.execute { [feeds] in feeds.value.subscriber = subscriber }
     }
 
-    /// Tells an open feed the room's head, as the log had it, and the session's event loop of the feed.
-    func attach(_ roomID: RoomID, shard: Int, head: Seq) async throws {
-        try await feeds.eventLoop.submit { [feeds] in
-            feeds.value.attach(roomID, shard: shard, head: head)
-        }.get()
+    /// Tells an open feed the room's head, as the log had it, and the session's event loop of the feed. To be called on
+    /// ``eventLoop``.
+    func attach(_ roomID: RoomID, shard: Int, head: Seq) {
+        feeds.value.attach(roomID, shard: shard, head: head)
     }
 
     /// Compares the rooms' heads with the log until graceful shutdown.

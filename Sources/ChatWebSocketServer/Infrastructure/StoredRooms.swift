@@ -8,7 +8,6 @@ struct StoredRooms: RoomLog, RoomDirectory {
     let rooms: RoomRepository
     let log: EventLog
     let readMarks: ReadMarks
-    let door: SharedRoomAccess
 
     func events(
         of roomID: RoomID, after seq: Seq, limit: Int
@@ -21,10 +20,11 @@ struct StoredRooms: RoomLog, RoomDirectory {
         roomIDs.isEmpty ? [:] : try await rooms.heads(of: roomIDs)
     }
 
-    func access(to roomID: RoomID, of userID: UserID?) async throws -> RoomEntry? {
-        try await door.access(to: roomID, of: userID).map { access in
-            RoomEntry(
-                isPublic: access.room.type == .public, isMember: access.role != nil, head: access.room.lastSeq)
+    func entries(_ asked: [(roomID: RoomID, userID: UserID?)]) async throws -> [RoomEntry?] {
+        try await rooms.accesses(asked).map { access in
+            access.map {
+                RoomEntry(isPublic: $0.room.type == .public, isMember: $0.role != nil, head: $0.room.lastSeq)
+            }
         }
     }
 

@@ -2,57 +2,38 @@ import CommonServer
 import HummingbirdCore
 import Logging
 import NIOCore
-import NIOHTTP1
-import NIOHTTPTypes
-import NIOHTTPTypesHTTP1
 
-/// A connection of this server: HTTP/1.1, of which the first request may turn it into a WebSocket.
+/// A connection of this server: its first request may turn it into a WebSocket; else it is one of HTTP/1.1, as those of
+/// the other servers are.
 ///
-/// Hummingbird serves the HTTP side. After an upgrade no task and no async sequence belongs to the connection any more,
-/// only its channel with one handler.
-struct WebSocketUpgradeChannel: HTTPChannelHandler {
+/// Hummingbird serves the HTTP side. A WebSocket has no task and no async sequence, only its channel with one handler.
+struct WebSocketUpgradeChannel: ServerChildChannel {
     struct Value: ServerChildChannelValue {
         let channel: any Channel
-        let kind: EventLoopFuture<ConnectionKind>
+        /// `nil` where the connection never was one of HTTP.
+        let http: EventLoopFuture<ChatHTTPChannel.Value?>
     }
 
-    /// A connection that has not made its first request by then is cut.
-    private static let handshakeTimeout = TimeAmount.seconds(10)
+    private let http: ChatHTTPChannel
+    private let door: any SocketDoor
 
-    let responder: HTTPChannelHandler.Responder
-    let makeUpgrader: @Sendable () -> any NIOTypedHTTPServerProtocolUpgrader<ConnectionKind>
+    init(responder: @escaping HTTPChannelHandler.Responder, door: any SocketDoor) {
+        http = ChatHTTPChannel(responder: responder)
+        self.door = door
+    }
 
+    /// Begins the pipeline of a connection. What has to stand before, like TLS, is there already.
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         channel.eventLoop.makeCompletedFuture {
-            var configuration = NIOUpgradableHTTPServerPipelineConfiguration<ConnectionKind>(
-                upgradeConfiguration: NIOTypedHTTPServerUpgradeConfiguration(
-                    upgraders: [makeUpgrader()],
-                    notUpgradingCompletionHandler: { channel in
-                        channel.eventLoop.makeCompletedFuture {
-                            .http(try HTTPPipeline.addHandlers(to: channel, logger: logger))
-                        }
-                    }))
-            // Hummingbird's channel takes pipelined requests one after the other, answers parse errors, and its header
-            // types validate themselves.
-            configuration.enablePipelining = false
-            configuration.enableErrorHandling = false
-            configuration.enableResponseHeaderValidation = false
-            configuration.decoderConfiguration = HTTPPipeline.decoderLimits
-            let kind = try channel.pipeline.syncOperations.configureUpgradableHTTPServerPipeline(
-                configuration: configuration)
-            let upgradeHandler = try channel.pipeline.syncOperations.handler(
-                type: NIOTypedHTTPServerUpgradeHandler<ConnectionKind>.self)
-            let timeout = channel.eventLoop.scheduleTask(in: Self.handshakeTimeout) { channel.close(promise: nil) }
-            // The answer has bounds of its own: who is refused because the database is away must be told so.
+            let promise = channel.eventLoop.makePromise(of: ChatHTTPChannel.Value?.self)
             try channel.pipeline.syncOperations.addHandler(
-                UpgradeHeaderFilter(onRequest: { timeout.cancel() }), position: .before(upgradeHandler))
-            kind.whenComplete { _ in timeout.cancel() }
-            return Value(channel: channel, kind: kind)
+                HandshakeHandler(door: door, http: http, served: promise, logger: logger))
+            return Value(channel: channel, http: promise.futureResult)
         }
     }
 
     func handle(value: Value, logger: Logger) async {
-        guard case .http(let channel)? = try? await value.kind.get() else { return }
-        await handleHTTP(asyncChannel: channel, logger: logger)
+        guard let channel = try? await value.http.get() else { return }
+        await http.handle(value: channel, logger: logger)
     }
 }

@@ -5,6 +5,11 @@ import NIOPosix
 public enum RawHTTP {
     /// Sends a text on a connection of its own and gives all that comes back until the server closes.
     public static func exchange(port: Int, _ text: String) async throws -> String {
+        String(buffer: try await exchange(port: port, bytes: Array(text.utf8)))
+    }
+
+    /// The same with bytes, written in pieces of at most `chunk`.
+    public static func exchange(port: Int, bytes: [UInt8], chunk: Int = .max) async throws -> ByteBuffer {
         let connection = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connect(host: "127.0.0.1", port: port) { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -12,10 +17,14 @@ public enum RawHTTP {
                 }
             }
         return try await connection.executeThenClose { inbound, outbound in
-            try await outbound.write(ByteBuffer(string: text))
+            var rest = bytes[...]
+            while !rest.isEmpty {
+                try await outbound.write(ByteBuffer(bytes: rest.prefix(chunk)))
+                rest = rest.dropFirst(chunk)
+            }
             var answer = ByteBuffer()
             for try await var buffer in inbound { answer.writeBuffer(&buffer) }
-            return String(buffer: answer)
+            return answer
         }
     }
 }

@@ -1,5 +1,7 @@
 import ChatLocalStack
 import ChatTestSupport
+import Foundation
+import NIOCore
 import Testing
 
 /// What is no WebSocket handshake, or not one for this path, gets an HTTP answer.
@@ -99,10 +101,56 @@ struct HandshakeTests {
         #expect(answers.split(separator: "HTTP/1.1 200 OK").count == 3)
     }
 
-    @Test("What is no HTTP is refused")
-    func noHTTP() async throws {
+    @Test(
+        "What is no HTTP is refused at once",
+        arguments: ["hello\r\n\r\n", "\u{16}\u{3}\u{1}\u{2}", "GET /ws/chat\r\n\r\n"])
+    func noHTTP(_ text: String) async throws {
         let stack = try await SharedStack.running(.trusted)
-        let answer = try await RawHTTP.exchange(port: stack.webSocketPort(), "hello\r\n\r\n")
-        #expect(answer.hasPrefix("HTTP/1.1 400") || answer.isEmpty)
+        let answer = try await RawHTTP.exchange(port: stack.webSocketPort(), text)
+        #expect(answer.hasPrefix("HTTP/1.1 400"))
+    }
+
+    @Test("A head that is too long is refused")
+    func oversizedHead() async throws {
+        let stack = try await SharedStack.running(.trusted)
+        let head = "GET /ws/chat?roomId=r HTTP/1.1\r\nHost: localhost\r\nCookie: "
+        let answer = try await RawHTTP.exchange(
+            port: stack.webSocketPort(), head + String(repeating: "x", count: 20_000) + "\r\n\r\n")
+        #expect(answer.hasPrefix("HTTP/1.1 4"))
+    }
+
+    @Test("A handshake that has a body is none, and one behind another request neither")
+    func noHandshake() async throws {
+        let stack = try await SharedStack.running(.trusted)
+        let handshake = Self.handshake(Unique.name(), end: "Connection: close\r\n")
+        let second = try await RawHTTP.exchange(
+            port: stack.webSocketPort(), "GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n" + handshake)
+        #expect(second.hasPrefix("HTTP/1.1 200"))
+        #expect(second.contains("HTTP/1.1 426") && second.contains("upgrade_required"))
+        let body = try await RawHTTP.exchange(
+            port: stack.webSocketPort(),
+            Self.handshake(Unique.name(), end: "Content-Length: 2\r\nConnection: close\r\n") + "xx")
+        #expect(body.hasPrefix("HTTP/1.1 426"))
+    }
+
+    /// The head may come in pieces, and the client need not wait for the answer before it sends frames.
+    @Test("Frames behind the handshake are not lost", arguments: [1, 50, .max])
+    func earlyFrames(chunk: Int) async throws {
+        let stack = try await SharedStack.running(.trusted)
+        let bytes =
+            Array(Self.handshake(Unique.name()).utf8) + WebSocketTestFrame.text(#"{"type":"ping"}"#).bytes
+            + WebSocketTestFrame.close(1000).bytes
+        var answer = try await RawHTTP.exchange(port: stack.webSocketPort(), bytes: bytes, chunk: chunk)
+        let close = answer.getBytes(at: answer.writerIndex - 4, length: 4)
+        #expect(close == [0x88, 0x02, 0x03, 0xE8])
+        let text = answer.readString(length: answer.readableBytes - 4) ?? ""
+        #expect(text.hasPrefix("HTTP/1.1 101 Switching Protocols\r\n"))
+        let ready = try #require(text.range(of: #""eventType":"ready""#))
+        #expect(text[ready.upperBound...].contains(#""eventType":"pong""#))
+    }
+
+    private static func handshake(_ roomID: String, end: String = "") -> String {
+        "GET /ws/chat?roomId=\(roomID) HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\(end)\r\n"
     }
 }

@@ -1,0 +1,46 @@
+import CommonServer
+import NIOCore
+
+/// The door of the chat. Who may not come in gets a socket all the same, which is closed with a code at once: a browser
+/// tells its page nothing of an HTTP error.
+struct ChatDoor: SocketDoor {
+    let services: WebSocketServices
+
+    func answer(to head: HandshakeHead) -> HandshakeAnswer? {
+        HandshakeAnswer(head, path: ConnectRequest.path, allowedOrigins: services.allowedOrigins)
+    }
+
+    func ask(_ answer: HandshakeAnswer, from context: ChannelHandlerContext, enter: @escaping Entrance) {
+        let enter = { (verdict: AdmissionService.Verdict) in
+            // Who was let in while the server began to stop would not be told to go.
+            let verdict = services.isDraining() ? .failure(.restart) : verdict
+            enter { ChatWebSocketHandler(verdict: verdict, services: services) }
+        }
+        do throws(CloseReason) {
+            let visitor = try visitor(answer, context)
+            let entrance = NIOLoopBound(enter, eventLoop: context.eventLoop)
+            services.admission.admit(visitor, on: context.eventLoop) { entrance.value($0) }
+        } catch {
+            enter(.failure(error))
+        }
+    }
+
+    private func visitor(
+        _ answer: HandshakeAnswer, _ context: ChannelHandlerContext
+    ) throws(CloseReason) -> AdmissionService.Visitor {
+        guard !services.isDraining() else { throw .restart }
+        guard let shard = services.sessions.shardIndex(of: context.eventLoop) else {
+            throw CloseReason(.tryAgainLater, "no place for this socket")
+        }
+        return AdmissionService.Visitor(
+            request: try ConnectRequest(query: answer.query, authMode: services.authMode), token: answer.token,
+            address: ClientAddress.find(
+                forwarded: answer.forwarded, peer: context.remoteAddress?.ipAddress ?? "",
+                trustedProxies: services.trustedProxies),
+            shard: shard)
+    }
+}
+
+extension CloseReason {
+    fileprivate static let restart = CloseReason(.restart, "this server is stopping")
+}

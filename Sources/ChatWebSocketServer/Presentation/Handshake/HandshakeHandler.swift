@@ -1,0 +1,163 @@
+import CommonServer
+import HummingbirdCore
+import Logging
+import NIOCore
+
+/// The first handler of a connection: reads its first request and answers it, if it is a handshake, by putting the
+/// socket's handler in its own place; all else it leaves, untouched, to HTTP. So a socket never has an HTTP pipeline.
+final class HandshakeHandler: ChannelDuplexHandler, RemovableChannelHandler {
+    typealias InboundIn = ByteBuffer
+    typealias InboundOut = ByteBuffer
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    /// A connection that has not made its first request by then is cut.
+    private static let timeout = TimeAmount.seconds(10)
+    /// What may be queued for a socket: above it the session falls behind on the log instead.
+    private static let watermark = ChannelOptions.Types.WriteBufferWaterMark(low: 64 * 1_024, high: 256 * 1_024)
+    /// What is read of a client that does not wait for the answer to its handshake.
+    private static let maximumEarlyBytes = 64 * 1_024
+
+    private enum State {
+        case reading
+        /// The handshake is a good one; whether the client may come in is being asked.
+        case asking(HandshakeAnswer)
+        case done
+    }
+
+    private let door: any SocketDoor
+    private let http: ChatHTTPChannel
+    private let served: EventLoopPromise<ChatHTTPChannel.Value?>
+    private let logger: Logger
+    private var context: ChannelHandlerContext?
+    private var reader = HandshakeReader()
+    /// What came behind the handshake: frames of a client that does not wait for the answer.
+    private var early = ByteBuffer()
+    private var state = State.reading
+    private var deadline: Scheduled<Void>?
+
+    /// - Parameter served: told what serves the connection where it turns out to be one of HTTP, else `nil`.
+    init(
+        door: any SocketDoor, http: ChatHTTPChannel, served: EventLoopPromise<ChatHTTPChannel.Value?>, logger: Logger
+    ) {
+        self.door = door
+        self.http = http
+        self.served = served
+        self.logger = logger
+    }
+
+    // MARK: Lifetime
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        let channel = context.channel
+        deadline = context.eventLoop.scheduleTask(in: Self.timeout) { channel.close(promise: nil) }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        finish()
+        self.context = nil
+        // Unless HTTP has taken over.
+        served.succeed(nil)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        finish()
+        context.fireChannelInactive()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        switch (event, state) {
+        case (ChannelEvent.inputClosed, .reading), (ChannelEvent.inputClosed, .asking),
+            (is ChannelShouldQuiesceEvent, .reading):
+            context.close(promise: nil)
+        default:
+            context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        logger.debug("a connection failed in its handshake", metadata: ["reason": "\(error)"])
+        context.close(promise: nil)
+    }
+
+    private func finish() {
+        state = .done
+        deadline?.cancel()
+        deadline = nil
+    }
+
+    // MARK: Reading
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch state {
+        case .reading:
+            take(reader.append(unwrapInboundIn(data)), context)
+        case .asking:
+            early.writeImmutableBuffer(unwrapInboundIn(data))
+        case .done:
+            context.fireChannelRead(data)
+        }
+    }
+
+    func read(context: ChannelHandlerContext) {
+        if case .asking = state, early.readableBytes > Self.maximumEarlyBytes { return }
+        context.read()
+    }
+
+    private func take(_ finding: HandshakeReader.Finding, _ context: ChannelHandlerContext) {
+        switch finding {
+        case .incomplete:
+            break
+        case .head(let head, let length):
+            guard let answer = door.answer(to: head) else {
+                return fallBack(context)
+            }
+            early = reader.bytes
+            early.moveReaderIndex(forwardBy: length)
+            ask(answer, context)
+        case .other:
+            fallBack(context)
+        }
+    }
+
+    /// Leaves the connection to HTTP, which reads from the first byte on.
+    private func fallBack(_ context: ChannelHandlerContext) {
+        finish()
+        // Done at once: this is the channel's event loop.
+        http.setup(channel: context.channel, logger: logger).map { $0 }.cascade(to: served)
+        leave(context, passingOn: reader.bytes)
+    }
+
+    private func leave(_ context: ChannelHandlerContext, passingOn bytes: ByteBuffer) {
+        if bytes.readableBytes > 0 { context.fireChannelRead(wrapInboundOut(bytes)) }
+        context.pipeline.syncOperations.removeHandler(context: context, promise: nil)
+    }
+
+    // MARK: Upgrading
+
+    private func ask(_ answer: HandshakeAnswer, _ context: ChannelHandlerContext) {
+        // From here on the deadlines are those of what is asked: who is refused because the database is away is told so.
+        finish()
+        state = .asking(answer)
+        door.ask(answer, from: context) { makeHandler in self.upgrade(makeHandler) }
+    }
+
+    private func upgrade(_ makeHandler: () -> any ChannelHandler) {
+        // The client may have gone meanwhile.
+        guard case .asking(let answer) = state, let context else { return }
+        finish()
+        do {
+            try context.channel.syncOptions?.setOption(.writeBufferWaterMark, value: Self.watermark)
+            // Sent together with the first frame.
+            context.write(wrapOutboundOut(answer.response), promise: nil)
+            try context.pipeline.syncOperations.addHandler(makeHandler())
+            context.flush()
+            let isReadDue = early.readableBytes > Self.maximumEarlyBytes
+            leave(context, passingOn: early)
+            if isReadDue { context.read() }
+        } catch {
+            errorCaught(context: context, error: error)
+        }
+    }
+}

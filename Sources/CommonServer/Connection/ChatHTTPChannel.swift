@@ -1,0 +1,65 @@
+import HummingbirdCore
+import Logging
+import NIOCore
+import NIOHTTP1
+import NIOHTTPTypes
+import NIOHTTPTypesHTTP1
+
+/// A connection that speaks HTTP/1.1, as all servers of this platform do.
+public struct ChatHTTPChannel: HTTPChannelHandler {
+    public typealias Value = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
+
+    /// A connection without a request is closed after this time.
+    private static let idleTimeout = Duration.seconds(75)
+    private static let maximumHeaderBytes = 16 * 1_024
+
+    public let responder: HTTPChannelHandler.Responder
+    private let directRoutes: DirectRoutes?
+    private let headTimeout: TimeAmount
+
+    public init(responder: @escaping HTTPChannelHandler.Responder) {
+        self.init(responder: responder, directRoutes: nil)
+    }
+
+    init(
+        responder: @escaping HTTPChannelHandler.Responder, directRoutes: DirectRoutes?,
+        headTimeout: TimeAmount = RequestBounds.headTimeout
+    ) {
+        self.responder = responder
+        self.directRoutes = directRoutes
+        self.headTimeout = headTimeout
+    }
+
+    public func setup(
+        channel: any Channel, logger: Logger
+    ) -> EventLoopFuture<Value> {
+        channel.eventLoop.makeCompletedFuture {
+            // Hummingbird's loop takes pipelined requests one after the other, answers parse errors, and its header
+            // types validate themselves.
+            try channel.pipeline.syncOperations.configureHTTPServerPipeline(
+                withPipeliningAssistance: false, withErrorHandling: false, withOutboundHeaderValidation: false,
+                withEncoderConfiguration: .init(), withDecoderLimitConfiguration: Self.decoderLimits)
+            let pipeline = channel.pipeline.syncOperations
+            try pipeline.addHandlers(
+                HTTP1ToHTTPServerCodec(secure: false), RequestBounds(headTimeout: headTimeout),
+                HTTPConnectionStateHandler(idleTimeout: Self.idleTimeout, logger: logger))
+            if let directRoutes, !directRoutes.routes.isEmpty {
+                try pipeline.addHandler(DirectRequestHandler(directRoutes))
+            }
+            return try NIOAsyncChannel(
+                wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
+        }
+    }
+
+    private static var decoderLimits: NIOHTTPDecoderLimitConfiguration {
+        var limits = NIOHTTPDecoderLimitConfiguration()
+        limits.maxHeaderFieldSize = maximumHeaderBytes
+        limits.maxHeaderListSize = maximumHeaderBytes
+        limits.maxHeaderFieldCount = 100
+        return limits
+    }
+
+    public func handle(value: Value, logger: Logger) async {
+        await handleHTTP(asyncChannel: value, logger: logger)
+    }
+}
