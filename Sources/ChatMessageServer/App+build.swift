@@ -16,7 +16,8 @@ func buildMessageServer(_ environment: ServerEnvironment) async throws -> Server
     let redis = RedisClient(
         configuration: try .chat(configuration, name: environment.name),
         eventLoop: environment.eventLoopGroup.next(), logger: logger)
-    let keys = RemoteKeys(url: try configuration.value(Settings.jwksURL), logger: logger)
+    let keys = RemoteKeys(
+        url: try configuration.value(Settings.jwksURL), trustFile: environment.trustFile, logger: logger)
     let tokens = TokenVerifier(keys: keys)
 
     let publisher = EventPublisher(redis: redis, logger: logger)

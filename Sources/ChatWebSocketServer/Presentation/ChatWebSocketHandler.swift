@@ -196,7 +196,10 @@ final class ChatWebSocketHandler: ChannelInboundHandler, SessionTransport {
         if state == .open { writer?.write(frames) }
     }
 
-    func flush() { writer?.flush() }
+    func flush() {
+        writer?.willFlush()
+        context?.flush()
+    }
 
     func send(_ frames: ByteBuffer) {
         if state == .open { writer?.send(frames) }

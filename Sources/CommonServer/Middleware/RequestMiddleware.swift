@@ -10,6 +10,8 @@ import NIOHTTP1
 struct RequestMiddleware: RouterMiddleware {
     let metrics: RequestMetrics
     let cors: CORSPolicy
+    /// Whether this server itself speaks TLS.
+    let isEncrypted: Bool
     let logger: Logger
 
     func handle(
@@ -45,6 +47,7 @@ struct RequestMiddleware: RouterMiddleware {
     private func finish(_ response: inout Response, request: Request, context: ChatRequestContext) {
         response.headers[.requestID] = context.requestID
         response.headers[.xContentTypeOptions] = "nosniff"
+        if isEncrypted { response.headers[.strictTransportSecurity] = SecurityHeaders.transportSecurity }
         cors.addFields(to: &response, origin: request.headers[.origin])
         // The rest of a body that is too large is not waited for; `RequestBounds` closes the connection.
         if response.status == .contentTooLarge { response.headers[.connection] = "close" }

@@ -21,10 +21,14 @@ public func makeApplication(
     routes.addHealth(health, metrics: environment.metrics)
     let middleware = RequestMiddleware(
         metrics: RequestMetrics(factory: environment.metrics, routes: routes.paths),
-        cors: CORSPolicy(origins: environment.allowedOrigins), logger: environment.logger)
+        cors: CORSPolicy(origins: environment.allowedOrigins), isEncrypted: environment.certificates != nil,
+        logger: environment.logger)
     return Application(
         responder: routes.build(outermost: middleware, isServing: { health.isServing }),
-        server: parts.httpServer,
+        server: HTTPServerBuilder { [certificates = environment.certificates] responder in
+            let connections = parts.connections(responder)
+            return certificates.map { $0.encrypting(connections) } ?? connections
+        },
         configuration: ApplicationConfiguration(
             address: .hostname(environment.host, port: environment.port), backlog: 1_024),
         services: (parts.services + [Preparation(steps: parts.beforeServing, health: health)])

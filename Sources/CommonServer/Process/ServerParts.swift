@@ -13,14 +13,18 @@ public struct ServerParts: Sendable {
     public var beforeServing: [@Sendable () async throws -> Void]
     /// Done on SIGTERM after readiness has turned to 503, before the HTTP server and the services are told to stop.
     public var beforeStopping: [@Sendable () async -> Void]
-    public var httpServer: HTTPServerBuilder
+    /// Makes what each connection is set up and served by.
+    public var connections: @Sendable (@escaping HTTPChannelHandler.Responder) -> any ServerChildChannel
     /// From SIGTERM to the end, whatever hangs.
     public var shutdownLimit: Duration
 
     public init(
         routes: Routes, health: HealthRegistry, services: [any Service] = [],
         beforeServing: [@Sendable () async throws -> Void] = [],
-        beforeStopping: [@Sendable () async -> Void] = [], httpServer: HTTPServerBuilder = .chat,
+        beforeStopping: [@Sendable () async -> Void] = [],
+        connections: @escaping @Sendable (@escaping HTTPChannelHandler.Responder) -> any ServerChildChannel = {
+            HTTP1Channel(responder: $0, configuration: .chat)
+        },
         shutdownLimit: Duration = .seconds(30)
     ) {
         self.routes = routes
@@ -28,7 +32,7 @@ public struct ServerParts: Sendable {
         self.services = services
         self.beforeServing = beforeServing
         self.beforeStopping = beforeStopping
-        self.httpServer = httpServer
+        self.connections = connections
         self.shutdownLimit = shutdownLimit
     }
 }

@@ -50,7 +50,9 @@ public struct ChatError: Error, Equatable, Sendable {
 extension ChatError {
     /// The `application/problem+json` answer (RFC 9457); the trace id ties it to the log lines of this request.
     public func response(traceID: String) -> Response {
-        var headers: HTTPFields = [.contentType: "application/problem+json"]
+        var headers: HTTPFields = [
+            .contentType: "application/problem+json", .cacheControl: "no-store", .xContentTypeOptions: "nosniff",
+        ]
         if let retryAfterSeconds { headers[.retryAfter] = String(retryAfterSeconds) }
         if code.status == .unauthorized { headers[.wwwAuthenticate] = "Bearer" }
         return Response(status: code.status, headers: headers, body: .init(byteBuffer: problemBody(traceID: traceID)))

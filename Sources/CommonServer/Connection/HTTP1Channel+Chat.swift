@@ -11,7 +11,3 @@ extension HTTP1Channel.Configuration {
                 maxHeaderFieldSize: 16 * 1_024, maxHeaderListSize: 16 * 1_024, maxHeaderFieldCount: 100))
     }
 }
-
-extension HTTPServerBuilder {
-    public static var chat: HTTPServerBuilder { .http1(configuration: .chat) }
-}
