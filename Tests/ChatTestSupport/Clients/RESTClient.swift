@@ -1,6 +1,7 @@
 import AsyncHTTPClient
 import NIOCore
 import NIOHTTP1
+import NIOSSL
 
 /// Who asks.
 public enum Credentials: Sendable, Hashable {
@@ -44,10 +45,15 @@ public struct RESTClient: Sendable {
         return HTTPClient(configuration: configuration)
     }()
 
-    /// `http://host:port`
+    /// `http://host:port`, or https
     public let baseURL: String
+    private let tls: TLSConfiguration?
 
-    public init(baseURL: String) { self.baseURL = baseURL }
+    /// - Parameter trusting: PEM file of the only authority that may vouch for the server.
+    public init(baseURL: String, trusting: String? = nil) {
+        self.baseURL = baseURL
+        tls = trusting.map { .trusting($0) }
+    }
 
     public func get(
         _ path: String, as caller: Credentials = .none, headers: [(String, String)] = []
@@ -76,12 +82,22 @@ public struct RESTClient: Sendable {
     ) async throws -> RESTResponse {
         var request = HTTPClientRequest(url: baseURL + path)
         request.method = HTTPMethod(rawValue: method.name)
+        request.tlsConfiguration = tls
         for (name, value) in caller.headers + headers { request.headers.add(name: name, value: value) }
         if let bytes { request.body = .bytes(bytes) }
         let response = try await Self.client.execute(request, timeout: Self.deadline)
         let body = try await response.body.collect(upTo: Self.maximumAnswerBytes)
         return RESTResponse(
             status: Int(response.status.code), headers: response.headers, bytes: Array(body.readableBytesView))
+    }
+}
+
+extension TLSConfiguration {
+    /// That of a client which trusts one authority alone.
+    public static func trusting(_ file: String) -> TLSConfiguration {
+        var tls = makeClientConfiguration()
+        tls.trustRoots = .file(file)
+        return tls
     }
 }
 
