@@ -170,7 +170,7 @@ let package = Package(
             of: "CommonServer",
             [
                 "ChatTestSupport", "CommonAuth", "CommonLogging", "CommonUtil", asyncHTTPClient, httpTypes, hummingbird,
-                lifecycle, logging, nioCore, nioEmbedded, nioHTTP1, nioPosix, nioSSL,
+                lifecycle, logging, nioConcurrency, nioCore, nioEmbedded, nioHTTP1, nioPosix, nioSSL, nioTLS,
             ]),
         tests(of: "ChatEvents", ["CommonUtil"]),
         tests(

@@ -2,13 +2,18 @@ import CLibCrypto
 import ChatLocalStack
 import Foundation
 
-/// A certificate authority of one test, which nobody trusts who is not told to. Its certificates, in a folder of its own
-/// that goes with it, are good for a day.
+/// A certificate authority of one test, which nobody trusts who is not told to. Its certificates are good for a day; their
+/// files go with the test process.
 public final class TestAuthority {
     /// Where a certificate and its key lie, both PEM.
     public struct Files: Sendable {
         public let certificate: String
         public let key: String
+
+        public init(certificate: String, key: String) {
+            self.certificate = certificate
+            self.key = key
+        }
 
         /// Puts another pair in this one's place.
         public func replace(with other: Files) throws {
@@ -26,11 +31,13 @@ public final class TestAuthority {
     private let certificate: OpaquePointer
     private var issued = 0
 
-    public init(name: String = "Test authority") throws {
+    /// Of a name of its own, as in the world: of two of one name the wrong one would be tried, and fail in another way.
+    public init() throws {
         folder = try PrivateFolder.temporary(prefix: "chat-certificates")
+        ExitSweep.removeAtExit(folder: folder)
         key = try LibCrypto.makeKey()
         certificate = try LibCrypto.makeCertificate(
-            name, key: key, issuer: nil,
+            Unique.name("authority"), key: key, issuer: nil,
             extensions: [(NID_basic_constraints, "critical,CA:TRUE"), (NID_key_usage, "critical,keyCertSign")])
         try LibCrypto.pem { PEM_write_bio_X509($0, certificate) }.write(to: URL(filePath: file))
     }
@@ -61,6 +68,5 @@ public final class TestAuthority {
     deinit {
         X509_free(certificate)
         EVP_PKEY_free(key)
-        PrivateFolder.remove(folder)
     }
 }
