@@ -47,7 +47,8 @@ struct TestServer: Sendable {
                 // It ended before it listened.
                 return try await group.waitForAll()
             }
-            let server = TestServer(port: port, health: health, metrics: metrics, certificates: environment.certificates)
+            let server = TestServer(
+                port: port, health: health, metrics: metrics, certificates: environment.certificates)
             do {
                 if beforeServing.isEmpty {
                     while !health.isServing { await Task.yield() }

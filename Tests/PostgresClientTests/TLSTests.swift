@@ -66,7 +66,8 @@ import Testing
             // The URI's own word counts more.
             let stranger = try TestAuthority()
             #expect(
-                try await ask("\(url)&sslrootcert=\(authority.file)", trustFile: stranger.file).get().hasPrefix("TLSv1"))
+                try await ask("\(url)&sslrootcert=\(authority.file)", trustFile: stranger.file).get().hasPrefix("TLSv1")
+            )
         }
     }
 

@@ -196,7 +196,9 @@ struct TLSTests {
         }
     }
 
-    private func health(_ arguments: [String], _ environment: [String: String] = [:]) async throws -> ChatLocalStack.ExitStatus {
+    private func health(_ arguments: [String], _ environment: [String: String] = [:]) async throws
+        -> ChatLocalStack.ExitStatus
+    {
         let process = try LocalProcess(
             .init(
                 "\(BuildFolder.current)/chat", ["health"] + arguments,
