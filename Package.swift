@@ -28,6 +28,7 @@ let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
 let nioHTTPTypesHTTP1 = Target.Dependency.product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let nioWebSocket = Target.Dependency.product(name: "NIOWebSocket", package: "swift-nio")
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
@@ -93,7 +94,7 @@ let package = Package(
             "CommonAuth",
             [
                 "CLibCrypto", "CommonUtil", asyncHTTPClient, crypto, httpTypes, hummingbird, jwtKit, lifecycle, logging,
-                nioConcurrency, nioCore, nioHTTP1, nioPosix,
+                nioConcurrency, nioCore, nioHTTP1, nioPosix, nioSSL,
             ]),
         library("PostgresClient", ["CLibPQ", deque, lifecycle, logging, metrics]),
         library(
@@ -103,9 +104,9 @@ let package = Package(
         library(
             "CommonServer",
             [
-                "CommonAuth", "CommonLogging", "CommonUtil", "PostgresClient", "RedisClient", hummingbird,
-                hummingbirdCore, deque, httpTypes, lifecycle, logging, metrics, nioCore, nioHTTP1, nioHTTPTypes,
-                nioHTTPTypesHTTP1, nioPosix, unixSignals,
+                "CommonAuth", "CommonLogging", "CommonUtil", "PostgresClient", "RedisClient", crypto, deque, hummingbird,
+                hummingbirdCore, httpTypes, lifecycle, logging, metrics, nioCore, nioHTTP1, nioHTTPTypes,
+                nioHTTPTypesHTTP1, nioPosix, nioSSL, nioTLS, unixSignals,
             ]),
         library("ChatEvents", ["CommonUtil", nioCore]),
         library(
@@ -145,15 +146,15 @@ let package = Package(
             [
                 "ChatEvents", "ChatLocalStack", "ChatStorage", "CommonUtil", "PostgresClient", "RedisClient",
                 argumentParser, asyncHTTPClient,
-                configuration, logging, nioCore, nioHTTP1, nioPosix, nioWebSocket, unixSignals,
+                configuration, logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket, unixSignals,
             ]),
 
         // Engines, servers and clients for the tests of all targets.
         .target(
             name: "ChatTestSupport",
             dependencies: [
-                "ChatLocalStack", asyncHTTPClient, logging, nioConcurrency, nioCore, nioHTTP1, nioPosix, nioWebSocket,
-                yams,
+                "CLibCrypto", "ChatLocalStack", asyncHTTPClient, logging, nioConcurrency, nioCore, nioHTTP1, nioPosix,
+                nioSSL, nioWebSocket, yams,
             ],
             path: "Tests/ChatTestSupport", swiftSettings: swiftSettings),
         tests(of: "CommonUtil", ["ChatTestSupport"]),
@@ -161,7 +162,7 @@ let package = Package(
         tests(
             of: "CommonAuth",
             ["CommonUtil", asyncHTTPClient, crypto, httpTypes, hummingbird, jwtKit, lifecycle, nioCore]),
-        tests(of: "PostgresClient", ["ChatTestSupport", lifecycle, logging]),
+        tests(of: "PostgresClient", ["ChatLocalStack", "ChatTestSupport", lifecycle, logging]),
         tests(
             of: "RedisClient",
             ["ChatLocalStack", "ChatTestSupport", lifecycle, logging, nioConcurrency, nioCore, nioEmbedded, nioPosix]),
@@ -169,8 +170,7 @@ let package = Package(
             of: "CommonServer",
             [
                 "ChatTestSupport", "CommonAuth", "CommonLogging", "CommonUtil", asyncHTTPClient, httpTypes, hummingbird,
-                lifecycle, logging,
-                nioCore, nioHTTP1, nioPosix,
+                lifecycle, logging, nioConcurrency, nioCore, nioEmbedded, nioHTTP1, nioPosix, nioSSL, nioTLS,
             ]),
         tests(of: "ChatEvents", ["ChatTestSupport", "CommonUtil"]),
         tests(

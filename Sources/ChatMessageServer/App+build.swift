@@ -19,7 +19,8 @@ func buildMessageServer(_ environment: ServerEnvironment) async throws -> Server
     let posts = RateLimiter<UserID>(
         .posts, rate: postRate,
         shared: SharedLimits(redis: redis, eventLoop: environment.eventLoopGroup.next(), logger: logger))
-    let keys = RemoteKeys(url: try configuration.value(Settings.jwksURL), logger: logger)
+    let keys = RemoteKeys(
+        url: try configuration.value(Settings.jwksURL), trustFile: environment.trustFile, logger: logger)
     let tokens = TokenVerifier(keys: keys)
 
     let publisher = EventPublisher(redis: redis, logger: logger)

@@ -3,8 +3,6 @@ import ChatStorage
 import CommonAuth
 import CommonServer
 import CommonUtil
-import HummingbirdCore
-import Hummingbird
 import Logging
 import NIOCore
 import PostgresClient
@@ -19,7 +17,8 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
     let postgres = try PostgresClient.chat(
         configuration, name: environment.name, queryTimeout: .seconds(4), logger: logger)
     let redisConfiguration = try RedisConfiguration.chat(configuration, name: environment.name)
-    let keys = RemoteKeys(url: try configuration.value(Settings.jwksURL), logger: logger)
+    let keys = RemoteKeys(
+        url: try configuration.value(Settings.jwksURL), trustFile: environment.trustFile, logger: logger)
     let tokens = TokenVerifier(keys: keys)
     let redis = RedisClient(
         configuration: redisConfiguration, eventLoop: environment.eventLoopGroup.next(), logger: logger)
@@ -71,9 +70,7 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
         services: [postgres, redis, publisher, receipts, subscriber, broadcast] + (isTokenMode ? [keys] : []),
         beforeServing: [{ try await ChatSchema.migrateWhenReachable(postgres, logger: logger) }],
         beforeStopping: [{ await drain.run() }],
-        httpServer: HTTPServerBuilder {
-            WebSocketUpgradeChannel(responder: $0, door: ChatDoor(services: services))
-        },
+        connections: { WebSocketUpgradeChannel(responder: $0, door: ChatDoor(services: services)) },
         shutdownLimit: .seconds(settings.drainSeconds + 10))
 }
 

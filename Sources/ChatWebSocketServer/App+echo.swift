@@ -12,6 +12,6 @@ func buildEchoServer(_ environment: ServerEnvironment) throws(ConfigurationError
     }
     return ServerParts(
         routes: Routes(), health: HealthRegistry(),
-        httpServer: HTTPServerBuilder { WebSocketUpgradeChannel(responder: $0, door: EchoDoor()) },
+        connections: { WebSocketUpgradeChannel(responder: $0, door: EchoDoor()) },
         shutdownLimit: .seconds(5))
 }

@@ -19,7 +19,18 @@ struct HealthTargetTests {
         #expect(try HealthTarget.choose("http://example.org", environment: [:]).first?.port == 80)
     }
 
-    @Test("nothing else", arguments: ["ftp://example.org", "unknown", "https://example.org"])
+    @Test("over TLS: who is named has to prove it, this machine's own server need not")
+    func tls() throws {
+        let url = try #require(try HealthTarget.choose("https://example.org", environment: [:]).first)
+        #expect(url.port == 443 && url.transport == .tls)
+        let own = ["CHAT_PORT": "9", "CHAT_TLS_CERTIFICATE_FILE": "c.pem"]
+        #expect(try HealthTarget.choose(nil, environment: own).map(\.transport) == [.ownTLS])
+        #expect(try HealthTarget.choose("system", environment: own).map(\.transport) == [.ownTLS])
+        #expect(try HealthTarget.choose("http://example.org", environment: own).map(\.transport) == [.plain])
+        #expect(try HealthTarget.choose(nil, environment: [:]).allSatisfy { $0.transport == .plain })
+    }
+
+    @Test("nothing else", arguments: ["ftp://example.org", "unknown", "https://"])
     func wrong(argument: String) {
         #expect(throws: (any Error).self) { try HealthTarget.choose(argument, environment: [:]) }
     }

@@ -53,6 +53,26 @@ struct CommonHTTPTests {
         #expect(refused.code == "method_not_allowed")
     }
 
+    @Test("Pages may load nothing and be framed by nobody, and no cache keeps tokens")
+    func securityHeaders() async throws {
+        let stack = try await SharedStack.running()
+        for client in [stack.system, stack.messages()] {
+            let page = try await client.get("/docs")
+            let policy = try #require(page.header("Content-Security-Policy"))
+            #expect(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"))
+            #expect(policy.contains("style-src 'sha256-") && !policy.contains("unsafe"))
+            #expect(page.header("X-Frame-Options") == "DENY")
+            #expect(page.header("Referrer-Policy") == "no-referrer")
+            #expect(page.header("X-Content-Type-Options") == "nosniff")
+        }
+        let credentials: JSON = ["username": .string(Unique.name("nobody")), "password": "a long password"]
+        for path in ["register", "login"] {
+            let answer = try await stack.system.post("/api/v1/auth/\(path)", credentials)
+            #expect(answer.header("Cache-Control") == "no-store")
+        }
+        #expect(try await stack.system.post("/api/v1/auth/login", [:]).header("Cache-Control") == "no-store")
+    }
+
     @Test("An error has the members of the contract and no others", arguments: ServerKind.allCases)
     func problem(_ kind: ServerKind) async throws {
         let client = Self.client(kind, of: try await SharedStack.running())

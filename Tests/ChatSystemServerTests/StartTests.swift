@@ -20,6 +20,7 @@ struct StartTests {
             [
                 WrongValue(kind: kind, name: "CHAT_AUTH_MODE", value: "open"),
                 WrongValue(kind: kind, name: "CHAT_LOG_LEVEL", value: "loud"),
+                WrongValue(kind: kind, name: "CHAT_TLS_CA_FILE", value: "/nowhere/ca.pem"),
                 WrongValue(
                     kind: kind, name: "CHAT_DATABASE_URL", value: "mysql://chat:hunter2@localhost/chat",
                     secret: "hunter2"),

@@ -18,6 +18,7 @@ struct TestServer: Sendable {
     let port: Int
     let health: HealthRegistry
     let metrics: PrometheusRegistry
+    let certificates: CertificateSource?
 
     /// Runs a server, and `body` against it.
     static func run(
@@ -49,7 +50,8 @@ struct TestServer: Sendable {
                 // It ended before it listened.
                 return try await group.waitForAll()
             }
-            let server = TestServer(port: port, health: health, metrics: metrics)
+            let server = TestServer(
+                port: port, health: health, metrics: metrics, certificates: environment.certificates)
             do {
                 if beforeServing.isEmpty {
                     while !health.isServing { await Task.yield() }

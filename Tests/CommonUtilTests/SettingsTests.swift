@@ -15,6 +15,9 @@ import Testing
         #expect(try source.value(Settings.host) == "127.0.0.1")
         #expect(try source.value(Settings.authMode) == .token)
         #expect(try source.value(Settings.trustedProxies) == [])
+        #expect(try source.value(Settings.tlsCertificateFile) == nil)
+        #expect(try source.value(Settings.tlsKeyFile) == nil)
+        #expect(try source.value(Settings.tlsCAFile) == nil)
         #expect(try source.value(Settings.allowedOrigins) == .any)
         #expect(try source.value(Settings.limitPosts) == Rate(100, per: .second))
         #expect(try source.value(Settings.signingKeyFile(dataDirectory: "d")) == "d/signing-key.pem")
@@ -79,7 +82,7 @@ import Testing
     @Test func misspeltVariablesAreFound() async throws {
         let source = try await source(["CHAT_PROT": "1", "CHAT_PORT": "1", "PATH": "x", "CHATTY": "1", "CHAT_A": ""])
         #expect(source.unknownNames == ["CHAT_A", "CHAT_PROT"])
-        #expect(Settings.names.count == 28)
+        #expect(Settings.names.count == 31)
     }
 
     @Test func readsRates() async throws {

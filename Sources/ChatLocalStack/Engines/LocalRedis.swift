@@ -16,14 +16,18 @@ public actor LocalRedis {
         public var logFile: String
         public var port: Int
         public var authentication: Authentication
+        /// Further lines of `redis.conf`.
+        public var settings: [String]
 
         public init(
-            folder: String, logFile: String? = nil, port: Int, authentication: Authentication = .password
+            folder: String, logFile: String? = nil, port: Int, authentication: Authentication = .password,
+            settings: [String] = []
         ) {
             self.folder = folder
             self.logFile = logFile ?? "\(folder)/redis.log"
             self.port = port
             self.authentication = authentication
+            self.settings = settings
         }
     }
 
@@ -54,12 +58,12 @@ public actor LocalRedis {
 
     /// A started throw-away server in a temporary folder, which `stop()` removes.
     public static func ephemeral(
-        authentication: Authentication = .trust, logger: Logger = Logger(label: "redis")
+        authentication: Authentication = .trust, settings: [String] = [], logger: Logger = Logger(label: "redis")
     ) async throws -> LocalRedis {
         let redis = try LocalRedis(
             Configuration(
                 folder: PrivateFolder.temporary(prefix: "chat-redis"), port: FreePort.next(),
-                authentication: authentication),
+                authentication: authentication, settings: settings),
             removesFolder: true, logger: logger)
         try await redis.start()
         return redis
@@ -135,6 +139,7 @@ public actor LocalRedis {
             "bind 127.0.0.1", "port \(port)", "daemonize no", "save \"\"", "appendonly no", "dir \(quotedFolder)",
         ]
         if let password = password { lines.append("requirepass \(password)") }
+        lines += configuration.settings
         return lines.joined(separator: "\n") + "\n"
     }
 

@@ -5,6 +5,11 @@ public enum HTTPProbe {
     public struct Answer: Sendable {
         public let status: Int
         public let body: String
+
+        public init(status: Int, body: String) {
+            self.status = status
+            self.body = body
+        }
     }
 
     /// Asks `host`, a name or an IPv4 address; `timeout` is for connecting and for each read.

@@ -150,7 +150,10 @@ final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication, S
         if isOpen { writer?.write(frames) }
     }
 
-    func flush() { writer?.flush() }
+    func flush() {
+        writer?.willFlush()
+        context?.flush()
+    }
 
     func send(_ frames: ByteBuffer) {
         if isOpen { writer?.send(frames) }

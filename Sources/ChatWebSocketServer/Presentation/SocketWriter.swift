@@ -1,3 +1,4 @@
+import CommonServer
 import Glibc
 import NIOCore
 
@@ -6,12 +7,18 @@ import NIOCore
 /// Nearly every frame is taken by the kernel at once, and then NIO's way to that system call (pipeline, pending writes,
 /// their bookkeeping) costs more than all else that a delivery needs. So a frame is offered to the kernel first. What it
 /// does not take goes NIO's way, and while something waits there all that follows does too, which keeps the order.
+///
+/// Under TLS everything goes NIO's way.
 struct SocketWriter {
     private let context: ChannelHandlerContext
     /// Kept, since the context looks it up anew each time.
     private let channel: any Channel
     /// NIO's descriptor, which is open as long as the channel is active; `nil` where bytes must not pass the pipeline by.
     private let descriptor: CInt?
+    /// Bytes that TLS keeps until the flush that encrypts them, out of sight of the channel's watermark.
+    private var unencryptedBytes = 0
+    /// The channel's watermark, which goes for these bytes, too; `nil` without TLS.
+    private let maximumUnencryptedBytes: Int?
     /// Whether something may wait in NIO's queue; at first perhaps the answer to the handshake.
     private var mayBeQueued = true
     /// All bytes that were ever queued or sent.
@@ -20,24 +27,36 @@ struct SocketWriter {
     init(context: ChannelHandlerContext) {
         self.context = context
         channel = context.channel
-        descriptor = try? context.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: CInt.self) { $0 }
+        let pipeline = context.pipeline.syncOperations
+        if pipeline.isEncrypted {
+            descriptor = nil
+            maximumUnencryptedBytes = (try? channel.syncOptions?.getOption(.writeBufferWaterMark).high) ?? 0
+        } else {
+            descriptor = try? pipeline.withUnsafeTransportIfAvailable(of: CInt.self) { $0 }
+            maximumUnencryptedBytes = nil
+        }
     }
 
     /// Whether less is queued than may be.
-    var isWritable: Bool { !mayBeQueued || channel.isWritable }
+    var isWritable: Bool {
+        !mayBeQueued || channel.isWritable && unencryptedBytes <= maximumUnencryptedBytes ?? 0
+    }
 
     var queuedBytes: Int {
-        mayBeQueued ? (try? channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0 : 0
+        mayBeQueued ? ((try? channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0) + unencryptedBytes : 0
     }
 
     /// Queues bytes until ``flush()``, to be sent with those that follow by one system call.
     mutating func write(_ bytes: ByteBuffer) {
         bytesWritten += bytes.readableBytes
         mayBeQueued = true
+        if maximumUnencryptedBytes != nil { unencryptedBytes += bytes.readableBytes }
         context.write(NIOAny(bytes), promise: nil)
     }
 
-    func flush() { context.flush() }
+    /// Says that all that was written is now flushed, which is the caller's to do: it may call back into this socket,
+    /// and must not while the writer is being changed.
+    mutating func willFlush() { unencryptedBytes = 0 }
 
     /// Sends bytes now, as far as the socket takes them.
     mutating func send(_ bytes: ByteBuffer) {
@@ -46,7 +65,8 @@ struct SocketWriter {
         bytesWritten += taken
         guard taken < bytes.readableBytes else { return }
         write(bytes.getSlice(at: bytes.readerIndex + taken, length: bytes.readableBytes - taken) ?? bytes)
-        flush()
+        willFlush()
+        context.flush()
     }
 
     /// - Returns: how many bytes the kernel took. A socket that failed takes none; NIO finds out why.

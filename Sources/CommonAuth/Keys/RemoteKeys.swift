@@ -3,6 +3,7 @@ import CommonUtil
 import Logging
 import NIOCore
 import NIOHTTP1
+import NIOSSL
 import ServiceLifecycle
 import Synchronization
 
@@ -32,16 +33,23 @@ public final class RemoteKeys: KeySource, Service {
     static let maximumResponseBytes = 256 * 1_024
 
     private let url: String
+    private let tls: TLSConfiguration
     private let httpClient: HTTPClient
     private let timing: Timing
     private let logger: Logger
     private let state = Mutex(State())
 
-    /// The URL is that of the JWKS (`CHAT_JWKS_URL`).
+    /// The URL is that of the JWKS (`CHAT_JWKS_URL`). `trustFile` is a PEM file of certificate authorities that may
+    /// vouch for an https server, beside those of the operating system.
     public init(
-        url: String, httpClient: HTTPClient = .shared, timing: Timing = Timing(), logger: Logger = Logger(label: "keys")
+        url: String, trustFile: String? = nil, httpClient: HTTPClient = .shared, timing: Timing = Timing(),
+        logger: Logger = Logger(label: "keys")
     ) {
         self.url = url
+        var tls = TLSConfiguration.makeClientConfiguration()
+        tls.minimumTLSVersion = .tlsv12
+        tls.additionalTrustRoots = trustFile.map { [.file($0)] } ?? []
+        self.tls = tls
         self.httpClient = httpClient
         self.timing = timing
         self.logger = logger
@@ -108,7 +116,9 @@ public final class RemoteKeys: KeySource, Service {
 
     private func request() async throws -> KeySet? {
         let timeout = TimeAmount(timing.requestTimeout)
-        let response = try await httpClient.execute(HTTPClientRequest(url: url), timeout: timeout, logger: nil)
+        var request = HTTPClientRequest(url: url)
+        request.tlsConfiguration = tls
+        let response = try await httpClient.execute(request, timeout: timeout, logger: nil)
         guard response.status == .ok else {
             logger.warning("Keys cannot be fetched", metadata: ["status": "\(response.status.code)"])
             return nil

@@ -2,10 +2,6 @@
 struct DescriptionPage {
     let description: APIDescription
 
-    /// What the page may load: its own style, nothing more.
-    static let contentSecurityPolicy =
-        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-
     var html: String {
         """
         <!doctype html>
@@ -45,7 +41,7 @@ struct DescriptionPage {
             .replacing("\"", with: "&quot;")
     }
 
-    private static let style = """
+    static let style = """
         :root { color-scheme: light dark }
         body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
         summary { cursor: pointer; padding: .3rem 0 }

@@ -8,6 +8,8 @@ import Logging
 struct ResponseEnvelope: Sendable {
     let metrics: RequestMetrics
     let cors: CORSPolicy
+    /// Whether this server itself speaks TLS.
+    let isEncrypted: Bool
     let logger: Logger
 
     func logger(traceID: String, requestID: String) -> Logger {
@@ -20,6 +22,7 @@ struct ResponseEnvelope: Sendable {
     func finish(_ headers: inout HTTPFields, requestID: String, origin: String?) {
         headers[.requestID] = requestID
         headers[.xContentTypeOptions] = "nosniff"
+        if isEncrypted { headers[.strictTransportSecurity] = SecurityHeaders.transportSecurity }
         cors.addFields(to: &headers, origin: origin)
     }
 

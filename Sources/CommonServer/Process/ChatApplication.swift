@@ -21,7 +21,8 @@ public func makeApplication(
     routes.addHealth(health, metrics: environment.metrics)
     let envelope = ResponseEnvelope(
         metrics: RequestMetrics(factory: environment.metrics, routes: routes.paths),
-        cors: CORSPolicy(origins: environment.allowedOrigins), logger: environment.logger)
+        cors: CORSPolicy(origins: environment.allowedOrigins), isEncrypted: environment.certificates != nil,
+        logger: environment.logger)
     let directRoutes = routes.authenticator.map {
         DirectRoutes(
             routes: routes.directRoutes, authenticator: $0, envelope: envelope, isServing: { health.isServing })
@@ -29,7 +30,12 @@ public func makeApplication(
     return Application(
         responder: routes.build(
             outermost: RequestMiddleware(envelope: envelope), isServing: { health.isServing }),
-        server: parts.httpServer ?? .chat(directRoutes, headTimeout: parts.headTimeout),
+        server: HTTPServerBuilder { [certificates = environment.certificates] responder in
+            let connections =
+                parts.connections?(responder)
+                ?? ChatHTTPChannel(responder: responder, directRoutes: directRoutes, headTimeout: parts.headTimeout)
+            return certificates.map { $0.encrypting(connections) } ?? connections
+        },
         configuration: ApplicationConfiguration(
             address: .hostname(environment.host, port: environment.port), backlog: 1_024),
         services: (parts.services + [Preparation(steps: parts.beforeServing, health: health)])

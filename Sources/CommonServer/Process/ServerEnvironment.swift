@@ -16,6 +16,10 @@ public struct ServerEnvironment: Sendable {
     public let authMode: AuthMode
     public let allowedOrigins: AllowedOrigins
     public let trustedProxies: [AddressRange]
+    /// What the port's TLS is spoken with; `nil` for a port that speaks plain HTTP.
+    public let certificates: CertificateSource?
+    /// Certificate authorities to trust beside the system's, a file that was found good.
+    public let trustFile: String?
     public let eventLoopGroup: any EventLoopGroup
 
     /// Reads the variables that all servers have in common.
@@ -33,6 +37,10 @@ public struct ServerEnvironment: Sendable {
         authMode = try configuration.value(Settings.authMode)
         allowedOrigins = try configuration.value(Settings.allowedOrigins)
         trustedProxies = try configuration.value(Settings.trustedProxies)
+        certificates = try CertificateFiles(configuration).map { files throws(ConfigurationError) in
+            try CertificateSource(files)
+        }
+        trustFile = try TrustFile.path(configuration)
     }
 
     /// For Hummingbird and the service groups. Below `info` they log each service with all that is in it, and with that

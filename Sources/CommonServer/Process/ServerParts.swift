@@ -14,17 +14,18 @@ public struct ServerParts: Sendable {
     public var beforeServing: [@Sendable () async throws -> Void]
     /// Done on SIGTERM after readiness has turned to 503, before the HTTP server and the services are told to stop.
     public var beforeStopping: [@Sendable () async -> Void]
-    /// Where a server speaks more than HTTP.
-    public var httpServer: HTTPServerBuilder?
     /// In which the head of a request must have arrived.
     public var headTimeout = RequestBounds.headTimeout
+    /// Makes what each connection is set up and served by, where a server speaks more than HTTP.
+    public var connections: (@Sendable (@escaping HTTPChannelHandler.Responder) -> any ServerChildChannel)?
     /// From SIGTERM to the end, whatever hangs.
     public var shutdownLimit: Duration
 
     public init(
         routes: Routes, health: HealthRegistry, services: [any Service] = [],
         beforeServing: [@Sendable () async throws -> Void] = [],
-        beforeStopping: [@Sendable () async -> Void] = [], httpServer: HTTPServerBuilder? = nil,
+        beforeStopping: [@Sendable () async -> Void] = [],
+        connections: (@Sendable (@escaping HTTPChannelHandler.Responder) -> any ServerChildChannel)? = nil,
         shutdownLimit: Duration = .seconds(30)
     ) {
         self.routes = routes
@@ -32,7 +33,7 @@ public struct ServerParts: Sendable {
         self.services = services
         self.beforeServing = beforeServing
         self.beforeStopping = beforeStopping
-        self.httpServer = httpServer
+        self.connections = connections
         self.shutdownLimit = shutdownLimit
     }
 }

@@ -14,7 +14,7 @@ import Logging
 ///     }
 ///
 /// Exit codes: 0 after SIGTERM or SIGINT; 78 for a wrong setting; 1 for a port in use and all else, each with one line
-/// on standard error; 128 + n after a second signal n.
+/// on standard error; 128 + n after a second signal n. SIGHUP reloads the certificate.
 public enum ServerProcess {
     public static func run(
         _ name: String, defaultPort: Int, build: @escaping @Sendable (ServerEnvironment) async throws -> ServerParts
@@ -22,12 +22,15 @@ public enum ServerProcess {
         // A client that goes away in the middle of a write is an error of that write.
         signal(SIGPIPE, SIG_IGN)
         FileDescriptorLimit.raise()
+        // Until there is a certificate to reload.
+        signal(SIGHUP, SIG_IGN)
         let lifetime = Lifetime(name: name)
         await StopSignals.handle { await lifetime.stop() }
 
         let environment: ServerEnvironment
         do {
             environment = try await prepareEnvironment(name, defaultPort: defaultPort)
+            await ReloadSignal.handle(environment)
         } catch {
             ProcessExit(error: error, host: "", port: 0).exit(as: name)
         }

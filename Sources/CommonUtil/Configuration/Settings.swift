@@ -19,6 +19,14 @@ public enum Settings {
         parse: { $0.hasPrefix("redis://") || $0.hasPrefix("rediss://") ? $0 : nil })
     public static let redisSubscribe = choice("CHAT_REDIS_SUBSCRIBE", RedisSubscribeMode.self, default: .pattern)
 
+    /// Both or none. With them a server's port speaks TLS only.
+    public static let tlsCertificateFile = file(
+        "CHAT_TLS_CERTIFICATE_FILE", allowed: "a PEM file: the server's certificate, then those that vouch for it")
+    public static let tlsKeyFile = file(
+        "CHAT_TLS_KEY_FILE", allowed: "a PEM file with the private key of the certificate")
+    /// Trusted when this process is the client: of PostgreSQL, Redis and the system server.
+    public static let tlsCAFile = file("CHAT_TLS_CA_FILE", allowed: "a PEM file with certificates of authorities")
+
     public static let authMode = choice("CHAT_AUTH_MODE", AuthMode.self, default: .token)
     public static let dataDirectory = text("CHAT_DATA_DIR", default: ".chat", allowed: "a folder")
     public static func signingKeyFile(dataDirectory: String) -> Setting<String> {
@@ -60,7 +68,8 @@ public enum Settings {
 
     /// Every name above, to tell a misspelt variable from a known one.
     public static let names: Set<String> = [
-        host.name, port(default: 0).name, databaseURL.name, redisURL.name, redisSubscribe.name, authMode.name,
+        host.name, port(default: 0).name, databaseURL.name, redisURL.name, redisSubscribe.name,
+        tlsCertificateFile.name, tlsKeyFile.name, tlsCAFile.name, authMode.name,
         dataDirectory.name, signingKeyFile(dataDirectory: "").name, jwksURL.name, accessTokenSeconds.name,
         refreshTokenSeconds.name, passwordCost.name, allowedOrigins.name, trustedProxies.name, logLevel.name,
         logFormat.name, limitPosts.name, limitFrames.name, limitLoginsPerAccount.name, limitLoginsPerAddress.name,
@@ -81,6 +90,11 @@ extension Settings {
 
     private static func text(_ name: String, default value: String, allowed: String) -> Setting<String> {
         Setting(name, default: value, allowed: allowed, parse: { $0 })
+    }
+
+    /// A file that need not be named.
+    private static func file(_ name: String, allowed: String) -> Setting<String?> {
+        Setting(name, default: "", allowed: allowed, parse: { .some($0.isEmpty ? nil : $0) })
     }
 
     private static func integer(_ name: String, default value: Int, in range: ClosedRange<Int>) -> Setting<Int> {

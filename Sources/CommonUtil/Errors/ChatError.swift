@@ -56,7 +56,9 @@ extension ChatError {
 
     /// The fields of that answer, for where there is no `Response`.
     public var problemHeaders: HTTPFields {
-        var headers: HTTPFields = [.contentType: "application/problem+json"]
+        var headers: HTTPFields = [
+            .contentType: "application/problem+json", .cacheControl: "no-store", .xContentTypeOptions: "nosniff",
+        ]
         if let retryAfterSeconds { headers[.retryAfter] = String(retryAfterSeconds) }
         if code.status == .unauthorized { headers[.wwwAuthenticate] = "Bearer" }
         return headers

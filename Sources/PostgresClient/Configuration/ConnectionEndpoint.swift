@@ -63,6 +63,9 @@ struct ConnectionEndpoint: Sendable, CustomStringConvertible {
             "keepalives": "1", "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3",
             "tcp_user_timeout": "30000",
         ]
+        if let trustFile = configuration.trustFile, values["sslmode"]?.hasPrefix("verify") == true {
+            merged["sslrootcert"] = trustFile
+        }
         merged.merge(values) { _, ofTheURI in ofTheURI }
         merged["client_encoding"] = "UTF8"
         // What the URI sets comes later and wins, but for the time zone.

@@ -16,6 +16,10 @@ public struct PostgresConfiguration: Sendable {
     public var reconnectBackoff: ClosedRange<Duration> = .milliseconds(50)...(.seconds(1))
     /// Statements prepared on one connection; further ones are parsed at each use.
     public var maximumPreparedStatements = 256
+    /// PEM file of the certificate authorities that may vouch for the server where the URI asks for that
+    /// (`sslmode=verify-full`, `verify-ca`) and names no `sslrootcert` itself. In other modes libpq would take the file
+    /// for a reason to be strict, and then go on without TLS.
+    public var trustFile: String?
     /// Shown in `pg_stat_activity`, unless the URI sets `application_name`.
     public var applicationName = "PostgresClient"
     /// Metrics are called `<prefix>_pool`, `<prefix>_query_seconds` and `<prefix>_reconnects_total`.

@@ -1,13 +1,5 @@
 /// Where Redis is, who we are there, and how long to wait for it.
 public struct RedisConfiguration: Sendable {
-    /// Which certificate authorities may vouch for a `rediss://` server.
-    public enum TrustRoots: Sendable, Hashable {
-        /// Those of the operating system.
-        case system
-        /// Only those in this PEM file.
-        case file(String)
-    }
-
     public var host: String
     public var port: Int
     /// Index of the logical database (`SELECT`).
@@ -17,8 +9,8 @@ public struct RedisConfiguration: Sendable {
     var password: Secret?
     /// Whether the connection is encrypted (`rediss://`).
     public var usesTLS: Bool
-    /// Certificate authorities for TLS.
-    public var trustRoots = TrustRoots.system
+    /// PEM file of certificate authorities that may vouch for the server, beside those of the operating system.
+    public var trustFile: String?
 
     /// Bound on name lookup, TCP, TLS and the opening commands together.
     public var connectTimeout = Duration.seconds(3)

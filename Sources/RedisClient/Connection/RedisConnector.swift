@@ -80,9 +80,7 @@ struct RedisConnector: Sendable {
         guard configuration.usesTLS else { return nil }
         var tls = TLSConfiguration.makeClientConfiguration()
         tls.minimumTLSVersion = .tlsv12
-        if case .file(let path) = configuration.trustRoots {
-            tls.trustRoots = .file(path)
-        }
+        tls.additionalTrustRoots = configuration.trustFile.map { [.file($0)] } ?? []
         do {
             return try NIOSSLContext(configuration: tls)
         } catch {

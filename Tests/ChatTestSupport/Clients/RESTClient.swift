@@ -1,6 +1,7 @@
 import AsyncHTTPClient
 import NIOCore
 import NIOHTTP1
+import NIOSSL
 
 /// Who asks.
 public enum Credentials: Sendable, Hashable {
@@ -44,17 +45,22 @@ public struct RESTClient: Sendable {
         return HTTPClient(configuration: configuration)
     }()
 
-    /// `http://host:port`
+    /// `http://host:port`, or https
     public let baseURL: String
     /// What every answer is held against, where there is one.
     private let description: Result<OpenAPIDescription, any Error>?
+    private let tls: TLSConfiguration?
 
-    public init(baseURL: String) { self.init(baseURL: baseURL, describedBy: nil) }
+    /// - Parameter trusting: PEM file of the only authority that may vouch for the server.
+    public init(baseURL: String, trusting: String? = nil) {
+        self.init(baseURL: baseURL, trusting: trusting, describedBy: nil)
+    }
 
     /// A client whose calls fail with ``OpenAPIDescription/Undescribed`` where an answer is not as it is described.
-    init(baseURL: String, describedBy description: Result<OpenAPIDescription, any Error>?) {
+    init(baseURL: String, trusting: String? = nil, describedBy description: Result<OpenAPIDescription, any Error>?) {
         self.baseURL = baseURL
         self.description = description
+        tls = trusting.map { .trusting($0) }
     }
 
     public func get(
@@ -84,6 +90,7 @@ public struct RESTClient: Sendable {
     ) async throws -> RESTResponse {
         var request = HTTPClientRequest(url: baseURL + path)
         request.method = HTTPMethod(rawValue: method.name)
+        request.tlsConfiguration = tls
         for (name, value) in caller.headers + headers { request.headers.add(name: name, value: value) }
         if let bytes { request.body = .bytes(bytes) }
         let response = try await Self.client.execute(request, timeout: Self.deadline)
@@ -92,6 +99,15 @@ public struct RESTClient: Sendable {
             status: Int(response.status.code), headers: response.headers, bytes: Array(body.readableBytesView))
         try description?.get().check(answer, to: method.name, path)
         return answer
+    }
+}
+
+extension TLSConfiguration {
+    /// That of a client which trusts one authority alone.
+    public static func trusting(_ file: String) -> TLSConfiguration {
+        var tls = makeClientConfiguration()
+        tls.trustRoots = .file(file)
+        return tls
     }
 }
 

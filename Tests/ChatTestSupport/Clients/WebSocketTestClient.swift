@@ -1,6 +1,7 @@
 import Foundation
 import NIOCore
 import NIOPosix
+import NIOSSL
 
 /// A WebSocket client that records all it gets and can send anything, well-formed or not.
 public final class WebSocketTestClient: Sendable {
@@ -46,12 +47,14 @@ public final class WebSocketTestClient: Sendable {
     /// Connects and sends the handshake; returns when it is answered, whatever the answer.
     ///
     /// `target` is path and query. With `answersPings` pings of the server get their pong. `receiveBuffer` is
-    /// `SO_RCVBUF` in bytes; a small one lets the server notice soon that nobody reads.
+    /// `SO_RCVBUF` in bytes; a small one lets the server notice soon that nobody reads. With `trusting`, the PEM file of an
+    /// authority, it speaks TLS with `localhost`.
     public static func connect(
         port: Int, _ target: String, method: String = "GET", headers: [(String, String)] = [],
-        answersPings: Bool = true, receiveBuffer: Int? = nil
+        answersPings: Bool = true, receiveBuffer: Int? = nil, trusting: String? = nil
     ) async throws -> WebSocketTestClient {
         let inbox = Mailbox(WebSocketTestRecord())
+        let tls = try trusting.map { try NIOSSLContext(configuration: .trusting($0)) }
         var bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connectTimeout(.seconds(20))
         if let receiveBuffer {
@@ -61,6 +64,10 @@ public final class WebSocketTestClient: Sendable {
             try await bootstrap
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    if let tls {
+                        try channel.pipeline.syncOperations.addHandler(
+                            NIOSSLClientHandler(context: tls, serverHostname: "localhost"))
+                    }
                     try channel.pipeline.syncOperations.addHandler(
                         WebSocketTestHandler(inbox: inbox, answersPings: answersPings))
                 }

@@ -1,37 +1,44 @@
-import Foundation
+import ChatTestSupport
 import NIOCore
 import Testing
 
 @testable import RedisClient
 
 @Suite(.timeLimit(.minutes(1))) struct TLSTests {
-    /// A server with a certificate that its own `openssl` made for 127.0.0.1.
-    private func redis() async throws -> RedisFixture {
-        try await RedisFixture { port, folder in
-            let openssl = Process()
-            openssl.executableURL = URL(filePath: "/usr/bin/openssl")
-            openssl.currentDirectoryURL = folder
-            openssl.arguments = [
-                "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-                "-keyout", "key.pem", "-out", "cert.pem", "-subj", "/CN=redis",
-                "-addext", "subjectAltName=IP:127.0.0.1",
+    private let authority: TestAuthority
+
+    init() throws { authority = try TestAuthority() }
+
+    /// A server that speaks TLS only, with a certificate for these names.
+    private func redis(for names: [String] = ["localhost", "127.0.0.1"]) async throws -> RedisFixture {
+        let files = try authority.issue(for: names)
+        return try await RedisFixture { port, _ in
+            [
+                "--port", "0", "--tls-port", "\(port)", "--tls-cert-file", files.certificate, "--tls-key-file",
+                files.key, "--tls-ca-cert-file", authority.file, "--tls-auth-clients", "no",
             ]
-            openssl.standardError = FileHandle.nullDevice
-            try openssl.run()
-            openssl.waitUntilExit()
-            try #require(openssl.terminationStatus == 0)
-            return [
-                "--port", "0", "--tls-port", "\(port)", "--tls-cert-file", "cert.pem", "--tls-key-file", "key.pem",
-                "--tls-ca-cert-file", "cert.pem", "--tls-auth-clients", "no",
-            ].map { $0.hasSuffix(".pem") ? folder.appending(path: $0).path : $0 }
         }
     }
 
-    @Test func `talks TLS to a server it trusts`() async throws {
+    private func configuration(_ url: String, trustFile: String?) throws -> RedisConfiguration {
+        var configuration = try Harness.configuration(url)
+        configuration.trustFile = trustFile
+        return configuration
+    }
+
+    /// Why there is no connection.
+    private func refusal(_ configuration: RedisConfiguration) async throws -> String {
+        let reasons = EventLog<String>()
+        try await Harness.withSubscription(configuration) { _, events in
+            if case .lost(let reason) = try await events.states.first(where: \.isLost) { reasons.append([reason]) }
+        }
+        return try await reasons.next()
+    }
+
+    @Test(arguments: ["localhost", "127.0.0.1"])
+    func `talks TLS to a server it trusts`(host: String) async throws {
         let redis = try await redis()
-        var configuration = try Harness.configuration("rediss://127.0.0.1:\(redis.port)")
-        configuration.trustRoots = .file(redis.folder.appending(path: "cert.pem").path)
-        let trusting = configuration
+        let trusting = try configuration("rediss://\(host):\(redis.port)", trustFile: authority.file)
         try await Harness.withSubscription(trusting) { subscription, events in
             try await subscription.subscribe(channels: ["a"])
             try await Harness.withClient(trusting) { client in
@@ -45,19 +52,25 @@ import Testing
 
     @Test func `does not talk to one it does not`() async throws {
         let redis = try await redis()
-        let configuration = try Harness.configuration("rediss://127.0.0.1:\(redis.port)")
-        try await Harness.withSubscription(configuration) { _, events in
-            guard case .lost(let reason) = try await events.states.first(where: \.isLost) else { return }
-            #expect(reason.contains("CERTIFICATE_VERIFY_FAILED"))
+        let stranger = try TestAuthority()
+        for trustFile in [nil, stranger.file] {
+            let url = "rediss://127.0.0.1:\(redis.port)"
+            #expect(
+                try await refusal(configuration(url, trustFile: trustFile)).contains("CERTIFICATE_VERIFY_FAILED"))
+        }
+    }
+
+    @Test func `does not talk to one of another name`() async throws {
+        let redis = try await redis(for: ["redis.example", "127.0.0.2"])
+        for host in ["localhost", "127.0.0.1"] {
+            let url = "rediss://\(host):\(redis.port)"
+            let reason = try await refusal(configuration(url, trustFile: authority.file))
+            #expect(reason.contains("failedToValidateHostname"), "\(reason)")
         }
     }
 
     @Test func `a missing certificate file is a configuration error`() async throws {
-        var configuration = try Harness.configuration("rediss://127.0.0.1:1")
-        configuration.trustRoots = .file("/nowhere.pem")
-        try await Harness.withSubscription(configuration) { _, events in
-            guard case .lost(let reason) = try await events.states.first(where: \.isLost) else { return }
-            #expect(reason.contains("invalid Redis configuration"))
-        }
+        let reason = try await refusal(configuration("rediss://127.0.0.1:1", trustFile: "/nowhere.pem"))
+        #expect(reason.contains("invalid Redis configuration"))
     }
 }
