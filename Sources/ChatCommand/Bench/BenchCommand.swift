@@ -2,10 +2,14 @@ import ArgumentParser
 
 /// `chat bench`: how fast it is, and that nothing is lost at that speed.
 struct BenchCommand: AsyncParsableCommand {
+    /// All that `chat bench all` runs.
+    static let benchmarks: [any Benchmark.Type] = [
+        FanoutBenchCommand.self, RoomsBenchCommand.self, ConnectBenchCommand.self, PostBenchCommand.self,
+        EndToEndBenchCommand.self, IdleBenchCommand.self,
+    ]
+
     static let configuration = CommandConfiguration(
         commandName: "bench",
-        abstract: "Measures a private stack of release servers, durable as in production.",
-        subcommands: [
-            FanoutBenchCommand.self, EndToEndBenchCommand.self, ConnectBenchCommand.self, PostBenchCommand.self,
-        ])
+        abstract: "Measures private stacks of release servers, durable as in production.",
+        subcommands: benchmarks + [AllBenchCommand.self, BareServerCommand.self])
 }

@@ -8,6 +8,12 @@ final class PostLoad {
         /// Of those accepted in the measured time.
         var latency = LatencyHistogram()
         var errors: [String: Int] = [:]
+
+        mutating func merge(_ other: Outcome) {
+            accepted += other.accepted
+            latency.merge(other.latency)
+            errors.merge(other.errors, uniquingKeysWith: +)
+        }
     }
 
     private let client: ChatHTTPClient
