@@ -20,7 +20,7 @@ struct AllBenchCommand: AsyncParsableCommand {
             let arguments = ["--rounds", String(rounds)] + (json.map { ["--json", "\($0)/\(name).json"] } ?? [])
             do {
                 // The type is known, so this is not asked to find a subcommand.
-                guard var bench = try kind.parseAsRoot(arguments) as? any Benchmark else { continue }
+                guard var bench = try kind.parseAsRoot(arguments) as? any RepeatedBenchmark else { continue }
                 try await bench.run()
             } catch let error as CancellationError {
                 throw error

@@ -3,13 +3,13 @@ import ArgumentParser
 /// `chat bench`: how fast it is, and that nothing is lost at that speed.
 struct BenchCommand: AsyncParsableCommand {
     /// All that `chat bench all` runs.
-    static let benchmarks: [any Benchmark.Type] = [
+    static let benchmarks: [any RepeatedBenchmark.Type] = [
         FanoutBenchCommand.self, RoomsBenchCommand.self, ConnectBenchCommand.self, PostBenchCommand.self,
-        EndToEndBenchCommand.self, IdleBenchCommand.self,
+        EndToEndBenchCommand.self, IdleBenchCommand.self, InstructionsBenchCommand.self,
     ]
 
     static let configuration = CommandConfiguration(
         commandName: "bench",
         abstract: "Measures private stacks of release servers, durable as in production.",
-        subcommands: benchmarks + [AllBenchCommand.self, BareServerCommand.self])
+        subcommands: benchmarks + [SoakBenchCommand.self, AllBenchCommand.self, BareServerCommand.self])
 }

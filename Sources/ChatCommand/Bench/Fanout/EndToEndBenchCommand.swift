@@ -6,7 +6,7 @@ import NIOCore
 import NIOPosix
 
 /// `chat bench endtoend`: many sockets, each of which must get every message, once and in order.
-struct EndToEndBenchCommand: Benchmark {
+struct EndToEndBenchCommand: RepeatedBenchmark {
     static let configuration = CommandConfiguration(
         commandName: "endtoend",
         abstract:

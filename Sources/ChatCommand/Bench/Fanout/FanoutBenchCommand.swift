@@ -3,7 +3,7 @@ import ChatLocalStack
 import Foundation
 
 /// `chat bench fanout`: what a delivery costs the WebSocket server, beside a loop that does nothing but `write`.
-struct FanoutBenchCommand: Benchmark {
+struct FanoutBenchCommand: RepeatedBenchmark {
     static let configuration = CommandConfiguration(
         commandName: "fanout",
         abstract: "Processor time of the WebSocket server for a delivery, beside a plain write() loop's.",

@@ -12,7 +12,7 @@ enum FanoutStack {
         sockets: Int, rooms: Int, configure: @escaping @Sendable (inout LocalStack.Configuration) -> Void = { _ in },
         body: @escaping @Sendable (LocalStack, FanoutTurns, any EventLoop) async throws -> Result
     ) async throws -> Result {
-        let redis = try await LocalRedis.ephemeral()
+        let redis = try await LocalRedis.ephemeral(logger: .silent)
         do {
             let result = try await BenchStack.run(authMode: .trusted) {
                 configure(&$0)

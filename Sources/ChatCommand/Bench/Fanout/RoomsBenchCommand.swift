@@ -6,7 +6,7 @@ import NIOCore
 import NIOPosix
 
 /// `chat bench rooms`: many rooms of a few sockets, all of them talking.
-struct RoomsBenchCommand: Benchmark {
+struct RoomsBenchCommand: RepeatedBenchmark {
     static let configuration = CommandConfiguration(
         commandName: "rooms",
         abstract:

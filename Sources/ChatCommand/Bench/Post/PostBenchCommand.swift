@@ -6,7 +6,7 @@ import NIOCore
 import NIOPosix
 
 /// `chat bench post`: clients that post as fast as they are answered.
-struct PostBenchCommand: Benchmark {
+struct PostBenchCommand: RepeatedBenchmark {
     static let configuration = CommandConfiguration(
         commandName: "post",
         abstract: "Posts from keep-alive HTTP clients, beside pgbench; every accepted post is looked for in the log.")

@@ -26,8 +26,8 @@ struct InsertReference {
                 \set room random(1, 8)
                 \set key random(1, 9000000000000000)
                 INSERT INTO bench_rows (room_id, seq, sender_id, type, content, sent_at, client_message_id)
-                SELECT 'bench-' || :room, :key + n, 1, 'text', '{"text":"The quick brown fox"}', now(),
-                    'bench-' || (:key + n)
+                SELECT 'bench-' || :room, :key::bigint + n, 1, 'text', '{"text":"The quick brown fox"}', now(),
+                    'bench-' || (:key::bigint + n)
                 FROM generate_series(1, \#(rows)) n;
                 """#, clients: clients, seconds: seconds)
         return transactions * Double(rows)

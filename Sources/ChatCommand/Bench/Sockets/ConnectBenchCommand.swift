@@ -6,7 +6,7 @@ import NIOCore
 import NIOPosix
 
 /// `chat bench connect`: what a socket costs the server to open, and how fast many come back.
-struct ConnectBenchCommand: Benchmark {
+struct ConnectBenchCommand: RepeatedBenchmark {
     static let configuration = CommandConfiguration(
         commandName: "connect",
         abstract: "Processor time of a connect beside a bare NIO server's, and the resume of all sockets at once.")

@@ -6,7 +6,7 @@ import NIOCore
 import NIOPosix
 
 /// `chat bench idle`: what a socket that says nothing keeps in memory.
-struct IdleBenchCommand: Benchmark {
+struct IdleBenchCommand: RepeatedBenchmark {
     static let configuration = CommandConfiguration(
         commandName: "idle",
         abstract:
