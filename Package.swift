@@ -197,7 +197,7 @@ let package = Package(
             ]),
         tests(of: "ChatWebSocketServer", ["ChatEvents", "ChatLocalStack", "ChatTestSupport", "CommonUtil", nioCore]),
         tests(of: "ChatLocalStack", [nioCore, nioPosix]),
-        tests(of: "ChatCommand", ["ChatLocalStack", "CommonUtil", nioCore]),
+        tests(of: "ChatCommand", ["ChatLocalStack", "CommonUtil", argumentParser, nioCore]),
     ],
     swiftLanguageModes: [.v6]
 )

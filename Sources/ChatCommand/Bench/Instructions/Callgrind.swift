@@ -31,7 +31,7 @@ struct Callgrind: Sendable {
             try Self.find("clang", "it is part of Swift"), "-shared", "-fPIC", "-o", "\(folder)/sigsuspend.so", source)
     }
 
-    /// Before a server of this kind. Nothing is counted until ``startCounting(_:)``, which makes starting fast.
+    /// Before a server of this kind. Nothing is counted but within ``count(_:_:while:)``, which makes the rest fast.
     func launcher(_ kind: ServerKind) -> [String] {
         [
             valgrind, "--tool=callgrind", "--instr-atstart=no", "--vgdb=yes",
@@ -41,15 +41,15 @@ struct Callgrind: Sendable {
 
     var environment: [String: String] { ["LD_PRELOAD": "\(folder)/sigsuspend.so"] }
 
+    /// How many instructions a server runs, in all its threads, while something is done.
     /// - Parameter pid: the server's, which is valgrind's, too.
-    func startCounting(_ pid: pid_t) async throws {
-        try await Self.run(vgdb, "--pid=\(pid)", "instrumentation", "on")
-    }
-
-    /// How many instructions a server has run, in all its threads, since it was asked last.
-    func count(_ kind: ServerKind, _ pid: pid_t) async throws -> Int {
+    func count(_ kind: ServerKind, _ pid: pid_t, while work: () async throws -> Void) async throws -> Int {
         let before = try dumps(of: kind)
+        try await Self.run(vgdb, "--pid=\(pid)", "instrumentation", "on")
+        try await work()
+        // Which sets the count to zero, too.
         try await Self.run(vgdb, "--pid=\(pid)", "dump")
+        try await Self.run(vgdb, "--pid=\(pid)", "instrumentation", "off")
         guard let dump = try dumps(of: kind).subtracting(before).first else {
             throw LocalStackError("callgrind wrote nothing")
         }
