@@ -46,12 +46,15 @@ struct SoakBenchCommand: Benchmark {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let eventLoop = group.next()
         let found = try await FaultStack.run { stack in
-            let servers =
-                [stack.processes.systemServer] + stack.processes.messageServers
-                + stack.processes.webSocketServers
-            var processes: [(name: String, pid: pid_t)] = []
-            for server in servers { processes.append(("\(server.kind.rawValue) \(server.port)", try await server.pid)) }
-            let samples = ProcessSamples(processes)
+            var kinds: [(name: String, pids: [pid_t])] = []
+            for servers in [
+                [stack.processes.systemServer], stack.processes.messageServers, stack.processes.webSocketServers,
+            ] {
+                var pids: [pid_t] = []
+                for server in servers { pids.append(try await server.pid) }
+                kinds.append(("\(pids.count) × \(servers[0].kind.rawValue)", pids))
+            }
+            let samples = ProcessSamples(kinds)
             Terminal.say("Steady load for \(minutes) minutes …")
             let row = try await FaultRun(fault: steadyLoad(samples), stack: stack, eventLoop: eventLoop).run().row
             return report(samples.series, row)
@@ -95,10 +98,10 @@ struct SoakBenchCommand: Benchmark {
                     continue
                 }
                 report.lines.append(.init("\(one.name): \(what)", unit: unit, check))
-                if check.growth > allowed {
-                    report.errors[
-                        String(format: "%@: %@ grew by %.1f, %.1f allowed", one.name, what, check.growth, allowed)] = 1
-                }
+                let allowed = allowed * Double(one.processes)
+                guard check.growth > allowed else { continue }
+                report.errors[
+                    String(format: "%@: %@ grew by %.1f, %.1f allowed", one.name, what, check.growth, allowed)] = 1
             }
         }
         return report
