@@ -17,7 +17,7 @@ struct InstructionsBenchCommand: RepeatedBenchmark {
     @Flag(help: "Fail if a figure is over its threshold.")
     var check = false
 
-    @Flag(help: "Make the middle of what is measured the new thresholds.")
+    @Flag(help: "Make the least of what is measured the new thresholds.")
     var update = false
 
     @Option(help: "The thresholds' file, instead of \(InstructionThresholds.file) in the repository.")
@@ -34,7 +34,7 @@ struct InstructionsBenchCommand: RepeatedBenchmark {
     }
 
     /// How far a new file's counts may lie above it: see docs/performance.md for how much they differ.
-    private static let allowancePercent = 5.0
+    private static let allowancePercent = 10.0
 
     func measure() async throws -> BenchReport {
         let file = try thresholds ?? InstructionThresholds.defaultFile(below: BuildFolder.current)
@@ -44,9 +44,10 @@ struct InstructionsBenchCommand: RepeatedBenchmark {
         let rounds = try await count()
         let names = Set(rounds.flatMap(\.keys)).sorted()
         let values = Dictionary(uniqueKeysWithValues: names.map { name in (name, rounds.compactMap { $0[name] }) })
-        let middle = values.mapValues { Int(Spread($0.map(Double.init)).median) }
+        // What else a machine does adds to a count (a batch is cut in two, a timer fires) and takes nothing from it.
+        let least = values.compactMapValues { $0.min() }
         if update {
-            known.instructions = middle
+            known.instructions = least
             try FileManager.default.createDirectory(
                 atPath: (file as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
             try ReportFile.write(known, to: file)
@@ -60,8 +61,8 @@ struct InstructionsBenchCommand: RepeatedBenchmark {
         }
         var report = BenchReport(
             title: "instructions: \(sockets) sockets, \(options.rounds) rounds", lines: lines,
-            notes: known.slack(over: middle))
-        for problem in known.problems(of: middle) {
+            notes: known.slack(over: least))
+        for problem in known.problems(of: least) {
             if check { report.errors[problem] = 1 } else { report.notes.append(problem) }
         }
         return report
