@@ -199,7 +199,7 @@ let package = Package(
             of: "ChatWebSocketServer",
             ["ChatEvents", "ChatLocalStack", "ChatTestSupport", "CommonUtil", nioCore, nioEmbedded, nioPosix]),
         tests(of: "ChatLocalStack", [nioCore, nioPosix]),
-        tests(of: "ChatCommand", ["ChatLocalStack", "CommonUtil", nioCore]),
+        tests(of: "ChatCommand", ["ChatLocalStack", "CommonUtil", argumentParser, nioCore]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -11,6 +11,8 @@ public final class LocalStack: Sendable {
         public var environment: [String: String]
         /// Further variables for all servers of a kind, for instance another way to Redis.
         public var environmentOfKind: [ServerKind: [String: String]]
+        /// What runs the servers of a kind, for instance valgrind with its arguments.
+        public var launcherOfKind: [ServerKind: [String]] = [:]
         /// The engines' ports; nil for free ones.
         public var postgresPort: Int?
         public var redisPort: Int?
@@ -74,7 +76,7 @@ public final class LocalStack: Sendable {
                 .init(
                     kind, port: port,
                     environment: environment.merging(configuration.environmentOfKind[kind] ?? [:]) { _, new in new },
-                    logFile: "\(folder)/\(log).log",
+                    launcher: configuration.launcherOfKind[kind] ?? [], logFile: "\(folder)/\(log).log",
                     buildFolder: configuration.buildFolder), logger: logger)
         }
         self.postgres = postgres

@@ -6,8 +6,9 @@ import Logging
 /// The platform as the benches measure it: durable as in production, without limits.
 enum BenchStack {
     /// Starts a private stack, runs `body` and stops it, also when interrupted.
+    /// - Parameter configure: what this bench wants otherwise.
     static func run<Result: Sendable>(
-        authMode: AuthMode, environmentOfKind: [ServerKind: [String: String]] = [:],
+        authMode: AuthMode, configure: (inout LocalStack.Configuration) -> Void = { _ in },
         body: @escaping @Sendable (LocalStack) async throws -> Result
     ) async throws -> Result {
         FileDescriptorLimit.raise()
@@ -17,9 +18,9 @@ enum BenchStack {
             Settings.limitSocketsPerAddress.name: "0", Settings.limitSockets.name: "0",
             Settings.drainSeconds.name: "0",
         ]
-        let stack = try LocalStack(
-            .init(environment: environment, environmentOfKind: environmentOfKind, durability: .full),
-            logger: Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() })
+        var configuration = LocalStack.Configuration(environment: environment, durability: .full)
+        configure(&configuration)
+        let stack = try LocalStack(configuration, logger: .silent)
         let interrupts = await Interrupts()
         Terminal.say("Starting a private stack …")
         do {
@@ -44,4 +45,9 @@ enum BenchStack {
             throw error
         }
     }
+}
+
+extension Logger {
+    /// For parts whose words would be in the way of the figures.
+    static var silent: Logger { Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() } }
 }

@@ -1,9 +1,9 @@
 import Foundation
 
 /// Finding installed programs.
-enum ExecutableSearch {
+public enum ExecutableSearch {
     /// The first executable of this name in the folders of `PATH`.
-    static func inPath(_ name: String) -> String? {
+    public static func inPath(_ name: String) -> String? {
         let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"
         return path.split(separator: ":").map { "\($0)/\(name)" }.first { access($0, X_OK) == 0 }
     }

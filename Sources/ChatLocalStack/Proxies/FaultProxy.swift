@@ -67,15 +67,18 @@ public final class FaultProxy: Sendable {
     }
 
     /// Starts one in front of a loopback port, where nothing need be listening yet.
+    /// - Parameter tap: sees, on the event loop and just before it is passed on, each command of a client of Redis.
     public static func start(
         to target: Int, wire: Wire = .opaque,
-        on eventLoop: any EventLoop = MultiThreadedEventLoopGroup.singleton.next()
+        on eventLoop: any EventLoop = MultiThreadedEventLoopGroup.singleton.next(),
+        tap: (@Sendable (ByteBuffer) -> Void)? = nil
     ) async throws -> FaultProxy {
         let port = try FreePort.next()
         let tally = ProxyTally()
         let core = try await eventLoop.submit {
             NIOLoopBound(
-                ProxyCore(target: target, wire: wire, eventLoop: eventLoop, tally: tally), eventLoop: eventLoop)
+                ProxyCore(target: target, wire: wire, eventLoop: eventLoop, tally: tally, tap: tap),
+                eventLoop: eventLoop)
         }.get()
         let listener = try await ServerBootstrap(group: eventLoop)
             .serverChannelOption(.backlog, value: 256)

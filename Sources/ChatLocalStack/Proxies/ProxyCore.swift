@@ -9,17 +9,22 @@ final class ProxyCore {
     private let wire: FaultProxy.Wire
     private let eventLoop: any EventLoop
     let tally: ProxyTally
+    private let tap: ((ByteBuffer) -> Void)?
     private(set) var mode = FaultProxy.Mode.pass
     /// Both ends of all connections, those of clients that have no other end yet included.
     private var streams: [ObjectIdentifier: ProxyStream] = [:]
     /// Clients that came while nothing got through.
     private var unlinked: [any Channel] = []
 
-    init(target: Int, wire: FaultProxy.Wire, eventLoop: any EventLoop, tally: ProxyTally) {
+    init(
+        target: Int, wire: FaultProxy.Wire, eventLoop: any EventLoop, tally: ProxyTally,
+        tap: ((ByteBuffer) -> Void)? = nil
+    ) {
         self.target = target
         self.wire = wire
         self.eventLoop = eventLoop
         self.tally = tally
+        self.tap = tap
     }
 
     var holds: Bool { mode == .blackHole }
@@ -64,8 +69,14 @@ final class ProxyCore {
         streams[ObjectIdentifier(stream)] = nil
     }
 
-    /// Whether a whole reply of Redis is passed on.
-    func passes(_ reply: ByteBuffer) -> Bool {
+    /// Whether a whole frame of Redis is passed on: a client's command always, a reply unless it is a push to be lost.
+    func passes(_ frame: ByteBuffer, from side: ProxyStream.Side) -> Bool {
+        guard side == .client else { return passes(reply: frame) }
+        tap?(frame)
+        return true
+    }
+
+    private func passes(reply: ByteBuffer) -> Bool {
         // A room's name never begins with `!`: such a channel is a server's own.
         guard let channel = RESPFrames.channel(ofPush: reply), !channel.hasPrefix("chat:room:!") else { return true }
         if case .dropPushes(let percent) = mode, Int.random(in: 0..<100) < percent {
@@ -98,7 +109,7 @@ final class ProxyCore {
             server.close(promise: nil)
             return
         }
-        let fromClient = ProxyStream(.client, core: self, frames: nil)
+        let fromClient = ProxyStream(.client, core: self, frames: tap == nil ? nil : RESPFrames())
         let fromServer = ProxyStream(.server, core: self, frames: wire == .redis ? RESPFrames() : nil)
         fromClient.partner = fromServer
         fromServer.partner = fromClient

@@ -47,8 +47,8 @@ final class ProxyStream: ChannelDuplexHandler {
     private func pass(_ bytes: ByteBuffer) {
         guard frames != nil else { return partner?.write(bytes) ?? () }
         frames?.append(bytes)
-        while let reply = frames?.next() {
-            if core.passes(reply) { partner?.write(reply) }
+        while let frame = frames?.next() {
+            if core.passes(frame, from: side) { partner?.write(frame) }
         }
     }
 

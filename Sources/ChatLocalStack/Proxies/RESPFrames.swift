@@ -1,7 +1,7 @@
 import NIOCore
 
-/// Cuts what a Redis server sends (RESP2) into whole replies, so that one push can be left out of the stream. It looks
-/// at lengths only; what is no RESP is handed on as it comes.
+/// Cuts what a Redis server sends (RESP2) into whole replies, so that one push can be left out of the stream; a client's
+/// commands have the same form. It looks at lengths only; what is no RESP is handed on as it comes.
 struct RESPFrames {
     private var buffer = ByteBuffer()
 

@@ -8,16 +8,19 @@ public actor LocalServer {
         public var port: Int
         /// Variables of the contract; `CHAT_HOST` and `CHAT_PORT` are added.
         public var environment: [String: String]
+        /// A program and its arguments that run the server, such as valgrind; empty where it runs by itself.
+        public var launcher: [String]
         public var logFile: String
         public var buildFolder: String
 
         public init(
-            _ kind: ServerKind, port: Int, environment: [String: String], logFile: String,
-            buildFolder: String = BuildFolder.current
+            _ kind: ServerKind, port: Int, environment: [String: String], launcher: [String] = [],
+            logFile: String, buildFolder: String = BuildFolder.current
         ) {
             self.kind = kind
             self.port = port
             self.environment = environment
+            self.launcher = launcher
             self.logFile = logFile
             self.buildFolder = buildFolder
         }
@@ -62,7 +65,9 @@ public actor LocalServer {
         guard access(executable, X_OK) == 0 else {
             throw LocalStackError("\(executable) is not built (swift build --product \(kind.rawValue))")
         }
-        let process = try LocalProcess(.init(executable, environment: environment, logFile: configuration.logFile))
+        let command = configuration.launcher + [executable]
+        let process = try LocalProcess(
+            .init(command[0], Array(command.dropFirst()), environment: environment, logFile: configuration.logFile))
         self.process = process
         return process
     }

@@ -9,8 +9,11 @@ final class FanoutLoad: Sendable {
         var delivered = 0
         var losses = 0
         var duplicates = 0
-        var latency = LatencyHistogram()
-        var errors: [String: Int] = [:]
+        /// From when a post was due to its arrival at each socket, and at the last of its room.
+        var fromPost = LatencyHistogram()
+        var toLastSocket = LatencyHistogram()
+        /// From its `PUBLISH` to its arrival at each socket, where that was watched.
+        var fromPublish = LatencyHistogram()
     }
 
     private let eventLoop: any EventLoop
@@ -108,18 +111,30 @@ final class FanoutLoad: Sendable {
         get async throws { try await eventLoop.submit { [board] in board.value.frameBytes }.get() }
     }
 
-    /// Posts at a fixed rate, whatever the answers do, and waits until all sockets have all of it, at most 15 s.
-    func post(port: Int, ratePerRoom: Int, warmUp: TimeAmount, measured: TimeAmount) async throws -> Outcome {
+    /// Notes, on the event loop, what a client of Redis publishes.
+    var watch: @Sendable (ByteBuffer) -> Void {
+        { [board] in board.value.published($0) }
+    }
+
+    /// Opens the connections that ``post(rate:warmUp:measured:)`` uses.
+    func openPosters(port: Int) async throws {
         let board = board
         for _ in 0..<Self.posters {
             _ = try await ChatHTTPClient.connect(port: port, on: eventLoop) { board.value.posters.append($0) }.get()
         }
+    }
+
+    /// Posts at a fixed rate, whatever the answers do, and waits until all sockets have all of it, at most 15 s.
+    /// - Parameter rate: messages a second in all rooms together, which get them in turn.
+    func post(rate: Int, warmUp: TimeAmount, measured: TimeAmount) async throws -> Outcome {
+        let board = board
         let (rooms, eventLoop) = (rooms, eventLoop)
         let done = eventLoop.makePromise(of: Void.self)
         eventLoop.execute {
+            board.value.beginRound()
             let start = NIODeadline.now()
             let schedule = FanoutSchedule(
-                rooms: rooms, interval: .nanoseconds(1_000_000_000 / Int64(ratePerRoom)), start: start,
+                rooms: rooms, interval: .nanoseconds(1_000_000_000 / Int64(rate)), start: start,
                 measureFrom: start + warmUp, end: start + warmUp + measured, board: board.value)
             schedule.run(on: eventLoop, done: done)
         }

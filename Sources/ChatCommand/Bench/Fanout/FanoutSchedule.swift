@@ -1,7 +1,7 @@
 import NIOCore
 
-/// Posts into each room at a fixed rate, the rooms in turn and evenly spread. A post's time counts from when it was due, not from when it went out, so a
-/// stall is felt by all that were due in it (no "coordinated omission").
+/// Posts at a fixed rate into the rooms in turn, evenly spread. A post's time counts from when it was due, not from when it
+/// went out, so a stall is felt by all that were due in it (no "coordinated omission").
 final class FanoutSchedule {
     private let rooms: [String]
     private let requests: [PostRequest]
@@ -19,7 +19,7 @@ final class FanoutSchedule {
     ) {
         self.rooms = rooms
         requests = (1...8).map { PostRequest(caller: .userID($0)) }
-        self.interval = .nanoseconds(interval.nanoseconds / Int64(rooms.count))
+        self.interval = interval
         self.measureFrom = measureFrom
         self.end = end
         self.board = board

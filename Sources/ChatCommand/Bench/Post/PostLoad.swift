@@ -8,6 +8,12 @@ final class PostLoad {
         /// Of those accepted in the measured time.
         var latency = LatencyHistogram()
         var errors: [String: Int] = [:]
+
+        mutating func merge(_ other: Outcome) {
+            accepted += other.accepted
+            latency.merge(other.latency)
+            errors.merge(other.errors, uniquingKeysWith: +)
+        }
     }
 
     private let client: ChatHTTPClient
@@ -15,30 +21,44 @@ final class PostLoad {
     private let room: String
     private let prefix: String
     private let measured: Range<NIODeadline>
+    private let limit: Int
     private let done: EventLoopPromise<Outcome>
     private var outcome = Outcome()
     private var number = 0
 
     private init(
         client: ChatHTTPClient, caller: PostRequest.Caller, room: String, prefix: String,
-        measured: Range<NIODeadline>, done: EventLoopPromise<Outcome>
+        measured: Range<NIODeadline>, limit: Int, done: EventLoopPromise<Outcome>
     ) {
         self.client = client
         request = PostRequest(caller: caller)
         self.room = room
         self.prefix = prefix
         self.measured = measured
+        self.limit = limit
         self.done = done
+    }
+
+    /// So many posts, one after the other, within a minute.
+    static func run(
+        port: Int, on eventLoop: any EventLoop, caller: PostRequest.Caller, room: String, prefix: String, count: Int
+    ) async throws -> Outcome {
+        let now = NIODeadline.now()
+        return try await run(
+            port: port, on: eventLoop, caller: caller, room: room, prefix: prefix, measured: now..<now + .minutes(1),
+            limit: count)
     }
 
     /// Posts until the end of `measured`.
     static func run(
         port: Int, on eventLoop: any EventLoop, caller: PostRequest.Caller, room: String, prefix: String,
-        measured: Range<NIODeadline>
+        measured: Range<NIODeadline>, limit: Int = .max
     ) async throws -> Outcome {
         let done = eventLoop.makePromise(of: Outcome.self)
         let connected = ChatHTTPClient.connect(port: port, on: eventLoop) { client in
-            PostLoad(client: client, caller: caller, room: room, prefix: prefix, measured: measured, done: done).next()
+            PostLoad(
+                client: client, caller: caller, room: room, prefix: prefix, measured: measured, limit: limit, done: done
+            ).next()
         }
         connected.whenSuccess { channel in
             // An answer that never comes must not hold up the bench: closing ends the post as an error.
@@ -50,7 +70,7 @@ final class PostLoad {
 
     private func next() {
         let start = NIODeadline.now()
-        guard start < measured.upperBound else { return finish() }
+        guard start < measured.upperBound, number < limit else { return finish() }
         number += 1
         let id = prefix + String(number)
         client.send(request.bytes(room: room, clientMessageID: id)) { response in

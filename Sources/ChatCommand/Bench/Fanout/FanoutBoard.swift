@@ -8,12 +8,23 @@ final class FanoutBoard {
         var delivered = 0
     }
 
+    /// A post of the measured time on its way to the sockets.
+    struct Passage {
+        /// When Redis was told of it; 0 if nobody watched.
+        var published: UInt64 = 0
+        var arrivals = 0
+    }
+
     var rooms: [Room]
     var posters: [ChatHTTPClient] = []
     var channels: [any Channel] = []
     /// Sockets that end from now on are meant to.
     var isDone = false
-    var latency = LatencyHistogram()
+    /// By the time when they were due, which no two posts have in common.
+    var passages: [UInt64: Passage] = [:]
+    var fromPost = LatencyHistogram()
+    var toLastSocket = LatencyHistogram()
+    var fromPublish = LatencyHistogram()
     var duplicates = 0
     /// Of the last event that was delivered, with its header.
     var frameBytes = 0
@@ -31,12 +42,39 @@ final class FanoutBoard {
         unanswered == 0 && rooms.allSatisfy { $0.delivered >= $0.accepted * $0.sockets }
     }
 
+    /// Begins to count anew.
+    func beginRound() {
+        onProgress = nil
+        for room in rooms.indices {
+            rooms[room].accepted = 0
+            rooms[room].delivered = 0
+        }
+        passages = [:]
+        (fromPost, toLastSocket, fromPublish) = (LatencyHistogram(), LatencyHistogram(), LatencyHistogram())
+        duplicates = 0
+    }
+
+    /// Notes that Redis is being told of a post. To be called with what a client sends to it.
+    func published(_ command: ByteBuffer) {
+        guard let sent = FrameFields(command).sentNanos, sent > 0 else { return }
+        passages[sent, default: Passage()].published = NIODeadline.now().uptimeNanoseconds
+    }
+
+    fileprivate func arrived(_ sent: UInt64, in room: Int) {
+        let now = NIODeadline.now().uptimeNanoseconds
+        fromPost.record(nanoseconds: now > sent ? now - sent : 0)
+        passages[sent, default: Passage()].arrivals += 1
+        guard let passage = passages[sent] else { return }
+        if passage.published > 0 { fromPublish.record(nanoseconds: now - passage.published) }
+        if passage.arrivals == rooms[room].sockets { toLastSocket.record(nanoseconds: now > sent ? now - sent : 0) }
+    }
+
     var outcome: FanoutLoad.Outcome {
         let due = rooms.reduce(0) { $0 + $1.accepted * $1.sockets }
         let delivered = rooms.reduce(0) { $0 + $1.delivered }
         return FanoutLoad.Outcome(
             accepted: rooms.reduce(0) { $0 + $1.accepted }, delivered: delivered, losses: max(0, due - delivered),
-            duplicates: duplicates, latency: latency, errors: errors)
+            duplicates: duplicates, fromPost: fromPost, toLastSocket: toLastSocket, fromPublish: fromPublish)
     }
 
     func note(error: String) {
@@ -49,9 +87,8 @@ final class FanoutSocket {
     private let room: Int
     private let board: FanoutBoard
     private let ready: EventLoopPromise<Void>
-    private var cursor: Int?
-
     private let lastSeq: Int?
+    private var cursor: Int?
 
     init(room: Int, lastSeq: Int?, board: FanoutBoard, ready: EventLoopPromise<Void>) {
         self.room = room
@@ -87,10 +124,7 @@ final class FanoutSocket {
         self.cursor = seq
         board.rooms[room].delivered += 1
         board.frameBytes = bytes + (bytes > 125 ? 4 : 2)
-        if let sent = fields.sentNanos, sent > 0 {
-            let now = NIODeadline.now().uptimeNanoseconds
-            board.latency.record(nanoseconds: now > sent ? now - sent : 0)
-        }
+        if let sent = fields.sentNanos, sent > 0 { board.arrived(sent, in: room) }
         board.onProgress?()
     }
 }

@@ -15,6 +15,6 @@ struct FanoutCost: Sendable {
         let (deliveries, bytes) = try await turns.run(inFlight: inFlight, for: .seconds(seconds))
         let used = try ProcessorTime.seconds(ofProcess: pid) - before
         let write = try await writeLoop.run(bytes: bytes * inFlight, for: .seconds(seconds / 2 + 1))
-        return (used / Double(max(1, deliveries)) * 1e6, write / Double(inFlight) * 1e6)
+        return (used / Double(max(1, deliveries)) * 1e6, write.processorSeconds / Double(inFlight) * 1e6)
     }
 }

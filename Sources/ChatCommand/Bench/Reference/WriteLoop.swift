@@ -7,6 +7,15 @@ import Synchronization
 /// What fan-out costs at the least: a thread that does nothing but `write` the same bytes to every socket, one after the
 /// other, and then waits until all of them were read. The measure of `chat bench fanout`.
 final class WriteLoop: Sendable {
+    static let name = "a bare write() loop"
+
+    /// What one write costs.
+    struct Cost: Sendable {
+        var processorSeconds: Double
+        /// From the first write of a turn until all sockets have been read: how long the last one waits.
+        var lastSocketSeconds: Double
+    }
+
     private let descriptors: [CInt]
     private let listener: any Channel
     private let clients: [any Channel]
@@ -59,29 +68,34 @@ final class WriteLoop: Sendable {
     }
 
     /// Writes `bytes` to all sockets in turn, again when all have been read, for so long.
-    /// - Returns: processor time of one write, in seconds.
-    func run(bytes: Int, for duration: Duration) async throws -> Double {
+    func run(bytes: Int, for duration: Duration) async throws -> Cost {
         let board = board
-        let cost = board.eventLoop.makePromise(of: Double.self)
+        let cost = board.eventLoop.makePromise(of: Cost.self)
         let thread = Thread { [descriptors] in
             let payload = [UInt8](repeating: UInt8(ascii: "x"), count: bytes)
             let end = ContinuousClock.now + duration
             var seconds = 0.0
-            var writes = 0
+            var waited = 0.0
+            var turns = 0
             while ContinuousClock.now < end {
                 let isRead = DispatchSemaphore(value: 0)
                 board.eventLoop.execute {
                     board.value.expect(bytes * descriptors.count) { isRead.signal() }
                 }
+                let begin = ContinuousClock.now
                 let start = ProcessorTime.secondsOfThread()
                 for descriptor in descriptors {
                     _ = payload.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
                 }
                 seconds += ProcessorTime.secondsOfThread() - start
-                writes += descriptors.count
                 isRead.wait()
+                waited += (ContinuousClock.now - begin) / .seconds(1)
+                turns += 1
             }
-            cost.succeed(seconds / Double(max(1, writes)))
+            cost.succeed(
+                Cost(
+                    processorSeconds: seconds / Double(max(1, turns * descriptors.count)),
+                    lastSocketSeconds: waited / Double(max(1, turns))))
         }
         thread.start()
         return try await cost.futureResult.get()

@@ -1,0 +1,65 @@
+import Foundation
+
+/// How many instructions each of some fixed workloads may take, kept in the repository.
+struct InstructionThresholds: Codable, Equatable, Sendable {
+    /// How far a count may lie above its threshold: more than counts differ from run to run, less than what matters.
+    var allowancePercent: Double
+    /// By the workload's name.
+    var instructions: [String: Int]
+
+    /// What is not as it should be: a count that is too high, one without threshold, a threshold that nothing was counted
+    /// for. Empty if all is well.
+    func problems(of counts: [String: Int]) -> [String] {
+        var problems: [String] = []
+        for (name, count) in counts.sorted(by: { $0.key < $1.key }) {
+            guard let threshold = instructions[name] else {
+                problems.append("\(name): no threshold (--update writes one)")
+                continue
+            }
+            guard Double(count) > Double(threshold) * (1 + allowancePercent / 100) else { continue }
+            let percent = (Double(count) / Double(threshold) - 1) * 100
+            problems.append(
+                "\(name): \(count) instructions, \(String(format: "%.1f", percent)) % above \(threshold), "
+                    + "\(String(format: "%g", allowancePercent)) % allowed")
+        }
+        for name in instructions.keys.sorted() where counts[name] == nil {
+            problems.append("\(name): nothing was counted")
+        }
+        return problems
+    }
+
+    /// Thresholds that lie so far above what is counted now that a step back could hide below them.
+    func slack(over counts: [String: Int]) -> [String] {
+        counts.sorted { $0.key < $1.key }.compactMap { name, count in
+            guard let threshold = instructions[name],
+                Double(count) < Double(threshold) * (1 - allowancePercent / 100)
+            else { return nil }
+            return "\(name): \(count) instructions are well below \(threshold); --update keeps what was gained"
+        }
+    }
+
+    // MARK: Its file
+
+    static let file = "Benchmarks/instructions.json"
+
+    /// The file in the repository that the running program was built in.
+    /// - Throws: ``NotInRepository``.
+    static func defaultFile(below folder: String) throws -> String {
+        var folder = URL(fileURLWithPath: folder)
+        while folder.path != "/" {
+            if FileManager.default.fileExists(atPath: folder.appendingPathComponent("Package.swift").path) {
+                return folder.appendingPathComponent(file).path
+            }
+            folder.deleteLastPathComponent()
+        }
+        throw NotInRepository()
+    }
+
+    struct NotInRepository: Error, CustomStringConvertible {
+        var description: String { "This program is in no repository: name the file with --thresholds" }
+    }
+
+    static func read(_ file: String) throws -> InstructionThresholds {
+        try JSONDecoder().decode(Self.self, from: Data(contentsOf: URL(fileURLWithPath: file)))
+    }
+}
