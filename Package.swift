@@ -104,7 +104,8 @@ let package = Package(
         library(
             "CommonServer",
             [
-                "CommonAuth", "CommonLogging", "CommonUtil", "PostgresClient", "RedisClient", crypto, deque, hummingbird,
+                "CommonAuth", "CommonLogging", "CommonUtil", "PostgresClient", "RedisClient", crypto, deque,
+                hummingbird,
                 hummingbirdCore, httpTypes, lifecycle, logging, metrics, nioCore, nioHTTP1, nioHTTPTypes,
                 nioHTTPTypesHTTP1, nioPosix, nioSSL, nioTLS, unixSignals,
             ]),

@@ -17,7 +17,10 @@ import Testing
     /// Echoes a text; `late` is answered from elsewhere once others had their turn, `taken` is refused.
     private func routes() -> Routes {
         var routes = Routes(authenticator: Authenticator(mode: .trusted, verifier: nil))
-        routes.postDirectly("/things") { call, answer in
+        routes.postDirectly(
+            "/things",
+            admission: { user, proceed in proceed(user.userID.rawValue == 9 ? ChatError(.rateLimited) : nil) }
+        ) { call, answer in
             var fields = try FieldReader(body: call.body)
             let text = fields.string("text", length: 1...100) ?? ""
             try fields.finish()
@@ -46,7 +49,9 @@ import Testing
             """
     }
 
-    private func get(_ id: String, _ more: String = "") -> String { "GET /things/\(id) HTTP/1.1\r\nHost: x\r\n\(more)\r\n" }
+    private func get(_ id: String, _ more: String = "") -> String {
+        "GET /things/\(id) HTTP/1.1\r\nHost: x\r\n\(more)\r\n"
+    }
 
     /// The bodies of a connection's answers, in order.
     private func texts(_ answers: String) -> [Substring] {
@@ -102,6 +107,18 @@ import Testing
         }
     }
 
+    /// Who has no room left is told so before anything of the request is looked at.
+    @Test(arguments: [[], [("Connection", "keep-alive")]])
+    func admissionComesFirst(more: [(String, String)]) async throws {
+        try await TestServer.run(routes: routes()) { server async throws in
+            let headers = [("Content-Type", "application/json"), ("X-User-Id", "9")] + more
+            let answer = try await server.request(.POST, "/things", headers: headers, body: "nonsense")
+            #expect(try answer.problem() == "rate_limited")
+            let noJSON = try await server.request(.POST, "/things", headers: [headers[1]], body: "nonsense")
+            #expect(try noJSON.problem() == "rate_limited")
+        }
+    }
+
     @Test func whatIsNotPlainGoesThroughTheRouter() async throws {
         try await TestServer.run(routes: routes()) { server async throws in
             let json = [("Content-Type", "application/json"), ("X-User-Id", "7")]
@@ -110,7 +127,9 @@ import Testing
             }
             #expect(try await problem([json[0]], body: "{}") == "missing_token")
             #expect(try await problem([json[1]], body: "{}") == "unsupported_media_type")
-            #expect(try await problem(json, body: #"{"text":"\#(String(repeating: "x", count: 70_000))"}"#) == "body_too_large")
+            #expect(
+                try await problem(json, body: #"{"text":"\#(String(repeating: "x", count: 70_000))"}"#)
+                    == "body_too_large")
             let chunked = """
                 POST /things HTTP/1.1\r
                 Host: x\r

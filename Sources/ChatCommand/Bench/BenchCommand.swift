@@ -11,7 +11,7 @@ struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
         abstract: "Measures private stacks of release servers, durable as in production.",
-        subcommands: 
+        subcommands:
             benchmarks + [
                 LoginsBenchCommand.self, SlowHandshakesBenchCommand.self, SoakBenchCommand.self, AllBenchCommand.self,
                 BareServerCommand.self,

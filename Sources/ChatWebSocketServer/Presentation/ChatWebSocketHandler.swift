@@ -14,7 +14,7 @@ final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication, S
     /// Until the session begins, which then holds what was lent to it, for as long as it lives and no longer.
     private var verdict: Result<AdmissionService.Admission, CloseReason>?
     private let services: WebSocketServices
-    private var eventLoop: (any EventLoop)?
+    private var context: ChannelHandlerContext?
     private var writer: SocketWriter?
     private var session: ChatSession?
     private var responder: ClientFrameResponder?
@@ -30,7 +30,7 @@ final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication, S
     // MARK: Lifetime
 
     func handlerAdded(context: ChannelHandlerContext) {
-        eventLoop = context.eventLoop
+        self.context = context
         connection = WebSocketConnection(context: context, application: self)
         writer = SocketWriter(context: context)
         services.openSockets.opened()
@@ -77,6 +77,7 @@ final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication, S
         connection?.gone()
         connection = nil
         writer = nil
+        self.context = nil
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -126,8 +127,9 @@ final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication, S
     }
 
     private func answer(_ text: [UInt8]) {
-        guard let session, let eventLoop else { return }
-        let responder = responder ?? ClientFrameResponder(session: session, services: services, eventLoop: eventLoop)
+        guard let session, let context else { return }
+        let responder =
+            responder ?? ClientFrameResponder(session: session, services: services, eventLoop: context.eventLoop)
         self.responder = responder
         do throws(FrameError) {
             try responder.take(try ClientFrame(text: text))

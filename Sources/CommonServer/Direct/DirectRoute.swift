@@ -25,7 +25,8 @@ public typealias DirectHandler =
     @Sendable (DirectCall, _ answer: @escaping @Sendable (Result<DirectAnswer, any Error>) -> Void) throws -> Void
 
 /// Whether a caller may have its call looked at: asked before that, it answers once, with what speaks against it.
-public typealias DirectAdmission = @Sendable (AuthenticatedUser, _ proceed: @escaping @Sendable (ChatError?) -> Void) -> Void
+public typealias DirectAdmission =
+    @Sendable (AuthenticatedUser, _ proceed: @escaping @Sendable (ChatError?) -> Void) -> Void
 
 /// The calls that are answered on their connection's event loop, without a task of their own: those that a busy server
 /// answers thousands of times a second. A task for each request, its contexts and its way through threads and back cost

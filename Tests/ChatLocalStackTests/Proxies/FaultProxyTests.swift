@@ -53,6 +53,9 @@ struct FaultProxyTests {
     @Test("a cut link ends at both sides")
     func cut() async throws {
         try await withLink(wire: .opaque) { proxy, client, server in
+            // Only a link that is made can be cut.
+            try await client.send("hello")
+            #expect(try await server.receive(5) == "hello")
             try await proxy.set(.cut)
             #expect(try await client.hasEnded())
             #expect(try await server.hasEnded())

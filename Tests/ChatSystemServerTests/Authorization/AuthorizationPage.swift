@@ -46,9 +46,12 @@ struct AuthorizationPage: Sendable {
     /// None where the page cannot be read, which is a test of its own.
     private static var allRows: [Row] { (try? read.get())?.rows ?? [] }
 
+    /// The first column of each of these tables; the page has others, too.
+    private static let actionColumn = "action"
+
     let rows: [Row]
 
-    /// - Throws: ``Unreadable`` for a table without a known heading, for other columns and for rows of other length.
+    /// - Throws: ``Unreadable`` for a table of actions without a known heading, for other columns and for rows of other length.
     init() throws {
         let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../../docs/security.md")
         let lines = try String(contentsOf: file, encoding: .utf8).split(
@@ -56,6 +59,7 @@ struct AuthorizationPage: Sendable {
         var rows: [Row] = []
         var section: Section?
         var isInTable = false
+        var isOfActions = false
         for line in lines {
             if line.hasPrefix("#") { section = Section(rawValue: line.drop { $0 == "#" || $0 == " " }.description) }
             guard line.hasPrefix("|") else {
@@ -65,7 +69,9 @@ struct AuthorizationPage: Sendable {
             let cells = line.dropFirst().dropLast().split(separator: "|").map {
                 $0.trimmingCharacters(in: .whitespaces)
             }
+            if !isInTable { isOfActions = cells.first == Self.actionColumn }
             defer { isInTable = true }
+            guard isOfActions else { continue }
             guard let section else {
                 throw Unreadable(description: "a table under a heading unknown to the test: \(line)")
             }

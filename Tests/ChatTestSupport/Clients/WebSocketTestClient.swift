@@ -135,6 +135,7 @@ public final class WebSocketTestClient: Sendable {
     }
 
     /// Waits for the event of this `seq`, then gives all that have one, in the order in which they came.
+    @discardableResult
     public func log(upTo seq: Int64, within time: Duration = patience) async throws -> [JSON] {
         try await wait(for: "seq \(seq)", within: time) { record in
             record.highestSeq >= seq ? record.log : nil

@@ -1,23 +1,32 @@
-import Foundation
-
-/// Latencies of the same requests on a quiet and on a busy server.
+/// Latencies of the same requests on a quiet server and on a busy one, in turn.
 struct LatencyComparison {
-    let quiet: SteadyRequests.Outcome
-    let busy: SteadyRequests.Outcome
+    /// How many times as long the p99 may be on the busy one.
+    static let allowedRatio = 2.0
 
-    /// How many times as long the p99 is.
-    var ratio: Double { Double(busy.latency.value(at: 0.99)) / Double(max(1, quiet.latency.value(at: 0.99))) }
+    private var quiet: [SteadyRequests.Outcome] = []
+    private var busy: [SteadyRequests.Outcome] = []
 
-    var isWithinTwice: Bool { ratio <= 2 && quiet.errors == 0 && busy.errors == 0 }
+    mutating func add(quiet: SteadyRequests.Outcome, busy: SteadyRequests.Outcome) {
+        self.quiet.append(quiet)
+        self.busy.append(busy)
+    }
 
-    var text: String {
-        func line(_ name: String, _ outcome: SteadyRequests.Outcome) -> String {
-            let latency = BenchReport.Latency(outcome.latency)
-            return String(
-                format: "  %@ p50 %.2f ms  p90 %.2f ms  p99 %.2f ms  max %.2f ms  (%d requests, %d errors)", name,
-                latency.p50, latency.p90, latency.p99, latency.max, Int(outcome.latency.count), outcome.errors)
+    func line(_ name: String) -> BenchReport.Line {
+        func milliseconds(_ outcomes: [SteadyRequests.Outcome]) -> [Double] {
+            outcomes.map { Double($0.latency.value(at: 0.99)) / 1e6 }
         }
-        return [line("quiet   ", quiet), line("busy    ", busy), String(format: "  p99      × %.2f", ratio)]
-            .joined(separator: "\n")
+        return BenchReport.Line(
+            "p99 of \(name)", unit: "ms", milliseconds(busy), beside: "without them", milliseconds(quiet))
+    }
+
+    /// What speaks against it.
+    func errors(_ name: String) -> [String: Int] {
+        var errors: [String: Int] = [:]
+        let failed = (quiet + busy).reduce(0) { $0 + $1.errors }
+        if failed > 0 { errors["\(name) not answered"] = failed }
+        if let ratio = line(name).ratio, ratio.median > Self.allowedRatio {
+            errors["p99 of \(name) more than \(Self.allowedRatio) times as long"] = 1
+        }
+        return errors
     }
 }

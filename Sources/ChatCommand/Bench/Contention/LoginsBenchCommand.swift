@@ -1,13 +1,14 @@
 import ArgumentParser
 import ChatLocalStack
 import CommonUtil
-import Foundation
 
 /// `chat bench logins`: what posts feel of logins, each of which costs a processor's third of a second.
-struct LoginsBenchCommand: AsyncParsableCommand {
+struct LoginsBenchCommand: RepeatedBenchmark {
     static let configuration = CommandConfiguration(
         commandName: "logins",
-        abstract: "Posts at a fixed rate, first alone and then beside parallel logins; compares the p99s.")
+        abstract: "Posts at a fixed rate, in turn alone and beside parallel logins; compares the p99s.")
+
+    @OptionGroup var options: BenchOptions
 
     @Option(help: "Logins under way at a time.")
     var logins = 20
@@ -15,8 +16,8 @@ struct LoginsBenchCommand: AsyncParsableCommand {
     @Option(help: "Posts a second.")
     var rate = 200
 
-    @Option(help: "Seconds of each of the two phases.")
-    var seconds = 15
+    @Option(help: "Seconds of each phase, of which a round has two.")
+    var seconds = 10
 
     func validate() throws {
         guard (1...1_000).contains(logins), (1...10_000).contains(rate), (1...3_600).contains(seconds) else {
@@ -24,44 +25,41 @@ struct LoginsBenchCommand: AsyncParsableCommand {
         }
     }
 
-    func run() async throws {
-        let (logins, rate, seconds) = (logins, rate, seconds)
-        let (quiet, busy, answers) = try await BenchStack.run(
-            authMode: .token,
-            environmentOfKind: [
-                .system: [
-                    Settings.limitLoginsPerAccount.name: "0", Settings.limitLoginsPerAddress.name: "0",
-                    Settings.limitRegistrations.name: "0",
-                ]
-            ]
-        ) { stack in
+    func measure() async throws -> BenchReport {
+        let (logins, rate, seconds, rounds) = (logins, rate, seconds, options.rounds)
+        let noLimits = [
+            Settings.limitLoginsPerAccount, Settings.limitLoginsPerAddress, Settings.limitRegistrations,
+        ].map { ($0.name, "0") }
+        return try await BenchStack.run(authMode: .token) { configuration in
+            configuration.environmentOfKind[.system, default: [:]].merge(noLimits) { $1 }
+        } body: { stack in
             let setup = BenchSetup(stack: stack)
             let token = try await setup.logIn()
             let room = try await setup.makeRooms(1, token: token)[0]
             let steady = SteadyRequests(
                 port: stack.messageServers[0].port,
-                request: PostRequest(caller: .token(token)).bytes(
-                    room: room, clientMessageID: nil), rate: rate)
-            Terminal.say("Posting …")
-            _ = try await steady.run(seconds: 2)
-            let quiet = try await steady.run(seconds: seconds)
-            Terminal.say("Posting beside logins …")
+                request: PostRequest(caller: .token(token)).bytes(room: room, clientMessageID: nil), rate: rate)
             let load = LoginLoad(url: "\(stack.systemServer.url)/api/v1/auth/login")
-            return try await withThrowingTaskGroup(of: LoginLoad.Answers.self) { group in
-                for _ in 0..<logins { group.addTask { await load.run(seconds: seconds) } }
-                let busy = try await steady.run(seconds: seconds)
-                let answers = try await group.reduce(into: LoginLoad.Answers()) { $0.merge($1) { $0 + $1 } }
-                return (quiet, busy, answers)
+            var comparison = LatencyComparison()
+            var answers: LoginLoad.Answers = [:]
+            Terminal.say("Warming up …")
+            _ = try await steady.run(seconds: 2)
+            for round in 1...rounds {
+                Terminal.say("Round \(round) of \(rounds) …")
+                let quiet = try await steady.run(seconds: seconds)
+                let busy = try await withThrowingTaskGroup(of: LoginLoad.Answers.self) { group in
+                    for _ in 0..<logins { group.addTask { await load.run(seconds: seconds) } }
+                    let busy = try await steady.run(seconds: seconds)
+                    for try await some in group { answers.merge(some, uniquingKeysWith: +) }
+                    return busy
+                }
+                comparison.add(quiet: quiet, busy: busy)
             }
+            let counts = answers.sorted { $0.key < $1.key }.map { "\($0.value) × \($0.key)" }.joined(separator: ", ")
+            return BenchReport(
+                title: "logins: \(logins) at a time, cost \(Settings.passwordCost.defaultText), beside \(rate) posts/s",
+                lines: [comparison.line("a post")], errors: comparison.errors("a post"),
+                notes: ["logins   \(counts)"])
         }
-        let comparison = LatencyComparison(quiet: quiet, busy: busy)
-        let counts = answers.sorted { $0.key < $1.key }.map { "\($0.value) × \($0.key)" }.joined(separator: ", ")
-        Terminal.say(
-            """
-            chat bench logins: \(logins) at a time, cost \(Settings.passwordCost.defaultText), \(rate) posts/s
-            \(comparison.text)
-              logins   \(counts) in \(seconds) s
-            """)
-        if !comparison.isWithinTwice { throw ExitCode.failure }
     }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import ChatLocalStack
+import CommonUtil
 import Foundation
 import NIOCore
 import NIOPosix

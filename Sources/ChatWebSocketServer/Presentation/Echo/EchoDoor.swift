@@ -1,3 +1,4 @@
+import CommonUtil
 import NIOCore
 
 /// Lets everyone in, by whatever path.
