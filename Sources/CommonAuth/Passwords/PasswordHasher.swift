@@ -1,10 +1,12 @@
 import CommonUtil
+import NIOCore
 import NIOPosix
 import ServiceLifecycle
 import Synchronization
 
-/// Hashes passwords with scrypt (RFC 7914), on two threads of its own: one hash of cost 17 takes 128 MiB and about half
-/// a second, which must not hold an event loop. The threads stand back for all others.
+/// Hashes passwords with scrypt (RFC 7914), on threads of its own: one hash of cost 17 takes 128 MiB and about half a
+/// second, which must not hold an event loop. They are half as many as there are processors, and stand back for all
+/// others: niceness alone does not help those of another session or container (`sched(7)`, autogroups).
 ///
 /// To be run as a service, or shut down with ``shutdown()``.
 public final class PasswordHasher: Service {
@@ -14,7 +16,7 @@ public final class PasswordHasher: Service {
     private static let maximumCallers = 32
 
     private let cost: Int
-    private let threads = NIOThreadPool(numberOfThreads: 2)
+    private let threads = NIOThreadPool(numberOfThreads: max(1, System.coreCount / 2))
     private let callers = Mutex(0)
     private let onHash: @Sendable (Duration) -> Void
     /// What unknown users are compared with; never equal to a hash, for nobody knows its password.
