@@ -61,10 +61,16 @@ struct DirectRoutes: Sendable {
             isServing(),
             let length = head.headerFields[.contentLength].flatMap({ Int($0) }),
             (0...RequestBounds.maximumBodyBytes).contains(length),
-            head.headerFields[.expect] == nil, head.headerFields[.connection] == nil,
+            head.headerFields[.expect] == nil, Self.stays(head.headerFields[.connection]),
             MediaType.isJSON(head.headerFields[.contentType]),
             let user = authenticator.userAtOnce(headers: head.headerFields)
         else { return nil }
         return (route, user)
+    }
+
+    /// Whether a connection goes on as it does without this field (RFC 9112 section 9.3).
+    private static func stays(_ connection: String?) -> Bool {
+        guard let connection else { return true }
+        return connection.lowercased() == "keep-alive"
     }
 }
