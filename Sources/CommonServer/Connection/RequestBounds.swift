@@ -97,13 +97,10 @@ public final class RequestBounds: ChannelDuplexHandler, RemovableChannelHandler 
             return context.fireErrorCaught(error)
         }
         let problem = ChatError(error == .headerOverflow ? .headerTooLarge : .malformedRequest)
-        let traceID = TraceContext().traceID
-        let body = problem.problemBody(traceID: traceID)
-        var head = problem.response(traceID: traceID).head
-        head.headerFields[.contentLength] = String(body.readableBytes)
-        head.headerFields[.connection] = "close"
-        context.write(wrapOutboundOut(.head(head)), promise: nil)
-        context.write(wrapOutboundOut(.body(body)), promise: nil)
+        var answer = WholeAnswer(problem, traceID: TraceContext().traceID)
+        answer.headers[.connection] = "close"
+        context.write(wrapOutboundOut(.head(answer.head)), promise: nil)
+        context.write(wrapOutboundOut(.body(answer.body)), promise: nil)
         // The decoder drops what comes from now on.
         isReading = true
         finish(context: context, end: wrapOutboundOut(.end(nil)), promise: nil)

@@ -143,8 +143,7 @@ final class DirectRequestHandler: ChannelDuplexHandler {
         }
         answer.headers[.date] = routes.date.text
         routes.envelope.finish(&answer.headers, requestID: requestID, origin: call.head.headerFields[.origin])
-        context.write(
-            wrapOutboundOut(.head(HTTPResponse(status: answer.status, headerFields: answer.headers))), promise: nil)
+        context.write(wrapOutboundOut(.head(answer.head)), promise: nil)
         context.write(wrapOutboundOut(.body(answer.body)), promise: nil)
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
         routes.envelope.report(

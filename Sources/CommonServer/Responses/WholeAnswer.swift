@@ -44,5 +44,7 @@ struct WholeAnswer {
         }
     }
 
+    var head: HTTPResponse { HTTPResponse(status: status, headerFields: headers) }
+
     var response: Response { Response(status: status, headers: headers, body: ResponseBody(byteBuffer: body)) }
 }
