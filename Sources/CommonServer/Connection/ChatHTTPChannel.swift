@@ -11,7 +11,9 @@ public struct ChatHTTPChannel: HTTPChannelHandler {
 
     /// A connection without a request is closed after this time.
     private static let idleTimeout = Duration.seconds(75)
-    private static let maximumHeaderBytes = 16 * 1_024
+    /// Of a request's head: its bytes, and its fields.
+    public static let maximumHeaderBytes = 16 * 1_024
+    public static let maximumFields = 100
 
     public let responder: HTTPChannelHandler.Responder
     private let directRoutes: DirectRoutes?
@@ -55,7 +57,7 @@ public struct ChatHTTPChannel: HTTPChannelHandler {
         var limits = NIOHTTPDecoderLimitConfiguration()
         limits.maxHeaderFieldSize = maximumHeaderBytes
         limits.maxHeaderListSize = maximumHeaderBytes
-        limits.maxHeaderFieldCount = 100
+        limits.maxHeaderFieldCount = maximumFields
         return limits
     }
 

@@ -12,7 +12,7 @@ final class HandshakeHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias OutboundOut = ByteBuffer
 
     /// A connection that has not made its first request by then is cut.
-    private static let timeout = TimeAmount.seconds(10)
+    private static let timeout = RequestBounds.headTimeout
     /// What may be queued for a socket: above it the session falls behind on the log instead.
     private static let watermark = ChannelOptions.Types.WriteBufferWaterMark(low: 64 * 1_024, high: 256 * 1_024)
     /// What is read of a client that does not wait for the answer to its handshake.

@@ -1,9 +1,11 @@
+import CommonServer
+
 /// The head of a request that may be a WebSocket handshake: `GET`, HTTP/1.1, no body.
 ///
 /// Read strictly (RFC 9112 sections 3 and 5). What is not exactly as that grammar wants it is not read here at all: an
 /// HTTP decoder decides what becomes of it.
 struct HandshakeHead {
-    static let maximumFields = 100
+    static let maximumFields = ChatHTTPChannel.maximumFields
 
     /// What stands between `GET` and `HTTP/1.1`: visible ASCII characters.
     let target: String

@@ -1,9 +1,10 @@
+import CommonServer
 import NIOCore
 
 /// Gathers the bytes of a connection's first request until it is clear what they are. Pure, no I/O.
 struct HandshakeReader {
     /// Of a head; an HTTP decoder has the answer to a longer one.
-    static let maximumBytes = 16 * 1_024
+    static let maximumBytes = ChatHTTPChannel.maximumHeaderBytes
 
     enum Finding {
         case incomplete
