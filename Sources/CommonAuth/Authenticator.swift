@@ -14,26 +14,30 @@ public struct Authenticator: Sendable {
     }
 
     /// The caller, where that can be told without waiting: the token was verified before, or the mode is `trusted`.
-    public func userAtOnce(headers: HTTPFields) -> AuthenticatedUser? {
-        if let verifier, headers[.authorization] != nil {
-            return (try? Self.bearerToken(in: headers)).flatMap { verifier.cached($0) }
+    ///
+    /// - Parameters:
+    ///   - authorization: the value of `Authorization`.
+    ///   - userID: that of `X-User-Id`.
+    public func userAtOnce(authorization: String?, userID: String?) -> AuthenticatedUser? {
+        if let verifier, let authorization {
+            return (try? Self.bearerToken(authorization)).flatMap { verifier.cached($0) }
         }
-        return mode == .trusted ? try? Self.claimedUser(headers) : nil
+        return mode == .trusted ? try? Self.claimedUser(userID) : nil
     }
 
     /// - Throws: `missing_token` or `invalid_token` (401); `unavailable` (503) while no keys are known.
     public func authenticate(headers: HTTPFields) async throws(ChatError) -> AuthenticatedUser {
-        if let verifier, let token = try Self.bearerToken(in: headers) {
-            return try await verifier.verify(token)
+        if let verifier, let authorization = headers[.authorization] {
+            return try await verifier.verify(try Self.bearerToken(authorization))
         }
         guard mode == .trusted else {
             throw ChatError(.missingToken, "An access token is required: Authorization: Bearer …")
         }
-        return try Self.claimedUser(headers)
+        return try Self.claimedUser(headers[.userID])
     }
 
-    private static func claimedUser(_ headers: HTTPFields) throws(ChatError) -> AuthenticatedUser {
-        guard let text = headers[.userID] else {
+    private static func claimedUser(_ text: String?) throws(ChatError) -> AuthenticatedUser {
+        guard let text else {
             throw ChatError(.missingToken, "The header X-User-Id, a positive integer, is required")
         }
         guard let userID = UserID(text: text) else {
@@ -44,11 +48,9 @@ public struct Authenticator: Sendable {
 
     /// The token of `Authorization: Bearer …` (RFC 6750 section 2.1; the scheme's case does not matter, RFC 9110
     /// section 11.1).
-    /// - Returns: `nil` without the header.
     /// - Throws: `invalid_token` for another scheme or an empty token.
-    public static func bearerToken(in headers: HTTPFields) throws(ChatError) -> String? {
-        guard let value = headers[.authorization] else { return nil }
-        let parts = value.split(separator: " ", omittingEmptySubsequences: true)
+    public static func bearerToken(_ authorization: String) throws(ChatError) -> String {
+        let parts = authorization.split(separator: " ", omittingEmptySubsequences: true)
         guard parts.count == 2, parts[0].lowercased() == "bearer" else {
             throw ChatError(.invalidToken, "The header Authorization must be: Bearer, a space, the token")
         }

@@ -45,6 +45,29 @@ import Testing
         #expect(pool.completed(on: 1, now: now) == [.send(3, on: 1)])
     }
 
+    @Test func whoIsBehindAnotherJoinsItsPipelineThoughOthersBeIdle() {
+        var pool = machine(connections: 2, depth: 2)
+        _ = pool.enqueue(1, .shared, now: now)
+        _ = pool.connected(1, now: now)
+        _ = pool.enqueue(2, .shared, now: now)
+        _ = pool.connected(2, now: now)
+        #expect(pool.completed(on: 2, now: now) == [])
+        #expect(pool.enqueue(3, .shared, behind: 1, now: now) == [.send(3, on: 1)])
+        // Full; and what it was behind may be gone.
+        #expect(pool.enqueue(4, .shared, behind: 1, now: now) == [.send(4, on: 2)])
+        #expect(pool.completed(on: 2, now: now) == [])
+        #expect(pool.enqueue(5, .shared, behind: 9, now: now) == [.send(5, on: 2)])
+    }
+
+    @Test func nobodyJoinsAConnectionThatIsReserved() {
+        var pool = machine(connections: 1, depth: 4)
+        _ = pool.enqueue(1, .shared, now: now)
+        _ = pool.connected(1, now: now)
+        #expect(pool.enqueue(2, .exclusive, now: now) == [])
+        #expect(pool.enqueue(3, .shared, behind: 1, now: now) == [])
+        #expect(pool.completed(on: 1, now: now) == [.lease(1, to: 2)])
+    }
+
     @Test func leasesAnIdleConnectionAndKeepsItToItself() {
         var pool = machine(connections: 1)
         _ = pool.enqueue(1, .exclusive, now: now)

@@ -86,6 +86,42 @@ import Testing
         }
     }
 
+    @Test func aLaneIsOneConnectionThoughAnotherIsIdle() async throws {
+        try await withClient { client in
+            // Two connections, both idle.
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 1...2 { group.addTask { _ = try await client.query("SELECT pg_sleep(0.05)") } }
+                try await group.waitForAll()
+            }
+            let lane = PostgresLane()
+            let (answers, continuation) = AsyncStream.makeStream(of: Result<[PostgresRows], PostgresError>.self)
+            for number in 1...20 {
+                let command = PostgresCommand("SELECT $1::int8, pg_backend_pid(), pg_sleep(0.001)", .int8(number))
+                client.batch([command], in: lane) { continuation.yield($0) }
+            }
+            var numbers: [Int] = []
+            var backends: Set<Int> = []
+            for await answer in answers {
+                let row = try answer.get()[0][0]
+                numbers.append(try row.decode(column: 0, as: Int.self))
+                backends.insert(try row.decode(column: 1, as: Int.self))
+                if numbers.count == 20 { break }
+            }
+            #expect(numbers == Array(1...20))
+            #expect(backends.count == 1)
+        }
+    }
+
+    @Test func aClosedClientAnswersItsLanes() async throws {
+        try await withClient { client in
+            await client.close()
+            let answer = await withCheckedContinuation { continuation in
+                client.batch([PostgresCommand("SELECT 1")], in: PostgresLane()) { continuation.resume(returning: $0) }
+            }
+            #expect(throws: PostgresError.closed) { try answer.get() }
+        }
+    }
+
     @Test func aBatchIsAllOrNothing() async throws {
         try await withClient { client in
             try await client.script("CREATE TABLE batch_test (id int8 PRIMARY KEY)")

@@ -4,8 +4,8 @@ import CommonUtil
 ///
 /// A key may stand in a batch once, since the unique index would refuse the second row and with it the batch.
 /// Later drafts of a key follow the first one: they share its outcome.
-struct MessageBatch<Reply> {
-    struct Entry {
+struct MessageBatch<Reply: Sendable>: Sendable {
+    struct Entry: Sendable {
         let draft: MessageDraft
         let reply: Reply
         /// Drafts of the same key that came while this one waited.

@@ -2,6 +2,7 @@ import ChatEvents
 import CommonUtil
 import Logging
 import Metrics
+import NIOConcurrencyHelpers
 import PostgresClient
 import ServiceLifecycle
 
@@ -9,7 +10,8 @@ import ServiceLifecycle
 /// goes out at once, and the busier it gets the more posts share a commit.
 ///
 /// One lane, so that a room is committed and published in one order: whoever waits in ``post(_:)`` is answered after
-/// `onCommit` was called with the events, and that is called in commit order.
+/// `onCommit` was called with the events, and that is called in commit order. At most two batches are under way, the
+/// second behind the first on the same connection (``BatchPacing``).
 public final class MessageWriter: Service {
     /// Bounds of the writer.
     public struct Limits: Sendable {
@@ -26,12 +28,31 @@ public final class MessageWriter: Service {
     /// Called once, in the writer's lane, which waits for it.
     public typealias Reply = @Sendable (Result<PostOutcome, any Error>) -> Void
 
+    /// A batch on its way to PostgreSQL and back.
+    private struct Shipment: Sendable {
+        let batch: MessageBatch<Reply>
+        let commands: [PostgresCommand]
+        let start = ContinuousClock.now
+        var attempt = 1
+        var backoff = Backoff(first: .milliseconds(2), longest: .milliseconds(100))
+    }
+
+    private struct Progress {
+        var pacing = BatchPacing()
+        /// Nothing will be sent any more.
+        var isEnding = false
+    }
+
     private let client: PostgresClient
     private let isOpen: Bool
     private let limits: Limits
     private let logger: Logger
     private let onCommit: @Sendable ([RoomEvent]) -> Void
     private let queue: BatchQueue<(MessageDraft, Reply)>
+    private let lane = PostgresLane()
+    private let progress = NIOLockedValueBox(Progress())
+    /// Batches that PostgreSQL has answered; no more than are under way.
+    private let answered = BatchQueue<(Shipment, Result<[PostgresRows], PostgresError>)>(capacity: .max)
 
     private let stored = Counter(label: "chat_messages_stored_total")
     private let batchSizes = Recorder(label: "chat_message_batch_size")
@@ -52,8 +73,9 @@ public final class MessageWriter: Service {
         queue = BatchQueue(capacity: limits.queueLength)
     }
 
-    /// Stores a message. `reply` is called once it is committed, or refused, or failed: with `unavailable` (503) where the queue is full or PostgreSQL did not answer. If the answer to the commit
-    ///   was lost the message may be stored; a post with a key can be sent again.
+    /// Stores a message. `reply` is called once it is committed, or refused, or failed: with `unavailable` (503) where
+    /// the queue is full or PostgreSQL did not answer. If the answer to the commit was lost the message may be stored; a
+    /// post with a key can be sent again.
     public func post(_ draft: MessageDraft, reply: @escaping Reply) {
         do {
             try queue.append((draft, reply))
@@ -72,37 +94,95 @@ public final class MessageWriter: Service {
 
     // MARK: The lane
 
-    /// Commits until graceful shutdown; what waits then is still committed. Cancelled, it refuses what waits.
+    /// Commits until graceful shutdown or cancellation; what waits then is still committed.
     public func run() async throws {
         await withTaskCancellationOrGracefulShutdownHandler {
-            while let waiting = await queue.next(upTo: limits.batchSize) {
-                var batch = MessageBatch<Reply>()
-                for (draft, reply) in waiting { batch.add(draft, reply: reply) }
-                await commit(batch)
+            await withDiscardingTaskGroup { group in
+                group.addTask { await self.sendBatches() }
+                while let answers = await answered.next(upTo: limits.batchSize) {
+                    for (shipment, answer) in answers {
+                        if let retry = retry(of: shipment, after: answer) {
+                            group.addTask { await retry() }
+                        } else {
+                            await conclude(shipment, answer)
+                        }
+                    }
+                }
             }
         } onCancelOrGracefulShutdown: {
             self.queue.stop()
         }
     }
 
-    private func commit(_ batch: MessageBatch<Reply>) async {
-        batchSizes.record(batch.entries.count)
-        let start = ContinuousClock.now
-        do {
-            let outcomes = try await store(batch.entries.map(\.draft))
-            commitTimes.record(duration: .now - start)
+    private func sendBatches() async {
+        while let waiting = await queue.next(upTo: limits.batchSize) {
+            var batch = MessageBatch<Reply>()
+            for (draft, reply) in waiting { batch.add(draft, reply: reply) }
+            let count = batch.entries.count
+            update { $0.pacing.sent(count) }
+            batchSizes.record(count)
+            send(
+                Shipment(
+                    batch: batch,
+                    commands: MessageBatchStatements.commands(for: batch.entries.map(\.draft), isOpen: isOpen)))
+        }
+        update { $0.isEnding = true }
+    }
+
+    private func send(_ shipment: Shipment) {
+        client.batch(shipment.commands, in: lane) { [answered] in
+            // Refused by a stopped queue alone, and that stops when nothing is under way.
+            try? answered.append((shipment, $0))
+        }
+    }
+
+    /// Notes what was sent or has ended, and with that when the next batch may go out.
+    private func update(_ change: (inout Progress) -> Void) {
+        let hasEnded = progress.withLockedValue { progress in
+            change(&progress)
+            // Told under the lock, so that an older state cannot overtake a newer one.
+            queue.setMinimum(progress.pacing.minimum(limit: limits.batchSize))
+            return progress.isEnding && progress.pacing.isIdle
+        }
+        if hasEnded { answered.stop() }
+    }
+
+    private func conclude(_ shipment: Shipment, _ answer: Result<[PostgresRows], PostgresError>) async {
+        let entries = shipment.batch.entries
+        update { $0.pacing.ended(entries.count) }
+        do throws(PostgresError) {
+            let outcomes = try await BatchOutcomes(client: client).read(answer.get()[1], of: entries.map(\.draft))
+            commitTimes.record(duration: .now - shipment.start)
             let messages = outcomes.compactMap { outcome in
                 if case .success(.stored(let message)) = outcome { message } else { nil }
             }
             stored.increment(by: messages.count)
             onCommit(messages.map { RoomEvent(roomID: $0.roomID, seq: $0.seq, change: .message($0)) })
-            for (entry, outcome) in zip(batch.entries, outcomes) { answer(entry, outcome) }
+            for (entry, outcome) in zip(entries, outcomes) { tell(entry, outcome) }
         } catch {
-            for entry in batch.entries { answer(entry, .failure(error)) }
+            logger.warning("a batch of posts was not committed", metadata: ["reason": "\(error)"])
+            for entry in entries { tell(entry, .failure(BatchOutcomes.told(error))) }
         }
     }
 
-    private func answer(_ entry: MessageBatch<Reply>.Entry, _ result: Result<PostOutcome, any Error>) {
+    /// The server refused the transaction for another's sake, so nothing of it is stored and it can be tried again.
+    /// - Returns: `nil` where there is nothing to repeat.
+    private func retry(
+        of shipment: Shipment, after answer: Result<[PostgresRows], PostgresError>
+    ) -> (@Sendable () async -> Void)? {
+        guard case .failure(let error) = answer, error.hasLostAgainstAnother, shipment.attempt < limits.attempts else {
+            return nil
+        }
+        var next = shipment
+        next.attempt += 1
+        let wait = next.backoff.next()
+        return { [next] in
+            try? await Task.sleep(for: wait)
+            self.send(next)
+        }
+    }
+
+    private func tell(_ entry: MessageBatch<Reply>.Entry, _ result: Result<PostOutcome, any Error>) {
         entry.reply(result)
         guard case .success(let outcome) = result else {
             for follower in entry.followers { follower.reply(result) }
@@ -116,95 +196,14 @@ public final class MessageWriter: Service {
             }
         }
     }
+}
 
-    // MARK: Storing
-
-    /// - Returns: an outcome for each draft, in order.
-    private func store(_ drafts: [MessageDraft]) async throws -> [Result<PostOutcome, any Error>] {
-        let commands = MessageBatchStatements.commands(for: drafts, isOpen: isOpen)
-        var backoff = Backoff(first: .milliseconds(2), longest: .milliseconds(100))
-        for attempt in 1... {
-            do throws(PostgresError) {
-                let rows = try await client.batch(commands)[1]
-                return try await outcomes(rows, of: drafts)
-            } catch {
-                // The server refused the transaction, so nothing of it is stored and it can be tried again.
-                if Self.lostAgainstAnother(error), attempt < limits.attempts {
-                    try? await Task.sleep(for: backoff.next())
-                    continue
-                }
-                logger.warning("a batch of posts was not committed", metadata: ["reason": "\(error)"])
-                throw Self.told(error)
-            }
-        }
-        throw ChatError(.internalError)
-    }
-
-    /// What they are told who wait for a batch that failed.
-    private static func told(_ error: PostgresError) -> any Error {
-        switch error {
-        case .closed, .cancelled: ChatDatabase.unavailable(error)
-        default: error.isTransient || error.isOutcomeUnknown ? ChatDatabase.unavailable(error) : error
-        }
-    }
-
+extension PostgresError {
     /// The same key in another server's batch, or a lock circle that PostgreSQL broke.
-    private static func lostAgainstAnother(_ error: PostgresError) -> Bool {
-        switch error.sqlState {
+    fileprivate var hasLostAgainstAnother: Bool {
+        switch sqlState {
         case .uniqueViolation, .deadlockDetected, .serializationFailure: true
         default: false
         }
-    }
-
-    private func outcomes(
-        _ rows: PostgresRows, of drafts: [MessageDraft]
-    ) async throws(PostgresError) -> [Result<PostOutcome, any Error>] {
-        var outcomes = [Result<PostOutcome, any Error>](
-            repeating: .success(.refused(.roomNotFound)), count: drafts.count)
-        var priorIDs: [(index: Int, messageID: MessageID)] = []
-        for row in rows {
-            let ordinal = try row.decode(column: 0, as: Int.self)
-            let verdict = try row.decode(column: 1, as: String.self)
-            if let refusal = PostRefusal(rawValue: verdict) {
-                outcomes[ordinal] = .success(.refused(refusal))
-            } else if verdict == MessageBatchStatements.repeated {
-                priorIDs.append((ordinal, MessageID(try row.decode(column: 5))))
-            } else {
-                let message = Message(
-                    MessageID(try row.decode(column: 2)), try row.decode(column: 3), drafts[ordinal],
-                    sentAt: try row.timestamp(column: 4))
-                outcomes[ordinal] = .success(.stored(message))
-            }
-        }
-        guard !priorIDs.isEmpty else { return outcomes }
-        do throws(PostgresError) {
-            let messages = try await priors(priorIDs.map(\.messageID))
-            for (index, messageID) in priorIDs {
-                if let message = messages[messageID] { outcomes[index] = .success(.repeated(message)) }
-            }
-        } catch {
-            // The batch is committed: its other posts must be told whatever becomes of these.
-            for (index, _) in priorIDs { outcomes[index] = .failure(Self.told(error)) }
-        }
-        return outcomes
-    }
-
-    private func priors(_ messageIDs: [MessageID]) async throws(PostgresError) -> [MessageID: Message] {
-        var messages: [MessageID: Message] = [:]
-        for row in try await client.batch([MessageBatchStatements.priorCommand(messageIDs)])[0] {
-            let message = try Message(row)
-            messages[message.messageID] = message
-        }
-        return messages
-    }
-}
-
-extension Message {
-    /// A draft that became a message.
-    init(_ messageID: MessageID, _ seq: Seq, _ draft: MessageDraft, sentAt: Timestamp) {
-        self.init(
-            messageID: messageID, roomID: draft.roomID, seq: seq, senderID: draft.senderID, type: draft.type,
-            contentJSON: draft.contentJSON, sentAt: sentAt, replyToMessageID: draft.replyToMessageID,
-            clientMessageID: draft.clientMessageID)
     }
 }

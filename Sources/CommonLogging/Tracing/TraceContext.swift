@@ -76,7 +76,7 @@ public struct TraceContext: Sendable, Hashable {
     private static func randomHex(words: Int) -> String {
         String(unsafeUninitializedCapacity: words * 16) { digits in
             for start in stride(from: 0, to: words * 16, by: 16) {
-                var word = UInt64.random(in: 1...UInt64.max)
+                var word = TraceWords.next()
                 for index in (start..<start + 16).reversed() {
                     let digit = UInt8(truncatingIfNeeded: word & 0xF)
                     digits[index] = digit + (digit < 10 ? UInt8(ascii: "0") : UInt8(ascii: "a") - 10)

@@ -9,8 +9,6 @@ import NIOHTTPTypesHTTP1
 public struct ChatHTTPChannel: HTTPChannelHandler {
     public typealias Value = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
 
-    /// A connection without a request is closed after this time.
-    private static let idleTimeout = Duration.seconds(75)
     /// Of a request's head: its bytes, and its fields.
     public static let maximumHeaderBytes = 16 * 1_024
     public static let maximumFields = 100
@@ -36,18 +34,17 @@ public struct ChatHTTPChannel: HTTPChannelHandler {
         channel: any Channel, logger: Logger
     ) -> EventLoopFuture<Value> {
         channel.eventLoop.makeCompletedFuture {
+            let pipeline = channel.pipeline.syncOperations
+            let bounds = RequestBounds(headTimeout: headTimeout)
+            if let directRoutes, !directRoutes.routes.isEmpty {
+                try pipeline.addHandler(DirectRequestHandler(directRoutes, bounds: bounds))
+            }
             // Hummingbird's loop takes pipelined requests one after the other, answers parse errors, and its header
             // types validate themselves.
-            try channel.pipeline.syncOperations.configureHTTPServerPipeline(
+            try pipeline.configureHTTPServerPipeline(
                 withPipeliningAssistance: false, withErrorHandling: false, withOutboundHeaderValidation: false,
                 withEncoderConfiguration: .init(), withDecoderLimitConfiguration: Self.decoderLimits)
-            let pipeline = channel.pipeline.syncOperations
-            try pipeline.addHandlers(
-                HTTP1ToHTTPServerCodec(secure: false), RequestBounds(headTimeout: headTimeout),
-                HTTPConnectionStateHandler(idleTimeout: Self.idleTimeout, logger: logger))
-            if let directRoutes, !directRoutes.routes.isEmpty {
-                try pipeline.addHandler(DirectRequestHandler(directRoutes))
-            }
+            try pipeline.addHandlers(HTTP1ToHTTPServerCodec(secure: false), bounds)
             return try NIOAsyncChannel(
                 wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
         }

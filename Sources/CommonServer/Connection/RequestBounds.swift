@@ -6,7 +6,8 @@ import NIOCore
 import NIOHTTP1
 import NIOHTTPTypes
 
-/// Bounds what one request may cost its connection, and ends connections whose answer says `Connection: close`.
+/// Bounds what one request may cost its connection, ends connections whose answer says `Connection: close`, those that
+/// make no further request, and, when the server stops, each after its answer.
 ///
 /// Hummingbird reads the rest of a body that nobody wants, however long it is, and does not close after such an answer.
 /// Closing at once is no good either: unread bytes make the kernel reset the connection, and the client may lose the
@@ -25,6 +26,8 @@ public final class RequestBounds: ChannelDuplexHandler, RemovableChannelHandler 
     public static let headTimeout = TimeAmount.seconds(10)
     /// In which the rest of a request must have arrived.
     static let requestTimeout = TimeAmount.seconds(60)
+    /// After an answer, without another request.
+    static let idleTimeout = TimeAmount.seconds(75)
     /// For how long the rest of an unwanted body is read.
     static let lingerTime = TimeAmount.seconds(2)
 
@@ -34,13 +37,19 @@ public final class RequestBounds: ChannelDuplexHandler, RemovableChannelHandler 
     private var bytesRead = 0
     private var answerCloses = false
     private var isLingering = false
+    /// The server stops: the next answer is the last.
+    private var isQuiescing = false
     /// For the head, then for the body, then for what is dropped.
     private var timeout: Scheduled<Void>?
+    private var lastAnswer = NIODeadline.distantPast
+    private var idleCheck: Scheduled<Void>?
+    /// Told when a request has been answered.
+    var onAnswer: (() -> Void)?
 
     public init(headTimeout: TimeAmount = RequestBounds.headTimeout) { self.headTimeout = headTimeout }
 
     public func channelActive(context: ChannelHandlerContext) {
-        closeAfter(headTimeout, context: context)
+        waitForHead(of: context.channel)
         context.fireChannelActive()
     }
 
@@ -51,14 +60,14 @@ public final class RequestBounds: ChannelDuplexHandler, RemovableChannelHandler 
             isReading = true
             missingAnswers += 1
             bytesRead = 0
-            cancelTimeout()
+            stopWaiting()
         case .body(let buffer):
             bytesRead += buffer.readableBytes
             guard bytesRead <= Self.maximumReadBytes else { return context.close(promise: nil) }
             guard !isLingering else { return }
         case .end:
             isReading = false
-            cancelTimeout()
+            stopWaiting()
             guard !isLingering else { return context.close(promise: nil) }
         }
         context.fireChannelRead(data)
@@ -66,13 +75,11 @@ public final class RequestBounds: ChannelDuplexHandler, RemovableChannelHandler 
 
     public func channelReadComplete(context: ChannelHandlerContext) {
         // Nearly all requests arrive in one read and never get here with a timer to set.
-        if timeout == nil {
-            if isReading {
-                closeAfter(Self.requestTimeout, context: context)
-            } else if missingAnswers == 0 {
-                // Something was read, and it was no whole head.
-                closeAfter(headTimeout, context: context)
-            }
+        if isReading {
+            waitForBody(of: context.channel)
+        } else if missingAnswers == 0 {
+            // Something was read, and it was no whole head.
+            waitForHead(of: context.channel)
         }
         context.fireChannelReadComplete()
     }
@@ -85,9 +92,21 @@ public final class RequestBounds: ChannelDuplexHandler, RemovableChannelHandler 
             break
         case .end:
             missingAnswers -= 1
-            if answerCloses { return finish(context: context, end: data, promise: promise) }
+            if answerCloses || isQuiescing && missingAnswers == 0 {
+                return finish(context: context, end: data, promise: promise)
+            }
+            context.write(data, promise: promise)
+            answered(by: context.channel)
+            onAnswer?()
+            return
         }
         context.write(data, promise: promise)
+    }
+
+    public func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        guard event is ChannelShouldQuiesceEvent else { return context.fireUserInboundEventTriggered(event) }
+        isQuiescing = true
+        if missingAnswers == 0 { context.close(promise: nil) }
     }
 
     /// What follows is not HTTP, or too large a head. Where an earlier request has its answer still to come, Hummingbird
@@ -107,11 +126,11 @@ public final class RequestBounds: ChannelDuplexHandler, RemovableChannelHandler 
     }
 
     public func channelInactive(context: ChannelHandlerContext) {
-        cancelTimeout()
+        stopAllTimers()
         context.fireChannelInactive()
     }
 
-    public func handlerRemoved(context: ChannelHandlerContext) { cancelTimeout() }
+    public func handlerRemoved(context: ChannelHandlerContext) { stopAllTimers() }
 
     private func finish(context: ChannelHandlerContext, end: NIOAny, promise: EventLoopPromise<Void>?) {
         let written = promise ?? context.eventLoop.makePromise()
@@ -121,18 +140,57 @@ public final class RequestBounds: ChannelDuplexHandler, RemovableChannelHandler 
             return written.futureResult.whenComplete { _ in channel.close(promise: nil) }
         }
         isLingering = true
-        cancelTimeout()
-        closeAfter(Self.lingerTime, context: context)
+        stopWaiting()
+        close(context.channel, after: Self.lingerTime)
     }
 
-    private func closeAfter(_ time: TimeAmount, context: ChannelHandlerContext) {
-        let channel = context.channel
-        timeout = context.eventLoop.scheduleTask(in: time) { channel.close(promise: nil) }
+    // MARK: Waiting
+
+    /// No request is under way here.
+    var isBetweenRequests: Bool { missingAnswers == 0 && !isReading }
+
+    /// The rest of a head is to come; nothing to do where that is being waited for already.
+    func waitForHead(of channel: any Channel) {
+        if timeout == nil { close(channel, after: headTimeout) }
     }
 
-    private func cancelTimeout() {
+    /// The rest of a body is to come.
+    func waitForBody(of channel: any Channel) {
+        if timeout == nil { close(channel, after: Self.requestTimeout) }
+    }
+
+    func stopWaiting() {
         timeout?.cancel()
         timeout = nil
+    }
+
+    /// From here on the connection is idle, until another request comes.
+    func answered(by channel: any Channel) {
+        lastAnswer = .now()
+        // One timer serves many answers: when it fires it looks how old the last one is.
+        if idleCheck == nil { checkIdleness(of: channel, at: lastAnswer + Self.idleTimeout) }
+    }
+
+    private func checkIdleness(of channel: any Channel, at time: NIODeadline) {
+        idleCheck = channel.eventLoop.assumeIsolated().scheduleTask(deadline: time) {
+            self.idleCheck = nil
+            let due = self.lastAnswer + Self.idleTimeout
+            if due > .now() {
+                self.checkIdleness(of: channel, at: due)
+            } else if self.isBetweenRequests, self.timeout == nil {
+                channel.close(promise: nil)
+            }
+        }
+    }
+
+    private func close(_ channel: any Channel, after time: TimeAmount) {
+        timeout = channel.eventLoop.scheduleTask(in: time) { channel.close(promise: nil) }
+    }
+
+    private func stopAllTimers() {
+        stopWaiting()
+        idleCheck?.cancel()
+        idleCheck = nil
     }
 }
 

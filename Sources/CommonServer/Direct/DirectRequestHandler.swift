@@ -1,117 +1,224 @@
 import CommonAuth
 import CommonLogging
 import CommonUtil
-import DequeModule
 import HTTPTypes
 import Logging
 import NIOCore
-import NIOHTTPTypes
 
-/// Answers the calls of ``DirectRoutes`` itself and hands all others on, one connection's answers in the order of its
-/// requests (RFC 9112 section 9.3.2): what arrives while that order asks for patience is held, and with it the end of
-/// the stream, a parse error or the wish to close, so that they overtake no answer.
+/// The first handler of a connection: answers the calls of ``DirectRoutes`` itself, without the HTTP pipeline behind it,
+/// and hands all other requests on to that, one at a time. One connection's answers go out in the order of its requests
+/// (RFC 9112 section 9.3.2): what arrives while one is being answered is held, and with it the end of the stream or the
+/// wish to close, so that they overtake no answer.
+///
+/// What ``RequestHead`` does not read is left to the pipeline, and with it all that follows.
 final class DirectRequestHandler: ChannelDuplexHandler {
-    typealias InboundIn = HTTPRequestPart
-    typealias InboundOut = HTTPRequestPart
-    typealias OutboundIn = HTTPResponsePart
-    typealias OutboundOut = HTTPResponsePart
+    typealias InboundIn = ByteBuffer
+    typealias InboundOut = ByteBuffer
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
 
-    private enum Arrival {
-        case part(HTTPRequestPart)
-        case event(Any)
-        case error(any Error)
-    }
-
-    /// A direct call whose body is arriving, then one that is being answered.
     private struct Call {
-        let head: HTTPRequest
+        let head: RequestHead
         let route: DirectRoutes.Route
         let user: AuthenticatedUser
         let start = ContinuousClock.now
         let trace: TraceContext
-        var body: [UInt8] = []
 
-        init(_ head: HTTPRequest, _ route: DirectRoutes.Route, _ user: AuthenticatedUser) {
+        init(_ head: RequestHead, _ route: DirectRoutes.Route, _ user: AuthenticatedUser) {
             self.head = head
             self.route = route
             self.user = user
-            trace = TraceContext(traceparent: head.headerFields[.traceparent])
+            trace = TraceContext(traceparent: head["traceparent"])
         }
     }
 
-    /// While something is held no more is read, beyond what one read brings.
-    private var held = Deque<Arrival>()
-    private var isReadHeld = false
-    private var call: Call?
-    private var isAnswering = false
-    /// Requests that were handed on and are not answered yet.
-    private var handedOn = 0
-    private let routes: DirectRoutes
+    private enum State {
+        /// Between two requests, or in the middle of a head.
+        case waiting
+        /// A direct call whose body is arriving.
+        case reading(Call)
+        case answering(Call)
+        /// A request for the pipeline, of which so many bytes are still to come; then it is being answered.
+        case handingOn(remaining: Int)
+        /// For good.
+        case leftToHTTP
+    }
 
-    init(_ routes: DirectRoutes) { self.routes = routes }
+    private let routes: DirectRoutes
+    private let bounds: RequestBounds
+    private var state = State.waiting
+    private var reader = RequestHeadReader()
+    /// What came and was not used yet; more than one read's worth only of a request that is not whole yet.
+    private var bytes = ByteBuffer()
+    private var heldEvents: [Any] = []
+    private var isReadHeld = false
+    private var isProceeding = false
+    /// The pipeline has been given something since it was last told that a read is complete.
+    private var hasHandedOn = false
+
+    /// - Parameter bounds: those of the HTTP pipeline behind.
+    init(_ routes: DirectRoutes, bounds: RequestBounds) {
+        self.routes = routes
+        self.bounds = bounds
+    }
 
     // MARK: Arriving
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        arrive(.part(unwrapInboundIn(data)), context)
+    func handlerAdded(context: ChannelHandlerContext) {
+        let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
+        bounds.onAnswer = { bound.value.handler.answeredByHTTP(bound.value.context) }
     }
 
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) { arrive(.event(event), context) }
+    func handlerRemoved(context: ChannelHandlerContext) { bounds.onAnswer = nil }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) { arrive(.error(error), context) }
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if case .leftToHTTP = state {
+            hasHandedOn = true
+            return context.fireChannelRead(data)
+        }
+        var chunk = unwrapInboundIn(data)
+        if bytes.readableBytes == 0 { bytes = chunk } else { bytes.writeBuffer(&chunk) }
+        proceed(context)
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) { completeRead(context) }
 
     func read(context: ChannelHandlerContext) {
-        if held.isEmpty { context.read() } else { isReadHeld = true }
+        if isBusy, bytes.readableBytes > 0 { isReadHeld = true } else { context.read() }
     }
 
-    private func arrive(_ arrival: Arrival, _ context: ChannelHandlerContext) {
-        if !held.isEmpty || !take(arrival, context) { held.append(arrival) }
-    }
-
-    private func takeHeld(_ context: ChannelHandlerContext) {
-        guard !held.isEmpty else { return }
-        while let first = held.first, take(first, context) { held.removeFirst() }
-        // What was handed on came in a read that is long over, and Hummingbird waits for its end.
-        context.fireChannelReadComplete()
-        guard isReadHeld, held.isEmpty else { return }
-        isReadHeld = false
-        context.read()
-    }
-
-    /// - Returns: whether it could be taken now.
-    private func take(_ arrival: Arrival, _ context: ChannelHandlerContext) -> Bool {
-        guard !isAnswering else { return false }
-        switch arrival {
-        case .part(.head(let head)):
-            guard let (route, user) = routes.accept(head) else {
-                handedOn += 1
-                context.fireChannelRead(wrapInboundOut(.head(head)))
-                return true
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        let isHeld =
+            switch state {
+            case .reading, .answering: true
+            case .handingOn: bytes.readableBytes > 0
+            case .waiting, .leftToHTTP: false
             }
-            guard handedOn == 0 else { return false }
-            call = Call(head, route, user)
-        case .part(.body(let buffer)) where call != nil:
-            call?.body.append(contentsOf: buffer.readableBytesView)
-        case .part(.end) where call != nil:
-            answer(context)
-        case .part(let part): context.fireChannelRead(wrapInboundOut(part))
-        case .event(let event): context.fireUserInboundEventTriggered(event)
-        case .error(let error): context.fireErrorCaught(error)
+        if isHeld || !heldEvents.isEmpty { heldEvents.append(event) } else { pass(event, context) }
+    }
+
+    /// A request is being answered, here or behind.
+    private var isBusy: Bool {
+        switch state {
+        case .answering, .handingOn(remaining: 0): true
+        case .waiting, .reading, .handingOn, .leftToHTTP: false
         }
+    }
+
+    /// Takes what can be taken now.
+    private func proceed(_ context: ChannelHandlerContext) {
+        guard !isProceeding else { return }
+        isProceeding = true
+        while step(context) {}
+        isProceeding = false
+        guard !isBusy else { return }
+        releaseEvents(context)
+        if isReadHeld {
+            isReadHeld = false
+            context.read()
+        }
+    }
+
+    private func releaseEvents(_ context: ChannelHandlerContext) {
+        if case .reading = state { return }
+        let events = heldEvents
+        heldEvents.removeAll()
+        for event in events { pass(event, context) }
+    }
+
+    /// - Returns: whether there may be more to do.
+    private func step(_ context: ChannelHandlerContext) -> Bool {
+        switch state {
+        case .waiting:
+            return bytes.readableBytes > 0 && begin(context)
+        case .reading(let call):
+            let length = call.head.length + call.head.contentLength
+            guard bytes.readableBytes >= length else { return false }
+            bytes.moveReaderIndex(forwardBy: call.head.length)
+            let body = bytes.readBytes(length: call.head.contentLength) ?? []
+            bounds.stopWaiting()
+            state = .answering(call)
+            answer(call, body: body, context)
+            return false
+        case .answering:
+            return false
+        case .handingOn(remaining: 0):
+            guard bounds.isBetweenRequests else { return false }
+            state = .waiting
+            return true
+        case .handingOn(let remaining):
+            guard let chunk = bytes.readSlice(length: min(remaining, bytes.readableBytes)), chunk.readableBytes > 0
+            else { return false }
+            state = .handingOn(remaining: remaining - chunk.readableBytes)
+            handOn(chunk, context)
+            return true
+        case .leftToHTTP:
+            if bytes.readableBytes > 0 { handOn(bytes, context) }
+            bytes = ByteBuffer()
+            return false
+        }
+    }
+
+    private func begin(_ context: ChannelHandlerContext) -> Bool {
+        switch reader.find(in: bytes) {
+        case .incomplete:
+            return false
+        case .head(let head):
+            if let (route, user) = routes.accept(head) {
+                state = .reading(Call(head, route, user))
+            } else {
+                state = .handingOn(remaining: head.length + head.contentLength)
+            }
+        case .other:
+            state = .leftToHTTP
+        }
+        bounds.stopWaiting()
         return true
+    }
+
+    private func handOn(_ chunk: ByteBuffer, _ context: ChannelHandlerContext) {
+        hasHandedOn = true
+        context.fireChannelRead(wrapInboundOut(chunk))
+    }
+
+    private func pass(_ event: Any, _ context: ChannelHandlerContext) {
+        // The end of the stream in the middle of a head is for HTTP to judge.
+        if event as? ChannelEvent == .inputClosed, bytes.readableBytes > 0 {
+            state = .leftToHTTP
+            proceed(context)
+            completeRead(context)
+        }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    private func completeRead(_ context: ChannelHandlerContext) {
+        if hasHandedOn {
+            hasHandedOn = false
+            context.fireChannelReadComplete()
+        }
+        switch state {
+        case .waiting where bytes.readableBytes > 0: bounds.waitForHead(of: context.channel)
+        case .reading: bounds.waitForBody(of: context.channel)
+        case .waiting, .answering, .handingOn, .leftToHTTP: break
+        }
+    }
+
+    /// The pipeline has answered what it was handed.
+    private func answeredByHTTP(_ context: ChannelHandlerContext) {
+        guard case .handingOn(remaining: 0) = state else { return }
+        proceed(context)
+        completeRead(context)
     }
 
     // MARK: Answering
 
-    private func answer(_ context: ChannelHandlerContext) {
-        guard let call else { return }
-        isAnswering = true
+    private func answer(_ call: Call, body: [UInt8], _ context: ChannelHandlerContext) {
         let eventLoop = context.eventLoop
         let bound = NIOLoopBound((handler: self, context: context), eventLoop: eventLoop)
         let finish: @Sendable (Result<DirectAnswer, any Error>) -> Void = { result in
             eventLoop.execute { bound.value.handler.finish(result, bound.value.context) }
         }
-        let (route, direct) = (call.route, DirectCall(user: call.user, body: call.body))
+        let (route, direct) = (call.route, DirectCall(user: call.user, body: body))
         route.admission(call.user) { refusal in
             if let refusal { finish(.failure(refusal)) } else { route.answer(direct, finish) }
         }
@@ -119,16 +226,18 @@ final class DirectRequestHandler: ChannelDuplexHandler {
 
     private func finish(_ result: Result<DirectAnswer, any Error>, _ context: ChannelHandlerContext) {
         // The connection may have ended meanwhile.
-        guard isAnswering, let call = call.take() else { return }
-        isAnswering = false
+        guard case .answering(let call) = state else { return }
+        state = .waiting
+        bounds.answered(by: context.channel)
         write(result, to: call, context)
-        takeHeld(context)
+        proceed(context)
+        completeRead(context)
     }
 
     private func write(
         _ result: Result<DirectAnswer, any Error>, to call: Call, _ context: ChannelHandlerContext
     ) {
-        let requestID = RequestID.accepted(call.head.headerFields[.requestID]) ?? call.trace.spanID
+        let requestID = RequestID.accepted(call.head["x-request-id"]) ?? call.trace.spanID
         let logger = {
             var logger = self.routes.envelope.logger(traceID: call.trace.traceID, requestID: requestID)
             logger[metadataKey: "userId"] = .stringConvertible(call.user.userID)
@@ -142,29 +251,19 @@ final class DirectRequestHandler: ChannelDuplexHandler {
             answer = WholeAnswer(error: error, traceID: call.trace.traceID, logger: logger)
         }
         answer.headers[.date] = routes.date.text
-        routes.envelope.finish(&answer.headers, requestID: requestID, origin: call.head.headerFields[.origin])
-        context.write(wrapOutboundOut(.head(answer.head)), promise: nil)
-        context.write(wrapOutboundOut(.body(answer.body)), promise: nil)
-        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+        routes.envelope.finish(&answer.headers, requestID: requestID, origin: call.head["origin"])
+        context.writeAndFlush(wrapOutboundOut(answer.bytes(context.channel.allocator)), promise: nil)
         routes.envelope.report(
-            method: call.head.method, path: call.route.path, route: call.route.path, status: answer.status,
+            method: .post, path: call.route.path, route: call.route.path, status: answer.status,
             duration: .now - call.start, logger: logger)
-    }
-
-    /// Answers of requests that were handed on.
-    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        guard case .end = unwrapOutboundIn(data) else { return context.write(data, promise: promise) }
-        context.write(data, promise: promise)
-        handedOn -= 1
-        takeHeld(context)
     }
 
     // MARK: Ending
 
     func channelInactive(context: ChannelHandlerContext) {
-        held.removeAll()
-        isAnswering = false
-        call = nil
+        state = .leftToHTTP
+        bytes = ByteBuffer()
+        heldEvents.removeAll()
         context.fireChannelInactive()
     }
 }

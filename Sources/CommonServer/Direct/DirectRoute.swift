@@ -56,14 +56,11 @@ struct DirectRoutes: Sendable {
     let date = HTTPDate()
 
     /// - Returns: the route that takes this request, and its caller; `nil` where the router has to see it.
-    func accept(_ head: HTTPRequest) -> (route: Route, user: AuthenticatedUser)? {
-        guard head.method == .post, let path = head.path, let route = routes.first(where: { $0.path == path }),
-            isServing(),
-            let length = head.headerFields[.contentLength].flatMap({ Int($0) }),
-            (0...RequestBounds.maximumBodyBytes).contains(length),
-            head.headerFields[.expect] == nil, Self.stays(head.headerFields[.connection]),
-            MediaType.isJSON(head.headerFields[.contentType]),
-            let user = authenticator.userAtOnce(headers: head.headerFields)
+    func accept(_ head: RequestHead) -> (route: Route, user: AuthenticatedUser)? {
+        guard head.isMethod("POST"), let route = routes.first(where: { head.isTarget($0.path) }), isServing(),
+            head.has("content-length"), head.contentLength <= RequestBounds.maximumBodyBytes,
+            !head.has("expect"), Self.stays(head["connection"]), MediaType.isJSON(head["content-type"]),
+            let user = authenticator.userAtOnce(authorization: head["authorization"], userID: head["x-user-id"])
         else { return nil }
         return (route, user)
     }
@@ -71,6 +68,6 @@ struct DirectRoutes: Sendable {
     /// Whether a connection goes on as it does without this field (RFC 9112 section 9.3).
     private static func stays(_ connection: String?) -> Bool {
         guard let connection else { return true }
-        return connection.lowercased() == "keep-alive"
+        return connection == "keep-alive" || connection.lowercased() == "keep-alive"
     }
 }

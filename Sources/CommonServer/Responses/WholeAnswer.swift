@@ -4,6 +4,7 @@ import HTTPTypes
 import Hummingbird
 import Logging
 import NIOCore
+import NIOHTTP1
 
 /// An answer that is all there, before it becomes Hummingbird's `Response` or the parts of a connection.
 struct WholeAnswer {
@@ -45,6 +46,21 @@ struct WholeAnswer {
     }
 
     var head: HTTPResponse { HTTPResponse(status: status, headerFields: headers) }
+
+    /// The whole answer as HTTP/1.1 has it (RFC 9112 section 4).
+    func bytes(_ allocator: ByteBufferAllocator) -> ByteBuffer {
+        var buffer = allocator.buffer(capacity: 512 + body.readableBytes)
+        buffer.writeString("HTTP/1.1 \(status.code) \(HTTPResponseStatus(statusCode: status.code).reasonPhrase)\r\n")
+        for field in headers {
+            buffer.writeString(field.name.rawName)
+            buffer.writeStaticString(": ")
+            buffer.writeString(field.value)
+            buffer.writeStaticString("\r\n")
+        }
+        buffer.writeStaticString("\r\n")
+        buffer.writeImmutableBuffer(body)
+        return buffer
+    }
 
     var response: Response { Response(status: status, headers: headers, body: ResponseBody(byteBuffer: body)) }
 }

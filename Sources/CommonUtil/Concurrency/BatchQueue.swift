@@ -11,6 +11,12 @@ public final class BatchQueue<Element: Sendable>: Sendable {
         var waiting: Deque<Element> = []
         var consumer: CheckedContinuation<Void, Never>?
         var isStopped = false
+        var minimum = 1
+
+        /// Enough waits for the consumer to go on.
+        var isReady: Bool { isStopped || waiting.count >= minimum }
+
+        mutating func takeConsumerIfReady() -> CheckedContinuation<Void, Never>? { isReady ? consumer.take() : nil }
     }
 
     private let capacity: Int
@@ -24,7 +30,7 @@ public final class BatchQueue<Element: Sendable>: Sendable {
             if state.isStopped { return .failure(.stopped) }
             if state.waiting.count >= capacity { return .failure(.full) }
             state.waiting.append(element)
-            return .success(state.consumer.take())
+            return .success(state.takeConsumerIfReady())
         }
         try result.get()?.resume()
     }
@@ -36,10 +42,19 @@ public final class BatchQueue<Element: Sendable>: Sendable {
             state.waiting.append(contentsOf: elements)
             let dropped = max(0, state.waiting.count - capacity)
             state.waiting.removeFirst(dropped)
-            return (state.consumer.take(), dropped)
+            return (state.takeConsumerIfReady(), dropped)
         }
         consumer?.resume()
         return dropped
+    }
+
+    /// Has the consumer wait until so many elements are there; `Int.max` stands for until further notice.
+    public func setMinimum(_ minimum: Int) {
+        let consumer = state.withLockedValue { state in
+            state.minimum = max(1, minimum)
+            return state.takeConsumerIfReady()
+        }
+        consumer?.resume()
     }
 
     /// Waits for elements. To be called by one task.
@@ -47,7 +62,7 @@ public final class BatchQueue<Element: Sendable>: Sendable {
     public func next(upTo limit: Int) async -> [Element]? {
         while true {
             let (batch, isStopped) = state.withLockedValue { state in
-                let batch = Array(state.waiting.prefix(limit))
+                let batch = state.isReady ? Array(state.waiting.prefix(limit)) : []
                 state.waiting.removeFirst(batch.count)
                 return (batch, state.isStopped)
             }
@@ -55,7 +70,7 @@ public final class BatchQueue<Element: Sendable>: Sendable {
             if isStopped { return nil }
             await withCheckedContinuation { continuation in
                 let isReady = state.withLockedValue { state in
-                    if !state.waiting.isEmpty || state.isStopped { return true }
+                    if state.isReady { return true }
                     state.consumer = continuation
                     return false
                 }

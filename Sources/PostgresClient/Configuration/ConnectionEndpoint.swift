@@ -68,8 +68,10 @@ struct ConnectionEndpoint: Sendable, CustomStringConvertible {
         }
         merged.merge(values) { _, ofTheURI in ofTheURI }
         merged["client_encoding"] = "UTF8"
+        let settings = configuration.sessionSettings.sorted { $0.key < $1.key }.map { "-c \($0.key)=\($0.value)" }
         // What the URI sets comes later and wins, but for the time zone.
         merged["options"] = """
+            \(settings.joined(separator: " ")) \
             -c statement_timeout=\(statementTimeout) \
             -c idle_in_transaction_session_timeout=\(configuration.idleInTransactionTimeout.wholeMilliseconds) \
             \(values["options"] ?? "") -c TimeZone=UTC

@@ -16,6 +16,9 @@ public struct PostgresConfiguration: Sendable {
     public var reconnectBackoff: ClosedRange<Duration> = .milliseconds(50)...(.seconds(1))
     /// Statements prepared on one connection; further ones are parsed at each use.
     public var maximumPreparedStatements = 256
+    /// Settings of the server for each session, where the URI's `options` say nothing else
+    /// (PostgreSQL manual, chapter 20).
+    public var sessionSettings: [String: String] = [:]
     /// PEM file of the certificate authorities that may vouch for the server where the URI asks for that
     /// (`sslmode=verify-full`, `verify-ca`) and names no `sslrootcert` itself. In other modes libpq would take the file
     /// for a reason to be strict, and then go on without TLS.

@@ -31,6 +31,8 @@ final class PipelineRequest {
     enum Answer: Sendable {
         case rows(CheckedContinuation<Result<[PostgresRows], PostgresError>, Never>)
         case lease(CheckedContinuation<Result<LeaseID, PostgresError>, Never>)
+        /// Called on the event loop.
+        case reply(@Sendable (Result<[PostgresRows], PostgresError>) -> Void)
         /// The pool's own housekeeping.
         case nobody
     }
@@ -51,6 +53,8 @@ final class PipelineRequest {
     let deadline: ContinuousClock.Instant
     /// Put in front of the caller's statements, in the same sync: `BEGIN`, a statement timeout.
     var preamble: [PostgresCommand] = []
+    /// The lane that it belongs to, if any.
+    var lane: PostgresLane?
     /// Where the request is; nil while it waits.
     var connection: PoolStateMachine.ConnectionID?
 
@@ -89,6 +93,7 @@ final class PipelineRequest {
     func resume(_ result: Result<[PostgresRows], PostgresError>) {
         switch answer.take() {
         case .rows(let continuation): continuation.resume(returning: result)
+        case .reply(let reply): reply(result)
         case .lease(let continuation):
             if case .failure(let error) = result { continuation.resume(returning: .failure(error)) }
         case .nobody, nil: break

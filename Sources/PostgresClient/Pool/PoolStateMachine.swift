@@ -77,11 +77,20 @@ struct PoolStateMachine {
         return settle(now)
     }
 
-    mutating func enqueue(_ id: RequestID, _ demand: Demand, now: Instant) -> [Action] {
+    /// - Parameter behind: the connection whose pipeline a shared request joins, if it can, though others be idle.
+    mutating func enqueue(
+        _ id: RequestID, _ demand: Demand, behind connection: ConnectionID? = nil, now: Instant
+    ) -> [Action] {
         switch phase {
         case .idle: phase = .running
         case .running: break
         case .draining, .drained: return [.refuse(id, .closed)]
+        }
+        if let index = connection.flatMap(index(of:)), case .shared(let depth, nil) = slots[index].state, depth > 0,
+            depth < limits.pipelineDepth
+        {
+            slots[index].state = .shared(depth: depth + 1, reservation: nil)
+            return [.send(id, on: slots[index].id)]
         }
         waiters.append(Waiter(id: id, demand: demand))
         var actions = settle(now)

@@ -72,6 +72,15 @@ public final class PostgresClient: Service, Sendable {
         try await pool.batch(commands, lease: nil, timeout: timeout)
     }
 
+    /// As ``batch(_:timeout:)``, in a lane and without waiting: `reply` is called once, on the client's own thread, which
+    /// it must not hold up.
+    public func batch(
+        _ commands: [PostgresCommand], in lane: PostgresLane,
+        reply: @escaping @Sendable (Result<[PostgresRows], PostgresError>) -> Void
+    ) {
+        pool.run(commands, in: lane, reply: reply)
+    }
+
     // MARK: Connections of one's own
 
     /// Runs a transaction: begins with the first statement of `body`, commits when `body` returns, rolls back when it

@@ -7,6 +7,7 @@ struct Submission: Sendable {
     let work: PipelineRequest.Work
     /// The transaction or session it belongs to; nil for whichever connection is free.
     let lease: LeaseID?
+    var lane: PostgresLane?
     let deadline: ContinuousClock.Instant
     /// The server's limit for the statements, if it is not the connection's own.
     let statementTimeout: Int64?
@@ -28,6 +29,17 @@ extension PostgresPool {
         _ kind: Lease.Kind, timeout: Duration?
     ) async throws(PostgresError) -> LeaseID {
         try await submit(.lease(kind), lease: nil, timeout: timeout) { .lease($0) }.get()
+    }
+
+    /// Carries out statements in their lane. `reply` is called once, on the event loop.
+    nonisolated func run(
+        _ commands: [PostgresCommand], in lane: PostgresLane,
+        reply: @escaping @Sendable (Result<[PostgresRows], PostgresError>) -> Void
+    ) {
+        let submission = Submission(
+            token: RequestToken(), work: .commands(commands), lease: nil, lane: lane,
+            deadline: .now + configuration.queryTimeout, statementTimeout: nil, answer: .reply(reply))
+        if !onLoop({ $0.accept(submission) }) { reply(.failure(.closed)) }
     }
 
     private nonisolated(nonsending) func submit<Value: Sendable>(
@@ -71,10 +83,13 @@ extension PostgresPool {
             request.preamble.append(PostgresCommand(Self.setTimeout, .text(String(limit))))
         }
         if let lease = submission.lease { return accept(request, on: lease) }
+        request.lane = submission.lane
         track(request)
         switch request.work {
         case .lease: perform(machine.enqueue(request.id, .exclusive, now: now))
-        case .commands, .script, .commit: perform(machine.enqueue(request.id, .shared, now: now))
+        case .commands, .script, .commit:
+            let last = request.lane.flatMap { lanes[$0] }
+            perform(machine.enqueue(request.id, .shared, behind: last?.connection, now: now))
         }
     }
 
@@ -109,6 +124,7 @@ extension PostgresPool {
     /// A request is through, well or not, and answers its caller.
     func leave(_ request: PipelineRequest) {
         requests[request.id] = nil
+        if let lane = request.lane, lanes[lane]?.request == request.id { lanes[lane] = nil }
         queryTimer.recordNanoseconds((ContinuousClock.now - request.submitted).wholeNanoseconds)
         request.finish()
     }

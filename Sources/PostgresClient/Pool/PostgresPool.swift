@@ -21,6 +21,8 @@ actor PostgresPool {
     var connections: [PoolStateMachine.ConnectionID: PostgresConnection] = [:]
     var attempts: [PoolStateMachine.ConnectionID: ConnectAttempt] = [:]
     var awaitingAddresses: [PoolStateMachine.ConnectionID] = []
+    /// Where the newest request of a lane is, while it is under way.
+    var lanes: [PostgresLane: (connection: PoolStateMachine.ConnectionID, request: PoolStateMachine.RequestID)] = [:]
     var leases: [PoolStateMachine.ConnectionID: Lease] = [:]
     var lastLease: UInt64 = 0
     /// Every request that has not left the pool, answered or not.
@@ -82,6 +84,7 @@ actor PostgresPool {
 
     func enqueue(_ request: PipelineRequest, on connection: PostgresConnection) {
         request.connection = connection.id
+        if let lane = request.lane { lanes[lane] = (connection.id, request.id) }
         connection.enqueue(request)
         unflushed.insert(connection.id)
     }

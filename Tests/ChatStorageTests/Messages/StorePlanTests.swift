@@ -36,6 +36,31 @@ import Testing
         }
     }
 
+    /// As it was measured: a plan that was made while statistics said that there were no messages, kept for ever after.
+    @Test func `the writer's own connection plans for a table that will grow`() async throws {
+        try await withStore { store in
+            try await store.makeRoom()
+            try await store.client.script("VACUUM ANALYZE messages")
+            let statement = MessageBatchStatements.commands(for: [draft()], isOpen: false)[1].statement.sql
+            try await withClient(store.url) { client in
+                let plan = try await client.withConnection { session in
+                    try await session.execute(
+                        script: """
+                            PREPARE store (integer[], text[], bigint[], text[], text[], bigint[], text[], bytea[], boolean)
+                            AS \(statement)
+                            """)
+                    return try await session.query(
+                        PostgresStatement("EXPLAIN (VERBOSE) EXECUTE store (\(Self.hundredDrafts))")
+                    )
+                    .map { try $0.decode(column: 0, as: String.self) }.joined(separator: "\n")
+                }
+                #expect(!plan.contains("Seq Scan"), "\(plan)")
+                // Generic: the same for any drafts.
+                #expect(plan.contains("$8"), "\(plan)")
+            }
+        }
+    }
+
     private static var hundredDrafts: String {
         func column(_ element: (Int) -> String, _ type: String) -> String {
             "ARRAY[" + (0..<100).map(element).joined(separator: ",") + "]::\(type)[]"

@@ -1,11 +1,13 @@
 import ChatEvents
-import ChatStorage
+
 import ChatTestSupport
 import CommonUtil
 import Logging
 import PostgresClient
 import ServiceLifecycle
 import Testing
+
+@testable import ChatStorage
 
 /// Says nothing: outages are what some tests are about.
 let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -42,6 +44,7 @@ func withClient<Result: Sendable>(
     var configuration = try PostgresConfiguration(url: url)
     configuration.maximumConnections = 4
     configuration.queryTimeout = .seconds(20)
+    configuration.sessionSettings = PostgresClient.steadyPlans
     configure(&configuration)
     let client = PostgresClient(configuration: configuration, logger: quiet)
     return try await whileRunning {

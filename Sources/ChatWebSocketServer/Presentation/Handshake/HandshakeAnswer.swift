@@ -31,7 +31,7 @@ struct HandshakeAnswer {
 
     /// `Authorization: Bearer` or, since browsers cannot set it, `access_token` in the query.
     private static func token(_ authorization: String?, query: [(key: String, value: String)]) -> String? {
-        if let authorization, let token = try? Authenticator.bearerToken(in: [.authorization: authorization]) {
+        if let authorization, let token = try? Authenticator.bearerToken(authorization) {
             return token
         }
         return query.last { $0.key == "access_token" }?.value

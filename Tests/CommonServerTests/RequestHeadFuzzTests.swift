@@ -1,0 +1,62 @@
+import ChatTestSupport
+import NIOCore
+import NIOEmbedded
+import NIOHTTP1
+import Testing
+
+@testable import CommonServer
+
+/// Two readers of one stream must never disagree on where a request ends: what follows would be read as another one
+/// (RFC 9112 section 11.2, request smuggling).
+@Suite("Fuzzing: heads of requests")
+struct RequestHeadFuzzTests {
+    @Test("A head that is read here is the same to NIO's decoder, and so is the end of its request")
+    func heads() throws {
+        var fuzzer = Fuzzer("request-heads")
+        try fuzzer.run { input, random in
+            var reader = RequestHeadReader()
+            var finding = RequestHeadReader.Finding.incomplete
+            // However the bytes are cut, what is found is the same.
+            var length = 0
+            while case .incomplete = finding, length < input.count {
+                length += min(Int.random(in: 1...64, using: &random), input.count - length)
+                finding = reader.find(in: ByteBuffer(bytes: input.prefix(length)))
+            }
+            var atOnce = RequestHeadReader()
+            switch (finding, atOnce.find(in: ByteBuffer(bytes: input))) {
+            case (.incomplete, .incomplete), (.other, .other): return nil
+            case (.head(let head), .head(let other)):
+                guard head.length == other.length, head.contentLength == other.contentLength else {
+                    return "another head when read at once"
+                }
+                return disagreement(head, input)
+            default: return "another finding when read at once"
+            }
+        }
+    }
+
+    /// - Returns: in what NIO's decoder sees the request another way.
+    private func disagreement(_ head: RequestHead, _ input: [UInt8]) -> String? {
+        guard head.contentLength < 10_000 else { return nil }
+        let body = Array(input.dropFirst(head.length).prefix(head.contentLength))
+        let padding = [UInt8](repeating: 0x78, count: head.contentLength - body.count)
+        let channel = EmbeddedChannel(handler: ByteToMessageHandler(HTTPRequestDecoder()))
+        defer { _ = try? channel.finish() }
+        var parts: [HTTPServerRequestPart] = []
+        do {
+            try channel.writeInbound(ByteBuffer(bytes: input.prefix(head.length) + body + padding))
+            while let part = try channel.readInbound(as: HTTPServerRequestPart.self) { parts.append(part) }
+        } catch {
+            return "NIO refuses it: \(error)"
+        }
+        guard case .head(let other)? = parts.first, case .end? = parts.last else { return "NIO sees no whole request" }
+        let read = parts.reduce(0) { if case .body(let buffer) = $1 { $0 + buffer.readableBytes } else { $0 } }
+        guard read == head.contentLength else { return "a body of \(read) bytes" }
+        guard head.isMethod(other.method.rawValue), head.isTarget(other.uri) else { return "another request line" }
+        for name in ["content-type", "authorization", "x-user-id", "connection", "origin"] {
+            let value = other.headers.first(name: name)?.reversed().drop { $0 == " " || $0 == "\t" }.reversed()
+            guard head[name] == value.map({ String($0) }) else { return "another \(name)" }
+        }
+        return nil
+    }
+}
