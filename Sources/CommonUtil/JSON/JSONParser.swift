@@ -115,11 +115,15 @@ public struct JSONParser {
         position += 1
         let start = position
         var unescaped: [UInt8]?
+        var isASCII = true
         while let byte = peek {
             switch byte {
             case UInt8(ascii: "\""):
-                let content = unescaped ?? Array(bytes[start..<position])
+                let end = position
                 position += 1
+                // Nearly all strings; of them nothing has to be checked.
+                if isASCII, unescaped == nil { return String(decoding: bytes[start..<end], as: UTF8.self) }
+                let content = unescaped ?? Array(bytes[start..<end])
                 guard let text = String(validating: content, as: UTF8.self) else { throw .notUnicode(offset: start) }
                 return text
             case UInt8(ascii: "\\"):
@@ -131,6 +135,7 @@ public struct JSONParser {
                 throw malformed
             default:
                 unescaped?.append(byte)
+                isASCII = isASCII && byte < 0x80
                 position += 1
             }
         }

@@ -21,12 +21,23 @@ public struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible
         let secondOfDay = seconds - days * 86_400
         let milliseconds = (microseconds - seconds * 1_000_000) / 1_000
         let (year, month, day) = Self.civilDate(daysSince1970: days)
-        var text = ""
-        text.reserveCapacity(24)
-        text += Self.padded(year, 4) + "-" + Self.padded(month, 2) + "-" + Self.padded(day, 2) + "T"
-        text += Self.padded(secondOfDay / 3600, 2) + ":" + Self.padded(secondOfDay / 60 % 60, 2) + ":"
-        text += Self.padded(secondOfDay % 60, 2) + "." + Self.padded(milliseconds, 3) + "Z"
-        return text
+        let fields = [
+            (year, 4), (month, 2), (day, 2), (secondOfDay / 3600, 2), (secondOfDay / 60 % 60, 2), (secondOfDay % 60, 2),
+            (milliseconds, 3),
+        ]
+        return String(unsafeUninitializedCapacity: 24) { text in
+            for mark in Self.punctuation { text[mark.position] = mark.byte }
+            var end = 0
+            for (number, width) in fields {
+                var rest = number
+                for position in (end..<end + width).reversed() {
+                    text[position] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+                    rest /= 10
+                }
+                end += width + 1
+            }
+            return 24
+        }
     }
 
     /// Reads what ``description`` writes.
@@ -74,11 +85,6 @@ public struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible
         let marchMonth = (5 * dayOfYear + 2) / 153
         let month = marchMonth < 10 ? marchMonth + 3 : marchMonth - 9
         return (yearOfCycle + cycle * 400 + (month <= 2 ? 1 : 0), month, dayOfYear - (153 * marchMonth + 2) / 5 + 1)
-    }
-
-    private static func padded(_ number: Int64, _ width: Int) -> String {
-        let digits = String(number)
-        return String(repeating: "0", count: max(0, width - digits.count)) + digits
     }
 }
 
