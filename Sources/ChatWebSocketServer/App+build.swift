@@ -70,7 +70,9 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
         services: [postgres, redis, publisher, receipts, subscriber, broadcast] + (isTokenMode ? [keys] : []),
         beforeServing: [{ try await ChatSchema.migrateWhenReachable(postgres, logger: logger) }],
         beforeStopping: [{ await drain.run() }],
-        connections: { WebSocketUpgradeChannel(responder: $0, door: ChatDoor(services: services)) },
+        beginConnection: { channel, http in
+            try HandshakeHandler.begin(channel, door: ChatDoor(services: services), http: http, logger: logger)
+        },
         shutdownLimit: .seconds(settings.drainSeconds + 10))
 }
 

@@ -1,6 +1,5 @@
 import CommonServer
 import CommonUtil
-import HummingbirdCore
 
 /// `ChatWebSocketServer echo`: the handshake and the frames of the chat's sockets without the chat, for conformance
 /// suites. Needs neither PostgreSQL nor Redis and knows no users, so it listens on this machine alone.
@@ -12,6 +11,8 @@ func buildEchoServer(_ environment: ServerEnvironment) throws(ConfigurationError
     }
     return ServerParts(
         routes: Routes(), health: HealthRegistry(),
-        connections: { WebSocketUpgradeChannel(responder: $0, door: EchoDoor()) },
+        beginConnection: { [logger = environment.logger] channel, http in
+            try HandshakeHandler.begin(channel, door: EchoDoor(), http: http, logger: logger)
+        },
         shutdownLimit: .seconds(5))
 }

@@ -19,13 +19,8 @@ public struct ChatHTTPChannel: HTTPChannelHandler {
     private let directRoutes: DirectRoutes?
     private let headTimeout: TimeAmount
 
-    public init(responder: @escaping HTTPChannelHandler.Responder) {
-        self.init(responder: responder, directRoutes: nil)
-    }
-
     init(
-        responder: @escaping HTTPChannelHandler.Responder, directRoutes: DirectRoutes?,
-        headTimeout: TimeAmount = RequestBounds.headTimeout
+        responder: @escaping HTTPChannelHandler.Responder, directRoutes: DirectRoutes?, headTimeout: TimeAmount
     ) {
         self.responder = responder
         self.directRoutes = directRoutes
@@ -35,22 +30,25 @@ public struct ChatHTTPChannel: HTTPChannelHandler {
     public func setup(
         channel: any Channel, logger: Logger
     ) -> EventLoopFuture<Value> {
-        channel.eventLoop.makeCompletedFuture {
-            // Hummingbird's loop takes pipelined requests one after the other, answers parse errors, and its header
-            // types validate themselves.
-            try channel.pipeline.syncOperations.configureHTTPServerPipeline(
-                withPipeliningAssistance: false, withErrorHandling: false, withOutboundHeaderValidation: false,
-                withEncoderConfiguration: .init(), withDecoderLimitConfiguration: Self.decoderLimits)
-            let pipeline = channel.pipeline.syncOperations
-            try pipeline.addHandlers(
-                HTTP1ToHTTPServerCodec(secure: false), RequestBounds(headTimeout: headTimeout),
-                HTTPConnectionStateHandler(idleTimeout: Self.idleTimeout, logger: logger))
-            if let directRoutes, !directRoutes.routes.isEmpty {
-                try pipeline.addHandler(DirectRequestHandler(directRoutes))
-            }
-            return try NIOAsyncChannel(
-                wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
+        channel.eventLoop.makeCompletedFuture { try setup(channel, logger: logger) }
+    }
+
+    /// To be called on the channel's event loop.
+    func setup(_ channel: any Channel, logger: Logger) throws -> Value {
+        let pipeline = channel.pipeline.syncOperations
+        // Hummingbird's loop takes pipelined requests one after the other, answers parse errors, and its header types
+        // validate themselves.
+        try pipeline.configureHTTPServerPipeline(
+            withPipeliningAssistance: false, withErrorHandling: false, withOutboundHeaderValidation: false,
+            withEncoderConfiguration: .init(), withDecoderLimitConfiguration: Self.decoderLimits)
+        try pipeline.addHandlers(
+            HTTP1ToHTTPServerCodec(secure: false), RequestBounds(headTimeout: headTimeout),
+            HTTPConnectionStateHandler(idleTimeout: Self.idleTimeout, logger: logger))
+        if let directRoutes, !directRoutes.routes.isEmpty {
+            try pipeline.addHandler(DirectRequestHandler(directRoutes))
         }
+        return try NIOAsyncChannel(
+            wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
     }
 
     private static var decoderLimits: NIOHTTPDecoderLimitConfiguration {

@@ -1,5 +1,4 @@
 import CommonServer
-import HummingbirdCore
 import Logging
 import NIOCore
 
@@ -26,8 +25,7 @@ final class HandshakeHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private let door: any SocketDoor
-    private let http: ChatHTTPChannel
-    private let served: EventLoopPromise<ChatHTTPChannel.Value?>
+    private let http: HTTPConnections
     private let logger: Logger
     private var context: ChannelHandlerContext?
     private var reader = HandshakeReader()
@@ -36,14 +34,17 @@ final class HandshakeHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private var state = State.reading
     private var deadline: Scheduled<Void>?
 
-    /// - Parameter served: told what serves the connection where it turns out to be one of HTTP, else `nil`.
-    init(
-        door: any SocketDoor, http: ChatHTTPChannel, served: EventLoopPromise<ChatHTTPChannel.Value?>, logger: Logger
-    ) {
+    init(door: any SocketDoor, http: HTTPConnections, logger: Logger) {
         self.door = door
         self.http = http
-        self.served = served
         self.logger = logger
+    }
+
+    /// Begins the pipeline of a connection whose first request may be a handshake.
+    static func begin(
+        _ channel: any Channel, door: any SocketDoor, http: HTTPConnections, logger: Logger
+    ) throws {
+        try channel.pipeline.syncOperations.addHandler(HandshakeHandler(door: door, http: http, logger: logger))
     }
 
     // MARK: Lifetime
@@ -57,8 +58,6 @@ final class HandshakeHandler: ChannelDuplexHandler, RemovableChannelHandler {
     func handlerRemoved(context: ChannelHandlerContext) {
         finish()
         self.context = nil
-        // Unless HTTP has taken over.
-        served.succeed(nil)
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -124,9 +123,12 @@ final class HandshakeHandler: ChannelDuplexHandler, RemovableChannelHandler {
     /// Leaves the connection to HTTP, which reads from the first byte on.
     private func fallBack(_ context: ChannelHandlerContext) {
         finish()
-        // Done at once: this is the channel's event loop.
-        http.setup(channel: context.channel, logger: logger).map { $0 }.cascade(to: served)
-        leave(context, passingOn: reader.bytes)
+        do {
+            try http.begin(context.channel)
+            leave(context, passingOn: reader.bytes)
+        } catch {
+            errorCaught(context: context, error: error)
+        }
     }
 
     private func leave(_ context: ChannelHandlerContext, passingOn bytes: ByteBuffer) {
