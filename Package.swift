@@ -199,7 +199,10 @@ let package = Package(
             ]),
         tests(
             of: "ChatWebSocketServer",
-            ["ChatEvents", "ChatLocalStack", "ChatTestSupport", "CommonUtil", nioCore, nioEmbedded, nioPosix]),
+            [
+                "ChatEvents", "ChatLocalStack", "ChatTestSupport", "CommonServer", "CommonUtil", logging, nioCore,
+                nioEmbedded, nioPosix,
+            ]),
         tests(of: "ChatLocalStack", [nioCore, nioPosix]),
         tests(of: "ChatCommand", ["ChatLocalStack", "CommonUtil", argumentParser, nioCore]),
     ],

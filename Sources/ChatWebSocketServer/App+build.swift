@@ -56,6 +56,9 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
         frameLimit: FrameLimit(rate: settings.frames), openSockets: openSockets,
         isDraining: { health.isDraining }, logger: logger)
 
+    let door = ChatDoor(services: services)
+    let deadlines = HandshakeDeadlines(eventLoops: eventLoops)
+
     var routes = Routes()
     WebSocketRoutes.add(to: &routes, allowedOrigins: environment.allowedOrigins)
     let isTokenMode = environment.authMode == .token
@@ -71,7 +74,8 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
         beforeServing: [{ try await ChatSchema.migrateWhenReachable(postgres, logger: logger) }],
         beforeStopping: [{ await drain.run() }],
         beginConnection: { channel, http in
-            try HandshakeHandler.begin(channel, door: ChatDoor(services: services), http: http, logger: logger)
+            try channel.pipeline.syncOperations.addHandler(
+                HandshakeHandler(door: door, deadlines: deadlines, http: http, logger: logger))
         },
         shutdownLimit: .seconds(settings.drainSeconds + 10))
 }
