@@ -24,6 +24,7 @@ let metricsTestKit = Target.Dependency.product(name: "MetricsTestKit", package: 
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioConcurrency = Target.Dependency.product(name: "NIOConcurrencyHelpers", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
+let nioExtras = Target.Dependency.product(name: "NIOExtras", package: "swift-nio-extras")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
 let nioHTTPTypesHTTP1 = Target.Dependency.product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
@@ -106,7 +107,7 @@ let package = Package(
             [
                 "CommonAuth", "CommonLogging", "CommonUtil", "PostgresClient", "RedisClient", crypto, deque,
                 hummingbird,
-                hummingbirdCore, httpTypes, lifecycle, logging, metrics, nioCore, nioHTTP1, nioHTTPTypes,
+                hummingbirdCore, httpTypes, lifecycle, logging, metrics, nioCore, nioExtras, nioHTTP1, nioHTTPTypes,
                 nioHTTPTypesHTTP1, nioPosix, nioSSL, nioTLS, unixSignals,
             ]),
         library("ChatEvents", ["CommonUtil", nioCore]),
@@ -198,7 +199,10 @@ let package = Package(
             ]),
         tests(
             of: "ChatWebSocketServer",
-            ["ChatEvents", "ChatLocalStack", "ChatTestSupport", "CommonUtil", nioCore, nioEmbedded, nioPosix]),
+            [
+                "ChatEvents", "ChatLocalStack", "ChatTestSupport", "CommonServer", "CommonUtil", logging, nioCore,
+                nioEmbedded, nioPosix,
+            ]),
         tests(of: "ChatLocalStack", [nioCore, nioPosix]),
         tests(of: "ChatCommand", ["ChatLocalStack", "CommonUtil", argumentParser, nioCore]),
     ],

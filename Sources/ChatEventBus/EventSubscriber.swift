@@ -86,14 +86,17 @@ public final class EventSubscriber: Service {
         rooms = RoomChannels(subscription: subscription)
     }
 
-    /// Hears of a room from now on; where all rooms are heard of, it does already.
+    /// Whether all rooms are heard of, so that following one comes to nothing.
+    public var hearsAllRooms: Bool { mode != .room }
+
+    /// Hears of a room from now on.
     public func follow(_ roomID: RoomID) async {
-        if mode == .room { await rooms.follow(roomID) }
+        if !hearsAllRooms { await rooms.follow(roomID) }
     }
 
     /// Stops hearing of a room.
     public func drop(_ roomID: RoomID) {
-        if mode == .room { rooms.drop(roomID) }
+        if !hearsAllRooms { rooms.drop(roomID) }
     }
 
     /// Why nothing is heard, in a few words; `nil` while events are.

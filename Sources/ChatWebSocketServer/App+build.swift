@@ -56,6 +56,9 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
         frameLimit: FrameLimit(rate: settings.frames), openSockets: openSockets,
         isDraining: { health.isDraining }, logger: logger)
 
+    let door = ChatDoor(services: services)
+    let deadlines = HandshakeDeadlines(eventLoops: eventLoops)
+
     var routes = Routes()
     WebSocketRoutes.add(to: &routes, allowedOrigins: environment.allowedOrigins)
     let isTokenMode = environment.authMode == .token
@@ -70,7 +73,10 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
         services: [postgres, redis, publisher, receipts, subscriber, broadcast] + (isTokenMode ? [keys] : []),
         beforeServing: [{ try await ChatSchema.migrateWhenReachable(postgres, logger: logger) }],
         beforeStopping: [{ await drain.run() }],
-        connections: { WebSocketUpgradeChannel(responder: $0, door: ChatDoor(services: services)) },
+        beginConnection: { channel, http in
+            try channel.pipeline.syncOperations.addHandler(
+                HandshakeHandler(door: door, deadlines: deadlines, http: http, logger: logger))
+        },
         shutdownLimit: .seconds(settings.drainSeconds + 10))
 }
 

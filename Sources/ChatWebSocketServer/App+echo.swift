@@ -1,6 +1,6 @@
 import CommonServer
 import CommonUtil
-import HummingbirdCore
+import NIOCore
 
 /// `ChatWebSocketServer echo`: the handshake and the frames of the chat's sockets without the chat, for conformance
 /// suites. Needs neither PostgreSQL nor Redis and knows no users, so it listens on this machine alone.
@@ -10,8 +10,12 @@ func buildEchoServer(_ environment: ServerEnvironment) throws(ConfigurationError
             name: Settings.host.name, held: environment.host, isSecret: false,
             allowed: "a loopback address, for the echo server asks nobody who they are")
     }
+    let deadlines = HandshakeDeadlines(eventLoops: environment.eventLoopGroup.makeIterator())
     return ServerParts(
         routes: Routes(), health: HealthRegistry(),
-        connections: { WebSocketUpgradeChannel(responder: $0, door: EchoDoor()) },
+        beginConnection: { [logger = environment.logger] channel, http in
+            try channel.pipeline.syncOperations.addHandler(
+                HandshakeHandler(door: EchoDoor(), deadlines: deadlines, http: http, logger: logger))
+        },
         shutdownLimit: .seconds(5))
 }

@@ -37,7 +37,7 @@ struct TestServer: Sendable {
         var parts = ServerParts(routes: routes, health: health, services: services, beforeServing: beforeServing)
         if let headTimeout { parts.headTimeout = headTimeout }
         let (ports, listening) = AsyncStream.makeStream(of: Int.self)
-        let application = makeApplication(parts: parts, environment: environment) {
+        let application = ChatApplication(parts: parts, environment: environment) {
             listening.yield($0.localAddress?.port ?? 0)
         }
         try await withThrowingTaskGroup { group in

@@ -60,11 +60,14 @@ final class RoomFeeds {
         entries[roomID] = entry
         if entry.leases.isEmpty { occupiedRooms += 1 }
         entry.leases[shard, default: 0] += 1
-        let followed =
-            entry.followed
-            ?? eventLoop.makeFutureWithTask { [subscriber] in await subscriber?.follow(roomID) }
+        let followed = entry.followed ?? follow(roomID)
         entry.followed = followed
         return followed
+    }
+
+    private func follow(_ roomID: RoomID) -> EventLoopFuture<Void> {
+        guard let subscriber, !subscriber.hearsAllRooms else { return eventLoop.makeSucceededVoidFuture() }
+        return eventLoop.makeFutureWithTask { await subscriber.follow(roomID) }
     }
 
     func release(_ roomID: RoomID, shard: Int) {

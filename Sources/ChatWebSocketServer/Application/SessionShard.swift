@@ -50,8 +50,10 @@ final class SessionShard {
         session.phase =
             session.cursor < room.position || lastSeq != nil ? .catchingUp(announces: lastSeq != nil) : .live
         metrics.opened(session.phase)
-        session.transport.send(ready(head))
         wheel.begin(session)
+        guard session.phase != .live else { return session.transport.send(ready(head)) }
+        // With what it lacks, in one write.
+        session.transport.write(ready(head))
         catchUp(session)
     }
 

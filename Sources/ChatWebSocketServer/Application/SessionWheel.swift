@@ -2,70 +2,41 @@ import ChatEvents
 import CommonUtil
 import NIOCore
 
-/// Looks at each session when something is due for it, a heartbeat or the end of its token: one timer for an event
-/// loop, not one for each session. A turn costs what is due, not what there is. Confined to the event loop.
+/// Looks at each session when something is due for it, a heartbeat or the end of its token. Confined to the event loop.
 final class SessionWheel {
-    private static let tick = TimeAmount.seconds(1)
-    /// More than the longest interval between two looks, in ticks. What is due later is found by a look before.
-    private static let slotCount = 32
+    /// More than the longest interval between two looks, in seconds. What is due later is found by a look before.
+    private static let longest = 31
 
-    private let eventLoop: any EventLoop
-    private var slots: [[ObjectIdentifier: ChatSession]] = Array(repeating: [:], count: slotCount)
-    private var slotOfSession: [ObjectIdentifier: Int] = [:]
-    /// Ticks since the beginning.
-    private var now = 0
-    private var timer: RepeatedTask?
+    /// In seconds.
+    private let wheel: TickWheel<ChatSession>
+    /// All sessions that ever began here.
+    private var begun = 0
 
-    init(eventLoop: any EventLoop) { self.eventLoop = eventLoop }
+    init(eventLoop: any EventLoop) {
+        wheel = TickWheel(eventLoop: eventLoop, tick: .seconds(1), longest: Self.longest)
+        wheel.onDue = { [unowned self] in look(at: $0) }
+    }
+
+    private var now: Int { wheel.now }
 
     func begin(_ session: ChatSession) {
         // Spread over the interval, so that sessions that came together are not all looked at together.
-        session.heartbeatDue = (now, now + Int.random(in: 15...25))
+        session.heartbeatDue = (now, now + 15 + begun % 11)
+        begun += 1
         schedule(session)
-        startTimer()
     }
 
     /// To be called when the session's token was replaced.
     func tokenChanged(_ session: ChatSession) {
-        guard let slot = slotOfSession[ObjectIdentifier(session)] else { return }
-        slots[slot][ObjectIdentifier(session)] = nil
-        schedule(session)
+        if wheel.contains(session) { schedule(session) }
     }
 
-    func end(_ session: ChatSession) {
-        let key = ObjectIdentifier(session)
-        if let slot = slotOfSession.removeValue(forKey: key) { slots[slot][key] = nil }
-        if slotOfSession.isEmpty {
-            timer?.cancel()
-            timer = nil
-        }
-    }
+    func end(_ session: ChatSession) { wheel.cancel(session) }
 
     private func schedule(_ session: ChatSession) {
         let heartbeat = session.heartbeatDue.tick - now
         let token = session.token.map { Self.ticks($0.wait(now: .now)) } ?? heartbeat
-        let slot = (now + max(1, min(heartbeat, token, Self.slotCount - 1))) % Self.slotCount
-        let key = ObjectIdentifier(session)
-        slots[slot][key] = session
-        slotOfSession[key] = slot
-    }
-
-    private func startTimer() {
-        guard timer == nil else { return }
-        let bound = NIOLoopBound(self, eventLoop: eventLoop)
-        timer = eventLoop.scheduleRepeatedTask(initialDelay: Self.tick, delay: Self.tick) { _ in bound.value.turn() }
-    }
-
-    private func turn() {
-        now += 1
-        let slot = now % Self.slotCount
-        let due = slots[slot]
-        slots[slot] = [:]
-        for (key, session) in due {
-            // One that was ended by another's turn is gone.
-            guard slotOfSession.removeValue(forKey: key) != nil else { continue }
-            look(at: session)
-        }
+        wheel.schedule(session, in: min(heartbeat, token))
     }
 
     /// Scheduled again before anything is done: what is done may end the session.

@@ -11,6 +11,8 @@ import NIOCore
 final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication, SessionTransport {
     typealias InboundIn = ByteBuffer
 
+    /// Until it is sent.
+    private var opening: ByteBuffer
     /// Until the session begins, which then holds what was lent to it, for as long as it lives and no longer.
     private var verdict: Result<AdmissionService.Admission, CloseReason>?
     private let services: WebSocketServices
@@ -21,8 +23,13 @@ final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication, S
     private var connection: WebSocketConnection?
     private var frames = TokenBucket(at: .now)
 
-    /// - Parameter verdict: whether the client may come in, decided before the handshake was answered.
-    init(verdict: Result<AdmissionService.Admission, CloseReason>, services: WebSocketServices) {
+    /// - Parameters:
+    ///   - opening: the answer to the handshake.
+    ///   - verdict: whether the client may come in, decided before.
+    init(
+        opening: ByteBuffer, verdict: Result<AdmissionService.Admission, CloseReason>, services: WebSocketServices
+    ) {
+        self.opening = opening
         self.verdict = verdict
         self.services = services
     }
@@ -35,10 +42,14 @@ final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication, S
         writer = SocketWriter(context: context)
         services.openSockets.opened()
         switch verdict.take() {
-        case .success(let admission): begin(admission)
-        case .failure(let reason): close(reason)
+        case .success(let admission):
+            begin(admission)
+        case .failure(let reason):
+            context.write(NIOAny(opening), promise: nil)
+            close(reason)
         case nil: break
         }
+        opening = ByteBuffer()
     }
 
     private func begin(_ admission: AdmissionService.Admission) {
@@ -50,11 +61,11 @@ final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication, S
             shard: admission.shard, transport: self, leases: admission.leases)
         self.session = session
         services.sessions.register(session, head: admission.head, lastSeq: admission.request.lastSeq) { head in
-            WebSocketFrame.text(
-                SessionEvent.ready(
-                    sessionID: session.id, roomID, userID, seq: head,
-                    heartbeatSeconds: Heartbeat.pingInterval.components.seconds
-                ).jsonBytes)
+            let ready = SessionEvent.ready(
+                sessionID: session.id, roomID, userID, seq: head,
+                heartbeatSeconds: Heartbeat.pingInterval.components.seconds)
+            opening.writeImmutableBuffer(WebSocketFrame.text(ready.jsonBytes))
+            return opening
         }
     }
 
@@ -83,16 +94,6 @@ final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication, S
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         services.logger.debug("a socket failed", metadata: ["reason": "\(error)"])
         context.close(promise: nil)
-    }
-
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        switch event {
-        case ChannelEvent.inputClosed:
-            // The server's sockets allow half-closure for HTTP's sake; a WebSocket that cannot speak is gone.
-            context.close(promise: nil)
-        default:
-            context.fireUserInboundEventTriggered(event)
-        }
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {

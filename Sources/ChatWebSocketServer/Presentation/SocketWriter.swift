@@ -19,8 +19,8 @@ struct SocketWriter {
     private var unencryptedBytes = 0
     /// The channel's watermark, which goes for these bytes, too; `nil` without TLS.
     private let maximumUnencryptedBytes: Int?
-    /// Whether something may wait in NIO's queue; at first perhaps the answer to the handshake.
-    private var mayBeQueued = true
+    /// Whether something may wait in NIO's queue, which is empty at first.
+    private var mayBeQueued = false
     /// All bytes that were ever queued or sent.
     private(set) var bytesWritten = 0
 

@@ -3,8 +3,8 @@ import CommonUtil
 import Logging
 import NIOCore
 
-/// What a socket needs of the rest of the server.
-struct WebSocketServices: Sendable {
+/// What a socket needs of the rest of the server: an object, since ten thousand sockets share one.
+final class WebSocketServices: Sendable {
     let admission: AdmissionService
     let commands: SessionCommands
     let sessions: ChatRoomSessionManager
@@ -17,6 +17,24 @@ struct WebSocketServices: Sendable {
     /// Whether this server is stopping and takes no new sockets.
     let isDraining: @Sendable () -> Bool
     let logger: Logger
+
+    init(
+        admission: AdmissionService, commands: SessionCommands, sessions: ChatRoomSessionManager,
+        metrics: DeliveryMetrics, allowedOrigins: AllowedOrigins, trustedProxies: [AddressRange], authMode: AuthMode,
+        frameLimit: FrameLimit, openSockets: OpenSockets, isDraining: @escaping @Sendable () -> Bool, logger: Logger
+    ) {
+        self.admission = admission
+        self.commands = commands
+        self.sessions = sessions
+        self.metrics = metrics
+        self.allowedOrigins = allowedOrigins
+        self.trustedProxies = trustedProxies
+        self.authMode = authMode
+        self.frameLimit = frameLimit
+        self.openSockets = openSockets
+        self.isDraining = isDraining
+        self.logger = logger
+    }
 
     /// 80 random bits, as text.
     func makeSessionID() -> String { String(RoomID.random().rawValue.prefix(16)) }

@@ -17,13 +17,8 @@ public struct ChatHTTPChannel: HTTPChannelHandler {
     private let directRoutes: DirectRoutes?
     private let headTimeout: TimeAmount
 
-    public init(responder: @escaping HTTPChannelHandler.Responder) {
-        self.init(responder: responder, directRoutes: nil)
-    }
-
     init(
-        responder: @escaping HTTPChannelHandler.Responder, directRoutes: DirectRoutes?,
-        headTimeout: TimeAmount = RequestBounds.headTimeout
+        responder: @escaping HTTPChannelHandler.Responder, directRoutes: DirectRoutes?, headTimeout: TimeAmount
     ) {
         self.responder = responder
         self.directRoutes = directRoutes
@@ -33,21 +28,24 @@ public struct ChatHTTPChannel: HTTPChannelHandler {
     public func setup(
         channel: any Channel, logger: Logger
     ) -> EventLoopFuture<Value> {
-        channel.eventLoop.makeCompletedFuture {
-            let pipeline = channel.pipeline.syncOperations
-            let bounds = RequestBounds(headTimeout: headTimeout)
-            if let directRoutes, !directRoutes.routes.isEmpty {
-                try pipeline.addHandler(DirectRequestHandler(directRoutes, bounds: bounds))
-            }
-            // Hummingbird's loop takes pipelined requests one after the other, answers parse errors, and its header
-            // types validate themselves.
-            try pipeline.configureHTTPServerPipeline(
-                withPipeliningAssistance: false, withErrorHandling: false, withOutboundHeaderValidation: false,
-                withEncoderConfiguration: .init(), withDecoderLimitConfiguration: Self.decoderLimits)
-            try pipeline.addHandlers(HTTP1ToHTTPServerCodec(secure: false), bounds)
-            return try NIOAsyncChannel(
-                wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
+        channel.eventLoop.makeCompletedFuture { try setup(channel) }
+    }
+
+    /// To be called on the channel's event loop.
+    func setup(_ channel: any Channel) throws -> Value {
+        let pipeline = channel.pipeline.syncOperations
+        let bounds = RequestBounds(headTimeout: headTimeout)
+        if let directRoutes, !directRoutes.routes.isEmpty {
+            try pipeline.addHandler(DirectRequestHandler(directRoutes, bounds: bounds))
         }
+        // Hummingbird's loop takes pipelined requests one after the other, answers parse errors, and its header types
+        // validate themselves.
+        try pipeline.configureHTTPServerPipeline(
+            withPipeliningAssistance: false, withErrorHandling: false, withOutboundHeaderValidation: false,
+            withEncoderConfiguration: .init(), withDecoderLimitConfiguration: Self.decoderLimits)
+        try pipeline.addHandlers(HTTP1ToHTTPServerCodec(secure: false), bounds)
+        return try NIOAsyncChannel(
+            wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
     }
 
     private static var decoderLimits: NIOHTTPDecoderLimitConfiguration {

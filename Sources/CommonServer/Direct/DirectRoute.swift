@@ -52,8 +52,8 @@ struct DirectRoutes: Sendable {
     let routes: [Route]
     let authenticator: Authenticator
     let envelope: ResponseEnvelope
+    let date: HTTPDate
     let isServing: @Sendable () -> Bool
-    let date = HTTPDate()
 
     /// - Returns: the route that takes this request, and its caller; `nil` where the router has to see it.
     func accept(_ head: RequestHead) -> (route: Route, user: AuthenticatedUser)? {

@@ -6,43 +6,63 @@ import Logging
 import NIOCore
 import ServiceLifecycle
 
-public typealias ChatApplication = Application<RouterResponder<ChatRequestContext>>
+/// A whole server: services, health and metrics routes, HTTP. Tests run it in-process on port 0.
+public struct ChatApplication: Service {
+    private let services: [any Service]
+    private let logger: Logger
 
-/// Puts a server together: services, health and metrics routes, HTTP. Tests run it in-process on port 0.
-/// `onServerRunning` gets the listening channel, whose address tells the port. `onFailure` hears of a service that fails
-/// and has to shut the application down gracefully; without it the failure cancels all other services.
-public func makeApplication(
-    parts: ServerParts, environment: ServerEnvironment,
-    onServerRunning: @escaping @Sendable (any Channel) async -> Void = { _ in },
-    onFailure: (@Sendable (any Error) -> Void)? = nil
-) -> ChatApplication {
-    let health = parts.health
-    var routes = parts.routes
-    routes.addHealth(health, metrics: environment.metrics)
-    let envelope = ResponseEnvelope(
-        metrics: RequestMetrics(factory: environment.metrics, routes: routes.paths),
-        cors: CORSPolicy(origins: environment.allowedOrigins), isEncrypted: environment.certificates != nil,
-        logger: environment.logger)
-    let directRoutes = routes.authenticator.map {
-        DirectRoutes(
-            routes: routes.directRoutes, authenticator: $0, envelope: envelope, isServing: { health.isServing })
+    /// - Parameters:
+    ///   - onServerRunning: gets a listening channel, whose address tells the port.
+    ///   - onFailure: hears of a service that fails and has to shut the application down gracefully; without it the
+    ///     failure cancels all other services.
+    public init(
+        parts: ServerParts, environment: ServerEnvironment,
+        onServerRunning: @escaping @Sendable (any Channel) async -> Void = { _ in },
+        onFailure: (@Sendable (any Error) -> Void)? = nil
+    ) {
+        let preparation = Preparation(steps: parts.beforeServing, health: parts.health)
+        services =
+            (parts.services + [preparation]).map { Watched(service: $0, onFailure: onFailure) }
+            + [Self.listener(parts, environment, onServerRunning)]
+        logger = environment.frameworkLogger
     }
-    return Application(
-        responder: routes.build(
-            outermost: RequestMiddleware(envelope: envelope), isServing: { health.isServing }),
-        server: HTTPServerBuilder { [certificates = environment.certificates] responder in
-            let connections =
-                parts.connections?(responder)
-                ?? ChatHTTPChannel(responder: responder, directRoutes: directRoutes, headTimeout: parts.headTimeout)
-            return certificates.map { $0.encrypting(connections) } ?? connections
-        },
-        configuration: ApplicationConfiguration(
-            address: .hostname(environment.host, port: environment.port), backlog: 1_024),
-        services: (parts.services + [Preparation(steps: parts.beforeServing, health: health)])
-            .map { Watched(service: $0, onFailure: onFailure) },
-        onServerRunning: onServerRunning,
-        eventLoopGroupProvider: .shared(environment.eventLoopGroup),
-        logger: environment.frameworkLogger)
+
+    public func run() async throws {
+        try await ServiceGroup(configuration: ServiceGroupConfiguration(services: services, logger: logger)).run()
+    }
+
+    private static func listener(
+        _ parts: ServerParts, _ environment: ServerEnvironment,
+        _ onServerRunning: @escaping @Sendable (any Channel) async -> Void
+    ) -> Listener {
+        let health = parts.health
+        var routes = parts.routes
+        routes.addHealth(health, metrics: environment.metrics)
+        let isServing: @Sendable () -> Bool = { health.isServing }
+        let envelope = ResponseEnvelope(
+            metrics: RequestMetrics(factory: environment.metrics, routes: routes.paths),
+            cors: CORSPolicy(origins: environment.allowedOrigins), isEncrypted: environment.certificates != nil,
+            logger: environment.logger)
+        let date = HTTPDate()
+        let responder = routes.build(outermost: RequestMiddleware(envelope: envelope), isServing: isServing)
+        let http = HTTPConnections(
+            http: ChatHTTPChannel(
+                responder: RouteResponder(routes: responder, date: date, logger: environment.frameworkLogger).respond,
+                directRoutes: routes.authenticator.map {
+                    DirectRoutes(
+                        routes: routes.directRoutes, authenticator: $0, envelope: envelope, date: date,
+                        isServing: isServing)
+                }, headTimeout: parts.headTimeout),
+            logger: environment.frameworkLogger)
+        let begin = parts.beginConnection ?? { channel, http in try http.begin(channel) }
+        return Listener(
+            host: environment.host, port: environment.port,
+            eventLoops: environment.eventLoopGroup.makeIterator().map { $0 },
+            setup: { [certificates = environment.certificates] channel in
+                try certificates?.encrypt(channel)
+                try begin(channel, http)
+            }, http: http, onRunning: onServerRunning, logger: environment.frameworkLogger)
+    }
 }
 
 /// Does what must be done before the first request, beside the HTTP server, which answers health checks meanwhile.

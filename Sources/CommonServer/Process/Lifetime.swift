@@ -26,7 +26,7 @@ final class Lifetime: Sendable {
     /// Returns after a shutdown that was asked for.
     /// - Throws: what made the server or one of its services fail.
     func run(_ parts: ServerParts, _ environment: ServerEnvironment) async throws {
-        let application = makeApplication(
+        let application = ChatApplication(
             parts: parts, environment: environment,
             onFailure: { error in
                 environment.logger.critical("A service failed", metadata: ["error": "\(SecretMask.text(of: error))"])

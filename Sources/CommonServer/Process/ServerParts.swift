@@ -1,5 +1,3 @@
-import Hummingbird
-import HummingbirdCore
 import NIOCore
 import ServiceLifecycle
 
@@ -16,8 +14,9 @@ public struct ServerParts: Sendable {
     public var beforeStopping: [@Sendable () async -> Void]
     /// In which the head of a request must have arrived.
     public var headTimeout = RequestBounds.headTimeout
-    /// Makes what each connection is set up and served by, where a server speaks more than HTTP.
-    public var connections: (@Sendable (@escaping HTTPChannelHandler.Responder) -> any ServerChildChannel)?
+    /// Begins the pipeline of each connection, on its event loop, where a server speaks more than HTTP. What has to stand
+    /// before, like TLS, is there already.
+    public var beginConnection: (@Sendable (any Channel, HTTPConnections) throws -> Void)?
     /// From SIGTERM to the end, whatever hangs.
     public var shutdownLimit: Duration
 
@@ -25,7 +24,7 @@ public struct ServerParts: Sendable {
         routes: Routes, health: HealthRegistry, services: [any Service] = [],
         beforeServing: [@Sendable () async throws -> Void] = [],
         beforeStopping: [@Sendable () async -> Void] = [],
-        connections: (@Sendable (@escaping HTTPChannelHandler.Responder) -> any ServerChildChannel)? = nil,
+        beginConnection: (@Sendable (any Channel, HTTPConnections) throws -> Void)? = nil,
         shutdownLimit: Duration = .seconds(30)
     ) {
         self.routes = routes
@@ -33,7 +32,7 @@ public struct ServerParts: Sendable {
         self.services = services
         self.beforeServing = beforeServing
         self.beforeStopping = beforeStopping
-        self.connections = connections
+        self.beginConnection = beginConnection
         self.shutdownLimit = shutdownLimit
     }
 }

@@ -1,5 +1,5 @@
 import CommonUtil
-import HummingbirdCore
+import NIOCore
 import NIOSSL
 import Synchronization
 
@@ -24,8 +24,15 @@ public final class CertificateSource: Sendable {
         current.withLock { $0 = context }
     }
 
-    /// The same connections, with TLS in front.
-    func encrypting(_ connections: some ServerChildChannel) -> any ServerChildChannel {
-        EncryptedChannel(base: connections, certificates: self)
+    /// Puts TLS in front of all that a connection's pipeline will hold, which has to be empty.
+    func encrypt(_ channel: any Channel) throws {
+        let pipeline = channel.pipeline.syncOperations
+        try pipeline.addHandler(NIOSSLServerHandler(context: context))
+        try pipeline.addHandler(HandshakeDeadline())
     }
+}
+
+extension ChannelPipeline.SynchronousOperations {
+    /// Whether what is written here is not yet what goes over the wire.
+    public var isEncrypted: Bool { (try? context(handlerType: NIOSSLServerHandler.self)) != nil }
 }

@@ -16,7 +16,7 @@ struct ConformanceTests {
 
     @Test("The handler of the echo server", arguments: ConformanceCases.all)
     func embedded(_ testCase: ConformanceCase) throws {
-        let channel = EmbeddedChannel(handler: EchoHandler())
+        let channel = EmbeddedChannel(handler: EchoHandler(opening: ByteBuffer()))
         try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
         // Who has said goodbye may find the connection closed while it still writes.
         for piece in testCase.pieces where channel.isActive { try channel.writeInbound(ByteBuffer(bytes: piece)) }

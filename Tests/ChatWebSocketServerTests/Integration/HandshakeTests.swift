@@ -92,6 +92,14 @@ struct HandshakeTests {
         }
     }
 
+    @Test("Who has no more to ask still gets its HTTP answer")
+    func halfClosed() async throws {
+        let stack = try await SharedStack.running(.trusted)
+        let request = "GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        let answer = try await RawHTTP.exchange(port: stack.webSocketPort(), request, endsOutput: true)
+        #expect(answer.hasPrefix("HTTP/1.1 200 OK"))
+    }
+
     @Test("HTTP connections beside it are kept alive")
     func keepAlive() async throws {
         let stack = try await SharedStack.running(.trusted)

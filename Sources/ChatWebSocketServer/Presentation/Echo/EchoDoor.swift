@@ -8,6 +8,6 @@ struct EchoDoor: SocketDoor {
     }
 
     func ask(_ answer: HandshakeAnswer, from context: ChannelHandlerContext, enter: @escaping Entrance) {
-        enter { EchoHandler() }
+        enter { EchoHandler(opening: $0) }
     }
 }

@@ -4,12 +4,16 @@ import NIOCore
 final class EchoHandler: ChannelInboundHandler, WebSocketApplication {
     typealias InboundIn = ByteBuffer
 
+    private let opening: ByteBuffer
     private var connection: WebSocketConnection?
     private var writer: SocketWriter?
+
+    init(opening: ByteBuffer) { self.opening = opening }
 
     func handlerAdded(context: ChannelHandlerContext) {
         connection = WebSocketConnection(context: context, application: self, takesBinary: true)
         writer = SocketWriter(context: context)
+        writer?.send(opening)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) { connection?.receive(unwrapInboundIn(data)) }
@@ -29,11 +33,6 @@ final class EchoHandler: ChannelInboundHandler, WebSocketApplication {
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         try? context.channel.syncOptions?.setOption(.autoRead, value: context.channel.isWritable)
         context.fireChannelWritabilityChanged()
-    }
-
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if case ChannelEvent.inputClosed = event { context.close(promise: nil) }
-        context.fireUserInboundEventTriggered(event)
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }

@@ -14,7 +14,7 @@ struct ChatDoor: SocketDoor {
         let enter = { (verdict: AdmissionService.Verdict) in
             // Who was let in while the server began to stop would not be told to go.
             let verdict = services.isDraining() ? .failure(.restart) : verdict
-            enter { ChatWebSocketHandler(verdict: verdict, services: services) }
+            enter { ChatWebSocketHandler(opening: $0, verdict: verdict, services: services) }
         }
         do throws(CloseReason) {
             let visitor = try visitor(answer, context)
@@ -34,8 +34,9 @@ struct ChatDoor: SocketDoor {
         }
         return AdmissionService.Visitor(
             request: try ConnectRequest(query: answer.query, authMode: services.authMode), token: answer.token,
+            // Not the context's, which asks the kernel anew.
             address: ClientAddress.find(
-                forwarded: answer.forwarded, peer: context.remoteAddress?.ipAddress ?? "",
+                forwarded: answer.forwarded, peer: context.channel.remoteAddress?.ipAddress ?? "",
                 trustedProxies: services.trustedProxies),
             shard: shard)
     }

@@ -15,7 +15,7 @@ enum HandshakeCheck {
         method: String, allowedOrigins: AllowedOrigins, header: (String) -> String?
     ) -> ChatError? {
         guard method == "GET" else { return ChatError(.methodNotAllowed) }
-        guard tokens(header("upgrade")).contains("websocket"), tokens(header("connection")).contains("upgrade") else {
+        guard lists(header("upgrade"), "websocket"), lists(header("connection"), "upgrade") else {
             return ChatError(.upgradeRequired)
         }
         guard header("sec-websocket-version") == version else {
@@ -41,7 +41,13 @@ enum HandshakeCheck {
         return (offered.contains(subprotocol), token)
     }
 
-    private static func tokens(_ list: String?) -> [String] {
-        (list ?? "").lowercased().split(separator: ",").map { $0.filter { $0 != " " } }
+    /// Whether a field's list (RFC 9110 section 5.6.1) has a token of small letters, in whatever case.
+    private static func lists(_ list: String?, _ token: String) -> Bool {
+        guard let list else { return false }
+        return list.utf8.split(separator: UInt8(ascii: ",")).contains { item in
+            let isBlank = { (byte: UInt8) in byte == 0x20 || byte == 0x09 }
+            let name = item.drop(while: isBlank).prefix { !isBlank($0) }
+            return name.elementsEqual(token.utf8) { $0 | 0x20 == $1 } && item[name.endIndex...].allSatisfy(isBlank)
+        }
     }
 }

@@ -1,5 +1,4 @@
 import CommonServer
-import HummingbirdCore
 import Logging
 import NIOCore
 
@@ -11,8 +10,6 @@ final class HandshakeHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    /// A connection that has not made its first request by then is cut.
-    private static let timeout = RequestBounds.headTimeout
     /// What may be queued for a socket: above it the session falls behind on the log instead.
     private static let watermark = ChannelOptions.Types.WriteBufferWaterMark(low: 64 * 1_024, high: 256 * 1_024)
     /// What is read of a client that does not wait for the answer to its handshake.
@@ -26,23 +23,19 @@ final class HandshakeHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private let door: any SocketDoor
-    private let http: ChatHTTPChannel
-    private let served: EventLoopPromise<ChatHTTPChannel.Value?>
+    private let deadlines: HandshakeDeadlines
+    private let http: HTTPConnections
     private let logger: Logger
     private var context: ChannelHandlerContext?
     private var reader = HandshakeReader()
     /// What came behind the handshake: frames of a client that does not wait for the answer.
     private var early = ByteBuffer()
     private var state = State.reading
-    private var deadline: Scheduled<Void>?
 
-    /// - Parameter served: told what serves the connection where it turns out to be one of HTTP, else `nil`.
-    init(
-        door: any SocketDoor, http: ChatHTTPChannel, served: EventLoopPromise<ChatHTTPChannel.Value?>, logger: Logger
-    ) {
+    init(door: any SocketDoor, deadlines: HandshakeDeadlines, http: HTTPConnections, logger: Logger) {
         self.door = door
+        self.deadlines = deadlines
         self.http = http
-        self.served = served
         self.logger = logger
     }
 
@@ -50,26 +43,23 @@ final class HandshakeHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        let channel = context.channel
-        deadline = context.eventLoop.scheduleTask(in: Self.timeout) { channel.close(promise: nil) }
+        deadlines.begin(self, on: context.eventLoop)
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
-        finish()
+        state = .done
+        deadlines.end(self, on: context.eventLoop)
         self.context = nil
-        // Unless HTTP has taken over.
-        served.succeed(nil)
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        finish()
+        state = .done
         context.fireChannelInactive()
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         switch (event, state) {
-        case (ChannelEvent.inputClosed, .reading), (ChannelEvent.inputClosed, .asking),
-            (is ChannelShouldQuiesceEvent, .reading):
+        case (is ChannelShouldQuiesceEvent, .reading):
             context.close(promise: nil)
         default:
             context.fireUserInboundEventTriggered(event)
@@ -81,11 +71,8 @@ final class HandshakeHandler: ChannelDuplexHandler, RemovableChannelHandler {
         context.close(promise: nil)
     }
 
-    private func finish() {
-        state = .done
-        deadline?.cancel()
-        deadline = nil
-    }
+    /// The first request did not come in time.
+    func cut() { context?.close(promise: nil) }
 
     // MARK: Reading
 
@@ -123,10 +110,13 @@ final class HandshakeHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// Leaves the connection to HTTP, which reads from the first byte on.
     private func fallBack(_ context: ChannelHandlerContext) {
-        finish()
-        // Done at once: this is the channel's event loop.
-        http.setup(channel: context.channel, logger: logger).map { $0 }.cascade(to: served)
-        leave(context, passingOn: reader.bytes)
+        state = .done
+        do {
+            try http.begin(context.channel)
+            leave(context, passingOn: reader.bytes)
+        } catch {
+            errorCaught(context: context, error: error)
+        }
     }
 
     private func leave(_ context: ChannelHandlerContext, passingOn bytes: ByteBuffer) {
@@ -138,21 +128,18 @@ final class HandshakeHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     private func ask(_ answer: HandshakeAnswer, _ context: ChannelHandlerContext) {
         // From here on the deadlines are those of what is asked: who is refused because the database is away is told so.
-        finish()
+        deadlines.end(self, on: context.eventLoop)
         state = .asking(answer)
         door.ask(answer, from: context) { makeHandler in self.upgrade(makeHandler) }
     }
 
-    private func upgrade(_ makeHandler: () -> any ChannelHandler) {
+    private func upgrade(_ makeHandler: (ByteBuffer) -> any ChannelHandler) {
         // The client may have gone meanwhile.
         guard case .asking(let answer) = state, let context else { return }
-        finish()
+        state = .done
         do {
             try context.channel.syncOptions?.setOption(.writeBufferWaterMark, value: Self.watermark)
-            // Sent together with the first frame.
-            context.write(wrapOutboundOut(answer.response), promise: nil)
-            try context.pipeline.syncOperations.addHandler(makeHandler())
-            context.flush()
+            try context.pipeline.syncOperations.addHandler(makeHandler(answer.response))
             let isReadDue = early.readableBytes > Self.maximumEarlyBytes
             leave(context, passingOn: early)
             if isReadDue { context.read() }

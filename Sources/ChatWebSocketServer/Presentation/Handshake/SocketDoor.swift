@@ -11,5 +11,6 @@ protocol SocketDoor: Sendable {
 }
 
 extension SocketDoor {
-    typealias Entrance = (_ makeHandler: () -> any ChannelHandler) -> Void
+    /// - Parameter makeHandler: gets the answer to the handshake, which is the first that the handler has to send.
+    typealias Entrance = (_ makeHandler: (_ opening: ByteBuffer) -> any ChannelHandler) -> Void
 }

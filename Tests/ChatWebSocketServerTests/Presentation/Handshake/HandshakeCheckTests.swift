@@ -25,7 +25,8 @@ import Testing
 
     @Test(arguments: [
         ("upgrade", "WebSocket"), ("upgrade", "h2c, websocket"), ("connection", "keep-alive, Upgrade"),
-        ("connection", "upgrade"), ("connection", "keep-alive,upgrade"),
+        ("connection", "upgrade"), ("connection", "keep-alive,upgrade"), ("connection", "a,\t UPGRADE \t,b"),
+        ("upgrade", ",, websocket"),
     ])
     func `lists and case do not matter`(name: String, value: String) {
         #expect(rejection([name: value]) == nil)
@@ -39,6 +40,7 @@ import Testing
     @Test(
         arguments: [
             ("upgrade", nil), ("upgrade", "h2c"), ("upgrade", "websockets"), ("upgrade", ""), ("connection", nil),
+            ("upgrade", "web socket"), ("upgrade", "websocket h2c"), ("connection", "up\rgrade"), ("connection", " , "),
             ("connection", "keep-alive"), ("connection", "upgraded"), ("sec-websocket-version", nil),
             ("sec-websocket-version", "8"), ("sec-websocket-version", "13, 8"), ("sec-websocket-version", ""),
         ] as [(String, String?)])

@@ -1,0 +1,97 @@
+import Glibc
+import Logging
+import NIOCore
+import NIOExtras
+import NIOPosix
+import ServiceLifecycle
+
+/// Accepts the connections of a server's port and ends them on graceful shutdown.
+///
+/// Each event loop has a listening socket of its own, and keeps what it accepts there: a connection costs no hop from
+/// one thread to another. The kernel spreads connections over the sockets of a port (`SO_REUSEPORT`).
+struct Listener: Service {
+    typealias Setup = @Sendable (any Channel) throws -> Void
+
+    private static let backlog: Int32 = 1_024
+
+    let host: String
+    let port: Int
+    let eventLoops: [any EventLoop]
+    /// Begins the pipeline of each connection, on its event loop.
+    let setup: Setup
+    let http: HTTPConnections
+    /// Gets one of the listening channels, whose address tells the port.
+    let onRunning: @Sendable (any Channel) async -> Void
+    let logger: Logger
+
+    /// One socket that listens, and what it accepted.
+    private struct Ear {
+        let channel: any Channel
+        let quiescing: ServerQuiescingHelper
+        /// Succeeds when nothing is open any more.
+        let silence: EventLoopPromise<Void>
+
+        func close() { quiescing.initiateShutdown(promise: silence) }
+    }
+
+    func run() async throws {
+        let ears = try await listen()
+        logger.info("Listening on \(ears[0].channel.localAddress.map { "\($0)" } ?? "\(host):\(port)")")
+        // One that closes by itself has failed: then the server ends, and its service group with it.
+        for ear in ears { ear.channel.closeFuture.whenComplete { _ in for ear in ears { ear.close() } } }
+        await withTaskCancellationOrGracefulShutdownHandler {
+            await onRunning(ears[0].channel)
+            async let isServed: Void = http.serve()
+            for ear in ears { try? await ear.silence.futureResult.get() }
+            http.end()
+            await isServed
+        } onCancelOrGracefulShutdown: {
+            for ear in ears { ear.close() }
+        }
+    }
+
+    /// The first socket takes the port for itself, so that one in use is found; then it lets the others in.
+    private func listen() async throws -> [Ear] {
+        let first = try await listen(
+            on: eventLoops[0], at: try SocketAddress.makeAddressResolvingHost(host, port: port))
+        var ears = [first]
+        do {
+            guard let address = first.channel.localAddress, eventLoops.count > 1 else { return ears }
+            try await first.channel.setOption(.socketOption(.sharedPort), value: 1).get()
+            for eventLoop in eventLoops.dropFirst() {
+                ears.append(try await listen(on: eventLoop, at: address, sharing: true))
+            }
+            return ears
+        } catch {
+            for ear in ears { ear.close() }
+            throw error
+        }
+    }
+
+    private func listen(
+        on eventLoop: any EventLoop, at address: SocketAddress, sharing: Bool = false
+    ) async throws -> Ear {
+        let quiescing = ServerQuiescingHelper(group: eventLoop)
+        let channel = try await ServerBootstrap(group: eventLoop)
+            .serverChannelOption(.backlog, value: Self.backlog)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelOption(.socketOption(.sharedPort), value: sharing ? 1 : 0)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(quiescing.makeServerChannelHandler(channel: channel))
+                    // Without descriptors it rests for a second.
+                    try channel.pipeline.syncOperations.addHandler(
+                        AcceptBackoffHandler(shouldForwardIOErrorCaught: false))
+                }
+            }
+            .childChannelInitializer { [setup] channel in
+                channel.eventLoop.makeCompletedFuture { try setup(channel) }
+            }
+            .bind(to: address).get()
+        return Ear(channel: channel, quiescing: quiescing, silence: eventLoop.makePromise())
+    }
+}
+
+extension NIOBSDSocket.Option {
+    fileprivate static let sharedPort = Self(rawValue: SO_REUSEPORT)
+}
