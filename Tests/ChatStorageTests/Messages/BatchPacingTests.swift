@@ -21,6 +21,14 @@ import Testing
         #expect(pacing.isIdle)
     }
 
+    @Test func `a small batch waits until the one under way has ended`() {
+        var pacing = BatchPacing()
+        pacing.sent(1)
+        #expect(pacing.minimum(limit: 256) == 16)
+        pacing.ended(1)
+        #expect(pacing.minimum(limit: 256) == 1)
+    }
+
     @Test func `no batch waits for more than fits in`() {
         var pacing = BatchPacing()
         pacing.sent(256)
@@ -29,10 +37,10 @@ import Testing
 
     @Test func `of two alike one ends at a time`() {
         var pacing = BatchPacing()
-        pacing.sent(8)
-        pacing.sent(8)
-        pacing.ended(8)
+        pacing.sent(20)
+        pacing.sent(20)
+        pacing.ended(20)
         #expect(!pacing.isIdle)
-        #expect(pacing.minimum(limit: 256) == 8)
+        #expect(pacing.minimum(limit: 256) == 20)
     }
 }
