@@ -19,17 +19,9 @@ import Testing
                 FROM generate_series(1, 10000) AS seq;
                 UPDATE rooms SET last_seq = 10000
                 """)
-            let statement = MessageBatchStatements.commands(for: [draft()], isOpen: false)[1].statement.sql
-            let plan = try await store.client.withConnection { session in
-                try await session.execute(
-                    script: """
-                        SET plan_cache_mode = \(mode);
-                        PREPARE store (integer[], text[], bigint[], text[], text[], bigint[], text[], bytea[], boolean) AS
-                        \(statement)
-                        """)
-                return try await session.query(PostgresStatement("EXPLAIN EXECUTE store (\(Self.hundredDrafts))"))
-                    .map { try $0.decode(column: 0, as: String.self) }.joined(separator: "\n")
-            }
+            // Not because the session's settings forbid it.
+            let settings = "SET plan_cache_mode = \(mode); SET enable_seqscan = on"
+            let plan = try await plan(on: store.client, settings)
             #expect(plan.contains("messages_client_key"), "\(plan)")
             #expect(plan.contains("messages_pkey"), "\(plan)")
             #expect(!plan.contains("Seq Scan on messages"), "\(plan)")
@@ -41,23 +33,27 @@ import Testing
         try await withStore { store in
             try await store.makeRoom()
             try await store.client.script("VACUUM ANALYZE messages")
-            let statement = MessageBatchStatements.commands(for: [draft()], isOpen: false)[1].statement.sql
-            try await withClient(store.url) { client in
-                let plan = try await client.withConnection { session in
-                    try await session.execute(
-                        script: """
-                            PREPARE store (integer[], text[], bigint[], text[], text[], bigint[], text[], bytea[], boolean)
-                            AS \(statement)
-                            """)
-                    return try await session.query(
-                        PostgresStatement("EXPLAIN (VERBOSE) EXECUTE store (\(Self.hundredDrafts))")
-                    )
-                    .map { try $0.decode(column: 0, as: String.self) }.joined(separator: "\n")
-                }
-                #expect(!plan.contains("Seq Scan"), "\(plan)")
-                // Generic: the same for any drafts.
-                #expect(plan.contains("$8"), "\(plan)")
+            let plan: String = try await withClient(store.url) { client in
+                try await self.plan(on: client, "SELECT")
             }
+            #expect(!plan.contains("Seq Scan"), "\(plan)")
+            // Generic: the same for any drafts.
+            #expect(plan.contains("$8"), "\(plan)")
+        }
+    }
+
+    /// How the statement would be carried out, by a connection with these settings.
+    private func plan(on client: PostgresClient, _ settings: String) async throws -> String {
+        let statement = MessageBatchStatements.commands(for: [draft()], isOpen: false)[1].statement.sql
+        return try await client.withConnection { session in
+            try await session.execute(
+                script: """
+                    \(settings);
+                    PREPARE store (integer[], text[], bigint[], text[], text[], bigint[], text[], bytea[], boolean) AS
+                    \(statement)
+                    """)
+            return try await session.query(PostgresStatement("EXPLAIN (VERBOSE) EXECUTE store (\(Self.hundredDrafts))"))
+                .map { try $0.decode(column: 0, as: String.self) }.joined(separator: "\n")
         }
     }
 

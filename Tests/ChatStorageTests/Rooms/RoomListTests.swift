@@ -184,9 +184,14 @@ extension Store {
     /// How PostgreSQL answers for a user's list, with what it read.
     fileprivate func plan(of userID: UserID) async throws -> String {
         let statement = PostgresStatement("EXPLAIN (ANALYZE, BUFFERS) \(RoomRepository.selectSummaries.sql)")
-        let rows = try await client.query(
-            statement, .int8(userID.rawValue), .timestamptz(microsecondsSinceEpoch: nil), .text(String?.none),
-            .int8(10))
+        // An index is taken because it is better, not because the session's settings forbid all else.
+        let allowsScans: PostgresStatement = "SELECT set_config('enable_seqscan', 'on', true)"
+        let rows = try await client.batch([
+            PostgresCommand(allowsScans),
+            PostgresCommand(
+                statement, .int8(userID.rawValue), .timestamptz(microsecondsSinceEpoch: nil), .text(String?.none),
+                .int8(10)),
+        ])[1]
         return try rows.map { try $0.decode(column: 0, as: String.self) }.joined(separator: "\n")
     }
 

@@ -1,5 +1,4 @@
 import ChatEvents
-
 import ChatTestSupport
 import CommonUtil
 import Logging
