@@ -177,6 +177,7 @@ public final class MessageWriter: Service {
         next.attempt += 1
         let wait = next.backoff.next()
         return { [next] in
+            // Cancelled, it is sent at once: those who posted wait for an answer in any case.
             try? await Task.sleep(for: wait)
             self.send(next)
         }
