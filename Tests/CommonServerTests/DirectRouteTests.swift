@@ -119,6 +119,14 @@ import Testing
         }
     }
 
+    /// A field that comes twice is one with both values: not plain, and judged by the router.
+    @Test func aFieldThatComesTwiceIsNotItsFirst() async throws {
+        try await TestServer.run(routes: routes()) { server async throws in
+            let twoUsers = try await server.raw(post("a", "X-User-Id: 8\r\n" + Self.close))
+            #expect(texts(twoUsers) == ["invalid_token"])
+        }
+    }
+
     @Test func whatIsNotPlainGoesThroughTheRouter() async throws {
         try await TestServer.run(routes: routes()) { server async throws in
             let json = [("Content-Type", "application/json"), ("X-User-Id", "7")]

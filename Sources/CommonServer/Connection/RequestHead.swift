@@ -5,25 +5,27 @@ import NIOCore
 /// Read strictly (RFC 9112 sections 2.2, 3, 5 and 6). What is not exactly as that grammar wants it, or is framed in
 /// another way, is not read here at all: an HTTP decoder decides what becomes of it. So this and the decoder cannot
 /// disagree on where a request ends.
-struct RequestHead {
-    private struct Field {
+public struct RequestHead: Sendable {
+    struct Field {
         let name: Range<Int>
         let value: Range<Int>
     }
 
-    private let bytes: [UInt8]
+    let bytes: [UInt8]
+    let fields: [Field]
     private let method: Range<Int>
-    private let target: Range<Int>
-    private let fields: [Field]
+    private let targetRange: Range<Int>
     /// Bytes of the body.
-    private(set) var contentLength = 0
+    public private(set) var contentLength = 0
 
     /// Bytes of the head, with the empty line at its end.
-    var length: Int { bytes.count }
+    public var length: Int { bytes.count }
 
-    /// - Parameter bytes: up to and with the empty line.
+    /// - Parameters:
+    ///   - bytes: up to and with the empty line.
+    ///   - allowsUpgrade: whether it may ask for another protocol, which takes over behind the head.
     /// - Returns: `nil` for anything else than such a head.
-    init?(_ bytes: [UInt8]) {
+    init?(_ bytes: [UInt8], allowsUpgrade: Bool = false) {
         var position = 0
         guard let line = Self.takeLine(bytes, &position), let (method, target) = Self.requestLine(bytes, line) else {
             return nil
@@ -39,26 +41,41 @@ struct RequestHead {
         guard position == bytes.count else { return nil }
         self.bytes = bytes
         self.method = method
-        self.target = target
+        targetRange = target
         self.fields = fields
-        guard !has("transfer-encoding"), !has("upgrade"), let length = declaredLength else { return nil }
+        guard !has("transfer-encoding"), allowsUpgrade || !has("upgrade"), let length = declaredLength else {
+            return nil
+        }
         contentLength = length
     }
 
     // MARK: What it says
 
-    func isMethod(_ name: String) -> Bool { bytes[method].elementsEqual(name.utf8) }
+    public func isMethod(_ name: String) -> Bool { bytes[method].elementsEqual(name.utf8) }
 
-    func isTarget(_ path: String) -> Bool { bytes[target].elementsEqual(path.utf8) }
+    func isTarget(_ path: String) -> Bool { bytes[targetRange].elementsEqual(path.utf8) }
+
+    /// Visible ASCII characters.
+    public var target: String { text(targetRange) }
 
     /// - Parameter name: in lower case.
     func has(_ name: String) -> Bool { fields.contains { isNamed($0, name) } }
 
-    /// The value of a field; of several the first, since no field that is asked for here may come twice.
     /// - Parameter name: in lower case.
-    subscript(name: String) -> String? {
-        fields.first { isNamed($0, name) }.map { String(decoding: bytes[$0.value], as: UTF8.self) }
+    public func values(_ name: String) -> [String] { fields.filter { isNamed($0, name) }.map { text($0.value) } }
+
+    /// A field's values, joined by commas (RFC 9110 section 5.3); `nil` where it is absent.
+    /// - Parameter name: in lower case.
+    public subscript(name: String) -> String? {
+        var joined: String?
+        for field in fields where isNamed(field, name) {
+            let value = text(field.value)
+            joined = joined.map { "\($0),\(value)" } ?? value
+        }
+        return joined
     }
+
+    private func text(_ range: Range<Int>) -> String { String(decoding: bytes[range], as: UTF8.self) }
 
     private func isNamed(_ field: Field, _ name: String) -> Bool {
         // In ASCII letters differ from their upper case in this bit; of the other token characters none becomes another.

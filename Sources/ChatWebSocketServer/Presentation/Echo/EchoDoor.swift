@@ -1,9 +1,10 @@
 import CommonUtil
+import CommonServer
 import NIOCore
 
 /// Lets everyone in, by whatever path.
 struct EchoDoor: SocketDoor {
-    func answer(to head: HandshakeHead) -> HandshakeAnswer? {
+    func answer(to head: RequestHead) -> HandshakeAnswer? {
         HandshakeAnswer(head, path: nil, allowedOrigins: .any)
     }
 

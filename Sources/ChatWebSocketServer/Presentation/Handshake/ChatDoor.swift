@@ -6,7 +6,7 @@ import NIOCore
 struct ChatDoor: SocketDoor {
     let services: WebSocketServices
 
-    func answer(to head: HandshakeHead) -> HandshakeAnswer? {
+    func answer(to head: RequestHead) -> HandshakeAnswer? {
         HandshakeAnswer(head, path: ConnectRequest.path, allowedOrigins: services.allowedOrigins)
     }
 

@@ -16,7 +16,7 @@ struct HandshakeAnswer {
 
     /// - Returns: `nil` for what is to be answered over HTTP: another path, no handshake, an origin that may not.
     /// - Parameter path: the only one that has a socket; `nil` where all have.
-    init?(_ head: HandshakeHead, path: String?, allowedOrigins: AllowedOrigins) {
+    init?(_ head: RequestHead, path: String?, allowedOrigins: AllowedOrigins) {
         let uri = URI(head.target)
         guard path == nil || uri.path == path,
             HandshakeCheck.rejection(method: "GET", allowedOrigins: allowedOrigins, header: { head[$0] }) == nil,

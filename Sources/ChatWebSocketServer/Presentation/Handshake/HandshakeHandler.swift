@@ -96,12 +96,12 @@ final class HandshakeHandler: ChannelDuplexHandler, RemovableChannelHandler {
         switch finding {
         case .incomplete:
             break
-        case .head(let head, let length):
+        case .head(let head):
             guard let answer = door.answer(to: head) else {
                 return fallBack(context)
             }
             early = reader.bytes
-            early.moveReaderIndex(forwardBy: length)
+            early.moveReaderIndex(forwardBy: head.length)
             ask(answer, context)
         case .other:
             fallBack(context)

@@ -1,9 +1,10 @@
+import CommonServer
 import NIOCore
 
 /// Decides what becomes of a handshake that is a good one.
 protocol SocketDoor: Sendable {
     /// - Returns: `nil` for what is to be answered over HTTP.
-    func answer(to head: HandshakeHead) -> HandshakeAnswer?
+    func answer(to head: RequestHead) -> HandshakeAnswer?
 
     /// Finds out whether the client may come in. Calls `enter` once, on the socket's event loop, now or later; then
     /// that makes the handler that takes the connection over, in either case.
