@@ -41,7 +41,8 @@ public final class RequestBounds: ChannelDuplexHandler, RemovableChannelHandler 
     private var isQuiescing = false
     /// For the head, then for the body, then for what is dropped.
     private var timeout: Scheduled<Void>?
-    private var lastAnswer = NIODeadline.distantPast
+    /// The last that was read of a request or written of its answer.
+    private var lastActivity = NIODeadline.distantPast
     private var idleCheck: Scheduled<Void>?
     /// Told when a request has been answered.
     var onAnswer: (() -> Void)?
@@ -159,22 +160,25 @@ public final class RequestBounds: ChannelDuplexHandler, RemovableChannelHandler 
         if timeout == nil { close(channel, after: Self.requestTimeout) }
     }
 
+    /// What was waited for is there.
     func stopWaiting() {
+        lastActivity = .now()
         timeout?.cancel()
         timeout = nil
     }
 
     /// From here on the connection is idle, until another request comes.
     func answered(by channel: any Channel) {
-        lastAnswer = .now()
-        // One timer serves many answers: when it fires it looks how old the last one is.
-        if idleCheck == nil { checkIdleness(of: channel, at: lastAnswer + Self.idleTimeout) }
+        lastActivity = .now()
+        // One timer serves many answers: when it fires it looks how long ago the last activity was.
+        if idleCheck == nil { checkIdleness(of: channel, at: lastActivity + Self.idleTimeout) }
     }
 
     private func checkIdleness(of channel: any Channel, at time: NIODeadline) {
         idleCheck = channel.eventLoop.assumeIsolated().scheduleTask(deadline: time) {
             self.idleCheck = nil
-            let due = self.lastAnswer + Self.idleTimeout
+            // A direct post that is being answered counts from its arrival; it has an answer long before.
+            let due = self.lastActivity + Self.idleTimeout
             if due > .now() {
                 self.checkIdleness(of: channel, at: due)
             } else if self.isBetweenRequests, self.timeout == nil {
