@@ -89,7 +89,7 @@ let package = Package(
 
         library(
             "CommonUtil",
-            [configuration, deque, httpTypes, hummingbird, logging, nioConcurrency, nioCore, systemPackage]),
+            [configuration, httpTypes, hummingbird, logging, nioConcurrency, nioCore, systemPackage]),
         library("CommonLogging", ["CommonUtil", hummingbird, logging, metrics, nioConcurrency, nioCore]),
         library(
             "CommonAuth",

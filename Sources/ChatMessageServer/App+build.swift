@@ -45,6 +45,6 @@ func buildMessageServer(_ environment: ServerEnvironment) async throws -> Server
     if isTokenMode { health.register(tokens) }
     return ServerParts(
         routes: routes, health: health,
-        services: [postgres, redis, publisher, writer] + (isTokenMode ? [keys] : []),
+        services: [postgres, redis, writer] + (isTokenMode ? [keys] : []),
         beforeServing: [{ try await ChatSchema.migrateWhenReachable(postgres, logger: logger) }])
 }

@@ -47,7 +47,7 @@ func buildSystemServer(_ environment: ServerEnvironment) async throws -> ServerP
     health.register(redis)
     health.register(tokens)
     return ServerParts(
-        routes: routes, health: health, services: [postgres, redis, publisher, receipts, passwords, signer],
+        routes: routes, health: health, services: [postgres, redis, receipts, passwords, signer],
         beforeServing: [{ try await ChatSchema.migrateWhenReachable(postgres, logger: logger) }])
 }
 

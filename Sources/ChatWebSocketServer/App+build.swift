@@ -70,7 +70,7 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
     if isTokenMode { health.register(tokens) }
     return ServerParts(
         routes: routes, health: health,
-        services: [postgres, redis, publisher, receipts, subscriber, broadcast] + (isTokenMode ? [keys] : []),
+        services: [postgres, redis, receipts, subscriber, broadcast] + (isTokenMode ? [keys] : []),
         beforeServing: [{ try await ChatSchema.migrateWhenReachable(postgres, logger: logger) }],
         beforeStopping: [{ await drain.run() }],
         beginConnection: { channel, http in

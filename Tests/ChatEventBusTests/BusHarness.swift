@@ -32,22 +32,6 @@ enum BusHarness {
         }
     }
 
-    /// Runs a publisher until `body` is done and what was handed over is out.
-    static func withPublisher<Result: Sendable>(
-        _ redis: RedisClient, capacity: Int = 16_384, _ body: (EventPublisher) async throws -> Result
-    ) async throws -> Result {
-        let publisher = EventPublisher(redis: redis, capacity: capacity, logger: quiet)
-        return try await running(publisher) { try await body(publisher) }
-    }
-
-    /// Runs a service for the time of `body`, and then stops it gracefully.
-    static func running<Result: Sendable>(
-        _ service: some Service, _ body: () async throws -> Result
-    ) async throws -> Result {
-        let group = ServiceGroup(services: [service], logger: quiet)
-        return try await whileRunning({ try await group.run() }, stop: { await group.triggerGracefulShutdown() }, body)
-    }
-
     /// Runs a subscriber that hears everything.
     static func withSubscriber<Result: Sendable>(
         _ configuration: RedisConfiguration, _ body: (Heard) async throws -> Result

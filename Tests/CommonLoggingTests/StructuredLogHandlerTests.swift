@@ -23,7 +23,7 @@ private final class MemoryLogOutput: LogOutput {
     }
 
     /// The only line, parsed, without its line feed.
-    private func json() throws -> [JSONKey: JSONValue] {
+    private func json() throws -> JSONObject {
         let line = try #require(output.lines.first)
         #expect(output.lines.count == 1)
         #expect(line.hasSuffix("\n") && !line.dropLast().contains("\n"))

@@ -25,7 +25,8 @@ import Testing
             let text = fields.string("text", length: 1...100) ?? ""
             try fields.finish()
             guard text != "taken" else { throw ChatError(.usernameTaken) }
-            let echo = DirectAnswer(json: Echo(text: text + call.user.userID.description), status: .created)
+            let echo = DirectAnswer(
+                jsonBytes: Echo(text: text + call.user.userID.description).jsonBytes, status: .created)
             guard text == "late" else { return answer(.success(echo)) }
             Task {
                 for _ in 0..<1_000 { await Task.yield() }

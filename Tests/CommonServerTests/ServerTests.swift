@@ -404,7 +404,7 @@ private struct LeakyError: Error, CustomStringConvertible {
             Task {
                 for await _ in released {}
                 events.append("answered")
-                answer(.success(DirectAnswer(json: echo, status: .ok)))
+                answer(.success(DirectAnswer(jsonBytes: echo.jsonBytes, status: .ok)))
             }
         }
         let slow = Mutex<Task<TestServer.Answer, any Error>?>(nil)

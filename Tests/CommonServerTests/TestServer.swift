@@ -71,7 +71,7 @@ struct TestServer: Sendable {
         let headers: HTTPHeaders
         let body: String
 
-        func json() throws -> [JSONKey: JSONValue] {
+        func json() throws -> JSONObject {
             guard case .object(let members) = try JSONParser.parse(Array(body.utf8)) else { return [:] }
             return members
         }

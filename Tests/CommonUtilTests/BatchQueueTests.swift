@@ -11,25 +11,7 @@ import Testing
         #expect(await queue.next(upTo: 3) == [4])
     }
 
-    @Test func `nothing is handed out below the minimum`() async throws {
-        queue.setMinimum(3)
-        try queue.append(1)
-        try queue.append(2)
-        async let batch = queue.next(upTo: 4)
-        try queue.append(3)
-        #expect(await batch == [1, 2, 3])
-    }
-
-    @Test func `a lower minimum lets go of what waits`() async throws {
-        queue.setMinimum(.max)
-        try queue.append(1)
-        async let batch = queue.next(upTo: 4)
-        queue.setMinimum(1)
-        #expect(await batch == [1])
-    }
-
-    @Test func `a stopped queue empties whatever the minimum, and takes nothing`() async throws {
-        queue.setMinimum(.max)
+    @Test func `a stopped queue empties and takes nothing`() async throws {
         try queue.append(1)
         queue.stop()
         #expect(throws: BatchQueue<Int>.Refusal.stopped) { try queue.append(2) }

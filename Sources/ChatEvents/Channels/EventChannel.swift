@@ -17,7 +17,9 @@ public enum EventChannel: Hashable, Sendable {
     public init?(name: String) {
         if name.hasPrefix(Self.roomPrefix), let roomID = RoomID(name.dropFirst(Self.roomPrefix.count)) {
             self = .room(roomID)
-        } else if name.hasPrefix(Self.userPrefix), let userID = UserID(text: name.dropFirst(Self.userPrefix.count)) {
+        } else if name.hasPrefix(Self.userPrefix),
+            let userID = UserID(text: String(name.dropFirst(Self.userPrefix.count)))
+        {
             self = .user(userID)
         } else {
             return nil

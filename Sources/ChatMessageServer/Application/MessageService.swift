@@ -15,8 +15,11 @@ struct MessageService: Sendable {
 
     // MARK: Posting
 
-    /// A message, and whether it was stored now (201) or before, under the same key (200).
-    typealias Posted = (message: Message, isNew: Bool)
+    enum Posted: Sendable {
+        case now(PostedMessage)
+        /// Under the same key.
+        case before(Message)
+    }
 
     /// Answers once, in the writer's lane or, where the message cannot be stored at once, elsewhere.
     func post(_ draft: MessageDraft, answer: @escaping @Sendable (Result<Posted, any Error>) -> Void) {
@@ -38,8 +41,8 @@ struct MessageService: Sendable {
 
     private static func posted(_ outcome: PostOutcome) -> Result<Posted, any Error> {
         switch outcome {
-        case .stored(let message): .success((message, true))
-        case .repeated(let message): .success((message, false))
+        case .stored(let posted): .success(.now(posted))
+        case .repeated(let message): .success(.before(message))
         case .refused(let refusal): .failure(error(refusal))
         }
     }
@@ -58,7 +61,7 @@ struct MessageService: Sendable {
 
     /// An edit that changes nothing is no event.
     /// - Returns: the message as it is now.
-    func edit(_ messageID: MessageID, payload: [JSONKey: JSONValue], by userID: UserID) async throws -> Message {
+    func edit(_ messageID: MessageID, payload: JSONObject, by userID: UserID) async throws -> Message {
         let message = try await message(messageID, for: userID)
         // Before the lock, since it may take a while; told after the rules, which decide who is told anything.
         let content = Result { () throws(ChatError) in

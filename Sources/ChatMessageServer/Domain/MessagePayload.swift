@@ -18,7 +18,7 @@ enum MessagePayload {
     /// - Returns: the payload's canonical JSON text.
     /// - Throws: `validation_failed` naming each field at fault.
     static func canonicalText(
-        _ members: [JSONKey: JSONValue], type: MessageType
+        _ members: JSONObject, type: MessageType
     ) throws(ChatError) -> String {
         var fields = FieldReader(members, path: field + ".")
         check(&fields, type)

@@ -20,7 +20,13 @@ enum MessageRoutes {
         ) { call, answer in
             let draft = try PostRequest.draft(try FieldReader(body: call.body), senderID: call.user.userID)
             messages.post(draft) { result in
-                answer(result.map { DirectAnswer(json: $0.message, status: $0.isNew ? .created : .ok) })
+                answer(
+                    result.map { posted in
+                        switch posted {
+                        case .now(let posted): DirectAnswer(jsonBytes: posted.messageJSON, status: .created)
+                        case .before(let message): DirectAnswer(jsonBytes: message.jsonBytes, status: .ok)
+                        }
+                    })
             }
         }
         routes.patch("/api/v1/messages/{id}", authenticated: true) { request, context in

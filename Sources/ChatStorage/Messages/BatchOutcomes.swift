@@ -2,42 +2,36 @@ import ChatEvents
 import CommonUtil
 import PostgresClient
 
-/// Reads what PostgreSQL made of a batch.
+/// What PostgreSQL made of a batch.
 struct BatchOutcomes {
-    typealias Outcome = Result<PostOutcome, any Error>
+    /// For each draft, in order; `nil` where it repeats a key, see ``priors``.
+    private(set) var outcomes: [PostOutcome?]
+    /// The messages that are stored now, in the order of their rooms' logs.
+    private(set) var posted: [PostedMessage] = []
+    /// The drafts that repeat a key, and what it stands for.
+    private(set) var priors: [(index: Int, messageID: MessageID)] = []
 
-    /// For the messages that repeated keys stand for.
-    let client: PostgresClient
-
-    /// - Returns: an outcome for each draft, in order.
-    func read(_ rows: PostgresRows, of drafts: [MessageDraft]) async throws(PostgresError) -> [Outcome] {
-        var outcomes = [Outcome](repeating: .success(.refused(.roomNotFound)), count: drafts.count)
-        var priorIDs: [(index: Int, messageID: MessageID)] = []
+    /// - Parameter rows: those of ``MessageBatchStatements``' second statement.
+    init(_ rows: PostgresRows, of drafts: [MessageDraft]) throws(PostgresError) {
+        outcomes = Array(repeating: .refused(.roomNotFound), count: drafts.count)
+        posted.reserveCapacity(drafts.count)
         for row in rows {
             let ordinal = try row.decode(column: 0, as: Int.self)
             let verdict = try row.decode(column: 1, as: String.self)
-            if let refusal = PostRefusal(rawValue: verdict) {
-                outcomes[ordinal] = .success(.refused(refusal))
+            if verdict == MessageBatchStatements.stored {
+                let message = PostedMessage(
+                    Message(
+                        MessageID(try row.decode(column: 2)), try row.decode(column: 3), drafts[ordinal],
+                        sentAt: try row.timestamp(column: 4)))
+                outcomes[ordinal] = .stored(message)
             } else if verdict == MessageBatchStatements.repeated {
-                priorIDs.append((ordinal, MessageID(try row.decode(column: 5))))
+                outcomes[ordinal] = nil
+                priors.append((ordinal, MessageID(try row.decode(column: 5))))
             } else {
-                let message = Message(
-                    MessageID(try row.decode(column: 2)), try row.decode(column: 3), drafts[ordinal],
-                    sentAt: try row.timestamp(column: 4))
-                outcomes[ordinal] = .success(.stored(message))
+                outcomes[ordinal] = .refused(PostRefusal(rawValue: verdict) ?? .roomNotFound)
             }
         }
-        guard !priorIDs.isEmpty else { return outcomes }
-        do throws(PostgresError) {
-            let messages = try await priors(priorIDs.map(\.messageID))
-            for (index, messageID) in priorIDs {
-                if let message = messages[messageID] { outcomes[index] = .success(.repeated(message)) }
-            }
-        } catch {
-            // The batch is committed: its other posts must be told whatever becomes of these.
-            for (index, _) in priorIDs { outcomes[index] = .failure(Self.told(error)) }
-        }
-        return outcomes
+        for case .stored(let message) in outcomes { posted.append(message) }
     }
 
     /// What they are told whose batch failed.
@@ -48,13 +42,20 @@ struct BatchOutcomes {
         }
     }
 
-    private func priors(_ messageIDs: [MessageID]) async throws(PostgresError) -> [MessageID: Message] {
-        var messages: [MessageID: Message] = [:]
-        for row in try await client.batch([MessageBatchStatements.priorCommand(messageIDs)])[0] {
-            let message = try Message(row)
-            messages[message.messageID] = message
+    /// The messages that repeated keys stand for.
+    static func read(
+        _ messageIDs: [MessageID], with client: PostgresClient
+    ) async -> Result<[MessageID: Message], any Error> {
+        do throws(PostgresError) {
+            var messages: [MessageID: Message] = [:]
+            for row in try await client.batch([MessageBatchStatements.priorCommand(messageIDs)])[0] {
+                let message = try Message(row)
+                messages[message.messageID] = message
+            }
+            return .success(messages)
+        } catch {
+            return .failure(told(error))
         }
-        return messages
     }
 }
 

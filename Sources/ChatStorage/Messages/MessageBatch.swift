@@ -1,3 +1,4 @@
+import ChatEvents
 import CommonUtil
 
 /// Gathers drafts for one transaction. Pure: no I/O.
@@ -34,7 +35,9 @@ struct MessageBatch<Reply: Sendable>: Sendable {
     static func outcome(of follower: MessageDraft, after leader: MessageDraft, _ outcome: PostOutcome) -> PostOutcome? {
         let isSameRequest = follower.requestHash == leader.requestHash
         switch outcome {
-        case .stored(let message), .repeated(let message):
+        case .stored(let posted):
+            return isSameRequest ? .repeated(posted.message) : nil
+        case .repeated(let message):
             return isSameRequest ? .repeated(message) : nil
         case .refused:
             return isSameRequest ? outcome : nil

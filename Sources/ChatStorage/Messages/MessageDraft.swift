@@ -2,8 +2,9 @@ import ChatEvents
 import CommonUtil
 import Crypto
 
-/// A message on its way into a room's log: checked in form, not yet against the room.
-public struct MessageDraft: Equatable, Sendable {
+/// A message on its way into a room's log: checked in form, not yet against the room. A class, since it has many parts
+/// and goes from one thread and list to the next.
+public final class MessageDraft: Sendable {
     public let roomID: RoomID
     public let senderID: UserID
     public let type: MessageType
@@ -39,12 +40,13 @@ public struct MessageDraft: Equatable, Sendable {
     private static func hash(
         roomID: RoomID, type: MessageType, contentJSON: String, replyTo: MessageID?
     ) -> [UInt8] {
-        var hash = SHA256()
-        for part in [roomID.rawValue, type.rawValue, replyTo?.description ?? "", contentJSON] {
-            hash.update(data: Array(part.utf8))
-            hash.update(data: [0])
+        var text: [UInt8] = []
+        text.reserveCapacity(contentJSON.utf8.count + 160)
+        for var part in [roomID.rawValue, type.rawValue, replyTo?.description ?? "", contentJSON] {
+            part.withUTF8 { text.append(contentsOf: $0) }
+            text.append(0)
         }
-        return Array(hash.finalize())
+        return Array(SHA256.hash(data: text))
     }
 }
 

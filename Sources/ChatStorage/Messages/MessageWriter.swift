@@ -2,16 +2,19 @@ import ChatEvents
 import CommonUtil
 import Logging
 import Metrics
-import NIOConcurrencyHelpers
 import PostgresClient
 import ServiceLifecycle
+import Synchronization
 
 /// Commits posts in groups: while one batch is being committed the next one gathers. There is no timer; a lone post
 /// goes out at once, and the busier it gets the more posts share a commit.
 ///
 /// One lane, so that a room is committed and published in one order: whoever waits in ``post(_:)`` is answered after
-/// `onCommit` was called with the events, and that is called in commit order. At most two batches are under way, the
+/// `onCommit` was called with the messages, and that is called in commit order. At most two batches are under way, the
 /// second behind the first on the same connection (``BatchPacing``).
+///
+/// Batches are put together and taken apart on the PostgreSQL client's thread: a batch wakes no thread but that one and
+/// those that wait for its posts. What gathers until it wakes shares the batch.
 public final class MessageWriter: Service {
     /// Bounds of the writer.
     public struct Limits: Sendable {
@@ -28,31 +31,13 @@ public final class MessageWriter: Service {
     /// Called once, in the writer's lane, which waits for it.
     public typealias Reply = @Sendable (Result<PostOutcome, any Error>) -> Void
 
-    /// A batch on its way to PostgreSQL and back.
-    private struct Shipment: Sendable {
-        let batch: MessageBatch<Reply>
-        let commands: [PostgresCommand]
-        let start = ContinuousClock.now
-        var attempt = 1
-        var backoff = Backoff(first: .milliseconds(2), longest: .milliseconds(100))
-    }
-
-    private struct Progress {
-        var pacing = BatchPacing()
-        /// Nothing will be sent any more.
-        var isEnding = false
-    }
-
     private let client: PostgresClient
     private let isOpen: Bool
-    private let limits: Limits
     private let logger: Logger
-    private let onCommit: @Sendable ([RoomEvent]) -> Void
-    private let queue: BatchQueue<(MessageDraft, Reply)>
+    private let onCommit: @Sendable ([PostedMessage]) -> Void
+    private let attempts: Int
     private let lane = PostgresLane()
-    private let progress = NIOLockedValueBox(Progress())
-    /// Batches that PostgreSQL has answered; no more than are under way.
-    private let answered = BatchQueue<(Shipment, Result<[PostgresRows], PostgresError>)>(capacity: .max)
+    private let queue: Mutex<WriterQueue>
 
     private let stored = Counter(label: "chat_messages_stored_total")
     private let batchSizes = Recorder(label: "chat_message_batch_size")
@@ -60,17 +45,17 @@ public final class MessageWriter: Service {
 
     /// - Parameters:
     ///   - isOpen: whether public rooms take posts of those who are no members (`trusted` mode).
-    ///   - onCommit: told every committed event, in `seq` order for each room. Must not block.
+    ///   - onCommit: told every committed message, in `seq` order for each room. Must not block.
     public init(
         client: PostgresClient, isOpen: Bool, limits: Limits = Limits(), logger: Logger,
-        onCommit: @escaping @Sendable ([RoomEvent]) -> Void
+        onCommit: @escaping @Sendable ([PostedMessage]) -> Void
     ) {
         self.client = client
         self.isOpen = isOpen
-        self.limits = limits
         self.logger = logger
         self.onCommit = onCommit
-        queue = BatchQueue(capacity: limits.queueLength)
+        attempts = limits.attempts
+        queue = Mutex(WriterQueue(batchSize: limits.batchSize, capacity: limits.queueLength))
     }
 
     /// Stores a message. `reply` is called once it is committed, or refused, or failed: with `unavailable` (503) where
@@ -78,10 +63,9 @@ public final class MessageWriter: Service {
     /// post with a key can be sent again.
     public func post(_ draft: MessageDraft, reply: @escaping Reply) {
         do {
-            try queue.append((draft, reply))
+            if try queue.withLock({ queue throws(ChatError) in try queue.append(draft, reply) }) { callForBatch() }
         } catch {
-            let reason = error == .full ? "Too many posts are waiting" : "This server is stopping"
-            reply(.failure(ChatError.unavailable(reason)))
+            reply(.failure(error))
         }
     }
 
@@ -92,94 +76,108 @@ public final class MessageWriter: Service {
         }
     }
 
-    // MARK: The lane
+    // MARK: Beginning and end
 
     /// Commits until graceful shutdown or cancellation; what waits then is still committed.
     public func run() async throws {
         await withTaskCancellationOrGracefulShutdownHandler {
-            await withDiscardingTaskGroup { group in
-                group.addTask { await self.sendBatches() }
-                while let answers = await answered.next(upTo: limits.batchSize) {
-                    for (shipment, answer) in answers {
-                        if let retry = retry(of: shipment, after: answer) {
-                            group.addTask { await retry() }
-                        } else {
-                            await conclude(shipment, answer)
-                        }
-                    }
-                }
+            await withCheckedContinuation { continuation in
+                change { queue in queue.start { continuation.resume() } }
             }
         } onCancelOrGracefulShutdown: {
-            self.queue.stop()
+            self.change { queue in queue.stop() }
         }
     }
 
-    private func sendBatches() async {
-        while let waiting = await queue.next(upTo: limits.batchSize) {
-            var batch = MessageBatch<Reply>()
-            for (draft, reply) in waiting { batch.add(draft, reply: reply) }
-            let count = batch.entries.count
-            update { $0.pacing.sent(count) }
-            batchSizes.record(count)
-            send(
-                Shipment(
-                    batch: batch,
-                    commands: MessageBatchStatements.commands(for: batch.entries.map(\.draft), isOpen: isOpen)))
+    /// Does what a change of the queue gives rise to.
+    private func change(_ change: (inout WriterQueue) -> Void) {
+        let (isBatchDue, hasEnded) = queue.withLock { queue in
+            change(&queue)
+            return (queue.callForBatch(), queue.takeEnd())
         }
-        update { $0.isEnding = true }
+        if isBatchDue { callForBatch() }
+        hasEnded?()
+    }
+
+    // MARK: The lane, on the client's thread
+
+    private func callForBatch() {
+        if client.execute({ self.sendBatch() }) { return }
+        // The client is gone, and with it all that could still be stored.
+        var waiting: [WriterQueue.Post] = []
+        change { waiting = $0.abandon() }
+        for (_, reply) in waiting { reply(.failure(BatchOutcomes.told(.closed))) }
+    }
+
+    private func sendBatch() {
+        let posts = queue.withLock { $0.take() }
+        guard !posts.isEmpty else { return }
+        batchSizes.record(posts.count)
+        send(Shipment(posts, isOpen: isOpen))
     }
 
     private func send(_ shipment: Shipment) {
-        client.batch(shipment.commands, in: lane) { [answered] in
-            // Refused by a stopped queue alone, and that stops when nothing is under way.
-            try? answered.append((shipment, $0))
-        }
+        client.batch(shipment.commands, in: lane) { self.answered(shipment, $0) }
     }
 
-    /// Notes what was sent or has ended, and with that when the next batch may go out.
-    private func update(_ change: (inout Progress) -> Void) {
-        let hasEnded = progress.withLockedValue { progress in
-            change(&progress)
-            // Told under the lock, so that an older state cannot overtake a newer one.
-            queue.setMinimum(progress.pacing.minimum(limit: limits.batchSize))
-            return progress.isEnding && progress.pacing.isIdle
+    private func answered(_ shipment: Shipment, _ answer: Result<[PostgresRows], PostgresError>) {
+        if case .failure(let error) = answer, error.hasLostAgainstAnother, shipment.attempt < attempts {
+            return retry(shipment)
         }
-        if hasEnded { answered.stop() }
+        // First, so that the next batch goes out with this turn of the thread.
+        change { $0.answered(shipment.count) }
+        conclude(shipment.batch.entries, answer, start: shipment.start) { self.change { $0.told() } }
     }
 
-    private func conclude(_ shipment: Shipment, _ answer: Result<[PostgresRows], PostgresError>) async {
-        let entries = shipment.batch.entries
-        update { $0.pacing.ended(entries.count) }
+    /// - Parameter whenTold: called once all posts are told what became of them.
+    private func conclude(
+        _ entries: [MessageBatch<Reply>.Entry], _ answer: Result<[PostgresRows], PostgresError>,
+        start: ContinuousClock.Instant, whenTold: @escaping @Sendable () -> Void
+    ) {
         do throws(PostgresError) {
-            let outcomes = try await BatchOutcomes(client: client).read(answer.get()[1], of: entries.map(\.draft))
-            commitTimes.record(duration: .now - shipment.start)
-            let messages = outcomes.compactMap { outcome in
-                if case .success(.stored(let message)) = outcome { message } else { nil }
+            let outcomes = try BatchOutcomes(answer.get()[1], of: entries.map(\.draft))
+            commitTimes.record(duration: .now - start)
+            stored.increment(by: outcomes.posted.count)
+            onCommit(outcomes.posted)
+            for (entry, outcome) in zip(entries, outcomes.outcomes) {
+                if let outcome { tell(entry, .success(outcome)) }
             }
-            stored.increment(by: messages.count)
-            onCommit(messages.map { RoomEvent(roomID: $0.roomID, seq: $0.seq, change: .message($0)) })
-            for (entry, outcome) in zip(entries, outcomes) { tell(entry, outcome) }
+            if !outcomes.priors.isEmpty { return tell(outcomes.priors, entries, whenTold: whenTold) }
         } catch {
             logger.warning("a batch of posts was not committed", metadata: ["reason": "\(error)"])
             for entry in entries { tell(entry, .failure(BatchOutcomes.told(error))) }
         }
+        whenTold()
     }
 
     /// The server refused the transaction for another's sake, so nothing of it is stored and it can be tried again.
-    /// - Returns: `nil` where there is nothing to repeat.
-    private func retry(
-        of shipment: Shipment, after answer: Result<[PostgresRows], PostgresError>
-    ) -> (@Sendable () async -> Void)? {
-        guard case .failure(let error) = answer, error.hasLostAgainstAnother, shipment.attempt < limits.attempts else {
-            return nil
-        }
+    private func retry(_ shipment: Shipment) {
         var next = shipment
-        next.attempt += 1
-        let wait = next.backoff.next()
-        return { [next] in
-            // Cancelled, it is sent at once: those who posted wait for an answer in any case.
+        let wait = next.nextAttempt()
+        Task { [next] in
+            // Not cancelled by anyone: those who posted wait for an answer in any case.
             try? await Task.sleep(for: wait)
-            self.send(next)
+            send(next)
+        }
+    }
+
+    // MARK: Answering
+
+    /// Repeated keys: what they stand for has to be read first. The batch is committed, so its other posts must be told
+    /// whatever becomes of these.
+    private func tell(
+        _ priors: [(index: Int, messageID: MessageID)], _ entries: [MessageBatch<Reply>.Entry],
+        whenTold: @escaping @Sendable () -> Void
+    ) {
+        Task {
+            let found = await BatchOutcomes.read(priors.map(\.messageID), with: client)
+            for (index, messageID) in priors {
+                let outcome = found.map { messages in
+                    messages[messageID].map(PostOutcome.repeated) ?? .refused(.roomNotFound)
+                }
+                tell(entries[index], outcome)
+            }
+            whenTold()
         }
     }
 
@@ -196,6 +194,30 @@ public final class MessageWriter: Service {
                 post(draft, reply: reply)
             }
         }
+    }
+}
+
+/// A batch on its way to PostgreSQL and back.
+private struct Shipment: Sendable {
+    let batch: MessageBatch<MessageWriter.Reply>
+    /// Posts, repeated ones too.
+    let count: Int
+    let commands: [PostgresCommand]
+    let start = ContinuousClock.now
+    private(set) var attempt = 1
+    private var backoff = Backoff(first: .milliseconds(2), longest: .milliseconds(100))
+
+    init(_ posts: [WriterQueue.Post], isOpen: Bool) {
+        var batch = MessageBatch<MessageWriter.Reply>()
+        for (draft, reply) in posts { batch.add(draft, reply: reply) }
+        self.batch = batch
+        count = posts.count
+        commands = MessageBatchStatements.commands(for: batch.entries.map(\.draft), isOpen: isOpen)
+    }
+
+    mutating func nextAttempt() -> Duration {
+        attempt += 1
+        return backoff.next()
     }
 }
 

@@ -3,7 +3,7 @@ import ChatEvents
 /// What came of a post, decided under its room's lock.
 public enum PostOutcome: Equatable, Sendable {
     /// Committed now.
-    case stored(Message)
+    case stored(PostedMessage)
     /// Committed before, under the same key and for the same request.
     case repeated(Message)
     case refused(PostRefusal)

@@ -1,3 +1,4 @@
+import CommonAuth
 import CommonLogging
 import CommonServer
 import CommonUtil
@@ -12,7 +13,7 @@ enum WebSocketRoutes {
             guard request.uri.path == ConnectRequest.path else { throw ChatError(.notFound) }
             let rejection = HandshakeCheck.rejection(
                 method: request.method.rawValue, allowedOrigins: allowedOrigins,
-                header: { name in HTTPField.Name(name).flatMap { request.headers[$0] } })
+                header: { request.headers[HTTPField.Name(constant: $0)] })
             // Only a connection's first request can be upgraded, and none that has a body.
             let error =
                 rejection

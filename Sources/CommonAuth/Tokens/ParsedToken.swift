@@ -33,7 +33,7 @@ struct ParsedToken {
 
 /// The claims of a token whose signature is right.
 struct VerifiedClaims {
-    let members: [JSONKey: JSONValue]
+    let members: JSONObject
 
     /// - Throws: `invalid_token` where the token is for someone else, has ended or has not begun.
     func user(at now: Timestamp) throws(ChatError) -> AuthenticatedUser {

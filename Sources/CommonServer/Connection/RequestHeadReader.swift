@@ -18,22 +18,38 @@ public struct RequestHeadReader: Sendable {
 
     /// - Parameter bytes: all that has come since the last request's end.
     public mutating func find(in bytes: ByteBuffer) -> Finding {
-        let view = bytes.readableBytesView
-        var position = view.startIndex + searched
-        while let lineFeed = view[position...].firstIndex(of: UInt8(ascii: "\n")) {
-            let line = view[view.startIndex..<lineFeed]
-            guard line.last == UInt8(ascii: "\r") else { return .other }
-            position = lineFeed + 1
-            let isEmptyLine = line.count == 1 || line.dropLast().last == UInt8(ascii: "\n")
-            guard isEmptyLine else { continue }
+        switch bytes.withUnsafeReadableBytes(end(in:)) {
+        case .found(let length):
             searched = 0
-            let length = position - view.startIndex
             guard length <= ChatHTTPChannel.maximumHeaderBytes,
-                let head = RequestHead(Array(view.prefix(length)), allowsUpgrade: allowsUpgrade)
+                let head = bytes.getBytes(at: bytes.readerIndex, length: length),
+                let head = RequestHead(head, allowsUpgrade: allowsUpgrade)
             else { return .other }
             return .head(head)
+        case .bareLineFeed:
+            return .other
+        case .missing:
+            searched = bytes.readableBytes
+            return bytes.readableBytes > ChatHTTPChannel.maximumHeaderBytes ? .other : .incomplete
         }
-        searched = view.count
-        return view.count > ChatHTTPChannel.maximumHeaderBytes ? .other : .incomplete
+    }
+
+    private enum End {
+        /// Behind so many bytes.
+        case found(Int)
+        case bareLineFeed, missing
+    }
+
+    private func end(in bytes: UnsafeRawBufferPointer) -> End {
+        let (carriageReturn, lineFeed) = (UInt8(ascii: "\r"), UInt8(ascii: "\n"))
+        var position = searched
+        while position < bytes.count {
+            defer { position += 1 }
+            guard bytes[position] == lineFeed else { continue }
+            guard position > 0, bytes[position - 1] == carriageReturn else { return .bareLineFeed }
+            let isEmptyLine = position == 1 || bytes[position - 2] == lineFeed
+            if isEmptyLine { return .found(position + 1) }
+        }
+        return .missing
     }
 }

@@ -246,18 +246,25 @@ final class DirectRequestHandler: ChannelDuplexHandler {
             logger[metadataKey: "userId"] = .stringConvertible(call.user.userID)
             return logger
         }
-        var answer: WholeAnswer
-        switch result {
-        case .success(let value):
-            answer = WholeAnswer(jsonBytes: value.body, status: value.status)
-        case .failure(let error):
-            answer = WholeAnswer(error: error, traceID: call.trace.traceID, logger: logger)
+        let origin = call.head["origin"]
+        let allocator = context.channel.allocator
+        let (status, bytes): (HTTPResponse.Status, ByteBuffer)
+        if case .success(let answer) = result, origin == nil {
+            status = answer.status
+            bytes = routes.heads.bytes(of: answer, requestID: requestID, allocator)
+        } else {
+            var answer =
+                switch result {
+                case .success(let value): WholeAnswer(jsonBytes: value.body, status: value.status)
+                case .failure(let error): WholeAnswer(error: error, traceID: call.trace.traceID, logger: logger)
+                }
+            answer.headers[.date] = routes.date.text
+            routes.envelope.finish(&answer.headers, requestID: requestID, origin: origin)
+            (status, bytes) = (answer.status, answer.bytes(allocator))
         }
-        answer.headers[.date] = routes.date.text
-        routes.envelope.finish(&answer.headers, requestID: requestID, origin: call.head["origin"])
-        context.writeAndFlush(wrapOutboundOut(answer.bytes(context.channel.allocator)), promise: nil)
+        context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
         routes.envelope.report(
-            method: .post, path: call.route.path, route: call.route.path, status: answer.status,
+            method: .post, path: call.route.path, route: call.route.path, status: status,
             duration: .now - call.start, logger: logger)
     }
 

@@ -14,8 +14,8 @@ public struct DirectAnswer: Sendable {
     public let status: HTTPResponse.Status
     public let body: [UInt8]
 
-    public init(json value: some JSONEncodable, status: HTTPResponse.Status) {
-        body = value.jsonBytes
+    public init(jsonBytes: [UInt8], status: HTTPResponse.Status) {
+        body = jsonBytes
         self.status = status
     }
 }
@@ -53,13 +53,26 @@ struct DirectRoutes: Sendable {
     let authenticator: Authenticator
     let envelope: ResponseEnvelope
     let date: HTTPDate
+    let heads: DirectAnswerHeads
     let isServing: @Sendable () -> Bool
+
+    init(
+        routes: [Route], authenticator: Authenticator, envelope: ResponseEnvelope, date: HTTPDate,
+        isServing: @escaping @Sendable () -> Bool
+    ) {
+        self.routes = routes
+        self.authenticator = authenticator
+        self.envelope = envelope
+        self.date = date
+        self.isServing = isServing
+        heads = DirectAnswerHeads(envelope: envelope, date: date)
+    }
 
     /// - Returns: the route that takes this request, and its caller; `nil` where the router has to see it.
     func accept(_ head: RequestHead) -> (route: Route, user: AuthenticatedUser)? {
         guard head.isMethod("POST"), let route = routes.first(where: { head.isTarget($0.path) }), isServing(),
             head.has("content-length"), head.contentLength <= RequestBounds.maximumBodyBytes,
-            !head.has("expect"), Self.stays(head["connection"]), MediaType.isJSON(head["content-type"]),
+            !head.has("expect"), Self.stays(head["connection"]), MediaType.isJSON(head),
             let user = authenticator.userAtOnce(authorization: head["authorization"], userID: head["x-user-id"])
         else { return nil }
         return (route, user)
@@ -68,6 +81,6 @@ struct DirectRoutes: Sendable {
     /// Whether a connection goes on as it does without this field (RFC 9112 section 9.3).
     private static func stays(_ connection: String?) -> Bool {
         guard let connection else { return true }
-        return connection.lowercased() == "keep-alive"
+        return connection == "keep-alive" || connection.lowercased() == "keep-alive"
     }
 }

@@ -21,6 +21,11 @@ struct ResponseEnvelope: Sendable {
 
     func finish(_ headers: inout HTTPFields, requestID: String, origin: String?) {
         headers[.requestID] = requestID
+        addCommonFields(to: &headers, origin: origin)
+    }
+
+    /// What does not depend on the request, but for where it comes from.
+    func addCommonFields(to headers: inout HTTPFields, origin: String?) {
         headers[.xContentTypeOptions] = "nosniff"
         if isEncrypted { headers[.strictTransportSecurity] = SecurityHeaders.transportSecurity }
         cors.addFields(to: &headers, origin: origin)

@@ -5,11 +5,14 @@ enum MediaType {
     /// `application/json`, in any case, with any parameters (RFC 9110 section 8.3.1).
     static func isJSON(_ contentType: String?) -> Bool {
         guard let contentType else { return false }
-        // Nearly all clients write it so.
-        if contentType == json { return true }
         guard let type = contentType.split(separator: ";", omittingEmptySubsequences: false).first else {
             return false
         }
         return type.lowercased().split(separator: " ") == [json[...]]
+    }
+
+    static func isJSON(_ head: RequestHead) -> Bool {
+        // Nearly all clients write it so.
+        head.isField("content-type", json) || isJSON(head["content-type"])
     }
 }

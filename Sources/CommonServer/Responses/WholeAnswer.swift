@@ -19,11 +19,12 @@ struct WholeAnswer {
         self.headers[.contentLength] = String(body.readableBytes)
     }
 
-    /// A JSON answer. It is about one caller, so no cache may keep it.
+    /// Of a JSON answer. It is about one caller, so no cache may keep it.
+    static let jsonFields: HTTPFields = [.contentType: "application/json", .cacheControl: "no-store"]
+
     init(jsonBytes bytes: [UInt8], status: HTTPResponse.Status) {
         self.init(
-            status: status, headers: [.contentType: "application/json", .cacheControl: "no-store"],
-            body: ByteBuffer(bytes: bytes))
+            status: status, headers: Self.jsonFields, body: ByteBuffer(bytes: bytes))
     }
 
     init(_ error: ChatError, traceID: String) {
@@ -50,17 +51,26 @@ struct WholeAnswer {
     /// The whole answer as HTTP/1.1 has it (RFC 9112 section 4).
     func bytes(_ allocator: ByteBufferAllocator) -> ByteBuffer {
         var buffer = allocator.buffer(capacity: 512 + body.readableBytes)
-        buffer.writeString("HTTP/1.1 \(status.code) \(HTTPResponseStatus(statusCode: status.code).reasonPhrase)\r\n")
-        for field in headers {
-            buffer.writeString(field.name.rawName)
-            buffer.writeStaticString(": ")
-            buffer.writeString(field.value)
-            buffer.writeStaticString("\r\n")
-        }
+        buffer.writeAnswerHead(status, headers)
         buffer.writeStaticString("\r\n")
         buffer.writeImmutableBuffer(body)
         return buffer
     }
 
     var response: Response { Response(status: status, headers: headers, body: ResponseBody(byteBuffer: body)) }
+}
+
+extension ByteBuffer {
+    /// All of an answer's head but the empty line at its end (RFC 9112 section 4).
+    mutating func writeAnswerHead(_ status: HTTPResponse.Status, _ headers: HTTPFields) {
+        writeString("HTTP/1.1 \(status.code) \(HTTPResponseStatus(statusCode: status.code).reasonPhrase)\r\n")
+        for field in headers { writeHeaderField(field.name.rawName, field.value) }
+    }
+
+    mutating func writeHeaderField(_ name: String, _ value: String) {
+        writeString(name)
+        writeStaticString(": ")
+        writeString(value)
+        writeStaticString("\r\n")
+    }
 }

@@ -1,4 +1,3 @@
-import DequeModule
 import NIOConcurrencyHelpers
 
 /// A bounded queue of many producers and one consumer, which takes all that has gathered while it was busy.
@@ -8,13 +7,26 @@ public final class BatchQueue<Element: Sendable>: Sendable {
     }
 
     private struct State {
-        var waiting: Deque<Element> = []
+        /// An array, which can be handed over whole.
+        var waiting: [Element] = []
         var consumer: CheckedContinuation<Void, Never>?
         var isStopped = false
-        var minimum = 1
 
-        /// Enough waits for the consumer to go on.
-        var isReady: Bool { isStopped || waiting.count >= minimum }
+        /// There is something for the consumer to do.
+        var isReady: Bool { isStopped || !waiting.isEmpty }
+
+        mutating func take(upTo limit: Int) -> [Element] {
+            if waiting.count <= limit {
+                let batch = waiting
+                waiting = []
+                // The next batch will be about as large.
+                waiting.reserveCapacity(batch.count)
+                return batch
+            }
+            let batch = Array(waiting.prefix(limit))
+            waiting.removeFirst(limit)
+            return batch
+        }
 
         mutating func takeConsumerIfReady() -> CheckedContinuation<Void, Never>? { isReady ? consumer.take() : nil }
     }
@@ -35,36 +47,12 @@ public final class BatchQueue<Element: Sendable>: Sendable {
         try result.get()?.resume()
     }
 
-    /// For elements of which the newest matter most.
-    /// - Returns: how many old ones had to go.
-    public func appendDroppingOldest(_ elements: some Collection<Element>) -> Int {
-        let (consumer, dropped) = state.withLockedValue { state in
-            state.waiting.append(contentsOf: elements)
-            let dropped = max(0, state.waiting.count - capacity)
-            state.waiting.removeFirst(dropped)
-            return (state.takeConsumerIfReady(), dropped)
-        }
-        consumer?.resume()
-        return dropped
-    }
-
-    /// Has the consumer wait until so many elements are there; `Int.max` stands for until further notice.
-    public func setMinimum(_ minimum: Int) {
-        let consumer = state.withLockedValue { state in
-            state.minimum = max(1, minimum)
-            return state.takeConsumerIfReady()
-        }
-        consumer?.resume()
-    }
-
     /// Waits for elements. To be called by one task.
     /// - Returns: up to `limit` of them; `nil` once the queue is stopped and empty.
     public func next(upTo limit: Int) async -> [Element]? {
         while true {
             let (batch, isStopped) = state.withLockedValue { state in
-                let batch = state.isReady ? Array(state.waiting.prefix(limit)) : []
-                state.waiting.removeFirst(batch.count)
-                return (batch, state.isStopped)
+                (state.isReady ? state.take(upTo: limit) : [], state.isStopped)
             }
             if !batch.isEmpty { return batch }
             if isStopped { return nil }

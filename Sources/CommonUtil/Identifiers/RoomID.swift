@@ -7,7 +7,7 @@ public struct RoomID: Hashable, Sendable, CustomStringConvertible {
     public static let rule = "1–64 of A–Z a–z 0–9 . _ -, not '.', '..' or 'public'"
 
     /// `.` and `..` vanish when a client normalises a URL; `public` is a path of the REST interface.
-    private static let reserved: Set<String> = [".", "..", "public"]
+    private static func isReserved(_ name: String) -> Bool { name == "." || name == ".." || name == "public" }
 
     public let rawValue: String
 
@@ -16,7 +16,7 @@ public struct RoomID: Hashable, Sendable, CustomStringConvertible {
         let bytes = rawValue.utf8
         guard (1...Self.maximumLength).contains(bytes.count), bytes.allSatisfy(Self.isAllowed) else { return nil }
         let name = String(rawValue)
-        guard !Self.reserved.contains(name) else { return nil }
+        guard !Self.isReserved(name) else { return nil }
         self.rawValue = name
     }
 

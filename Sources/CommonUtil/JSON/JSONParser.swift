@@ -14,7 +14,8 @@ public struct JSONParser {
     /// Bounds the recursion, and so the stack that a hostile body can use.
     public static let maximumDepth = 64
 
-    private let bytes: [UInt8]
+    /// Borrowed for the time of ``parse(_:uniqueKeys:)``; every access is checked against its count.
+    private let bytes: UnsafeBufferPointer<UInt8>
     private var position = 0
 
     private let requiresUniqueKeys: Bool
@@ -22,11 +23,17 @@ public struct JSONParser {
     /// With `uniqueKeys` a key that stands twice in an object is malformed: for what must not mean one thing to one
     /// reader and another to the next (RFC 7515 section 4, RFC 7519 section 4).
     public static func parse(_ bytes: [UInt8], uniqueKeys: Bool = false) throws(JSONError) -> JSONValue {
-        var parser = JSONParser(bytes: bytes, requiresUniqueKeys: uniqueKeys)
-        parser.skipSpace()
-        let value = try parser.value(depth: 0)
-        parser.skipSpace()
-        guard parser.position == bytes.count else { throw .malformed(offset: parser.position) }
+        try bytes.withUnsafeBufferPointer { bytes throws(JSONError) in
+            var parser = JSONParser(bytes: bytes, requiresUniqueKeys: uniqueKeys)
+            return try parser.text()
+        }
+    }
+
+    private mutating func text() throws(JSONError) -> JSONValue {
+        skipSpace()
+        let value = try value(depth: 0)
+        skipSpace()
+        guard position == bytes.count else { throw malformed }
         return value
     }
 
@@ -47,9 +54,9 @@ public struct JSONParser {
 
     private mutating func object(depth: Int) throws(JSONError) -> JSONValue {
         position += 1
-        var members: [JSONKey: JSONValue] = [:]
+        var members = JSONObject.Builder()
         skipSpace()
-        if consume("}") { return .object(members) }
+        if consume("}") { return .object(JSONObject()) }
         repeat {
             skipSpace()
             guard peek == UInt8(ascii: "\"") else { throw malformed }
@@ -57,12 +64,13 @@ public struct JSONParser {
             skipSpace()
             guard consume(":") else { throw malformed }
             skipSpace()
-            let previous = members.updateValue(try value(depth: depth + 1), forKey: key)
-            guard previous == nil || !requiresUniqueKeys else { throw malformed }
+            members.append(key, try value(depth: depth + 1))
             skipSpace()
         } while consume(",")
         guard consume("}") else { throw malformed }
-        return .object(members)
+        let (object, isUnique) = members.finish()
+        guard isUnique || !requiresUniqueKeys else { throw malformed }
+        return .object(object)
     }
 
     private mutating func array(depth: Int) throws(JSONError) -> JSONValue {
@@ -100,7 +108,7 @@ public struct JSONParser {
             _ = consume("+") || consume("-")
             try digits()
         }
-        return String(decoding: bytes[start..<position], as: UTF8.self)
+        return text(start..<position)
     }
 
     private mutating func digits() throws(JSONError) {
@@ -122,7 +130,7 @@ public struct JSONParser {
                 let end = position
                 position += 1
                 // Nearly all strings; of them nothing has to be checked.
-                if isASCII, unescaped == nil { return String(decoding: bytes[start..<end], as: UTF8.self) }
+                if isASCII, unescaped == nil { return text(start..<end) }
                 let content = unescaped ?? Array(bytes[start..<end])
                 guard let text = String(validating: content, as: UTF8.self) else { throw .notUnicode(offset: start) }
                 return text
@@ -184,6 +192,10 @@ public struct JSONParser {
     }
 
     // MARK: Bytes
+
+    private func text(_ range: Range<Int>) -> String {
+        String(decoding: UnsafeBufferPointer(rebasing: bytes[range]), as: UTF8.self)
+    }
 
     private var peek: UInt8? { position < bytes.count ? bytes[position] : nil }
 

@@ -1,3 +1,5 @@
+import Glibc
+
 /// A JSON text (RFC 8259) in memory. Numbers keep their text, so that what a client sent is what others get:
 /// `1.10`, `1e400` and 30-digit integers survive, which no conversion to a binary number would allow.
 public enum JSONValue: Hashable, Sendable {
@@ -6,7 +8,7 @@ public enum JSONValue: Hashable, Sendable {
     case number(String)
     case string(String)
     case array([JSONValue])
-    case object([JSONKey: JSONValue])
+    case object(JSONObject)
 
     /// The compact form with sorted keys: equal data has equal text, so it can be stored, hashed and compared.
     public var canonicalText: String {
@@ -19,9 +21,9 @@ public enum JSONValue: Hashable, Sendable {
     public var containsNUL: Bool {
         switch self {
         case .null, .bool, .number: false
-        case .string(let text): text.utf8.contains(0)
+        case .string(let text): text.containsNUL
         case .array(let elements): elements.contains(where: \.containsNUL)
-        case .object(let members): members.contains { $0.key.text.utf8.contains(0) || $0.value.containsNUL }
+        case .object(let members): members.contains { $0.key.text.containsNUL || $0.value.containsNUL }
         }
     }
 
@@ -31,7 +33,14 @@ public enum JSONValue: Hashable, Sendable {
         case .null, .bool, .string: 0
         case .number(let text): text.utf8.count { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
         case .array(let elements): elements.map(\.longestNumber).max() ?? 0
-        case .object(let members): members.values.map(\.longestNumber).max() ?? 0
+        case .object(let members): members.map(\.value.longestNumber).max() ?? 0
         }
+    }
+}
+
+extension String {
+    var containsNUL: Bool {
+        var text = self
+        return text.withUTF8 { utf8 in utf8.baseAddress.map { memchr($0, 0, utf8.count) != nil } ?? false }
     }
 }

@@ -17,8 +17,10 @@ extension JSONEncodable {
 /// Frames and answers are written several thousand times a second, so this neither boxes values nor looks up keys.
 public struct JSONWriter {
     public private(set) var bytes: [UInt8] = []
+    /// A comma belongs before the next value: it follows neither an opening bracket nor a colon.
+    private var needsComma = false
 
-    public init(capacity: Int = 256) { bytes.reserveCapacity(capacity) }
+    public init(capacity: Int = 512) { bytes.reserveCapacity(capacity) }
 
     public var text: String { String(decoding: bytes, as: UTF8.self) }
 
@@ -27,7 +29,7 @@ public struct JSONWriter {
     public mutating func object(_ members: (inout JSONWriter) -> Void) {
         open(UInt8(ascii: "{"))
         members(&self)
-        bytes.append(UInt8(ascii: "}"))
+        close(UInt8(ascii: "}"))
     }
 
     public mutating func array<Elements: Sequence>(
@@ -35,13 +37,14 @@ public struct JSONWriter {
     ) {
         open(UInt8(ascii: "["))
         for element in elements { write(&self, element) }
-        bytes.append(UInt8(ascii: "]"))
+        close(UInt8(ascii: "]"))
     }
 
     public mutating func key(_ key: String) {
         separate()
         quote(key)
         bytes.append(UInt8(ascii: ":"))
+        needsComma = false
     }
 
     // MARK: Values
@@ -53,17 +56,17 @@ public struct JSONWriter {
 
     public mutating func integer(_ value: Int64) {
         separate()
-        bytes.append(contentsOf: String(value).utf8)
+        append(String(value))
     }
 
     public mutating func bool(_ value: Bool) {
         separate()
-        bytes.append(contentsOf: (value ? "true" : "false").utf8)
+        append(value ? "true" : "false")
     }
 
     public mutating func null() {
         separate()
-        bytes.append(contentsOf: "null".utf8)
+        append("null")
     }
 
     /// Appends a text that is JSON already.
@@ -76,12 +79,14 @@ public struct JSONWriter {
         switch value {
         case .null: null()
         case .bool(let flag): bool(flag)
-        case .number(let text): raw(text.utf8)
+        case .number(let text):
+            separate()
+            append(text)
         case .string(let text): string(text)
         case .array(let elements): array(elements) { $0.value($1) }
         case .object(let members):
             object { writer in
-                for (key, member) in members.sorted(by: { $0.key < $1.key }) {
+                for (key, member) in members {
                     writer.key(key.text)
                     writer.value(member)
                 }
@@ -124,14 +129,22 @@ public struct JSONWriter {
     private mutating func open(_ bracket: UInt8) {
         separate()
         bytes.append(bracket)
+        needsComma = false
     }
 
-    /// A comma belongs before whatever does not follow an opening bracket or a colon.
+    private mutating func close(_ bracket: UInt8) {
+        bytes.append(bracket)
+        needsComma = true
+    }
+
     private mutating func separate() {
-        switch bytes.last {
-        case nil, UInt8(ascii: "{"), UInt8(ascii: "["), UInt8(ascii: ":"): break
-        default: bytes.append(UInt8(ascii: ","))
-        }
+        if needsComma { bytes.append(UInt8(ascii: ",")) }
+        needsComma = true
+    }
+
+    private mutating func append(_ text: String) {
+        var text = text
+        text.withUTF8 { bytes.append(contentsOf: $0) }
     }
 
     private mutating func quote(_ text: String) {
@@ -139,12 +152,16 @@ public struct JSONWriter {
         var text = text
         text.withUTF8 { utf8 in
             var start = 0
-            for index in utf8.indices where Self.needsEscape(utf8[index]) {
-                bytes.append(contentsOf: utf8[start..<index])
-                escape(utf8[index])
-                start = index + 1
+            var index = 0
+            while index < utf8.count {
+                if Self.needsEscape(utf8[index]) {
+                    bytes.append(contentsOf: UnsafeBufferPointer(rebasing: utf8[start..<index]))
+                    escape(utf8[index])
+                    start = index + 1
+                }
+                index += 1
             }
-            bytes.append(contentsOf: utf8[start...])
+            bytes.append(contentsOf: UnsafeBufferPointer(rebasing: utf8[start...]))
         }
         bytes.append(UInt8(ascii: "\""))
     }

@@ -8,11 +8,11 @@
 ///     try fields.finish()
 ///     guard let name, let type else { throw fields.incomplete }
 public struct FieldReader {
-    private let members: [JSONKey: JSONValue]
+    private let members: JSONObject
     private let path: String
     public private(set) var errors: [FieldError] = []
 
-    public init(_ members: [JSONKey: JSONValue], path: String = "") {
+    public init(_ members: JSONObject, path: String = "") {
         self.members = members
         self.path = path
     }
@@ -33,8 +33,8 @@ public struct FieldReader {
         }
         guard case .object(let members) = value else { throw ChatError(.malformedJSON, "The body must be an object") }
         self.init(members)
-        for (key, value) in members where value.containsNUL || key.text.utf8.contains(0) {
-            note(key.text.utf8.contains(0) ? "body" : key.text, "must not contain U+0000")
+        for (key, value) in members where value.containsNUL || key.text.containsNUL {
+            note(key.text.containsNUL ? "body" : key.text, "must not contain U+0000")
         }
     }
 
@@ -82,7 +82,7 @@ public struct FieldReader {
         return flag
     }
 
-    public mutating func object(_ field: String) -> [JSONKey: JSONValue]? {
+    public mutating func object(_ field: String) -> JSONObject? {
         guard let value = value(field) else { return nil }
         guard case .object(let members) = value else {
             note(field, "must be an object")

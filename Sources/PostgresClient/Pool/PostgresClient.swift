@@ -81,6 +81,12 @@ public final class PostgresClient: Service, Sendable {
         pool.run(commands, in: lane, reply: reply)
     }
 
+    /// Calls `body` on the client's own thread, which it must not hold up: what it sends from there goes out without a
+    /// thread being woken, together with all else that is sent in the same turn.
+    /// - Returns: `false` where the client is gone and `body` is not called.
+    @discardableResult
+    public func execute(_ body: @escaping @Sendable () -> Void) -> Bool { pool.loop.execute(body) }
+
     // MARK: Connections of one's own
 
     /// Runs a transaction: begins with the first statement of `body`, commits when `body` returns, rolls back when it

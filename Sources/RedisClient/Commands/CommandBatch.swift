@@ -1,13 +1,13 @@
 import NIOConcurrencyHelpers
 import NIOCore
 
-/// Encoded commands that are written together, and the task that waits for their replies.
+/// Encoded commands that are written together, and who is told their replies.
 final class CommandBatch: Sendable {
     typealias Reply = Result<RESPValue, RedisError>
 
     private struct State {
         var replies: [Reply] = []
-        var waiter: CheckedContinuation<[Reply], Never>?
+        var isOver: (@Sendable ([Reply]) -> Void)?
     }
 
     let bytes: ByteBuffer
@@ -29,18 +29,21 @@ final class CommandBatch: Sendable {
     func replies() async -> [Reply] {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                let replies: [Reply]? = state.withLockedValue { state in
-                    if state.replies.count == count { return state.replies }
-                    state.waiter = continuation
-                    return nil
-                }
-                if let replies {
-                    continuation.resume(returning: replies)
-                }
+                whenOver { continuation.resume(returning: $0) }
             }
         } onCancel: {
             fail(.cancelled)
         }
+    }
+
+    /// Calls `body` once, when all replies are there or are known to stay away; to be asked for once.
+    func whenOver(_ body: @escaping @Sendable ([Reply]) -> Void) {
+        let replies: [Reply]? = state.withLockedValue { state in
+            if state.replies.count == count { return state.replies }
+            state.isOver = body
+            return nil
+        }
+        if let replies { body(replies) }
     }
 
     /// The next reply. One that comes after the wait was given up is dropped.
@@ -61,15 +64,12 @@ final class CommandBatch: Sendable {
     }
 
     private func complete(_ change: (inout [Reply]) -> Void) {
-        let resume: (waiter: CheckedContinuation<[Reply], Never>, replies: [Reply])? = state.withLockedValue { state in
+        let over: (tell: @Sendable ([Reply]) -> Void, replies: [Reply])? = state.withLockedValue { state in
             guard state.replies.count < count else { return nil }
             change(&state.replies)
-            guard state.replies.count == count, let waiter = state.waiter else { return nil }
-            state.waiter = nil
-            return (waiter, state.replies)
+            guard state.replies.count == count, let tell = state.isOver.take() else { return nil }
+            return (tell, state.replies)
         }
-        if let resume {
-            resume.waiter.resume(returning: resume.replies)
-        }
+        if let over { over.tell(over.replies) }
     }
 }

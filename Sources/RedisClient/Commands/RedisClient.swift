@@ -121,6 +121,24 @@ public final class RedisClient: Service, Sendable {
     /// ``RedisError/notConnected``) as a whole; each has its own result, in order.
     public func publish(_ messages: [(channel: String, payload: ByteBuffer)]) async -> [Result<Int, RedisError>] {
         if messages.isEmpty { return [] }
+        return await replies(to: Self.publishing(messages), count: messages.count).map(Self.receivers)
+    }
+
+    /// As ``publish(_:)-([(channel:String,payload:ByteBuffer)])``, without waiting. Calls that are made one after the
+    /// other are carried out in that order.
+    ///
+    /// - Parameter completion: called once, on any thread, with the results. Must not block.
+    public func publish(
+        _ messages: [(channel: String, payload: ByteBuffer)],
+        completion: @escaping @Sendable ([Result<Int, RedisError>]) -> Void
+    ) {
+        if messages.isEmpty { return completion([]) }
+        let batch = batch(Self.publishing(messages), count: messages.count)
+        batch.whenOver { completion($0.map(Self.receivers)) }
+        do { try inbox.submit(batch) } catch { batch.fail(error) }
+    }
+
+    private static func publishing(_ messages: [(channel: String, payload: ByteBuffer)]) -> ByteBuffer {
         var bytes = ByteBuffer()
         bytes.reserveCapacity(
             minimumWritableBytes: messages.reduce(0) { size, message in
@@ -129,18 +147,24 @@ public final class RedisClient: Service, Sendable {
         for message in messages {
             bytes.writeRedisPublish(message.payload, to: message.channel)
         }
-        return await replies(to: bytes, count: messages.count).map { reply in
-            reply.flatMap { value in
-                value.integer.map { .success(Int($0)) } ?? .failure(.protocolViolation)
-            }
+        return bytes
+    }
+
+    private static func receivers(_ reply: CommandBatch.Reply) -> Result<Int, RedisError> {
+        reply.flatMap { value in
+            value.integer.map { .success(Int($0)) } ?? .failure(.protocolViolation)
         }
+    }
+
+    private func batch(_ bytes: ByteBuffer, count: Int) -> CommandBatch {
+        CommandBatch(bytes, count: count, deadline: .now() + TimeAmount(configuration.commandTimeout))
     }
 
     private func replies(to bytes: ByteBuffer, count: Int) async -> [CommandBatch.Reply] {
         if Task.isCancelled {
             return Array(repeating: .failure(.cancelled), count: count)
         }
-        let batch = CommandBatch(bytes, count: count, deadline: .now() + TimeAmount(configuration.commandTimeout))
+        let batch = batch(bytes, count: count)
         do {
             try inbox.submit(batch)
         } catch {

@@ -32,7 +32,7 @@ import Testing
     @Test func `the same request shares the outcome`() {
         let leader = draft("a", key: "k")
         let message = Message(MessageID(1), 1, leader, sentAt: Timestamp(microseconds: 0))
-        #expect(Batch.outcome(of: leader, after: leader, .stored(message)) == .repeated(message))
+        #expect(Batch.outcome(of: leader, after: leader, .stored(PostedMessage(message))) == .repeated(message))
         #expect(Batch.outcome(of: leader, after: leader, .repeated(message)) == .repeated(message))
         #expect(Batch.outcome(of: leader, after: leader, .refused(.roomArchived)) == .refused(.roomArchived))
     }
@@ -45,7 +45,7 @@ import Testing
     func `another request is judged by itself`(follower: MessageDraft) {
         let leader = draft("a", key: "k")
         let message = Message(MessageID(1), 1, leader, sentAt: Timestamp(microseconds: 0))
-        #expect(Batch.outcome(of: follower, after: leader, .stored(message)) == nil)
+        #expect(Batch.outcome(of: follower, after: leader, .stored(PostedMessage(message))) == nil)
         #expect(Batch.outcome(of: follower, after: leader, .refused(.roomNotFound)) == nil)
     }
 }

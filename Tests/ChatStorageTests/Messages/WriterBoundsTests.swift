@@ -18,7 +18,8 @@ import Testing
     ) async throws {
         var limits = MessageWriter.Limits()
         limits.queueLength = drafts.count - 1
-        let writer = MessageWriter(client: client, isOpen: false, limits: limits, logger: quiet, onCommit: onCommit)
+        let writer = MessageWriter(
+            client: client, isOpen: false, limits: limits, logger: quiet, onCommit: { onCommit($0.map(\.event)) })
         try await withThrowingTaskGroup(of: PostOutcome.self) { group in
             for draft in drafts { group.addTask { try await writer.post(draft) } }
             // Nobody takes from the queue, so who is answered is the one that found it full.

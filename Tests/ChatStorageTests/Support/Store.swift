@@ -73,7 +73,8 @@ func withWriter<Result: Sendable>(
     onCommit: @escaping @Sendable ([RoomEvent]) -> Void = { _ in },
     _ body: (MessageWriter) async throws -> Result
 ) async throws -> Result {
-    let writer = MessageWriter(client: client, isOpen: isOpen, limits: limits, logger: quiet, onCommit: onCommit)
+    let writer = MessageWriter(
+        client: client, isOpen: isOpen, limits: limits, logger: quiet, onCommit: { onCommit($0.map(\.event)) })
     return try await running(writer) { try await body(writer) }
 }
 
@@ -164,7 +165,7 @@ func draft(
 }
 
 extension PostOutcome {
-    var stored: Message? { if case .stored(let message) = self { message } else { nil } }
+    var stored: Message? { if case .stored(let posted) = self { posted.message } else { nil } }
     var repeated: Message? { if case .repeated(let message) = self { message } else { nil } }
     var refusal: PostRefusal? { if case .refused(let refusal) = self { refusal } else { nil } }
 }

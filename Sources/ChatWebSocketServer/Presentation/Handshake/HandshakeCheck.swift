@@ -12,7 +12,7 @@ enum HandshakeCheck {
     /// - Parameter header: a header's values, joined by commas; `nil` where it is absent.
     /// - Returns: the error that is answered over HTTP instead, if any.
     static func rejection(
-        method: String, allowedOrigins: AllowedOrigins, header: (String) -> String?
+        method: String, allowedOrigins: AllowedOrigins, header: (StaticString) -> String?
     ) -> ChatError? {
         guard method == "GET" else { return ChatError(.methodNotAllowed) }
         guard lists(header("upgrade"), "websocket"), lists(header("connection"), "upgrade") else {

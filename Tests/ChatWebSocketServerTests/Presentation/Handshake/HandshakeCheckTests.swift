@@ -15,7 +15,7 @@ import Testing
     ) -> ErrorCode? {
         var headers = Self.good
         for (name, value) in changes { headers[name] = value }
-        return HandshakeCheck.rejection(method: method, allowedOrigins: origins) { headers[$0] }?.code
+        return HandshakeCheck.rejection(method: method, allowedOrigins: origins) { headers["\($0)"] }?.code
     }
 
     @Test func `the sample of RFC 6455 section 1_3`() {

@@ -1,0 +1,47 @@
+import HTTPTypes
+import NIOCore
+import Synchronization
+
+/// Writes answers whose heads are the same for all of a second, but for two fields.
+final class DirectAnswerHeads: Sendable {
+    private struct Head {
+        let date: String
+        let bytes: ByteBuffer
+    }
+
+    private let envelope: ResponseEnvelope
+    private let date: HTTPDate
+    /// By status.
+    private let heads = Mutex<[Int: Head]>([:])
+
+    init(envelope: ResponseEnvelope, date: HTTPDate) {
+        self.envelope = envelope
+        self.date = date
+    }
+
+    /// - Returns: the whole answer to a request without `Origin`.
+    func bytes(of answer: DirectAnswer, requestID: String, _ allocator: ByteBufferAllocator) -> ByteBuffer {
+        let head = head(answer.status)
+        var buffer = allocator.buffer(capacity: head.readableBytes + 256 + answer.body.count)
+        buffer.writeImmutableBuffer(head)
+        buffer.writeHeaderField(HTTPField.Name.contentLength.rawName, String(answer.body.count))
+        buffer.writeHeaderField(HTTPField.Name.requestID.rawName, requestID)
+        buffer.writeStaticString("\r\n")
+        buffer.writeBytes(answer.body)
+        return buffer
+    }
+
+    private func head(_ status: HTTPResponse.Status) -> ByteBuffer {
+        let date = date.text
+        return heads.withLock { heads in
+            if let head = heads[status.code], head.date == date { return head.bytes }
+            var fields = WholeAnswer.jsonFields
+            fields[.date] = date
+            envelope.addCommonFields(to: &fields, origin: nil)
+            var bytes = ByteBuffer()
+            bytes.writeAnswerHead(status, fields)
+            heads[status.code] = Head(date: date, bytes: bytes)
+            return bytes
+        }
+    }
+}
