@@ -191,7 +191,7 @@ let package = Package(
             of: "ChatSystemServer",
             [
                 "ChatEvents", "ChatLocalStack", "ChatStorage", "ChatTestSupport", "CommonAuth", "CommonLogging",
-                "CommonServer", "CommonUtil", crypto,
+                "CommonServer", "CommonUtil", crypto, httpTypes,
             ]),
         tests(
             of: "ChatMessageServer",

@@ -1,4 +1,5 @@
 import CommonUtil
+import HTTPTypes
 import Testing
 
 @testable import ChatSystemServer

@@ -75,12 +75,9 @@ struct WebClientSourceTests {
     func modules() async throws {
         let folder = try PrivateFolder.temporary(prefix: "web-client")
         defer { PrivateFolder.remove(folder) }
-        let tests = WebClientFolder.root.appending(path: "Tests/WebClient").path
         // Every module is parsed, also those that need a page and so have no test of this kind.
-        let sources = Self.scripts.map {
-            WebClientFolder.root.appending(path: "Sources/ChatSystemServer/Presentation/WebClient/Files/\($0)").path
-        }
-        for arguments in sources.map({ ["--check", $0] }) + [["--test", tests]] {
+        let checks = Self.scripts.map { ["--check", WebClientFolder.file($0)] }
+        for arguments in checks + [["--test", WebClientFolder.tests]] {
             let process = try Self.run(arguments, logFile: "\(folder)/node.log")
             let status = try await process.waitForExit()
             #expect(status == .exited(0), "\(arguments): \(process.logTail(40).joined(separator: "\n"))")

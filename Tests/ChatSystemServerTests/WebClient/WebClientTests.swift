@@ -1,3 +1,4 @@
+import ChatLocalStack
 import ChatTestSupport
 import Testing
 
