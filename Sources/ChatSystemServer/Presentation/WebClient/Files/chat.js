@@ -94,7 +94,7 @@ export class Chat {
       this.#tell(`You are not in “${this.list.name(room.room)}” any more: ${detail}`)
     })
     room.addEventListener('read', () => this.list.markRead(room.room.roomId))
-    room.addEventListener('happened', () => this.list.refreshSoon())
+    room.addEventListener('happened', ({ detail }) => this.list.note(detail))
     room.open()
   }
 

@@ -27,13 +27,13 @@ function messageElement({ message, isOwn, sender, follows, quote, tools, readers
     element('div', { className: 'bubble' }, quoteElement(quote), ...content(message)),
     element(
       'div', { className: 'below' },
+      element('time', { dateTime: message.sentAt, title: sentAt.toLocaleString() }, timeFormat.format(sentAt)),
+      message.isEdited && !message.isDeleted && element('span', {}, 'edited'),
       element('span', { className: 'tools' }, ...tools.split(' ').filter(Boolean).map(tool => element(
         'button', {
           type: 'button', className: 'quiet', onclick: () => act(tool, message),
           aria: { label: `${toolLabels[tool]}: message of ${sender}` },
-        }, toolLabels[tool]))),
-      message.isEdited && !message.isDeleted && 'edited',
-      element('time', { dateTime: message.sentAt, title: sentAt.toLocaleString() }, timeFormat.format(sentAt))),
+        }, toolLabels[tool])))),
     readers && element('div', { className: 'below' }, readers))
 }
 

@@ -1,8 +1,6 @@
 // The user's rooms. A socket tells of one room; of the others the list is asked, as long as somebody looks at it.
 
 const EVERY_MS = 15_000
-/** After something happened in the open room; the list has it a moment later. */
-const SOON_MS = 400
 
 /** Says 'change'. `trouble` is why the list may be old. */
 export class RoomList extends EventTarget {
@@ -33,8 +31,6 @@ export class RoomList extends EventTarget {
     return this.refresh()
   }
 
-  refreshSoon() { this.#schedule(SOON_MS) }
-
   async refresh() {
     if (this.#isAsking || this.#isClosed) return
     this.#isAsking = true
@@ -56,6 +52,23 @@ export class RoomList extends EventTarget {
     }
     this.#isAsking = false
     this.#schedule(EVERY_MS)
+    this.#changed()
+  }
+
+  /** Something happened in the open room: every reader asking for the list then would be a crowd. */
+  note(event) {
+    const room = this.rooms.find(room => room.roomId === event.roomId)
+    if (!room || event.seq <= room.lastSeq) return
+    const changed = { ...room, lastSeq: event.seq }
+    if (event.eventType === 'message') {
+      changed.lastMessage = event
+      changed.unreadCount = event.senderId === this.userId ? 0 : room.unreadCount + 1
+    } else if (event.messageId !== undefined && event.messageId === room.lastMessage?.messageId) {
+      changed.lastMessage = event
+    } else if (event.eventType === 'room_updated') {
+      changed.name = event.name
+    }
+    this.rooms = [changed, ...this.rooms.filter(other => other !== room)]
     this.#changed()
   }
 

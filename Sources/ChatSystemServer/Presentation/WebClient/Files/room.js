@@ -11,7 +11,7 @@ const NOTICE_PAGES = 5
 const MEMBER_PAGES = 5
 const noticeTypes = new Set(['member_joined', 'member_left', 'member_role_changed', 'room_updated', 'room_archived'])
 
-/** Says 'change', 'happened' for each new event, 'read', and 'left' with a reason as its `detail`. */
+/** Says 'change', 'happened' with each new event as its `detail`, 'read', and 'left' with a reason. */
 export class Room extends EventTarget {
   log = new RoomLog()
   /** Of the socket; see `RoomSocket`. */
@@ -24,6 +24,7 @@ export class Room extends EventTarget {
   readBy = new Map()
   #typists = new Typists()
   #signal = new TypingSignal()
+  #pageBackoff = new Backoff()
   #isFilling = false
   #isClosed = false
   #timers = new Set()
@@ -78,7 +79,8 @@ export class Room extends EventTarget {
   // What the user does
 
   post(text, replyToMessageId) {
-    this.#signal.stop()
+    // Said, too, so that the server does not take what is typed next for what it has passed on already.
+    this.stopTyping()
     this.outbox.add(this.room.roomId, text, replyToMessageId)
   }
 
@@ -118,8 +120,10 @@ export class Room extends EventTarget {
       const notices = await this.#noticesAround(page, before)
       if (begun === this.#begun) log.addPage(page.items, page.hasMore, notices)
       this.trouble = null
+      this.#pageBackoff.reset()
     } catch (error) {
       this.trouble = error.message
+      if (error.isTemporary) this.#after(this.#pageBackoff.next(), () => this.loadEarlier())
     }
     this.isLoading = false
     this.changed()
@@ -150,7 +154,6 @@ export class Room extends EventTarget {
 
   #changeState(state) {
     this.state = state
-    if (state === 'live' && this.trouble) this.loadEarlier()
     this.changed()
   }
 
@@ -175,7 +178,7 @@ export class Room extends EventTarget {
   }
 
   #happened(event) {
-    this.dispatchEvent(new Event('happened'))
+    this.dispatchEvent(new CustomEvent('happened', { detail: event }))
     switch (event.eventType) {
       case 'message':
         this.#typists.note(event.senderId, false, Date.now())
@@ -238,6 +241,7 @@ export class Room extends EventTarget {
   }
 
   #after(milliseconds, act) {
+    if (this.#isClosed) return
     const timer = setTimeout(() => { this.#timers.delete(timer); act() }, milliseconds)
     this.#timers.add(timer)
   }
