@@ -33,7 +33,7 @@ beforeEach(async () => {
   told = []
   refreshes = 0
   lastSeq = null
-  const session = { token: async () => `t${refreshes}`, refresh: async () => `t${(refreshes += 1)}` }
+  const session = { userId: 7, token: async () => `t${refreshes}`, refresh: async () => `t${(refreshes += 1)}` }
   socket = new RoomSocket({
     url: 'ws://h/ws/chat', roomId: 'a b', session, lastSeq: () => lastSeq, WebSocket: FakeSocket,
     events: {
@@ -47,7 +47,7 @@ beforeEach(async () => {
 })
 
 test('the token is no part of the address', () => {
-  assert.equal(latest().url, 'ws://h/ws/chat?roomId=a%20b')
+  assert.equal(latest().url, 'ws://h/ws/chat?roomId=a%20b&userId=7')
   assert.deepEqual(latest().protocols, ['chat.v1', 'bearer.t0'])
 })
 

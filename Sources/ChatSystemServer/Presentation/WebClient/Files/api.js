@@ -46,12 +46,13 @@ export class Api {
 
   async #call(url, method, body) {
     const token = await this.session.token()
+    const { userId } = this.session
     try {
-      return await call(url, { method, body, token })
+      return await call(url, { method, body, token, userId })
     } catch (error) {
       if (error.status !== 401) throw error
       // The server's clock, or its keys, have the last word. Once more with a fresh one.
-      return await call(url, { method, body, token: await this.session.refresh(token) })
+      return await call(url, { method, body, token: await this.session.refresh(token), userId })
     }
   }
 }

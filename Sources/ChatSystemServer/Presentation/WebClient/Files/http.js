@@ -17,11 +17,15 @@ export class CallError extends Error {
   }
 }
 
-/** Calls fail with `CallError` alone. Answers without a body are `null`. */
-export async function call(url, { method = 'GET', body, token } = {}) {
+/**
+ * Calls fail with `CallError` alone. Answers without a body are `null`. Servers of `token` mode look at the token, those
+ * of `trusted` mode, which may know no tokens, at the user's id.
+ */
+export async function call(url, { method = 'GET', body, token, userId } = {}) {
   const headers = {}
   if (body !== undefined) headers['Content-Type'] = 'application/json'
   if (token) headers.Authorization = `Bearer ${token}`
+  if (userId !== undefined) headers['X-User-Id'] = String(userId)
   const stop = new AbortController()
   const timer = setTimeout(() => stop.abort(), DEADLINE_MS)
   try {

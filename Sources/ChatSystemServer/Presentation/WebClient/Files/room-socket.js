@@ -59,7 +59,8 @@ export class RoomSocket {
     if (this.#isClosed || this.#socket) return
     this.#token = token
     const lastSeq = this.lastSeq()
-    const address = `${this.url}?roomId=${encodeURIComponent(this.roomId)}`
+    // The id is for servers of `trusted` mode, which look at no token.
+    const address = `${this.url}?roomId=${encodeURIComponent(this.roomId)}&userId=${this.session.userId}`
       + (lastSeq === null ? '' : `&lastSeq=${lastSeq}`)
     // The token goes where no log of addresses shows it.
     const socket = new this.WebSocket(address, [SUBPROTOCOL, `bearer.${token}`])
