@@ -64,12 +64,14 @@ export class Outbox extends EventTarget {
         this.#queue.settle(post.clientMessageId, await this.api.post(post))
         this.#backoff.reset()
       } catch (error) {
-        if (error.isTemporary) {
+        const isSignedIn = this.api.session.userId !== undefined
+        // A token that is refused although it is a fresh one: the keys may not have come around yet.
+        if (error.isTemporary || (error.status === 401 && isSignedIn)) {
           await this.#pause(Math.max(error.retryAfterMs, this.#backoff.next()))
           continue
         }
         // Signed out: it is kept for the next time.
-        if (error.status === 401) break
+        if (!isSignedIn) break
         this.#queue.fail(post.clientMessageId, error.message)
       }
       this.#changed()
