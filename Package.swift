@@ -123,9 +123,11 @@ let package = Package(
             "ChatSystemServer",
             [
                 "ChatEventBus", "ChatEvents", "ChatStorage", "CommonAuth", "CommonServer", "CommonUtil",
-                "PostgresClient", "RedisClient", hummingbird, nioCore,
+                "PostgresClient", "RedisClient", crypto, httpTypes, hummingbird, nioCore,
             ],
-            resources: [.embedInCode("Presentation/openapi.yaml")]),
+            resources: [
+                .embedInCode("Presentation/openapi.yaml"), .embedInCode("Presentation/WebClient/Files"),
+            ]),
         executable(
             "ChatMessageServer",
             [
@@ -189,7 +191,7 @@ let package = Package(
             of: "ChatSystemServer",
             [
                 "ChatEvents", "ChatLocalStack", "ChatStorage", "ChatTestSupport", "CommonAuth", "CommonLogging",
-                "CommonServer", "CommonUtil", crypto,
+                "CommonServer", "CommonUtil", crypto, httpTypes,
             ]),
         tests(
             of: "ChatMessageServer",

@@ -67,9 +67,12 @@ public final class LocalStack: Sendable {
                 folder: "\(folder)/redis", port: configuration.redisPort ?? FreePort.next(), authentication: .trust),
             logger: logger)
         let systemPort = try FreePort.next()
+        let messagePorts = try (1...max(1, configuration.messageServers)).map { _ in try FreePort.next() }
+        let webSocketPorts = try (1...max(1, configuration.webSocketServers)).map { _ in try FreePort.next() }
         let environment = [
             "CHAT_DATABASE_URL": postgres.url, "CHAT_REDIS_URL": redis.url, "CHAT_DATA_DIR": "\(folder)/data",
             "CHAT_JWKS_URL": "http://127.0.0.1:\(systemPort)/.well-known/jwks.json",
+            "CHAT_PUBLIC_MESSAGE_URL": ":\(messagePorts[0])", "CHAT_PUBLIC_WEBSOCKET_URL": ":\(webSocketPorts[0])",
         ].merging(configuration.environment) { _, new in new }
         func server(_ kind: ServerKind, port: Int, log: String) -> LocalServer {
             LocalServer(
@@ -82,12 +85,11 @@ public final class LocalStack: Sendable {
         self.postgres = postgres
         self.redis = redis
         systemServer = server(.system, port: systemPort, log: ServerKind.system.logName)
-        messageServers = try (1...max(1, configuration.messageServers)).map {
-            server(.message, port: try FreePort.next(), log: "\(ServerKind.message.logName)-\($0)")
+        func servers(_ kind: ServerKind, ports: [Int]) -> [LocalServer] {
+            ports.enumerated().map { server(kind, port: $1, log: "\(kind.logName)-\($0 + 1)") }
         }
-        webSocketServers = try (1...max(1, configuration.webSocketServers)).map {
-            server(.webSocket, port: try FreePort.next(), log: "\(ServerKind.webSocket.logName)-\($0)")
-        }
+        messageServers = servers(.message, ports: messagePorts)
+        webSocketServers = servers(.webSocket, ports: webSocketPorts)
     }
 
     /// Starts the engines, then the system server, then the others at once; each is ready before the next begins.

@@ -42,6 +42,7 @@ func buildSystemServer(_ environment: ServerEnvironment) async throws -> ServerP
     AccountRoutes.add(to: &routes, accounts, limits)
     RoomRoutes.add(to: &routes, rooms, MemberService(rooms: rooms))
     routes.describe(APIDescription(yaml: PackageResources.openapi_yaml))
+    WebClient(try WebClientServers(configuration)).add(to: &routes)
     let health = HealthRegistry()
     health.register(postgres)
     health.register(redis)

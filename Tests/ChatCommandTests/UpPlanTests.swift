@@ -52,6 +52,7 @@ struct UpPlanTests {
                 "CHAT_LIMIT_POSTS": "5/s", "CHAT_DATABASE_URL": "postgres://p", "CHAT_REDIS_URL": "redis://r",
                 "CHAT_AUTH_MODE": "token", "CHAT_DATA_DIR": "/d",
                 "CHAT_JWKS_URL": "http://127.0.0.1:8080/.well-known/jwks.json",
+                "CHAT_PUBLIC_MESSAGE_URL": ":8081", "CHAT_PUBLIC_WEBSOCKET_URL": ":8082",
             ])
     }
 

@@ -40,6 +40,8 @@ struct StartTests {
             WrongValue(kind: .webSocket, name: "CHAT_JWKS_URL", value: "http://"),
             WrongValue(kind: .system, name: "CHAT_REFRESH_TOKEN_SECONDS", value: "0"),
             WrongValue(kind: .system, name: "CHAT_TRUSTED_PROXIES", value: "10.0.0.0/33"),
+            WrongValue(kind: .system, name: "CHAT_PUBLIC_MESSAGE_URL", value: "example.org"),
+            WrongValue(kind: .system, name: "CHAT_PUBLIC_WEBSOCKET_URL", value: "https://example.org"),
             WrongValue(kind: .system, name: "CHAT_SIGNING_KEY_FILE", value: "/dev/null/key.pem"),
             WrongValue(kind: .message, name: "CHAT_LOG_FORMAT", value: "xml"),
             WrongValue(kind: .webSocket, name: "CHAT_LIMIT_FRAMES", value: "-1/s"),

@@ -47,6 +47,11 @@ struct UpPlan: Sendable {
         if environment[Settings.jwksURL.name] == nil {
             environment[Settings.jwksURL.name] = "http://127.0.0.1:\(port(.system))/.well-known/jwks.json"
         }
+        for (setting, kind) in [(Settings.publicMessageURL, .message), (Settings.publicWebSocketURL, .webSocket)]
+            as [(Setting<PublicAddress>, ServerKind)] where environment[setting.name] == nil
+        {
+            environment[setting.name] = PublicAddress.port(port(kind)).description
+        }
         return environment
     }
 }

@@ -17,6 +17,7 @@ struct Welcome {
           websocket  \(webSocketURL)
           postgres   \(engine(postgresPort, "postgres"))
           redis      \(engine(redisPort, "redis"))
+          web client \(plan.url(.system))/
           logs       \(plan.folder)/log/ (warnings are shown here, too)
 
         \(plan.authMode == .trusted ? trustedMessage : tokenMessage)

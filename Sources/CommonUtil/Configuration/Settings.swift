@@ -48,6 +48,12 @@ public enum Settings {
         "CHAT_TRUSTED_PROXIES", default: "", allowed: "a comma list of addresses or CIDR ranges",
         parse: AddressRange.list(text:))
 
+    /// Where the web client, the page at `/` of the system server, finds the other two.
+    public static let publicMessageURL = publicAddress(
+        "CHAT_PUBLIC_MESSAGE_URL", default: ":8081", schemes: ["http", "https"], example: "https://chat.example.org")
+    public static let publicWebSocketURL = publicAddress(
+        "CHAT_PUBLIC_WEBSOCKET_URL", default: ":8082", schemes: ["ws", "wss"], example: "wss://chat.example.org")
+
     public static let logLevel = choice("CHAT_LOG_LEVEL", LogLevel.self, default: .info)
     public static let logFormat = choice("CHAT_LOG_FORMAT", LogFormat.self, default: .json)
 
@@ -71,10 +77,11 @@ public enum Settings {
         host.name, port(default: 0).name, databaseURL.name, redisURL.name, redisSubscribe.name,
         tlsCertificateFile.name, tlsKeyFile.name, tlsCAFile.name, authMode.name,
         dataDirectory.name, signingKeyFile(dataDirectory: "").name, jwksURL.name, accessTokenSeconds.name,
-        refreshTokenSeconds.name, passwordCost.name, allowedOrigins.name, trustedProxies.name, logLevel.name,
-        logFormat.name, limitPosts.name, limitFrames.name, limitLoginsPerAccount.name, limitLoginsPerAddress.name,
-        limitRegistrations.name, limitSocketsPerUser.name, limitSocketsPerAddress.name, limitSockets.name,
-        limitRoomsPerUser.name, limitMembersPerRoom.name, drainSeconds.name, configFile.name,
+        refreshTokenSeconds.name, passwordCost.name, allowedOrigins.name, trustedProxies.name, publicMessageURL.name,
+        publicWebSocketURL.name, logLevel.name, logFormat.name, limitPosts.name, limitFrames.name,
+        limitLoginsPerAccount.name, limitLoginsPerAddress.name, limitRegistrations.name, limitSocketsPerUser.name,
+        limitSocketsPerAddress.name, limitSockets.name, limitRoomsPerUser.name, limitMembersPerRoom.name,
+        drainSeconds.name, configFile.name,
     ]
 }
 
@@ -108,6 +115,14 @@ extension Settings {
         Setting(
             name, default: String(value), allowed: "a whole number, 0 for no limit",
             parse: { text in Int(text).flatMap { (0...10_000_000).contains($0) ? $0 : nil } })
+    }
+
+    private static func publicAddress(
+        _ name: String, default text: String, schemes: Set<String>, example: String
+    ) -> Setting<PublicAddress> {
+        Setting(
+            name, default: text, allowed: "a URL such as \(example), or :PORT of the host that the page came from",
+            parse: { PublicAddress(text: $0, schemes: schemes) })
     }
 
     private static func rate(_ name: String, default text: String) -> Setting<Rate> {

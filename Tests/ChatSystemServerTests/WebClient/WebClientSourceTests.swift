@@ -1,0 +1,97 @@
+import ChatLocalStack
+import Testing
+
+@Suite("The web client's sources")
+struct WebClientSourceTests {
+    private static let scripts = WebClientFolder.names.filter { $0.hasSuffix(".js") }
+
+    @Test("The page and its modules name only files that there are, and every file is named")
+    func references() throws {
+        let page = try WebClientFolder.text("index.html")
+        var named: Set<String> = ["index.html"]
+        for match in page.matches(of: /(?:src|href)="([^"]*)"/) {
+            let name = try #require(match.1.wholeMatch(of: /\/web\/([a-z.-]+)/), "\(match.1)").1
+            named.insert(String(name))
+        }
+        #expect(named.contains("app.js"))
+        for script in Self.scripts {
+            for match in try WebClientFolder.text(script).matches(of: /(?:from|import) '([^']*)'/) {
+                let name = try #require(match.1.wholeMatch(of: /\.\/([a-z.-]+)/), "\(script): \(match.1)").1
+                named.insert(String(name))
+            }
+        }
+        #expect(named == Set(WebClientFolder.names))
+    }
+
+    @Test("Modules ask only for elements that the page has")
+    func elements() throws {
+        let page = try WebClientFolder.text("index.html")
+        let ids = page.matches(of: /\bid="([^"]*)"/).map { String($0.1) }
+        #expect(Set(ids).count == ids.count)
+        var asked = 0
+        for script in Self.scripts {
+            for match in try WebClientFolder.text(script).matches(of: /byId\('([^']*)'\)/) {
+                #expect(ids.contains(String(match.1)), "\(script)")
+                asked += 1
+            }
+        }
+        #expect(asked > 0)
+    }
+
+    @Test("Labels and descriptions name elements of the page")
+    func labels() throws {
+        let page = try WebClientFolder.text("index.html")
+        let ids = Set(page.matches(of: /\bid="([^"]*)"/).map { String($0.1) })
+        let named = page.matches(of: /(?:for|aria-labelledby)="([^"]*)"/).map { String($0.1) }
+        #expect(!named.isEmpty)
+        for id in named { #expect(ids.contains(id), "\(id)") }
+        for match in page.matches(of: /<(?:input|select|textarea) id="([^"]*)"/) {
+            #expect(page.contains("<label for=\"\(match.1)\""), "\(match.1) has no label")
+        }
+    }
+
+    @Test("Nothing makes HTML or code of a text", arguments: scripts)
+    func noHTML(_ script: String) throws {
+        let text = try WebClientFolder.text(script)
+        #expect(
+            try text.firstMatch(
+                of: Regex(
+                    "innerHTML|outerHTML|insertAdjacentHTML|setHTML|srcdoc|createContextualFragment|DOMParser|document\\.write|eval\\(|new Function"
+                )) == nil)
+    }
+
+    @Test("The page has no script and no style of its own, and nothing is asked of other hosts")
+    func page() throws {
+        let page = try WebClientFolder.text("index.html")
+        #expect(page.firstMatch(of: /<style|style=|<script(?![^>]* src=)|\son[a-z]+=|https?:/) == nil)
+        for sheet in WebClientFolder.names where sheet.hasSuffix(".css") {
+            #expect(try WebClientFolder.text(sheet).firstMatch(of: /url\(|@import|https?:/) == nil)
+        }
+    }
+
+    @Test(
+        "The modules do what their tests say (Tests/WebClient)",
+        .enabled("needs Node.js 20.19 or newer") { try await Self.hasNode() })
+    func modules() async throws {
+        let folder = try PrivateFolder.temporary(prefix: "web-client")
+        defer { PrivateFolder.remove(folder) }
+        // Every module is parsed, also those that need a page and so have no test of this kind.
+        let checks = Self.scripts.map { ["--check", WebClientFolder.file($0)] }
+        for arguments in checks + [["--test", WebClientFolder.tests]] {
+            let process = try Self.run(arguments, logFile: "\(folder)/node.log")
+            let status = try await process.waitForExit()
+            #expect(status == .exited(0), "\(arguments): \(process.logTail(40).joined(separator: "\n"))")
+        }
+    }
+
+    /// Older ones take the modules for scripts of another kind.
+    private static func hasNode() async throws -> Bool {
+        guard ExecutableSearch.inPath("node") != nil else { return false }
+        let question = "process.exit(process.features.require_module ? 0 : 1)"
+        return try await run(["--eval", question]).waitForExit() == .exited(0)
+    }
+
+    private static func run(_ arguments: [String], logFile: String = "/dev/null") throws -> LocalProcess {
+        try LocalProcess(.init(ExecutableSearch.inPath("node") ?? "", arguments, logFile: logFile))
+    }
+}

@@ -1,0 +1,122 @@
+import ChatLocalStack
+import ChatTestSupport
+import Testing
+
+@Suite("The web client as it is served")
+struct WebClientTests {
+    private func client() async throws -> RESTClient {
+        RESTClient(baseURL: try await SharedStack.running().processes.systemServer.url)
+    }
+
+    @Test("Every file is there, as it stands in the repository", arguments: WebClientFolder.names)
+    func files(_ name: String) async throws {
+        let client = try await client()
+        let path = WebClientFolder.path(name)
+        let answer = try await client.get(path)
+        #expect(answer.status == 200)
+        #expect(try answer.bytes == WebClientFolder.bytes(name))
+        #expect(answer.header("Content-Type") == (try #require(Self.contentType(name))))
+        #expect(answer.header("Cache-Control") == "no-cache")
+        #expect(answer.header("X-Content-Type-Options") == "nosniff")
+        #expect(answer.header("Referrer-Policy") == "no-referrer")
+        #expect(answer.header("X-Frame-Options") == "DENY")
+
+        let head = try await client.send(.init("HEAD"), path)
+        #expect(head.status == 200 && head.bytes.isEmpty)
+        for field in ["Content-Type", "Content-Length", "ETag", "Content-Security-Policy"] {
+            #expect(head.header(field) != nil && head.header(field) == answer.header(field))
+        }
+    }
+
+    private static func contentType(_ name: String) -> String? {
+        switch name.split(separator: ".").last {
+        case "html": "text/html; charset=utf-8"
+        case "css": "text/css; charset=utf-8"
+        case "js": "text/javascript; charset=utf-8"
+        case "svg": "image/svg+xml"
+        default: nil
+        }
+    }
+
+    @Test("There are files, so that the test above has something to look at")
+    func names() {
+        #expect(WebClientFolder.names.contains("index.html") && WebClientFolder.names.contains("app.js"))
+    }
+
+    @Test("What a browser has already is not sent again")
+    func validators() async throws {
+        let client = try await client()
+        let tag = try #require(try await client.get("/").header("ETag"))
+        #expect(tag.wholeMatch(of: /"[!-~]+"/) != nil)
+        for known in [tag, "W/\(tag)", "\"other\", \(tag)", "*"] {
+            let answer = try await client.get("/", headers: [("If-None-Match", known)])
+            #expect(answer.status == 304, "\(known)")
+            #expect(answer.bytes.isEmpty)
+            #expect(answer.header("ETag") == tag)
+            #expect(answer.header("Cache-Control") == "no-cache")
+            #expect(answer.header("Content-Security-Policy") != nil)
+        }
+        for other in ["\"other\"", tag.replacing("\"", with: ""), ""] {
+            #expect(try await client.get("/", headers: [("If-None-Match", other)]).status == 200, "\(other)")
+        }
+        #expect(try await client.get("/web/app.js").header("ETag") != tag)
+    }
+
+    @Test(
+        "All else stays as it was",
+        arguments: [
+            "/web", "/web/", "/web/index.html", "/index.html", "/web/nothing.js", "/web/App.js", "/web//app.js",
+            "/web/%61pp.js", "/web/../openapi.yaml", "/web/..%2f..%2fopenapi.yaml", "/app.js", "/favicon.ico",
+        ])
+    func unknown(_ path: String) async throws {
+        let answer = try await client().get(path)
+        #expect(answer.status == 404)
+        #expect(answer.header("Content-Type") == "application/problem+json")
+        #expect(answer.code == "not_found")
+    }
+
+    @Test("The page can only be read", arguments: [RESTClient.Method.post, .put, .delete])
+    func methods(_ method: RESTClient.Method) async throws {
+        #expect(try await client().send(method, "/").status == 404)
+    }
+
+    @Test("The page is told where the other servers are, and may talk to them alone")
+    func servers() async throws {
+        let stack = try await SharedStack.running()
+        let client = try await client()
+        let message = try #require(stack.processes.messageServers.first).port
+        let webSocket = stack.webSocketPort()
+        let answer = try await client.get("/web/configuration.json")
+        #expect(answer.header("Content-Type") == "application/json")
+        #expect(
+            answer.json
+                == ["messageUrl": .string(":\(message)"), "webSocketUrl": .string(":\(webSocket)")])
+        #expect(
+            try await client.get("/").header("Content-Security-Policy") == """
+                default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+                connect-src 'self' http://127.0.0.1:\(message) ws://127.0.0.1:\(webSocket); \
+                require-trusted-types-for 'script'; trusted-types 'none'; base-uri 'none'; form-action 'none'; \
+                frame-ancestors 'none'
+                """)
+    }
+
+    @Test("An operator says where they are for browsers")
+    func namedServers() async throws {
+        try await SharedStack.running().withServer(
+            .system,
+            [
+                "CHAT_PUBLIC_MESSAGE_URL": "https://chat.example.org/messages/",
+                "CHAT_PUBLIC_WEBSOCKET_URL": "wss://sockets.example.org:8443",
+            ]
+        ) { server in
+            let client = RESTClient(baseURL: server.url)
+            #expect(
+                try await client.get("/web/configuration.json").json == [
+                    "messageUrl": "https://chat.example.org/messages", "webSocketUrl": "wss://sockets.example.org:8443",
+                ])
+            let policy = try #require(try await client.get("/").header("Content-Security-Policy"))
+            #expect(
+                policy.contains("; connect-src 'self' https://chat.example.org wss://sockets.example.org:8443; "))
+        }
+    }
+}
