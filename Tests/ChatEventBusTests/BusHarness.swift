@@ -32,6 +32,14 @@ enum BusHarness {
         }
     }
 
+    /// Runs a service for the time of `body`, and then stops it gracefully.
+    static func running<Result: Sendable>(
+        _ service: some Service, _ body: () async throws -> Result
+    ) async throws -> Result {
+        let group = ServiceGroup(services: [service], logger: quiet)
+        return try await whileRunning({ try await group.run() }, stop: { await group.triggerGracefulShutdown() }, body)
+    }
+
     /// Runs a subscriber that hears everything.
     static func withSubscriber<Result: Sendable>(
         _ configuration: RedisConfiguration, _ body: (Heard) async throws -> Result

@@ -25,11 +25,10 @@ struct TLSTests {
             try await heard.states.first { $0 }
             try await BusHarness.withClient(trusting) { client in
                 try await client.ping()
-                try await BusHarness.withPublisher(client) { publisher in
-                    publisher.publish([event(1, in: roomID), event(2, in: roomID)])
-                    let events = try await heard.untilHeard(2, in: roomID)
-                    #expect(events == [event(1, in: roomID).heard, event(2, in: roomID).heard])
-                }
+                let publisher = EventPublisher(redis: client, logger: BusHarness.quiet)
+                publisher.publish([event(1, in: roomID), event(2, in: roomID)])
+                let events = try await heard.untilHeard(2, in: roomID)
+                #expect(events == [event(1, in: roomID).heard, event(2, in: roomID).heard])
             }
         }
         try await redis.stop()

@@ -6,10 +6,12 @@ import NIOCore
 /// not read here at all: an HTTP decoder decides what becomes of it. So this and the decoder cannot disagree on where a
 /// request ends.
 public struct RequestHead: Sendable {
-    private let bytes: [UInt8]
+    let bytes: [UInt8]
     private let parts: RequestHeadGrammar.Parts
     /// Bytes of the body.
     public private(set) var contentLength = 0
+
+    var fields: [RequestHeadGrammar.Field] { parts.fields }
 
     /// Bytes of the head, with the empty line at its end.
     public var length: Int { bytes.count }
@@ -37,16 +39,16 @@ public struct RequestHead: Sendable {
     /// Visible ASCII characters.
     public var target: String { text(parts.target) }
 
-    func has(_ name: StaticString) -> Bool { parts.fields.contains { isNamed($0, name) } }
+    func has(_ name: StaticString) -> Bool { fields.contains { isNamed($0, name) } }
 
     public func values(_ name: StaticString) -> [String] {
-        parts.fields.filter { isNamed($0, name) }.map { text($0.value) }
+        fields.filter { isNamed($0, name) }.map { text($0.value) }
     }
 
     /// Whether a field stands there once, with exactly this value.
     func isField(_ name: StaticString, _ value: String) -> Bool {
         var isFound = false
-        for field in parts.fields where isNamed(field, name) {
+        for field in fields where isNamed(field, name) {
             guard !isFound, isText(field.value, value) else { return false }
             isFound = true
         }
@@ -56,7 +58,7 @@ public struct RequestHead: Sendable {
     /// A field's values, joined by commas (RFC 9110 section 5.3); `nil` where it is absent.
     public subscript(name: StaticString) -> String? {
         var joined: String?
-        for field in parts.fields where isNamed(field, name) {
+        for field in fields where isNamed(field, name) {
             let value = text(field.value)
             joined = joined.map { "\($0),\(value)" } ?? value
         }
@@ -87,7 +89,7 @@ public struct RequestHead: Sendable {
     /// 0 without the field; `nil` for what is no number of at most nine digits, or for two of them.
     private var declaredLength: Int? {
         var length: Int?
-        for field in parts.fields where isNamed(field, "content-length") {
+        for field in fields where isNamed(field, "content-length") {
             guard length == nil, (1...9).contains(field.value.count) else { return nil }
             var number = 0
             for index in field.value {
