@@ -38,6 +38,17 @@ import Testing
         #expect(text { $0.array(["[", "{", ":", "\""]) { $0.string($1) } } == #"["[","{",":","\""]"#)
     }
 
+    @Test func escapesNamesThatOthersChose() throws {
+        let written = text { writer in
+            writer.object {
+                $0.key(JSONKey("a\"\n")); $0.null()
+            }
+        }
+        #expect(written == #"{"a\"\n":null}"#)
+        let value = try JSONParser.parse(Array(#"{"\"b":1,"a":{"\u0001":2}}"#.utf8))
+        #expect(value.canonicalText == #"{"\"b":1,"a":{"\u0001":2}}"#)
+    }
+
     @Test func escapesWhatMustBe() throws {
         let every = String(String.UnicodeScalarView((0...0x7F).compactMap(Unicode.Scalar.init(_:)))) + "é😀\u{2028}"
         let written = text { $0.string(every) }

@@ -23,8 +23,10 @@ struct MessageService: Sendable {
 
     /// Answers once, in the writer's lane or, where the message cannot be stored at once, elsewhere.
     func post(_ draft: MessageDraft, answer: @escaping @Sendable (Result<Posted, any Error>) -> Void) {
-        writer.post(draft) { result in
-            guard case .success(.refused(.roomNotFound)) = result, authMode == .trusted else {
+        let isOpen = authMode == .trusted
+        // Not all of this service, which has many parts.
+        writer.post(draft) { [rooms, writer] result in
+            guard case .success(.refused(.roomNotFound)) = result, isOpen else {
                 return answer(result.flatMap(Self.posted))
             }
             // Once for each room that there is.

@@ -46,7 +46,7 @@ public final class MessageDraft: Sendable {
             part.withUTF8 { text.append(contentsOf: $0) }
             text.append(0)
         }
-        return Array(SHA256.hash(data: text))
+        return SHA256.hash(data: text).withUnsafeBytes { Array($0) }
     }
 }
 

@@ -46,7 +46,7 @@ struct LogRecord {
         writer.object { writer in
             for (key, value) in metadata.sorted(by: { $0.key < $1.key }) {
                 guard writer.bytes.count < maximumLineBytes else { return writer.member("cut", true) }
-                writer.key(cut(key, 256))
+                writer.key(JSONKey(cut(key, 256)))
                 if SecretMask.isSecret(key: key) {
                     writer.string(SecretMask.mask)
                 } else {

@@ -29,12 +29,14 @@ extension JSONKey: Comparable {
 
     /// As memcmp(3) has it, as far as the shorter one goes.
     private static func compare(_ a: JSONKey, _ b: JSONKey) -> CInt {
-        var (a, b) = (a.text, b.text)
-        return a.withUTF8 { a in
-            b.withUTF8 { b in
-                guard let first = a.baseAddress, let second = b.baseAddress else { return 0 }
+        let difference = a.text.utf8.withContiguousStorageIfAvailable { a in
+            b.text.utf8.withContiguousStorageIfAvailable { b in
+                guard let first = a.baseAddress, let second = b.baseAddress else { return CInt(0) }
                 return memcmp(first, second, min(a.count, b.count))
             }
         }
+        if let difference, let difference { return difference }
+        // No string of Swift's own.
+        return a.text.utf8.elementsEqual(b.text.utf8) ? 0 : a.text.utf8.lexicographicallyPrecedes(b.text.utf8) ? -1 : 1
     }
 }

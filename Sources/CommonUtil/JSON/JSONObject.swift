@@ -25,9 +25,18 @@ public struct JSONObject: Hashable, Sendable {
         private var entries: [Entry] = []
         private var isSorted = true
 
+        /// Up to so many members are kept sorted as they come, which for a few is cheaper than to sort them at the end.
+        private static let few = 16
+
         mutating func append(_ key: JSONKey, _ value: JSONValue) {
-            if let last = entries.last, !(last.key < key) { isSorted = false }
-            entries.append(Entry(key: key, value: value))
+            var place = entries.count
+            if place < Self.few, isSorted {
+                while place > 0, !(entries[place - 1].key < key) { place -= 1 }
+                // An equal name is for the end to see.
+                if place < entries.count, entries[place].key == key { place = entries.count }
+            }
+            if place == entries.count, let last = entries.last, !(last.key < key) { isSorted = false }
+            entries.insert(Entry(key: key, value: value), at: place)
         }
 
         /// - Returns: the object, and whether every name stood there once. Of those that did not the last value counts.

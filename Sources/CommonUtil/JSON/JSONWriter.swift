@@ -40,11 +40,21 @@ public struct JSONWriter {
         close(UInt8(ascii: "]"))
     }
 
+    /// - Parameter key: one of our own, in which nothing has to be escaped.
     public mutating func key(_ key: String) {
+        assert(!key.utf8.contains(where: Self.needsEscape), "a name that must be escaped: \(key)")
         separate()
-        quote(key)
-        bytes.append(UInt8(ascii: ":"))
-        needsComma = false
+        bytes.append(UInt8(ascii: "\""))
+        append(key)
+        bytes.append(UInt8(ascii: "\""))
+        endKey()
+    }
+
+    /// - Parameter key: of any characters.
+    public mutating func key(_ key: JSONKey) {
+        separate()
+        quote(key.text)
+        endKey()
     }
 
     // MARK: Values
@@ -87,7 +97,7 @@ public struct JSONWriter {
         case .object(let members):
             object { writer in
                 for (key, member) in members {
-                    writer.key(key.text)
+                    writer.key(key)
                     writer.value(member)
                 }
             }
@@ -135,6 +145,11 @@ public struct JSONWriter {
     private mutating func close(_ bracket: UInt8) {
         bytes.append(bracket)
         needsComma = true
+    }
+
+    private mutating func endKey() {
+        bytes.append(UInt8(ascii: ":"))
+        needsComma = false
     }
 
     private mutating func separate() {

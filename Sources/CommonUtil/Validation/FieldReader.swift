@@ -106,7 +106,9 @@ public struct FieldReader {
     // MARK: Optional members; `null` counts as absent
 
     public func optionalValue(_ field: String) -> JSONValue? {
-        members[JSONKey(field)].flatMap { $0 == .null ? nil : $0 }
+        guard let value = members[JSONKey(field)] else { return nil }
+        if case .null = value { return nil }
+        return value
     }
 
     public mutating func optionalString(_ field: String, length: ClosedRange<Int>) -> String? {
