@@ -17,7 +17,21 @@ enum MessageBatchStatements {
     /// walk through the room. Rows are inserted in key order: two servers that claim the same keys then do so in the
     /// same order. Ids are drawn before, in the order of posting to a room. `OFFSET 0` has a draft judged once, though
     /// its verdict is asked for three times.
-    private static let store = PostgresStatement(
+    private static let store = PostgresStatement(storeText(withReplies: false))
+    /// Few batches have a reply, and every part of a statement costs each batch its start and each draft a step.
+    private static let storeWithReplies = PostgresStatement(storeText(withReplies: true))
+
+    private static let replyCheck = """
+        WHEN drafts.reply_to IS NOT NULL AND (target.room_id IS DISTINCT FROM drafts.room_id OR target.is_deleted)
+            THEN '\(PostRefusal.replyNotFound.rawValue)'
+        """
+    private static let replyTarget = """
+        LEFT JOIN LATERAL (
+            SELECT room_id, is_deleted FROM messages WHERE message_id = drafts.reply_to LIMIT 1
+        ) AS target ON drafts.reply_to IS NOT NULL
+        """
+
+    private static func storeText(withReplies: Bool) -> String {
         """
         WITH numbered AS MATERIALIZED (
             SELECT judged.*, statement_timestamp() AS sent_at,
@@ -36,9 +50,7 @@ enum MessageBatchStatements {
                             WHEN prior.request_hash <> drafts.request_hash THEN '\(PostRefusal.keyReused.rawValue)'
                             WHEN prior.message_id IS NOT NULL THEN '\(repeated)'
                             WHEN rooms.archived_at IS NOT NULL THEN '\(PostRefusal.roomArchived.rawValue)'
-                            WHEN drafts.reply_to IS NOT NULL AND (target.room_id IS DISTINCT FROM drafts.room_id
-                                OR target.is_deleted)
-                                THEN '\(PostRefusal.replyNotFound.rawValue)'
+                            \(withReplies ? replyCheck : "")
                             ELSE '\(stored)'
                         END AS verdict
                     FROM unnest(
@@ -58,9 +70,7 @@ enum MessageBatchStatements {
                         WHERE sender_id = drafts.sender_id AND client_message_id = drafts.client_message_id
                             AND client_message_id IS NOT NULL LIMIT 1
                     ) AS prior ON drafts.client_message_id IS NOT NULL
-                    LEFT JOIN LATERAL (
-                        SELECT room_id, is_deleted FROM messages WHERE message_id = drafts.reply_to LIMIT 1
-                    ) AS target ON drafts.reply_to IS NOT NULL
+                    \(withReplies ? replyTarget : "")
                     OFFSET 0
                 ) AS judged
             ) AS judged
@@ -85,7 +95,8 @@ enum MessageBatchStatements {
             WHERE room_members.room_id = posts.room_id AND room_members.user_id = posts.member_id
         )
         SELECT ordinal, verdict, message_id, seq, sent_at, prior_id FROM numbered
-        """)
+        """
+    }
 
     /// Fetches the messages that repeated keys stand for; apart, since almost no batch has any.
     private static let selectPrior = PostgresStatement(
@@ -99,7 +110,7 @@ enum MessageBatchStatements {
         [
             PostgresCommand(lock, .textArray(Set(drafts.map(\.roomID.rawValue)).sorted())),
             PostgresCommand(
-                store,
+                drafts.contains { $0.replyToMessageID != nil } ? storeWithReplies : store,
                 .int4Array((0..<Int32(drafts.count)).map { $0 }),
                 .textArray(drafts.map(\.roomID.rawValue)),
                 .int8Array(drafts.map(\.senderID.rawValue)),

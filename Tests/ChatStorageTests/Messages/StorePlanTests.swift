@@ -44,7 +44,8 @@ import Testing
 
     /// How the statement would be carried out, by a connection with these settings.
     private func plan(on client: PostgresClient, _ settings: String) async throws -> String {
-        let statement = MessageBatchStatements.commands(for: [draft()], isOpen: false)[1].statement.sql
+        let statement = MessageBatchStatements.commands(for: [draft(replyTo: MessageID(1))], isOpen: false)[1].statement
+            .sql
         return try await client.withConnection { session in
             try await session.execute(
                 script: """
