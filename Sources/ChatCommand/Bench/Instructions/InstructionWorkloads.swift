@@ -84,19 +84,15 @@ struct InstructionWorkloads: Sendable {
 
     /// Into rooms without sockets, so that the WebSocket server has nothing to do with it.
     private func post(clients: Int) async throws {
-        let port = stack.messageServers[0].port
-        try await withThrowingTaskGroup(of: Void.self) { tasks in
-            for client in 0..<clients {
-                tasks.addTask {
-                    let outcome = try await PostLoad.run(
-                        port: port, on: eventLoop, caller: .userID(client + 1), room: "instructions-\(client % 4)",
-                        prefix: "\(UUID().uuidString)-", count: Self.posts / clients)
-                    guard outcome.errors.isEmpty, outcome.accepted.count == Self.posts / clients else {
-                        throw LocalStackError("Not all posts were accepted: \(outcome.errors)")
-                    }
-                }
-            }
-            for try await _ in tasks {}
+        let posting = PostClients(
+            port: stack.messageServers[0].port,
+            clients: (0..<clients).map { client in
+                PostClients.Client(
+                    caller: .userID(client + 1), room: "instructions-\(client % 4)", prefix: "\(UUID().uuidString)-")
+            }, limit: Self.posts / clients)
+        let outcome = try await posting.run(measured: .now()..<(.now() + .minutes(1)))
+        guard outcome.errors.isEmpty, outcome.accepted.count == Self.posts / clients * clients else {
+            throw LocalStackError("Not all posts were accepted: \(outcome.errors)")
         }
     }
 }

@@ -3,7 +3,6 @@ import ChatLocalStack
 import CommonUtil
 import Foundation
 import NIOCore
-import NIOPosix
 
 /// `chat bench post`: clients that post as fast as they are answered.
 struct PostBenchCommand: RepeatedBenchmark {
@@ -37,12 +36,10 @@ struct PostBenchCommand: RepeatedBenchmark {
             let account = token ? try await setup.logIn() : nil
             var roomIDs = (0..<rooms).map { "bench-\($0)" }
             if let account { roomIDs = try await setup.makeRooms(rooms, token: account) }
-            let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
             let posting = PostRounds(
-                port: stack.messageServers[0].port, eventLoop: group.next(), clients: clients, rooms: roomIDs,
-                token: account, seconds: seconds)
+                port: stack.messageServers[0].port, clients: clients, rooms: roomIDs, token: account, seconds: seconds)
 
-            var outcomes: [PostLoad.Outcome] = []
+            var outcomes: [PostClients.Outcome] = []
             var (single, multiple) = ([Double](), [Double]())
             for round in 1...options.rounds {
                 Terminal.say("Posting, round \(round) …")
@@ -51,8 +48,6 @@ struct PostBenchCommand: RepeatedBenchmark {
                 single.append(try await InsertReference.single.measure(stack.postgres, seconds: min(seconds, 5)))
                 multiple.append(try await InsertReference.multiple.measure(stack.postgres, seconds: min(seconds, 5)))
             }
-            try await group.shutdownGracefully()
-
             Terminal.say("Looking for the posts in the log …")
             let caller = account.map { PostRequest.Caller.token($0) } ?? .userID(1)
             var logged = Set<String>()
@@ -67,7 +62,7 @@ struct PostBenchCommand: RepeatedBenchmark {
     }
 
     private func report(
-        _ outcomes: [PostLoad.Outcome], _ single: [Double], _ multiple: [Double], logged: Set<String>, gaps: Int
+        _ outcomes: [PostClients.Outcome], _ single: [Double], _ multiple: [Double], logged: Set<String>, gaps: Int
     ) -> BenchReport {
         let rates = outcomes.map { Double($0.latency.count) / Double(seconds) }
         func milliseconds(_ quantile: Double) -> [Double] {
