@@ -1,3 +1,4 @@
+import ChatLocalStack
 import ChatTestSupport
 import Testing
 
@@ -171,9 +172,8 @@ struct BadPostTests {
     @Test(
         "Ids in paths that nothing can have",
         arguments: [
-            "messages/0", "messages/-1", "messages/x", "messages/9223372036854775808", "messages/1%00", "messages/%FF",
-            "messages/9223372036854775807", "rooms/a%20b/messages", "rooms/%FF/events", "rooms/none/messages",
-            "nothing",
+            "messages/0", "messages/-1", "messages/x", "messages/9223372036854775808", "messages/1%00",
+            "messages/9223372036854775807", "rooms/a%20b/messages", "rooms/none/messages", "nothing",
         ])
     func paths(_ path: String) async throws {
         let stack = try await SharedStack.running()
@@ -182,6 +182,18 @@ struct BadPostTests {
         #expect([400, 404, 422].contains(answer.status), "\(answer)")
         #expect(answer.code != nil)
         #expect(answer.header("Content-Type") == "application/problem+json")
+    }
+
+    /// As bytes: the client of the other tests cannot write such a path and asks for `/` instead.
+    @Test("An id that is no UTF-8", arguments: ["messages/%FF", "rooms/%FF/events"])
+    func pathOfBadText(_ path: String) async throws {
+        let stack = try await SharedStack.running()
+        let token = try #require(try await stack.user().token)
+        let answer = try await RawHTTP.exchange(
+            port: stack.processes.messageServers[0].port,
+            "GET /api/v1/\(path) HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \(token)\r\nConnection: close\r\n\r\n")
+        #expect(answer.hasPrefix("HTTP/1.1 422 "))
+        #expect(answer.contains("\"code\":\"validation_failed\""))
     }
 
     @Test(
