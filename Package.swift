@@ -89,7 +89,7 @@ let package = Package(
 
         library(
             "CommonUtil",
-            [configuration, httpTypes, hummingbird, logging, nioConcurrency, nioCore, systemPackage]),
+            [configuration, deque, httpTypes, hummingbird, logging, nioConcurrency, nioCore, systemPackage]),
         library("CommonLogging", ["CommonUtil", hummingbird, logging, metrics, nioConcurrency, nioCore]),
         library(
             "CommonAuth",

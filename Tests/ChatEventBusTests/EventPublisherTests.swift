@@ -100,7 +100,7 @@ import Testing
                 let start = ContinuousClock.now
                 for seq in 1...10_000 { publisher.publish([event(Seq(seq), in: room)]) }
                 #expect(.now - start < .seconds(5))
-                // Until the client gives the silent connection up.
+                // Until the client gives the silent connection up, of which it tells nobody.
                 while redis.isConnected { try await Task.sleep(for: .milliseconds(5)) }
                 await engine.resume()
                 try await untilConnected(redis)

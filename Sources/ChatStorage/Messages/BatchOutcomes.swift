@@ -6,15 +6,12 @@ import PostgresClient
 struct BatchOutcomes {
     /// For each draft, in order; `nil` where it repeats a key, see ``priors``.
     private(set) var outcomes: [PostOutcome?]
-    /// The messages that are stored now, in the order of their rooms' logs.
-    private(set) var posted: [PostedMessage] = []
     /// The drafts that repeat a key, and what it stands for.
     private(set) var priors: [(index: Int, messageID: MessageID)] = []
 
     /// - Parameter rows: those of ``MessageBatchStatements``' second statement.
     init(_ rows: PostgresRows, of drafts: [MessageDraft]) throws(PostgresError) {
         outcomes = Array(repeating: .refused(.roomNotFound), count: drafts.count)
-        posted.reserveCapacity(drafts.count)
         for row in rows {
             let ordinal = try row.decode(column: 0, as: Int.self)
             let verdict = try row.decode(column: 1, as: String.self)
@@ -31,7 +28,11 @@ struct BatchOutcomes {
                 outcomes[ordinal] = .refused(PostRefusal(rawValue: verdict) ?? .roomNotFound)
             }
         }
-        for case .stored(let message) in outcomes { posted.append(message) }
+    }
+
+    /// The messages that are stored now, in the order of their rooms' logs.
+    var posted: [PostedMessage] {
+        outcomes.compactMap { if case .stored(let message) = $0 { message } else { nil } }
     }
 
     /// What they are told whose batch failed.

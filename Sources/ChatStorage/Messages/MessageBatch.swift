@@ -33,14 +33,8 @@ struct MessageBatch<Reply: Sendable>: Sendable {
     /// - Returns: `nil` where the first draft's outcome says nothing about it and it must be tried by itself: the first
     ///   was refused, and the follower asks for something else.
     static func outcome(of follower: MessageDraft, after leader: MessageDraft, _ outcome: PostOutcome) -> PostOutcome? {
-        let isSameRequest = follower.requestHash == leader.requestHash
-        switch outcome {
-        case .stored(let posted):
-            return isSameRequest ? .repeated(posted.message) : nil
-        case .repeated(let message):
-            return isSameRequest ? .repeated(message) : nil
-        case .refused:
-            return isSameRequest ? outcome : nil
-        }
+        guard follower.requestHash == leader.requestHash else { return nil }
+        if case .stored(let posted) = outcome { return .repeated(posted.message) }
+        return outcome
     }
 }

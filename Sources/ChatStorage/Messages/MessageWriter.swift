@@ -137,8 +137,9 @@ public final class MessageWriter: Service {
         do throws(PostgresError) {
             let outcomes = try BatchOutcomes(answer.get()[1], of: entries.map(\.draft))
             commitTimes.record(duration: .now - start)
-            stored.increment(by: outcomes.posted.count)
-            onCommit(outcomes.posted)
+            let posted = outcomes.posted
+            stored.increment(by: posted.count)
+            onCommit(posted)
             for (entry, outcome) in zip(entries, outcomes.outcomes) {
                 if let outcome { tell(entry, .success(outcome)) }
             }

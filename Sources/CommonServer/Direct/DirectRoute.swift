@@ -81,6 +81,6 @@ struct DirectRoutes: Sendable {
     /// Whether a connection goes on as it does without this field (RFC 9112 section 9.3).
     private static func stays(_ connection: String?) -> Bool {
         guard let connection else { return true }
-        return connection == "keep-alive" || connection.lowercased() == "keep-alive"
+        return connection.lowercased() == "keep-alive"
     }
 }

@@ -1,3 +1,4 @@
+import DequeModule
 import NIOConcurrencyHelpers
 
 /// A bounded queue of many producers and one consumer, which takes all that has gathered while it was busy.
@@ -7,26 +8,12 @@ public final class BatchQueue<Element: Sendable>: Sendable {
     }
 
     private struct State {
-        /// An array, which can be handed over whole.
-        var waiting: [Element] = []
+        var waiting: Deque<Element> = []
         var consumer: CheckedContinuation<Void, Never>?
         var isStopped = false
 
         /// There is something for the consumer to do.
         var isReady: Bool { isStopped || !waiting.isEmpty }
-
-        mutating func take(upTo limit: Int) -> [Element] {
-            if waiting.count <= limit {
-                let batch = waiting
-                waiting = []
-                // The next batch will be about as large.
-                waiting.reserveCapacity(batch.count)
-                return batch
-            }
-            let batch = Array(waiting.prefix(limit))
-            waiting.removeFirst(limit)
-            return batch
-        }
 
         mutating func takeConsumerIfReady() -> CheckedContinuation<Void, Never>? { isReady ? consumer.take() : nil }
     }
@@ -52,7 +39,9 @@ public final class BatchQueue<Element: Sendable>: Sendable {
     public func next(upTo limit: Int) async -> [Element]? {
         while true {
             let (batch, isStopped) = state.withLockedValue { state in
-                (state.isReady ? state.take(upTo: limit) : [], state.isStopped)
+                let batch = Array(state.waiting.prefix(limit))
+                state.waiting.removeFirst(batch.count)
+                return (batch, state.isStopped)
             }
             if !batch.isEmpty { return batch }
             if isStopped { return nil }

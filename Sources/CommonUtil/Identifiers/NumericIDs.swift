@@ -9,7 +9,9 @@ extension NumericID {
     /// - Returns: `nil` unless `text` is a positive 64-bit integer without sign or padding: with them one user could
     ///   appear under several spellings.
     public init?(text: String) {
-        guard let value = positiveInteger(text) else { return nil }
+        guard let first = text.utf8.first, first != UInt8(ascii: "0"),
+            text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }), let value = Int64(text)
+        else { return nil }
         self.init(value)
     }
 
@@ -31,16 +33,3 @@ public struct MessageID: NumericID {
 
 /// A place in a room's log: 1, 2, 3 … with no gap. 0 stands before the first event.
 public typealias Seq = Int64
-
-private func positiveInteger(_ text: String) -> Int64? {
-    var value: Int64 = 0
-    for byte in text.utf8 {
-        let digit = byte &- UInt8(ascii: "0")
-        guard digit < 10, digit > 0 || value > 0 else { return nil }
-        let (tens, isTooLarge) = value.multipliedReportingOverflow(by: 10)
-        let (sum, isTooLargeWithDigit) = tens.addingReportingOverflow(Int64(digit))
-        guard !isTooLarge, !isTooLargeWithDigit else { return nil }
-        value = sum
-    }
-    return value > 0 ? value : nil
-}

@@ -89,9 +89,7 @@ public struct JSONWriter {
         switch value {
         case .null: null()
         case .bool(let flag): bool(flag)
-        case .number(let text):
-            separate()
-            append(text)
+        case .number(let text): raw(text.utf8)
         case .string(let text): string(text)
         case .array(let elements): array(elements) { $0.value($1) }
         case .object(let members):
