@@ -17,6 +17,10 @@ enum MessageBatchStatements {
     /// walk through the room. Rows are inserted in key order: two servers that claim the same keys then do so in the
     /// same order. Ids are drawn before, in the order of posting to a room. `OFFSET 0` has a draft judged once, though
     /// its verdict is asked for three times.
+    ///
+    /// Without `looksUpKeys` ($10) only those drafts are looked up by key whose verdict a taken key would change, and
+    /// the unique index refuses the batch where another's is taken (``KeyLookup``). One's own mark in the room is
+    /// written only where it would fall too far behind (``StoredMark``).
     private static let store = PostgresStatement(storeText(withReplies: false))
     /// Few batches have a reply, and every part of a statement costs each batch its start and each draft a step.
     private static let storeWithReplies = PostgresStatement(storeText(withReplies: true))
@@ -41,7 +45,7 @@ enum MessageBatchStatements {
             FROM (
                 SELECT *, verdict = '\(stored)' AS passes
                 FROM (
-                    SELECT drafts.*, rooms.last_seq, prior.message_id AS prior_id, member.user_id AS member_id,
+                    SELECT drafts.*, rooms.last_seq, prior.message_id AS prior_id, member.last_read_seq,
                         CASE
                             WHEN rooms.type IS NULL THEN '\(PostRefusal.roomNotFound.rawValue)'
                             WHEN member.user_id IS NULL AND rooms.type <> 'public'
@@ -62,13 +66,14 @@ enum MessageBatchStatements {
                         SELECT type, last_seq, archived_at FROM rooms WHERE room_id = drafts.room_id LIMIT 1
                     ) AS rooms ON true
                     LEFT JOIN LATERAL (
-                        SELECT user_id FROM room_members
+                        SELECT user_id, last_read_seq FROM room_members
                         WHERE room_id = drafts.room_id AND user_id = drafts.sender_id LIMIT 1
                     ) AS member ON true
                     LEFT JOIN LATERAL (
                         SELECT message_id, request_hash FROM messages
                         WHERE sender_id = drafts.sender_id AND client_message_id = drafts.client_message_id
-                            AND client_message_id IS NOT NULL LIMIT 1
+                            AND client_message_id IS NOT NULL AND ($10::boolean OR rooms.archived_at IS NOT NULL)
+                        LIMIT 1
                     ) AS prior ON drafts.client_message_id IS NOT NULL
                     \(withReplies ? replyTarget : "")
                     OFFSET 0
@@ -89,10 +94,10 @@ enum MessageBatchStatements {
         ), marked AS (
             UPDATE room_members SET last_read_seq = posts.seq
             FROM (
-                SELECT room_id, member_id, max(seq) AS seq FROM numbered
-                WHERE passes AND member_id IS NOT NULL GROUP BY room_id, member_id
+                SELECT room_id, sender_id, max(seq) AS seq FROM numbered
+                WHERE passes AND seq > last_read_seq + \(StoredMark.window) GROUP BY room_id, sender_id
             ) AS posts
-            WHERE room_members.room_id = posts.room_id AND room_members.user_id = posts.member_id
+            WHERE room_members.room_id = posts.room_id AND room_members.user_id = posts.sender_id
         )
         SELECT ordinal, verdict, message_id, seq, sent_at, prior_id FROM numbered
         """
@@ -105,12 +110,15 @@ enum MessageBatchStatements {
     static let stored = "stored"
     static let repeated = "repeated"
 
-    /// - Parameter isOpen: whether public rooms take posts of those who are no members (`trusted` mode).
-    static func commands(for drafts: [MessageDraft], isOpen: Bool) -> [PostgresCommand] {
-        [
+    /// - Parameters:
+    ///   - isOpen: whether public rooms take posts of those who are no members (`trusted` mode).
+    ///   - looksUpKeys: `false` where a taken key may fail the batch with ``SQLState/uniqueViolation``.
+    static func commands(for drafts: [MessageDraft], isOpen: Bool, looksUpKeys: Bool) -> [PostgresCommand] {
+        let hasReplies = drafts.contains { $0.replyToMessageID != nil }
+        return [
             PostgresCommand(lock, .textArray(Set(drafts.map(\.roomID.rawValue)).sorted())),
             PostgresCommand(
-                drafts.contains { $0.replyToMessageID != nil } ? storeWithReplies : store,
+                hasReplies ? storeWithReplies : store,
                 .int4Array((0..<Int32(drafts.count)).map { $0 }),
                 .textArray(drafts.map(\.roomID.rawValue)),
                 .int8Array(drafts.map(\.senderID.rawValue)),
@@ -119,7 +127,9 @@ enum MessageBatchStatements {
                 .int8Array(drafts.map { $0.replyToMessageID?.rawValue }),
                 .textArray(drafts.map(\.clientMessageID)),
                 .byteaArray(drafts.map(\.requestHash)),
-                .bool(isOpen)),
+                .bool(isOpen),
+                // A reply whose target is gone may repeat one that was stored before.
+                .bool(looksUpKeys || hasReplies)),
         ]
     }
 

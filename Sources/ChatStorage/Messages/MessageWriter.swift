@@ -24,6 +24,10 @@ public final class MessageWriter: Service {
         public var queueLength = 16_384
         /// Tries of one batch that lost against another transaction. Nothing of it was stored before the next try.
         public var attempts = 8
+        /// Batches that look whether their keys are taken, after a start or a failure, before others are stored without
+        /// looking. So thin is the cost of one refused batch spread that even one who repeats keys for ever slows the
+        /// others by no more than that look.
+        public var keyLookupSpan = 64
 
         public init() {}
     }
@@ -38,6 +42,7 @@ public final class MessageWriter: Service {
     private let attempts: Int
     private let lane = PostgresLane()
     private let queue: Mutex<WriterQueue>
+    private let keyLookup: Mutex<KeyLookup>
 
     private let stored = Counter(label: "chat_messages_stored_total")
     private let batchSizes = Recorder(label: "chat_message_batch_size")
@@ -55,6 +60,7 @@ public final class MessageWriter: Service {
         self.logger = logger
         self.onCommit = onCommit
         attempts = limits.attempts
+        keyLookup = Mutex(KeyLookup(span: limits.keyLookupSpan))
         queue = Mutex(WriterQueue(batchSize: limits.batchSize, capacity: limits.queueLength))
     }
 
@@ -113,7 +119,7 @@ public final class MessageWriter: Service {
         let posts = queue.withLock { $0.take() }
         guard !posts.isEmpty else { return }
         batchSizes.record(posts.count)
-        send(Shipment(posts, isOpen: isOpen))
+        send(Shipment(posts, isOpen: isOpen, looksUpKeys: keyLookup.withLock { $0.isDue() }))
     }
 
     private func send(_ shipment: Shipment) {
@@ -121,12 +127,20 @@ public final class MessageWriter: Service {
     }
 
     private func answered(_ shipment: Shipment, _ answer: Result<[PostgresRows], PostgresError>) {
-        if case .failure(let error) = answer, error.hasLostAgainstAnother, shipment.attempt < attempts {
-            return retry(shipment)
+        if case .failure(let error) = answer {
+            keyLookup.withLock { $0.failed() }
+            // Nothing of it is stored, so it can be tried again.
+            if error.sqlState == .uniqueViolation {
+                var next = shipment
+                if next.lookUpKeys() { return send(next) }
+            }
+            if error.hasLostAgainstAnother, shipment.attempt < attempts { return retry(shipment) }
         }
-        // First, so that the next batch goes out with this turn of the thread.
+        // First, so that the next batch goes out before these posts are told.
         change { $0.answered(shipment.count) }
-        conclude(shipment.batch.entries, answer, start: shipment.start) { self.change { $0.told() } }
+        client.afterSending {
+            self.conclude(shipment.batch.entries, answer, start: shipment.start) { self.change { $0.told() } }
+        }
     }
 
     /// - Parameter whenTold: called once all posts are told what became of them.
@@ -151,7 +165,7 @@ public final class MessageWriter: Service {
         whenTold()
     }
 
-    /// The server refused the transaction for another's sake, so nothing of it is stored and it can be tried again.
+    /// The server refused the transaction for another's sake.
     private func retry(_ shipment: Shipment) {
         var next = shipment
         let wait = next.nextAttempt()
@@ -195,30 +209,6 @@ public final class MessageWriter: Service {
                 post(draft, reply: reply)
             }
         }
-    }
-}
-
-/// A batch on its way to PostgreSQL and back.
-private struct Shipment: Sendable {
-    let batch: MessageBatch<MessageWriter.Reply>
-    /// Posts, repeated ones too.
-    let count: Int
-    let commands: [PostgresCommand]
-    let start = ContinuousClock.now
-    private(set) var attempt = 1
-    private var backoff = Backoff(first: .milliseconds(2), longest: .milliseconds(100))
-
-    init(_ posts: [WriterQueue.Post], isOpen: Bool) {
-        var batch = MessageBatch<MessageWriter.Reply>()
-        for (draft, reply) in posts { batch.add(draft, reply: reply) }
-        self.batch = batch
-        count = posts.count
-        commands = MessageBatchStatements.commands(for: batch.entries.map(\.draft), isOpen: isOpen)
-    }
-
-    mutating func nextAttempt() -> Duration {
-        attempt += 1
-        return backoff.next()
     }
 }
 

@@ -26,7 +26,10 @@ extension LockedRoom {
     public mutating func delete(_ message: Message, by actorID: UserID) async throws {
         try await append(
             .messageDeleted(message.deleted(at: now)), by: actorID, Self.updateDeleted,
-            [.int8(message.messageID.rawValue), .text(Message.emptyContent), .timestamptz(now)], isActivity: false)
+            [
+                .int8(message.messageID.rawValue), .text(Message.emptyContent), .timestamptz(now),
+                .int8(message.senderID.rawValue), .int8(message.seq),
+            ], isActivity: false)
     }
 
     private static let selectMessage = PostgresStatement(
@@ -35,8 +38,12 @@ extension LockedRoom {
         """
         UPDATE messages SET content = $3, updated_at = $4, is_edited = true WHERE room_id = $1 AND message_id = $2
         """)
+    /// What is deleted tells of its sender's mark no more (``StoredMark``).
     private static let updateDeleted = PostgresStatement(
         """
+        WITH marked AS (
+            UPDATE room_members SET last_read_seq = $6 WHERE room_id = $1 AND user_id = $5 AND last_read_seq < $6
+        )
         UPDATE messages SET content = $3, updated_at = $4, is_deleted = true WHERE room_id = $1 AND message_id = $2
         """)
 }

@@ -115,7 +115,8 @@ public struct LockedRoom: Sendable {
         """
         WITH gone AS (DELETE FROM room_members WHERE room_id = $1 AND user_id = $2 RETURNING *)
         INSERT INTO former_members (room_id, user_id, last_read_seq)
-        SELECT room_id, user_id, last_read_seq FROM gone WHERE last_read_seq > 0
+        SELECT room_id, user_id, mark
+        FROM (SELECT *, \(StoredMark.sql(of: "gone")) AS mark FROM gone) AS gone WHERE mark > 0
         """)
     private static let updateRole = PostgresStatement(
         "UPDATE room_members SET role = $3 WHERE room_id = $1 AND user_id = $2")

@@ -25,7 +25,7 @@ extension Room {
 
 extension RoomMember {
     static let columns = """
-        room_members.user_id, room_members.role, room_members.last_read_seq, room_members.joined_at
+        room_members.user_id, room_members.role, \(StoredMark.sql(of: "room_members")), room_members.joined_at
         """
 
     init(_ row: PostgresRow) throws(PostgresError) {

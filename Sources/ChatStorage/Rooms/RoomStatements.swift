@@ -44,7 +44,7 @@ extension RoomRepository {
     /// thousand rooms can seem to be worth a look at all rooms there are.
     static let selectSummaries = PostgresStatement(
         """
-        SELECT \(Room.columns), rooms.last_read_seq, unread.count, rooms.active_at, \(Message.columns)
+        SELECT \(Room.columns), mark.seq, unread.count, rooms.active_at, \(Message.columns)
         FROM (
             SELECT rooms.*, room_members.last_read_seq
             FROM room_members
@@ -54,9 +54,12 @@ extension RoomRepository {
             ORDER BY rooms.active_at DESC, rooms.room_id DESC LIMIT $4
         ) AS rooms
         CROSS JOIN LATERAL (
+            SELECT \(StoredMark.sql(room: "rooms.room_id", user: "$1", stored: "rooms.last_read_seq")) AS seq OFFSET 0
+        ) AS mark
+        CROSS JOIN LATERAL (
             SELECT count(*) FROM (
                 SELECT FROM messages
-                WHERE room_id = rooms.room_id AND seq > rooms.last_read_seq AND sender_id <> $1 AND NOT is_deleted
+                WHERE room_id = rooms.room_id AND seq > mark.seq AND sender_id <> $1 AND NOT is_deleted
                 ORDER BY seq LIMIT 1000
             ) AS counted
         ) AS unread
@@ -80,16 +83,18 @@ extension RoomRepository {
     static let updateRead = PostgresStatement(
         """
         WITH place AS (
-            SELECT rooms.type, rooms.last_seq, least($3, rooms.last_seq) AS seq, room_members.last_read_seq
+            SELECT rooms.type, rooms.last_seq, least($3, rooms.last_seq) AS seq,
+                \(StoredMark.sql(of: "room_members")) AS mark
             FROM rooms LEFT JOIN room_members ON room_members.room_id = rooms.room_id AND room_members.user_id = $2
             WHERE rooms.room_id = $1
         ), moved AS (
             UPDATE room_members SET last_read_seq = place.seq FROM place
-            WHERE room_members.room_id = $1 AND room_members.user_id = $2 AND room_members.last_read_seq < place.seq
+            WHERE room_members.room_id = $1 AND room_members.user_id = $2
+                AND room_members.last_read_seq < place.seq AND place.mark < place.seq
             RETURNING true AS moved
         )
-        SELECT place.type, place.last_seq, greatest(place.last_read_seq, place.seq), moved.moved IS NOT NULL,
-            place.last_read_seq IS NOT NULL
+        SELECT place.type, place.last_seq, greatest(place.mark, place.seq), moved.moved IS NOT NULL,
+            place.mark IS NOT NULL
         FROM place LEFT JOIN moved ON true
         """)
     /// `clock_timestamp()`: the time at which the lock was given, not that at which the waiting began.

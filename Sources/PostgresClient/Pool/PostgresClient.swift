@@ -87,6 +87,12 @@ public final class PostgresClient: Service, Sendable {
     @discardableResult
     public func execute(_ body: @escaping @Sendable () -> Void) -> Bool { pool.loop.execute(body) }
 
+    /// Calls `body` at the end of this turn of the client's own thread, from where alone it may be called: what the
+    /// turn gave rise to has been sent by then, and PostgreSQL works on it meanwhile.
+    public func afterSending(_ body: @escaping @Sendable () -> Void) {
+        pool.assumeIsolated { $0.afterSending.append(body) }
+    }
+
     // MARK: Connections of one's own
 
     /// Runs a transaction: begins with the first statement of `body`, commits when `body` returns, rolls back when it

@@ -31,6 +31,8 @@ actor PostgresPool {
     var earliestDeadline: ContinuousClock.Instant?
     /// Connections with something to send at the end of this turn.
     var unflushed: Set<PoolStateMachine.ConnectionID> = []
+    /// What waits until this turn's requests are sent.
+    var afterSending: [@Sendable () -> Void] = []
     var lostConnections = 0
     var lastConnectFailure: PostgresError?
     var drainWaiters: [CheckedContinuation<Void, Never>] = []
@@ -207,6 +209,11 @@ extension PostgresPool: PostgresEventLoopHandler {
             pool.metrics.update(pool.machine.counts)
             pool.isAvailable.store(pool.machine.hasConnection && !pool.isDrained, ordering: .relaxed)
         }
+        let bodies = assumeIsolated { pool in
+            defer { pool.afterSending.removeAll() }
+            return pool.afterSending
+        }
+        for body in bodies { body() }
     }
 
     private func receive(_ connection: PostgresConnection) {

@@ -52,10 +52,10 @@ import Testing
         }
     }
 
-    @Test(arguments: [1, 7, 256])
-    func `a hundred retries of one post are one message`(batchSize: Int) async throws {
+    @Test(arguments: [1, 7, 256], [0, 64])
+    func `a hundred retries of one post are one message`(batchSize: Int, keyLookupSpan: Int) async throws {
         let told = EventCollector<RoomEvent>()
-        var limits = MessageWriter.Limits()
+        var limits = MessageWriter.Limits(keyLookupSpan: keyLookupSpan)
         limits.batchSize = batchSize
         try await withTwoWriters(limits: limits, onCommit: { told.append(contentsOf: $1) }) { store, writers in
             let outcomes = try await withThrowingTaskGroup(of: PostOutcome.self) { group in
@@ -71,8 +71,9 @@ import Testing
         }
     }
 
-    @Test func `of different posts with one key at once one wins`() async throws {
-        try await withTwoWriters { store, writers in
+    @Test(arguments: [0, 64])
+    func `of different posts with one key at once one wins`(keyLookupSpan: Int) async throws {
+        try await withTwoWriters(limits: .init(keyLookupSpan: keyLookupSpan)) { store, writers in
             let outcomes = try await withThrowingTaskGroup(of: PostOutcome.self) { group in
                 for number in 0..<40 {
                     group.addTask { try await writers[number % 2].post(draft("\(number % 4)", key: "k")) }
@@ -86,8 +87,9 @@ import Testing
         }
     }
 
-    @Test func `one key in two rooms through two servers at once is one message`() async throws {
-        try await withTwoWriters { store, writers in
+    @Test(arguments: [0, 64])
+    func `one key in two rooms through two servers at once is one message`(keyLookupSpan: Int) async throws {
+        try await withTwoWriters(limits: .init(keyLookupSpan: keyLookupSpan)) { store, writers in
             for round in 0..<20 {
                 async let here = writers[0].post(draft(in: .hall, key: "k\(round)"))
                 async let there = writers[1].post(draft(in: .attic, key: "k\(round)"))
@@ -101,8 +103,11 @@ import Testing
         }
     }
 
-    @Test func `many keys in crossed order through two servers neither lose nor double a post`() async throws {
-        try await withTwoWriters { store, writers in
+    @Test(arguments: [0, 64])
+    func `many keys in crossed order through two servers neither lose nor double a post`(keyLookupSpan: Int)
+        async throws
+    {
+        try await withTwoWriters(limits: .init(keyLookupSpan: keyLookupSpan)) { store, writers in
             let outcomes = try await withThrowingTaskGroup(of: PostOutcome.self) { group in
                 for number in 0..<60 {
                     group.addTask { try await writers[0].post(draft(in: .hall, key: "k\(number)")) }

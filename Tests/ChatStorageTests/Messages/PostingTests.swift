@@ -91,12 +91,14 @@ import Testing
         }
     }
 
-    // MARK: Again with the same key
+    // MARK: Again with the same key, which is looked up, or not until the index refuses it
 
-    @Test func `the same post again is the first message, also after an edit and an archive`() async throws {
+    @Test(arguments: [0, 64])
+    func `the same post again is the first message, also after an edit and an archive`(keyLookupSpan: Int) async throws
+    {
         try await withStore { store in
             try await store.makeRoom()
-            try await withWriter(store.client) { writer in
+            try await withWriter(store.client, limits: .init(keyLookupSpan: keyLookupSpan)) { writer in
                 let first = try await writer.mustStore(draft(key: "k"))
                 #expect(try await writer.post(draft(key: "k")) == .repeated(first))
 
@@ -116,10 +118,11 @@ import Testing
         }
     }
 
-    @Test func `a repeated reply is repeated also when what it answers is gone`() async throws {
+    @Test(arguments: [0, 64])
+    func `a repeated reply is repeated also when what it answers is gone`(keyLookupSpan: Int) async throws {
         try await withStore { store in
             try await store.makeRoom()
-            try await withWriter(store.client) { writer in
+            try await withWriter(store.client, limits: .init(keyLookupSpan: keyLookupSpan)) { writer in
                 let target = try await writer.mustStore(draft())
                 let reply = try await writer.mustStore(draft(replyTo: target.messageID, key: "k"))
                 try await store.delete(target)
@@ -128,10 +131,11 @@ import Testing
         }
     }
 
-    @Test func `who has lost the room is not told of the first message`() async throws {
+    @Test(arguments: [0, 64])
+    func `who has lost the room is not told of the first message`(keyLookupSpan: Int) async throws {
         try await withStore { store in
             try await store.makeRoom()
-            try await withWriter(store.client) { writer in
+            try await withWriter(store.client, limits: .init(keyLookupSpan: keyLookupSpan)) { writer in
                 try await writer.mustStore(draft(by: bob, key: "k"))
                 _ = try await store.rooms.withLockedRoom(.hall) { try await $0.leave(bob, by: ann) }
                 #expect(try await writer.post(draft(by: bob, key: "k")) == .refused(.roomNotFound))
@@ -139,11 +143,12 @@ import Testing
         }
     }
 
-    @Test func `a key belongs to one request of one sender`() async throws {
+    @Test(arguments: [0, 64])
+    func `a key belongs to one request of one sender`(keyLookupSpan: Int) async throws {
         try await withStore { store in
             try await store.makeRoom(.hall)
             try await store.makeRoom(.attic)
-            try await withWriter(store.client) { writer in
+            try await withWriter(store.client, limits: .init(keyLookupSpan: keyLookupSpan)) { writer in
                 let first = try await writer.mustStore(draft(key: "k"))
                 #expect(try await writer.post(draft("other", key: "k")) == .refused(.keyReused))
                 #expect(try await writer.post(draft(in: .attic, key: "k")) == .refused(.keyReused))
@@ -166,7 +171,8 @@ import Testing
                 draft(replyTo: MessageID(.max)), draft(by: cid, in: .attic), draft("1", in: .attic),
                 draft("3", by: bob),
             ]
-            let rows = try await store.client.batch(MessageBatchStatements.commands(for: drafts, isOpen: false))[1]
+            let rows = try await store.client.batch(
+                MessageBatchStatements.commands(for: drafts, isOpen: false, looksUpKeys: true))[1]
             var verdicts = [String](repeating: "", count: drafts.count)
             for row in rows {
                 let seq = try row.decode(column: 3, as: Int64?.self).map { " \($0)" } ?? ""

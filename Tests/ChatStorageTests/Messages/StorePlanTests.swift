@@ -44,13 +44,14 @@ import Testing
 
     /// How the statement would be carried out, by a connection with these settings.
     private func plan(on client: PostgresClient, _ settings: String) async throws -> String {
-        let statement = MessageBatchStatements.commands(for: [draft(replyTo: MessageID(1))], isOpen: false)[1].statement
-            .sql
+        let statement = MessageBatchStatements.commands(
+            for: [draft(replyTo: MessageID(1))], isOpen: false, looksUpKeys: true)[1].statement.sql
         return try await client.withConnection { session in
             try await session.execute(
                 script: """
                     \(settings);
-                    PREPARE store (integer[], text[], bigint[], text[], text[], bigint[], text[], bytea[], boolean) AS
+                    PREPARE store (integer[], text[], bigint[], text[], text[], bigint[], text[], bytea[], boolean,
+                        boolean) AS
                     \(statement)
                     """)
             return try await session.query(PostgresStatement("EXPLAIN (VERBOSE) EXECUTE store (\(Self.hundredDrafts))"))
@@ -65,7 +66,7 @@ import Testing
         return [
             column({ "\($0)" }, "integer"), column({ _ in "'hall'" }, "text"), column({ "\(1 + $0 % 2)" }, "bigint"),
             column({ _ in "'text'" }, "text"), column({ _ in "'{}'" }, "text"), column({ "\($0 + 1)" }, "bigint"),
-            column({ "'new\($0)'" }, "text"), column({ _ in "''" }, "bytea"), "false",
+            column({ "'new\($0)'" }, "text"), column({ _ in "''" }, "bytea"), "false", "true",
         ].joined(separator: ", ")
     }
 }

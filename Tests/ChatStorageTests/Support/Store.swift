@@ -78,6 +78,14 @@ func withWriter<Result: Sendable>(
     return try await running(writer) { try await body(writer) }
 }
 
+extension MessageWriter.Limits {
+    /// - Parameter keyLookupSpan: 0 where no batch may look before the unique index has refused it.
+    init(keyLookupSpan: Int) {
+        self.init()
+        self.keyLookupSpan = keyLookupSpan
+    }
+}
+
 /// Runs a service for the time of `body`, and then stops it gracefully.
 func running<Result: Sendable>(_ service: some Service, _ body: () async throws -> Result) async throws -> Result {
     let group = ServiceGroup(services: [service], logger: quiet)
