@@ -34,7 +34,7 @@ public final class MessageDraft: Sendable {
 
     /// What makes two posts with one key the same post.
     var idempotencyKey: IdempotencyKey? {
-        clientMessageID.map { IdempotencyKey(senderID: senderID, clientMessageID: Array($0.utf8)) }
+        clientMessageID.map { IdempotencyKey(senderID: senderID, clientMessageID: $0) }
     }
 
     private static func hash(
@@ -54,5 +54,15 @@ public final class MessageDraft: Sendable {
 /// equal where they only look the same.
 struct IdempotencyKey: Hashable, Sendable {
     let senderID: UserID
-    let clientMessageID: [UInt8]
+    let clientMessageID: String
+
+    static func == (a: Self, b: Self) -> Bool {
+        a.senderID == b.senderID && a.clientMessageID.utf8.elementsEqual(b.clientMessageID.utf8)
+    }
+
+    func hash(into hasher: inout Hasher) {
+        hasher.combine(senderID)
+        var text = clientMessageID
+        text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+    }
 }

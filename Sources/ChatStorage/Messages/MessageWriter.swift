@@ -24,10 +24,10 @@ public final class MessageWriter: Service {
         public var queueLength = 16_384
         /// Tries of one batch that lost against another transaction. Nothing of it was stored before the next try.
         public var attempts = 8
-        /// Batches that look whether their keys are taken, after a start or a failure, before others are stored without
-        /// looking. So thin is the cost of one refused batch spread that even one who repeats keys for ever slows the
-        /// others by no more than that look.
-        public var keyLookupSpan = 64
+        /// Batches whose posts are judged one by one, after a start or a failure, before others are stored all or
+        /// nothing. So thin is the cost of one refused batch spread that even one who posts what is refused for ever
+        /// slows the others by little more than that judging.
+        public var judgedSpan = 64
 
         public init() {}
     }
@@ -42,7 +42,7 @@ public final class MessageWriter: Service {
     private let attempts: Int
     private let lane = PostgresLane()
     private let queue: Mutex<WriterQueue>
-    private let keyLookup: Mutex<KeyLookup>
+    private let optimism: Mutex<OptimisticBatches>
 
     private let stored = Counter(label: "chat_messages_stored_total")
     private let batchSizes = Recorder(label: "chat_message_batch_size")
@@ -60,7 +60,7 @@ public final class MessageWriter: Service {
         self.logger = logger
         self.onCommit = onCommit
         attempts = limits.attempts
-        keyLookup = Mutex(KeyLookup(span: limits.keyLookupSpan))
+        optimism = Mutex(OptimisticBatches(judgedSpan: limits.judgedSpan))
         queue = Mutex(WriterQueue(batchSize: limits.batchSize, capacity: limits.queueLength))
     }
 
@@ -119,7 +119,8 @@ public final class MessageWriter: Service {
         let posts = queue.withLock { $0.take() }
         guard !posts.isEmpty else { return }
         batchSizes.record(posts.count)
-        send(Shipment(posts, isOpen: isOpen, looksUpKeys: keyLookup.withLock { $0.isDue() }))
+        let isOptimistic = optimism.withLock { $0.isNextOptimistic() }
+        send(Shipment(posts, isOpen: isOpen, isOptimistic ? .optimistic : .judged))
     }
 
     private func send(_ shipment: Shipment) {
@@ -128,11 +129,11 @@ public final class MessageWriter: Service {
 
     private func answered(_ shipment: Shipment, _ answer: Result<[PostgresRows], PostgresError>) {
         if case .failure(let error) = answer {
-            keyLookup.withLock { $0.failed() }
+            optimism.withLock { $0.failed() }
             // Nothing of it is stored, so it can be tried again.
-            if error.sqlState == .uniqueViolation {
+            if MessageBatchStatements.isRefusal(error) {
                 var next = shipment
-                if next.lookUpKeys() { return send(next) }
+                if next.judge() { return send(next) }
             }
             if error.hasLostAgainstAnother, shipment.attempt < attempts { return retry(shipment) }
         }

@@ -11,17 +11,16 @@ struct Shipment: Sendable {
     private(set) var attempt = 1
     private var backoff = Backoff(first: .milliseconds(2), longest: .milliseconds(100))
     private let isOpen: Bool
-    private var looksUpKeys: Bool
+    private var kind: MessageBatchStatements.Kind
 
-    init(_ posts: [WriterQueue.Post], isOpen: Bool, looksUpKeys: Bool) {
+    init(_ posts: [WriterQueue.Post], isOpen: Bool, _ kind: MessageBatchStatements.Kind) {
         var batch = MessageBatch<MessageWriter.Reply>()
         for (draft, reply) in posts { batch.add(draft, reply: reply) }
         self.batch = batch
         self.isOpen = isOpen
-        self.looksUpKeys = looksUpKeys
+        self.kind = kind
         count = posts.count
-        commands = MessageBatchStatements.commands(
-            for: batch.entries.map(\.draft), isOpen: isOpen, looksUpKeys: looksUpKeys)
+        commands = MessageBatchStatements.commands(for: batch.entries.map(\.draft), isOpen: isOpen, kind)
     }
 
     mutating func nextAttempt() -> Duration {
@@ -29,12 +28,12 @@ struct Shipment: Sendable {
         return backoff.next()
     }
 
-    /// For a batch that was refused since one of its keys is taken.
-    /// - Returns: whether it will look now and did not before.
-    mutating func lookUpKeys() -> Bool {
-        guard !looksUpKeys else { return false }
-        looksUpKeys = true
-        commands = MessageBatchStatements.commands(for: batch.entries.map(\.draft), isOpen: isOpen, looksUpKeys: true)
+    /// For a batch that was refused as a whole.
+    /// - Returns: whether it was stored on trust and will be judged now.
+    mutating func judge() -> Bool {
+        guard kind == .optimistic else { return false }
+        kind = .judged
+        commands = MessageBatchStatements.commands(for: batch.entries.map(\.draft), isOpen: isOpen, kind)
         return true
     }
 }

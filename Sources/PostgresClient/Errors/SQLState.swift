@@ -14,6 +14,7 @@ public struct SQLState: RawRepresentable, Sendable, Hashable {
 
     // Class 22 and 23: the data or a constraint.
     public static let stringDataRightTruncation = SQLState(rawValue: "22001")
+    public static let divisionByZero = SQLState(rawValue: "22012")
     public static let characterNotInRepertoire = SQLState(rawValue: "22021")
     public static let notNullViolation = SQLState(rawValue: "23502")
     public static let foreignKeyViolation = SQLState(rawValue: "23503")

@@ -23,9 +23,11 @@ import Testing
         }
     }
 
-    @Test func `posts through two servers are numbered without a gap and told in order`() async throws {
+    @Test(arguments: [0, 64])
+    func `posts through two servers are numbered without a gap and told in order`(judgedSpan: Int) async throws {
         let told = [EventCollector<RoomEvent>(), EventCollector<RoomEvent>()]
-        try await withTwoWriters(onCommit: { told[$0].append(contentsOf: $1) }) { store, writers in
+        try await withTwoWriters(limits: .init(judgedSpan: judgedSpan), onCommit: { told[$0].append(contentsOf: $1) }) {
+            store, writers in
             let rooms = [RoomID.hall, .attic, .cellar]
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for poster in 0..<50 {
@@ -53,9 +55,9 @@ import Testing
     }
 
     @Test(arguments: [1, 7, 256], [0, 64])
-    func `a hundred retries of one post are one message`(batchSize: Int, keyLookupSpan: Int) async throws {
+    func `a hundred retries of one post are one message`(batchSize: Int, judgedSpan: Int) async throws {
         let told = EventCollector<RoomEvent>()
-        var limits = MessageWriter.Limits(keyLookupSpan: keyLookupSpan)
+        var limits = MessageWriter.Limits(judgedSpan: judgedSpan)
         limits.batchSize = batchSize
         try await withTwoWriters(limits: limits, onCommit: { told.append(contentsOf: $1) }) { store, writers in
             let outcomes = try await withThrowingTaskGroup(of: PostOutcome.self) { group in
@@ -72,8 +74,8 @@ import Testing
     }
 
     @Test(arguments: [0, 64])
-    func `of different posts with one key at once one wins`(keyLookupSpan: Int) async throws {
-        try await withTwoWriters(limits: .init(keyLookupSpan: keyLookupSpan)) { store, writers in
+    func `of different posts with one key at once one wins`(judgedSpan: Int) async throws {
+        try await withTwoWriters(limits: .init(judgedSpan: judgedSpan)) { store, writers in
             let outcomes = try await withThrowingTaskGroup(of: PostOutcome.self) { group in
                 for number in 0..<40 {
                     group.addTask { try await writers[number % 2].post(draft("\(number % 4)", key: "k")) }
@@ -88,8 +90,8 @@ import Testing
     }
 
     @Test(arguments: [0, 64])
-    func `one key in two rooms through two servers at once is one message`(keyLookupSpan: Int) async throws {
-        try await withTwoWriters(limits: .init(keyLookupSpan: keyLookupSpan)) { store, writers in
+    func `one key in two rooms through two servers at once is one message`(judgedSpan: Int) async throws {
+        try await withTwoWriters(limits: .init(judgedSpan: judgedSpan)) { store, writers in
             for round in 0..<20 {
                 async let here = writers[0].post(draft(in: .hall, key: "k\(round)"))
                 async let there = writers[1].post(draft(in: .attic, key: "k\(round)"))
@@ -104,10 +106,10 @@ import Testing
     }
 
     @Test(arguments: [0, 64])
-    func `many keys in crossed order through two servers neither lose nor double a post`(keyLookupSpan: Int)
+    func `many keys in crossed order through two servers neither lose nor double a post`(judgedSpan: Int)
         async throws
     {
-        try await withTwoWriters(limits: .init(keyLookupSpan: keyLookupSpan)) { store, writers in
+        try await withTwoWriters(limits: .init(judgedSpan: judgedSpan)) { store, writers in
             let outcomes = try await withThrowingTaskGroup(of: PostOutcome.self) { group in
                 for number in 0..<60 {
                     group.addTask { try await writers[0].post(draft(in: .hall, key: "k\(number)")) }

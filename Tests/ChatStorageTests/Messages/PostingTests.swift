@@ -8,11 +8,14 @@ import Testing
 
 /// What one post comes to.
 @Suite(.timeLimit(.minutes(2))) struct PostingTests {
-    @Test func `a post is stored as it was sent, told once, and marks the room read`() async throws {
+    @Test(arguments: [0, 64])
+    func `a post is stored as it was sent, told once, and marks the room read`(judgedSpan: Int) async throws {
         let told = EventCollector<RoomEvent>()
         try await withStore { store in
             try await store.makeRoom()
-            try await withWriter(store.client, onCommit: told.append(contentsOf:)) { writer in
+            try await withWriter(
+                store.client, limits: .init(judgedSpan: judgedSpan), onCommit: told.append(contentsOf:)
+            ) { writer in
                 let first = try await writer.mustStore(draft("first"))
                 let sent = draft("second", by: bob, replyTo: first.messageID, key: "k")
                 let second = try await writer.mustStore(sent)
@@ -36,11 +39,12 @@ import Testing
 
     // MARK: Who may post
 
-    @Test func `only members post`() async throws {
+    @Test(arguments: [0, 64])
+    func `only members post`(judgedSpan: Int) async throws {
         try await withStore { store in
             try await store.makeRoom(.hall, .public)
             try await store.makeRoom(.attic, .group)
-            try await withWriter(store.client) { writer async throws in
+            try await withWriter(store.client, limits: .init(judgedSpan: judgedSpan)) { writer async throws in
                 #expect(try await writer.post(draft(by: cid, in: .hall)) == .refused(.notAMember))
                 #expect(try await writer.post(draft(by: cid, in: .attic)) == .refused(.roomNotFound))
                 #expect(try await writer.post(draft(by: ann, in: .cellar)) == .refused(.roomNotFound))
@@ -51,11 +55,13 @@ import Testing
         }
     }
 
-    @Test func `an open server takes anyone's posts to public rooms only`() async throws {
+    @Test(arguments: [0, 64])
+    func `an open server takes anyone's posts to public rooms only`(judgedSpan: Int) async throws {
         try await withStore { store in
             try await store.rooms.makeOpenRoom(.hall)
             try await store.makeRoom(.attic, .private)
-            try await withWriter(store.client, isOpen: true) { writer async throws in
+            try await withWriter(store.client, isOpen: true, limits: .init(judgedSpan: judgedSpan)) {
+                writer async throws in
                 #expect(try await writer.mustStore(draft(by: cid, in: .hall)).seq == 1)
                 #expect(try await writer.post(draft(by: cid, in: .attic)) == .refused(.roomNotFound))
             }
@@ -63,22 +69,24 @@ import Testing
         }
     }
 
-    @Test func `an archived room takes no posts`() async throws {
+    @Test(arguments: [0, 64])
+    func `an archived room takes no posts`(judgedSpan: Int) async throws {
         try await withStore { store in
             try await store.makeRoom()
             _ = try await store.rooms.withLockedRoom(.hall) { try await $0.archive(by: ann) }
-            try await withWriter(store.client) { writer async throws in
+            try await withWriter(store.client, limits: .init(judgedSpan: judgedSpan)) { writer async throws in
                 #expect(try await writer.post(draft()) == .refused(.roomArchived))
             }
             #expect(try await store.rooms.room(.hall)?.lastSeq == 1)
         }
     }
 
-    @Test func `a reply needs a message of the same room that is there`() async throws {
+    @Test(arguments: [0, 64])
+    func `a reply needs a message of the same room that is there`(judgedSpan: Int) async throws {
         try await withStore { store in
             try await store.makeRoom(.hall)
             try await store.makeRoom(.attic)
-            try await withWriter(store.client) { writer in
+            try await withWriter(store.client, limits: .init(judgedSpan: judgedSpan)) { writer in
                 let here = try await writer.mustStore(draft(in: .hall))
                 let elsewhere = try await writer.mustStore(draft(in: .attic))
                 #expect(try await writer.mustStore(draft(replyTo: here.messageID)).replyToMessageID == here.messageID)
@@ -91,14 +99,13 @@ import Testing
         }
     }
 
-    // MARK: Again with the same key, which is looked up, or not until the index refuses it
+    // MARK: Again with the same key
 
     @Test(arguments: [0, 64])
-    func `the same post again is the first message, also after an edit and an archive`(keyLookupSpan: Int) async throws
-    {
+    func `the same post again is the first message, also after an edit and an archive`(judgedSpan: Int) async throws {
         try await withStore { store in
             try await store.makeRoom()
-            try await withWriter(store.client, limits: .init(keyLookupSpan: keyLookupSpan)) { writer in
+            try await withWriter(store.client, limits: .init(judgedSpan: judgedSpan)) { writer in
                 let first = try await writer.mustStore(draft(key: "k"))
                 #expect(try await writer.post(draft(key: "k")) == .repeated(first))
 
@@ -119,10 +126,10 @@ import Testing
     }
 
     @Test(arguments: [0, 64])
-    func `a repeated reply is repeated also when what it answers is gone`(keyLookupSpan: Int) async throws {
+    func `a repeated reply is repeated also when what it answers is gone`(judgedSpan: Int) async throws {
         try await withStore { store in
             try await store.makeRoom()
-            try await withWriter(store.client, limits: .init(keyLookupSpan: keyLookupSpan)) { writer in
+            try await withWriter(store.client, limits: .init(judgedSpan: judgedSpan)) { writer in
                 let target = try await writer.mustStore(draft())
                 let reply = try await writer.mustStore(draft(replyTo: target.messageID, key: "k"))
                 try await store.delete(target)
@@ -132,10 +139,10 @@ import Testing
     }
 
     @Test(arguments: [0, 64])
-    func `who has lost the room is not told of the first message`(keyLookupSpan: Int) async throws {
+    func `who has lost the room is not told of the first message`(judgedSpan: Int) async throws {
         try await withStore { store in
             try await store.makeRoom()
-            try await withWriter(store.client, limits: .init(keyLookupSpan: keyLookupSpan)) { writer in
+            try await withWriter(store.client, limits: .init(judgedSpan: judgedSpan)) { writer in
                 try await writer.mustStore(draft(by: bob, key: "k"))
                 _ = try await store.rooms.withLockedRoom(.hall) { try await $0.leave(bob, by: ann) }
                 #expect(try await writer.post(draft(by: bob, key: "k")) == .refused(.roomNotFound))
@@ -144,11 +151,11 @@ import Testing
     }
 
     @Test(arguments: [0, 64])
-    func `a key belongs to one request of one sender`(keyLookupSpan: Int) async throws {
+    func `a key belongs to one request of one sender`(judgedSpan: Int) async throws {
         try await withStore { store in
             try await store.makeRoom(.hall)
             try await store.makeRoom(.attic)
-            try await withWriter(store.client, limits: .init(keyLookupSpan: keyLookupSpan)) { writer in
+            try await withWriter(store.client, limits: .init(judgedSpan: judgedSpan)) { writer in
                 let first = try await writer.mustStore(draft(key: "k"))
                 #expect(try await writer.post(draft("other", key: "k")) == .refused(.keyReused))
                 #expect(try await writer.post(draft(in: .attic, key: "k")) == .refused(.keyReused))
@@ -172,7 +179,7 @@ import Testing
                 draft("3", by: bob),
             ]
             let rows = try await store.client.batch(
-                MessageBatchStatements.commands(for: drafts, isOpen: false, looksUpKeys: true))[1]
+                MessageBatchStatements.commands(for: drafts, isOpen: false, .judged))[1]
             var verdicts = [String](repeating: "", count: drafts.count)
             for row in rows {
                 let seq = try row.decode(column: 3, as: Int64?.self).map { " \($0)" } ?? ""

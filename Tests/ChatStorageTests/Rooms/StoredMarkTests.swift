@@ -48,10 +48,11 @@ import Testing
         }
     }
 
-    @Test func `posts of one batch leave the mark at the last of them`() async throws {
+    @Test(arguments: [MessageBatchStatements.Kind.judged, .optimistic])
+    func `posts of one batch leave the mark at the last of them`(kind: MessageBatchStatements.Kind) async throws {
         try await withPosts(StoredMark.window - 2) { store, _ async throws in
             let commands = MessageBatchStatements.commands(
-                for: (1...5).map { draft("\($0)") }, isOpen: false, looksUpKeys: false)
+                for: (1...5).map { draft("\($0)") }, isOpen: false, kind)
             #expect(try await store.client.batch(commands)[1].count == 5)
             #expect(try await stored(store) == StoredMark.window + 3)
             #expect(try await told(store) == Seq(StoredMark.window) + 3)

@@ -79,10 +79,10 @@ func withWriter<Result: Sendable>(
 }
 
 extension MessageWriter.Limits {
-    /// - Parameter keyLookupSpan: 0 where no batch may look before the unique index has refused it.
-    init(keyLookupSpan: Int) {
+    /// - Parameter judgedSpan: 0 where no batch is judged before it has been refused.
+    init(judgedSpan: Int) {
         self.init()
-        self.keyLookupSpan = keyLookupSpan
+        self.judgedSpan = judgedSpan
     }
 }
 
