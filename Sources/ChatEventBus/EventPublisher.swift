@@ -2,7 +2,6 @@ import ChatEvents
 import CommonUtil
 import Logging
 import Metrics
-import NIOCore
 import RedisClient
 
 /// Publishes events on Redis, in the order in which they were handed over.
@@ -22,18 +21,18 @@ public final class EventPublisher: Sendable {
     }
 
     public func publish(_ events: [RoomEvent]) {
-        publish(events.map { (EventChannel.room($0.roomID).name, ByteBuffer(bytes: $0.jsonBytes)) })
+        publish(events.map { (EventChannel.room($0.roomID).name, $0.jsonBytes) })
     }
 
     public func publish(_ posts: [PostedMessage]) {
-        publish(posts.map { (EventChannel.room($0.message.roomID).name, ByteBuffer(bytes: $0.eventJSON)) })
+        publish(posts.map { (EventChannel.room($0.message.roomID).name, $0.eventJSON) })
     }
 
     public func publish(_ event: PassingEvent) {
-        publish([(EventChannel.room(event.roomID).name, ByteBuffer(bytes: event.jsonBytes))])
+        publish([(EventChannel.room(event.roomID).name, event.jsonBytes)])
     }
 
-    private func publish(_ messages: [(channel: String, payload: ByteBuffer)]) {
+    private func publish(_ messages: [(channel: String, payload: [UInt8])]) {
         redis.publish(messages) { [self] results in
             let failed = results.count { result in
                 if case .failure = result { true } else { false }

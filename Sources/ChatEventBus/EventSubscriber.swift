@@ -161,6 +161,6 @@ private struct Canary: Sendable {
 
     /// Publishes once, not waited for: Redis answers within its own deadline, or the message has stayed away.
     func sing() {
-        Task { [name = channel.name] in _ = try? await redis.publish(ByteBuffer(string: "{}"), to: name) }
+        Task { [name = channel.name] in _ = try? await redis.publish(Array("{}".utf8), to: name) }
     }
 }

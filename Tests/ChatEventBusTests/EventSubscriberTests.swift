@@ -19,7 +19,7 @@ import Testing
                 let channels = [
                     "chat:room:\(room)", "chat:user:77001", "chat:room:a b", "chat:user:x", "news", "chat:room:\(room)",
                 ]
-                let messages = channels.enumerated().map { (channel: $1, payload: ByteBuffer(string: "{\"n\":\($0)}")) }
+                let messages = channels.enumerated().map { (channel: $1, payload: Array("{\"n\":\($0)}".utf8)) }
                 try await redis.ping()
                 // The last two names are nobody's; the others match a pattern, ours or not.
                 #expect(
@@ -42,7 +42,7 @@ import Testing
             try await heard.states.first { $0 }
             try await BusHarness.withClient(configuration) { redis in
                 try await redis.ping()
-                _ = await redis.publish(events.map { ("chat:room:\(room)", ByteBuffer(bytes: $0.jsonBytes)) })
+                _ = await redis.publish(events.map { ("chat:room:\(room)", $0.jsonBytes) })
             }
             #expect(try await heard.untilHeard(2_000, in: room) == events.map(\.heard))
             // Not one call for each.
@@ -62,7 +62,7 @@ import Testing
             try await heard.states.events { $0.last == true }
             try await BusHarness.withClient(configuration) { redis in
                 try await redis.ping()
-                let subscribers = try await redis.publish(ByteBuffer(string: "{}"), to: "chat:room:\(room)")
+                let subscribers = try await redis.publish(Array("{}".utf8), to: "chat:room:\(room)")
                 #expect(subscribers == 1)
             }
             #expect(try await heard.untilHeard(1, in: room).count == 1)
@@ -79,7 +79,7 @@ import Testing
             try await heard.states.first { $0 }
             try await BusHarness.withClient(configuration) { redis in
                 try await redis.ping()
-                let subscribers = try await redis.publish(ByteBuffer(string: "{}"), to: "chat:user:1")
+                let subscribers = try await redis.publish(Array("{}".utf8), to: "chat:user:1")
                 #expect(subscribers == 1)
             }
         }

@@ -71,7 +71,10 @@ public struct RequestHead: Sendable {
 
     private func isText(_ range: Range<Int>, _ text: String) -> Bool {
         guard range.count == text.utf8.count else { return false }
-        return bytes[range].elementsEqual(text.utf8)
+        var text = text
+        return bytes.withUnsafeBufferPointer { bytes in
+            text.withUTF8 { UnsafeBufferPointer(rebasing: bytes[range]).isSame(as: $0) }
+        }
     }
 
     private func isNamed(_ field: RequestHeadGrammar.Field, _ name: StaticString) -> Bool {

@@ -1,3 +1,5 @@
+import Glibc
+
 /// Takes the head of a request apart (RFC 9112 sections 2.2, 3, 5 and 6), without leniency of any kind.
 struct RequestHeadGrammar {
     struct Field {
@@ -85,7 +87,7 @@ struct RequestHeadGrammar {
     }
 
     private func isText(_ range: Range<Int>, _ text: StaticString) -> Bool {
-        text.withUTF8Buffer { UnsafeBufferPointer(rebasing: bytes[range]).elementsEqual($0) }
+        text.withUTF8Buffer { UnsafeBufferPointer(rebasing: bytes[range]).isSame(as: $0) }
     }
 
     /// RFC 9110 section 5.6.2.
@@ -109,4 +111,14 @@ struct RequestHeadGrammar {
     private static func isValueByte(_ byte: UInt8) -> Bool { byte >= 0x20 && byte != 0x7F || byte == 0x09 }
 
     private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
+}
+
+extension UnsafeBufferPointer<UInt8> {
+    /// `elementsEqual` in one call of memcmp(3).
+    func isSame(as other: Self) -> Bool {
+        guard count == other.count, let first = baseAddress, let second = other.baseAddress else {
+            return isEmpty && other.isEmpty
+        }
+        return memcmp(first, second, count) == 0
+    }
 }

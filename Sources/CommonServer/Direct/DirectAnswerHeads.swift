@@ -11,6 +11,8 @@ final class DirectAnswerHeads: Sendable {
 
     private let envelope: ResponseEnvelope
     private let date: HTTPDate
+    /// Between the body's length, with which a head ends, and the request's id.
+    private let requestIDField = "\r\n\(HTTPField.Name.requestID.rawName): "
     /// By status.
     private let heads = Mutex<[Int: Head]>([:])
 
@@ -24,9 +26,10 @@ final class DirectAnswerHeads: Sendable {
         let head = head(answer.status)
         var buffer = allocator.buffer(capacity: head.readableBytes + 256 + answer.body.count)
         buffer.writeImmutableBuffer(head)
-        buffer.writeHeaderField(HTTPField.Name.contentLength.rawName, String(answer.body.count))
-        buffer.writeHeaderField(HTTPField.Name.requestID.rawName, requestID)
-        buffer.writeStaticString("\r\n")
+        buffer.writeString(String(answer.body.count))
+        buffer.writeString(requestIDField)
+        buffer.writeString(requestID)
+        buffer.writeStaticString("\r\n\r\n")
         buffer.writeBytes(answer.body)
         return buffer
     }
@@ -40,6 +43,7 @@ final class DirectAnswerHeads: Sendable {
             envelope.addCommonFields(to: &fields, origin: nil)
             var bytes = ByteBuffer()
             bytes.writeAnswerHead(status, fields)
+            bytes.writeString("\(HTTPField.Name.contentLength.rawName): ")
             heads[status.code] = Head(date: date, bytes: bytes)
             return bytes
         }

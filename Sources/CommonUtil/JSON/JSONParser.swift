@@ -124,6 +124,7 @@ public struct JSONParser {
         let start = position
         var unescaped: [UInt8]?
         var isASCII = true
+        skipPlain()
         while let byte = peek {
             switch byte {
             case UInt8(ascii: "\""):
@@ -200,6 +201,17 @@ public struct JSONParser {
     private var peek: UInt8? { position < bytes.count ? bytes[position] : nil }
 
     private var malformed: JSONError { .malformed(offset: position) }
+
+    /// Passes over printable ASCII characters that mean themselves, of which most strings consist.
+    private mutating func skipPlain() {
+        var index = position
+        while index < bytes.count {
+            let byte = bytes[index]
+            if byte < 0x20 || byte >= 0x80 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { break }
+            index += 1
+        }
+        position = index
+    }
 
     private mutating func skipSpace() {
         while let byte = peek, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { position += 1 }

@@ -148,7 +148,7 @@ public struct FieldReader {
             note(field, "must be a string")
             return nil
         }
-        guard length.contains(text.unicodeScalars.count) else {
+        guard text.hasScalars(length) else {
             note(field, "must have \(length.lowerBound)–\(length.upperBound) characters")
             return nil
         }
@@ -176,5 +176,14 @@ public struct FieldReader {
         if case .string(let text) = value, let roomID = RoomID(text) { return roomID }
         note(field, "must be \(RoomID.rule)")
         return nil
+    }
+}
+
+extension String {
+    /// Whether so many Unicode scalars are in it. They take one to four bytes each, so mostly none has to be counted.
+    fileprivate func hasScalars(_ count: ClosedRange<Int>) -> Bool {
+        let bytes = utf8.count
+        if bytes <= count.upperBound, (bytes + 3) / 4 >= count.lowerBound { return true }
+        return count.contains(unicodeScalars.count)
     }
 }

@@ -112,24 +112,24 @@ public final class RedisClient: Service, Sendable {
     ///
     /// - Returns: how many subscribers of this server received it.
     @discardableResult
-    public func publish(_ payload: ByteBuffer, to channel: String) async throws(RedisError) -> Int {
+    public func publish(_ payload: [UInt8], to channel: String) async throws(RedisError) -> Int {
         guard let result = await publish([(channel, payload)]).first else { throw .protocolViolation }
         return try result.get()
     }
 
     /// Publishes messages in order with one write. They are taken or refused (``RedisError/overloaded``,
     /// ``RedisError/notConnected``) as a whole; each has its own result, in order.
-    public func publish(_ messages: [(channel: String, payload: ByteBuffer)]) async -> [Result<Int, RedisError>] {
+    public func publish(_ messages: [(channel: String, payload: [UInt8])]) async -> [Result<Int, RedisError>] {
         if messages.isEmpty { return [] }
         return await replies(to: Self.publishing(messages), count: messages.count).map(Self.receivers)
     }
 
-    /// As ``publish(_:)-([(channel:String,payload:ByteBuffer)])``, without waiting. Calls that are made one after the
+    /// As ``publish(_:)-([(channel:String,payload:[UInt8])])``, without waiting. Calls that are made one after the
     /// other are carried out in that order.
     ///
     /// - Parameter completion: called once, on any thread, with the results. Must not block.
     public func publish(
-        _ messages: [(channel: String, payload: ByteBuffer)],
+        _ messages: [(channel: String, payload: [UInt8])],
         completion: @escaping @Sendable ([Result<Int, RedisError>]) -> Void
     ) {
         if messages.isEmpty { return completion([]) }
@@ -138,16 +138,12 @@ public final class RedisClient: Service, Sendable {
         do { try inbox.submit(batch) } catch { batch.fail(error) }
     }
 
-    private static func publishing(_ messages: [(channel: String, payload: ByteBuffer)]) -> ByteBuffer {
-        var bytes = ByteBuffer()
+    private static func publishing(_ messages: [(channel: String, payload: [UInt8])]) -> ByteBuffer {
+        var bytes: [UInt8] = []
         bytes.reserveCapacity(
-            minimumWritableBytes: messages.reduce(0) { size, message in
-                size + message.channel.utf8.count + message.payload.readableBytes + 48
-            })
-        for message in messages {
-            bytes.writeRedisPublish(message.payload, to: message.channel)
-        }
-        return bytes
+            messages.reduce(0) { size, message in size + message.channel.utf8.count + message.payload.count + 48 })
+        for message in messages { bytes.appendRedisPublish(message.payload, to: message.channel) }
+        return ByteBuffer(bytes: bytes)
     }
 
     private static func receivers(_ reply: CommandBatch.Reply) -> Result<Int, RedisError> {

@@ -15,7 +15,7 @@ import Testing
         configuration.connectionWait = .zero
         try await Harness.withClient(configuration) { client in
             await #expect(throws: RedisError.notConnected) { try await client.ping() }
-            #expect(await client.publish([("a", ByteBuffer())]) == [.failure(.notConnected)])
+            #expect(await client.publish([("a", [])]) == [.failure(.notConnected)])
         }
     }
 

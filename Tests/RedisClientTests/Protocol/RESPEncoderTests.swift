@@ -13,10 +13,12 @@ import Testing
     }
 
     @Test func `publish is the command it says`() {
-        var bytes = ByteBuffer()
-        bytes.writeRedisPublish(ByteBuffer(string: "hi"), to: "c")
-        var expected = ByteBuffer()
-        expected.writeRedisCommand(["PUBLISH", "c", "hi"])
-        #expect(bytes == expected)
+        for payload in ["", "hi", String(repeating: "ключ", count: 257)] {
+            var bytes: [UInt8] = []
+            bytes.appendRedisPublish(Array(payload.utf8), to: "c")
+            var expected = ByteBuffer()
+            expected.writeRedisCommand(["PUBLISH", "c", .string(payload)])
+            #expect(ByteBuffer(bytes: bytes) == expected)
+        }
     }
 }

@@ -12,7 +12,7 @@ import Testing
             try await Harness.withClient(of: redis) { client in
                 try await client.ping()
                 let messages = (0..<1_000).map { number in
-                    (channel: number.isMultiple(of: 2) ? "news" : "room:7", payload: ByteBuffer(string: "\(number)"))
+                    (channel: number.isMultiple(of: 2) ? "news" : "room:7", payload: Array("\(number)".utf8))
                 }
                 #expect(await client.publish(messages) == Array(repeating: .success(1), count: 1_000))
             }
@@ -35,7 +35,7 @@ import Testing
             try await subscription.punsubscribe(patterns: ["c*"])
             try await Harness.withClient(of: redis) { client in
                 try await client.ping()
-                let messages = ["a", "c", "b"].map { (channel: $0, payload: ByteBuffer(string: $0)) }
+                let messages = ["a", "c", "b"].map { (channel: $0, payload: Array($0.utf8)) }
                 #expect(await client.publish(messages) == [.success(0), .success(0), .success(1)])
             }
             #expect(try await events.messages.next().channel == "b")
@@ -53,7 +53,7 @@ import Testing
                 #expect(killed == .integer(1))
                 #expect(try await events.states.next().isLost)
                 #expect(try await events.states.next() == .subscribed)
-                let messages = ["a", "p1"].map { (channel: $0, payload: ByteBuffer(string: "again")) }
+                let messages = ["a", "p1"].map { (channel: $0, payload: Array("again".utf8)) }
                 #expect(await client.publish(messages) == [.success(1), .success(1)])
             }
             #expect(try await events.messages.next(2).map(\.channel) == ["a", "p1"])
@@ -70,7 +70,7 @@ import Testing
             #expect(try await events.states.next() == .subscribed)
             try await Harness.withClient(of: redis) { client in
                 try await client.ping()
-                #expect(try await client.publish(ByteBuffer(string: "x"), to: "a") == 1)
+                #expect(try await client.publish(Array("x".utf8), to: "a") == 1)
             }
         }
     }
@@ -86,7 +86,7 @@ import Testing
             #expect(try await events.states.next() == .subscribed)
             try await Harness.withClient(of: redis) { client in
                 try await client.ping()
-                let messages = ["before", "during"].map { (channel: $0, payload: ByteBuffer(string: "x")) }
+                let messages = ["before", "during"].map { (channel: $0, payload: Array("x".utf8)) }
                 #expect(await client.publish(messages) == [.success(1), .success(1)])
             }
         }
@@ -124,7 +124,7 @@ import Testing
                 }
                 // Pings go on, and nothing but pings keeps this loop from ending.
                 while try await pings() < 8 { await Task.yield() }
-                #expect(try await client.publish(ByteBuffer(string: "x"), to: "a") == 1)
+                #expect(try await client.publish(Array("x".utf8), to: "a") == 1)
             }
             #expect(try await events.states.next(2) == [.connecting, .subscribed])
             #expect(try await events.messages.next().channel == "a")

@@ -37,7 +37,7 @@ struct FanoutTurns: Sendable {
             throw LocalStackError("\(events.count) of \(inFlight) posts are in the log")
         }
         let channel = EventChannel.room(roomID).name
-        let published = await redis.publish(events.map { (channel, ByteBuffer(string: $0)) })
+        let published = await redis.publish(events.map { (channel, Array($0.utf8)) })
         for result in published { _ = try result.get() }
         return try await load.deliver(events.count, inRoom: room)
     }
