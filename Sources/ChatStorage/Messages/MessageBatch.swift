@@ -16,15 +16,21 @@ struct MessageBatch<Reply: Sendable>: Sendable {
     private(set) var entries: [Entry] = []
     private var entryOfKey: [IdempotencyKey: Int] = [:]
 
+    /// - Parameter capacity: how many drafts are likely to come.
+    init(capacity: Int = 0) {
+        entries.reserveCapacity(capacity)
+        entryOfKey.reserveCapacity(capacity)
+    }
+
     mutating func add(_ draft: MessageDraft, reply: Reply) {
         guard let key = draft.idempotencyKey else {
             entries.append(Entry(draft: draft, reply: reply))
             return
         }
-        if let index = entryOfKey[key] {
+        if let index = entryOfKey.updateValue(entries.count, forKey: key) {
+            entryOfKey[key] = index
             entries[index].followers.append((draft, reply))
         } else {
-            entryOfKey[key] = entries.count
             entries.append(Entry(draft: draft, reply: reply))
         }
     }

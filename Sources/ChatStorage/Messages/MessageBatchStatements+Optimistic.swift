@@ -50,9 +50,12 @@ extension MessageBatchStatements {
     static func places(of drafts: [MessageDraft]) -> (counts: [String: Int64], behind: [Int64]) {
         var counts: [String: Int64] = [:]
         var behind = [Int64](repeating: 0, count: drafts.count)
-        for (index, draft) in drafts.enumerated().reversed() {
-            behind[index] = counts[draft.roomID.rawValue, default: 0]
-            counts[draft.roomID.rawValue] = behind[index] + 1
+        func counted(_ count: inout Int64) -> Int64 {
+            defer { count += 1 }
+            return count
+        }
+        for index in drafts.indices.reversed() {
+            behind[index] = counted(&counts[drafts[index].roomID.rawValue, default: 0])
         }
         return (counts, behind)
     }

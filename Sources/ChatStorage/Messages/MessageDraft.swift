@@ -37,15 +37,21 @@ public final class MessageDraft: Sendable {
         clientMessageID.map { IdempotencyKey(senderID: senderID, clientMessageID: $0) }
     }
 
+    private static func append(_ part: String, to text: inout [UInt8]) {
+        var part = part
+        part.withUTF8 { text.append(contentsOf: $0) }
+        text.append(0)
+    }
+
     private static func hash(
         roomID: RoomID, type: MessageType, contentJSON: String, replyTo: MessageID?
     ) -> [UInt8] {
         var text: [UInt8] = []
         text.reserveCapacity(contentJSON.utf8.count + 160)
-        for var part in [roomID.rawValue, type.rawValue, replyTo?.description ?? "", contentJSON] {
-            part.withUTF8 { text.append(contentsOf: $0) }
-            text.append(0)
-        }
+        append(roomID.rawValue, to: &text)
+        append(type.rawValue, to: &text)
+        append(replyTo?.description ?? "", to: &text)
+        append(contentJSON, to: &text)
         return SHA256.hash(data: text).withUnsafeBytes { Array($0) }
     }
 }

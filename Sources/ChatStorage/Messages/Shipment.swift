@@ -14,7 +14,7 @@ struct Shipment: Sendable {
     private var kind: MessageBatchStatements.Kind
 
     init(_ posts: [WriterQueue.Post], isOpen: Bool, _ kind: MessageBatchStatements.Kind) {
-        var batch = MessageBatch<MessageWriter.Reply>()
+        var batch = MessageBatch<MessageWriter.Reply>(capacity: posts.count)
         for (draft, reply) in posts { batch.add(draft, reply: reply) }
         self.batch = batch
         self.isOpen = isOpen

@@ -35,8 +35,14 @@ public struct JSONObject: Hashable, Sendable {
                 // An equal name is for the end to see.
                 if place < entries.count, entries[place].key == key { place = entries.count }
             }
+            if entries.isEmpty { entries.reserveCapacity(8) }
             if place == entries.count, let last = entries.last, !(last.key < key) { isSorted = false }
-            entries.insert(Entry(key: key, value: value), at: place)
+            entries.append(Entry(key: key, value: value))
+            var index = entries.count - 1
+            while index > place {
+                entries.swapAt(index, index - 1)
+                index -= 1
+            }
         }
 
         /// - Returns: the object, and whether every name stood there once. Of those that did not the last value counts.
