@@ -112,6 +112,30 @@ import Testing
         }
     }
 
+    @Test func whatIsForAfterSendingComesAfterAllOfTheTurn() async throws {
+        try await withClient { client in
+            _ = try await client.query("SELECT 1")
+            let (steps, continuation) = AsyncStream.makeStream(of: String.self)
+            client.execute {
+                client.afterSending {
+                    continuation.yield("after sending")
+                    // Its own thread goes on, and with it what was sent.
+                    client.execute { continuation.yield("next turn") }
+                }
+                client.execute { continuation.yield("same turn") }
+                continuation.yield("first")
+                client.batch([PostgresCommand("SELECT pg_sleep(0.01)")], in: PostgresLane()) { _ in
+                    continuation.yield("answer")
+                    client.afterSending { continuation.finish() }
+                }
+            }
+            #expect(
+                await steps.reduce(into: []) { $0.append($1) } == [
+                    "first", "same turn", "after sending", "next turn", "answer",
+                ])
+        }
+    }
+
     @Test func aClosedClientAnswersItsLanes() async throws {
         try await withClient { client in
             await client.close()

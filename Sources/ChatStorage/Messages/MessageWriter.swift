@@ -11,7 +11,8 @@ import Synchronization
 ///
 /// One lane, so that a room is committed and published in one order: whoever waits in ``post(_:)`` is answered after
 /// `onCommit` was called with the messages, and that is called in commit order. At most two batches are under way, the
-/// second behind the first on the same connection (``BatchPacing``).
+/// second behind the first on the same connection (``BatchPacing``). A batch that is refused as a whole and stored again
+/// (``OptimisticBatches``) comes after that second one: posts that nobody waited for before sending the next have no order.
 ///
 /// Batches are put together and taken apart on the PostgreSQL client's thread: a batch wakes no thread but that one and
 /// those that wait for its posts. What gathers until it wakes shares the batch.

@@ -42,7 +42,8 @@ extension LockedRoom {
     private static let updateDeleted = PostgresStatement(
         """
         WITH marked AS (
-            UPDATE room_members SET last_read_seq = $6 WHERE room_id = $1 AND user_id = $5 AND last_read_seq < $6
+            UPDATE room_members SET last_read_seq = $6
+            WHERE room_id = $1 AND user_id = $5 AND last_read_seq < $6 AND joined_seq < $6
         )
         UPDATE messages SET content = $3, updated_at = $4, is_deleted = true WHERE room_id = $1 AND message_id = $2
         """)

@@ -108,8 +108,9 @@ public struct LockedRoom: Sendable {
         WITH former AS (
             DELETE FROM former_members WHERE room_id = $1 AND user_id = $2 RETURNING last_read_seq
         )
-        INSERT INTO room_members (room_id, user_id, role, last_read_seq, joined_at)
-        VALUES ($1, $2, $3, coalesce((SELECT last_read_seq FROM former), 0), clock_timestamp())
+        INSERT INTO room_members (room_id, user_id, role, last_read_seq, joined_at, joined_seq)
+        SELECT $1, $2, $3, coalesce((SELECT last_read_seq FROM former), 0), clock_timestamp(), last_seq
+        FROM rooms WHERE room_id = $1
         """)
     private static let deleteMember = PostgresStatement(
         """

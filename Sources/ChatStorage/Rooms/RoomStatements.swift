@@ -46,7 +46,7 @@ extension RoomRepository {
         """
         SELECT \(Room.columns), mark.seq, unread.count, rooms.active_at, \(Message.columns)
         FROM (
-            SELECT rooms.*, room_members.last_read_seq
+            SELECT rooms.*, room_members.last_read_seq, room_members.joined_seq
             FROM room_members
             CROSS JOIN LATERAL (SELECT * FROM rooms WHERE room_id = room_members.room_id LIMIT 1) AS rooms
             WHERE room_members.user_id = $1
@@ -54,7 +54,7 @@ extension RoomRepository {
             ORDER BY rooms.active_at DESC, rooms.room_id DESC LIMIT $4
         ) AS rooms
         CROSS JOIN LATERAL (
-            SELECT \(StoredMark.sql(room: "rooms.room_id", user: "$1", stored: "rooms.last_read_seq")) AS seq OFFSET 0
+            SELECT \(StoredMark.sql(of: "rooms", user: "$1")) AS seq OFFSET 0
         ) AS mark
         CROSS JOIN LATERAL (
             SELECT count(*) FROM (

@@ -3,28 +3,27 @@ import PostgresClient
 /// How a member's read mark stands in PostgreSQL.
 ///
 /// Posting marks a room read up to the post, but the message row says so already. So `last_read_seq` may be behind
-/// one's own posts, by ``window`` at most, and is written only when it would fall further: not a row a post, but one in
-/// hundreds. Whoever reads a mark takes it from ``sql(room:user:stored:)``, which looks through no more than the window.
+/// one's own posts, by ``window`` at most, and a post writes it only where it would fall further. Whoever reads a mark
+/// takes it from ``sql(of:user:)``, which looks through no more than the window.
 ///
-/// Deleted messages are not in the index that it looks in: who deletes a message moves the mark of its sender.
+/// Deleted messages are not in the index that it looks in: who deletes a message moves the mark of its sender. What was
+/// posted before one became a member (`joined_seq`) marks nothing.
 enum StoredMark {
     static let window = 256
 
     /// The mark as an SQL expression.
-    /// - Parameters: what they stand in: the room's id, the member's, and `last_read_seq`.
-    static func sql(room: String, user: String, stored: String) -> String {
+    /// - Parameters:
+    ///   - row: a row with the `room_id`, `last_read_seq` and `joined_seq` of `room_members`.
+    ///   - user: the member's id; the row's `user_id` where it is not given.
+    static func sql(of row: String, user: String? = nil) -> String {
         """
-        greatest(\(stored), (
+        greatest(\(row).last_read_seq, (
             SELECT seq FROM messages
-            WHERE room_id = \(room) AND sender_id = \(user) AND NOT is_deleted
-                AND seq > \(stored) AND seq <= \(stored) + \(window)
+            WHERE room_id = \(row).room_id AND sender_id = \(user ?? "\(row).user_id") AND NOT is_deleted
+                AND seq > greatest(\(row).last_read_seq, \(row).joined_seq)
+                AND seq <= \(row).last_read_seq + \(window)
             ORDER BY seq DESC LIMIT 1
         ))
         """
-    }
-
-    /// The mark as an SQL expression, of a row of `room_members`.
-    static func sql(of row: String) -> String {
-        sql(room: "\(row).room_id", user: "\(row).user_id", stored: "\(row).last_read_seq")
     }
 }

@@ -10,6 +10,7 @@ public enum ChatSchema {
     static let migrations = [
         PostgresMigration(number: 1, name: "initial", sql: initialMigration),
         PostgresMigration(number: 2, name: "read marks", sql: readMarksMigration),
+        PostgresMigration(number: 3, name: "joined seq", sql: joinedSeqMigration),
     ]
 
     /// Brings the database up to date. Several processes may call this at once.

@@ -89,4 +89,24 @@ import Testing
             #expect(try await store.rooms.member(ann, of: .hall)?.lastReadSeq == 4)
         }
     }
+
+    /// `trusted` mode: anyone may post to a public room.
+    @Test func `what was posted before joining marks nothing, also when it is deleted`() async throws {
+        try await withStore { store in
+            try await store.makeRoom(.hall, .public, members: [bob])
+            try await withWriter(store.client, isOpen: true) { writer async throws in
+                try await writer.mustStore(draft(by: bob))
+                let early = try await writer.mustStore(draft(by: ann))
+                for _ in 0..<3 { try await writer.mustStore(draft(by: bob)) }
+                _ = try await store.rooms.withLockedRoom(.hall) { try await $0.join(ann, as: .member, by: ann) }
+                #expect(try await store.rooms.member(ann, of: .hall)?.lastReadSeq == 0)
+                #expect(try await store.marks.mark(.hall, by: ann, upTo: 1) == ReadMark(lastReadSeq: 1, isNews: true))
+                #expect(try await store.rooms.rooms(of: ann, after: nil, limit: 1).first?.lastReadSeq == 1)
+                _ = try await store.rooms.withLockedRoom(.hall) { try await $0.delete(early, by: bob) }
+                #expect(try await store.rooms.rooms(of: ann, after: nil, limit: 1).first?.unreadCount == 3)
+                let late = try await writer.mustStore(draft(by: ann))
+                #expect(try await store.rooms.member(ann, of: .hall)?.lastReadSeq == late.seq)
+            }
+        }
+    }
 }

@@ -14,7 +14,7 @@ import Testing
             }
         }
         #expect(applied.contains([]))
-        #expect(applied.contains([1, 2]))
+        #expect(applied.contains([1, 2, 3]))
     }
 
     @Test func `a second start changes nothing`() async throws {
