@@ -34,12 +34,11 @@ public final class MessageDraft: Sendable {
 
     /// What makes two posts with one key the same post.
     var idempotencyKey: IdempotencyKey? {
-        clientMessageID.map { IdempotencyKey(senderID: senderID, clientMessageID: $0) }
+        clientMessageID.map { IdempotencyKey(senderID: senderID, clientMessageID: JSONKey($0)) }
     }
 
     private static func append(_ part: String, to text: inout [UInt8]) {
-        var part = part
-        part.withUTF8 { text.append(contentsOf: $0) }
+        text.append(contentsOf: part.utf8)
         text.append(0)
     }
 
@@ -56,19 +55,9 @@ public final class MessageDraft: Sendable {
     }
 }
 
-/// What the unique index of the messages table is over. Compared as PostgreSQL does it, by bytes: Swift's strings are
-/// equal where they only look the same.
+/// What the unique index of the messages table is over. Compared as PostgreSQL does it, by bytes, which is how names in
+/// JSON are compared, too: Swift's strings are equal where they only look the same.
 struct IdempotencyKey: Hashable, Sendable {
     let senderID: UserID
-    let clientMessageID: String
-
-    static func == (a: Self, b: Self) -> Bool {
-        a.senderID == b.senderID && a.clientMessageID.utf8.elementsEqual(b.clientMessageID.utf8)
-    }
-
-    func hash(into hasher: inout Hasher) {
-        hasher.combine(senderID)
-        var text = clientMessageID
-        text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
-    }
+    let clientMessageID: JSONKey
 }

@@ -37,12 +37,7 @@ public struct JSONObject: Hashable, Sendable {
             }
             if entries.isEmpty { entries.reserveCapacity(8) }
             if place == entries.count, let last = entries.last, !(last.key < key) { isSorted = false }
-            entries.append(Entry(key: key, value: value))
-            var index = entries.count - 1
-            while index > place {
-                entries.swapAt(index, index - 1)
-                index -= 1
-            }
+            entries.insert(Entry(key: key, value: value), at: place)
         }
 
         /// - Returns: the object, and whether every name stood there once. Of those that did not the last value counts.

@@ -8,10 +8,7 @@ enum BinaryEncoding {
 
     static func append(_ value: Bool, to bytes: inout [UInt8]) { bytes.append(value ? 1 : 0) }
 
-    static func append(_ value: String, to bytes: inout [UInt8]) {
-        var value = value
-        value.withUTF8 { bytes.append(contentsOf: $0) }
-    }
+    static func append(_ value: String, to bytes: inout [UInt8]) { bytes.append(contentsOf: value.utf8) }
 
     static func append(_ value: PostgresTimestamp, to bytes: inout [UInt8]) { append(value.wireValue, to: &bytes) }
 

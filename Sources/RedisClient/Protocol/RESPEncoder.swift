@@ -3,41 +3,25 @@ import NIOCore
 /// Commands are RESP arrays of bulk strings.
 extension ByteBuffer {
     mutating func writeRedisCommand(_ arguments: some Collection<RedisArgument>) {
-        writeRESPHeader("*", arguments.count)
+        var command: [UInt8] = []
+        command.appendRESPHeader("*", arguments.count)
         for argument in arguments {
             switch argument {
-            case .string(let text): writeRESPBulk(text)
-            case .integer(let number): writeRESPBulk(String(number))
-            case .bytes(let bytes): writeRESPBulk(bytes)
+            case .string(let text): command.appendRESPBulk(text.utf8)
+            case .integer(let number): command.appendRESPBulk(String(number).utf8)
+            case .bytes(let bytes): command.appendRESPBulk(bytes.readableBytesView)
             }
         }
+        writeBytes(command)
     }
 
     /// `verb name name …`
     mutating func writeRedisCommand(_ verb: String, _ names: some Collection<String>) {
-        writeRESPHeader("*", names.count + 1)
-        writeRESPBulk(verb)
-        for name in names {
-            writeRESPBulk(name)
-        }
-    }
-
-    private mutating func writeRESPBulk(_ text: String) {
-        writeRESPHeader("$", text.utf8.count)
-        writeString(text)
-        writeStaticString("\r\n")
-    }
-
-    private mutating func writeRESPBulk(_ bytes: ByteBuffer) {
-        writeRESPHeader("$", bytes.readableBytes)
-        writeImmutableBuffer(bytes)
-        writeStaticString("\r\n")
-    }
-
-    private mutating func writeRESPHeader(_ kind: StaticString, _ count: Int) {
-        writeStaticString(kind)
-        writeString(String(count))
-        writeStaticString("\r\n")
+        var command: [UInt8] = []
+        command.appendRESPHeader("*", names.count + 1)
+        command.appendRESPBulk(verb.utf8)
+        for name in names { command.appendRESPBulk(name.utf8) }
+        writeBytes(command)
     }
 }
 
@@ -48,16 +32,19 @@ extension [UInt8] {
     /// `PUBLISH channel payload`, without building an array of arguments.
     mutating func appendRedisPublish(_ payload: [UInt8], to channel: String) {
         append(contentsOf: Self.publish)
-        var channel = channel
-        channel.withUTF8 { appendRESPBulk($0) }
-        payload.withUnsafeBufferPointer { appendRESPBulk($0) }
+        appendRESPBulk(channel.utf8)
+        appendRESPBulk(payload)
     }
 
-    private mutating func appendRESPBulk(_ bytes: UnsafeBufferPointer<UInt8>) {
-        append(UInt8(ascii: "$"))
-        appendDecimal(bytes.count)
-        appendLineEnd()
+    fileprivate mutating func appendRESPBulk(_ bytes: some Collection<UInt8>) {
+        appendRESPHeader("$", bytes.count)
         append(contentsOf: bytes)
+        appendLineEnd()
+    }
+
+    fileprivate mutating func appendRESPHeader(_ kind: Unicode.Scalar, _ count: Int) {
+        append(UInt8(ascii: kind))
+        appendDecimal(count)
         appendLineEnd()
     }
 
