@@ -202,8 +202,8 @@ let package = Package(
         tests(
             of: "ChatWebSocketServer",
             [
-                "ChatEvents", "ChatLocalStack", "ChatTestSupport", "CommonServer", "CommonUtil", logging, nioCore,
-                nioEmbedded, nioPosix,
+                "ChatEventBus", "ChatEvents", "ChatLocalStack", "ChatTestSupport", "CommonAuth", "CommonServer",
+                "CommonUtil", "RedisClient", logging, metricsTestKit, nioCore, nioEmbedded, nioPosix,
             ]),
         tests(of: "ChatLocalStack", [nioCore, nioPosix]),
         tests(of: "ChatCommand", ["ChatLocalStack", "CommonUtil", argumentParser, nioCore]),

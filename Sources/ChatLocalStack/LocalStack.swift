@@ -11,6 +11,8 @@ public final class LocalStack: Sendable {
         public var environment: [String: String]
         /// Further variables for all servers of a kind, for instance another way to Redis.
         public var environmentOfKind: [ServerKind: [String: String]]
+        /// Further variables for single WebSocket servers, by their number from 0 on.
+        public var environmentOfWebSocketServer: [Int: [String: String]] = [:]
         /// What runs the servers of a kind, for instance valgrind with its arguments.
         public var launcherOfKind: [ServerKind: [String]] = [:]
         /// The engines' ports; nil for free ones.
@@ -74,22 +76,24 @@ public final class LocalStack: Sendable {
             "CHAT_JWKS_URL": "http://127.0.0.1:\(systemPort)/.well-known/jwks.json",
             "CHAT_PUBLIC_MESSAGE_URL": ":\(messagePorts[0])", "CHAT_PUBLIC_WEBSOCKET_URL": ":\(webSocketPorts[0])",
         ].merging(configuration.environment) { _, new in new }
-        func server(_ kind: ServerKind, port: Int, log: String) -> LocalServer {
+        func server(_ kind: ServerKind, port: Int, log: String, _ more: [String: String] = [:]) -> LocalServer {
             LocalServer(
                 .init(
                     kind, port: port,
-                    environment: environment.merging(configuration.environmentOfKind[kind] ?? [:]) { _, new in new },
+                    environment: environment.merging(configuration.environmentOfKind[kind] ?? [:]) { _, new in new }
+                        .merging(more) { _, new in new },
                     launcher: configuration.launcherOfKind[kind] ?? [], logFile: "\(folder)/\(log).log",
                     buildFolder: configuration.buildFolder), logger: logger)
         }
         self.postgres = postgres
         self.redis = redis
         systemServer = server(.system, port: systemPort, log: ServerKind.system.logName)
-        func servers(_ kind: ServerKind, ports: [Int]) -> [LocalServer] {
-            ports.enumerated().map { server(kind, port: $1, log: "\(kind.logName)-\($0 + 1)") }
+        func servers(_ kind: ServerKind, ports: [Int], _ more: [Int: [String: String]] = [:]) -> [LocalServer] {
+            ports.enumerated().map { server(kind, port: $1, log: "\(kind.logName)-\($0 + 1)", more[$0] ?? [:]) }
         }
         messageServers = servers(.message, ports: messagePorts)
-        webSocketServers = servers(.webSocket, ports: webSocketPorts)
+        webSocketServers = servers(
+            .webSocket, ports: webSocketPorts, configuration.environmentOfWebSocketServer)
     }
 
     /// Starts the engines, then the system server, then the others at once; each is ready before the next begins.

@@ -34,8 +34,11 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
     let feedLoop = environment.eventLoopGroup.next()
     let sessions = try await ChatRoomSessionManager(
         eventLoops: eventLoops, log: stored, metrics: metrics, logger: logger)
-    let broadcast = try await WebSocketBroadcastService(
-        eventLoop: feedLoop, sessions: sessions, log: stored, publisher: publisher, metrics: metrics, logger: logger)
+    let broadcast = try await feedLoop.submit {
+        WebSocketBroadcastService(
+            eventLoop: feedLoop, sessions: sessions, log: stored, publisher: publisher, metrics: metrics,
+            logger: logger)
+    }.get()
     let subscriber = RedisMessageSubscriber(
         configuration: redisConfiguration, mode: settings.redisSubscribe, redis: redis, eventLoop: feedLoop,
         broadcast: broadcast, logger: logger)

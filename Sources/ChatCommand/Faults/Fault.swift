@@ -27,6 +27,8 @@ struct Fault: Sendable {
     var bounds = Bounds()
     /// What proves that the fault bit. Those that are required must not be zero.
     var signs: [Sign]
+    /// Further variables for single WebSocket servers, by their number from 0 on.
+    var environmentOfWebSocketServer: [Int: [String: String]] = [:]
     /// Belongs to the short form that CI runs.
     var isInShortForm = false
     /// Does it, and lasts as long as it.

@@ -15,7 +15,16 @@ final class ChatRoomSessionManager: Sendable {
     private let shards: [NIOLoopBound<SessionShard>]
     private let shardOfLoop: [ObjectIdentifier: Int]
 
-    init(eventLoops: [any EventLoop], log: any RoomLog, metrics: DeliveryMetrics, logger: Logger) async throws {
+    /// - Parameter shards: one for each event loop.
+    init(shards: [NIOLoopBound<SessionShard>]) {
+        self.shards = shards
+        shardOfLoop = Dictionary(
+            uniqueKeysWithValues: shards.enumerated().map { (ObjectIdentifier($1.eventLoop), $0) })
+    }
+
+    convenience init(
+        eventLoops: [any EventLoop], log: any RoomLog, metrics: DeliveryMetrics, logger: Logger
+    ) async throws {
         let readLimiter = ReadLimiter(limit: 16)
         var shards: [NIOLoopBound<SessionShard>] = []
         for eventLoop in eventLoops {
@@ -27,9 +36,7 @@ final class ChatRoomSessionManager: Sendable {
                         eventLoop: eventLoop)
                 }.get())
         }
-        self.shards = shards
-        shardOfLoop = Dictionary(
-            uniqueKeysWithValues: eventLoops.enumerated().map { (ObjectIdentifier($1), $0) })
+        self.init(shards: shards)
     }
 
     var shardIndexes: Range<Int> { shards.indices }

@@ -3,26 +3,45 @@ import Metrics
 
 /// What delivery counts. The handles are made once: looking one up per frame would cost more than the frame.
 struct DeliveryMetrics: Sendable {
-    private let live = Meter(label: "chat_sessions", dimensions: [("state", "live")])
-    private let catchingUp = Meter(label: "chat_sessions", dimensions: [("state", "catching_up")])
-    private let framesSent = Counter(label: "chat_frames_sent_total")
-    private let bytesSent = Counter(label: "chat_frame_bytes_sent_total")
-    private let fromRedis = Counter(label: "chat_events_received_total", dimensions: [("from", "redis")])
-    private let fromLog = Counter(label: "chat_events_received_total", dimensions: [("from", "log")])
-    private let invalid = Counter(label: "chat_events_invalid_total")
-    private let holes = Counter(label: "chat_feed_holes_total")
-    private let rooms = Gauge(label: "chat_rooms_with_sessions")
-    private let delays = Metrics.Timer(label: "chat_delivery_seconds")
-    private let closes = Dictionary(
-        uniqueKeysWithValues: CloseCode.allCases.map { code in
-            (code, Counter(label: "chat_sessions_closed_total", dimensions: [("code", String(code.rawValue))]))
-        })
+    private let live: Meter
+    private let catchingUp: Meter
+    private let framesSent: Counter
+    private let bytesSent: Counter
+    private let fromRedis: Counter
+    private let fromLog: Counter
+    private let invalid: Counter
+    private let holes: Counter
+    private let rooms: Gauge
+    private let delays: Metrics.Timer
+    private let closes: [CloseCode: Counter]
 
-    func opened(_ phase: ChatSession.Phase) { meter(phase).increment() }
-    func closed(_ phase: ChatSession.Phase) { meter(phase).decrement() }
-    func moved(from old: ChatSession.Phase, to new: ChatSession.Phase) {
-        meter(old).decrement()
-        meter(new).increment()
+    init(factory: any MetricsFactory = MetricsSystem.factory) {
+        func counter(_ label: String, _ dimensions: [(String, String)] = []) -> Counter {
+            Counter(label: label, dimensions: dimensions, factory: factory)
+        }
+        func sessions(_ state: String) -> Meter {
+            Meter(label: "chat_sessions", dimensions: [("state", state)], factory: factory)
+        }
+        live = sessions("live")
+        catchingUp = sessions("catching_up")
+        framesSent = counter("chat_frames_sent_total")
+        bytesSent = counter("chat_frame_bytes_sent_total")
+        fromRedis = counter("chat_events_received_total", [("from", "redis")])
+        fromLog = counter("chat_events_received_total", [("from", "log")])
+        invalid = counter("chat_events_invalid_total")
+        holes = counter("chat_feed_holes_total")
+        rooms = Gauge(label: "chat_rooms_with_sessions", factory: factory)
+        delays = Metrics.Timer(label: "chat_delivery_seconds", factory: factory)
+        closes = Dictionary(
+            uniqueKeysWithValues: CloseCode.allCases.map { code in
+                (code, counter("chat_sessions_closed_total", [("code", String(code.rawValue))]))
+            })
+    }
+
+    /// - Parameter old: `nil` for a session that begins.
+    func moved(from old: ChatSession.Phase?, to new: ChatSession.Phase) {
+        old.flatMap(meter)?.decrement()
+        meter(new)?.increment()
     }
     func sent(frames: Int, bytes: Int) {
         framesSent.increment(by: frames)
@@ -41,5 +60,12 @@ struct DeliveryMetrics: Sendable {
     func hasRooms(_ count: Int) { rooms.record(count) }
     func ended(_ code: CloseCode) { closes[code]?.increment() }
 
-    private func meter(_ phase: ChatSession.Phase) -> Meter { phase == .live ? live : catchingUp }
+    /// - Returns: `nil` where sessions are not counted.
+    private func meter(_ phase: ChatSession.Phase) -> Meter? {
+        switch phase {
+        case .live: live
+        case .catchingUp: catchingUp
+        case .ended: nil
+        }
+    }
 }

@@ -49,7 +49,7 @@ final class SessionShard {
         session.cursor = lastSeq ?? head
         session.phase =
             session.cursor < room.position || lastSeq != nil ? .catchingUp(announces: lastSeq != nil) : .live
-        metrics.opened(session.phase)
+        metrics.moved(from: nil, to: session.phase)
         wheel.begin(session)
         guard session.phase != .live else { return session.transport.send(ready(head)) }
         // With what it lacks, in one write.
@@ -58,11 +58,11 @@ final class SessionShard {
     }
 
     func remove(_ session: ChatSession) {
-        guard let room = rooms[session.roomID] else { return }
-        room.remove(session)
+        guard session.phase != .ended else { return }
+        setPhase(.ended, of: session)
+        rooms[session.roomID]?.remove(session)
         wheel.end(session)
         sessionCount -= 1
-        metrics.closed(session.phase)
         guard let userID = session.userID else { return }
         users[userID]?[ObjectIdentifier(session)] = nil
         if users[userID]?.isEmpty == true { users[userID] = nil }
@@ -212,7 +212,9 @@ final class SessionShard {
         session.transport.write(WebSocketFrame.text(caughtUp.jsonBytes))
     }
 
+    /// A session that has ended stays so.
     private func setPhase(_ phase: ChatSession.Phase, of session: ChatSession) {
+        guard session.phase != .ended else { return }
         metrics.moved(from: session.phase, to: phase)
         session.phase = phase
     }

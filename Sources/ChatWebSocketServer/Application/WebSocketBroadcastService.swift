@@ -14,20 +14,20 @@ final class WebSocketBroadcastService: Service {
     private let headComparison: NIOLoopBound<HeadComparison>
     private let typing: NIOLoopBound<TypingRelay>
 
+    /// To be called on `eventLoop`.
     /// - Parameter eventLoop: the one on which ``receive(_:)`` is called.
     init(
         eventLoop: any EventLoop, sessions: ChatRoomSessionManager, log: any RoomLog, publisher: EventPublisher,
         metrics: DeliveryMetrics, headChecks: HeadComparison.Intervals = .init(), logger: Logger
-    ) async throws {
-        (feeds, headComparison, typing) = try await eventLoop.submit {
-            let typing = TypingRelay(publisher: publisher)
-            let feeds = RoomFeeds(
-                eventLoop: eventLoop, sessions: sessions, log: log, typing: typing, metrics: metrics, logger: logger)
-            let comparison = HeadComparison(
-                eventLoop: eventLoop, feeds: feeds, log: log, intervals: headChecks, logger: logger)
-            func bound<Part>(_ part: Part) -> NIOLoopBound<Part> { NIOLoopBound(part, eventLoop: eventLoop) }
-            return (bound(feeds), bound(comparison), bound(typing))
-        }.get()
+    ) {
+        let typing = TypingRelay(publisher: publisher)
+        let feeds = RoomFeeds(
+            eventLoop: eventLoop, sessions: sessions, log: log, typing: typing, metrics: metrics, logger: logger)
+        let comparison = HeadComparison(
+            eventLoop: eventLoop, feeds: feeds, log: log, intervals: headChecks, logger: logger)
+        self.typing = NIOLoopBound(typing, eventLoop: eventLoop)
+        self.feeds = NIOLoopBound(feeds, eventLoop: eventLoop)
+        headComparison = NIOLoopBound(comparison, eventLoop: eventLoop)
     }
 
     // MARK: Broadcasting

@@ -35,6 +35,9 @@ final class ChatSession {
         case live
         /// - announces: whether `caught_up` is owed at the end.
         case catchingUp(announces: Bool)
+        /// The connection is closing or gone. Every write can lead here: one that fails closes the connection before it
+        /// returns.
+        case ended
     }
 
     let id: String

@@ -7,7 +7,7 @@ import NIOCore
 
 /// One client's socket after the handshake: the only handler of its channel.
 ///
-/// Inbound it reads frames and answers them; outbound it hands whole, shared frames straight to the socket.
+/// Inbound it reads frames and answers them; outbound it hands whole, shared frames to the connection.
 final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication, SessionTransport {
     typealias InboundIn = ByteBuffer
 
@@ -17,7 +17,6 @@ final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication, S
     private var verdict: Result<AdmissionService.Admission, CloseReason>?
     private let services: WebSocketServices
     private var context: ChannelHandlerContext?
-    private var writer: SocketWriter?
     private var session: ChatSession?
     private var responder: ClientFrameResponder?
     private var connection: WebSocketConnection?
@@ -38,18 +37,17 @@ final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication, S
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        connection = WebSocketConnection(context: context, application: self)
-        writer = SocketWriter(context: context)
+        let connection = WebSocketConnection(context: context, application: self)
+        self.connection = connection
         services.openSockets.opened()
         switch verdict.take() {
         case .success(let admission):
             begin(admission)
         case .failure(let reason):
-            context.write(NIOAny(opening), promise: nil)
-            close(reason)
+            connection.write(opening)
+            connection.close(reason)
         case nil: break
         }
-        opening = ByteBuffer()
     }
 
     private func begin(_ admission: AdmissionService.Admission) {
@@ -64,8 +62,10 @@ final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication, S
             let ready = SessionEvent.ready(
                 sessionID: session.id, roomID, userID, seq: head,
                 heartbeatSeconds: Heartbeat.pingInterval.components.seconds)
-            opening.writeImmutableBuffer(WebSocketFrame.text(ready.jsonBytes))
-            return opening
+            var first = opening
+            opening = ByteBuffer()
+            first.writeImmutableBuffer(WebSocketFrame.text(ready.jsonBytes))
+            return first
         }
     }
 
@@ -87,7 +87,6 @@ final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication, S
         services.openSockets.closed()
         connection?.gone()
         connection = nil
-        writer = nil
         self.context = nil
     }
 
@@ -97,6 +96,7 @@ final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication, S
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
+        connection?.writabilityChanged()
         if context.channel.isWritable, let session { services.sessions.catchUp(session) }
         context.fireChannelWritabilityChanged()
     }
@@ -109,15 +109,11 @@ final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication, S
     }
 
     func received(_ message: WebSocketFrameParser.Message) throws(CloseReason) {
+        try countFrame()
         switch message {
-        case .ping(let payload):
-            try countFrame()
-            send(WebSocketFrame.pong(payload))
-        case .text(let text):
-            try countFrame()
-            answer(Array(text.readableBytesView))
-        case .binary, .pong, .close:
-            break
+        case .ping(let payload): send(WebSocketFrame.pong(payload))
+        case .text(let text): answer(Array(text.readableBytesView))
+        case .binary, .pong, .close, .fragment: break
         }
     }
 
@@ -141,26 +137,17 @@ final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication, S
 
     // MARK: Writing
 
-    private var isOpen: Bool { connection?.isOpen == true }
+    var isWritable: Bool { connection?.isWritable == true }
 
-    var isWritable: Bool { isOpen && writer?.isWritable == true }
+    var queuedBytes: Int { connection?.queuedBytes ?? 0 }
 
-    var queuedBytes: Int { writer?.queuedBytes ?? 0 }
+    var bytesWritten: Int { connection?.bytesWritten ?? 0 }
 
-    var bytesWritten: Int { writer?.bytesWritten ?? 0 }
+    func write(_ frames: ByteBuffer) { connection?.write(frames) }
 
-    func write(_ frames: ByteBuffer) {
-        if isOpen { writer?.write(frames) }
-    }
+    func flush() { connection?.flush() }
 
-    func flush() {
-        writer?.willFlush()
-        context?.flush()
-    }
-
-    func send(_ frames: ByteBuffer) {
-        if isOpen { writer?.send(frames) }
-    }
+    func send(_ frames: ByteBuffer) { connection?.send(frames) }
 
     func close(_ reason: CloseReason) { connection?.close(reason) }
 

@@ -2,16 +2,18 @@ import CommonServer
 import Glibc
 import NIOCore
 
-/// The way of bytes to one socket. Confined to the socket's event loop.
+/// Decides which way bytes go to one socket. Confined to the socket's event loop.
 ///
 /// Nearly every frame is taken by the kernel at once, and then NIO's way to that system call (pipeline, pending writes,
 /// their bookkeeping) costs more than all else that a delivery needs. So a frame is offered to the kernel first. What it
 /// does not take goes NIO's way, and while something waits there all that follows does too, which keeps the order.
 ///
 /// Under TLS everything goes NIO's way.
+///
+/// It never calls into the pipeline: a `flush` that fails makes NIO read the socket and close it before it returns, and
+/// both come back to the owner of this writer. The owner writes what it is told to, as the last thing that it does.
 struct SocketWriter {
-    private let context: ChannelHandlerContext
-    /// Kept, since the context looks it up anew each time.
+    /// Kept, since a context looks it up anew each time.
     private let channel: any Channel
     /// NIO's descriptor, which is open as long as the channel is active; `nil` where bytes must not pass the pipeline by.
     private let descriptor: CInt?
@@ -24,10 +26,9 @@ struct SocketWriter {
     /// All bytes that were ever queued or sent.
     private(set) var bytesWritten = 0
 
-    init(context: ChannelHandlerContext) {
-        self.context = context
-        channel = context.channel
-        let pipeline = context.pipeline.syncOperations
+    init(_ channel: any Channel) {
+        self.channel = channel
+        let pipeline = channel.pipeline.syncOperations
         if pipeline.isEncrypted {
             descriptor = nil
             maximumUnencryptedBytes = (try? channel.syncOptions?.getOption(.writeBufferWaterMark).high) ?? 0
@@ -46,27 +47,27 @@ struct SocketWriter {
         mayBeQueued ? ((try? channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0) + unencryptedBytes : 0
     }
 
-    /// Queues bytes until ``flush()``, to be sent with those that follow by one system call.
-    mutating func write(_ bytes: ByteBuffer) {
+    /// Counts bytes that the owner is about to write to the pipeline.
+    mutating func willWrite(_ bytes: ByteBuffer) {
         bytesWritten += bytes.readableBytes
         mayBeQueued = true
         if maximumUnencryptedBytes != nil { unencryptedBytes += bytes.readableBytes }
-        context.write(NIOAny(bytes), promise: nil)
     }
 
-    /// Says that all that was written is now flushed, which is the caller's to do: it may call back into this socket,
-    /// and must not while the writer is being changed.
+    /// Notes that the owner is about to flush the pipeline.
     mutating func willFlush() { unencryptedBytes = 0 }
 
-    /// Sends bytes now, as far as the socket takes them.
-    mutating func send(_ bytes: ByteBuffer) {
+    /// Sends bytes to the kernel, as far as it takes them.
+    /// - Returns: what the owner has to write to the pipeline and to flush; `nil` where nothing is left.
+    mutating func send(_ bytes: ByteBuffer) -> ByteBuffer? {
         if mayBeQueued, queuedBytes == 0 { mayBeQueued = false }
         let taken = mayBeQueued ? 0 : offer(bytes)
         bytesWritten += taken
-        guard taken < bytes.readableBytes else { return }
-        write(bytes.getSlice(at: bytes.readerIndex + taken, length: bytes.readableBytes - taken) ?? bytes)
+        guard taken < bytes.readableBytes else { return nil }
+        let rest = bytes.getSlice(at: bytes.readerIndex + taken, length: bytes.readableBytes - taken) ?? bytes
+        willWrite(rest)
         willFlush()
-        context.flush()
+        return rest
     }
 
     /// - Returns: how many bytes the kernel took. A socket that failed takes none; NIO finds out why.

@@ -2,106 +2,132 @@ import NIOCore
 
 /// What speaks over a WebSocket. Confined to the socket's event loop.
 protocol WebSocketApplication: AnyObject {
-    /// - Parameter message: text, binary or a ping, which the application answers.
+    /// - Parameter message: any frame of the peer but a close frame; a ping is the application's to answer.
     /// - Throws: why the connection is to be closed.
     func received(_ message: WebSocketFrameParser.Message) throws(CloseReason)
 
-    /// Told once, when nothing can be sent any more: a close frame goes or came, or the connection is gone.
+    /// Called once, when nothing can be sent any more: a close frame goes or came, or the connection is gone.
     func ended(_ code: CloseCode)
 }
 
-/// The protocol of one socket after the handshake: frames in, the close handshake in both directions, and what follows
-/// a violation (RFC 6455 sections 5 and 7). What messages mean is the application's. Confined to the socket's event loop.
+/// The I/O of one socket after the handshake: does what ``WebSocketStateMachine`` and ``SocketWriter`` decide. What
+/// messages mean is the application's. Confined to the socket's event loop.
+///
+/// Every `flush` can come back here before it returns: NIO reads a socket that fails to be written, and closes it. So all
+/// state is changed first, and writing is the last thing that each method does.
+///
+/// A peer that does not read is not read either: while more is queued for it than the channel's watermark, frames that
+/// would be answered wait in the kernel. Answers are bounded in the same way as everything else that is sent.
 final class WebSocketConnection {
     /// How long the peer has to answer a close frame.
     private static let closeTimeout = TimeAmount.seconds(5)
 
-    private enum State {
-        case open
-        /// A close frame was sent; only the peer's is awaited.
-        case closing
-        case closed
-    }
-
     private let context: ChannelHandlerContext
     /// The application owns this.
     private unowned let application: any WebSocketApplication
-    private var parser: WebSocketFrameParser
-    private var state = State.open
-    /// Whether the peer broke the protocol or said goodbye: nothing it still sends is looked at.
-    private var isDeaf = false
+    private var machine: WebSocketStateMachine
+    private var writer: SocketWriter
+    private var isReading = false
     private var closeDeadline: Scheduled<Void>?
 
     init(context: ChannelHandlerContext, application: any WebSocketApplication, takesBinary: Bool = false) {
         self.context = context
         self.application = application
-        parser = WebSocketFrameParser(takesBinary: takesBinary)
+        machine = WebSocketStateMachine(takesBinary: takesBinary)
+        writer = SocketWriter(context.channel)
     }
 
-    var isOpen: Bool { state == .open }
+    var isOpen: Bool { machine.isOpen }
+
+    // MARK: Reading
 
     func receive(_ bytes: ByteBuffer) {
-        guard !isDeaf else { return }
-        parser.append(bytes)
-        do throws(CloseReason) {
-            while !isDeaf, state != .closed, let message = try parser.next() {
-                switch message {
-                case .close(let code): answerClose(code)
-                case .text, .binary, .ping: if isOpen { try application.received(message) }
-                case .pong: break
+        machine.append(bytes)
+        readFrames()
+    }
+
+    /// To be called when the channel's writability changes.
+    func writabilityChanged() {
+        let isWritable = context.channel.isWritable
+        try? context.channel.syncOptions?.setOption(.autoRead, value: isWritable)
+        if isWritable { readFrames() }
+    }
+
+    private func readFrames() {
+        // An answer that fails to be written brings what is left of the input: the loop that sent it goes on with that.
+        guard !isReading else { return }
+        isReading = true
+        defer { isReading = false }
+        while writer.isWritable, let event = machine.next() {
+            switch event {
+            case .message(let message):
+                do throws(CloseReason) {
+                    try application.received(message)
+                } catch {
+                    perform(machine.fail(error))
                 }
+            case .close(let closing):
+                perform(closing)
             }
-        } catch {
-            fail(error)
         }
     }
 
+    // MARK: Writing
+
+    /// Whether less is queued than may be.
+    var isWritable: Bool { machine.isOpen && writer.isWritable }
+
+    var queuedBytes: Int { writer.queuedBytes }
+
+    var bytesWritten: Int { writer.bytesWritten }
+
+    /// Queues whole frames until ``flush()``, to be sent with those that follow by one system call.
+    func write(_ frames: ByteBuffer) {
+        guard machine.isOpen else { return }
+        writer.willWrite(frames)
+        context.write(NIOAny(frames), promise: nil)
+    }
+
+    func flush() {
+        writer.willFlush()
+        context.flush()
+    }
+
+    /// Sends whole frames now, as far as the socket takes them.
+    func send(_ frames: ByteBuffer) {
+        if machine.isOpen { sendNow(frames) }
+    }
+
+    private func sendNow(_ frames: ByteBuffer) {
+        if let rest = writer.send(frames) { context.writeAndFlush(NIOAny(rest), promise: nil) }
+    }
+
+    // MARK: The end
+
+    /// Sends a close frame and waits for the peer's.
     func close(_ reason: CloseReason) {
-        guard isOpen else { return }
-        end(reason.code)
-        send(WebSocketFrame.close(reason.code, reason: reason.reason))
-        closeDeadline = context.eventLoop.assumeIsolated().scheduleTask(in: Self.closeTimeout) { self.abort() }
+        if let closing = machine.close(reason) { perform(closing) }
     }
 
-    func abort() {
-        guard state != .closed else { return }
-        context.close(promise: nil)
-    }
+    func abort() { context.close(promise: nil) }
 
-    /// The channel is closed, or this has no place in it any more.
+    /// To be called when the channel is closed, or this has no place in it any more.
     func gone() {
-        if isOpen { end(.abnormal) }
-        state = .closed
         closeDeadline?.cancel()
+        closeDeadline = nil
+        if let code = machine.connectionClosed() { application.ended(code) }
     }
 
-    /// Tells the peer what it did wrong and sends no more (RFC 6455 section 7.1.7). What it still sends is read and
-    /// dropped: bytes left unread would reset the connection, and the reason might be lost.
-    private func fail(_ reason: CloseReason) {
-        hearNoMore()
-        close(reason)
-        context.close(mode: .output, promise: nil)
-    }
-
-    /// The answer to a peer's close frame carries the same code (RFC 6455 section 5.5.1).
-    private func answerClose(_ code: UInt16?) {
-        hearNoMore()
-        if isOpen {
-            end(.normal)
-            send(WebSocketFrame.close(echoing: code))
+    private func perform(_ closing: WebSocketStateMachine.Closing) {
+        if let code = closing.endsSession { application.ended(code) }
+        if closing.frame != nil, closing.then != .close {
+            closeDeadline = context.eventLoop.assumeIsolated().scheduleTask(in: Self.closeTimeout) { self.abort() }
         }
-        context.close(promise: nil)
+        if let frame = closing.frame { sendNow(frame) }
+        switch closing.then {
+        case .awaitPeer: break
+        case .closeOutput: context.close(mode: .output, promise: nil)
+        case .close: context.close(promise: nil)
+        }
     }
-
-    private func hearNoMore() {
-        isDeaf = true
-        parser = WebSocketFrameParser()
-    }
-
-    private func end(_ code: CloseCode) {
-        state = .closing
-        application.ended(code)
-    }
-
-    private func send(_ frame: ByteBuffer) { context.writeAndFlush(NIOAny(frame), promise: nil) }
 }

@@ -156,8 +156,9 @@ final class DirectRequestHandler: ChannelDuplexHandler {
             handOn(chunk, context)
             return true
         case .leftToHTTP:
-            if bytes.readableBytes > 0 { handOn(bytes, context) }
+            let rest = bytes
             bytes = ByteBuffer()
+            if rest.readableBytes > 0 { handOn(rest, context) }
             return false
         }
     }
@@ -232,14 +233,19 @@ final class DirectRequestHandler: ChannelDuplexHandler {
         guard case .answering(let call) = state else { return }
         state = .waiting
         bounds.answered(by: context.channel)
-        write(result, to: call, context)
+        let bytes = answer(to: call, result, context.channel.allocator)
+        // A flush that fails reads what is left of the connection and closes it, before it returns: what is read waits.
+        isProceeding = true
+        context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
+        isProceeding = false
         proceed(context)
         completeRead(context)
     }
 
-    private func write(
-        _ result: Result<DirectAnswer, any Error>, to call: Call, _ context: ChannelHandlerContext
-    ) {
+    /// Makes the bytes of an answer, and leaves the request's log line and measurement behind.
+    private func answer(
+        to call: Call, _ result: Result<DirectAnswer, any Error>, _ allocator: ByteBufferAllocator
+    ) -> ByteBuffer {
         let requestID = RequestID.accepted(call.head["x-request-id"]) ?? call.trace.spanID
         let logger = {
             var logger = self.routes.envelope.logger(traceID: call.trace.traceID, requestID: requestID)
@@ -247,7 +253,6 @@ final class DirectRequestHandler: ChannelDuplexHandler {
             return logger
         }
         let origin = call.head["origin"]
-        let allocator = context.channel.allocator
         let (status, bytes): (HTTPResponse.Status, ByteBuffer)
         if case .success(let answer) = result, origin == nil {
             status = answer.status
@@ -262,10 +267,10 @@ final class DirectRequestHandler: ChannelDuplexHandler {
             routes.envelope.finish(&answer.headers, requestID: requestID, origin: origin)
             (status, bytes) = (answer.status, answer.bytes(allocator))
         }
-        context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
         routes.envelope.report(
             method: .post, path: call.route.path, route: call.route.path, status: status,
             duration: .now - call.start, logger: logger)
+        return bytes
     }
 
     // MARK: Ending

@@ -49,8 +49,18 @@ final class CommandHandler: ChannelInboundHandler {
 
     private func sendQueued() {
         guard let context else { return }
+        let buffers = takeQueued(context.channel.allocator)
+        for buffer in buffers { context.write(wrapOutboundOut(buffer), promise: nil) }
+        // Last, since a flush that fails reads what is left of the connection and ends it, before it returns.
+        context.flush()
+        watchDeadline()
+    }
+
+    /// - Returns: the bytes to be written; from now on their replies are expected.
+    private func takeQueued(_ allocator: ByteBufferAllocator) -> [ByteBuffer] {
+        var buffers: [ByteBuffer] = []
         var abandoned: [CommandBatch] = []
-        var gathered = context.channel.allocator.buffer(capacity: 0)
+        var gathered = allocator.buffer(capacity: 0)
         for batch in inbox.takeQueued() {
             // A command whose caller was cancelled before it was written is not written.
             if batch.isOver {
@@ -63,17 +73,14 @@ final class CommandHandler: ChannelInboundHandler {
                 continue
             }
             if gathered.readableBytes > 0 {
-                context.write(wrapOutboundOut(gathered), promise: nil)
-                gathered = context.channel.allocator.buffer(capacity: 0)
+                buffers.append(gathered)
+                gathered = allocator.buffer(capacity: 0)
             }
-            context.write(wrapOutboundOut(batch.bytes), promise: nil)
+            buffers.append(batch.bytes)
         }
         inbox.release(abandoned)
-        if gathered.readableBytes > 0 {
-            context.write(wrapOutboundOut(gathered), promise: nil)
-        }
-        context.flush()
-        watchDeadline()
+        if gathered.readableBytes > 0 { buffers.append(gathered) }
+        return buffers
     }
 
     // MARK: Reading

@@ -6,7 +6,7 @@ import Testing
 @Suite struct WebSocketFrameParserTests {
     private typealias Message = WebSocketFrameParser.Message
 
-    /// All messages of these bytes, given in pieces of `step` bytes, and what ended the stream.
+    /// All whole messages of these bytes, given in pieces of `step` bytes, and what ended the stream.
     private func parse(_ bytes: [UInt8], step: Int = .max) -> (messages: [Message], end: CloseCode?) {
         var parser = WebSocketFrameParser()
         var messages: [Message] = []
@@ -15,7 +15,9 @@ import Testing
             while !rest.isEmpty {
                 parser.append(ByteBuffer(bytes: rest.prefix(step)))
                 rest = rest.dropFirst(step)
-                while let message = try parser.next() { messages.append(message) }
+                while let message = try parser.next() {
+                    if message != .fragment { messages.append(message) }
+                }
             }
         } catch {
             return (messages, error.code)
@@ -84,6 +86,17 @@ import Testing
             text("Hel", isFinal: false) + ping("1") + continuation(Array("lo".utf8), isFinal: false) + ping("2")
                 + continuation(Array("!".utf8)) + text("next"),
             [.ping(ByteBuffer(string: "1")), .ping(ByteBuffer(string: "2")), message("Hello!"), message("next")])
+    }
+
+    @Test func `every frame is handed out, so that it can be counted`() throws {
+        var parser = WebSocketFrameParser()
+        parser.append(
+            ByteBuffer(
+                bytes: text("a", isFinal: false) + continuation([], isFinal: false)
+                    + ClientFrameBytes(opcode: 0xA).bytes + continuation([]) + ping()))
+        var messages: [Message] = []
+        while let message = try parser.next() { messages.append(message) }
+        #expect(messages == [.fragment, .fragment, .pong, message("a"), .ping(ByteBuffer())])
     }
 
     @Test func `a character may be split between fragments`() {

@@ -1,4 +1,5 @@
 import ChatLocalStack
+import CommonUtil
 import Foundation
 import NIOCore
 
@@ -13,6 +14,23 @@ extension Fault {
                 for _ in 0..<30 {
                     try await stage.load.cutSessions(10)
                     try await stage.last(.milliseconds(300))
+                }
+            }),
+        Fault(
+            name: "clients-reset",
+            summary: "Twenty sessions at random send frames that are answered and reset their connection, every 200 ms "
+                + "for 9 s",
+            shape: LoadShape(rooms: 2, sessions: 100, readEvery: 0),
+            bounds: .init(delay: .fixed(.seconds(5)), refused: 0),
+            signs: [.socketsClosed.required, .framesReplayed.required],
+            environmentOfWebSocketServer: [
+                0: [Settings.redisSubscribe.name: RedisSubscribeMode.pattern.rawValue],
+                1: [Settings.redisSubscribe.name: RedisSubscribeMode.room.rawValue],
+            ], isInShortForm: true,
+            inflict: { stage in
+                for _ in 0..<45 {
+                    try await stage.load.resetSessions(20)
+                    try await stage.last(.milliseconds(200))
                 }
             }),
         slowReaders,

@@ -166,6 +166,15 @@ final class FaultLoad: Sendable {
         }
     }
 
+    /// Has so many sessions, chosen at random, send frames that are answered and reset their connection at once.
+    func resetSessions(_ count: Int) async throws {
+        let (board, eventLoop) = (board, eventLoop)
+        try await eventLoop.flatSubmit {
+            let chosen = board.value.readers.shuffled().prefix(count)
+            return EventLoopFuture.andAllSucceed(chosen.map { $0.reset() }, on: eventLoop)
+        }.get()
+    }
+
     /// Lets the first so many sessions read no more.
     func stallSessions(_ count: Int) async throws {
         let (board, eventLoop) = (board, eventLoop)

@@ -1,4 +1,5 @@
 import CommonUtil
+import Glibc
 import NIOCore
 
 /// One session that comes back after every end with the number of the last event it got, and notes each event. Lives
@@ -7,6 +8,7 @@ import NIOCore
 /// Now and then it tells how far it has read.
 final class FaultReader {
     private static let joinTime = TimeAmount.seconds(10)
+    private static let framesBeforeReset = 20
     /// What a server may close a well-behaved socket with.
     private static let expectedCodes: Set<UInt16> = [1000, 1001, 1012, 1013]
     /// So long it reads in silence after it came to another server: the one before may hold back for a second how far it
@@ -82,6 +84,26 @@ final class FaultReader {
     /// Ends the connection without a word, as a network that goes away does.
     func cut() {
         channel?.close(promise: nil)
+    }
+
+    /// Sends frames that are answered and resets the connection without reading the answers, as a browser does whose tab
+    /// is closed. The server learns of it in the middle of a write.
+    /// - Returns: succeeds when the connection is gone, whatever came of it.
+    func reset() -> EventLoopFuture<Void> {
+        guard let channel else { return eventLoop.makeSucceededVoidFuture() }
+        let frames = [
+            (WebSocketFrame.ping, "ping"), (WebSocketFrame.text, #"{"type":"ping"}"#),
+            (WebSocketFrame.text, "nonsense"),
+        ].map { WebSocketFrameReader.clientFrame($0, ByteBuffer(string: $1)) }
+        for _ in 1...Self.framesBeforeReset {
+            for frame in frames { channel.write(frame, promise: nil) }
+        }
+        // With this the kernel sends RST instead of FIN (socket(7), SO_LINGER).
+        let willReset = (channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
+        return (willReset ?? eventLoop.makeSucceededVoidFuture()).flatMap {
+            channel.flush()
+            return channel.close()
+        }.flatMapErrorThrowing { _ in }
     }
 
     /// Reads no more, and leaves little room for what the server sends.

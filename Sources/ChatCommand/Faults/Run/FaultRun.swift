@@ -50,6 +50,7 @@ struct FaultRun: Sendable {
         var problems: [String] = []
         if !isPosted { problems.append("not all messages were posted in time") }
         if !isDelivered { problems.append("sessions did not reach the end of the log in \(settling * slack)") }
+        problems += try await stack.problemsWithoutClients(within: .seconds(10) * slack)
         let evidence = await evidence(clients, since: before, stage)
         let measures = try await fault.examine(history, stage)
         return Result(

@@ -11,7 +11,7 @@ final class FaultStack: Sendable {
     let redisOfWebSocketServers: FaultProxy
     let postgresOfWebSocketServers: FaultProxy
 
-    private init(folder: String?) async throws {
+    private init(folder: String?, environmentOfWebSocketServer: [Int: [String: String]]) async throws {
         let postgresPort = try FreePort.next()
         let redisPort = try FreePort.next()
         redisOfMessageServers = try await FaultProxy.start(to: redisPort, wire: .redis)
@@ -23,28 +23,30 @@ final class FaultStack: Sendable {
             Settings.limitSocketsPerAddress.name: "0", Settings.limitSockets.name: "0",
             Settings.drainSeconds.name: "2",
         ]
-        processes = try LocalStack(
-            .init(
-                messageServers: 2, webSocketServers: 2, environment: environment,
-                environmentOfKind: [
-                    .message: [Settings.redisURL.name: "redis://127.0.0.1:\(redisOfMessageServers.port)"],
-                    .webSocket: [
-                        Settings.redisURL.name: "redis://127.0.0.1:\(redisOfWebSocketServers.port)",
-                        Settings.databaseURL.name:
-                            "postgres://\(LocalPostgres.name)@127.0.0.1:\(postgresOfWebSocketServers.port)"
-                            + "/\(LocalPostgres.name)",
-                    ],
+        var configuration = LocalStack.Configuration(
+            messageServers: 2, webSocketServers: 2, environment: environment,
+            environmentOfKind: [
+                .message: [Settings.redisURL.name: "redis://127.0.0.1:\(redisOfMessageServers.port)"],
+                .webSocket: [
+                    Settings.redisURL.name: "redis://127.0.0.1:\(redisOfWebSocketServers.port)",
+                    Settings.databaseURL.name:
+                        "postgres://\(LocalPostgres.name)@127.0.0.1:\(postgresOfWebSocketServers.port)"
+                        + "/\(LocalPostgres.name)",
                 ],
-                postgresPort: postgresPort, redisPort: redisPort, durability: .full, folder: folder),
-            logger: Logger(label: "faults") { _ in SwiftLogNoOpLogHandler() })
+            ],
+            postgresPort: postgresPort, redisPort: redisPort, durability: .full, folder: folder)
+        configuration.environmentOfWebSocketServer = environmentOfWebSocketServer
+        processes = try LocalStack(
+            configuration, logger: Logger(label: "faults") { _ in SwiftLogNoOpLogHandler() })
     }
 
     /// Starts one, runs `body` and stops it, whatever happened.
     /// - Parameter folder: where its data and logs stay; nil for a temporary folder.
     static func run<Result: Sendable>(
-        folder: String? = nil, _ body: @Sendable (FaultStack) async throws -> Result
+        folder: String? = nil, environmentOfWebSocketServer: [Int: [String: String]] = [:],
+        _ body: @Sendable (FaultStack) async throws -> Result
     ) async throws -> Result {
-        let stack = try await FaultStack(folder: folder)
+        let stack = try await FaultStack(folder: folder, environmentOfWebSocketServer: environmentOfWebSocketServer)
         do {
             try await stack.processes.start()
             let result = try await body(stack)
@@ -107,15 +109,44 @@ final class FaultStack: Sendable {
     func total(_ metric: String, labelled label: String? = nil, of servers: [LocalServer]) async -> Int {
         var total = 0.0
         for server in servers {
-            guard let text = await (try? probe(server, "/metrics"))?.body else { continue }
-            for line in text.split(separator: "\n") where line.hasPrefix(metric) {
-                guard line.dropFirst(metric.count).first.map({ $0 == "{" || $0 == " " }) == true,
-                    label.map({ line.contains($0) }) ?? true, let value = line.split(separator: " ").last
-                else { continue }
-                total += Double(value) ?? 0
-            }
+            total += await values(of: metric, labelled: label, at: server).reduce(0, +)
         }
         return Int(total)
+    }
+
+    /// What a server says of a metric, a value for each series; none where it does not answer.
+    private func values(of metric: String, labelled label: String? = nil, at server: LocalServer) async -> [Double] {
+        guard let text = await (try? probe(server, "/metrics"))?.body else { return [] }
+        return text.split(separator: "\n").compactMap { line in
+            guard line.hasPrefix(metric), let next = line.dropFirst(metric.count).first, next == "{" || next == " ",
+                label.map({ line.contains($0) }) ?? true
+            else { return nil }
+            return line.split(separator: " ").last.flatMap { Double($0) }
+        }
+    }
+
+    /// What is wrong with the servers once all clients are gone: a process that ended by itself, or sessions that are
+    /// still counted.
+    func problemsWithoutClients(within time: Duration) async throws -> [String] {
+        var problems: [String] = []
+        for server in [processes.systemServer] + processes.messageServers + processes.webSocketServers {
+            guard let status = await server.running?.exitStatus else { continue }
+            problems.append("\(server.kind.rawValue) \(server.port) died: it \(status)")
+        }
+        let deadline = ContinuousClock.now + time
+        for server in processes.webSocketServers where await server.running?.isRunning == true {
+            var backoff = Backoff(first: .milliseconds(20), longest: .milliseconds(250))
+            while true {
+                let sessions = await values(of: "chat_sessions", at: server)
+                if !sessions.isEmpty, sessions.allSatisfy({ $0 == 0 }) { break }
+                guard ContinuousClock.now < deadline else {
+                    problems.append("the gauges of sessions at \(server.port) did not return to 0: \(sessions)")
+                    break
+                }
+                try await Task.sleep(for: backoff.next())
+            }
+        }
+        return problems
     }
 
     private func probe(_ server: LocalServer, _ path: String) async throws -> HTTPProbe.Answer {

@@ -53,7 +53,9 @@ struct FaultSuite: Sendable {
     /// One row. What keeps a fault from being run to its end is one, too, and the others still get their turn.
     private func run(_ fault: Fault, clientsOn eventLoop: any EventLoop) async throws -> FaultRow {
         do {
-            return try await FaultStack.run(folder: folder(for: fault.name)) { stack in
+            return try await FaultStack.run(
+                folder: folder(for: fault.name), environmentOfWebSocketServer: fault.environmentOfWebSocketServer
+            ) { stack in
                 let row = try await FaultRun(fault: fault, stack: stack, eventLoop: eventLoop, slack: slack).run().row
                 if !row.isClean { stack.sayLastLogLines() }
                 return row

@@ -6,32 +6,30 @@ final class EchoHandler: ChannelInboundHandler, WebSocketApplication {
 
     private let opening: ByteBuffer
     private var connection: WebSocketConnection?
-    private var writer: SocketWriter?
 
     init(opening: ByteBuffer) { self.opening = opening }
 
     func handlerAdded(context: ChannelHandlerContext) {
-        connection = WebSocketConnection(context: context, application: self, takesBinary: true)
-        writer = SocketWriter(context: context)
-        writer?.send(opening)
+        let connection = WebSocketConnection(context: context, application: self, takesBinary: true)
+        self.connection = connection
+        connection.send(opening)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) { connection?.receive(unwrapInboundIn(data)) }
 
     func received(_ message: WebSocketFrameParser.Message) {
         switch message {
-        case .text(let text): writer?.send(WebSocketFrame.text(text))
-        case .binary(let bytes): writer?.send(WebSocketFrame.binary(bytes))
-        case .ping(let payload): writer?.send(WebSocketFrame.pong(payload))
-        case .pong, .close: break
+        case .text(let text): connection?.send(WebSocketFrame.text(text))
+        case .binary(let bytes): connection?.send(WebSocketFrame.binary(bytes))
+        case .ping(let payload): connection?.send(WebSocketFrame.pong(payload))
+        case .pong, .close, .fragment: break
         }
     }
 
     func ended(_ code: CloseCode) {}
 
-    /// Who does not read its echo is not read either.
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        try? context.channel.syncOptions?.setOption(.autoRead, value: context.channel.isWritable)
+        connection?.writabilityChanged()
         context.fireChannelWritabilityChanged()
     }
 
@@ -45,6 +43,5 @@ final class EchoHandler: ChannelInboundHandler, WebSocketApplication {
     func handlerRemoved(context: ChannelHandlerContext) {
         connection?.gone()
         connection = nil
-        writer = nil
     }
 }

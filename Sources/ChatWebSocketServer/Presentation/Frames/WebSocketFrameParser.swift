@@ -2,7 +2,8 @@ import NIOCore
 
 /// Reads a client's frames out of a byte stream (RFC 6455 section 5). Pure, no I/O.
 ///
-/// Messages are whole when they are handed out: fragments are joined, with control frames between them let through.
+/// Messages are whole when they are handed out: fragments are joined, with control frames between them let through. Of
+/// every frame something is handed out, so that its reader can count them.
 /// The first violation ends the stream. Text is checked as it comes, so that bytes which are no UTF-8 end it before
 /// their frame or message is complete (section 8.1).
 struct WebSocketFrameParser {
@@ -11,6 +12,8 @@ struct WebSocketFrameParser {
         case binary(ByteBuffer)
         case ping(ByteBuffer)
         case pong
+        /// A part of a message whose end is still to come.
+        case fragment
         /// - code: `nil` where the peer gave none.
         case close(code: UInt16?)
     }
@@ -51,17 +54,15 @@ struct WebSocketFrameParser {
         }
     }
 
-    /// - Returns: the next message; `nil` where more bytes are needed.
+    /// - Returns: what the next frame says; `nil` where more bytes are needed.
     mutating func next() throws(CloseReason) -> Message? {
-        while true {
-            if header == nil { header = try readHeader() }
-            guard let header else { return nil }
-            guard header.length <= input.readableBytes else {
-                if !header.opcode.isControl { try prepare(header, upTo: input.readableBytes) }
-                return nil
-            }
-            if let message = try finish(header) { return message }
+        if header == nil { header = try readHeader() }
+        guard let header else { return nil }
+        guard header.length <= input.readableBytes else {
+            if !header.opcode.isControl { try prepare(header, upTo: input.readableBytes) }
+            return nil
         }
+        return try finish(header)
     }
 
     // MARK: Header
@@ -123,7 +124,7 @@ struct WebSocketFrameParser {
 
     // MARK: Payload
 
-    private mutating func finish(_ header: Header) throws(CloseReason) -> Message? {
+    private mutating func finish(_ header: Header) throws(CloseReason) -> Message {
         // The usual text comes whole in one frame and one read: then it is checked as a whole, which is faster.
         let isPlain = prepared == 0 && header.opcode == .text && header.isFinal
         if isPlain || header.opcode.isControl {
@@ -148,7 +149,7 @@ struct WebSocketFrameParser {
         }
     }
 
-    private mutating func join(_ payload: ByteBuffer, isText: Bool, isFinal: Bool) throws(CloseReason) -> Message? {
+    private mutating func join(_ payload: ByteBuffer, isText: Bool, isFinal: Bool) throws(CloseReason) -> Message {
         var whole = payload
         // Taken, so that the bytes have one owner and are not copied for each fragment.
         if var begun = fragments.take() {
@@ -157,7 +158,7 @@ struct WebSocketFrameParser {
         }
         guard isFinal else {
             fragments = Fragments(isText: isText, payload: whole)
-            return nil
+            return .fragment
         }
         guard isText else { return .binary(whole) }
         guard validator.isComplete else { throw Self.noText }

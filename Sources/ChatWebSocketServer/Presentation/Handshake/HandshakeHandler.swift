@@ -19,6 +19,9 @@ final class HandshakeHandler: ChannelDuplexHandler, RemovableChannelHandler {
         case reading
         /// The handshake is a good one; whether the client may come in is being asked.
         case asking(HandshakeAnswer)
+        /// The socket's handler is being put in place. It writes at once, and a write that fails reads the socket: what
+        /// comes then belongs behind what came before.
+        case upgrading
         case done
     }
 
@@ -80,7 +83,7 @@ final class HandshakeHandler: ChannelDuplexHandler, RemovableChannelHandler {
         switch state {
         case .reading:
             take(reader.append(unwrapInboundIn(data)), context)
-        case .asking:
+        case .asking, .upgrading:
             early.writeImmutableBuffer(unwrapInboundIn(data))
         case .done:
             context.fireChannelRead(data)
@@ -136,10 +139,12 @@ final class HandshakeHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private func upgrade(_ makeHandler: (ByteBuffer) -> any ChannelHandler) {
         // The client may have gone meanwhile.
         guard case .asking(let answer) = state, let context else { return }
-        state = .done
+        state = .upgrading
         do {
             try context.channel.syncOptions?.setOption(.writeBufferWaterMark, value: Self.watermark)
             try context.pipeline.syncOperations.addHandler(makeHandler(answer.response))
+            guard case .upgrading = state else { return }
+            state = .done
             let isReadDue = early.readableBytes > Self.maximumEarlyBytes
             leave(context, passingOn: early)
             if isReadDue { context.read() }
