@@ -33,7 +33,7 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
     let eventLoops = environment.eventLoopGroup.makeIterator().map { $0 }
     let feedLoop = environment.eventLoopGroup.next()
     let sessions = try await ChatRoomSessionManager(
-        eventLoops: eventLoops, log: stored, metrics: metrics, logger: logger)
+        eventLoops: eventLoops, log: stored, ringBytes: settings.ringBytes, metrics: metrics, logger: logger)
     let broadcast = try await feedLoop.submit {
         WebSocketBroadcastService(
             eventLoop: feedLoop, sessions: sessions, log: stored, publisher: publisher, metrics: metrics,
@@ -87,12 +87,14 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
 private struct WebSocketSettings {
     let drainSeconds: Int
     let frames: Rate
+    let ringBytes: Int
     let redisSubscribe: RedisSubscribeMode
     let sockets: SocketLimits.Bounds
 
     init(_ configuration: ConfigurationSource) throws(ConfigurationError) {
         drainSeconds = try configuration.value(Settings.drainSeconds)
         frames = try configuration.value(Settings.limitFrames)
+        ringBytes = try configuration.value(Settings.ringBytes)
         sockets = SocketLimits.Bounds(
             total: try configuration.value(Settings.limitSockets),
             perUser: try configuration.value(Settings.limitSocketsPerUser),

@@ -94,17 +94,30 @@ import Testing
     @Test(
         arguments: [
             (#"{"seq":1}"#, 1), (#"{"seq":9223372036854775807}"#, Int64.max), (#"{"a":{"seq":5}}"#, nil),
-            (#"{"a":[{"seq":5}],"seq":6}"#, 6), (#"{"seq":5,"seq":6}"#, 6), (#"{"seq":5,"seq":"6"}"#, nil),
-            (#"{"seq":"5"}"#, nil), (#"{"seq":1e3}"#, nil), (#"{"seq":1.0}"#, nil), (#"{"seq":-1}"#, nil),
-            (#"{"seq":0}"#, nil),
-            (#"{"seq":-0}"#, nil), (#"{"seq":null}"#, nil), (#"{"seq":true}"#, nil), (#"{"seq":[1]}"#, nil),
-            (#"{"seq":{"seq":1}}"#, nil), (#"{"seq":9223372036854775808}"#, nil),
-            (#"{"seq":99999999999999999999999999999999}"#, nil), (#"{"Seq":1}"#, nil), (#"{"seq ":1}"#, nil),
+            (#"{"a":[{"seq":5}],"seq":6}"#, 6), (#"{"seq":5,"seq":6}"#, 6), (#"{"Seq":1}"#, nil), (#"{"seq ":1}"#, nil),
             (#"{"\u0073eq":1}"#, nil), (#"{"a":"\"seq\":7"}"#, nil), (#"{"a":"x","seq" : 7 }"#, 7),
             (#"{"seq\"":1,"a":2}"#, nil), (#"{"s\\eq":1,"seq":2}"#, 2),
         ] as [(String, Int64?)])
     func `the seq at the top level, if it is a positive 64-bit integer`(text: String, seq: Int64?) throws {
         #expect(try #require(envelope(text)).seq == seq)
+    }
+
+    @Test(arguments: [
+        #""5""#, "1e3", "1.0", "2.0", "-1", "0", "-0", "null", "true", "[1]", #"{"seq":1}"#, "9223372036854775808",
+        "99999999999999999999999999999999",
+    ])
+    func `an event whose seq is anything but a positive 64-bit integer is none`(seq: String) {
+        #expect(envelope(#"{"eventType":"message","seq":\#(seq)}"#) == nil)
+        #expect(envelope(#"{"seq":\#(seq),"seq":5}"#) == nil)
+        #expect(envelope(#"{"seq":5,"seq":\#(seq)}"#) == nil)
+    }
+
+    @Test(
+        arguments: [
+            (#"{"typing":true}"#, true), (#"{"typing":false}"#, false), (#"{"typing":1}"#, false), ("{}", nil),
+        ] as [(String, Bool?)])
+    func `whether somebody types`(text: String, isTyping: Bool?) throws {
+        #expect(try #require(envelope(text)).isTyping == isTyping)
     }
 
     @Test(

@@ -11,6 +11,7 @@ public struct EventEnvelope: Equatable, Sendable {
     /// quote and backslash; the rest of an event is short.
     static let maximumLoggedSize = 2 * 65_536 + 4_096
 
+    /// Its place in the room's log; `nil` for an event that has none.
     public let seq: Seq?
     /// `nil` for none or for a type that is not ours; such an event is passed on as it is.
     public let type: EventType?
@@ -18,8 +19,11 @@ public struct EventEnvelope: Equatable, Sendable {
     public let userID: UserID?
     public let messageID: MessageID?
     public let sentAt: Timestamp?
+    /// Of an event that says whether somebody types.
+    public let isTyping: Bool?
 
-    /// - Returns: `nil` where the bytes are no JSON object, no UTF-8, or larger than such an event can be.
+    /// - Returns: `nil` where the bytes are no JSON object, no UTF-8, or larger than such an event can be, and where `seq`
+    ///   is anything but a positive integer, written as one: it claims a place in a log that does not exist.
     public init?(_ json: UnsafeRawBufferPointer) {
         guard json.count <= Self.maximumLoggedSize, Self.isUTF8(json) else { return nil }
         var scanner = JSONScanner(json)
@@ -29,12 +33,17 @@ public struct EventEnvelope: Equatable, Sendable {
         var userID: UserID?
         var messageID: MessageID?
         var sentAt: Timestamp?
+        var isTyping: Bool?
+        var hasPlace = true
         let isObject = scanner.object { key, value in
             switch key.count {
             case EventKey.seq.utf8.count where key.elementsEqual(EventKey.seq.utf8):
                 seq = Self.integer(value)
+                hasPlace = hasPlace && seq != nil
             case EventKey.userID.utf8.count where key.elementsEqual(EventKey.userID.utf8):
                 userID = Self.integer(value).map(UserID.init(_:))
+            case EventKey.typing.utf8.count where key.elementsEqual(EventKey.typing.utf8):
+                isTyping = value.elementsEqual("true".utf8)
             case EventKey.roomID.utf8.count where key.elementsEqual(EventKey.roomID.utf8):
                 roomID = Self.text(value)
             case EventKey.messageID.utf8.count where key.elementsEqual(EventKey.messageID.utf8):
@@ -47,13 +56,14 @@ public struct EventEnvelope: Equatable, Sendable {
                 break
             }
         }
-        guard isObject, scanner.isAtEnd, seq != nil || json.count <= Self.maximumSize else { return nil }
+        guard isObject, hasPlace, scanner.isAtEnd, seq != nil || json.count <= Self.maximumSize else { return nil }
         self.seq = seq
         self.type = type
         self.roomID = roomID
         self.userID = userID
         self.messageID = messageID
         self.sentAt = sentAt
+        self.isTyping = isTyping
     }
 
     public init?(_ json: [UInt8]) {

@@ -21,6 +21,8 @@ final class AdmissionQueue: Sendable {
         let knock: Knock
         let feed: Lease
         var hasMadeRoom = false
+        /// What was sent of the room before the log was asked for its head.
+        var sent: Seq?
 
         var roomID: RoomID { knock.visitor.request.roomID }
     }
@@ -83,7 +85,11 @@ final class AdmissionQueue: Sendable {
     }
 
     private func ask() {
-        let batch = Array(state.value.waiting.prefix(Self.batchSize))
+        let batch = state.value.waiting.prefix(Self.batchSize).map { waiting in
+            var waiting = waiting
+            waiting.sent = broadcast.position(of: waiting.roomID)
+            return waiting
+        }
         state.value.waiting.removeFirst(batch.count)
         let asked = batch.map { (roomID: $0.roomID, userID: $0.knock.user?.userID) }
         eventLoop.makeFutureWithTask { [directory] in
@@ -113,7 +119,7 @@ final class AdmissionQueue: Sendable {
         let visitor = waiting.knock.visitor
         do throws(CloseReason) {
             let head = try RoomEntry.check(entry, lastSeq: visitor.request.lastSeq, authMode: authMode).head
-            broadcast.attach(waiting.roomID, shard: visitor.shard, head: head)
+            broadcast.attach(waiting.roomID, shard: visitor.shard, head: head, sent: waiting.sent)
             return .success(
                 AdmissionService.Admission(
                     request: visitor.request, user: waiting.knock.user, head: head, shard: visitor.shard,

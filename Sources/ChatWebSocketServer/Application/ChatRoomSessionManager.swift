@@ -22,8 +22,9 @@ final class ChatRoomSessionManager: Sendable {
             uniqueKeysWithValues: shards.enumerated().map { (ObjectIdentifier($1.eventLoop), $0) })
     }
 
+    /// - Parameter ringBytes: memory for recent events of all rooms together.
     convenience init(
-        eventLoops: [any EventLoop], log: any RoomLog, metrics: DeliveryMetrics, logger: Logger
+        eventLoops: [any EventLoop], log: any RoomLog, ringBytes: Int, metrics: DeliveryMetrics, logger: Logger
     ) async throws {
         let readLimiter = ReadLimiter(limit: 16)
         var shards: [NIOLoopBound<SessionShard>] = []
@@ -32,7 +33,8 @@ final class ChatRoomSessionManager: Sendable {
                 try await eventLoop.submit {
                     NIOLoopBound(
                         SessionShard(
-                            eventLoop: eventLoop, log: log, readLimiter: readLimiter, metrics: metrics, logger: logger),
+                            eventLoop: eventLoop, log: log, readLimiter: readLimiter,
+                            ringBytes: ringBytes / max(1, eventLoops.count), metrics: metrics, logger: logger),
                         eventLoop: eventLoop)
                 }.get())
         }

@@ -11,6 +11,7 @@ struct DeliveryMetrics: Sendable {
     private let fromLog: Counter
     private let invalid: Counter
     private let holes: Counter
+    private let gaps: Counter
     private let rooms: Gauge
     private let delays: Metrics.Timer
     private let closes: [CloseCode: Counter]
@@ -30,6 +31,7 @@ struct DeliveryMetrics: Sendable {
         fromLog = counter("chat_events_received_total", [("from", "log")])
         invalid = counter("chat_events_invalid_total")
         holes = counter("chat_feed_holes_total")
+        gaps = counter("chat_log_holes_total")
         rooms = Gauge(label: "chat_rooms_with_sessions", factory: factory)
         delays = Metrics.Timer(label: "chat_delivery_seconds", factory: factory)
         closes = Dictionary(
@@ -57,6 +59,7 @@ struct DeliveryMetrics: Sendable {
     func receivedFromLog(_ count: Int) { fromLog.increment(by: count) }
     func receivedInvalid(_ count: Int = 1) { invalid.increment(by: count) }
     func foundHole() { holes.increment() }
+    func steppedOverGap() { gaps.increment() }
     func hasRooms(_ count: Int) { rooms.record(count) }
     func ended(_ code: CloseCode) { closes[code]?.increment() }
 

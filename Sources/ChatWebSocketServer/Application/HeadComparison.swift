@@ -3,7 +3,7 @@ import Logging
 import NIOCore
 
 /// Asks the log again and again for the heads of the rooms that have sessions here, so that what Redis lost is found,
-/// and delivery goes on without Redis. Confined to the feeds' event loop.
+/// delivery goes on without Redis, and a log that was set back is noticed. Confined to the feeds' event loop.
 final class HeadComparison {
     struct Intervals: Sendable {
         var whileHearing = TimeAmount.seconds(3)
@@ -46,7 +46,8 @@ final class HeadComparison {
         guard !isComparing, !isStopped else { return }
         isComparing = true
         next?.cancel()
-        let roomIDs = feeds.startedRooms
+        let sent = feeds.positions
+        let roomIDs = Array(sent.keys)
         let wasHearing = isHearing
         eventLoop.makeFutureWithTask { [log] in
             var heads: [RoomID: Seq] = [:]
@@ -55,13 +56,13 @@ final class HeadComparison {
                 heads.merge(try await log.heads(of: chunk)) { $1 }
             }
             return heads
-        }.assumeIsolated().whenComplete { self.compared($0, wasHearing: wasHearing) }
+        }.assumeIsolated().whenComplete { self.compared($0, sent: sent, wasHearing: wasHearing) }
     }
 
-    private func compared(_ heads: Result<[RoomID: Seq], any Error>, wasHearing: Bool) {
+    private func compared(_ heads: Result<[RoomID: Seq], any Error>, sent: [RoomID: Seq], wasHearing: Bool) {
         isComparing = false
         switch heads {
-        case .success(let heads): feeds.hear(ofHeads: heads)
+        case .success(let heads): feeds.hear(ofHeads: heads, sent: sent)
         case .failure(let error): logger.debug("the rooms' heads could not be read", metadata: ["reason": "\(error)"])
         }
         guard !isStopped else { return }

@@ -37,6 +37,8 @@ enum ShardUpdate: Sendable {
     case dispatch(RoomDispatch)
     /// This loop has no more sessions of the room.
     case detach(RoomID)
+    /// The room's log no longer holds what was sent of it: its sessions end, and it begins anew.
+    case logSetBack(RoomID)
     /// For every session of a user, whatever its room.
     case user(UserID, frame: ByteBuffer)
 }

@@ -23,6 +23,7 @@ final class RoomFeeds {
         var followed: EventLoopFuture<Void>?
         var isReading = false
         var failures = Backoff(first: .milliseconds(100), longest: .seconds(2))
+        var gap = LogGap()
     }
 
     private let eventLoop: any EventLoop
@@ -32,6 +33,7 @@ final class RoomFeeds {
     private let metrics: DeliveryMetrics
     private let logger: Logger
     private let invalidEvents: QuietLog
+    private let gaps: QuietLog
     private var entries: [RoomID: Entry] = [:]
     private var occupiedRooms = 0 {
         didSet { metrics.hasRooms(occupiedRooms) }
@@ -50,6 +52,10 @@ final class RoomFeeds {
         self.metrics = metrics
         self.logger = logger
         invalidEvents = QuietLog(logger: logger, message: "an event on Redis is not one that sockets can get")
+        gaps = QuietLog(logger: logger, message: "a room's log lacks events; they are stepped over")
+        typing.onDue = { [unowned self] event, roomID in
+            if let entry = entries[roomID] { dispatch([event], of: roomID, entry) }
+        }
     }
 
     // MARK: Rooms with sessions here
@@ -86,7 +92,13 @@ final class RoomFeeds {
         subscriber?.drop(roomID)
     }
 
-    func attach(_ roomID: RoomID, shard: Int, head: Seq) {
+    /// - Parameters:
+    ///   - head: the room's, as the log told it.
+    ///   - sent: the room's position before the log was asked.
+    func attach(_ roomID: RoomID, shard: Int, head: Seq, sent: Seq?) {
+        if let sent, head < sent, let entry = entries[roomID], entry.feed.position.map({ $0 >= sent }) == true {
+            startAnew(roomID, entry, head: head)
+        }
         guard let entry = entries[roomID] else { return }
         let waited = entry.feed.start(at: head)
         if let position = entry.feed.position, entry.shards.insert(shard).inserted {
@@ -97,7 +109,8 @@ final class RoomFeeds {
         readSoonIfBehind(roomID, entry)
     }
 
-    var startedRooms: [RoomID] { entries.filter { $0.value.feed.position != nil }.map(\.key) }
+    /// The rooms whose feed has begun, and the highest event that was sent of each.
+    var positions: [RoomID: Seq] { entries.compactMapValues(\.feed.position) }
 
     // MARK: Events
 
@@ -108,8 +121,9 @@ final class RoomFeeds {
             switch received.channel {
             case .room(let roomID):
                 guard let entry = entries[roomID] else { continue }
-                guard var event = checked(received, of: roomID) else { continue }
-                if event.type == .typing { event.senderSessionID = typing.sender(of: received.json) }
+                guard let event = checked(received, of: roomID), let event = due(event, received, in: roomID) else {
+                    continue
+                }
                 let line = take(event, of: roomID, entry)
                 if !line.isEmpty { lines[roomID, default: []] += line }
             case .user(let userID):
@@ -125,9 +139,16 @@ final class RoomFeeds {
         dispatch(lines)
     }
 
-    func hear(ofHeads heads: [RoomID: Seq]) {
-        for (roomID, head) in heads {
-            guard let entry = entries[roomID] else { continue }
+    /// Takes the heads of rooms, as the log told them; 0 for a room that is not there.
+    /// - Parameter sent: the rooms' positions before the log was asked.
+    func hear(ofHeads heads: [RoomID: Seq], sent: [RoomID: Seq]) {
+        for (roomID, sent) in sent {
+            guard let entry = entries[roomID], let position = entry.feed.position, position >= sent else { continue }
+            let head = heads[roomID] ?? 0
+            guard head >= sent else {
+                startAnew(roomID, entry, head: head)
+                continue
+            }
             entry.feed.hear(ofHead: head)
             readSoonIfBehind(roomID, entry)
         }
@@ -138,6 +159,11 @@ final class RoomFeeds {
         metrics.receivedInvalid()
         invalidEvents.note(["channel": "\(received.channel.name)", "bytes": "\(received.json.readableBytes)"])
         return nil
+    }
+
+    /// - Returns: `nil` for an event that is to be told later.
+    private func due(_ event: MessageEvent, _ received: ReceivedEvent, in roomID: RoomID) -> MessageEvent? {
+        event.type == .typing ? typing.hear(event, json: received.json, in: roomID) : event
     }
 
     private func take(_ event: MessageEvent, of roomID: RoomID, _ entry: Entry) -> [MessageEvent] {
@@ -187,11 +213,47 @@ final class RoomFeeds {
                 metrics.receivedInvalid(filling.refuted)
                 invalidEvents.note(["room": "\(roomID)", "beyond": "\(entry.feed.position ?? 0)"])
             }
-            readSoonIfBehind(roomID, entry, in: .zero)
+            let pause = filling.gapEnd.map { stepOverGap(endingAt: $0, of: roomID, entry) }
+            readSoonIfBehind(roomID, entry, in: pause ?? .zero)
         case .failure(let error):
             logger.debug("a feed could not read the log", metadata: ["room": "\(roomID)", "reason": "\(error)"])
             readSoonIfBehind(roomID, entry, in: TimeAmount(entry.failures.next()))
         }
+    }
+
+    /// Goes on behind events that the log lacks, once they were looked for often enough.
+    /// - Returns: how long to wait until the log is read again.
+    private func stepOverGap(endingAt end: Seq, of roomID: RoomID, _ entry: Entry) -> TimeAmount {
+        guard let position = entry.feed.position else { return .zero }
+        switch entry.gap.found(after: position) {
+        case .readAgain(let pause):
+            return TimeAmount(pause)
+        case .stepOver:
+            metrics.steppedOverGap()
+            gaps.note(["room": "\(roomID)", "after": "\(position)", "upTo": "\(end)"])
+            dispatch(entry.feed.stepOver(upTo: end), of: roomID, entry)
+            return .zero
+        }
+    }
+
+    // MARK: A log that was set back
+
+    /// The highest event that was sent of a room; `nil` where nothing can have been.
+    func position(of roomID: RoomID) -> Seq? { entries[roomID]?.feed.position }
+
+    /// Begins a room anew whose log no longer holds what was sent of it: PostgreSQL came back without its last commits. Its
+    /// sessions are closed, and those who come begin with the log as it is now.
+    private func startAnew(_ roomID: RoomID, _ old: Entry, head: Seq) {
+        logger.warning(
+            "a room's log was set back",
+            metadata: ["room": "\(roomID)", "sent": "\(old.feed.position ?? 0)", "head": "\(head)"])
+        for shard in old.shards { sessions.apply([.logSetBack(roomID)], toShard: shard) }
+        guard !old.leases.isEmpty else { return forget(roomID, old) }
+        // Another object, so that nothing that is under way for the old log comes into the new one.
+        let entry = Entry()
+        entry.leases = old.leases
+        entry.followed = old.followed
+        entries[roomID] = entry
     }
 
     // MARK: Telling the event loops

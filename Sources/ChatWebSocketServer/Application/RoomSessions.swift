@@ -5,6 +5,8 @@ final class RoomSessions {
     /// The highest `seq` that this loop has dispatched. Another loop may be ahead or behind by a turn.
     var position: Seq
     var ring = EventRing()
+    /// Where the ring is counted; `nil` while it is empty.
+    var ringSlot: RingBudget<RoomSessions>.Slot?
     private(set) var sessions: [ChatSession] = []
     private var indexes: [ObjectIdentifier: Int] = [:]
 

@@ -19,10 +19,14 @@ final class SessionShard {
     private var users: [UserID: [ObjectIdentifier: ChatSession]] = [:]
     private(set) var sessionCount = 0
     private let wheel: SessionWheel
+    private var rings: RingBudget<RoomSessions>
+    private let gaps: QuietLog
     private var unreported = (frames: 0, bytes: 0)
 
+    /// - Parameter ringBytes: what the rings of all rooms may hold on this event loop.
     init(
-        eventLoop: any EventLoop, log: any RoomLog, readLimiter: ReadLimiter, metrics: DeliveryMetrics, logger: Logger
+        eventLoop: any EventLoop, log: any RoomLog, readLimiter: ReadLimiter, ringBytes: Int, metrics: DeliveryMetrics,
+        logger: Logger
     ) {
         self.eventLoop = eventLoop
         self.log = log
@@ -30,6 +34,8 @@ final class SessionShard {
         self.metrics = metrics
         self.logger = logger
         wheel = SessionWheel(eventLoop: eventLoop)
+        rings = RingBudget(maximumBytes: ringBytes)
+        gaps = QuietLog(logger: logger, message: "a room's log lacks events; a session steps over them")
     }
 
     // MARK: Sessions
@@ -103,13 +109,24 @@ final class SessionShard {
             case .dispatch(let dispatch):
                 if let room = rooms[dispatch.roomID] { deliver(dispatch, to: room) }
             case .detach(let roomID):
-                if rooms[roomID]?.sessions.isEmpty == true { rooms[roomID] = nil }
+                if rooms[roomID]?.sessions.isEmpty == true { forgetRoom(roomID) }
+            case .logSetBack(let roomID):
+                for session in forgetRoom(roomID)?.sessions ?? [] {
+                    session.transport.close(CloseReason(.aheadOfLog, "the room's log was set back"))
+                }
             case .user(let userID, let frame):
                 for session in sessions(ofUser: userID) where session.phase == .live {
                     send(frame, count: 1, to: session)
                 }
             }
         }
+    }
+
+    @discardableResult
+    private func forgetRoom(_ roomID: RoomID) -> RoomSessions? {
+        guard let room = rooms.removeValue(forKey: roomID) else { return nil }
+        if let slot = room.ringSlot.take() { rings.remove(slot) }
+        return room
     }
 
     private func deliver(_ dispatch: RoomDispatch, to room: RoomSessions) {
@@ -119,6 +136,7 @@ final class SessionShard {
             room.ring.append(event, seq: seq)
             room.position = seq
         }
+        if room.position > before { boundRings(after: room) }
         for session in room.sessions {
             if session.phase != .live {
                 if dispatch.endsMemberships { endIfLeft(session, dispatch) }
@@ -130,6 +148,14 @@ final class SessionShard {
             }
         }
         metrics.delivered(dispatch)
+    }
+
+    private func boundRings(after room: RoomSessions) {
+        room.ringSlot = rings.note(room, slot: room.ringSlot, bytes: room.ring.memory)
+        while let idle = rings.popExcess() {
+            idle.ringSlot = nil
+            idle.ring.removeAll()
+        }
     }
 
     /// For a session that has some of these events already, since its page of the log was ahead of this loop, or that
@@ -191,8 +217,10 @@ final class SessionShard {
             session.transport.flush()
             reportSent()
         }
+        // The loop may not have heard yet of what `ready` told.
+        let end = max(room.position, session.admittedAt)
         while session.transport.isWritable {
-            guard session.cursor < room.position else { return goLive(session, announces: announces) }
+            guard session.cursor < end else { return goLive(session, announces: announces) }
             guard let event = room.ring[session.cursor + 1] else { return readPage(for: session) }
             session.cursor += 1
             queue(event, for: session)
@@ -233,9 +261,8 @@ final class SessionShard {
     private func received(_ page: Result<[MessageEvent], any Error>, for session: ChatSession) {
         session.isReading = false
         switch page {
-        case .success(let events) where events.isEmpty:
-            // The log does not reach as far as this loop believes it does; the feed will find out.
-            retryLater(session)
+        case .success(let events) where events.first?.seq != session.cursor + 1:
+            foundGap(before: events.first?.seq, session)
         case .success(let events):
             metrics.receivedFromLog(events.count)
             // What the socket does not take now is read again later: a page is not kept for a slow reader.
@@ -247,13 +274,29 @@ final class SessionShard {
             catchUp(session)
         case .failure(let error):
             logger.debug("a page of the log could not be read", metadata: ["reason": "\(error)"])
-            retryLater(session)
+            readAgain(session, after: .milliseconds(.random(in: 250...750)))
         }
     }
 
-    private func retryLater(_ session: ChatSession) {
+    /// The log lacks the next event, although there are later ones, or this loop has been told of them.
+    /// - Parameter next: the next event that the log has, if any.
+    private func foundGap(before next: Seq?, _ session: ChatSession) {
+        guard session.phase != .ended else { return }
+        switch session.gap.found(after: session.cursor) {
+        case .readAgain(let pause):
+            readAgain(session, after: TimeAmount(pause))
+        case .stepOver:
+            let end = next.map { $0 - 1 } ?? max(rooms[session.roomID]?.position ?? 0, session.admittedAt)
+            metrics.steppedOverGap()
+            gaps.note(["room": "\(session.roomID)", "after": "\(session.cursor)", "upTo": "\(end)"])
+            session.cursor = max(session.cursor, end)
+            catchUp(session)
+        }
+    }
+
+    private func readAgain(_ session: ChatSession, after pause: TimeAmount) {
         session.isReading = true
-        eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(.random(in: 250...750))) {
+        eventLoop.assumeIsolated().scheduleTask(in: pause) {
             session.isReading = false
             self.catchUp(session)
         }

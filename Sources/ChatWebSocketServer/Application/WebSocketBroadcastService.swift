@@ -20,7 +20,7 @@ final class WebSocketBroadcastService: Service {
         eventLoop: any EventLoop, sessions: ChatRoomSessionManager, log: any RoomLog, publisher: EventPublisher,
         metrics: DeliveryMetrics, headChecks: HeadComparison.Intervals = .init(), logger: Logger
     ) {
-        let typing = TypingRelay(publisher: publisher)
+        let typing = TypingRelay(publisher: publisher, eventLoop: eventLoop)
         let feeds = RoomFeeds(
             eventLoop: eventLoop, sessions: sessions, log: log, typing: typing, metrics: metrics, logger: logger)
         let comparison = HeadComparison(
@@ -78,10 +78,14 @@ final class WebSocketBroadcastService: Service {
         feeds.eventLoop.execute { [feeds] in feeds.value.subscriber = subscriber }
     }
 
+    /// The highest event that was sent of a room. To be called on ``eventLoop``.
+    func position(of roomID: RoomID) -> Seq? { feeds.value.position(of: roomID) }
+
     /// Tells an open feed the room's head, as the log had it, and the session's event loop of the feed. To be called on
     /// ``eventLoop``.
-    func attach(_ roomID: RoomID, shard: Int, head: Seq) {
-        feeds.value.attach(roomID, shard: shard, head: head)
+    /// - Parameter sent: the room's position before the log was asked.
+    func attach(_ roomID: RoomID, shard: Int, head: Seq, sent: Seq?) {
+        feeds.value.attach(roomID, shard: shard, head: head, sent: sent)
     }
 
     /// Compares the rooms' heads with the log until graceful shutdown.

@@ -49,7 +49,8 @@ final class ChatSession {
     /// The room's feed, and a place among the sockets that may be open.
     let leases: (feed: Lease, place: Lease)
 
-    /// The room's head when the user was let in: what the log says of the user's coming and going up to there is history.
+    /// The room's head when the user was let in, which `ready` told: what the log says of the user's coming and going up to
+    /// there is history, and nothing is caught up before it.
     let admittedAt: Seq
 
     /// The highest `seq` that was sent, or that the client said it has.
@@ -57,6 +58,7 @@ final class ChatSession {
     var phase: Phase
     /// Whether a page of the log is on its way to this session.
     var isReading = false
+    var gap = LogGap()
     var heartbeat = Heartbeat()
     /// When the wheel looked at the heartbeat last, and when it does next, in its ticks.
     var heartbeatDue: (since: Int, tick: Int) = (0, 0)

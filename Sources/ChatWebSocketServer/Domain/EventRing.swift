@@ -6,10 +6,14 @@ import NIOCore
 struct EventRing {
     static let maximumCount = 512
     static let maximumBytes = 256 * 1_024
+    /// What an event costs beside its frame: its place here, its buffer's header, what the allocator needs for itself.
+    private static let overhead = MemoryLayout<MessageEvent?>.stride + 128
 
     /// `nil` for one that is no longer told as it was; the log has its present content.
     private var events: Deque<MessageEvent?> = []
     private var bytes = 0
+    /// Memory that the events take, in bytes.
+    private(set) var memory = 0
 
     /// The `seq` of the oldest event kept.
     private var first: Seq?
@@ -21,11 +25,17 @@ struct EventRing {
         if event.replacesMessage { forget(event.messageID) }
         if events.isEmpty { first = seq }
         events.append(event)
-        bytes += event.frame.readableBytes
+        count(event, 1)
         while events.count > Self.maximumCount || bytes > Self.maximumBytes, let oldest = events.popFirst() {
-            bytes -= oldest?.frame.readableBytes ?? 0
+            count(oldest, -1)
             first = first.map { $0 + 1 }
         }
+    }
+
+    private mutating func count(_ event: MessageEvent?, _ sign: Int) {
+        guard let event else { return }
+        bytes += sign * event.frame.readableBytes
+        memory += sign * (event.frame.storageCapacity + Self.overhead)
     }
 
     /// - Returns: `nil` where the event is no longer, or not yet, in the ring.
@@ -38,14 +48,11 @@ struct EventRing {
         // Which message it is cannot be told: all of them may be it.
         guard let messageID else { return removeAll() }
         for index in events.indices where events[index]?.messageID == messageID {
-            bytes -= events[index]?.frame.readableBytes ?? 0
+            count(events[index], -1)
             events[index] = nil
         }
     }
 
-    private mutating func removeAll() {
-        events.removeAll()
-        bytes = 0
-        first = nil
-    }
+    /// Forgets all, and gives their memory back.
+    mutating func removeAll() { self = EventRing() }
 }

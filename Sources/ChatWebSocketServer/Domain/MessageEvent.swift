@@ -15,20 +15,26 @@ struct MessageEvent: Sendable {
     let sentAt: Timestamp?
     /// Header and payload.
     let frame: ByteBuffer
+    /// Of an event that says whether somebody types.
+    let isTyping: Bool?
     /// The session that caused it and does not get it.
     var senderSessionID: String?
 
     /// Takes an event as it was published.
     /// - Parameter channel: the room of its channel; `nil` for a user's.
-    /// - Returns: `nil` for what is no JSON object, is larger than one may be, or claims a place in another room's log.
+    /// - Returns: `nil` for what is no JSON object, is larger than one may be, or claims a place in a log that is not the
+    ///   channel's.
     init?(json: ByteBuffer, of channel: RoomID?) {
         guard let envelope = json.withUnsafeReadableBytes({ EventEnvelope($0) }) else { return nil }
-        if envelope.seq != nil, let channel, let roomID = envelope.roomID, roomID != channel.rawValue { return nil }
+        if envelope.seq != nil {
+            guard let channel, envelope.roomID.map({ $0 == channel.rawValue }) ?? true else { return nil }
+        }
         seq = envelope.seq
         type = envelope.type
         userID = envelope.userID
         messageID = envelope.messageID
         sentAt = envelope.sentAt
+        isTyping = envelope.isTyping
         frame = WebSocketFrame.text(json)
     }
 
@@ -49,6 +55,7 @@ struct MessageEvent: Sendable {
             }
         // Read from the log, long after it was sent.
         sentAt = nil
+        isTyping = nil
         frame = WebSocketFrame.text(ByteBuffer(bytes: event.jsonBytes))
     }
 

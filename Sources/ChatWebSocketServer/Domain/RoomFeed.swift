@@ -25,6 +25,8 @@ struct RoomFeed {
         var line: [MessageEvent] = []
         /// Events that were heard of and that the log does not hold: someone published nonsense.
         var refuted = 0
+        /// The last event before the one that the log lacks, where it lacks one although it has later ones.
+        var gapEnd: Seq?
     }
 
     private struct EarlyEvent {
@@ -39,12 +41,15 @@ struct RoomFeed {
     private var rumour: Seq = 0
     /// The same, of what was said since the last reading began.
     private var freshRumour: Seq = 0
+    /// The log's own head, as it was told before the last reading began, and since then.
+    private var head: Seq = 0
+    private var freshHead: Seq = 0
     private var early: [Seq: EarlyEvent] = [:]
     private var earlyBytes = 0
     private var readings = 0
 
     /// Whether something is missing.
-    var isBehind: Bool { position.map { max(rumour, freshRumour) > $0 } ?? false }
+    var isBehind: Bool { position.map { max(rumour, freshRumour, head, freshHead) > $0 } ?? false }
 
     /// Begins after what the log held when the first session was let in. What arrived since is sorted in.
     mutating func start(at head: Seq) -> [MessageEvent] {
@@ -72,7 +77,7 @@ struct RoomFeed {
     }
 
     /// Hears from the log that the room's head is at least there.
-    mutating func hear(ofHead head: Seq) { freshRumour = max(freshRumour, head) }
+    mutating func hear(ofHead head: Seq) { freshHead = max(freshHead, head) }
 
     /// To be called when a page of the log is about to be read.
     /// - Returns: the cursor to read from; `nil` where nothing is missing.
@@ -81,12 +86,14 @@ struct RoomFeed {
         readings += 1
         rumour = max(rumour, freshRumour)
         freshRumour = 0
+        head = max(head, freshHead)
+        freshHead = 0
         return position
     }
 
     /// Takes a page of the log that was read after ``beginReading()``.
     /// - Parameters:
-    ///   - events: ascending, without a gap.
+    ///   - events: ascending.
     ///   - isLast: whether the log held no more.
     mutating func fill(_ events: [MessageEvent], isLast: Bool) -> Filling {
         guard let position else { return Filling() }
@@ -100,16 +107,38 @@ struct RoomFeed {
         }
         self.position = last
         filling.line += takeInLine()
+        head = max(head, events.last?.seq ?? 0)
+        filling.gapEnd = gapEnd(in: events, isLast: isLast)
         if isLast { filling.refuted = refuteRumours() }
         return filling
+    }
+
+    /// The event before the next one that the log has, where it lacks the one after ``position``.
+    private func gapEnd(in events: [MessageEvent], isLast: Bool) -> Seq? {
+        guard let position else { return nil }
+        if let next = events.lazy.compactMap(\.seq).first(where: { $0 > position }) {
+            return next - 1 > position ? next - 1 : nil
+        }
+        return isLast && head > position ? head : nil
+    }
+
+    /// Goes on behind events that the log lacks.
+    /// - Parameter seq: the last of them.
+    /// - Returns: what came early and is next now.
+    mutating func stepOver(upTo seq: Seq) -> [MessageEvent] {
+        guard let position, seq > position else { return [] }
+        self.position = seq
+        for early in early.keys where early <= seq { _ = takeEarly(early) }
+        return takeInLine()
     }
 
     /// The log was read to its end: an event is published after it is committed, so what was said to exist before the
     /// reading began, and was not read, does not.
     private mutating func refuteRumours() -> Int {
-        guard let position, rumour > position else { return 0 }
-        rumour = position
-        let refuted = early.filter { $0.value.reading < readings }.map(\.key)
+        guard let position, rumour > max(position, head) else { return 0 }
+        let end = max(position, head)
+        rumour = end
+        let refuted = early.filter { $0.key > end && $0.value.reading < readings }.map(\.key)
         for seq in refuted { _ = takeEarly(seq) }
         return max(1, refuted.count)
     }

@@ -14,10 +14,6 @@ struct TypingLedger {
     /// What has not come back from Redis by then is lost.
     static let echoTime = TimeAmount.seconds(5)
 
-    private struct Place: Hashable {
-        let roomID: RoomID
-        let userID: UserID
-    }
     private struct Statement {
         let isTyping: Bool
         let until: NIODeadline
@@ -27,12 +23,12 @@ struct TypingLedger {
         let until: NIODeadline
     }
     private struct Expiry {
-        let place: Place
+        let place: TypingPlace
         let json: ByteBuffer
         let until: NIODeadline
     }
 
-    private var statements: [Place: Statement] = [:]
+    private var statements: [TypingPlace: Statement] = [:]
     private var echoes: [ByteBuffer: Deque<Echo>] = [:]
     /// In the order of time; empties the other two.
     private var expiries: Deque<Expiry> = []
@@ -46,7 +42,7 @@ struct TypingLedger {
         _ isTyping: Bool, in roomID: RoomID, by userID: UserID, sessionID: String, now: NIODeadline
     ) -> PassingEvent? {
         expire(now)
-        let place = Place(roomID: roomID, userID: userID)
+        let place = TypingPlace(roomID: roomID, userID: userID)
         if let last = statements[place], last.isTyping == isTyping, now < last.until { return nil }
         statements[place] = Statement(isTyping: isTyping, until: now + Self.repetition)
         let event = PassingEvent.typing(roomID, userID, isTyping: isTyping)

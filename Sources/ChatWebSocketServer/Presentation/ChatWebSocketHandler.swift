@@ -74,8 +74,8 @@ final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication, S
         services.metrics.ended(code)
         guard let session else { return }
         self.session = nil
-        responder = nil
         services.sessions.remove(session)
+        responder.take()?.sessionEnded()
     }
 
     func channelInactive(context: ChannelHandlerContext) {

@@ -13,6 +13,8 @@ final class ClientFrameResponder {
     private let eventLoop: any EventLoop
     private var reading = LatestFirst<Seq>()
     private var renewal = LatestFirst<String>()
+    /// Whether the session said last that its user types.
+    private var isTyping = false
 
     init(session: ChatSession, services: WebSocketServices, eventLoop: any EventLoop) {
         self.session = session
@@ -28,11 +30,19 @@ final class ClientFrameResponder {
         case .typing(let isTyping):
             try services.commands.tellTyping(
                 isTyping, in: session.roomID, by: session.userID, sessionID: session.id)
+            self.isTyping = isTyping
         case .read(let seq):
             if let seq = reading.offer(seq) { markRead(seq) }
         case .auth(let token):
             if let token = renewal.offer(token) { renew(token) }
         }
+    }
+
+    /// Takes back what the session said and can no longer take back itself.
+    func sessionEnded() {
+        guard isTyping else { return }
+        isTyping = false
+        try? services.commands.tellTyping(false, in: session.roomID, by: session.userID, sessionID: session.id)
     }
 
     private func markRead(_ seq: Seq) {

@@ -67,6 +67,8 @@ public enum Settings {
     public static let limitSockets = count("CHAT_LIMIT_SOCKETS", default: 0)
     public static let limitRoomsPerUser = count("CHAT_LIMIT_ROOMS_PER_USER", default: 10_000)
     public static let limitMembersPerRoom = count("CHAT_LIMIT_MEMBERS_PER_ROOM", default: 100_000)
+    /// Memory of a WebSocket server for recent events of all rooms together, in bytes.
+    public static let ringBytes = integer("CHAT_RING_BYTES", default: 67_108_864, in: 0...1 << 40)
     public static let drainSeconds = integer("CHAT_DRAIN_SECONDS", default: 20, in: 0...600)
 
     /// A JSON file with the same keys, nested: `{"chat": {"port": 8081}}`. An addition to the contract.
@@ -81,7 +83,7 @@ public enum Settings {
         publicWebSocketURL.name, logLevel.name, logFormat.name, limitPosts.name, limitFrames.name,
         limitLoginsPerAccount.name, limitLoginsPerAddress.name, limitRegistrations.name, limitSocketsPerUser.name,
         limitSocketsPerAddress.name, limitSockets.name, limitRoomsPerUser.name, limitMembersPerRoom.name,
-        drainSeconds.name, configFile.name,
+        ringBytes.name, drainSeconds.name, configFile.name,
     ]
 }
 

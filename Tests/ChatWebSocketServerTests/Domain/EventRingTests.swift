@@ -36,6 +36,21 @@ import Testing
         #expect(kept.map(\.frame.readableBytes).reduce(0, +) <= EventRing.maximumBytes)
     }
 
+    @Test func `knows the memory that its events take, which is more than their bytes`() {
+        var ring = EventRing()
+        for seq in Seq(1)...600 {
+            ring.append(messageEvent(seq, messageID: seq), seq: seq)
+            let kept = (max(1, seq - Seq(EventRing.maximumCount) + 1)...seq).compactMap { ring[$0] }
+            #expect(ring.memory > kept.map(\.frame.storageCapacity).reduce(0, +))
+        }
+        let before = ring.memory
+        ring.append(messageEvent(601, messageID: 300, change: { .messageDeleted($0) }), seq: 601)
+        #expect(ring.memory < before)
+        ring.removeAll()
+        #expect(ring.memory == 0)
+        #expect(ring[601] == nil)
+    }
+
     @Test func `one that is too large for the ring empties it, and the next one begins anew`() {
         var ring = ring(1...3)
         ring.append(event(4, size: EventRing.maximumBytes), seq: 4)

@@ -23,6 +23,8 @@ import Testing
         feed.fill(events, isLast: isLast).line.seqs
     }
 
+    private func stepOver(upTo seq: Seq, _ feed: inout RoomFeed) -> [Seq] { feed.stepOver(upTo: seq).seqs }
+
     private func feed(at head: Seq) -> RoomFeed {
         var feed = RoomFeed()
         _ = feed.start(at: head)
@@ -157,6 +159,55 @@ import Testing
         #expect(fill(events(1...1), isLast: true, &feed) == [1])
         #expect(feed.isBehind)
         #expect(receive(2, &feed) == .deliver([2, 3]))
+    }
+
+    // MARK: Events that the log lacks
+
+    @Test func `a gap in the log is told, and stepped over on demand`() {
+        var feed = feed(at: 0)
+        feed.hear(ofHead: 6)
+        #expect(receive(7, &feed) == .wait)
+        for _ in 1...2 {
+            let position = feed.position
+            #expect(feed.beginReading() == position)
+            let filling = feed.fill(events([1, 4, 5, 6]), isLast: false)
+            #expect(filling.gapEnd == 3)
+            #expect(feed.position == 1)
+            #expect(feed.isBehind)
+        }
+        #expect(stepOver(upTo: 3, &feed).isEmpty)
+        #expect(feed.beginReading() == 3)
+        #expect(fill(events(4...6), isLast: true, &feed) == [4, 5, 6, 7])
+        #expect(!feed.isBehind)
+    }
+
+    @Test func `the log's last event may be the one that it lacks`() {
+        var feed = feed(at: 2)
+        feed.hear(ofHead: 3)
+        #expect(feed.beginReading() == 2)
+        let filling = feed.fill([], isLast: true)
+        #expect(filling.gapEnd == 3)
+        #expect(filling.refuted == 0)
+        #expect(receive(4, &feed) == .wait)
+        #expect(stepOver(upTo: 3, &feed) == [4])
+        #expect(!feed.isBehind)
+    }
+
+    @Test func `a head that was told while the log was read is no gap`() {
+        var feed = feed(at: 0)
+        feed.hear(ofHead: 1)
+        #expect(feed.beginReading() == 0)
+        feed.hear(ofHead: 2)
+        let filling = feed.fill(events(1...1), isLast: true)
+        #expect(filling.gapEnd == nil)
+        #expect(feed.isBehind)
+    }
+
+    @Test func `what arrived by itself is not told again by stepping over`() {
+        var feed = feed(at: 5)
+        #expect(stepOver(upTo: 5, &feed).isEmpty)
+        #expect(stepOver(upTo: 3, &feed).isEmpty)
+        #expect(feed.position == 5)
     }
 
     // MARK: Bounds

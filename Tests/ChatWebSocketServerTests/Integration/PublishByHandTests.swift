@@ -62,10 +62,15 @@ struct PublishByHandTests {
         let refused: [[UInt8]] = [
             Array("hello".utf8), Array("[1]".utf8), Array(#""text""#.utf8), Array("{".utf8), [], [0x7B, 0xFF, 0x7D],
             Array(#"{"eventType":"two"} {"eventType":"two"}"#.utf8), object(bytes: 65_537),
+            Array(#"{"eventType":"message","seq":"2"}"#.utf8), Array(#"{"eventType":"message","seq":2.0}"#.utf8),
+            Array(#"{"eventType":"message","seq":0}"#.utf8), Array(#"{"eventType":"message","seq":-1}"#.utf8),
+            Array(#"{"eventType":"message","seq":null}"#.utf8),
         ]
         for channel in ["chat:room:\(roomID)", "chat:user:\(user.userID)"] {
             for payload in refused { try await stack.redis.publish(channel, payload) }
         }
+        // A place in which log?
+        try await stack.redis.publish("chat:user:\(user.userID)", ["eventType": "message", "seq": 1])
         try await stack.redis.publish("chat:room:\(roomID)", object(bytes: 65_536))
         try await stack.redis.publish("chat:user:\(user.userID)", ["eventType": "end"])
         try await socket.event(type: "end")

@@ -51,6 +51,46 @@ struct TypingTests {
         #expect(told == [true, false])
     }
 
+    @Test("What one user types over many sockets on all servers is told twice a second at most, and the last one wins")
+    func throttled() async throws {
+        let stack = try await SharedStack.running()
+        let (user, other) = (try await stack.user(), try await stack.user())
+        let roomID = try await stack.room(of: user, with: [other])
+        var mine: [WebSocketTestClient] = []
+        for number in 0..<10 { mine.append(try await stack.readySocket(roomID, as: user, server: number)) }
+        let socket = try await stack.readySocket(roomID, as: other)
+        let start = ContinuousClock.now
+        for number in 0..<200 {
+            try await mine[number % 10].send(["type": "typing", "typing": .bool(number.isMultiple(of: 2))])
+        }
+        let elapsed = ContinuousClock.now - start
+        // From the first to the last that may come: the last one says that nobody types.
+        for client in mine { client.drop() }
+        try await socket.event("the end of typing", within: .seconds(20)) { $0["typing"] == false }
+        let told = socket.events.filter { $0["eventType"] == "typing" }
+        #expect(told.count <= Int(elapsed / .milliseconds(500)) + 4)
+    }
+
+    @Test("Typing that is not taken back ends by itself, or with the session")
+    func ends() async throws {
+        let stack = try await SharedStack.running()
+        let (user, other) = (try await stack.user(), try await stack.user())
+        let roomID = try await stack.room(of: user, with: [other])
+        let (mine, socket) = (
+            try await stack.readySocket(roomID, as: user), try await stack.readySocket(roomID, as: other, server: 1)
+        )
+        let start = ContinuousClock.now
+        try await mine.send(["type": "typing", "typing": true])
+        try await socket.event("the end of typing", within: .seconds(30)) { $0["typing"] == false }
+        #expect(ContinuousClock.now - start >= .seconds(9.5))
+
+        let another = try await stack.readySocket(roomID, as: other, server: 1)
+        try await mine.send(["type": "typing", "typing": true])
+        try await another.event(type: "typing")
+        mine.drop()
+        try await another.event("the end of typing", within: .seconds(5)) { $0["typing"] == false }
+    }
+
     @Test("A socket without a user only listens")
     func anonymous() async throws {
         let stack = try await SharedStack.running(.trusted)

@@ -22,7 +22,8 @@ final class SocketFixture {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let metrics = DeliveryMetrics(factory: metrics)
         shard = SessionShard(
-            eventLoop: eventLoop, log: log, readLimiter: ReadLimiter(limit: 16), metrics: metrics, logger: logger)
+            eventLoop: eventLoop, log: log, readLimiter: ReadLimiter(limit: 16), ringBytes: 1 << 20, metrics: metrics,
+            logger: logger)
         let sessions = ChatRoomSessionManager(shards: [NIOLoopBound(shard, eventLoop: eventLoop)])
         let redis = RedisClient(
             configuration: try RedisConfiguration(url: "redis://127.0.0.1:1"),
@@ -81,8 +82,13 @@ final class SocketFixture {
 
 /// A room's log in memory.
 final class MemoryLog: RoomLog, RoomDirectory {
+    private let events: [MessageEvent]
+
+    init(_ events: [MessageEvent] = []) { self.events = events }
+
     func events(of roomID: RoomID, after seq: Seq, limit: Int) async throws -> (events: [MessageEvent], hasMore: Bool) {
-        ([], false)
+        let later = events.filter { $0.seq ?? 0 > seq }
+        return (Array(later.prefix(limit)), later.count > limit)
     }
     func heads(of roomIDs: [RoomID]) async throws -> [RoomID: Seq] { [:] }
     func entries(_ asked: [(roomID: RoomID, userID: UserID?)]) async throws -> [RoomEntry?] { asked.map { _ in nil } }
