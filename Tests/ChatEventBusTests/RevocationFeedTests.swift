@@ -59,17 +59,16 @@ import Testing
             expiresAt: Timestamp(microseconds: (Timestamp.now.seconds + 900) * 1_000_000))
     }
 
-    /// Runs a client and two servers; with `publishing` the first one's client is another's.
+    /// Runs two servers.
     private func withServers(
-        _ configuration: RedisConfiguration, _ table: Table, _ body: (Server, Server) async throws -> Void
+        _ configuration: RedisConfiguration, _ table: Table,
+        _ body: (RedisClient, Server, Server) async throws -> Void
     ) async throws {
-        var impatient = configuration
-        impatient.connectionWait = .zero
-        try await BusHarness.withClient(impatient) { redis in
+        try await BusHarness.withClient(configuration) { redis in
             let (one, other) = (Server(configuration, redis, table), Server(configuration, redis, table))
             for server in [one, other] { try await server.feed.load() }
             try await BusHarness.running(one.feed) {
-                try await BusHarness.running(other.feed) { try await body(one, other) }
+                try await BusHarness.running(other.feed) { try await body(redis, one, other) }
             }
         }
     }
@@ -79,13 +78,12 @@ import Testing
         let configuration = try BusHarness.configuration(engine.url)
         // Nothing comes from there.
         let table = Table()
-        try await withServers(configuration, table) { one, other in
-            try await BusHarness.withClient(configuration) { redis in
-                // Nothing tells that a feed is subscribed but what comes through.
-                var receivers = 0
-                while receivers < 2 {
-                    receivers = try await redis.publish(Array("no JSON".utf8), to: RevocationMessage.channel)
-                }
+        try await withServers(configuration, table) { redis, one, other in
+            try await redis.ping()
+            // Nothing tells that a feed is subscribed but what comes through.
+            var receivers = 0
+            while receivers < 2 {
+                receivers = try await redis.publish(Array("no JSON".utf8), to: RevocationMessage.channel)
             }
             let ended = (0..<1_200).map { _ in Self.revocation() }
             one.feed.announce(ended)
@@ -101,7 +99,7 @@ import Testing
         // Nobody is there.
         let configuration = try BusHarness.configuration("redis://127.0.0.1:\(FreePort.next())")
         let table = Table()
-        try await withServers(configuration, table) { one, other in
+        try await withServers(configuration, table) { _, one, other in
             let ended = Self.revocation()
             one.feed.announce([ended])
             table.set([ended])
@@ -119,9 +117,7 @@ import Testing
         let configuration = try BusHarness.configuration("redis://127.0.0.1:\(FreePort.next())")
         let table = Table()
         table.set(nil)
-        var impatient = configuration
-        impatient.connectionWait = .zero
-        try await BusHarness.withClient(impatient) { redis in
+        try await BusHarness.withClient(configuration) { redis in
             let server = Server(configuration, redis, table)
             let ended = Self.revocation()
             let loading = Task { try await server.feed.load() }
