@@ -78,7 +78,7 @@ struct AccountService: Sendable {
         guard let credentials = try await users.credentials(of: user.userID) else { throw ChatError(.userNotFound) }
         try await admit(credentials.username)
         guard try await passwords.verify(current, against: credentials.passwordHash) else {
-            throw ChatError(.invalidCredentials)
+            throw ChatError(.invalidCredentials, "The current password is another")
         }
         try await signIns.changePassword(
             of: user, from: credentials.passwordHash, to: try await passwords.hash(next))
