@@ -114,7 +114,8 @@ let package = Package(
         library(
             "ChatEventBus",
             [
-                "ChatEvents", "CommonUtil", "RedisClient", deque, lifecycle, logging, metrics, nioConcurrency, nioCore,
+                "ChatEvents", "CommonAuth", "CommonUtil", "RedisClient", deque, lifecycle, logging, metrics,
+                nioConcurrency, nioCore,
             ]),
         library(
             "ChatStorage",
@@ -123,7 +124,7 @@ let package = Package(
             "ChatSystemServer",
             [
                 "ChatEventBus", "ChatEvents", "ChatStorage", "CommonAuth", "CommonServer", "CommonUtil",
-                "PostgresClient", "RedisClient", crypto, httpTypes, hummingbird, nioCore,
+                "PostgresClient", "RedisClient", crypto, httpTypes, hummingbird, logging, metrics, nioCore,
             ],
             resources: [
                 .embedInCode("Presentation/openapi.yaml"), .embedInCode("Presentation/WebClient/Files"),
@@ -180,8 +181,8 @@ let package = Package(
         tests(
             of: "ChatEventBus",
             [
-                "ChatEvents", "ChatLocalStack", "ChatTestSupport", "CommonUtil", "RedisClient", lifecycle, logging,
-                metrics,
+                "ChatEvents", "ChatLocalStack", "ChatTestSupport", "CommonAuth", "CommonUtil", "RedisClient", lifecycle,
+                logging, metrics,
                 metricsTestKit, nioCore, nioPosix,
             ]),
         tests(
@@ -191,7 +192,7 @@ let package = Package(
             of: "ChatSystemServer",
             [
                 "ChatEvents", "ChatLocalStack", "ChatStorage", "ChatTestSupport", "CommonAuth", "CommonLogging",
-                "CommonServer", "CommonUtil", crypto, httpTypes,
+                "CommonServer", "CommonUtil", "PostgresClient", crypto, httpTypes, logging,
             ]),
         tests(
             of: "ChatMessageServer",

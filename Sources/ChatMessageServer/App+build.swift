@@ -13,21 +13,26 @@ func buildMessageServer(_ environment: ServerEnvironment) async throws -> Server
     let logger = environment.logger
     let postRate = try configuration.value(Settings.limitPosts)
     let postgres = try PostgresClient.chat(configuration, name: environment.name, logger: logger)
+    let redisConfiguration = try RedisConfiguration.chat(configuration, name: environment.name)
     let redis = RedisClient(
-        configuration: try .chat(configuration, name: environment.name),
+        configuration: redisConfiguration,
         eventLoop: environment.eventLoopGroup.next(), logger: logger)
     let posts = RateLimiter<UserID>(
         .posts, rate: postRate,
         shared: SharedLimits(redis: redis, eventLoop: environment.eventLoopGroup.next(), logger: logger))
     let keys = RemoteKeys(
         url: try configuration.value(Settings.jwksURL), trustFile: environment.trustFile, logger: logger)
-    let tokens = TokenVerifier(keys: keys)
+    let database = ChatDatabase(postgres)
+    let revocations = RevocationList()
+    let revocationFeed = RevocationFeed(
+        list: revocations, configuration: redisConfiguration, redis: redis,
+        eventLoop: environment.eventLoopGroup.next(), logger: logger, read: SignInRepository(database).revocations)
+    let tokens = TokenVerifier(keys: keys, revocations: revocations)
 
     let publisher = EventPublisher(redis: redis, logger: logger)
     let writer = MessageWriter(
         client: postgres, isOpen: environment.authMode == .trusted, logger: logger,
         onCommit: { publisher.publish($0) })
-    let database = ChatDatabase(postgres)
     let rooms = RoomRepository(database)
     let messages = MessageService(
         writer: writer, messages: MessageRepository(database), log: EventLog(database), rooms: rooms,
@@ -45,6 +50,7 @@ func buildMessageServer(_ environment: ServerEnvironment) async throws -> Server
     if isTokenMode { health.register(tokens) }
     return ServerParts(
         routes: routes, health: health,
-        services: [postgres, redis, writer] + (isTokenMode ? [keys] : []),
-        beforeServing: [{ try await ChatSchema.migrateWhenReachable(postgres, logger: logger) }])
+        services: [postgres, redis, writer] + (isTokenMode ? [keys, revocationFeed] : []),
+        beforeServing: [{ try await ChatSchema.migrateWhenReachable(postgres, logger: logger) }]
+            + (isTokenMode ? [{ try await revocationFeed.load() }] : []))
 }

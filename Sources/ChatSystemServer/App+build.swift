@@ -14,24 +14,31 @@ func buildSystemServer(_ environment: ServerEnvironment) async throws -> ServerP
     let settings = try SystemSettings(configuration)
     let rates = try AccountRates(configuration)
     let postgres = try PostgresClient.chat(configuration, name: environment.name, logger: logger)
+    let redisConfiguration = try RedisConfiguration.chat(configuration, name: environment.name)
     let redis = RedisClient(
-        configuration: try .chat(configuration, name: environment.name),
+        configuration: redisConfiguration,
         eventLoop: environment.eventLoopGroup.next(), logger: logger)
     let limits = AccountLimits(
         rates, shared: SharedLimits(redis: redis, eventLoop: environment.eventLoopGroup.next(), logger: logger),
         trustedProxies: environment.trustedProxies)
     let signer = try await TokenSigner(
         keyFile: settings.signingKeyFile, lifetimeSeconds: settings.accessTokenSeconds, logger: logger)
-    let tokens = TokenVerifier(keys: signer.keySource)
+    let database = ChatDatabase(postgres)
+    let revocations = RevocationList()
+    let signIns = SignInRepository(database)
+    let revocationFeed = RevocationFeed(
+        list: revocations, configuration: redisConfiguration, redis: redis,
+        eventLoop: environment.eventLoopGroup.next(), logger: logger, read: signIns.revocations)
+    let tokens = TokenVerifier(keys: signer.keySource, revocations: revocations)
     let passwords = PasswordHasher(cost: settings.passwordCost, onHash: PasswordMetrics().note)
     let publisher = EventPublisher(redis: redis, logger: logger)
     let receipts = ReadReceiptPublisher(publisher)
 
-    let database = ChatDatabase(postgres)
     let users = UserRepository(database)
     let accounts = AccountService(
         users: users, refreshTokens: RefreshTokenRepository(database), passwords: passwords, signer: signer,
-        refreshTokenSeconds: settings.refreshTokenSeconds)
+        refreshTokenSeconds: settings.refreshTokenSeconds,
+        signIns: SignInService(signIns: signIns, feed: revocationFeed, logger: logger))
     let roomRepository = RoomRepository(database, limits: settings.roomLimits)
     let rooms = RoomService(
         rooms: roomRepository, users: users,
@@ -48,8 +55,11 @@ func buildSystemServer(_ environment: ServerEnvironment) async throws -> ServerP
     health.register(redis)
     health.register(tokens)
     return ServerParts(
-        routes: routes, health: health, services: [postgres, redis, receipts, passwords, signer],
-        beforeServing: [{ try await ChatSchema.migrateWhenReachable(postgres, logger: logger) }])
+        routes: routes, health: health, services: [postgres, redis, receipts, passwords, signer, revocationFeed],
+        beforeServing: [
+            { try await ChatSchema.migrateWhenReachable(postgres, logger: logger) },
+            { try await revocationFeed.load() },
+        ])
 }
 
 /// The variables that only this server reads.

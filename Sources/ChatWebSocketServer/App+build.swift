@@ -19,7 +19,8 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
     let redisConfiguration = try RedisConfiguration.chat(configuration, name: environment.name)
     let keys = RemoteKeys(
         url: try configuration.value(Settings.jwksURL), trustFile: environment.trustFile, logger: logger)
-    let tokens = TokenVerifier(keys: keys)
+    let revocations = RevocationList()
+    let tokens = TokenVerifier(keys: keys, revocations: revocations)
     let redis = RedisClient(
         configuration: redisConfiguration, eventLoop: environment.eventLoopGroup.next(), logger: logger)
     let publisher = EventPublisher(redis: redis, logger: logger)
@@ -39,6 +40,11 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
             eventLoop: feedLoop, sessions: sessions, log: stored, publisher: publisher, metrics: metrics,
             logger: logger)
     }.get()
+    // In `trusted` mode, too: signing out everywhere closes the user's sockets in either mode.
+    let revocationFeed = RevocationFeed(
+        list: revocations, configuration: redisConfiguration, redis: redis,
+        eventLoop: environment.eventLoopGroup.next(), logger: logger,
+        read: SignInRepository(database).revocations, onNews: { sessions.close(endedBy: $0) })
     let subscriber = RedisMessageSubscriber(
         configuration: redisConfiguration, mode: settings.redisSubscribe, redis: redis, eventLoop: feedLoop,
         broadcast: broadcast, logger: logger)
@@ -73,8 +79,11 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
     if isTokenMode { health.register(tokens) }
     return ServerParts(
         routes: routes, health: health,
-        services: [postgres, redis, receipts, subscriber, broadcast] + (isTokenMode ? [keys] : []),
-        beforeServing: [{ try await ChatSchema.migrateWhenReachable(postgres, logger: logger) }],
+        services: [postgres, redis, receipts, subscriber, broadcast, revocationFeed] + (isTokenMode ? [keys] : []),
+        beforeServing: [
+            { try await ChatSchema.migrateWhenReachable(postgres, logger: logger) },
+            { try await revocationFeed.load() },
+        ],
         beforeStopping: [{ await drain.run() }],
         beginConnection: { channel, http in
             try channel.pipeline.syncOperations.addHandler(

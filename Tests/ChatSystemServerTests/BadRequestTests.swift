@@ -56,6 +56,15 @@ struct BadRequestTests {
         Case("POST", "auth/logout", #"{"refreshToken":null}"#, field: "refreshToken"),
         Case("PATCH", "users/me", #"{"displayName":"\#(String(repeating: "x", count: 65))"}"#, field: "displayName"),
         Case("PATCH", "users/me", #"{"displayName":"a\u0000b"}"#, field: "displayName"),
+        Case("PUT", "users/me/password", "[]", 400),
+        Case("PUT", "users/me/password", #"{"next":"12345678"}"#, field: "current"),
+        Case("PUT", "users/me/password", #"{"current":1,"next":"12345678"}"#, field: "current"),
+        Case("PUT", "users/me/password", #"{"current":"12345678"}"#, field: "next"),
+        Case("PUT", "users/me/password", #"{"current":"12345678","next":"1234567"}"#, field: "next"),
+        Case("PUT", "users/me/password", #"{"current":"12345678","next":"1234567\u0000"}"#, field: "next"),
+        Case(
+            "PUT", "users/me/password",
+            #"{"current":"12345678","next":"\#(String(repeating: "a", count: 129))"}"#, field: "next"),
     ]
 
     static let rooms: [Case] = [
@@ -113,7 +122,7 @@ struct BadRequestTests {
         "Whatever the call: no body over 64 KiB, no other content type, no bad UTF-8",
         arguments: [
             ("POST", "auth/register"), ("POST", "auth/login"), ("POST", "rooms"), ("PATCH", "users/me"),
-            ("PATCH", "rooms/$R"), ("POST", "rooms/$R/members"), ("PUT", "rooms/$R/read"),
+            ("PUT", "users/me/password"), ("PATCH", "rooms/$R"), ("POST", "rooms/$R/members"), ("PUT", "rooms/$R/read"),
         ])
     func everyBody(_ method: String, _ path: String) async throws {
         let stack = try await SharedStack.running()

@@ -49,6 +49,9 @@ struct DescriptionTests {
         try await calls.make("POST", "/api/v1/auth/refresh", token)
         try await calls.make("POST", "/api/v1/auth/refresh", token)
         try await calls.make("POST", "/api/v1/auth/logout", token)
+        let passwords: JSON = ["current": .string(user.password), "next": "another password"]
+        for _ in 1...2 { try await calls.make("PUT", "/api/v1/users/me/password", passwords, as: user) }
+        try await calls.make("PUT", "/api/v1/users/me/password", [:], as: user)
         try await calls.make("GET", "/api/v1/users/me", as: user)
         try await calls.make("GET", "/api/v1/users/me")
         try await calls.make("PATCH", "/api/v1/users/me", ["displayName": "Alice"], as: user)
@@ -56,6 +59,8 @@ struct DescriptionTests {
         try await calls.make("GET", "/api/v1/users/{id}", at: ["\(user.userID)"], as: user)
         try await calls.make("GET", "/api/v1/users/{id}", at: ["\(Int64.max)"], as: user)
         try await calls.make("GET", "/api/v1/users", query: "?limit=1", as: user)
+        let leaving = try await SharedStack.running().user()
+        for _ in 1...2 { try await calls.make("POST", "/api/v1/auth/logout-all", as: leaving) }
     }
 
     private func rooms(

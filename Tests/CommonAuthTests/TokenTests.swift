@@ -60,7 +60,7 @@ private struct Forge {
         let folder = try TemporaryFolder()
         let signer = try await TokenSigner(keyFile: folder.path + "/key.pem", lifetimeSeconds: 900)
         let verifier = TokenVerifier(keys: signer.keySource)
-        let (token, expiresIn) = try await signer.sign(userID: UserID(Int64.max))
+        let (token, expiresIn) = try await signer.sign(userID: UserID(Int64.max), signInID: SignInID(12))
         #expect(expiresIn == 900)
         #expect(verifier.cached(token) == nil)
         let user = try await verifier.verify(token)
@@ -74,8 +74,10 @@ private struct Forge {
             case .object(let claims) = try JSONParser.parse(try #require(Base64URL.decode(parts[1])))
         else { throw ChatError(.internalError) }
         #expect(header == ["alg": .string("EdDSA"), "typ": .string("JWT"), "kid": .string(signer.keyID)])
-        #expect(Set(claims.map(\.key)) == ["sub", "iss", "aud", "iat", "exp", "jti"])
+        #expect(Set(claims.map(\.key)) == ["sub", "sid", "iss", "aud", "iat", "exp", "jti"])
         #expect(claims["sub"] == .string("9223372036854775807"))
+        #expect(claims["sid"] == .string("12"))
+        #expect(user.signInID == SignInID(12))
         #expect(try await signer.sign(userID: UserID(1)).token != signer.sign(userID: UserID(1)).token)
     }
 
@@ -86,8 +88,16 @@ private struct Forge {
     func accepts(aud: String, more: String) async throws {
         let user = try await verifier().verify(forge.token(claims: claims(aud: aud, more: more)))
         #expect(
-            user == AuthenticatedUser(userID: UserID(7), tokenExpiresAt: Timestamp(microseconds: 1_800_000_900_000_000))
-        )
+            user
+                == AuthenticatedUser(
+                    userID: UserID(7), tokenExpiresAt: Timestamp(microseconds: 1_800_000_900_000_000),
+                    tokenIssuedAt: Timestamp(microseconds: 1_800_000_000_000_000)))
+    }
+
+    @Test(arguments: [(#","sid":"12""#, 12), ("", nil), (#","sid":"6e0c""#, nil), (#","sid":"012""#, nil)])
+    func theSignInIsRead(more: String, signIn: Int64?) async throws {
+        let user = try await verifier().verify(forge.token(claims: claims(more: more)))
+        #expect(user.signInID == signIn.map { SignInID($0) })
     }
 
     @Test(arguments: [
@@ -117,6 +127,7 @@ private struct Forge {
         #"{"sub":"7","iss":"chat","aud":"chat","exp":1800000900,"nbf":1800000000.001}"#,
         #"{"sub":"7","iss":"chat","aud":"chat","exp":1800000900,"nbf":null}"#,
         #"{"sub":"7","iss":"chat","aud":"chat","exp":1800000900,"nbf":1e400}"#,
+        #"{"sub":"7","sid":12,"iss":"chat","aud":"chat","exp":1800000900}"#,
         #"{"sub":"","iss":"chat","aud":"chat","exp":1800000900}"#, #"{"iss":"chat","aud":"chat","exp":1800000900}"#,
         "[]", "", "{",
     ])
@@ -275,6 +286,26 @@ private struct Forge {
         await #expect(throws: ChatError.self) { try await verifier.verify(token) }
     }
 
+    @Test func whatIsRememberedEndsWithItsSignIn() async throws {
+        let (world, list) = (World(try forge.keys), RevocationList(now: { Timestamp(microseconds: 0) }))
+        let verifier = TokenVerifier(keys: world, revocations: list, now: { world.now })
+        let (token, other) = (
+            try forge.token(claims: claims(more: #","sid":"12""#)),
+            try forge.token(claims: claims(more: #","sid":"13""#))
+        )
+        let user = try await verifier.verify(token)
+        _ = try await verifier.verify(other)
+        #expect(verifier.cached(token) == user && !verifier.isRevoked(user))
+        _ = list.insert([
+            Revocation(userID: user.userID, scope: .signIn(SignInID(12)), expiresAt: Timestamp(microseconds: 1))
+        ])
+        #expect(verifier.cached(token) == nil && verifier.isRevoked(user))
+        await #expect {
+            try await verifier.verify(token)
+        } throws: { ($0 as? ChatError)?.code == .invalidToken }
+        #expect(verifier.cached(other) != nil)
+    }
+
     @Test func whatIsRememberedEndsWithItsKey() async throws {
         let world = World(try forge.keys)
         let verifier = TokenVerifier(keys: world, now: { world.now })
@@ -299,6 +330,18 @@ private struct Forge {
     }
 
     // MARK: Refresh tokens
+
+    @Test func theNextRefreshTokenIsMadeOfTheOneBeforeAndItsSalt() throws {
+        let (token, salt) = (RefreshToken(), RefreshToken.makeSalt())
+        let next = token.successor(salt: salt)
+        #expect(next.text == token.successor(salt: salt).text)
+        #expect(RefreshToken(text: next.text)?.hash == next.hash)
+        let others = [
+            token.text, token.successor(salt: RefreshToken.makeSalt()).text, RefreshToken().successor(salt: salt).text,
+            next.successor(salt: salt).text,
+        ]
+        #expect(!others.contains(next.text))
+    }
 
     @Test func refreshTokensAreRandomAndRecognised() throws {
         let token = RefreshToken()

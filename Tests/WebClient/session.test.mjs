@@ -14,7 +14,7 @@ function storage() {
 }
 
 /** A server: each refresh token works once. `fail` answers of the next calls are given instead. */
-function server() {
+function server({ expiresIn = 100 } = {}) {
   const state = { calls: [], live: 'r0', count: 0, fail: [] }
   globalThis.fetch = async (url, { body }) => {
     state.calls.push(url)
@@ -28,7 +28,7 @@ function server() {
     }
     state.count += 1
     state.live = `r${state.count}`
-    return Response.json({ accessToken: `a${state.count}`, refreshToken: state.live, expiresIn: 100, userId: 7 })
+    return Response.json({ accessToken: `a${state.count}`, refreshToken: state.live, expiresIn, userId: 7 })
   }
   return state
 }
@@ -43,13 +43,25 @@ test('a token is used until shortly before its end, and then refreshed once for 
   const state = server(), now = { ms: 0 }
   const session = await signedIn(now)
   assert.equal(await session.token(), 'a1')
-  now.ms = 89_999
+  now.ms = 74_999
   assert.equal(await session.token(), 'a1')
-  now.ms = 90_000
+  now.ms = 75_000
   assert.deepEqual(await Promise.all([session.token(), session.token(), session.refresh('a1')]), ['a2', 'a2', 'a2'])
   assert.equal(state.calls.filter(url => url.endsWith('/refresh')).length, 1)
   assert.equal(await session.refresh('a1'), 'a2', 'who still holds the old one gets the new one')
   assert.equal(state.count, 2)
+})
+
+test('a token is renewed by the rule of the servers: a quarter of its life before the end, a minute at most', async () => {
+  for (const [expiresIn, margin] of [[4, 1_000], [60, 15_000], [240, 60_000], [900, 60_000], [86_400, 60_000]]) {
+    server({ expiresIn })
+    const now = { ms: 0 }
+    const session = await signedIn(now)
+    now.ms = expiresIn * 1000 - margin - 1
+    assert.equal(await session.token(), 'a1', `${expiresIn} s, early`)
+    now.ms += 1
+    assert.equal(await session.token(), 'a2', `${expiresIn} s, late`)
+  }
 })
 
 test('no answer ends nothing; a refusal ends the session and says so once', async () => {

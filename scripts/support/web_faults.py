@@ -6,7 +6,8 @@ import time
 from playwright.sync_api import expect
 
 # Sockets hear of a token's end 60 s before it, so that each has one exchanged in the course of a run.
-TOKEN_SECONDS = 66
+# A page renews its token when a quarter of this is left.
+TOKEN_SECONDS = 20
 
 
 def renewing(alice, bob, stack):

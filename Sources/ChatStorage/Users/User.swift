@@ -24,9 +24,10 @@ public struct User: Equatable, Sendable, JSONEncodable {
     }
 }
 
-/// What login needs of a user.
+/// What checking a password needs of a user.
 public struct Credentials: Sendable {
     public let userID: UserID
+    public let username: String
     /// PHC string; see `PasswordHasher`.
     public let passwordHash: String
 }

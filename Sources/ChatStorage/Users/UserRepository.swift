@@ -19,14 +19,18 @@ public struct UserRepository: Sendable {
     }
 
     public func credentials(username: String) async throws -> Credentials? {
-        try await database.query(Self.selectCredentials, .text(username)).first.map { row in
-            let (userID, passwordHash) = try row.decode(Int64.self, String.self)
-            return Credentials(userID: UserID(userID), passwordHash: passwordHash)
-        }
+        try await database.query(Self.selectCredentials, .text(username)).first.map(Self.credentials)
     }
 
-    public func setPasswordHash(_ passwordHash: String, of userID: UserID) async throws {
-        _ = try await database.query(Self.updatePasswordHash, .int8(userID.rawValue), .text(passwordHash))
+    public func credentials(of userID: UserID) async throws -> Credentials? {
+        try await database.query(Self.selectCredentialsByID, .int8(userID.rawValue)).first.map(Self.credentials)
+    }
+
+    /// Puts another hash of the same password in place of the one that was checked against.
+    /// - Returns: whether that was still the user's: a password that was changed meanwhile stays changed.
+    public func replacePasswordHash(_ old: String, by new: String, of userID: UserID) async throws -> Bool {
+        try await database.query(Self.updatePasswordHash, .int8(userID.rawValue), .text(new), .text(old))
+            .affectedRows == 1
     }
 
     public func setDisplayName(_ displayName: String, of userID: UserID) async throws -> User? {
@@ -53,6 +57,12 @@ public struct UserRepository: Sendable {
             displayName: try row.decode(column: 2), createdAt: try row.timestamp(column: 3))
     }
 
+    private static func credentials(_ row: PostgresRow) throws -> Credentials {
+        Credentials(
+            userID: try row.userID(column: 0), username: try row.decode(column: 1),
+            passwordHash: try row.decode(column: 2))
+    }
+
     private static let columns = "user_id, username, display_name, created_at"
     private static let insert = PostgresStatement(
         """
@@ -61,9 +71,13 @@ public struct UserRepository: Sendable {
         """)
     private static let select = PostgresStatement("SELECT \(columns) FROM users WHERE user_id = $1")
     private static let selectCredentials = PostgresStatement(
-        "SELECT user_id, password_hash FROM users WHERE username = $1")
-    private static let updatePasswordHash = PostgresStatement(
-        "UPDATE users SET password_hash = $2 WHERE user_id = $1")
+        "SELECT \(credentialColumns) FROM users WHERE username = $1")
+    private static let selectCredentialsByID = PostgresStatement(
+        "SELECT \(credentialColumns) FROM users WHERE user_id = $1")
+    private static let credentialColumns = "user_id, username, password_hash"
+    /// The second use of this statement is `SignInRepository.changePassword`.
+    static let updatePasswordHash = PostgresStatement(
+        "UPDATE users SET password_hash = $2 WHERE user_id = $1 AND password_hash = $3")
     private static let updateDisplayName = PostgresStatement(
         "UPDATE users SET display_name = $2 WHERE user_id = $1 RETURNING \(columns)")
     private static let search = PostgresStatement(

@@ -9,6 +9,7 @@ struct AccountService: Sendable {
     let passwords: PasswordHasher
     let signer: TokenSigner
     let refreshTokenSeconds: Int
+    let signIns: SignInService
 
     /// - Throws: `username_taken`.
     func register(username: String, password: String, displayName: String?) async throws -> User {
@@ -27,28 +28,60 @@ struct AccountService: Sendable {
         guard try await passwords.verify(password, against: credentials.passwordHash) else {
             throw ChatError(.invalidCredentials)
         }
-        if passwords.needsRehash(credentials.passwordHash) {
-            try await users.setPasswordHash(try await passwords.hash(password), of: credentials.userID)
-        }
-        let refreshToken = RefreshToken()
-        try await refreshTokens.insert(
-            hash: refreshToken.hash, userID: credentials.userID, lifetimeSeconds: refreshTokenSeconds)
-        return try await pair(credentials.userID, refreshToken)
+        let passwordHash = try await rehashed(credentials, password)
+        let (refreshToken, issuedAt) = (RefreshToken(), Timestamp.now)
+        let signInID = try await refreshTokens.begin(
+            grant(of: refreshToken, issuedAt: issuedAt), of: credentials.userID, passwordHash: passwordHash)
+        // The password was changed since it was checked.
+        guard let signInID else { throw ChatError(.invalidCredentials) }
+        return try await pair(credentials.userID, signInID, refreshToken, issuedAt: issuedAt)
     }
 
-    /// - Throws: `invalid_refresh_token`; if it was used before, its whole family has ended with this.
+    /// - Throws: `invalid_credentials` where the password was changed since it was checked.
+    private func rehashed(_ credentials: Credentials, _ password: String) async throws -> String {
+        guard passwords.needsRehash(credentials.passwordHash) else { return credentials.passwordHash }
+        let hash = try await passwords.hash(password)
+        guard try await users.replacePasswordHash(credentials.passwordHash, by: hash, of: credentials.userID) else {
+            throw ChatError(.invalidCredentials)
+        }
+        return hash
+    }
+
+    /// - Throws: `invalid_refresh_token`; if it was used before, and not just now, its sign-in has ended with this.
     func refresh(_ text: String) async throws -> TokenPair {
         guard let token = RefreshToken(text: text) else { throw ChatError(.invalidRefreshToken) }
-        let successor = RefreshToken()
+        let (salt, issuedAt) = (RefreshToken.makeSalt(), Timestamp.now)
         let rotation = try await refreshTokens.rotate(
-            hash: token.hash, successorHash: successor.hash, lifetimeSeconds: refreshTokenSeconds)
-        guard case .rotated(let userID) = rotation else { throw ChatError(.invalidRefreshToken) }
-        return try await pair(userID, successor)
+            hash: token.hash, salt: salt, successor: grant(of: token.successor(salt: salt), issuedAt: issuedAt))
+        switch rotation {
+        case .rotated(let userID, let signInID, let salt):
+            return try await pair(userID, signInID, token.successor(salt: salt), issuedAt: issuedAt)
+        case .reused(let userID, let revocations):
+            signIns.announce(SignInRepository.Ended(userID: userID, revocations: revocations), .reuse)
+            throw ChatError(.invalidRefreshToken)
+        case .unknown:
+            throw ChatError(.invalidRefreshToken)
+        }
     }
 
     func logout(_ text: String) async throws {
         guard let token = RefreshToken(text: text) else { return }
-        try await refreshTokens.endFamily(ofHash: token.hash)
+        try await signIns.logOut(token)
+    }
+
+    /// Checks the current password of a user; `admit` is asked with the user's name before that costs anything.
+    /// - Throws: `user_not_found` in `trusted` mode, where callers need not be registered; `invalid_credentials`.
+    func changePassword(
+        of user: AuthenticatedUser, from current: String, to next: String,
+        admit: (_ username: String) async throws -> Void
+    ) async throws {
+        guard let credentials = try await users.credentials(of: user.userID) else { throw ChatError(.userNotFound) }
+        try await admit(credentials.username)
+        guard try await passwords.verify(current, against: credentials.passwordHash) else {
+            throw ChatError(.invalidCredentials, "The current password is another")
+        }
+        try await signIns.changePassword(
+            of: user, from: credentials.passwordHash, to: try await passwords.hash(next))
     }
 
     func profile(of userID: UserID) async throws -> User {
@@ -61,8 +94,16 @@ struct AccountService: Sendable {
         return user
     }
 
-    private func pair(_ userID: UserID, _ refreshToken: RefreshToken) async throws -> TokenPair {
-        let (accessToken, expiresIn) = try await signer.sign(userID: userID)
+    /// The access token's end is stored before the token is signed: whoever ends the sign-in meanwhile knows of it.
+    private func grant(of token: RefreshToken, issuedAt: Timestamp) -> RefreshTokenRepository.Grant {
+        RefreshTokenRepository.Grant(
+            hash: token.hash, lifetimeSeconds: refreshTokenSeconds, accessExpiresAt: signer.expiry(issuedAt: issuedAt))
+    }
+
+    private func pair(
+        _ userID: UserID, _ signInID: SignInID, _ refreshToken: RefreshToken, issuedAt: Timestamp
+    ) async throws -> TokenPair {
+        let (accessToken, expiresIn) = try await signer.sign(userID: userID, signInID: signInID, issuedAt: issuedAt)
         return TokenPair(
             accessToken: accessToken, refreshToken: refreshToken.text, expiresIn: expiresIn, userID: userID)
     }

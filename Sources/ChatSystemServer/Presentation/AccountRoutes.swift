@@ -56,6 +56,24 @@ enum AccountRoutes {
             try await accounts.logout(token)
             return .noContent
         }
+        routes.post("/api/v1/auth/logout-all", authenticated: true) { _, context in
+            try await accounts.signIns.logOutEverywhere(context.requireUser())
+            return .noContent
+        }
+        routes.put("/api/v1/users/me/password", authenticated: true) { request, context in
+            // Trying passwords is as costly here as at the login, and counts there.
+            try await limits.checkLogin(request, context)
+            var fields = try await request.fields(context)
+            // Whatever the form of the present one: it is wrong, not invalid.
+            let current = fields.string("current", length: 0...1_024)
+            let next = fields.string("next", length: AccountRules.passwordLength)
+            try fields.finish()
+            guard let current, let next else { throw fields.incomplete }
+            try await accounts.changePassword(of: context.requireUser(), from: current, to: next) { username in
+                try await limits.checkLogin(to: username)
+            }
+            return .noContent
+        }
     }
 
     private static func refreshToken(_ request: Request, _ context: ChatRequestContext) async throws -> String {

@@ -66,6 +66,11 @@ final class ChatRoomSessionManager: Sendable {
         shards[session.shard].value.renew(session, token: token)
     }
 
+    /// Closes the sessions whose sign-ins have ended.
+    func close(endedBy revocations: [Revocation]) {
+        for shard in shards { shard.eventLoop.execute { shard.value.close(endedBy: revocations) } }
+    }
+
     /// Tells an event loop what to send; one hop, whatever the number of updates.
     func apply(_ updates: [ShardUpdate], toShard index: Int) {
         let shard = shards[index]

@@ -31,7 +31,7 @@ struct SessionCommands: Sendable {
 
     /// Checks a fresh token for an open session.
     /// - Throws: `wrong_user` for another user's, `invalid_token`, `unavailable`.
-    func renew(_ userID: UserID?, token: String) async throws(FrameError) -> TokenLifetime {
+    func renew(_ userID: UserID?, token: String) async throws(FrameError) -> AuthenticatedUser {
         guard authMode == .token else { throw FrameError(.notAllowed, "this server asks for no tokens") }
         let user: AuthenticatedUser
         do {
@@ -39,10 +39,8 @@ struct SessionCommands: Sendable {
         } catch {
             throw FrameError(error.code == .unavailable ? .unavailable : .invalidToken, error.detail)
         }
-        guard user.userID == userID, let expiresAt = user.tokenExpiresAt else {
-            throw FrameError(.wrongUser, "this session is another user's")
-        }
-        return TokenLifetime(expiresAt: expiresAt)
+        guard user.userID == userID else { throw FrameError(.wrongUser, "this session is another user's") }
+        return user
     }
 
     static func required(_ userID: UserID?) throws(FrameError) -> UserID {

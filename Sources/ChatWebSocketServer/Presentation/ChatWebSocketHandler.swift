@@ -55,7 +55,7 @@ final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication, S
         let userID = admission.user?.userID
         let session = ChatSession(
             id: services.makeSessionID(), roomID: roomID, userID: userID,
-            token: admission.user?.tokenExpiresAt.map { TokenLifetime(expiresAt: $0) }, admittedAt: admission.head,
+            token: admission.user.flatMap { TokenLifetime($0, now: .now) }, admittedAt: admission.head,
             shard: admission.shard, transport: self, leases: admission.leases)
         self.session = session
         services.sessions.register(session, head: admission.head, lastSeq: admission.request.lastSeq) { head in

@@ -1,4 +1,5 @@
 import ChatEvents
+import CommonAuth
 import CommonUtil
 import NIOCore
 
@@ -61,8 +62,13 @@ final class ClientFrameResponder {
         let userID = session.userID
         run {
             try await commands.renew(userID, token: token)
-        } then: { responder, lifetime in
-            responder.services.sessions.renew(responder.session, token: lifetime)
+        } then: { responder, user in
+            // Its sign-in may have ended since it was checked, when this session was another's.
+            guard !commands.tokens.isRevoked(user), let token = TokenLifetime(user, now: .now) else {
+                return responder.session.transport.send(
+                    .error(FrameError(.invalidToken, ErrorCode.invalidToken.title)))
+            }
+            responder.services.sessions.renew(responder.session, token: token)
         } finally: { responder in
             if let next = responder.renewal.finish() { responder.renew(next) }
         }

@@ -15,14 +15,17 @@ enum AccessToken {
 /// The claims as they are signed.
 struct AccessTokenClaims: JWTPayload {
     let sub: SubjectClaim
+    /// The sign-in. Tokens that servers issued before there was this claim have none, and are good until they end.
+    let sid: String?
     let iss: IssuerClaim
     let aud: AudienceClaim
     let iat: IssuedAtClaim
     let exp: ExpirationClaim
     let jti: IDClaim
 
-    init(userID: UserID, issuedAt: Int64, lifetimeSeconds: Int) {
+    init(userID: UserID, signInID: SignInID?, issuedAt: Int64, lifetimeSeconds: Int) {
         sub = SubjectClaim(value: userID.description)
+        sid = signInID?.description
         iss = IssuerClaim(value: AccessToken.issuer)
         aud = AudienceClaim(value: AccessToken.audience)
         iat = IssuedAtClaim(value: Date(timeIntervalSince1970: Double(issuedAt)))

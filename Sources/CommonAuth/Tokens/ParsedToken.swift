@@ -45,7 +45,16 @@ struct VerifiedClaims {
         if members["nbf"] != nil {
             guard let start = time("nbf"), start <= now else { throw .badToken }
         }
-        return AuthenticatedUser(userID: userID, tokenExpiresAt: expiry)
+        return AuthenticatedUser(
+            userID: userID, tokenExpiresAt: expiry, tokenIssuedAt: time("iat"), signInID: try signInID())
+    }
+
+    /// A `sid` of another form was given by no system server, so none can end it: such a token counts as one without.
+    /// - Throws: `invalid_token` for one that is no string.
+    private func signInID() throws(ChatError) -> SignInID? {
+        guard let claim = members["sid"] else { return nil }
+        guard case .string(let text) = claim else { throw .badToken }
+        return SignInID(text: text)
     }
 
     /// One audience or several (RFC 7519 section 4.1.3).

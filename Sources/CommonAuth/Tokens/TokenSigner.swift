@@ -52,10 +52,18 @@ public final class TokenSigner: Service {
     /// The answer of `/.well-known/jwks.json`.
     public var jwksJSON: [UInt8] { keys.jsonBytes }
 
+    /// When a token that is issued at this time ends, at the latest.
+    public func expiry(issuedAt: Timestamp) -> Timestamp {
+        Timestamp(microseconds: issuedAt.microseconds + Int64(lifetimeSeconds) * 1_000_000)
+    }
+
+    /// - Parameter issuedAt: from then on the token's life counts, in whole seconds.
     /// - Returns: the token, and the seconds that it is good for.
-    public func sign(userID: UserID) async throws -> (token: String, expiresIn: Int) {
+    public func sign(
+        userID: UserID, signInID: SignInID? = nil, issuedAt: Timestamp = .now
+    ) async throws -> (token: String, expiresIn: Int) {
         let claims = AccessTokenClaims(
-            userID: userID, issuedAt: Timestamp.now.seconds, lifetimeSeconds: lifetimeSeconds)
+            userID: userID, signInID: signInID, issuedAt: issuedAt.seconds, lifetimeSeconds: lifetimeSeconds)
         let keys = state.withLock { $0 }
         let header: JWTHeader = ["kid": .string(keys.signingKeyID), "typ": "JWT"]
         return (try await keys.signing.sign(claims, header: header), lifetimeSeconds)

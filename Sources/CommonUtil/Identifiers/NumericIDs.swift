@@ -31,5 +31,15 @@ public struct MessageID: NumericID {
     public init(_ rawValue: Int64) { self.rawValue = rawValue }
 }
 
+/// A sign-in: it begins with a login, lives on through refreshes, and ends as a whole. The claim `sid` of access tokens.
+public struct SignInID: NumericID {
+    public let rawValue: Int64
+    public init(_ rawValue: Int64) { self.rawValue = rawValue }
+
+    /// A new one, of 63 random bits. A counter of the database would give ids out again after a restored backup or a
+    /// failover that lost commits, and with that the end of one sign-in would meet another.
+    public static func random() -> SignInID { SignInID(.random(in: 1...Int64.max)) }
+}
+
 /// A place in a room's log: 1, 2, 3 … with no gap. 0 stands before the first event.
 public typealias Seq = Int64

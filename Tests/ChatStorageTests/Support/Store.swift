@@ -17,6 +17,7 @@ struct Store: Sendable {
     let client: PostgresClient
     let users: UserRepository
     let tokens: RefreshTokenRepository
+    let signIns: SignInRepository
     let rooms: RoomRepository
     let marks: ReadMarks
     let messages: MessageRepository
@@ -28,6 +29,7 @@ struct Store: Sendable {
         let database = ChatDatabase(client)
         users = UserRepository(database)
         tokens = RefreshTokenRepository(database)
+        signIns = SignInRepository(database)
         rooms = RoomRepository(database)
         marks = ReadMarks(rooms: rooms, authMode: .token)
         messages = MessageRepository(database)

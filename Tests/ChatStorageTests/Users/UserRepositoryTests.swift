@@ -37,10 +37,15 @@ import Testing
         try await withStore { store in
             let user = try #require(
                 try await store.users.insert(username: "ann", displayName: "Ann", passwordHash: "first"))
-            try await store.users.setPasswordHash("second", of: user.userID)
-            let credentials = try #require(try await store.users.credentials(username: "ann"))
-            #expect(credentials.userID == user.userID)
-            #expect(credentials.passwordHash == "second")
+            #expect(try await store.users.replacePasswordHash("first", by: "second", of: user.userID))
+            #expect(try await !store.users.replacePasswordHash("first", by: "third", of: user.userID))
+            for credentials in [
+                try await store.users.credentials(username: "ann"), try await store.users.credentials(of: user.userID),
+            ] {
+                #expect(credentials?.userID == user.userID)
+                #expect(credentials?.username == "ann")
+                #expect(credentials?.passwordHash == "second")
+            }
             #expect(try await store.users.credentials(username: "an") == nil)
         }
     }

@@ -6,6 +6,8 @@ enum ElsewhereAction: String, CaseIterable, Sendable {
     case login = "`POST /auth/login`"
     case refresh = "`POST /auth/refresh`"
     case logout = "`POST /auth/logout`"
+    case logoutAll = "`POST /auth/logout-all`"
+    case changePassword = "`PUT /users/me/password`"
     case me = "`GET /users/me`"
     case changeMe = "`PATCH /users/me`"
     case user = "`GET /users/{id}`"
@@ -20,6 +22,9 @@ enum ElsewhereAction: String, CaseIterable, Sendable {
     case description = "`GET /openapi.yaml`"
     case page = "`GET /docs`"
     case socketPath = "`GET /ws/chat`, no handshake"
+
+    /// Whether it changes who is signed in: the people who are shared by all tests must not try that as themselves.
+    var endsSignIns: Bool { self == .logoutAll || self == .changePassword }
 
     /// Tries it at every server that has it.
     /// - Parameter account: whose password and refresh token are used.
@@ -55,6 +60,12 @@ enum ElsewhereAction: String, CaseIterable, Sendable {
         case .login: (.post, "/api/v1/auth/login", password)
         case .refresh: (.post, "/api/v1/auth/refresh", token)
         case .logout: (.post, "/api/v1/auth/logout", token)
+        case .logoutAll: (.post, "/api/v1/auth/logout-all", nil)
+        case .changePassword:
+            (
+                .put, "/api/v1/users/me/password",
+                ["current": .string(account.password), "next": .string(Unique.name("password"))]
+            )
         case .me: (.get, "/api/v1/users/me", nil)
         case .changeMe: (.patch, "/api/v1/users/me", ["displayName": "Somebody"])
         case .user: (.get, "/api/v1/users/\(account.userID)", nil)

@@ -9,6 +9,13 @@ public struct TestUser: Sendable, Hashable {
 
     /// The access token; `nil` in `trusted` mode.
     public var token: String? { if case .token(let token) = credentials { token } else { nil } }
+
+    /// The same user with another sign-in.
+    public func signedIn(token: String, refreshToken: String = "", password: String? = nil) -> TestUser {
+        TestUser(
+            userID: userID, username: username, password: password ?? self.password, credentials: .token(token),
+            refreshToken: refreshToken)
+    }
 }
 
 /// An answer that a test's set-up did not expect.

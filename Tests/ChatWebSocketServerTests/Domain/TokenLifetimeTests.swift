@@ -1,14 +1,15 @@
+import CommonAuth
 import CommonUtil
 import Testing
 
 @testable import ChatWebSocketServer
 
 @Suite struct TokenLifetimeTests {
-    private func at(_ seconds: Int64) -> Timestamp { Timestamp(microseconds: seconds * 1_000_000) }
+    private func at(_ seconds: Double) -> Timestamp { Timestamp(microseconds: Int64(seconds * 1_000_000)) }
 
     @Test func `warns a minute before the end and closes half a minute after it`() {
         let end = at(900)
-        var lifetime = TokenLifetime(expiresAt: end)
+        var lifetime = TokenLifetime(expiresAt: end, issuedAt: at(0), now: at(0))
         #expect(lifetime.wait(now: at(0)) == .seconds(840))
         #expect(lifetime.due(now: at(839)) == .none)
         #expect(lifetime.due(now: at(840)) == .warn(expiresAt: end))
@@ -18,11 +19,46 @@ import Testing
         #expect(lifetime.due(now: at(930)) == .close)
     }
 
-    @Test func `a token that ends within the minute is warned of at once`() {
-        var lifetime = TokenLifetime(expiresAt: at(30))
-        #expect(lifetime.wait(now: at(0)) <= .zero)
-        #expect(lifetime.due(now: at(0)) == .warn(expiresAt: at(30)))
-        #expect(lifetime.due(now: at(0)) == .none)
-        #expect(lifetime.due(now: at(60)) == .close)
+    @Test(arguments: [
+        (life: 86_400, warning: 60, grace: 30), (240, 60, 30), (239, 59.75, 30), (120, 30, 30), (60, 15, 15),
+        (40, 10, 10), (4, 1, 1), (1, 0.25, 0.25),
+    ])
+    func `margins are a quarter of the life, up to their bounds`(life: Double, warning: Double, grace: Double) {
+        let lifetime = TokenLifetime(expiresAt: at(1_000 + life), issuedAt: at(1_000), now: at(1_000))
+        #expect(lifetime.warning == .seconds(warning) && lifetime.grace == .seconds(grace))
+    }
+
+    @Test func `a short-lived token is not warned of from its beginning`() {
+        var lifetime = TokenLifetime(expiresAt: at(40), issuedAt: at(0), now: at(0))
+        #expect(lifetime.due(now: at(29.9)) == .none)
+        #expect(lifetime.due(now: at(30)) == .warn(expiresAt: at(40)))
+        #expect(lifetime.due(now: at(49.9)) == .none)
+        #expect(lifetime.due(now: at(50)) == .close)
+    }
+
+    @Test func `who comes late in the life of a token is warned at once, and once`() {
+        var lifetime = TokenLifetime(expiresAt: at(900), issuedAt: at(0), now: at(880))
+        #expect(lifetime.wait(now: at(880)) <= .zero)
+        #expect(lifetime.due(now: at(880)) == .warn(expiresAt: at(900)))
+        #expect(lifetime.due(now: at(880)) == .none)
+        #expect(lifetime.due(now: at(930)) == .close)
+    }
+
+    @Test(arguments: [nil, 40, 9_000])
+    func `a life without a beginning before its end begins with the session`(issuedAt: Double?) {
+        let lifetime = TokenLifetime(expiresAt: at(40), issuedAt: issuedAt.map(at), now: at(20))
+        #expect(lifetime.warning == .seconds(5))
+        let longest = TokenLifetime(expiresAt: at(253_402_300_799), issuedAt: issuedAt.map(at), now: at(0))
+        #expect(longest.warning == .seconds(60))
+        let ended = TokenLifetime(expiresAt: at(20), issuedAt: nil, now: at(40))
+        #expect(ended.warning == .zero)
+    }
+
+    @Test func `a token's own times and its sign-in count; who needs no token has no lifetime`() throws {
+        let user = AuthenticatedUser(
+            userID: UserID(1), tokenExpiresAt: at(40), tokenIssuedAt: at(0), signInID: SignInID(7))
+        let lifetime = try #require(TokenLifetime(user, now: at(39)))
+        #expect(lifetime.warning == .seconds(10) && lifetime.signInID == SignInID(7))
+        #expect(TokenLifetime(AuthenticatedUser(userID: UserID(1), tokenExpiresAt: nil), now: at(0)) == nil)
     }
 }

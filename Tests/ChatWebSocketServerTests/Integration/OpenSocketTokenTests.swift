@@ -1,5 +1,6 @@
 import ChatLocalStack
 import ChatTestSupport
+import CommonUtil
 import Testing
 
 /// Tokens of sockets that stay open for longer than a token lives.
@@ -32,18 +33,23 @@ struct OpenSocketTokenTests {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let roomID = try await stack.room(of: user)
-        let short = try await Self.login(stack, user, seconds: 4)
+        let short = try await Self.login(stack, user, seconds: 12)
         let renewed = try await Self.socket(stack, roomID, token: short.token)
         let forgotten = try await Self.socket(stack, roomID, token: short.token)
         for socket in [renewed, forgotten] {
             let warning = try await socket.event(type: "token_expiring")
             #expect(warning.keys == ["eventType", "expiresAt"])
             #expect(socket.events.first?["eventType"] == "ready")
+            // Not at once, though it lives for less than a minute: when a quarter of its life is left, and no earlier.
+            let end = try #require(warning["expiresAt"]?.string.flatMap(Timestamp.init(text:)))
+            #expect(Timestamp.now.microseconds >= end.microseconds - 3_000_000)
         }
         try await renewed.send(["type": "auth", "token": .string(try #require(user.token))])
-        // Four seconds, half a minute of grace, and the rest for a busy machine.
+        // What is left of the token, as much again of grace, and the rest for a busy machine.
         let close = try await forgotten.closeFrame(within: .seconds(60))
         #expect(close.code == 4408)
+        let end = try #require(forgotten.events.last?["expiresAt"]?.string.flatMap(Timestamp.init(text:)))
+        #expect(Timestamp.now.microseconds >= end.microseconds + 3_000_000)
         #expect(!close.reason.isEmpty)
         try await stack.say("still here?", in: roomID, as: user)
         #expect(try await renewed.log(upTo: 1).count == 1)

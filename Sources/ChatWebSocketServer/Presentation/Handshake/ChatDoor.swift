@@ -1,3 +1,4 @@
+import CommonAuth
 import CommonServer
 import NIOCore
 
@@ -13,7 +14,7 @@ struct ChatDoor: SocketDoor {
     func ask(_ answer: HandshakeAnswer, from context: ChannelHandlerContext, enter: @escaping Entrance) {
         let enter = { (verdict: AdmissionService.Verdict) in
             // Who was let in while the server began to stop would not be told to go.
-            let verdict = services.isDraining() ? .failure(.restart) : verdict
+            let verdict = services.isDraining() ? .failure(.restart) : current(verdict)
             enter { ChatWebSocketHandler(opening: $0, verdict: verdict, services: services) }
         }
         do throws(CloseReason) {
@@ -23,6 +24,14 @@ struct ChatDoor: SocketDoor {
         } catch {
             enter(.failure(error))
         }
+    }
+
+    /// A sign-in may have ended while its room was looked up, and then there was no session yet that could be closed.
+    private func current(_ verdict: AdmissionService.Verdict) -> AdmissionService.Verdict {
+        guard case .success(let admission) = verdict, let user = admission.user,
+            services.admission.tokens.isRevoked(user)
+        else { return verdict }
+        return .failure(.signInEnded)
     }
 
     private func visitor(

@@ -3,12 +3,18 @@
 // They are kept in sessionStorage: a reload keeps the session, closing the tab ends it, and no two tabs share a refresh
 // token, of which a second use would end the whole family. Scripts of others, who could read it, are not let in: the
 // page's policy allows this server's files alone, and nothing is ever put in as HTML.
+//
+// A refresh whose answer is lost keeps the old tokens, and the next try shows the same refresh token again: within half a
+// minute of its first use the server gives the same next one.
 
 import { call, CallError } from './http.js'
 
 const STORED = 'chat.session'
-/** A token that ends sooner is not sent any more. */
-const MARGIN_MS = 10_000
+/**
+ * A token is renewed when a quarter of its life is left, but not more than this before its end: as servers have it, who
+ * warn a socket of its token's end at that very time.
+ */
+const LONGEST_MARGIN_MS = 60_000
 
 /** Says 'ended', with a notice as its `detail`, when the tokens are good no more or the user has signed out. */
 export class Session extends EventTarget {
@@ -79,7 +85,7 @@ export class Session extends EventTarget {
 
   #keep({ accessToken, refreshToken, expiresIn, userId }) {
     const lifetimeMs = expiresIn * 1000
-    const freshUntil = this.now() + lifetimeMs - Math.min(MARGIN_MS, lifetimeMs / 4)
+    const freshUntil = this.now() + lifetimeMs - Math.min(LONGEST_MARGIN_MS, lifetimeMs / 4)
     this.#tokens = { accessToken, refreshToken, userId, freshUntil }
     this.#store(JSON.stringify(this.#tokens))
   }
