@@ -411,8 +411,9 @@ struct SignInEndTests {
                 #expect(Self.count(#"chat_sign_ins_ended_total{reason="\#(reason)"}"#, in: metrics) == 1)
             }
             let log = try String(contentsOfFile: server.configuration.logFile, encoding: .utf8)
-            let line = try #require(log.split(separator: "\n").first { $0.contains("Sign-ins ended") })
-            #expect(line.contains(signInID) && line.contains("logout") && line.contains("\(one.user.userID)"))
+            let line = try #require(
+                log.split(separator: "\n").first { $0.contains("Sign-ins ended") && $0.contains(signInID) })
+            #expect(line.contains("logout") && line.contains("\(one.user.userID)"))
             for secret in [one.user.refreshToken, other.user.refreshToken, next] { #expect(!log.contains(secret)) }
         }
     }

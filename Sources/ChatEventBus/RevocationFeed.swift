@@ -6,29 +6,26 @@ import Metrics
 import NIOCore
 import RedisClient
 import ServiceLifecycle
+import Synchronization
 
 /// Keeps a server's list of revocations up to date: what other servers end is in force here within two seconds.
 ///
-/// Redis pushes revocations at once. The database is asked for those of the last time once a second, whether Redis is up
-/// or not: a push can be lost without a sign of it, and the question costs a look into an index that is nearly always
-/// empty. What is pushed is taken as it is, so it is in force here also while this server cannot reach the database.
+/// Redis pushes revocations at once. The database is asked for the recent ones every second, whether Redis is up or not:
+/// a push can be lost without a sign of it, and the query costs a look into an index that is nearly always empty. A push
+/// is taken as it is, so it is in force here also while this server cannot reach the database.
 public final class RevocationFeed: Service {
-    struct Timing: Sendable {
-        /// Between two questions at most, and three quarters of it at least, so that servers do not ask together.
-        var interval = Duration.seconds(1)
-    }
-
-    /// The revocations of so long a time that are still in force; more do no harm.
+    /// Reads the revocations of the last `time` that are still in force; more do no harm.
     public typealias Read = @Sendable (_ time: Duration) async throws -> [Revocation]
 
-    private let list: RevocationList
+    /// Between two reads at most, and three quarters of it at least, so that servers do not read together.
+    private static let interval = Duration.seconds(1)
+
+    private let sink: RevocationSink
     private let redis: RedisClient
     private let subscription: RedisSubscription
     private let read: Read
-    private let reads: ReadWindow
-    private let timing: Timing
-    private let onNews: @Sendable ([Revocation]) -> Void
-    private let metrics: RevocationMetrics
+    private let reads = ReadWindow()
+    private let failedReads = Counter(label: "chat_revocations_read_failures_total")
     private let logger: Logger
 
     /// - Parameters:
@@ -36,43 +33,23 @@ public final class RevocationFeed: Service {
     ///   - configuration: of the Redis that pushes; the connection is one of this feed's own.
     ///   - redis: what is published with; run by the caller.
     ///   - read: asks the database.
-    ///   - onNews: told of those that were not in force here before, once they are. It must not block.
-    public convenience init(
+    ///   - onNews: gets those that were not in force here before, once they are. Must not block.
+    public init(
         list: RevocationList, configuration: RedisConfiguration, redis: RedisClient, eventLoop: any EventLoop,
         logger: Logger, read: @escaping Read, onNews: @escaping @Sendable ([Revocation]) -> Void = { _ in }
     ) {
-        self.init(
-            list: list, configuration: configuration, redis: redis, eventLoop: eventLoop, timing: Timing(),
-            logger: logger, read: read, onNews: onNews)
-    }
-
-    init(
-        list: RevocationList, configuration: RedisConfiguration, redis: RedisClient, eventLoop: any EventLoop,
-        timing: Timing, logger: Logger, read: @escaping Read,
-        onNews: @escaping @Sendable ([Revocation]) -> Void
-    ) {
-        self.list = list
         self.redis = redis
         self.read = read
-        self.timing = timing
-        self.onNews = onNews
         self.logger = logger
-        reads = ReadWindow()
-        let metrics = RevocationMetrics()
-        self.metrics = metrics
+        let sink = RevocationSink(list: list, onNews: onNews, logger: logger)
+        self.sink = sink
         // Its metrics are not those of the subscription to events, by which operators see whether delivery works.
         var configuration = configuration
         configuration.metricPrefix = "chat_revocations_redis"
         subscription = RedisSubscription(
             configuration: configuration, eventLoop: eventLoop, logger: logger,
             onMessages: { messages in
-                for message in messages {
-                    guard let told = RevocationMessage(json: Array(message.payload.readableBytesView)) else {
-                        metrics.invalid.increment()
-                        continue
-                    }
-                    Self.take(told.revocations, from: metrics.fromRedis, list, metrics, onNews)
-                }
+                for message in messages { sink.take(message: Array(message.payload.readableBytesView)) }
             }, onStateChange: { _ in })
     }
 
@@ -80,7 +57,7 @@ public final class RevocationFeed: Service {
 
     /// Puts revocations that were just stored into force on this server, and tells the others.
     public func announce(_ revocations: [Revocation]) {
-        Self.take(revocations, from: nil, list, metrics, onNews)
+        sink.take(revocations, from: .own)
         let messages = stride(from: 0, to: revocations.count, by: RevocationMessage.maximumCount).map { start in
             RevocationMessage(Array(revocations[start...].prefix(RevocationMessage.maximumCount)))
         }
@@ -114,8 +91,8 @@ public final class RevocationFeed: Service {
 
     private func keepReading() async throws {
         while true {
-            try await Task.sleep(for: timing.interval * Double.random(in: 0.75...1))
-            // Before the first one nobody is served, and the tables may not be there yet.
+            try await Task.sleep(for: Self.interval * Double.random(in: 0.75...1))
+            // Before the first one nobody is served, and the table may not be there yet.
             if reads.hasBegun { await poll() }
         }
     }
@@ -127,24 +104,13 @@ public final class RevocationFeed: Service {
         do {
             let revocations = try await read(reads.length(at: start))
             reads.succeeded(begunAt: start)
-            Self.take(revocations, from: metrics.fromPostgres, list, metrics, onNews)
+            sink.take(revocations, from: .postgres)
             return true
         } catch {
-            metrics.failedReads.increment()
+            failedReads.increment()
             logger.debug("revocations could not be read", metadata: ["reason": "\(error)"])
             return false
         }
-    }
-
-    private static func take(
-        _ revocations: [Revocation], from source: Counter?, _ list: RevocationList, _ metrics: RevocationMetrics,
-        _ onNews: ([Revocation]) -> Void
-    ) {
-        let news = list.insert(revocations)
-        metrics.inForce.record(list.count)
-        guard !news.isEmpty else { return }
-        source?.increment(by: news.count)
-        onNews(news)
     }
 
     /// The name must be wanted before there is a connection. It is remembered from the call on, so its wait, for a
@@ -158,11 +124,63 @@ public final class RevocationFeed: Service {
     }
 }
 
-/// What a server knows of ended sign-ins.
-private struct RevocationMetrics: Sendable {
-    let inForce = Gauge(label: "chat_revocations")
-    let fromRedis = Counter(label: "chat_revocations_received_total", dimensions: [("from", "redis")])
-    let fromPostgres = Counter(label: "chat_revocations_received_total", dimensions: [("from", "postgres")])
-    let invalid = Counter(label: "chat_revocations_invalid_total")
-    let failedReads = Counter(label: "chat_revocations_read_failures_total")
+/// Where revocations come together, whichever way they came.
+private struct RevocationSink: Sendable {
+    enum Source: String, CaseIterable {
+        case own, redis, postgres
+    }
+
+    private let list: RevocationList
+    private let onNews: @Sendable ([Revocation]) -> Void
+    private let logger: Logger
+    private let inForce = Gauge(label: "chat_revocations")
+    private let invalid = Counter(label: "chat_revocations_invalid_total")
+    private let received = Dictionary(
+        uniqueKeysWithValues: Source.allCases.map { source in
+            (source, Counter(label: "chat_revocations_received_total", dimensions: [("from", source.rawValue)]))
+        })
+
+    init(list: RevocationList, onNews: @escaping @Sendable ([Revocation]) -> Void, logger: Logger) {
+        self.list = list
+        self.onNews = onNews
+        self.logger = logger
+    }
+
+    func take(message json: [UInt8]) {
+        guard let message = RevocationMessage(json: json) else {
+            invalid.increment()
+            return logger.debug("what came as a message of revocations is none", metadata: ["bytes": "\(json.count)"])
+        }
+        take(message.revocations, from: .redis)
+    }
+
+    func take(_ revocations: [Revocation], from source: Source) {
+        let news = list.insert(revocations)
+        inForce.record(list.count)
+        guard !news.isEmpty else { return }
+        received[source]?.increment(by: news.count)
+        onNews(news)
+        // Who ends sign-ins says so itself, and why.
+        guard source != .own else { return }
+        logger.info("Sign-ins ended elsewhere", metadata: ["count": "\(news.count)", "from": "\(source.rawValue)"])
+    }
+}
+
+/// How far back a read has to reach: to the last one that was answered, or to the beginning.
+final class ReadWindow: Sendable {
+    /// Longer than any revocation is in force.
+    static let everything = Duration.seconds(2 * 86_400)
+
+    /// When the last read that was answered began.
+    private let last = Mutex(ContinuousClock.Instant?.none)
+
+    var hasBegun: Bool { last.withLock { $0 != nil } }
+
+    func length(at now: ContinuousClock.Instant) -> Duration {
+        last.withLock { last in last.map { min(now - $0, Self.everything) } ?? Self.everything }
+    }
+
+    func succeeded(begunAt instant: ContinuousClock.Instant) {
+        last.withLock { $0 = max($0 ?? instant, instant) }
+    }
 }
