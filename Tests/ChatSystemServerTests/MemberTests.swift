@@ -183,7 +183,7 @@ struct MemberTests {
         #expect(
             log.map { $0["eventType"]?.string } == [
                 "member_left", "member_role_changed", "member_left", "member_role_changed", "member_left",
-                "member_left", "room_archived",
+                "member_left", "member_left", "room_archived",
             ])
         #expect(log[1]["userId"] == .integer(users[2].userID))
         #expect(log[1]["role"] == "owner")
