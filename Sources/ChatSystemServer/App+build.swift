@@ -65,6 +65,7 @@ func buildSystemServer(_ environment: ServerEnvironment) async throws -> ServerP
         services: [postgres, redis, receipts, passwords, signer, revocationFeed, names],
         beforeServing: [
             { try await ChatSchema.migrateWhenReachable(postgres, logger: logger) },
+            { names.begin() },
             { try await revocationFeed.load() },
         ])
 }

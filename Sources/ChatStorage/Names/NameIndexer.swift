@@ -14,22 +14,30 @@ public struct NameIndexer: Service {
 
     private let database: ChatDatabase
     private let logger: Logger
+    private let gate = AsyncStream<Never>.makeStream()
 
     public init(_ database: ChatDatabase, logger: Logger) {
         self.database = database
         self.logger = logger
     }
 
+    /// To be called once the database is migrated; nothing is looked for before.
+    public func begin() { gate.continuation.finish() }
+
     public func run() async throws {
         try? await cancelWhenGracefulShutdown {
-            while true {
+            for await _ in gate.stream {}
+            var backoff = Backoff(first: .seconds(1), longest: Self.interval)
+            while !Task.isCancelled {
                 do {
                     let count = try await catchUp()
                     if count > 0 { logger.info("indexed names", metadata: ["count": "\(count)"]) }
+                    backoff.reset()
+                    try await Task.sleep(for: Self.interval)
                 } catch {
                     logger.debug("names are indexed later", metadata: ["reason": "\(error)"])
+                    try await Task.sleep(for: backoff.next())
                 }
-                try await Task.sleep(for: Self.interval)
             }
         }
     }
