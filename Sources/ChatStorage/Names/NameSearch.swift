@@ -22,8 +22,8 @@ struct NameSearch: Sendable {
     /// - Parameters:
     ///   - table: that of the suffixes; `of` is that of what has the names.
     ///   - id: the column that ties them.
-    ///   - condition: on a row of `entities`.
-    init(table: String, id: String, of entities: String, columns: String, condition: String = "true") {
+    ///   - condition: on a row of `entities`, where not all of them are to be found.
+    init(table: String, id: String, of entities: String, columns: String, condition: String? = nil) {
         func part(isInside: Bool, _ condition: String) -> String {
             """
             (SELECT suffix, \(id) FROM \(table) AS part
@@ -36,14 +36,15 @@ struct NameSearch: Sendable {
             ORDER BY suffix, \(id) LIMIT $4)
             """
         }
-        let exists = "EXISTS (SELECT FROM \(entities) WHERE \(entities).\(id) = part.\(id) AND \(condition))"
+        let isSought =
+            condition.map { "EXISTS (SELECT FROM \(entities) WHERE \(entities).\(id) = part.\(id) AND \($0))" } ?? "true"
         statement = PostgresStatement(
             """
             SELECT \(columns), found.suffix
             FROM (
-                \(part(isInside: false, exists))
+                \(part(isInside: false, isSought))
                 UNION ALL
-                \(part(isInside: true, "$5 AND \(exists)"))
+                \(part(isInside: true, "$5 AND \(isSought)"))
                 ORDER BY suffix, \(id) LIMIT $4
             ) AS found
             CROSS JOIN LATERAL (SELECT * FROM \(entities) WHERE \(id) = found.\(id) LIMIT 1) AS \(entities)
