@@ -37,7 +37,8 @@ struct NameSearch: Sendable {
             """
         }
         let isSought =
-            condition.map { "EXISTS (SELECT FROM \(entities) WHERE \(entities).\(id) = part.\(id) AND \($0))" } ?? "true"
+            condition.map { "EXISTS (SELECT FROM \(entities) WHERE \(entities).\(id) = part.\(id) AND \($0))" }
+            ?? "true"
         statement = PostgresStatement(
             """
             SELECT \(columns), found.suffix
