@@ -158,8 +158,9 @@ let package = Package(
         .target(
             name: "ChatTestSupport",
             dependencies: [
-                "CLibCrypto", "ChatLocalStack", asyncHTTPClient, logging, nioConcurrency, nioCore, nioHTTP1, nioPosix,
-                nioSSL, nioWebSocket, yams,
+                "CLibCrypto", "ChatLocalStack", "CommonUtil", asyncHTTPClient, logging, nioConcurrency, nioCore,
+                nioHTTP1,
+                nioPosix, nioSSL, nioWebSocket, yams,
             ],
             path: "Tests/ChatTestSupport", swiftSettings: swiftSettings),
         tests(of: "CommonUtil", ["ChatTestSupport"]),

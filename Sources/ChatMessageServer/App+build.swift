@@ -12,6 +12,8 @@ func buildMessageServer(_ environment: ServerEnvironment) async throws -> Server
     let configuration = environment.configuration
     let logger = environment.logger
     let postRate = try configuration.value(Settings.limitPosts)
+    let readLimit = ReadLimit(
+        rate: try configuration.value(Settings.limitReads), trustedProxies: environment.trustedProxies)
     let postgres = try PostgresClient.chat(configuration, name: environment.name, logger: logger)
     let redisConfiguration = try RedisConfiguration.chat(configuration, name: environment.name)
     let redis = RedisClient(
@@ -36,11 +38,12 @@ func buildMessageServer(_ environment: ServerEnvironment) async throws -> Server
     let rooms = RoomRepository(database)
     let messages = MessageService(
         writer: writer, messages: MessageRepository(database), log: EventLog(database), rooms: rooms,
-        reader: RoomReader(rooms: rooms, authMode: environment.authMode), publisher: publisher,
-        authMode: environment.authMode)
+        publisher: publisher, authMode: environment.authMode)
 
     let isTokenMode = environment.authMode == .token
-    var routes = Routes(authenticator: Authenticator(mode: environment.authMode, verifier: isTokenMode ? tokens : nil))
+    var routes = Routes(
+        authenticator: Authenticator(mode: environment.authMode, verifier: isTokenMode ? tokens : nil),
+        readLimit: readLimit)
     MessageRoutes.add(to: &routes, messages, limit: posts)
     routes.describe(APIDescription(yaml: PackageResources.openapi_yaml))
 

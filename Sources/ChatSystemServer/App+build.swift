@@ -13,14 +13,17 @@ func buildSystemServer(_ environment: ServerEnvironment) async throws -> ServerP
     let logger = environment.logger
     let settings = try SystemSettings(configuration)
     let rates = try AccountRates(configuration)
+    let changeRate = try configuration.value(Settings.limitChanges)
+    let readLimit = ReadLimit(
+        rate: try configuration.value(Settings.limitReads), trustedProxies: environment.trustedProxies)
     let postgres = try PostgresClient.chat(configuration, name: environment.name, logger: logger)
     let redisConfiguration = try RedisConfiguration.chat(configuration, name: environment.name)
     let redis = RedisClient(
         configuration: redisConfiguration,
         eventLoop: environment.eventLoopGroup.next(), logger: logger)
-    let limits = AccountLimits(
-        rates, shared: SharedLimits(redis: redis, eventLoop: environment.eventLoopGroup.next(), logger: logger),
-        trustedProxies: environment.trustedProxies)
+    let sharedLimits = SharedLimits(redis: redis, eventLoop: environment.eventLoopGroup.next(), logger: logger)
+    let limits = AccountLimits(rates, shared: sharedLimits, trustedProxies: environment.trustedProxies)
+    let changeLimits = ChangeLimits(rate: changeRate, shared: sharedLimits)
     let signer = try await TokenSigner(
         keyFile: settings.signingKeyFile, lifetimeSeconds: settings.accessTokenSeconds, logger: logger)
     let database = ChatDatabase(postgres)
@@ -36,18 +39,21 @@ func buildSystemServer(_ environment: ServerEnvironment) async throws -> ServerP
 
     let users = UserRepository(database)
     let accounts = AccountService(
-        users: users, refreshTokens: RefreshTokenRepository(database), passwords: passwords, signer: signer,
+        users: users, loginAddresses: LoginAddressRepository(database),
+        refreshTokens: RefreshTokenRepository(database), passwords: passwords, signer: signer,
         refreshTokenSeconds: settings.refreshTokenSeconds,
         signIns: SignInService(signIns: signIns, feed: revocationFeed, logger: logger))
+    let names = NameIndexer(database, logger: logger)
     let roomRepository = RoomRepository(database, limits: settings.roomLimits)
     let rooms = RoomService(
         rooms: roomRepository, users: users,
         readMarks: ReadMarks(rooms: roomRepository, authMode: environment.authMode), publisher: publisher,
         receipts: receipts, authMode: environment.authMode)
 
-    var routes = Routes(authenticator: Authenticator(mode: environment.authMode, verifier: tokens))
-    AccountRoutes.add(to: &routes, accounts, limits)
-    RoomRoutes.add(to: &routes, rooms, MemberService(rooms: rooms))
+    var routes = Routes(
+        authenticator: Authenticator(mode: environment.authMode, verifier: tokens), readLimit: readLimit)
+    AccountRoutes.add(to: &routes, accounts, limits, changeLimits)
+    RoomRoutes.add(to: &routes, rooms, MemberService(rooms: rooms), changeLimits)
     routes.describe(APIDescription(yaml: PackageResources.openapi_yaml))
     WebClient(try WebClientServers(configuration)).add(to: &routes)
     let health = HealthRegistry()
@@ -55,9 +61,11 @@ func buildSystemServer(_ environment: ServerEnvironment) async throws -> ServerP
     health.register(redis)
     health.register(tokens)
     return ServerParts(
-        routes: routes, health: health, services: [postgres, redis, receipts, passwords, signer, revocationFeed],
+        routes: routes, health: health,
+        services: [postgres, redis, receipts, passwords, signer, revocationFeed, names],
         beforeServing: [
             { try await ChatSchema.migrateWhenReachable(postgres, logger: logger) },
+            { names.begin() },
             { try await revocationFeed.load() },
         ])
 }

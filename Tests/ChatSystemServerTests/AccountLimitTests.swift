@@ -35,6 +35,64 @@ struct AccountLimitTests {
         }
     }
 
+    @Test("Strangers at other addresses lock nobody out who signed in before; many of them have a bound together")
+    func strangers() async throws {
+        let stack = try await SharedStack.running()
+        let limits = ["CHAT_LIMIT_LOGINS_PER_ACCOUNT": "1/m", "CHAT_TRUSTED_PROXIES": "127.0.0.0/8"]
+        try await stack.withServer(.system, limits) { server in
+            let system = RESTClient(baseURL: server.url)
+            let name = Unique.name("u")
+            func send(
+                _ path: String, from address: String, _ password: String = SharedStack.password
+            ) async throws -> RESTResponse {
+                try await system.send(
+                    .post, "/api/v1/auth/\(path)", Self.account(name, password),
+                    headers: [("X-Forwarded-For", address)])
+            }
+            try await send("register", from: "192.0.2.1").require(201, "register")
+            try await send("login", from: "2001:db8::1").require(200, "login")
+            // Each stranger's address has five tries, all of one `/64` together.
+            for number in 0..<5 {
+                #expect(try await send("login", from: "2001:db8:0:1::\(number)", "wrong").status == 401)
+            }
+            try expectLimited(try await send("login", from: "2001:db8:0:1::9"))
+            #expect(try await send("login", from: "198.51.100.1").status == 200)
+            // Ten times as many for all of them: 50, of which seven are gone.
+            for number in 0..<43 {
+                #expect(try await send("login", from: "203.0.113.\(number)", "wrong").status == 401)
+            }
+            try expectLimited(try await send("login", from: "203.0.113.99"))
+            for address in ["2001:db8::1", "2001:db8::2", "198.51.100.1"] {
+                #expect(try await send("login", from: address).status == 200, "\(address)")
+            }
+            let metrics = try await system.get("/metrics").text
+            #expect(metrics.contains(#"chat_rate_limited_total{limit="logins_from_strangers"} 1"#))
+        }
+    }
+
+    @Test("Ten logins and ten registrations at once, however many a minute may bring")
+    func bursts() async throws {
+        let stack = try await SharedStack.running()
+        let limits = [
+            "CHAT_LIMIT_LOGINS_PER_ADDRESS": "60/m", "CHAT_LIMIT_REGISTRATIONS": "60/m",
+            "CHAT_TRUSTED_PROXIES": "127.0.0.0/8",
+        ]
+        // Whose buckets no other test has taken from.
+        let headers = [("X-Forwarded-For", "198.18.0.1")]
+        try await stack.withServer(.system, limits) { server in
+            let system = RESTClient(baseURL: server.url)
+            for path in ["login", "register"] {
+                var accepted = 0
+                let start = ContinuousClock.now
+                while try await system.send(
+                    .post, "/api/v1/auth/\(path)", Self.account(Unique.name("u")), headers: headers
+                ).status != 429 { accepted += 1 }
+                // One more comes each second.
+                #expect(accepted >= 10 && accepted <= 11 + Int((ContinuousClock.now - start) / .seconds(1)), "\(path)")
+            }
+        }
+    }
+
     @Test("Logins and registrations of one address; a trusted proxy's word is taken, a stranger's is not")
     func perAddress() async throws {
         let stack = try await SharedStack.running()

@@ -55,6 +55,7 @@ struct DescriptionTests {
         try await calls.make("GET", "/api/v1/users/me", as: user)
         try await calls.make("GET", "/api/v1/users/me")
         try await calls.make("PATCH", "/api/v1/users/me", ["displayName": "Alice"], as: user)
+        try await calls.make("PATCH", "/api/v1/users/me", ["whoMayAdd": "shared"], as: user)
         try await calls.make("PATCH", "/api/v1/users/me", [:], as: user)
         try await calls.make("GET", "/api/v1/users/{id}", at: ["\(user.userID)"], as: user)
         try await calls.make("GET", "/api/v1/users/{id}", at: ["\(Int64.max)"], as: user)

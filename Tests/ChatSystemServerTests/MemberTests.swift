@@ -150,10 +150,10 @@ struct MemberTests {
         #expect(try await archive(cast.owner).status == 200)
     }
 
-    @Test("An owner who leaves hands on: to the admin, else the member, who is there longest")
+    @Test("An owner who leaves hands on: to the admin who is there longest, else of those who posted the member who is")
     func succession() async throws {
         let stack = try await SharedStack.running()
-        let users = try await stack.users(4)
+        let users = try await stack.users(5)
         let roomID = try await stack.room("public", of: users[0])
         let path = "/api/v1/rooms/\(roomID)"
         for user in users[1...] {
@@ -162,6 +162,7 @@ struct MemberTests {
         try await stack.system.send(
             .patch, "\(path)/members/\(users[2].userID)", ["role": "admin"], as: users[0].credentials
         ).require(200, "role")
+        for user in [users[4], users[3]] { try await stack.say("Hello", in: roomID, as: user) }
         func leave(_ user: TestUser) async throws {
             try await stack.system.send(.post, "\(path)/leave", as: user.credentials).require(204, "leave")
         }
@@ -169,20 +170,24 @@ struct MemberTests {
         try await leave(users[0])
         #expect(try await stack.room(roomID, as: users[1])["ownerId"] == .integer(users[2].userID))
         try await leave(users[2])
-        #expect(try await stack.room(roomID, as: users[1])["ownerId"] == .integer(users[1].userID))
+        #expect(try await stack.room(roomID, as: users[1])["ownerId"] == .integer(users[3].userID))
         // One who is no owner just leaves.
+        try await leave(users[4])
+        // Who has said nothing does not come to own what others leave behind.
         try await leave(users[3])
+        #expect(try await stack.room(roomID, as: users[1])["ownerId"] == nil)
+        #expect(try await stack.room(roomID, as: users[1])["archivedAt"] == nil)
         try await leave(users[1])
 
         let log = try await stack.log(of: roomID, as: users[3], after: before)
         #expect(
             log.map { $0["eventType"]?.string } == [
                 "member_left", "member_role_changed", "member_left", "member_role_changed", "member_left",
-                "member_left", "room_archived",
+                "member_left", "member_left", "room_archived",
             ])
         #expect(log[1]["userId"] == .integer(users[2].userID))
         #expect(log[1]["role"] == "owner")
-        #expect(log[3]["userId"] == .integer(users[1].userID))
+        #expect(log[3]["userId"] == .integer(users[3].userID))
         let room = try await stack.room(roomID, as: users[3])
         #expect(room["archivedAt"]?.string != nil)
         #expect(room["ownerId"] == nil)

@@ -1,4 +1,5 @@
 import ChatTestSupport
+import Foundation
 import Testing
 
 @Suite("Rooms")
@@ -71,7 +72,7 @@ struct RoomTests {
         }
     }
 
-    @Test("A direct room is renamed and archived by who made it; a new one can follow an archived one")
+    @Test("A direct room is renamed by nobody and archived by either; a new one can follow an archived one")
     func directRules() async throws {
         let stack = try await SharedStack.running()
         let (maker, other) = (try await stack.user(), try await stack.user())
@@ -90,11 +91,10 @@ struct RoomTests {
         func archive(_ user: TestUser) async throws -> RESTResponse {
             try await stack.system.send(.delete, path, as: user.credentials)
         }
-        for refused in [try await rename(other), try await archive(other)] {
-            #expect(refused.status == 403)
-            #expect(refused.code == "forbidden")
+        for refused in [try await rename(maker), try await rename(other)] {
+            #expect(refused.status == 409)
+            #expect(refused.code == "direct_room")
         }
-        #expect(try await rename(maker).json["name"] == "We")
         for user in [maker, other] {
             for answer in [
                 try await stack.system.send(
@@ -109,6 +109,7 @@ struct RoomTests {
             #expect(try await stack.room(roomID, as: user)["memberCount"] == 2)
         }
 
+        #expect(try await archive(other).status == 200)
         #expect(try await archive(maker).status == 200)
         let next = try await ask(other, for: maker)
         #expect(next.status == 201)
@@ -116,7 +117,78 @@ struct RoomTests {
         #expect(next.json["ownerId"] == .integer(other.userID))
         #expect(try await ask(maker, for: other).json["roomId"] == next.json["roomId"])
         // What was said is still there.
-        #expect(try await stack.log(of: roomID, as: other).count == 4)
+        #expect(try await stack.log(of: roomID, as: other).count == 3)
+        #expect(try await rename(maker).code == "direct_room")
+    }
+
+    @Test("A direct room is called like the other one in it, as that one is called now")
+    func directNames() async throws {
+        let stack = try await SharedStack.running()
+        let (anna, bob) = (try await stack.user(), try await stack.user())
+        func call(_ user: TestUser, _ name: String) async throws {
+            try await stack.system.send(
+                .patch, "/api/v1/users/me", ["displayName": .string(name)], as: user.credentials
+            ).require(200, "display name")
+        }
+        try await call(anna, "Anna")
+        try await call(bob, "Bob")
+        let body: JSON = ["name": "Us", "type": "direct", "memberIds": [.integer(bob.userID)]]
+        let made = try await stack.system.post("/api/v1/rooms", body, as: anna.credentials).require(201, "direct")
+        #expect(made.json["name"] == "Bob")
+        #expect(try await stack.system.post("/api/v1/rooms", body, as: anna.credentials).json["name"] == "Bob")
+        let roomID = made.json["roomId"]?.string ?? ""
+        func names(_ user: TestUser) async throws -> [String?] {
+            let list = try await stack.system.get("/api/v1/rooms", as: user.credentials).json
+            return [try await stack.room(roomID, as: user)["name"]?.string, list["items"]?[0]?["name"]?.string]
+        }
+        #expect(try await names(anna) == ["Bob", "Bob"])
+        #expect(try await names(bob) == ["Anna", "Anna"])
+        try await call(anna, "Anna B.")
+        #expect(try await names(bob) == ["Anna B.", "Anna B."])
+        let archived = try await stack.system.send(.delete, "/api/v1/rooms/\(roomID)", as: bob.credentials)
+        #expect(archived.json["name"] == "Anna B.")
+        #expect(archived.json["archivedAt"]?.string != nil)
+
+        // Where nobody is registered it has the name that it was given.
+        let trusted = try await SharedStack.running(.trusted)
+        let (one, two) = (try await trusted.user(), try await trusted.user())
+        let open = try await trusted.system.post(
+            "/api/v1/rooms", ["name": "We", "type": "direct", "memberIds": [.integer(two.userID)]],
+            as: one.credentials)
+        #expect(open.json["name"] == "We")
+    }
+
+    @Test("Public rooms are found by any word of their name, in any script")
+    func search() async throws {
+        let stack = try await SharedStack.running()
+        let owner = try await stack.user()
+        let mark = Unique.name("z").replacing("-", with: "")
+        for name in ["\(mark) Cafe\u{301} Noir", "Les \(mark)", "x\(mark)", "東京\(mark)駅前"] {
+            try await stack.system.post(
+                "/api/v1/rooms", ["name": .string(name), "type": "public"], as: owner.credentials
+            )
+            .require(201, "make")
+        }
+        func find(_ text: String, _ more: String = "") async throws -> JSON {
+            let query = text.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
+            return try await stack.system.get("/api/v1/rooms/public?query=\(query)\(more)", as: owner.credentials)
+                .require(200, "find").json
+        }
+        func names(_ text: String) async throws -> [String?] {
+            try await find(text)["items"]?.array?.map { $0["name"]?.string } ?? []
+        }
+        #expect(try await names(mark.uppercased()).count == 3)
+        #expect(try await names("\(mark) CAF\u{C9}") == ["\(mark) Cafe\u{301} Noir"])
+        #expect(try await names(" \(mark) c").count == 1)
+        #expect(try await names("京\(mark)駅") == ["東京\(mark)駅前"])
+        let first = try await find(mark, "&limit=2")
+        let cursor = try #require(first["nextCursor"]?.string)
+        let second = try await find(mark, "&limit=2&cursor=\(cursor)")
+        #expect(second["items"]?.array?.count == 1)
+        #expect(second["nextCursor"] == nil)
+        // The cursor of a search is none of the whole list.
+        let other = try await stack.system.get("/api/v1/rooms/public?cursor=\(cursor)", as: owner.credentials)
+        #expect(other.status == 422)
     }
 
     @Test("My rooms: newest activity first, with what is new in them, page by page")

@@ -35,45 +35,68 @@ import Testing
 
     @Test func hashesAreVerified() async throws {
         let hasher = PasswordHasher(cost: 12)
-        let first = try await hasher.hash("correct horse")
-        let second = try await hasher.hash("correct horse")
+        let first = try await hasher.hash("correct horse", from: "a")
+        let second = try await hasher.hash("correct horse", from: "a")
         #expect(first.hasPrefix("$scrypt$ln=12,r=8,p=1$") && first != second)
-        #expect(try await hasher.verify("correct horse", against: first))
-        #expect(try await !hasher.verify("correct hors", against: first))
-        #expect(try await !hasher.verify("", against: first))
-        #expect(try await !hasher.verifyAgainstNothing("correct horse"))
+        #expect(try await hasher.verify("correct horse", against: first, from: "a"))
+        #expect(try await !hasher.verify("correct hors", against: first, from: "a"))
+        #expect(try await !hasher.verify("", against: first, from: "a"))
+        #expect(try await !hasher.verifyAgainstNothing("correct horse", highestCost: nil, from: "a"))
         #expect(!hasher.needsRehash(first))
         await hasher.shutdown()
 
         let stronger = PasswordHasher(cost: 13)
         #expect(stronger.needsRehash(first) && stronger.needsRehash("rubbish"))
-        #expect(try await stronger.verify("correct horse", against: first))
+        #expect(try await stronger.verify("correct horse", against: first, from: "a"))
         await stronger.shutdown()
         await #expect {
-            try await stronger.hash("x")
+            try await stronger.hash("x", from: "a")
         } throws: { ($0 as? ChatError)?.code == .unavailable }
     }
 
-    @Test func theQueueIsBounded() async throws {
+    @Test func theQueueIsBoundedForEachAddress() async throws {
         let hasher = PasswordHasher(cost: 12)
-        let codes = await withTaskGroup(of: ErrorCode?.self) { group in
-            for _ in 0..<100 {
+        let codes = await withTaskGroup(of: (address: String, code: ErrorCode?).self) { group in
+            for number in 0..<200 {
                 group.addTask {
+                    // One of many, and one who asks for little.
+                    let address = number % 50 == 0 ? "calm" : "busy"
                     do throws(ChatError) {
-                        _ = try await hasher.hash("x")
-                        return nil
+                        _ = try await hasher.hash("x", from: address)
+                        return (address, nil)
                     } catch {
-                        return error.code
+                        return (address, error.code)
                     }
                 }
             }
-            return await group.reduce(into: [ErrorCode?]()) { $0.append($1) }
+            return await group.reduce(into: [String: [ErrorCode?]]()) { $0[$1.address, default: []].append($1.code) }
         }
-        #expect(codes.contains(nil))
-        #expect(codes.contains(.unavailable))
+        #expect(codes["calm"] == [nil, nil, nil, nil])
+        #expect(codes["busy"]?.contains(nil) == true)
+        #expect(codes["busy"]?.contains(.unavailable) == true)
         // There is room again.
-        #expect(try await hasher.hash("x").hasPrefix("$scrypt$"))
+        #expect(try await hasher.hash("x", from: "busy").hasPrefix("$scrypt$"))
         await hasher.shutdown()
+    }
+
+    @Test func unknownUsersCostWhatTheCostliestHashDoes() async throws {
+        let (least, most) = (PasswordHasher(cost: 12), PasswordHasher(cost: 16))
+        func seconds(_ hasher: PasswordHasher, highestCost: Int?) async throws -> Duration {
+            let clock = ContinuousClock()
+            var shortest = Duration.seconds(60)
+            for _ in 0..<3 {
+                let time = try await clock.measure {
+                    try await hasher.verifyAgainstNothing("x", highestCost: highestCost, from: "a")
+                }
+                shortest = min(shortest, time)
+            }
+            return shortest
+        }
+        // Sixteen times the work: far enough apart for a busy machine.
+        let cheap = try await seconds(least, highestCost: nil)
+        #expect(try await seconds(least, highestCost: 16) > cheap * 3)
+        #expect(try await seconds(most, highestCost: 12) > cheap * 3)
+        for hasher in [least, most] { await hasher.shutdown() }
     }
 
     @Test(arguments: [

@@ -21,6 +21,19 @@ import Testing
         }
     }
 
+    @Test(arguments: ["0", "1795000000000000", "253402300799999999"])
+    func timesComeBack(microseconds: String) throws {
+        #expect(String(try Cursor(of: "things", [microseconds]).timestamp(part: 0).microseconds) == microseconds)
+    }
+
+    /// PostgreSQL has no such times, or no list of ours has.
+    @Test(arguments: [
+        "", "x", "-1", "253402300800000000", "9223372036854775807", "-9223372036854775808", "99999999999999999999",
+    ])
+    func refusesTimesThatAreNone(microseconds: String) {
+        #expect(throws: ChatError.notFromThisList) { try Cursor(of: "things", [microseconds]).timestamp(part: 0) }
+    }
+
     @Test func refusesAnotherListsCursor() {
         func take(_ cursor: Cursor) throws { _ = try Cursor(text: cursor.text, of: "things", partCount: 1) }
         #expect(throws: Never.self) { try take(Cursor(of: "things", ["a"])) }

@@ -14,10 +14,8 @@ enum BenchStack {
         FileDescriptorLimit.raise()
         let environment = [
             Settings.authMode.name: authMode.rawValue, Settings.logLevel.name: LogLevel.warning.rawValue,
-            Settings.limitPosts.name: "0", Settings.limitFrames.name: "0", Settings.limitSocketsPerUser.name: "0",
-            Settings.limitSocketsPerAddress.name: "0", Settings.limitSockets.name: "0",
             Settings.drainSeconds.name: "0",
-        ]
+        ].merging(Settings.withoutLimits) { $1 }
         var configuration = LocalStack.Configuration(environment: environment, durability: .full)
         configure(&configuration)
         let stack = try LocalStack(configuration, logger: .silent)

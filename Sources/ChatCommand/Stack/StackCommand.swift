@@ -40,12 +40,8 @@ struct StackCommand: AsyncParsableCommand {
     }
 
     private static let unlimited = [
-        Settings.passwordCost.name: "12", Settings.drainSeconds.name: "1", Settings.limitPosts.name: "0",
-        Settings.limitFrames.name: "0", Settings.limitLoginsPerAccount.name: "0",
-        Settings.limitLoginsPerAddress.name: "0", Settings.limitRegistrations.name: "0",
-        Settings.limitSocketsPerUser.name: "0", Settings.limitSocketsPerAddress.name: "0",
-        Settings.limitSockets.name: "0",
-    ]
+        Settings.passwordCost.name: "12", Settings.drainSeconds.name: "1",
+    ].merging(Settings.withoutLimits) { $1 }
 
     private static func place(of stack: LocalStack) throws -> String {
         let encoder = JSONEncoder()

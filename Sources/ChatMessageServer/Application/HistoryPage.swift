@@ -9,6 +9,12 @@ struct HistoryPage<Item: JSONEncodable>: JSONEncodable {
     /// Where the next newer stretch begins.
     var nextAfter: Seq?
 
+    /// - Parameter fetched: one more than `limit`, if there are as many.
+    init(fetched: [Item], limit: Int) {
+        items = Array(fetched.prefix(limit))
+        hasMore = fetched.count > limit
+    }
+
     func write(to writer: inout JSONWriter) {
         writer.object { writer in
             writer.key("items")

@@ -9,7 +9,6 @@ struct MessageService: Sendable {
     let messages: MessageRepository
     let log: EventLog
     let rooms: RoomRepository
-    let reader: RoomReader
     let publisher: EventPublisher
     let authMode: AuthMode
 
@@ -107,26 +106,30 @@ struct MessageService: Sendable {
 
     /// - Throws: `message_not_found` also for a message of a room that this user may not know of.
     func message(_ messageID: MessageID, for userID: UserID) async throws -> Message {
-        guard let message = try await messages.message(messageID),
-            let access = try await rooms.access(to: message.roomID, of: userID), access.isVisible
-        else { throw ChatError(.messageNotFound) }
+        guard let message = try await messages.message(messageID, for: userID) else {
+            throw ChatError(.messageNotFound)
+        }
         return message
     }
 
     func history(
         of roomID: RoomID, for userID: UserID, before: Seq?, after: Seq?, limit: Int
     ) async throws -> HistoryPage<Message> {
-        try await reader.requireReadable(roomID, by: userID)
-        let (messages, hasMore) = try await messages.history(of: roomID, before: before, after: after, limit: limit)
-        let next = hasMore ? messages.last?.seq : nil
-        return HistoryPage(
-            items: messages, hasMore: hasMore, nextBefore: after == nil ? next : nil,
-            nextAfter: after == nil ? nil : next)
+        let fetched = try await rooms.read(in: roomID, isOpen: authMode == .trusted) {
+            try await messages.history(of: roomID, for: userID, before: before, after: after, limit: limit + 1)
+        }
+        var page = HistoryPage(fetched: fetched, limit: limit)
+        let next = page.hasMore ? page.items.last?.seq : nil
+        if after == nil { page.nextBefore = next } else { page.nextAfter = next }
+        return page
     }
 
     func events(of roomID: RoomID, for userID: UserID, after: Seq, limit: Int) async throws -> HistoryPage<RoomEvent> {
-        try await reader.requireReadable(roomID, by: userID)
-        let (events, hasMore) = try await log.events(of: roomID, after: after, limit: limit)
-        return HistoryPage(items: events, hasMore: hasMore, nextAfter: hasMore ? events.last?.seq : nil)
+        let fetched = try await rooms.read(in: roomID, isOpen: authMode == .trusted) {
+            try await log.events(of: roomID, for: userID, after: after, limit: limit + 1)
+        }
+        var page = HistoryPage(fetched: fetched, limit: limit)
+        page.nextAfter = page.hasMore ? page.items.last?.seq : nil
+        return page
     }
 }

@@ -9,6 +9,10 @@ public struct ChatDatabase: Sendable {
 
     /// - Throws: `unavailable` (503) while PostgreSQL does not answer; any other ``PostgresError`` as it is.
     func query(_ statement: PostgresStatement, _ parameters: PostgresParameter...) async throws -> PostgresRows {
+        try await query(statement, parameters)
+    }
+
+    func query(_ statement: PostgresStatement, _ parameters: [PostgresParameter]) async throws -> PostgresRows {
         try await translating { try await client.query(statement, parameters) }
     }
 

@@ -20,7 +20,17 @@ extension PostgresRow {
 
     /// Reads a text that is one of a known set of words.
     func word<Word: RawRepresentable<String>>(column: Int, as _: Word.Type = Word.self) throws(PostgresError) -> Word {
-        let text = try decode(column: column, as: String.self)
+        guard let word = try optionalWord(column: column, as: Word.self) else {
+            throw .decoding("\(Word.self) is never NULL")
+        }
+        return word
+    }
+
+    /// Reads a text that is one of a known set of words, or NULL. An unknown word is an error, never taken for none.
+    func optionalWord<Word: RawRepresentable<String>>(
+        column: Int, as _: Word.Type = Word.self
+    ) throws(PostgresError) -> Word? {
+        guard let text = try decode(column: column, as: String?.self) else { return nil }
         guard let word = Word(rawValue: text) else { throw .decoding("\(Word.self) is never '\(text)'") }
         return word
     }

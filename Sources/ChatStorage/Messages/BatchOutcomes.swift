@@ -4,14 +4,15 @@ import PostgresClient
 
 /// What PostgreSQL made of a batch.
 struct BatchOutcomes {
-    /// For each draft, in order; `nil` where it repeats a key, see ``priors``.
-    private(set) var outcomes: [PostOutcome?]
+    /// For each draft, in order; `nil` where it repeats a key, see ``priors``. A failure where the answer does not tell
+    /// what became of the draft: the batch is committed, so the others are told all the same.
+    private(set) var outcomes: [Result<PostOutcome, PostgresError>?]
     /// The drafts that repeat a key, and what it stands for.
     private(set) var priors: [(index: Int, messageID: MessageID)] = []
 
     /// - Parameter rows: those of ``MessageBatchStatements``' second statement.
     init(_ rows: PostgresRows, of drafts: [MessageDraft]) throws(PostgresError) {
-        outcomes = Array(repeating: .refused(.roomNotFound), count: drafts.count)
+        outcomes = Array(repeating: .failure(.decoding("a draft without a verdict")), count: drafts.count)
         for row in rows {
             let ordinal = try row.decode(column: 0, as: Int.self)
             let verdict = try row.decode(column: 1, as: String.self)
@@ -20,19 +21,26 @@ struct BatchOutcomes {
                     Message(
                         MessageID(try row.decode(column: 2)), try row.decode(column: 3), drafts[ordinal],
                         sentAt: try row.timestamp(column: 4)))
-                outcomes[ordinal] = .stored(message)
+                outcomes[ordinal] = .success(.stored(message))
             } else if verdict == MessageBatchStatements.repeated {
                 outcomes[ordinal] = nil
                 priors.append((ordinal, MessageID(try row.decode(column: 5))))
             } else {
-                outcomes[ordinal] = .refused(PostRefusal(rawValue: verdict) ?? .roomNotFound)
+                outcomes[ordinal] = Self.refusal(verdict)
             }
         }
     }
 
     /// The messages that are stored now, in the order of their rooms' logs.
     var posted: [PostedMessage] {
-        outcomes.compactMap { if case .stored(let message) = $0 { message } else { nil } }
+        outcomes.compactMap { if case .success(.stored(let message)) = $0 { message } else { nil } }
+    }
+
+    private static func refusal(_ verdict: String) -> Result<PostOutcome, PostgresError> {
+        guard let refusal = PostRefusal(rawValue: verdict) else {
+            return .failure(.decoding("a verdict is never '\(verdict)'"))
+        }
+        return .success(.refused(refusal))
     }
 
     /// What they are told whose batch failed.

@@ -157,7 +157,7 @@ public final class MessageWriter: Service {
             stored.increment(by: posted.count)
             onCommit(posted)
             for (entry, outcome) in zip(entries, outcomes.outcomes) {
-                if let outcome { tell(entry, .success(outcome)) }
+                if let outcome { tell(entry, outcome.mapError { $0 }) }
             }
             if !outcomes.priors.isEmpty { return tell(outcomes.priors, entries, whenTold: whenTold) }
         } catch {
@@ -189,8 +189,11 @@ public final class MessageWriter: Service {
         Task {
             let found = await BatchOutcomes.read(priors.map(\.messageID), with: client)
             for (index, messageID) in priors {
-                let outcome = found.map { messages in
-                    messages[messageID].map(PostOutcome.repeated) ?? .refused(.roomNotFound)
+                let outcome = found.flatMap { messages -> Result<PostOutcome, any Error> in
+                    guard let message = messages[messageID] else {
+                        return .failure(PostgresError.decoding("a repeated key stands for no message"))
+                    }
+                    return .success(.repeated(message))
                 }
                 tell(entries[index], outcome)
             }

@@ -28,10 +28,27 @@ public struct LockedRoom: Sendable {
             .map { try RoomMember($0) }
     }
 
-    /// Who follows when the owner leaves: the admin, else the member, who is there longest.
+    /// Whether one who is no member left of their own accord, and so is not to be added by others.
+    public func hasLeft(_ userID: UserID) async throws -> Bool {
+        try await transaction.query(Self.selectFormer, .text(room.roomID.rawValue), .int8(userID.rawValue)).first
+            .map { try $0.decode(column: 0, as: Bool.self) } ?? false
+    }
+
+    /// Whether a user lets another one add them to rooms.
+    public func mayAdd(_ userID: UserID, by actorID: UserID) async throws -> Bool {
+        try await transaction.query(
+            UserRepository.selectNotAddable, .int8Array([userID.rawValue]), .int8(actorID.rawValue)
+        ).isEmpty
+    }
+
+    /// Who follows when the owner leaves: the admin who is there longest, else of those who have said something the
+    /// member who is. A room is nobody's for having been put into it.
     public func successor(of ownerID: UserID) async throws -> UserID? {
-        try await transaction.query(Self.selectSuccessor, .text(room.roomID.rawValue), .int8(ownerID.rawValue)).first
-            .map { UserID(try $0.decode(column: 0, as: Int64.self)) }
+        for statement in [Self.selectSeniorAdmin, Self.selectSeniorAuthor] {
+            let row = try await transaction.query(statement, .text(room.roomID.rawValue), .int8(ownerID.rawValue)).first
+            if let row { return try row.userID(column: 0) }
+        }
+        return nil
     }
 
     // MARK: Changing
@@ -39,16 +56,17 @@ public struct LockedRoom: Sendable {
     /// - Throws: `room_full`, `too_many_rooms`.
     public mutating func join(_ userID: UserID, as role: MemberRole, by actorID: UserID) async throws {
         try limits.checkMembers(room.memberCount + 1)
-        try await limits.checkRooms(of: [userID], transaction)
+        try await limits.checkRooms(of: actorID, adding: room.roomID, transaction)
+        let addedBy = actorID == userID ? nil : actorID
         try await append(
-            .memberJoined(userID, role: role, by: actorID, at: now), by: actorID,
-            Self.insertMember, [.int8(userID.rawValue), .text(role.rawValue)], memberCountChange: 1)
+            .memberJoined(userID, role: role, by: actorID, at: now), by: actorID, Self.insertMember,
+            [.int8(userID.rawValue), .text(role.rawValue), .int8(addedBy?.rawValue)], memberCountChange: 1)
     }
 
     public mutating func leave(_ userID: UserID, by actorID: UserID) async throws {
         try await append(
-            .memberLeft(userID, by: actorID, at: now), by: actorID, Self.deleteMember, [.int8(userID.rawValue)],
-            memberCountChange: -1)
+            .memberLeft(userID, by: actorID, at: now), by: actorID, Self.deleteMember,
+            [.int8(userID.rawValue), .bool(userID == actorID)], memberCountChange: -1)
     }
 
     public mutating func setRole(_ role: MemberRole, of userID: UserID, by actorID: UserID) async throws {
@@ -60,12 +78,16 @@ public struct LockedRoom: Sendable {
     public mutating func rename(to name: String, by actorID: UserID) async throws {
         try await append(
             .roomUpdated(name: name, by: actorID, at: now), by: actorID, Self.updateName, [.text(name)])
+        guard room.type == .public else { return }
+        _ = try await transaction.batch(NameSuffixes.replaceForRoom(room.roomID, name: name))
     }
 
     public mutating func archive(by actorID: UserID) async throws {
         try await append(
             .roomArchived(name: room.name, by: actorID, at: now), by: actorID,
             Self.updateArchived, [.timestamptz(now)])
+        guard room.type == .public else { return }
+        _ = try await transaction.batch([NameSuffixes.removeForRoom(room.roomID)])
     }
 
     /// Who owns the room; no event of its own: it goes with the change of roles that tells it.
@@ -97,10 +119,26 @@ public struct LockedRoom: Sendable {
 
     static let selectMember = PostgresStatement(
         "SELECT \(RoomMember.columns) FROM room_members WHERE room_id = $1 AND user_id = $2")
-    private static let selectSuccessor = PostgresStatement(
+    private static let selectFormer = PostgresStatement(
+        "SELECT has_left FROM former_members WHERE room_id = $1 AND user_id = $2")
+    private static let selectSeniorAdmin = PostgresStatement(
         """
-        SELECT user_id FROM room_members WHERE room_id = $1 AND user_id <> $2
-        ORDER BY role = 'admin' DESC, joined_at, user_id LIMIT 1
+        SELECT user_id FROM room_members WHERE room_id = $1 AND user_id <> $2 AND role = 'admin'
+        ORDER BY joined_at, user_id LIMIT 1
+        """)
+    /// Reads one index of the room's messages, whatever their number: nobody pays at each post for what is asked when an
+    /// owner leaves. What is deleted does not count.
+    private static let selectSeniorAuthor = PostgresStatement(
+        """
+        SELECT members.user_id
+        FROM (
+            SELECT DISTINCT sender_id FROM messages WHERE room_id = $1 AND NOT is_deleted
+        ) AS authors
+        CROSS JOIN LATERAL (
+            SELECT user_id, joined_at FROM room_members
+            WHERE room_id = $1 AND user_id = authors.sender_id AND user_id <> $2 LIMIT 1
+        ) AS members
+        ORDER BY members.joined_at, members.user_id LIMIT 1
         """)
     /// One who comes back has read what was read before.
     private static let insertMember = PostgresStatement(
@@ -108,16 +146,16 @@ public struct LockedRoom: Sendable {
         WITH former AS (
             DELETE FROM former_members WHERE room_id = $1 AND user_id = $2 RETURNING last_read_seq
         )
-        INSERT INTO room_members (room_id, user_id, role, last_read_seq, joined_at, joined_seq)
-        SELECT $1, $2, $3, coalesce((SELECT last_read_seq FROM former), 0), clock_timestamp(), last_seq
+        INSERT INTO room_members (room_id, user_id, role, added_by, last_read_seq, joined_at, joined_seq)
+        SELECT $1, $2, $3, $4, coalesce((SELECT last_read_seq FROM former), 0), clock_timestamp(), last_seq
         FROM rooms WHERE room_id = $1
         """)
     private static let deleteMember = PostgresStatement(
         """
         WITH gone AS (DELETE FROM room_members WHERE room_id = $1 AND user_id = $2 RETURNING *)
-        INSERT INTO former_members (room_id, user_id, last_read_seq)
-        SELECT room_id, user_id, mark
-        FROM (SELECT *, \(StoredMark.sql(of: "gone")) AS mark FROM gone) AS gone WHERE mark > 0
+        INSERT INTO former_members (room_id, user_id, last_read_seq, has_left)
+        SELECT room_id, user_id, mark, $3
+        FROM (SELECT *, \(StoredMark.sql(of: "gone")) AS mark FROM gone) AS gone WHERE mark > 0 OR $3
         """)
     private static let updateRole = PostgresStatement(
         "UPDATE room_members SET role = $3 WHERE room_id = $1 AND user_id = $2")

@@ -1,8 +1,8 @@
 import CommonUtil
 import PostgresClient
 
-/// How many rooms a user may be in, and how many members a room may have; 0 = any number. Checked in the transaction
-/// that adds the members.
+/// How many rooms a user may have, and how many members a room may have; 0 = any number. Checked in the transaction that
+/// adds the members.
 public struct RoomLimits: Sendable {
     public static let none = RoomLimits(roomsPerUser: 0, membersPerRoom: 0)
 
@@ -28,42 +28,57 @@ public struct RoomLimits: Sendable {
         }
     }
 
-    /// To be called before these users are added to one more room, in the same transaction.
+    /// To be called before `userID` makes, joins or adds somebody to a room, in the same transaction.
+    ///
+    /// A room counts once for each user whose doing it is that somebody is in it: who made it, joined it or added others.
+    /// So nobody's rooms are used up by others, and who leaves others behind in rooms has these rooms all the same.
     /// - Throws: `too_many_rooms`.
-    func checkRooms(of userIDs: [UserID], _ transaction: PostgresTransaction) async throws {
-        guard countsRooms, !userIDs.isEmpty else { return }
-        let ids = PostgresParameter.int8Array(userIDs.map(\.rawValue))
-        var most = try await mostRooms(of: ids, transaction)
-        if most < roomsPerUser, most >= roomsPerUser - Self.margin {
-            _ = try await transaction.query(Self.lock, ids, .int8(Self.stripes))
+    func checkRooms(of userID: UserID, adding roomID: RoomID, _ transaction: PostgresTransaction) async throws {
+        guard countsRooms else { return }
+        var held = try await held(by: userID, roomID, transaction)
+        if !held.isIncluded, held.count < roomsPerUser, held.count >= roomsPerUser - Self.margin {
+            _ = try await transaction.query(Self.lock, .int8(userID.rawValue), .int8(Self.stripes))
             // A new statement sees what those committed who had the lock before.
-            most = try await mostRooms(of: ids, transaction)
+            held = try await self.held(by: userID, roomID, transaction)
         }
-        guard most < roomsPerUser else {
+        guard held.isIncluded || held.count < roomsPerUser else {
             throw ChatError(.tooManyRooms, "A user is in at most \(roomsPerUser) rooms")
         }
     }
 
-    private func mostRooms(of ids: PostgresParameter, _ transaction: PostgresTransaction) async throws -> Int {
-        try await transaction.query(Self.countRooms, ids, .int8(roomsPerUser)).first
-            .map { try $0.decode(column: 0, as: Int.self) } ?? 0
+    private func held(
+        by userID: UserID, _ roomID: RoomID, _ transaction: PostgresTransaction
+    ) async throws -> (count: Int, isIncluded: Bool) {
+        let row = try await transaction.query(
+            Self.countRooms, .int8(userID.rawValue), .int8(roomsPerUser), .text(roomID.rawValue)
+        ).first
+        return try row?.decode(Int.self, Bool.self) ?? (0, false)
     }
 
-    /// Of each user no more are counted than matter.
+    /// No more are counted than matter. Only where there are as many memberships as there may be rooms, because others
+    /// were added to them, the rooms are told apart, by skipping from each to the next in the index.
     private static let countRooms = PostgresStatement(
         """
-        SELECT coalesce(max(counted.count), 0) FROM unnest($1::bigint[]) AS asked (user_id)
-        CROSS JOIN LATERAL (
+        SELECT
+            CASE WHEN memberships.count < $2 THEN memberships.count ELSE (
+                WITH RECURSIVE held AS (
+                    (SELECT room_id FROM room_members WHERE coalesce(added_by, user_id) = $1
+                    ORDER BY room_id LIMIT 1)
+                    UNION ALL
+                    SELECT (SELECT room_id FROM room_members
+                        WHERE coalesce(added_by, user_id) = $1 AND room_id > held.room_id
+                        ORDER BY room_id LIMIT 1)
+                    FROM held WHERE held.room_id IS NOT NULL
+                )
+                SELECT count(*) FROM (SELECT FROM held WHERE room_id IS NOT NULL LIMIT $2) AS rooms
+            ) END,
+            EXISTS (SELECT FROM room_members WHERE coalesce(added_by, user_id) = $1 AND room_id = $3)
+        FROM (
             SELECT count(*) FROM (
-                SELECT FROM room_members WHERE user_id = asked.user_id LIMIT $2
-            ) AS rooms
-        ) AS counted
+                SELECT FROM room_members WHERE coalesce(added_by, user_id) = $1 LIMIT $2
+            ) AS rows
+        ) AS memberships
         """)
-    /// In order, so that two who want several do not wait for each other. The first key is these locks' own.
-    private static let lock = PostgresStatement(
-        """
-        SELECT pg_advisory_xact_lock(7265, stripe) FROM (
-            SELECT DISTINCT (user_id % $2)::integer AS stripe FROM unnest($1::bigint[]) AS user_id ORDER BY 1
-        ) AS stripes
-        """)
+    /// The first key is these locks' own.
+    private static let lock = PostgresStatement("SELECT pg_advisory_xact_lock(7265, ($1 % $2)::integer)")
 }

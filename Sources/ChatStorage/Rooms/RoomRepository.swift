@@ -23,14 +23,17 @@ public struct RoomRepository: Sendable {
         directPair: DirectPair? = nil
     ) async throws -> Room? {
         try limits.checkMembers(memberIDs.count)
+        let members: [PostgresParameter] = [
+            .text(roomID.rawValue), .text(name), .text(type.rawValue), .int8(ownerID?.rawValue),
+            .text(directPair?.key), .int8Array(memberIDs.map(\.rawValue)),
+        ]
         let command = PostgresCommand(
-            Self.insert, .text(roomID.rawValue), .text(name), .text(type.rawValue), .int8(ownerID?.rawValue),
-            .text(directPair?.key), .int8Array(memberIDs.map(\.rawValue)))
-        guard limits.countsRooms, !memberIDs.isEmpty else {
+            Self.insert, members + NameSuffixes.parameters(of: type == .public ? [name] : []))
+        guard limits.countsRooms, let ownerID else {
             return try await database.batch([command])[0].first.map { try Room($0) }
         }
         return try await database.withTransaction { [limits] transaction in
-            try await limits.checkRooms(of: memberIDs, transaction)
+            try await limits.checkRooms(of: ownerID, adding: roomID, transaction)
             return try await transaction.batch([command])[0].first.map { try Room($0) }
         }
     }
@@ -70,11 +73,14 @@ public struct RoomRepository: Sendable {
             .map { try RoomMember($0) }
     }
 
-    /// Members by user id, from the one after `userID` on.
-    public func members(of roomID: RoomID, after userID: UserID?, limit: Int) async throws -> [RoomMember] {
-        try await database.query(
-            Self.selectMembers, .text(roomID.rawValue), .int8(userID?.rawValue ?? 0), .int8(limit)
-        ).map { try RoomMember($0) }
+    /// Members by user id, from the one after `last` on.
+    public func members(
+        of roomID: RoomID, for userID: UserID, after last: UserID?, limit: Int
+    ) async throws -> RoomReading<RoomMember> {
+        let rows = try await database.query(
+            Self.selectMembers, .text(roomID.rawValue), .int8(userID.rawValue), .int8(last?.rawValue ?? 0),
+            .int8(limit))
+        return try RoomReading(rows) { try RoomMember(optional: $0, from: 1) }
     }
 
     /// The rooms of a user, newest activity first.
@@ -97,14 +103,23 @@ public struct RoomRepository: Sendable {
         }
     }
 
-    /// Public rooms that are not archived and whose name begins with `prefix`, by name.
-    public func publicRooms(
-        prefix: String, after last: (name: String, roomID: RoomID)?, limit: Int
-    ) async throws -> [Room] {
+    /// Public rooms that are not archived, by name.
+    public func publicRooms(after last: (name: String, roomID: RoomID)?, limit: Int) async throws -> [Room] {
         try await database.query(
-            Self.searchPublic, .text(prefix), .text(last?.name ?? ""),
-            .text(last?.roomID.rawValue ?? ""), .int8(limit)
+            Self.selectPublic, .text(last?.name ?? ""), .text(last?.roomID.rawValue ?? ""), .int8(limit)
         ).map { try Room($0) }
+    }
+
+    /// Public rooms that are not archived and of whose name a word begins with `text`, in the order of what was found.
+    public func publicRooms(
+        finding text: String, after last: (suffix: String, roomID: RoomID)?, limit: Int
+    ) async throws -> [Found<Room>] {
+        try await database.query(
+            Self.searchPublic.statement,
+            NameSearch.parameters(
+                FoldedName(text), after: last.map { ($0.suffix, .text($0.roomID.rawValue)) }, lowest: .text(""),
+                limit: limit)
+        ).map { Found(item: try Room($0), suffix: try $0.decode(column: Room.columnCount)) }
     }
 
     /// The heads of these rooms' logs; rooms that are not there are left out.

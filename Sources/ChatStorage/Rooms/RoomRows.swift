@@ -4,11 +4,28 @@ import PostgresClient
 
 /// How rooms and members stand in rows. Columns are read by position, in this order.
 extension Room {
-    static let columns = """
-        rooms.room_id, rooms.name, rooms.type, rooms.owner_id, rooms.member_count, rooms.last_seq, rooms.created_at,
+    static let columns = columns(name: "rooms.name")
+    static let columnCount = 8
+
+    /// The columns as a user sees them: a `direct` room is called like the other one in it, where that one is registered.
+    /// - Parameter viewer: an expression.
+    static func columns(seenBy viewer: String) -> String {
+        columns(
+            name: """
+                CASE WHEN rooms.type = '\(RoomType.direct.rawValue)' THEN coalesce((
+                    SELECT users.display_name FROM room_members AS other
+                    JOIN users ON users.user_id = other.user_id
+                    WHERE other.room_id = rooms.room_id AND other.user_id <> \(viewer) LIMIT 1
+                ), rooms.name) ELSE rooms.name END
+                """)
+    }
+
+    private static func columns(name: String) -> String {
+        """
+        rooms.room_id, \(name), rooms.type, rooms.owner_id, rooms.member_count, rooms.last_seq, rooms.created_at,
         rooms.archived_at
         """
-    static let columnCount = 8
+    }
 
     init(_ row: PostgresRow, from column: Int = 0) throws(PostgresError) {
         self.init(
@@ -28,12 +45,18 @@ extension RoomMember {
         room_members.user_id, room_members.role, \(StoredMark.sql(of: "room_members")), room_members.joined_at
         """
 
-    init(_ row: PostgresRow) throws(PostgresError) {
+    init(_ row: PostgresRow, from column: Int = 0) throws(PostgresError) {
         self.init(
-            userID: try row.userID(column: 0),
-            role: try row.word(column: 1),
-            lastReadSeq: try row.decode(column: 2),
-            joinedAt: try row.timestamp(column: 3))
+            userID: try row.userID(column: column),
+            role: try row.word(column: column + 1),
+            lastReadSeq: try row.decode(column: column + 2),
+            joinedAt: try row.timestamp(column: column + 3))
+    }
+
+    /// - Returns: `nil` where an outer join found no member.
+    init?(optional row: PostgresRow, from column: Int) throws(PostgresError) {
+        guard try row.optionalUserID(column: column) != nil else { return nil }
+        try self.init(row, from: column)
     }
 }
 
@@ -42,7 +65,6 @@ extension RoomAccess {
     static let columnCount = Room.columnCount + 1
 
     init(_ row: PostgresRow) throws(PostgresError) {
-        let role = try row.decode(column: Room.columnCount, as: String?.self)
-        self.init(room: try Room(row), role: role.flatMap(MemberRole.init(rawValue:)))
+        self.init(room: try Room(row), role: try row.optionalWord(column: Room.columnCount))
     }
 }

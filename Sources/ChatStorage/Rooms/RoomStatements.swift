@@ -5,13 +5,16 @@ extension RoomRepository {
     static let insert = PostgresStatement(
         """
         WITH made AS (
-            INSERT INTO rooms (room_id, name, type, owner_id, direct_key, member_count)
-            VALUES ($1, $2, $3, $4, $5, cardinality($6::bigint[]))
+            INSERT INTO rooms (room_id, name, type, owner_id, direct_key, member_count, indexed_name)
+            VALUES ($1, $2, $3, $4, $5, cardinality($6::bigint[]), $2)
             ON CONFLICT DO NOTHING RETURNING *
         ), joined AS (
-            INSERT INTO room_members (room_id, user_id, role)
-            SELECT made.room_id, user_id, CASE WHEN user_id = $4 THEN 'owner' ELSE 'member' END
+            INSERT INTO room_members (room_id, user_id, role, added_by)
+            SELECT made.room_id, user_id, CASE WHEN user_id = $4 THEN 'owner' ELSE 'member' END, nullif($4, user_id)
             FROM made, unnest($6::bigint[]) AS user_id
+        ), named AS (
+            \(NameSuffixes.insert(
+                into: NameSuffixes.rooms, id: "room_id", of: "made", suffixes: "$7", areInside: "$8"))
         )
         SELECT \(Room.columns) FROM made AS rooms
         """)
@@ -19,7 +22,7 @@ extension RoomRepository {
     static let selectDirect = PostgresStatement("SELECT \(Room.columns) FROM rooms WHERE direct_key = $1")
     static let selectAccess = PostgresStatement(
         """
-        SELECT \(RoomAccess.columns)
+        SELECT \(Room.columns(seenBy: "$2")), room_members.role
         FROM rooms LEFT JOIN room_members ON room_members.room_id = rooms.room_id AND room_members.user_id = $2
         WHERE rooms.room_id = $1
         """)
@@ -35,8 +38,13 @@ extension RoomRepository {
         """)
     static let selectMembers = PostgresStatement(
         """
-        SELECT \(RoomMember.columns) FROM room_members WHERE room_id = $1 AND user_id > $2
-        ORDER BY user_id LIMIT $3
+        SELECT access.is_visible, \(RoomMember.columns)
+        FROM \(RoomAccess.isVisible(room: "$1", user: "$2")) AS access
+        LEFT JOIN LATERAL (
+            SELECT * FROM room_members WHERE access.is_visible AND room_id = $1 AND user_id > $3
+            ORDER BY user_id LIMIT $4
+        ) AS room_members ON true
+        ORDER BY room_members.user_id
         """)
     /// First the page, then what is costly, for its rooms only. Each unread count reads at most 1,000 entries of
     /// `messages_live` that count, however long the room's history is; those of one's own do not, but there are none
@@ -44,7 +52,7 @@ extension RoomRepository {
     /// thousand rooms can seem to be worth a look at all rooms there are.
     static let selectSummaries = PostgresStatement(
         """
-        SELECT \(Room.columns), mark.seq, unread.count, rooms.active_at, \(Message.columns)
+        SELECT \(Room.columns(seenBy: "$1")), mark.seq, unread.count, rooms.active_at, \(Message.columns)
         FROM (
             SELECT rooms.*, room_members.last_read_seq, room_members.joined_seq
             FROM room_members
@@ -68,15 +76,17 @@ extension RoomRepository {
         ) AS messages ON true
         ORDER BY rooms.active_at DESC, rooms.room_id DESC
         """)
-    /// Only PostgreSQL folds case here: Swift folds some letters otherwise.
-    static let searchPublic = PostgresStatement(
+    /// All of them. Only PostgreSQL folds case here: the order is that of an index.
+    static let selectPublic = PostgresStatement(
         """
         SELECT \(Room.columns) FROM rooms
         WHERE type = 'public' AND archived_at IS NULL
-            AND \(PrefixSearch.condition(#"lower(name) COLLATE "C""#, prefix: "lower($1)"))
-            AND (lower(name) COLLATE "C", room_id) > (lower($2::text) COLLATE "C", $3::text)
-        ORDER BY lower(name) COLLATE "C", room_id LIMIT $4
+            AND (lower(name) COLLATE "C", room_id) > (lower($1::text) COLLATE "C", $2::text)
+        ORDER BY lower(name) COLLATE "C", room_id LIMIT $3
         """)
+    static let searchPublic = NameSearch(
+        table: NameSuffixes.rooms, id: "room_id", of: "rooms", columns: Room.columns,
+        condition: "rooms.type = 'public' AND rooms.archived_at IS NULL")
     static let selectHeads = PostgresStatement("SELECT room_id, last_seq FROM rooms WHERE room_id = ANY ($1)")
     /// Where the mark does not move nothing is written. Whether it does is asked of the row as it is once it can be
     /// changed, which may be later than the rest was read.

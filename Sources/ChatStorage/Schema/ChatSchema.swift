@@ -11,6 +11,7 @@ public enum ChatSchema {
         PostgresMigration(number: 1, name: "initial", sql: initialMigration),
         PostgresMigration(number: 2, name: "read marks", sql: readMarksMigration),
         PostgresMigration(number: 3, name: "joined seq", sql: joinedSeqMigration),
+        PostgresMigration(number: 4, name: "membership and names", sql: membershipAndNamesMigration),
         PostgresMigration(number: 5, name: "revocations", sql: revocationsMigration),
     ]
 

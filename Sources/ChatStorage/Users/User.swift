@@ -15,11 +15,34 @@ public struct User: Equatable, Sendable, JSONEncodable {
     }
 
     public func write(to writer: inout JSONWriter) {
+        writer.object { writeMembers(to: &$0) }
+    }
+
+    fileprivate func writeMembers(to writer: inout JSONWriter) {
+        writer.member("userId", userID.rawValue)
+        writer.member("username", username)
+        writer.member("displayName", displayName)
+        writer.member("createdAt", createdAt)
+    }
+}
+
+/// Whom a user lets add them to rooms, `direct` ones among them. Joining by oneself is another matter.
+public enum WhoMayAdd: String, CaseIterable, Sendable {
+    case everyone
+    /// Those who share a room with them that is not archived.
+    case shared
+    case nobody
+}
+
+/// A user, as only the user sees it.
+public struct UserProfile: Equatable, Sendable, JSONEncodable {
+    public let user: User
+    public let whoMayAdd: WhoMayAdd
+
+    public func write(to writer: inout JSONWriter) {
         writer.object { writer in
-            writer.member("userId", userID.rawValue)
-            writer.member("username", username)
-            writer.member("displayName", displayName)
-            writer.member("createdAt", createdAt)
+            user.writeMembers(to: &writer)
+            writer.member("whoMayAdd", whoMayAdd.rawValue)
         }
     }
 }

@@ -10,8 +10,10 @@ public struct UserRepository: Sendable {
     /// - Parameter username: folded to lower case by the caller.
     /// - Returns: `nil` where the name is taken.
     public func insert(username: String, displayName: String, passwordHash: String) async throws -> User? {
-        try await database.query(Self.insert, .text(username), .text(displayName), .text(passwordHash)).first
-            .map(Self.user)
+        let account: [PostgresParameter] = [.text(username), .text(displayName), .text(passwordHash)]
+        return try await database.query(
+            Self.insert, account + NameSuffixes.parameters(of: [username, displayName])
+        ).first.map(Self.user)
     }
 
     public func user(_ userID: UserID) async throws -> User? {
@@ -33,16 +35,57 @@ public struct UserRepository: Sendable {
             .affectedRows == 1
     }
 
-    public func setDisplayName(_ displayName: String, of userID: UserID) async throws -> User? {
-        try await database.query(Self.updateDisplayName, .int8(userID.rawValue), .text(displayName)).first
-            .map(Self.user)
+    /// The highest cost (log2 of scrypt's N) of any stored password hash; `nil` where there is none.
+    public func highestPasswordCost() async throws -> Int? {
+        try await database.query(Self.selectHighestCost).first?.decode(column: 0, as: Int32?.self).map(Int.init)
     }
 
-    /// Users whose name begins with `prefix`, by name, from the one after `name` on.
-    public func users(prefix: String, after name: String?, limit: Int) async throws -> [User] {
+    public func profile(of userID: UserID) async throws -> UserProfile? {
+        try await database.query(Self.selectProfile, .int8(userID.rawValue)).first.map(Self.profile)
+    }
+
+    /// Changes what is not `nil`.
+    /// - Returns: `nil` where there is no such user.
+    public func change(
+        _ userID: UserID, displayName: String?, whoMayAdd: WhoMayAdd?
+    ) async throws -> UserProfile? {
+        try await database.withTransaction { transaction in
+            let row = try await transaction.query(
+                Self.update, .int8(userID.rawValue), .text(displayName), .text(whoMayAdd?.rawValue)
+            ).first
+            guard let profile = try row.map(Self.profile) else { return nil }
+            if displayName != nil {
+                _ = try await transaction.batch(
+                    NameSuffixes.replaceForUser(
+                        userID, username: profile.user.username, displayName: profile.user.displayName))
+            }
+            return profile
+        }
+    }
+
+    /// All users by username, from the one after `name` on.
+    public func users(after name: String?, limit: Int) async throws -> [User] {
+        try await database.query(Self.selectAll, .text(name ?? ""), .int8(limit)).map(Self.user)
+    }
+
+    /// Users of whose username or display name a word begins with `text`, in the order of what was found.
+    public func users(
+        finding text: String, after last: (suffix: String, userID: UserID)?, limit: Int
+    ) async throws -> [Found<User>] {
         try await database.query(
-            Self.search, .text(prefix), .text(name ?? ""), .int8(limit)
-        ).map(Self.user)
+            Self.search.statement,
+            NameSearch.parameters(
+                FoldedName(text), after: last.map { ($0.suffix, .int8($0.userID.rawValue)) },
+                lowest: .int8(Int64.min), limit: limit)
+        ).map { Found(item: try Self.user($0), suffix: try $0.decode(column: Self.columnCount)) }
+    }
+
+    /// - Returns: the first of these users who does not let `actorID` add them to rooms. Who is not registered lets
+    ///   everyone.
+    public func firstNotAddable(of userIDs: [UserID], by actorID: UserID) async throws -> UserID? {
+        try await database.query(
+            Self.selectNotAddable, .int8Array(userIDs.map(\.rawValue)), .int8(actorID.rawValue)
+        ).first?.userID(column: 0)
     }
 
     /// Which of these are registered.
@@ -63,11 +106,22 @@ public struct UserRepository: Sendable {
             passwordHash: try row.decode(column: 2))
     }
 
-    private static let columns = "user_id, username, display_name, created_at"
+    private static func profile(_ row: PostgresRow) throws -> UserProfile {
+        UserProfile(user: try user(row), whoMayAdd: try row.word(column: columnCount))
+    }
+
+    private static let columns = "users.user_id, users.username, users.display_name, users.created_at"
+    private static let columnCount = 4
     private static let insert = PostgresStatement(
         """
-        INSERT INTO users (username, display_name, password_hash) VALUES ($1, $2, $3)
-        ON CONFLICT (username) DO NOTHING RETURNING \(columns)
+        WITH made AS (
+            INSERT INTO users (username, display_name, password_hash, indexed_name) VALUES ($1, $2, $3, $2)
+            ON CONFLICT (username) DO NOTHING RETURNING *
+        ), named AS (
+            \(NameSuffixes.insert(
+                into: NameSuffixes.users, id: "user_id", of: "made", suffixes: "$4", areInside: "$5"))
+        )
+        SELECT \(columns) FROM made AS users
         """)
     private static let select = PostgresStatement("SELECT \(columns) FROM users WHERE user_id = $1")
     private static let selectCredentials = PostgresStatement(
@@ -75,15 +129,39 @@ public struct UserRepository: Sendable {
     private static let selectCredentialsByID = PostgresStatement(
         "SELECT \(credentialColumns) FROM users WHERE user_id = $1")
     private static let credentialColumns = "user_id, username, password_hash"
+    /// The end of an index on this very expression.
+    private static let selectHighestCost = PostgresStatement(
+        "SELECT max(substring(password_hash FROM '[$]ln=([0-9]{1,2}),')::integer) FROM users")
     /// The second use of this statement is `SignInRepository.changePassword`.
     static let updatePasswordHash = PostgresStatement(
         "UPDATE users SET password_hash = $2 WHERE user_id = $1 AND password_hash = $3")
-    private static let updateDisplayName = PostgresStatement(
-        "UPDATE users SET display_name = $2 WHERE user_id = $1 RETURNING \(columns)")
-    private static let search = PostgresStatement(
+    private static let selectProfile = PostgresStatement(
+        "SELECT \(columns), who_may_add FROM users WHERE user_id = $1")
+    private static let update = PostgresStatement(
         """
-        SELECT \(columns) FROM users WHERE \(PrefixSearch.condition("username", prefix: "$1")) AND username > $2
-        ORDER BY username LIMIT $3
+        UPDATE users SET display_name = coalesce($2, display_name), who_may_add = coalesce($3, who_may_add)
+        WHERE user_id = $1 RETURNING \(columns), who_may_add
+        """)
+    private static let selectAll = PostgresStatement(
+        "SELECT \(columns) FROM users WHERE username > $1 ORDER BY username LIMIT $2")
+    static let search = NameSearch(
+        table: NameSuffixes.users, id: "user_id", of: "users", columns: columns)
+    /// Room by room of whoever is to be added, up to the first that is shared; user by user, up to the first who refuses.
+    static let selectNotAddable = PostgresStatement(
+        """
+        SELECT asked.user_id FROM unnest($1::bigint[]) AS asked (user_id)
+        CROSS JOIN LATERAL (SELECT who_may_add FROM users WHERE user_id = asked.user_id LIMIT 1) AS users
+        WHERE asked.user_id <> $2 AND users.who_may_add <> 'everyone' AND NOT (
+            users.who_may_add = 'shared' AND EXISTS (
+                SELECT FROM room_members AS theirs
+                CROSS JOIN LATERAL (
+                    SELECT FROM room_members WHERE room_id = theirs.room_id AND user_id = $2 LIMIT 1
+                ) AS mine
+                CROSS JOIN LATERAL (
+                    SELECT FROM rooms WHERE room_id = theirs.room_id AND archived_at IS NULL LIMIT 1
+                ) AS open
+                WHERE theirs.user_id = asked.user_id))
+        LIMIT 1
         """)
     private static let selectExisting = PostgresStatement("SELECT user_id FROM users WHERE user_id = ANY ($1)")
 }

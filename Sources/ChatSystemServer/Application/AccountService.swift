@@ -5,6 +5,7 @@ import CommonUtil
 /// Registering, logging in and one's own profile.
 struct AccountService: Sendable {
     let users: UserRepository
+    let loginAddresses: LoginAddressRepository
     let refreshTokens: RefreshTokenRepository
     let passwords: PasswordHasher
     let signer: TokenSigner
@@ -12,23 +13,38 @@ struct AccountService: Sendable {
     let signIns: SignInService
 
     /// - Throws: `username_taken`.
-    func register(username: String, password: String, displayName: String?) async throws -> User {
-        let hash = try await passwords.hash(password)
+    func register(
+        username: String, password: String, displayName: String?, from address: String
+    ) async throws -> User {
+        let hash = try await passwords.hash(password, from: address)
         let user = try await users.insert(username: username, displayName: displayName ?? username, passwordHash: hash)
         guard let user else { throw ChatError(.usernameTaken) }
         return user
     }
 
+    /// Whether somebody signed in to this account from this address of late.
+    func isKnown(_ address: String, to username: String) async throws -> Bool {
+        try await loginAddresses.contains(Self.pseudonym(of: address, username), of: username)
+    }
+
+    /// With the name, so that it does not tell who signs in from the same address.
+    private static func pseudonym(of address: String, _ username: String) -> String {
+        Pseudonym.of("\(address) \(username)")
+    }
+
+    /// - Parameter address: the caller's, as limits count it.
     /// - Throws: `invalid_credentials`, after the same time whether the user is unknown or the password wrong.
-    func login(username: String, password: String) async throws -> TokenPair {
+    func login(username: String, password: String, from address: String) async throws -> TokenPair {
         guard let credentials = try await users.credentials(username: username) else {
-            _ = try await passwords.verifyAgainstNothing(password)
+            let highestCost = try await users.highestPasswordCost()
+            try await passwords.verifyAgainstNothing(password, highestCost: highestCost, from: address)
             throw ChatError(.invalidCredentials)
         }
-        guard try await passwords.verify(password, against: credentials.passwordHash) else {
+        guard try await passwords.verify(password, against: credentials.passwordHash, from: address) else {
             throw ChatError(.invalidCredentials)
         }
-        let passwordHash = try await rehashed(credentials, password)
+        let passwordHash = try await rehashed(credentials, password, from: address)
+        try await loginAddresses.note(Self.pseudonym(of: address, username), of: credentials.userID)
         let (refreshToken, issuedAt) = (RefreshToken(), Timestamp.now)
         let signInID = try await refreshTokens.begin(
             grant(of: refreshToken, issuedAt: issuedAt), of: credentials.userID, passwordHash: passwordHash)
@@ -38,9 +54,11 @@ struct AccountService: Sendable {
     }
 
     /// - Throws: `invalid_credentials` where the password was changed since it was checked.
-    private func rehashed(_ credentials: Credentials, _ password: String) async throws -> String {
+    private func rehashed(
+        _ credentials: Credentials, _ password: String, from address: String
+    ) async throws -> String {
         guard passwords.needsRehash(credentials.passwordHash) else { return credentials.passwordHash }
-        let hash = try await passwords.hash(password)
+        let hash = try await passwords.hash(password, from: address)
         guard try await users.replacePasswordHash(credentials.passwordHash, by: hash, of: credentials.userID) else {
             throw ChatError(.invalidCredentials)
         }
@@ -70,18 +88,19 @@ struct AccountService: Sendable {
     }
 
     /// Checks the current password of a user; `admit` is asked with the user's name before that costs anything.
+    /// - Parameter address: the caller's, as limits count it.
     /// - Throws: `user_not_found` in `trusted` mode, where callers need not be registered; `invalid_credentials`.
     func changePassword(
-        of user: AuthenticatedUser, from current: String, to next: String,
+        of user: AuthenticatedUser, from current: String, to next: String, address: String,
         admit: (_ username: String) async throws -> Void
     ) async throws {
         guard let credentials = try await users.credentials(of: user.userID) else { throw ChatError(.userNotFound) }
         try await admit(credentials.username)
-        guard try await passwords.verify(current, against: credentials.passwordHash) else {
+        guard try await passwords.verify(current, against: credentials.passwordHash, from: address) else {
             throw ChatError(.invalidCredentials, "The current password is another")
         }
         try await signIns.changePassword(
-            of: user, from: credentials.passwordHash, to: try await passwords.hash(next))
+            of: user, from: credentials.passwordHash, to: try await passwords.hash(next, from: address))
     }
 
     func profile(of userID: UserID) async throws -> User {
@@ -89,9 +108,16 @@ struct AccountService: Sendable {
         return user
     }
 
-    func rename(_ userID: UserID, to displayName: String) async throws -> User {
-        guard let user = try await users.setDisplayName(displayName, of: userID) else { throw ChatError(.userNotFound) }
-        return user
+    func ownProfile(of userID: UserID) async throws -> UserProfile {
+        guard let profile = try await users.profile(of: userID) else { throw ChatError(.userNotFound) }
+        return profile
+    }
+
+    /// Changes what is not `nil`.
+    func change(_ userID: UserID, displayName: String?, whoMayAdd: WhoMayAdd?) async throws -> UserProfile {
+        let profile = try await users.change(userID, displayName: displayName, whoMayAdd: whoMayAdd)
+        guard let profile else { throw ChatError(.userNotFound) }
+        return profile
     }
 
     /// The access token's end is stored before the token is signed: whoever ends the sign-in meanwhile knows of it.

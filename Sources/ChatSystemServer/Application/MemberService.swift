@@ -10,16 +10,16 @@ struct MemberService: Sendable {
     let rooms: RoomService
 
     func members(of roomID: RoomID, for userID: UserID, cursor: Cursor?, limit: Int) async throws -> Page<RoomMember> {
-        _ = try await rooms.visible(roomID, for: userID)
         let last = try cursor.map { cursor throws(ChatError) in
             guard let userID = UserID(text: cursor.parts[0]) else {
                 throw ChatError.notFromThisList
             }
             return userID
         }
-        return Page(
-            fetched: try await rooms.rooms.members(of: roomID, after: last, limit: limit + 1), limit: limit,
-            cursor: { Cursor(of: Self.list, [$0.userID.description]) })
+        let fetched = try await rooms.read(in: roomID) {
+            try await $0.members(of: roomID, for: userID, after: last, limit: limit + 1)
+        }
+        return Page(fetched: fetched, limit: limit, cursor: { Cursor(of: Self.list, [$0.userID.description]) })
     }
 
     func add(_ userID: UserID, as role: MemberRole, to roomID: RoomID, by actorID: UserID) async throws -> RoomMember {
@@ -27,6 +27,8 @@ struct MemberService: Sendable {
         try await rooms.change(roomID, by: actorID) { room, actor in
             try RoomRules.checkAdding(to: room.room, by: actor.role, as: role)
             guard try await room.member(userID) == nil else { throw ChatError(.alreadyMember) }
+            guard try await !room.hasLeft(userID) else { throw ChatError(.leftRoom) }
+            guard try await room.mayAdd(userID, by: actorID) else { throw ChatError(.notAddable) }
             try await room.join(userID, as: role, by: actorID)
         }
         return try await member(userID, of: roomID)
@@ -70,20 +72,17 @@ struct MemberService: Sendable {
         }
     }
 
-    /// The owner hands the room on; the last one to leave archives it.
+    /// The owner hands the room on, if there is somebody to whom it may pass; the last one to leave archives it.
     func leave(_ roomID: RoomID, _ userID: UserID) async throws {
         try await rooms.change(roomID, by: userID) { room, member in
             guard room.room.type != .direct else { throw ChatError(.directRoom) }
-            let successor = try await room.successor(of: userID)
             try await room.leave(userID, by: userID)
-            if let successor {
-                guard member.role == .owner else { return }
+            if member.role == .owner {
+                let successor = try await room.successor(of: userID)
                 try await room.setOwner(successor)
-                try await room.setRole(.owner, of: successor, by: userID)
-            } else {
-                try await room.setOwner(nil)
-                if !room.room.isArchived { try await room.archive(by: userID) }
+                if let successor { try await room.setRole(.owner, of: successor, by: userID) }
             }
+            if room.room.memberCount == 0, !room.room.isArchived { try await room.archive(by: userID) }
         }
     }
 

@@ -8,6 +8,7 @@ struct RoomService: Sendable {
     /// The names of the lists in their cursors.
     static let myList = "rooms"
     static let publicList = "public rooms"
+    static let publicSearch = "public rooms found"
 
     let rooms: RoomRepository
     let users: UserRepository
@@ -30,6 +31,7 @@ struct RoomService: Sendable {
         for userID in new.memberIDs where !memberIDs.contains(userID) { memberIDs.append(userID) }
         try await requireRegistered(memberIDs)
         guard new.type == .direct else {
+            try await requireAddable(memberIDs, by: makerID)
             let roomID = new.roomID ?? .random()
             let room = try await rooms.insert(
                 roomID, name: new.name, type: new.type, ownerID: makerID, memberIDs: memberIDs)
@@ -38,14 +40,22 @@ struct RoomService: Sendable {
         }
         guard memberIDs.count == 2 else { throw ChatError.invalid("memberIds", "a direct room has one other member") }
         let pair = DirectPair(memberIDs[0], memberIDs[1])
-        if let room = try await rooms.directRoom(pair) { return (room, false) }
+        if let room = try await rooms.directRoom(pair) {
+            return (try await self.room(room.roomID, for: makerID), false)
+        }
+        try await requireAddable(memberIDs, by: makerID)
         let made = try await rooms.insert(
             new.roomID ?? .random(), name: new.name, type: .direct, ownerID: makerID, memberIDs: memberIDs,
             directPair: pair)
-        if let made { return (made, true) }
+        if let made { return (try await room(made.roomID, for: makerID), true) }
         // Either the pair's room was made at the same moment, or the id is another room's.
         guard let room = try await rooms.directRoom(pair) else { throw ChatError(.roomExists) }
-        return (room, false)
+        return (try await self.room(room.roomID, for: makerID), false)
+    }
+
+    private func requireAddable(_ userIDs: [UserID], by actorID: UserID) async throws {
+        guard let refusing = try await users.firstNotAddable(of: userIDs, by: actorID) else { return }
+        throw ChatError(.notAddable, "User \(refusing) does not let you add them to rooms")
     }
 
     /// In `trusted` mode nobody is registered.
@@ -64,26 +74,32 @@ struct RoomService: Sendable {
 
     func myRooms(_ userID: UserID, cursor: Cursor?, limit: Int) async throws -> Page<RoomSummary> {
         let last = try cursor.map { cursor throws(ChatError) in
-            guard let microseconds = Int64(cursor.parts[0]), let roomID = RoomID(cursor.parts[1]) else {
-                throw ChatError.notFromThisList
-            }
-            return (activeAt: Timestamp(microseconds: microseconds), roomID: roomID)
+            guard let roomID = RoomID(cursor.parts[1]) else { throw ChatError.notFromThisList }
+            return (activeAt: try cursor.timestamp(part: 0), roomID: roomID)
         }
         return Page(
             fetched: try await rooms.rooms(of: userID, after: last, limit: limit + 1), limit: limit,
             cursor: { Cursor(of: Self.myList, [String($0.activeAt.microseconds), $0.room.roomID.rawValue]) })
     }
 
-    func publicRooms(prefix: String, cursor: Cursor?, limit: Int) async throws -> Page<Room> {
+    func publicRooms(cursor: Cursor?, limit: Int) async throws -> Page<Room> {
         let last = try cursor.map { cursor throws(ChatError) in
-            guard let roomID = RoomID(cursor.parts[1]) else {
-                throw ChatError.notFromThisList
-            }
+            guard let roomID = RoomID(cursor.parts[1]) else { throw ChatError.notFromThisList }
             return (name: cursor.parts[0], roomID: roomID)
         }
         return Page(
-            fetched: try await rooms.publicRooms(prefix: prefix, after: last, limit: limit + 1), limit: limit,
+            fetched: try await rooms.publicRooms(after: last, limit: limit + 1), limit: limit,
             cursor: { Cursor(of: Self.publicList, [$0.name, $0.roomID.rawValue]) })
+    }
+
+    func publicRooms(finding text: String, cursor: Cursor?, limit: Int) async throws -> Page<Room> {
+        let last = try cursor.map { cursor throws(ChatError) in
+            guard let roomID = RoomID(cursor.parts[1]) else { throw ChatError.notFromThisList }
+            return (suffix: cursor.parts[0], roomID: roomID)
+        }
+        return Page(
+            fetched: try await rooms.publicRooms(finding: text, after: last, limit: limit + 1), limit: limit,
+            item: \.item, cursor: { Cursor(of: Self.publicSearch, [$0.suffix, $0.item.roomID.rawValue]) })
     }
 
     func rename(_ roomID: RoomID, to name: String, by actorID: UserID) async throws -> Room {
@@ -94,10 +110,12 @@ struct RoomService: Sendable {
     }
 
     func archive(_ roomID: RoomID, by actorID: UserID) async throws -> Room {
-        try await change(roomID, by: actorID) { room, actor in
+        let room = try await change(roomID, by: actorID) { room, actor in
             try RoomRules.checkArchiving(room.room, by: actor.role)
             if !room.room.isArchived { try await room.archive(by: actorID) }
         }
+        // A `direct` room has another name for each of its two.
+        return room.type == .direct ? try await self.room(roomID, for: actorID) : room
     }
 
     /// - Returns: how far the room is read now.
@@ -110,6 +128,13 @@ struct RoomService: Sendable {
     }
 
     // MARK: What the services of rooms have in common
+
+    /// - Throws: `room_not_found` also for a room that is not this reader's to know of.
+    func read<Item>(
+        in roomID: RoomID, _ read: (RoomRepository) async throws -> RoomReading<Item>
+    ) async throws -> [Item] {
+        try await rooms.read(in: roomID, isOpen: authMode == .trusted) { try await read(rooms) }
+    }
 
     func visible(_ roomID: RoomID, for userID: UserID) async throws -> RoomAccess {
         var access = try await rooms.access(to: roomID, of: userID)

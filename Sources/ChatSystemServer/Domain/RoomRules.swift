@@ -27,7 +27,7 @@ enum RoomRules {
         }
     }
 
-    /// Leaving, or joining a public room, oneself.
+    /// What changes who is in a room, or its name: a `direct` room has two members for good, whose names it has.
     static func checkOpen(_ room: Room) throws(ChatError) {
         guard room.type != .direct else { throw ChatError(.directRoom) }
         guard !room.isArchived else { throw ChatError(.roomArchived) }
@@ -43,13 +43,16 @@ enum RoomRules {
     }
 
     static func checkRenaming(_ room: Room, by actor: MemberRole) throws(ChatError) {
-        guard !room.isArchived else { throw ChatError(.roomArchived) }
+        try checkOpen(room)
         guard actor == .owner || actor == .admin else {
             throw ChatError(.forbidden, "Only the owner and admins rename")
         }
     }
 
+    /// A `direct` room is archived by either of its two.
     static func checkArchiving(_ room: Room, by actor: MemberRole) throws(ChatError) {
-        guard actor == .owner else { throw ChatError(.forbidden, "Only the owner archives a room") }
+        guard actor == .owner || room.type == .direct else {
+            throw ChatError(.forbidden, "Only the owner archives a room")
+        }
     }
 }

@@ -10,10 +10,13 @@ enum AccountRoutes {
     private static let tokenLength = 1...512
     /// The name of the list of users in its cursors.
     private static let userList = "users"
+    private static let userSearch = "users found"
 
-    static func add(to routes: inout Routes, _ accounts: AccountService, _ limits: AccountLimits) {
+    static func add(
+        to routes: inout Routes, _ accounts: AccountService, _ limits: AccountLimits, _ changeLimits: ChangeLimits
+    ) {
         addAuthentication(to: &routes, accounts, limits)
-        addUsers(to: &routes, accounts)
+        addUsers(to: &routes, accounts, changeLimits)
     }
 
     private static func addAuthentication(
@@ -25,18 +28,21 @@ enum AccountRoutes {
             return response
         }
         routes.post("/api/v1/auth/register") { request, context in
-            try await limits.checkRegistration(request, context)
+            let address = limits.address(request, context)
+            try await limits.checkRegistration(from: address)
             var fields = try await request.fields(context)
             let username = AccountRules.username(&fields)
             let password = fields.string("password", length: AccountRules.passwordLength)
             let displayName = fields.optionalString("displayName", length: AccountRules.displayNameLength)
             try fields.finish()
             guard let username, let password else { throw fields.incomplete }
-            let user = try await accounts.register(username: username, password: password, displayName: displayName)
+            let user = try await accounts.register(
+                username: username, password: password, displayName: displayName, from: address)
             return Response(json: user, status: .created)
         }
         routes.post("/api/v1/auth/login") { request, context in
-            try await limits.checkLogin(request, context)
+            let address = limits.address(request, context)
+            try await limits.checkLogin(from: address)
             var fields = try await request.fields(context)
             // Whatever the form of the name: it is wrong, not invalid.
             let username = fields.string("username", length: 0...256)
@@ -44,33 +50,43 @@ enum AccountRoutes {
             try fields.finish()
             guard let username, let password else { throw fields.incomplete }
             let name = AccountRules.folded(username)
-            try await limits.checkLogin(to: name)
-            return Response(json: try await accounts.login(username: name, password: password))
+            try await limits.checkLogin(to: name, from: address) {
+                try await accounts.isKnown(address, to: name)
+            }
+            return Response(json: try await accounts.login(username: name, password: password, from: address))
         }
         routes.post("/api/v1/auth/refresh") { request, context in
+            try await limits.checkRefresh(from: limits.address(request, context))
             let token = try await refreshToken(request, context)
             return Response(json: try await accounts.refresh(token))
         }
         routes.post("/api/v1/auth/logout") { request, context in
+            try await limits.checkRefresh(from: limits.address(request, context))
             let token = try await refreshToken(request, context)
             try await accounts.logout(token)
             return .noContent
         }
-        routes.post("/api/v1/auth/logout-all", authenticated: true) { _, context in
+        routes.post("/api/v1/auth/logout-all", authenticated: true) { request, context in
+            try await limits.checkRefresh(from: limits.address(request, context))
             try await accounts.signIns.logOutEverywhere(context.requireUser())
             return .noContent
         }
         routes.put("/api/v1/users/me/password", authenticated: true) { request, context in
             // Trying passwords is as costly here as at the login, and counts there.
-            try await limits.checkLogin(request, context)
+            let address = limits.address(request, context)
+            try await limits.checkLogin(from: address)
             var fields = try await request.fields(context)
             // Whatever the form of the present one: it is wrong, not invalid.
             let current = fields.string("current", length: 0...1_024)
             let next = fields.string("next", length: AccountRules.passwordLength)
             try fields.finish()
             guard let current, let next else { throw fields.incomplete }
-            try await accounts.changePassword(of: context.requireUser(), from: current, to: next) { username in
-                try await limits.checkLogin(to: username)
+            try await accounts.changePassword(
+                of: context.requireUser(), from: current, to: next, address: address
+            ) { username in
+                try await limits.checkLogin(to: username, from: address) {
+                    try await accounts.isKnown(address, to: username)
+                }
             }
             return .noContent
         }
@@ -84,29 +100,50 @@ enum AccountRoutes {
         return token
     }
 
-    private static func addUsers(to routes: inout Routes, _ accounts: AccountService) {
+    private static func addUsers(
+        to routes: inout Routes, _ accounts: AccountService, _ limits: ChangeLimits
+    ) {
         routes.get("/api/v1/users/me", authenticated: true) { _, context in
-            Response(json: try await accounts.profile(of: context.requireUser().userID))
+            Response(json: try await accounts.ownProfile(of: context.requireUser().userID))
         }
         routes.patch("/api/v1/users/me", authenticated: true) { request, context in
+            let userID = try await limits.admitChange(context)
             var fields = try await request.fields(context)
-            let displayName = fields.string("displayName", length: AccountRules.displayNameLength)
+            let displayName = fields.optionalString("displayName", length: AccountRules.displayNameLength)
+            let whoMayAdd = fields.optionalChoice("whoMayAdd", WhoMayAdd.self)
             try fields.finish()
-            guard let displayName else { throw fields.incomplete }
-            return Response(json: try await accounts.rename(context.requireUser().userID, to: displayName))
+            guard displayName != nil || whoMayAdd != nil else {
+                throw ChatError.invalid("displayName", "is required where whoMayAdd is absent")
+            }
+            return Response(
+                json: try await accounts.change(userID, displayName: displayName, whoMayAdd: whoMayAdd))
         }
         routes.get("/api/v1/users/{id}", authenticated: true) { _, context in
             Response(json: try await accounts.profile(of: context.userID()))
         }
         routes.get("/api/v1/users", authenticated: true) { request, _ in
             var query = QueryReader(request)
-            let prefix = query.optionalString("query", length: 0...AccountRules.usernameLength.upperBound) ?? ""
-            let cursor = query.optionalCursor(of: userList, partCount: 1)
+            let text = query.soughtName(length: AccountRules.displayNameLength)
+            let cursor =
+                text == nil
+                ? query.optionalCursor(of: userList, partCount: 1)
+                : query.optionalCursor(of: userSearch, partCount: 2)
             let limit = query.pageLimit()
             try query.finish()
-            let users = try await accounts.users.users(
-                prefix: AccountRules.folded(prefix), after: cursor?.parts[0], limit: limit + 1)
-            return Response(json: Page(fetched: users, limit: limit, cursor: { Cursor(of: userList, [$0.username]) }))
+            guard let text else {
+                let users = try await accounts.users.users(after: cursor?.parts[0], limit: limit + 1)
+                return Response(
+                    json: Page(fetched: users, limit: limit, cursor: { Cursor(of: userList, [$0.username]) }))
+            }
+            let last = try cursor.map { cursor throws(ChatError) in
+                guard let userID = UserID(text: cursor.parts[1]) else { throw ChatError.notFromThisList }
+                return (suffix: cursor.parts[0], userID: userID)
+            }
+            let found = try await accounts.users.users(finding: text, after: last, limit: limit + 1)
+            return Response(
+                json: Page(
+                    fetched: found, limit: limit, item: \.item,
+                    cursor: { Cursor(of: userSearch, [$0.suffix, $0.item.userID.description]) }))
         }
     }
 }

@@ -7,15 +7,18 @@ import Hummingbird
 
 /// Rooms and their members.
 enum RoomRoutes {
-    static func add(to routes: inout Routes, _ rooms: RoomService, _ members: MemberService) {
-        addRooms(to: &routes, rooms)
-        addMembers(to: &routes, members)
+    static func add(
+        to routes: inout Routes, _ rooms: RoomService, _ members: MemberService, _ limits: ChangeLimits
+    ) {
+        addRooms(to: &routes, rooms, limits)
+        addMembers(to: &routes, members, limits)
     }
 
-    private static func addRooms(to routes: inout Routes, _ rooms: RoomService) {
+    private static func addRooms(to routes: inout Routes, _ rooms: RoomService, _ limits: ChangeLimits) {
         routes.post("/api/v1/rooms", authenticated: true) { request, context in
+            let userID = try await limits.admitChange(context)
             let new = try RoomForms.newRoom(try await request.fields(context))
-            let (room, isNew) = try await rooms.make(new, by: context.requireUser().userID)
+            let (room, isNew) = try await rooms.make(new, by: userID)
             return Response(json: room, status: isNew ? .created : .ok)
         }
         routes.get("/api/v1/rooms", authenticated: true) { request, context in
@@ -28,38 +31,42 @@ enum RoomRoutes {
         }
         routes.get("/api/v1/rooms/public", authenticated: true) { request, _ in
             var query = QueryReader(request)
-            let prefix = query.optionalString("query", length: 0...RoomRules.nameLength.upperBound) ?? ""
-            let cursor = query.optionalCursor(of: RoomService.publicList, partCount: 2)
+            let text = query.soughtName(length: RoomRules.nameLength)
+            let list = text == nil ? RoomService.publicList : RoomService.publicSearch
+            let cursor = query.optionalCursor(of: list, partCount: 2)
             let limit = query.pageLimit()
             try query.finish()
-            return Response(json: try await rooms.publicRooms(prefix: prefix, cursor: cursor, limit: limit))
+            guard let text else { return Response(json: try await rooms.publicRooms(cursor: cursor, limit: limit)) }
+            return Response(json: try await rooms.publicRooms(finding: text, cursor: cursor, limit: limit))
         }
         routes.get("/api/v1/rooms/{id}", authenticated: true) { _, context in
             Response(json: try await rooms.room(context.roomID(), for: context.requireUser().userID))
         }
         routes.patch("/api/v1/rooms/{id}", authenticated: true) { request, context in
+            let userID = try await limits.admitChange(context)
             var fields = try await request.fields(context)
             let name = fields.string("name", length: RoomRules.nameLength)
             try fields.finish()
             guard let name else { throw fields.incomplete }
-            return Response(
-                json: try await rooms.rename(context.roomID(), to: name, by: context.requireUser().userID))
+            return Response(json: try await rooms.rename(context.roomID(), to: name, by: userID))
         }
         routes.delete("/api/v1/rooms/{id}", authenticated: true) { _, context in
-            Response(json: try await rooms.archive(context.roomID(), by: context.requireUser().userID))
+            let userID = try await limits.admitChange(context)
+            return Response(json: try await rooms.archive(context.roomID(), by: userID))
         }
         routes.put("/api/v1/rooms/{id}/read", authenticated: true) { request, context in
+            let userID = try await limits.admitReadMark(context)
             var fields = try await request.fields(context)
             let seq = fields.integer(EventKey.seq, in: 0...Seq.max)
             try fields.finish()
             guard let seq else { throw fields.incomplete }
             let roomID = try context.roomID()
-            let lastReadSeq = try await rooms.markRead(roomID, by: context.requireUser().userID, upTo: seq)
+            let lastReadSeq = try await rooms.markRead(roomID, by: userID, upTo: seq)
             return Response(json: ReadMark(roomID: roomID, lastReadSeq: lastReadSeq))
         }
     }
 
-    private static func addMembers(to routes: inout Routes, _ members: MemberService) {
+    private static func addMembers(to routes: inout Routes, _ members: MemberService, _ limits: ChangeLimits) {
         let path = "/api/v1/rooms/{id}/members"
         routes.get(path, authenticated: true) { request, context in
             var query = QueryReader(request)
@@ -71,36 +78,48 @@ enum RoomRoutes {
                     of: context.roomID(), for: context.requireUser().userID, cursor: cursor, limit: limit))
         }
         routes.post(path, authenticated: true) { request, context in
+            let actorID = try await limits.admitChange(context)
             var fields = try await request.fields(context)
             let userID = fields.positiveInteger(EventKey.userID)
             let role = fields.optionalChoice(EventKey.role, MemberRole.self) ?? .member
             try fields.finish()
             guard let userID else { throw fields.incomplete }
-            let member = try await members.add(
-                UserID(userID), as: role, to: context.roomID(), by: context.requireUser().userID)
+            let member = try await members.add(UserID(userID), as: role, to: context.roomID(), by: actorID)
             return Response(json: member, status: .created)
         }
         routes.delete("\(path)/{userId}", authenticated: true) { _, context in
-            try await members.remove(
-                context.userID("userId"), from: context.roomID(), by: context.requireUser().userID)
+            let actorID = try await limits.admitChange(context)
+            try await members.remove(context.userID("userId"), from: context.roomID(), by: actorID)
             return .noContent
         }
         routes.patch("\(path)/{userId}", authenticated: true) { request, context in
+            let actorID = try await limits.admitChange(context)
             var fields = try await request.fields(context)
             let role = fields.choice(EventKey.role, MemberRole.self)
             try fields.finish()
             guard let role else { throw fields.incomplete }
             return Response(
                 json: try await members.setRole(
-                    role, of: context.userID("userId"), in: context.roomID(), by: context.requireUser().userID))
+                    role, of: context.userID("userId"), in: context.roomID(), by: actorID))
         }
         routes.post("/api/v1/rooms/{id}/join", authenticated: true) { _, context in
-            Response(json: try await members.join(context.roomID(), context.requireUser().userID))
+            let userID = try await limits.admitChange(context)
+            return Response(json: try await members.join(context.roomID(), userID))
         }
         routes.post("/api/v1/rooms/{id}/leave", authenticated: true) { _, context in
-            try await members.leave(context.roomID(), context.requireUser().userID)
+            let userID = try await limits.admitChange(context)
+            try await members.leave(context.roomID(), userID)
             return .noContent
         }
+    }
+}
+
+extension QueryReader {
+    /// What names are searched for; `nil` where all are asked for.
+    mutating func soughtName(length: ClosedRange<Int>) -> String? {
+        let text = optionalString("query", length: 0...length.upperBound) ?? ""
+        let sought = text.drop(while: \.isWhitespace)
+        return sought.isEmpty ? nil : String(sought)
     }
 }
 

@@ -8,19 +8,38 @@ import Synchronization
 /// second, which must not hold an event loop. They are half as many as there are processors, and stand back for all
 /// others: niceness alone does not help those of another session or container (`sched(7)`, autogroups).
 ///
+/// Callers wait in a ``FairQueue`` by their addresses, so that one address cannot close the login for all.
+///
 /// To be run as a service, or shut down with ``shutdown()``.
 public final class PasswordHasher: Service {
     private static let r = 8
     private static let p = 1
-    /// Callers beyond this number, waiting and working, get `unavailable`.
-    private static let maximumCallers = 32
+    /// Callers that wait; further ones get `unavailable`.
+    private static let waitingCallers = 64
+    private static let waitingCallersPerAddress = 8
+    /// Who has waited for so long is not served any more: the client has given up.
+    private static let longestWait = Duration.seconds(20)
+
+    private struct Job: Sendable {
+        let deadline: ContinuousClock.Instant
+        let work: @Sendable () throws -> [UInt8]
+        let done: @Sendable (Result<[UInt8], ChatError>) -> Void
+    }
+
+    private struct State {
+        var queue = FairQueue<String, Job>(
+            capacity: PasswordHasher.waitingCallers, placesPerKey: PasswordHasher.waitingCallersPerAddress)
+        var running = 0
+        var isStopping = false
+    }
 
     private let cost: Int
-    private let threads = NIOThreadPool(numberOfThreads: max(1, System.coreCount / 2))
-    private let callers = Mutex(0)
+    private let threadCount = max(1, System.coreCount / 2)
+    private let threads: NIOThreadPool
+    private let state = Mutex(State())
     private let onHash: @Sendable (Duration) -> Void
     /// What unknown users are compared with; never equal to a hash, for nobody knows its password.
-    private let nobody: PasswordHash
+    private let nobody: (salt: [UInt8], hash: [UInt8])
 
     /// - Parameters:
     ///   - cost: log2 of scrypt's N (`CHAT_PASSWORD_COST`).
@@ -28,9 +47,10 @@ public final class PasswordHasher: Service {
     public init(cost: Int, onHash: @escaping @Sendable (Duration) -> Void = { _ in }) {
         self.cost = cost
         self.onHash = onHash
-        nobody = PasswordHash(
-            cost: cost, r: Self.r, p: Self.p, salt: RandomBytes.make(count: PasswordHash.saltBytes),
-            hash: RandomBytes.make(count: PasswordHash.hashBytes))
+        threads = NIOThreadPool(numberOfThreads: threadCount)
+        nobody = (
+            RandomBytes.make(count: PasswordHash.saltBytes), RandomBytes.make(count: PasswordHash.hashBytes)
+        )
         threads.start()
     }
 
@@ -39,35 +59,48 @@ public final class PasswordHasher: Service {
         await shutdown()
     }
 
-    /// Waits for what is being hashed.
-    public func shutdown() async { try? await threads.shutdownGracefully() }
+    /// Waits for what is being hashed; who waits for a thread is refused.
+    public func shutdown() async {
+        let waiting = state.withLock { state in
+            state.isStopping = true
+            return state.queue.removeAll()
+        }
+        for job in waiting { job.done(.failure(Self.stopping)) }
+        try? await threads.shutdownGracefully()
+    }
 
+    /// - Parameter address: the caller's, as limits count it.
     /// - Returns: a PHC string, `$scrypt$ln=17,r=8,p=1$salt$hash`.
-    public func hash(_ password: String) async throws(ChatError) -> String {
+    public func hash(_ password: String, from address: String) async throws(ChatError) -> String {
         let cost = cost
         let salt = RandomBytes.make(count: PasswordHash.saltBytes)
-        let hash = try await work {
+        let hash = try await work(from: address) {
             try PasswordHash.derive(
                 password, cost: cost, r: Self.r, p: Self.p, salt: salt, count: PasswordHash.hashBytes)
         }
         return PasswordHash(cost: cost, r: Self.r, p: Self.p, salt: salt, hash: hash).text
     }
 
-    /// Compares with what ``hash(_:)`` made, perhaps with another cost.
+    /// Compares with what ``hash(_:from:)`` made, perhaps with another cost.
     /// - Returns: whether it is the same password.
     /// - Throws: `internal_error` where `text` is no such string, `unavailable` where too many callers wait.
-    public func verify(_ password: String, against text: String) async throws(ChatError) -> Bool {
+    public func verify(_ password: String, against text: String, from address: String) async throws(ChatError) -> Bool {
         guard let stored = PasswordHash(text: text) else {
             throw ChatError(.internalError, "A stored password hash cannot be read")
         }
-        return try await verify(password, against: stored)
+        return try await verify(password, against: stored, from: address)
     }
 
-    /// Takes as long as ``verify(_:against:)``, so that a stranger cannot tell who is registered.
+    /// Takes as long as ``verify(_:against:from:)``, so that a stranger cannot tell who is registered.
+    /// - Parameter highestCost: the highest one of any stored hash; `nil` where there is none.
     /// - Returns: `false`.
     @discardableResult
-    public func verifyAgainstNothing(_ password: String) async throws(ChatError) -> Bool {
-        try await verify(password, against: nobody)
+    public func verifyAgainstNothing(
+        _ password: String, highestCost: Int?, from address: String
+    ) async throws(ChatError) -> Bool {
+        let nobody = PasswordHash(
+            cost: max(cost, highestCost ?? cost), r: Self.r, p: Self.p, salt: nobody.salt, hash: nobody.hash)
+        return try await verify(password, against: nobody, from: address)
     }
 
     /// Whether a hash was made with other parameters than today's and should be replaced at the next login.
@@ -77,35 +110,74 @@ public final class PasswordHasher: Service {
             || stored.salt.count != PasswordHash.saltBytes || stored.hash.count != PasswordHash.hashBytes
     }
 
-    // MARK: Work
-
-    private func verify(_ password: String, against stored: PasswordHash) async throws(ChatError) -> Bool {
-        let hash = try await work {
+    private func verify(
+        _ password: String, against stored: PasswordHash, from address: String
+    ) async throws(ChatError) -> Bool {
+        let hash = try await work(from: address) {
             try PasswordHash.derive(
                 password, cost: stored.cost, r: stored.r, p: stored.p, salt: stored.salt, count: stored.hash.count)
         }
         return ConstantTime.areEqual(hash, stored.hash)
     }
 
-    private func work(_ body: @escaping @Sendable () throws -> [UInt8]) async throws(ChatError) -> [UInt8] {
-        let isAdmitted = callers.withLock { callers in
-            guard callers < Self.maximumCallers else { return false }
-            callers += 1
-            return true
-        }
-        guard isAdmitted else { throw .unavailable("Too many passwords are being checked right now") }
-        defer { callers.withLock { $0 -= 1 } }
+    // MARK: Threads
+
+    private static let tooMany = ChatError.unavailable("Too many passwords are being checked right now")
+    private static let stopping = ChatError.unavailable("The service is stopping")
+
+    private func work(
+        from address: String, _ body: @escaping @Sendable () throws -> [UInt8]
+    ) async throws(ChatError) -> [UInt8] {
         let start = ContinuousClock.now
-        defer { onHash(ContinuousClock.now - start) }
-        do {
-            return try await threads.runIfActive {
-                ThreadPriority.standBack()
-                return try body()
+        let result = await withCheckedContinuation { caller in
+            enqueue(
+                Job(deadline: start + Self.longestWait, work: body, done: { caller.resume(returning: $0) }),
+                from: address)
+        }
+        if case .success = result { onHash(ContinuousClock.now - start) }
+        return try result.get()
+    }
+
+    private func enqueue(_ job: Job, from address: String) {
+        let refused: (job: Job, error: ChatError)? = state.withLock { state in
+            if state.isStopping { return (job, Self.stopping) }
+            return state.queue.append(job, for: address).map { ($0, Self.tooMany) }
+        }
+        refused.map { $0.job.done(.failure($0.error)) }
+        startJobs()
+    }
+
+    /// Hands out threads for as long as there are any, and jobs.
+    private func startJobs() {
+        while true {
+            let job = state.withLock { state -> Job? in
+                guard state.running < threadCount, let job = state.queue.popFirst() else { return nil }
+                state.running += 1
+                return job
             }
-        } catch is Scrypt.Failure {
-            throw .unavailable("There is not enough memory to check a password right now")
+            guard let job else { return }
+            guard job.deadline > .now else {
+                state.withLock { $0.running -= 1 }
+                job.done(.failure(Self.tooMany))
+                continue
+            }
+            threads.submit { thread in
+                let result: Result<[UInt8], ChatError> =
+                    if case .active = thread { Self.perform(job) } else { .failure(Self.stopping) }
+                self.state.withLock { $0.running -= 1 }
+                // First, so that no thread is idle while the answer is made.
+                self.startJobs()
+                job.done(result)
+            }
+        }
+    }
+
+    private static func perform(_ job: Job) -> Result<[UInt8], ChatError> {
+        ThreadPriority.standBack()
+        do {
+            return .success(try job.work())
         } catch {
-            throw .unavailable("The service is stopping")
+            return .failure(.unavailable("There is not enough memory to check a password right now"))
         }
     }
 }

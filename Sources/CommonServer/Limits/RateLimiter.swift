@@ -85,9 +85,11 @@ public final class RateLimiter<Key: Hashable & Sendable & CustomStringConvertibl
 
 /// The limits, as metrics name them.
 public enum RateLimitName: String, Sendable {
-    case posts, frames, registrations
+    case posts, frames, registrations, refreshes, changes, reads
+    case readMarks = "read_marks"
     case loginsPerAccount = "logins_per_account"
     case loginsPerAddress = "logins_per_address"
+    case loginsFromStrangers = "logins_from_strangers"
     case sockets
     case socketsPerUser = "sockets_per_user"
     case socketsPerAddress = "sockets_per_address"

@@ -27,6 +27,11 @@ public enum ClientAddress {
 }
 
 extension ChatRequestContext {
+    /// The caller as limits count it: an address, or the `/64` of an IPv6 address.
+    public func countedAddress(headers: HTTPFields, trustedProxies: [AddressRange]) -> String {
+        AddressBlock.of(clientAddress(headers: headers, trustedProxies: trustedProxies))
+    }
+
     /// The caller's IP address as text; empty where the connection has none.
     public func clientAddress(headers: HTTPFields, trustedProxies: [AddressRange]) -> String {
         ClientAddress.find(

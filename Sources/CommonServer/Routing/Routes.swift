@@ -20,6 +20,8 @@ public struct Routes: Sendable {
         let isAuthenticated: Bool
         /// Whether it answers 503 before the server is ready for work.
         let waitsForStart: Bool
+        /// Whether it counts as a reading call.
+        let isRead: Bool
         let handler: Handler
     }
 
@@ -27,9 +29,14 @@ public struct Routes: Sendable {
     private(set) var directRoutes: [DirectRoutes.Route] = []
     private(set) var fallback: Handler?
     let authenticator: Authenticator?
+    /// The limit on `GET` and `HEAD`, health and metrics apart.
+    let readLimit: ReadLimit?
 
     /// An authenticator is needed as soon as a route is `authenticated`.
-    public init(authenticator: Authenticator? = nil) { self.authenticator = authenticator }
+    public init(authenticator: Authenticator? = nil, readLimit: ReadLimit? = nil) {
+        self.authenticator = authenticator
+        self.readLimit = readLimit
+    }
 
     public mutating func get(_ path: String, authenticated: Bool = false, _ handler: @escaping Handler) {
         on(.get, path, authenticated: authenticated, handler)
@@ -79,13 +86,13 @@ public struct Routes: Sendable {
     /// Adds a route; `waitsForStart` is `false` for what must answer while the server is still starting.
     mutating func on(
         _ method: HTTPRequest.Method, _ path: String, authenticated: Bool = false, waitsForStart: Bool = true,
-        _ handler: @escaping Handler
+        isRead: Bool? = nil, _ handler: @escaping Handler
     ) {
         precondition(!authenticated || authenticator != nil, "authenticated routes need an authenticator")
         routes.append(
             Route(
                 method: method, path: path, isAuthenticated: authenticated, waitsForStart: waitsForStart,
-                handler: handler))
+                isRead: isRead ?? (method == .get), handler: handler))
     }
 
     /// Every method with its path template: `GET /api/v1/rooms/{id}`. What a description has to name.
@@ -99,15 +106,17 @@ public struct Routes: Sendable {
     ) -> RouterResponder<ChatRequestContext> {
         let router = Router(context: ChatRequestContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: outermost)
-        router.add(middleware: UnknownPath(table: RouteTable(routes), fallback: fallback))
+        router.add(middleware: UnknownPath(table: RouteTable(routes), fallback: fallback, readLimit: readLimit))
         let authenticated = router.group()
         if let authenticator { authenticated.add(middleware: Authentication(authenticator)) }
         for route in routes {
+            let readLimit = route.isRead ? readLimit : nil
             let group: any RouterMethods<ChatRequestContext> = route.isAuthenticated ? authenticated : router
             let responder = CallbackResponder<ChatRequestContext> { request, context in
                 guard !route.waitsForStart || isServing() else {
                     throw ChatError.unavailable("The service is starting")
                 }
+                try await readLimit?.check(request, context)
                 var context = context
                 try PathParameters.decode(&context.coreContext.parameters)
                 return try await route.handler(request, context)

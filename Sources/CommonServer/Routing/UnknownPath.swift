@@ -7,6 +7,7 @@ import Hummingbird
 struct UnknownPath: RouterMiddleware {
     let table: RouteTable
     let fallback: Routes.Handler?
+    let readLimit: ReadLimit?
 
     func handle(
         _ request: Request, context: ChatRequestContext,
@@ -22,6 +23,7 @@ struct UnknownPath: RouterMiddleware {
             return response
         }
         guard let fallback, request.method == .get || request.method == .head else { throw ChatError(.notFound) }
+        try await readLimit?.check(request, context)
         return try await fallback(request, context)
     }
 }

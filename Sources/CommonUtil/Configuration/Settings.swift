@@ -59,9 +59,17 @@ public enum Settings {
 
     public static let limitPosts = rate("CHAT_LIMIT_POSTS", default: "100/s")
     public static let limitFrames = rate("CHAT_LIMIT_FRAMES", default: "20/s")
-    public static let limitLoginsPerAccount = rate("CHAT_LIMIT_LOGINS_PER_ACCOUNT", default: "10/m")
-    public static let limitLoginsPerAddress = rate("CHAT_LIMIT_LOGINS_PER_ADDRESS", default: "60/m")
-    public static let limitRegistrations = rate("CHAT_LIMIT_REGISTRATIONS", default: "60/m")
+    public static let limitLoginsPerAccount = rate(
+        "CHAT_LIMIT_LOGINS_PER_ACCOUNT", default: "10/m", maximumBurst: passwordBurst)
+    public static let limitLoginsPerAddress = rate(
+        "CHAT_LIMIT_LOGINS_PER_ADDRESS", default: "60/m", maximumBurst: passwordBurst)
+    public static let limitRegistrations = rate(
+        "CHAT_LIMIT_REGISTRATIONS", default: "60/m", maximumBurst: passwordBurst)
+    /// Each costs the hash of a password: half a second of a processor and 128 MiB.
+    private static let passwordBurst = 10
+    public static let limitRefreshes = rate("CHAT_LIMIT_REFRESHES", default: "60/m")
+    public static let limitChanges = rate("CHAT_LIMIT_CHANGES", default: "10/s")
+    public static let limitReads = rate("CHAT_LIMIT_READS", default: "100/s")
     public static let limitSocketsPerUser = count("CHAT_LIMIT_SOCKETS_PER_USER", default: 200)
     public static let limitSocketsPerAddress = count("CHAT_LIMIT_SOCKETS_PER_ADDRESS", default: 0)
     public static let limitSockets = count("CHAT_LIMIT_SOCKETS", default: 0)
@@ -70,6 +78,14 @@ public enum Settings {
     /// Memory of a WebSocket server for recent events of all rooms together, in bytes.
     public static let ringBytes = integer("CHAT_RING_BYTES", default: 67_108_864, in: 0...1 << 40)
     public static let drainSeconds = integer("CHAT_DRAIN_SECONDS", default: 20, in: 0...600)
+
+    /// What switches every rate and every bound on sockets off, for stacks that one client loads: benches, faults, tests.
+    public static let withoutLimits: [String: String] = Dictionary(
+        uniqueKeysWithValues: [
+            limitPosts.name, limitFrames.name, limitLoginsPerAccount.name, limitLoginsPerAddress.name,
+            limitRegistrations.name, limitRefreshes.name, limitChanges.name, limitReads.name,
+            limitSocketsPerUser.name, limitSocketsPerAddress.name, limitSockets.name,
+        ].map { ($0, "0") })
 
     /// A JSON file with the same keys, nested: `{"chat": {"port": 8081}}`. An addition to the contract.
     public static let configFile = text("CHAT_CONFIG_FILE", default: "", allowed: "a JSON file")
@@ -81,7 +97,8 @@ public enum Settings {
         dataDirectory.name, signingKeyFile(dataDirectory: "").name, jwksURL.name, accessTokenSeconds.name,
         refreshTokenSeconds.name, passwordCost.name, allowedOrigins.name, trustedProxies.name, publicMessageURL.name,
         publicWebSocketURL.name, logLevel.name, logFormat.name, limitPosts.name, limitFrames.name,
-        limitLoginsPerAccount.name, limitLoginsPerAddress.name, limitRegistrations.name, limitSocketsPerUser.name,
+        limitLoginsPerAccount.name, limitLoginsPerAddress.name, limitRegistrations.name, limitRefreshes.name,
+        limitChanges.name, limitReads.name, limitSocketsPerUser.name,
         limitSocketsPerAddress.name, limitSockets.name, limitRoomsPerUser.name, limitMembersPerRoom.name,
         ringBytes.name, drainSeconds.name, configFile.name,
     ]
@@ -127,9 +144,12 @@ extension Settings {
             parse: { PublicAddress(text: $0, schemes: schemes) })
     }
 
-    private static func rate(_ name: String, default text: String) -> Setting<Rate> {
+    private static func rate(
+        _ name: String, default text: String, maximumBurst: Int = .max
+    ) -> Setting<Rate> {
         Setting(
-            name, default: text, allowed: "N/s or N/m with N up to 1000000, or 0 for no limit", parse: Rate.init(text:))
+            name, default: text, allowed: "N/s or N/m with N up to 1000000, or 0 for no limit",
+            parse: { Rate(text: $0, maximumBurst: maximumBurst) })
     }
 
     private static func choice<Choice: RawRepresentable<String> & CaseIterable & Sendable>(

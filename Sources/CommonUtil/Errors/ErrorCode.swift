@@ -10,6 +10,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case invalidRefreshToken = "invalid_refresh_token"
     case forbidden
     case notAMember = "not_a_member"
+    case notAddable = "not_addable"
     case originNotAllowed = "origin_not_allowed"
     case notFound = "not_found"
     case roomNotFound = "room_not_found"
@@ -24,6 +25,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case roomFull = "room_full"
     case tooManyRooms = "too_many_rooms"
     case alreadyMember = "already_member"
+    case leftRoom = "left_room"
     case ownerRole = "owner_role"
     case messageDeleted = "message_deleted"
     case clientMessageIdReused = "client_message_id_reused"
@@ -40,12 +42,11 @@ public enum ErrorCode: String, Sendable, CaseIterable {
         switch self {
         case .malformedRequest, .malformedJSON: .badRequest
         case .missingToken, .invalidToken, .invalidCredentials, .invalidRefreshToken: .unauthorized
-        case .forbidden, .notAMember, .originNotAllowed: .forbidden
+        case .forbidden, .notAMember, .notAddable, .originNotAllowed: .forbidden
         case .notFound, .roomNotFound, .userNotFound, .memberNotFound, .messageNotFound: .notFound
         case .methodNotAllowed: .methodNotAllowed
         case .usernameTaken, .roomExists, .roomArchived, .directRoom, .roomFull, .tooManyRooms, .alreadyMember,
-            .ownerRole,
-            .messageDeleted, .clientMessageIdReused:
+            .leftRoom, .ownerRole, .messageDeleted, .clientMessageIdReused:
             .conflict
         case .bodyTooLarge: .contentTooLarge
         case .headerTooLarge: .requestHeaderFieldsTooLarge
@@ -69,6 +70,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
         case .invalidRefreshToken: "The refresh token is not valid"
         case .forbidden: "Not allowed"
         case .notAMember: "Not a member of this room"
+        case .notAddable: "The user does not let you add them to rooms"
         case .originNotAllowed: "This origin is not allowed"
         case .notFound: "Nothing is here"
         case .roomNotFound: "No such room"
@@ -83,6 +85,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
         case .roomFull: "The room has no place for more members"
         case .tooManyRooms: "The user is in too many rooms"
         case .alreadyMember: "Already a member"
+        case .leftRoom: "The user left this room and comes back only by joining"
         case .ownerRole: "The owner's role cannot be changed this way"
         case .messageDeleted: "The message is deleted"
         case .clientMessageIdReused: "This clientMessageId was used for another message"

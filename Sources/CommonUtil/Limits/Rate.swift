@@ -1,4 +1,4 @@
-/// So many in a second or a minute, evenly; who has been quiet may do five times as many at once.
+/// So many in a second or a minute, evenly; who has been quiet may do five times as many at once, or up to a bound.
 public struct Rate: Equatable, Sendable {
     public enum Period: String, Sendable {
         case second = "s"
@@ -14,14 +14,17 @@ public struct Rate: Equatable, Sendable {
     /// 0 stands for no limit.
     public let count: Int
     public let period: Period
+    private let maximumBurst: Int
 
-    public init(_ count: Int, per period: Period) {
+    /// - Parameter maximumBurst: where five times the rate would be too many at once.
+    public init(_ count: Int, per period: Period, maximumBurst: Int = .max) {
         self.count = count
         self.period = period
+        self.maximumBurst = maximumBurst
     }
 
     /// - Returns: `nil` for what is neither `N/s` nor `N/m` nor `0`.
-    public init?(text: String) {
+    public init?(text: String, maximumBurst: Int = .max) {
         if text == "0" {
             self.init(0, per: .second)
             return
@@ -30,12 +33,18 @@ public struct Rate: Equatable, Sendable {
         guard parts.count == 2, let count = Int(parts[0]), (0...Self.maximumCount).contains(count),
             let period = Period(rawValue: String(parts[1]))
         else { return nil }
-        self.init(count, per: period)
+        self.init(count, per: period, maximumBurst: maximumBurst)
+    }
+
+    /// So many times as many, at once as well.
+    public func multiplied(by factor: Int) -> Rate {
+        let (burst, isTooMuch) = maximumBurst.multipliedReportingOverflow(by: factor)
+        return Rate(count * factor, per: period, maximumBurst: isTooMuch ? .max : burst)
     }
 
     public var isUnlimited: Bool { count == 0 }
     /// How many are let through at once at most.
-    public var burst: Int { count * Self.burstFactor }
+    public var burst: Int { min(count * Self.burstFactor, maximumBurst) }
     /// In which one more is let through.
     public var interval: Duration { isUnlimited ? .zero : period.duration / count }
     /// How many a process lets through before it tells the others: what a tenth of a second brings, at least one.

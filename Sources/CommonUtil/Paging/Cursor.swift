@@ -27,6 +27,15 @@ public struct Cursor: Equatable, Sendable {
         }
     }
 
+    /// A part that is a time, as whole microseconds since 1970.
+    /// - Throws: `validation_failed` for what is none, and for years that no list of ours has and PostgreSQL may refuse.
+    public func timestamp(part index: Int) throws(ChatError) -> Timestamp {
+        guard let microseconds = Int64(parts[index]), case let time = Timestamp(microseconds: microseconds),
+            Timestamp.years1970To9999.contains(time)
+        else { throw .notFromThisList }
+        return time
+    }
+
     /// URL-safe base64 (RFC 4648 section 5) without padding, of a JSON array: a name may hold any character.
     public var text: String {
         Data(JSONValue.array(([list] + parts).map(JSONValue.string)).canonicalText.utf8).base64EncodedString()
@@ -53,8 +62,14 @@ public struct Page<Item: JSONEncodable>: JSONEncodable {
     ///   - fetched: one more than `limit`, if there are as many.
     ///   - cursor: the sort key of an item.
     public init(fetched: [Item], limit: Int, cursor: (Item) -> Cursor) {
-        items = Array(fetched.prefix(limit))
-        nextCursor = fetched.count > limit ? items.last.map(cursor) : nil
+        self.init(fetched: fetched, limit: limit, item: { $0 }, cursor: cursor)
+    }
+
+    /// Where what is fetched holds more than what is shown, such as the sort key.
+    public init<Fetched>(fetched: [Fetched], limit: Int, item: (Fetched) -> Item, cursor: (Fetched) -> Cursor) {
+        let shown = fetched.prefix(limit)
+        items = shown.map(item)
+        nextCursor = fetched.count > limit ? shown.last.map(cursor) : nil
     }
 
     public func write(to writer: inout JSONWriter) {

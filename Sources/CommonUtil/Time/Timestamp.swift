@@ -9,6 +9,9 @@ public struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible
 
     public init(_ date: Date) { microseconds = Int64((date.timeIntervalSince1970 * 1_000_000).rounded()) }
 
+    /// Times that can be ours: RFC 3339 has years of four digits, and nothing happened here before 1970.
+    static let years1970To9999 = Timestamp(microseconds: 0)..<Timestamp(microseconds: 253_402_300_800_000_000)
+
     public static var now: Timestamp { Timestamp(Date()) }
 
     public var seconds: Int64 { microseconds.floorDivided(by: 1_000_000) }

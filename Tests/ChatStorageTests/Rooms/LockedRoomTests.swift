@@ -60,7 +60,9 @@ import Testing
         }
     }
 
-    @Test func `an owner is followed by the admin, else the member, who is there longest`() async throws {
+    @Test func `an owner is followed by the admin who is there longest, else of those who posted the member who is`()
+        async throws
+    {
         try await withStore { store in
             try await store.makeRoom(members: [ann])
             @Sendable func successor() async throws -> UserID? {
@@ -71,11 +73,37 @@ import Testing
             for userID in [cid, bob, UserID(4)] {
                 _ = try await store.rooms.withLockedRoom(.hall) { try await $0.join(userID, as: .member, by: ann) }
             }
-            #expect(try await successor() == cid)
-            for userID in [UserID(4), bob] {
-                _ = try await store.rooms.withLockedRoom(.hall) { try await $0.setRole(.admin, of: userID, by: ann) }
+            // Nobody asked for it, and nobody has said anything.
+            #expect(try await successor() == nil)
+            try await withWriter(store.client) { writer in
+                try await store.delete(writer.mustStore(draft("taken back", by: cid)))
+                for userID in [UserID(4), bob, bob] { try await writer.mustStore(draft("Hello", by: userID)) }
             }
             #expect(try await successor() == bob)
+            for userID in [UserID(4), cid] {
+                _ = try await store.rooms.withLockedRoom(.hall) { try await $0.setRole(.admin, of: userID, by: ann) }
+            }
+            #expect(try await successor() == cid)
+        }
+    }
+
+    @Test func `who leaves has left until they come back by themselves; who is removed has not`() async throws {
+        try await withStore { store in
+            try await store.makeRoom(members: [ann, bob])
+            @Sendable func hasLeft() async throws -> Bool? {
+                try await store.rooms.withLockedRoom(.hall) { try await $0.hasLeft(bob) }?.result
+            }
+            @Sendable func change(_ body: @escaping @Sendable (inout LockedRoom) async throws -> Void) async throws {
+                _ = try await store.rooms.withLockedRoom(.hall, body)
+            }
+            try await change { try await $0.leave(bob, by: ann) }
+            #expect(try await hasLeft() == false)
+            try await change { try await $0.join(bob, as: .member, by: ann) }
+            try await change { try await $0.leave(bob, by: bob) }
+            #expect(try await hasLeft() == true)
+            try await change { try await $0.join(bob, as: .member, by: bob) }
+            try await change { try await $0.leave(bob, by: ann) }
+            #expect(try await hasLeft() == false)
         }
     }
 

@@ -40,7 +40,7 @@ import Testing
             }
             #expect(refused == Array(repeating: .roomFull, count: 5))
             #expect(try await rooms.room(.hall)?.memberCount == 4)
-            #expect(try await rooms.members(of: .hall, after: nil, limit: 10).count == 4)
+            #expect(try await rooms.members(of: .hall, for: ann, after: nil, limit: 10).items?.count == 4)
             // Nothing of those who were refused is in the log.
             #expect(try await store.log.events(of: .hall, after: 0, limit: 10).events.count == 3)
             _ = try await rooms.withLockedRoom(.hall) { try await $0.leave(ann, by: ann) }
@@ -62,12 +62,49 @@ import Testing
                     }
                 } else {
                     _ = try await rooms.insert(
-                        RoomID("new\(number)")!, name: "x", type: .group, ownerID: UserID(Int64(number)),
-                        memberIDs: [UserID(Int64(number)), ann])
+                        RoomID("new\(number)")!, name: "x", type: .group, ownerID: ann, memberIDs: [ann, bob])
                 }
             }
             #expect(refused == Array(repeating: .tooManyRooms, count: 9))
             #expect(try await rooms.rooms(of: ann, after: nil, limit: 20).count == 3)
+        }
+    }
+
+    @Test func `being added counts against the rooms of who adds, and goes on counting when that one leaves`()
+        async throws
+    {
+        try await withStore { store in
+            let rooms = rooms(store, roomsPerUser: 3)
+            @Sendable func make(_ name: String, by owner: UserID, with others: [UserID]) async throws {
+                _ = try await rooms.insert(
+                    RoomID(name)!, name: "x", type: .group, ownerID: owner, memberIDs: [owner] + others)
+            }
+            for number in 0..<3 { try await make("spam\(number)", by: bob, with: [ann, cid]) }
+            // The others still have all of theirs.
+            for number in 0..<3 { try await make("mine\(number)", by: ann, with: []) }
+            #expect(try await refusals(1) { _ in try await make("more", by: bob, with: []) } == [.tooManyRooms])
+            #expect(try await refusals(1) { _ in try await make("more", by: ann, with: []) } == [.tooManyRooms])
+            // A room that counts already takes any number.
+            _ = try await rooms.withLockedRoom(RoomID("spam0")!) {
+                for number in 10..<20 { try await $0.join(UserID(Int64(number)), as: .member, by: bob) }
+            }
+            // One that does not, does not.
+            let refused = try await refusals(1) { _ in
+                _ = try await rooms.withLockedRoom(RoomID("spam0")!) {
+                    try await $0.join(UserID(20), as: .member, by: ann)
+                }
+            }
+            #expect(refused == [.tooManyRooms])
+            for number in 0..<3 {
+                _ = try await rooms.withLockedRoom(RoomID("spam\(number)")!) { try await $0.leave(bob, by: bob) }
+            }
+            #expect(try await refusals(1) { _ in try await make("more", by: bob, with: []) } == [.tooManyRooms])
+            // Where nobody is left whom one added, the room is none of one's own.
+            _ = try await rooms.withLockedRoom(RoomID("spam1")!) {
+                try await $0.leave(ann, by: ann)
+                try await $0.leave(cid, by: cid)
+            }
+            try await make("more", by: bob, with: [])
         }
     }
 

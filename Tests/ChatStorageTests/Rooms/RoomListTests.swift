@@ -127,14 +127,14 @@ import Testing
 
     // MARK: Public rooms
 
-    private func names(_ store: Store, _ prefix: String, pageSize: Int = 2) async throws -> [String] {
+    private func names(_ store: Store, _ text: String, pageSize: Int = 2) async throws -> [String] {
         var names: [String] = []
-        var last: (name: String, roomID: RoomID)?
+        var last: (suffix: String, roomID: RoomID)?
         for _ in 0..<20 {
-            let page = try await store.rooms.publicRooms(prefix: prefix, after: last, limit: pageSize)
+            let page = try await store.rooms.publicRooms(finding: text, after: last, limit: pageSize)
             guard let end = page.last else { break }
-            names += page.map(\.name)
-            last = (end.name, end.roomID)
+            names += page.map(\.item.name)
+            last = (end.suffix, end.item.roomID)
         }
         return names
     }
@@ -151,7 +151,10 @@ import Testing
             #expect(try await names(store, "sW") == ["swallow", "Swift", "SWIM", "swim"])
             #expect(try await names(store, "sw", pageSize: 1) == ["swallow", "Swift", "SWIM", "swim"])
             #expect(try await names(store, "x") == [])
-            #expect(try await names(store, "").count == 5)
+            #expect(
+                try await store.rooms.publicRooms(after: nil, limit: 4).map(\.name).prefix(2) == ["Rust", "swallow"])
+            let rest = try await store.rooms.publicRooms(after: ("Swift", RoomID(verified: "r0")), limit: 4)
+            #expect(rest.map(\.name) == ["SWIM", "swim"])
         }
     }
 
@@ -196,7 +199,7 @@ extension Store {
     }
 
     /// The pages that the whole statement looked at.
-    fileprivate func buffers(in plan: String) throws -> Int {
+    func buffers(in plan: String) throws -> Int {
         let line = try #require(plan.split(separator: "\n").first { $0.contains("Buffers:") })
         return line.split { !$0.isNumber }.compactMap { Int($0) }.reduce(0, +)
     }

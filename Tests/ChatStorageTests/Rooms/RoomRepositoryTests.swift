@@ -16,7 +16,8 @@ import Testing
             #expect(room.lastSeq == 0)
             #expect(!room.isArchived)
             #expect(try await store.rooms.room(.hall) == room)
-            let members = try await store.rooms.members(of: .hall, after: nil, limit: 10)
+            let members = try #require(
+                try await store.rooms.members(of: .hall, for: ann, after: nil, limit: 10).items)
             #expect(members.map(\.userID) == [ann, bob, cid])
             #expect(members.map(\.role) == [.member, .owner, .member])
             #expect(members.allSatisfy { $0.lastReadSeq == 0 })
@@ -96,12 +97,15 @@ import Testing
         try await withStore { store in
             try await store.makeRoom(members: (1...5).map { UserID($0) })
             func page(after userID: UserID?, limit: Int) async throws -> [Int64] {
-                try await store.rooms.members(of: .hall, after: userID, limit: limit).map(\.userID.rawValue)
+                try #require(
+                    try await store.rooms.members(of: .hall, for: ann, after: userID, limit: limit).items
+                ).map(\.userID.rawValue)
             }
             #expect(try await page(after: nil, limit: 2) == [1, 2])
             #expect(try await page(after: UserID(2), limit: 2) == [3, 4])
             #expect(try await page(after: UserID(4), limit: 2) == [5])
-            #expect(try await store.rooms.members(of: .attic, after: nil, limit: 2) == [])
+            #expect(try await store.rooms.members(of: .attic, for: ann, after: nil, limit: 2) == .noRoom)
+            #expect(try await store.rooms.members(of: .hall, for: UserID(9), after: nil, limit: 2) == .hidden)
         }
     }
 

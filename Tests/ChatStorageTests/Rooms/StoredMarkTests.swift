@@ -29,7 +29,7 @@ import Testing
     private func told(_ store: Store) async throws -> Seq {
         let summary = try #require(try await store.rooms.rooms(of: ann, after: nil, limit: 1).first)
         let member = try #require(try await store.rooms.member(ann, of: .hall))
-        let listed = try #require(try await store.rooms.members(of: .hall, after: nil, limit: 1).first)
+        let listed = try #require(try await store.rooms.members(of: .hall, for: ann, after: nil, limit: 1).items?.first)
         #expect(member.lastReadSeq == summary.lastReadSeq)
         #expect(listed.lastReadSeq == summary.lastReadSeq)
         #expect(summary.unreadCount == Int(summary.room.lastSeq - summary.lastReadSeq))

@@ -1,7 +1,8 @@
-import ChatStorage
 import ChatTestSupport
 import PostgresClient
 import Testing
+
+@testable import ChatStorage
 
 @Suite(.timeLimit(.minutes(2))) struct ChatSchemaTests {
     @Test func `several processes may migrate an empty database at once`() async throws {
@@ -14,7 +15,7 @@ import Testing
             }
         }
         #expect(applied.contains([]))
-        #expect(applied.contains([1, 2, 3, 5]))
+        #expect(applied.contains(ChatSchema.migrations.map(\.number)))
     }
 
     @Test func `a second start changes nothing`() async throws {

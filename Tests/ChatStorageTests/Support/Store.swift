@@ -118,6 +118,26 @@ extension PostgresClient {
         """
 }
 
+// MARK: Reading
+
+extension RoomReading {
+    /// `nil` where the reader was not let in.
+    var items: [Item]? { if case .items(let items) = self { items } else { nil } }
+}
+
+/// As the rooms' first member reads.
+extension MessageRepository {
+    func message(_ messageID: MessageID) async throws -> Message? { try await message(messageID, for: ann) }
+
+    func history(of roomID: RoomID, before: Seq?, after: Seq?, limit: Int) async throws -> (
+        messages: [Message], hasMore: Bool
+    ) {
+        let fetched = try await history(of: roomID, for: ann, before: before, after: after, limit: limit + 1)
+        let messages = try #require(fetched.items)
+        return (Array(messages.prefix(limit)), messages.count > limit)
+    }
+}
+
 // MARK: Rooms and posts
 
 /// The users of these tests. Nobody needs to be registered.

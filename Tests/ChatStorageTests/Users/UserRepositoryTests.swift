@@ -12,10 +12,17 @@ import Testing
             #expect(try await store.users.user(user.userID) == user)
             #expect(try await store.users.user(UserID(user.userID.rawValue + 1)) == nil)
 
-            let renamed = try #require(try await store.users.setDisplayName("Anna", of: user.userID))
-            #expect(renamed.displayName == "Anna")
-            #expect(renamed.createdAt == user.createdAt)
-            #expect(try await store.users.setDisplayName("Nobody", of: UserID(999)) == nil)
+            let renamed = try #require(
+                try await store.users.change(user.userID, displayName: "Anna", whoMayAdd: nil))
+            #expect(renamed.user.displayName == "Anna")
+            #expect(renamed.user.createdAt == user.createdAt)
+            #expect(renamed.whoMayAdd == .everyone)
+            let shy = try #require(try await store.users.change(user.userID, displayName: nil, whoMayAdd: .nobody))
+            #expect(shy.user == renamed.user)
+            #expect(shy.whoMayAdd == .nobody)
+            #expect(try await store.users.profile(of: user.userID) == shy)
+            #expect(try await store.users.change(UserID(999), displayName: "Nobody", whoMayAdd: nil) == nil)
+            #expect(try await store.users.profile(of: UserID(999)) == nil)
         }
     }
 
@@ -55,16 +62,22 @@ import Testing
             for name in ["a_b", "a_c", "axb", "b.b", "b-b", "bab"] {
                 _ = try await store.users.insert(username: name, displayName: name, passwordHash: "")
             }
-            func names(_ prefix: String, after name: String? = nil, limit: Int = 10) async throws -> [String] {
-                try await store.users.users(prefix: prefix, after: name, limit: limit).map(\.username)
+            func names(_ text: String, after last: Found<User>? = nil, limit: Int = 10) async throws -> [String] {
+                try await store.users.users(
+                    finding: text, after: last.map { ($0.suffix, $0.item.userID) }, limit: limit
+                ).map(\.item.username)
             }
             #expect(try await names("a") == ["a_b", "a_c", "axb"])
             #expect(try await names("a", limit: 2) == ["a_b", "a_c"])
-            #expect(try await names("a", after: "a_c") == ["axb"])
+            let second = try await store.users.users(finding: "a", after: nil, limit: 2)[1]
+            #expect(try await names("a", after: second) == ["axb"])
             #expect(try await names("a_") == ["a_b", "a_c"])
             #expect(try await names("%") == [])
             #expect(try await names("a\\") == [])
-            #expect(try await names("") == ["a_b", "a_c", "axb", "b-b", "b.b", "bab"])
+            #expect(try await names("b") == ["a_b", "b.b", "b-b", "bab"])
+            let all = try await store.users.users(after: nil, limit: 9).map(\.username)
+            #expect(all == ["a_b", "a_c", "axb", "b-b", "b.b", "bab"])
+            #expect(try await store.users.users(after: "b-b", limit: 1).map(\.username) == ["b.b"])
         }
     }
 

@@ -1,4 +1,5 @@
 import ChatLocalStack
+import CommonUtil
 
 /// The whole system, running: one for each mode and test process, started when it is first asked for. It ends with the
 /// process. Tests share it, so they use names of their own (``Unique``).
@@ -35,11 +36,7 @@ public final class SharedStack: Sendable {
     }
 
     /// No limits, since all tests come from one address, and passwords that are cheap to hash.
-    private static let environment = [
-        "CHAT_PASSWORD_COST": "12", "CHAT_LIMIT_POSTS": "0", "CHAT_LIMIT_FRAMES": "0",
-        "CHAT_LIMIT_LOGINS_PER_ACCOUNT": "0", "CHAT_LIMIT_LOGINS_PER_ADDRESS": "0", "CHAT_LIMIT_REGISTRATIONS": "0",
-        "CHAT_LIMIT_SOCKETS_PER_USER": "0", "CHAT_LIMIT_SOCKETS_PER_ADDRESS": "0", "CHAT_LIMIT_SOCKETS": "0",
-    ]
+    private static let environment = Settings.withoutLimits.merging(["CHAT_PASSWORD_COST": "12"]) { $1 }
 
     // MARK: Clients
 

@@ -62,8 +62,9 @@ struct MembershipTests {
         let (owner, member) = (try await stack.user(), try await stack.user())
         let roomID = try await stack.room(type, of: owner, with: [member])
         let socket = try await stack.readySocket(roomID, as: member)
-        try await stack.system.send(.post, "/api/v1/rooms/\(roomID)/leave", as: member.credentials)
-            .require(204, "leave")
+        try await stack.system.send(
+            .delete, "/api/v1/rooms/\(roomID)/members/\(member.userID)", as: owner.credentials
+        ).require(204, "remove")
         try await stack.say("not for you", in: roomID, as: owner)
         #expect(try await socket.closeFrame().code == 4403)
         #expect(socket.events.compactMap { $0["eventType"]?.string } == ["ready", "member_left"])

@@ -27,12 +27,7 @@ struct LoginsBenchCommand: RepeatedBenchmark {
 
     func measure() async throws -> BenchReport {
         let (logins, rate, seconds, rounds) = (logins, rate, seconds, options.rounds)
-        let noLimits = [
-            Settings.limitLoginsPerAccount, Settings.limitLoginsPerAddress, Settings.limitRegistrations,
-        ].map { ($0.name, "0") }
-        return try await BenchStack.run(authMode: .token) { configuration in
-            configuration.environmentOfKind[.system, default: [:]].merge(noLimits) { $1 }
-        } body: { stack in
+        return try await BenchStack.run(authMode: .token) { stack in
             let setup = BenchSetup(stack: stack)
             let token = try await setup.logIn()
             let room = try await setup.makeRooms(1, token: token)[0]

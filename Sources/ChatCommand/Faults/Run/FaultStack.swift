@@ -19,10 +19,8 @@ final class FaultStack: Sendable {
         postgresOfWebSocketServers = try await FaultProxy.start(to: postgresPort)
         let environment = [
             Settings.authMode.name: AuthMode.trusted.rawValue, Settings.logLevel.name: LogLevel.warning.rawValue,
-            Settings.limitPosts.name: "0", Settings.limitFrames.name: "0", Settings.limitSocketsPerUser.name: "0",
-            Settings.limitSocketsPerAddress.name: "0", Settings.limitSockets.name: "0",
             Settings.drainSeconds.name: "2",
-        ]
+        ].merging(Settings.withoutLimits) { $1 }
         var configuration = LocalStack.Configuration(
             messageServers: 2, webSocketServers: 2, environment: environment,
             environmentOfKind: [

@@ -46,8 +46,8 @@ export class MembersDialog {
     const { members, role, userId, isArchived, room: { type } } = this.#room
     const mayChange = this.#room.isManaged && !isArchived && type !== 'direct'
     byId('add-member-field').hidden = !mayChange
-    byId('rename-form').hidden = !this.#room.isManaged || isArchived
-    byId('archive').hidden = role !== 'owner' || isArchived
+    byId('rename-form').hidden = !mayChange
+    byId('archive').hidden = isArchived || (role !== 'owner' && type !== 'direct')
     byId('leave').hidden = type === 'direct'
     byId('member-list').replaceChildren(...members.map(member => {
       const name = this.people.name(member.userId)

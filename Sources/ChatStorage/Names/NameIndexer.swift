@@ -1,0 +1,96 @@
+import CommonUtil
+import Logging
+import PostgresClient
+import ServiceLifecycle
+
+/// Makes people and rooms findable whose names were stored by a release that knew no suffixes: those that were there
+/// before the migration, and those that a server of that release stores while the servers are being replaced.
+///
+/// Which ones that are a partial index tells, so looking for none costs nothing.
+public struct NameIndexer: Service {
+    private static let interval = Duration.seconds(60)
+    /// Names in a transaction: few, since their rows are locked for as long.
+    static let batchSize = 200
+
+    private let database: ChatDatabase
+    private let logger: Logger
+    private let gate = AsyncStream<Never>.makeStream()
+
+    public init(_ database: ChatDatabase, logger: Logger) {
+        self.database = database
+        self.logger = logger
+    }
+
+    /// To be called once the database is migrated; nothing is looked for before.
+    public func begin() { gate.continuation.finish() }
+
+    public func run() async throws {
+        try? await cancelWhenGracefulShutdown {
+            for await _ in gate.stream {}
+            var backoff = Backoff(first: .seconds(1), longest: Self.interval)
+            while !Task.isCancelled {
+                do {
+                    let count = try await catchUp()
+                    if count > 0 { logger.info("indexed names", metadata: ["count": "\(count)"]) }
+                    backoff.reset()
+                    try await Task.sleep(for: Self.interval)
+                } catch {
+                    logger.debug("names are indexed later", metadata: ["reason": "\(error)"])
+                    try await Task.sleep(for: backoff.next())
+                }
+            }
+        }
+    }
+
+    /// Works until there is nothing left to do.
+    /// - Returns: how many names were indexed.
+    @discardableResult
+    func catchUp() async throws -> Int {
+        var count = 0
+        for batch in [indexUsers, indexRooms] {
+            var last: Int
+            repeat {
+                last = try await batch()
+                count += last
+            } while last > 0
+        }
+        return count
+    }
+
+    private func indexUsers() async throws -> Int {
+        try await database.withTransaction { transaction in
+            let rows = try await transaction.query(Self.selectUsers, .int8(Self.batchSize))
+            let commands = try rows.flatMap { row in
+                let (userID, username, displayName) = try row.decode(Int64.self, String.self, String.self)
+                return NameSuffixes.replaceForUser(UserID(userID), username: username, displayName: displayName)
+            }
+            if !commands.isEmpty { _ = try await transaction.batch(commands) }
+            return rows.count
+        }
+    }
+
+    private func indexRooms() async throws -> Int {
+        try await database.withTransaction { transaction in
+            let rows = try await transaction.query(Self.selectRooms, .int8(Self.batchSize))
+            let commands = try rows.flatMap { row in
+                let (roomID, name) = try row.decode(String.self, String.self)
+                return NameSuffixes.replaceForRoom(RoomID(verified: roomID), name: name)
+            }
+            if !commands.isEmpty { _ = try await transaction.batch(commands) }
+            return rows.count
+        }
+    }
+
+    /// Whose rows somebody else has locked comes later.
+    private static let selectUsers = PostgresStatement(
+        """
+        SELECT user_id, username, display_name FROM users WHERE indexed_name IS DISTINCT FROM display_name
+        ORDER BY user_id LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED
+        """)
+    private static let selectRooms = PostgresStatement(
+        """
+        SELECT room_id, name FROM rooms
+        WHERE type = '\(RoomType.public.rawValue)' AND archived_at IS NULL AND indexed_name IS DISTINCT FROM name
+        ORDER BY room_id LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED
+        """)
+}

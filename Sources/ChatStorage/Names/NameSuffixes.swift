@@ -1,0 +1,81 @@
+import CommonUtil
+import PostgresClient
+
+/// How the suffixes of names are kept: in the transaction that stores the name, so that one is found as soon as it is
+/// there and never by a name of before.
+///
+/// `indexed_name` is the name that the suffixes were made of. Where it is another than the name, an older release wrote
+/// the row; ``NameIndexer`` makes up for that.
+enum NameSuffixes {
+    /// Adds suffixes to the row that a part of the same statement (`made`) inserts. `suffixes` and `areInside` are array
+    /// parameters.
+    static func insert(
+        into table: String, id: String, of made: String, suffixes: String, areInside: String
+    ) -> String {
+        """
+        INSERT INTO \(table) (\(id), suffix, is_inside)
+        SELECT \(made).\(id), part.suffix, part.is_inside
+        FROM \(made), unnest(\(suffixes)::text[], \(areInside)::boolean[]) AS part (suffix, is_inside)
+        """
+    }
+
+    /// The array parameters for ``insert(into:id:of:suffixes:areInside:)``. Names that are alike have suffixes in common,
+    /// and each is kept once.
+    static func parameters(of names: [String]) -> [PostgresParameter] {
+        let suffixes = distinct(of: names)
+        return [.textArray(suffixes.map(\.text)), .boolArray(suffixes.map(\.isInside))]
+    }
+
+    private static func distinct(of names: [String]) -> [FoldedName.Suffix] {
+        var isInside: [String: Bool] = [:]
+        for suffix in names.flatMap({ FoldedName($0).suffixes }) {
+            isInside[suffix.text] = suffix.isInside && isInside[suffix.text] ?? true
+        }
+        return isInside.map { FoldedName.Suffix(text: $0, isInside: $1) }
+    }
+
+    // MARK: Of names that change
+
+    /// To be run in the transaction that has the row locked, once it holds the new name.
+    static func replaceForUser(
+        _ userID: UserID, username: String, displayName: String
+    ) -> [PostgresCommand] {
+        let id = PostgresParameter.int8(userID.rawValue)
+        return [
+            PostgresCommand(deleteForUser, id),
+            PostgresCommand(insertForUser, [id] + parameters(of: [username, displayName])),
+        ]
+    }
+
+    /// As ``replaceForUser(_:username:displayName:)``; only public rooms can be found.
+    static func replaceForRoom(_ roomID: RoomID, name: String) -> [PostgresCommand] {
+        let id = PostgresParameter.text(roomID.rawValue)
+        return [
+            PostgresCommand(deleteForRoom, id), PostgresCommand(insertForRoom, [id] + parameters(of: [name])),
+        ]
+    }
+
+    static func removeForRoom(_ roomID: RoomID) -> PostgresCommand {
+        PostgresCommand(deleteForRoom, .text(roomID.rawValue))
+    }
+
+    static let users = "user_name_suffixes"
+    static let rooms = "room_name_suffixes"
+
+    private static let deleteForUser = PostgresStatement("DELETE FROM \(users) WHERE user_id = $1")
+    private static let deleteForRoom = PostgresStatement("DELETE FROM \(rooms) WHERE room_id = $1")
+    private static let insertForUser = PostgresStatement(
+        """
+        WITH named AS (
+            UPDATE users SET indexed_name = display_name WHERE user_id = $1 RETURNING user_id
+        )
+        \(insert(into: users, id: "user_id", of: "named", suffixes: "$2", areInside: "$3"))
+        """)
+    private static let insertForRoom = PostgresStatement(
+        """
+        WITH named AS (
+            UPDATE rooms SET indexed_name = name WHERE room_id = $1 RETURNING room_id
+        )
+        \(insert(into: rooms, id: "room_id", of: "named", suffixes: "$2", areInside: "$3"))
+        """)
+}
