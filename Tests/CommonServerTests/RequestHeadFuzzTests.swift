@@ -17,19 +17,24 @@ struct RequestHeadFuzzTests {
             var reader = RequestHeadReader()
             var finding = RequestHeadReader.Finding.incomplete
             // However the bytes are cut, what is found is the same.
-            var length = 0
+            var (length, bytesGiven) = (0, 0)
+            var bytes = ByteBuffer()
             while case .incomplete = finding, length < input.count {
                 length += min(Int.random(in: 1...64, using: &random), input.count - length)
-                finding = reader.find(in: ByteBuffer(bytes: input.prefix(length)))
+                // Empty lines in front are taken away as they come.
+                bytes.writeBytes(input[bytesGiven..<length])
+                bytesGiven = length
+                finding = reader.find(in: &bytes)
             }
             var atOnce = RequestHeadReader()
-            switch (finding, atOnce.find(in: ByteBuffer(bytes: input))) {
-            case (.incomplete, .incomplete), (.other, .other): return nil
+            var whole = ByteBuffer(bytes: input)
+            switch (finding, atOnce.find(in: &whole)) {
+            case (.incomplete, .incomplete), (.refused, .refused): return nil
             case (.head(let head), .head(let other)):
                 guard head.length == other.length, head.contentLength == other.contentLength else {
                     return "another head when read at once"
                 }
-                return disagreement(head, input)
+                return disagreement(head, Array(whole.readableBytesView))
             default: return "another finding when read at once"
             }
         }

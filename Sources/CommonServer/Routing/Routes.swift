@@ -20,6 +20,9 @@ public struct Routes: Sendable {
         let isAuthenticated: Bool
         /// Whether it answers 503 before the server is ready for work.
         let waitsForStart: Bool
+        /// Whether the router's leniency with slashes is not wanted: what a proxy keeps from the world by its path must not
+        /// be reached by another spelling of it.
+        let isExact: Bool
         let handler: Handler
     }
 
@@ -79,13 +82,14 @@ public struct Routes: Sendable {
     /// Adds a route; `waitsForStart` is `false` for what must answer while the server is still starting.
     mutating func on(
         _ method: HTTPRequest.Method, _ path: String, authenticated: Bool = false, waitsForStart: Bool = true,
+        isExact: Bool = false,
         _ handler: @escaping Handler
     ) {
         precondition(!authenticated || authenticator != nil, "authenticated routes need an authenticator")
         routes.append(
             Route(
                 method: method, path: path, isAuthenticated: authenticated, waitsForStart: waitsForStart,
-                handler: handler))
+                isExact: isExact, handler: handler))
     }
 
     /// Every method with its path template: `GET /api/v1/rooms/{id}`. What a description has to name.
@@ -105,6 +109,7 @@ public struct Routes: Sendable {
         for route in routes {
             let group: any RouterMethods<ChatRequestContext> = route.isAuthenticated ? authenticated : router
             let responder = CallbackResponder<ChatRequestContext> { request, context in
+                guard !route.isExact || request.uri.path == route.path else { throw ChatError(.notFound) }
                 guard !route.waitsForStart || isServing() else {
                     throw ChatError.unavailable("The service is starting")
                 }
