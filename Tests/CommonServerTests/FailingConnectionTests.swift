@@ -41,7 +41,8 @@ import Testing
 
     private func handler(_ routes: DirectRoutes?) -> HTTPConnectionHandler {
         HTTPConnectionHandler(
-            HTTPConnectionConfiguration(directRoutes: routes, headTimeout: .seconds(10), date: HTTPDate()), access: .all)
+            HTTPConnectionConfiguration(directRoutes: routes, headTimeout: .seconds(10), date: HTTPDate()), access: .all
+        )
     }
 
     private static let post =

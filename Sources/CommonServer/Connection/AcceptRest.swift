@@ -22,7 +22,8 @@ final class AcceptRest: ChannelInboundHandler {
         }
         guard !isResting else { return }
         isResting = true
-        warning.log("No connection can be accepted", metadata: ["reason": "\(String(cString: strerror(error.errnoCode)))"])
+        warning.log(
+            "No connection can be accepted", metadata: ["reason": "\(String(cString: strerror(error.errnoCode)))"])
         let channel = context.channel
         set(channel, isAccepting: false)
         context.eventLoop.assumeIsolated().scheduleTask(in: Self.time) {

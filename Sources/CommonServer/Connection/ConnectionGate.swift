@@ -11,13 +11,16 @@ final class ConnectionGate: Sendable {
     private let maximumPerAddress: Int
     private let trustedProxies: [AddressRange]
     private let counts = Mutex<[AddressBlock: Int]>([:])
-    private let refusals = RateLimitName.connectionsPerAddress.refusals
+    private let refusals: Counter
     private let warning: RepeatedWarning
 
     /// - Parameters:
     ///   - maximumPerAddress: 0 for any number.
     ///   - trustedProxies: whose connections are other people's, and not counted.
-    init(maximumPerAddress: Int, trustedProxies: [AddressRange], logger: Logger) {
+    init(
+        maximumPerAddress: Int, trustedProxies: [AddressRange], metrics: any MetricsFactory, logger: Logger
+    ) {
+        refusals = RateLimitName.connectionsPerAddress.refusals(in: metrics)
         self.maximumPerAddress = maximumPerAddress
         self.trustedProxies = trustedProxies
         warning = RepeatedWarning(logger)

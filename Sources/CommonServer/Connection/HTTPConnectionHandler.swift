@@ -163,7 +163,8 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
             answer(request, body: body, context)
             return false
         case .routed:
-            return routed?.isAnswered == true && routed?.isBodyWhole == true ? finishRouted(context) : handOnBody(context)
+            return routed?.isAnswered == true && routed?.isBodyWhole == true
+                ? finishRouted(context) : handOnBody(context)
         case .answering, .ending, .ended:
             return false
         }
@@ -196,7 +197,8 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         bytes.moveReaderIndex(forwardBy: head.length)
         handOn(.head(HTTPRequest(head)), context)
         // A body that will be refused for its length is not asked for.
-        guard head.expectsContinue, bytes.readableBytes == 0, head.contentLength <= RequestBounds.maximumBodyBytes else {
+        guard head.expectsContinue, bytes.readableBytes == 0, head.contentLength <= RequestBounds.maximumBodyBytes
+        else {
             return
         }
         context.writeAndFlush(
@@ -259,9 +261,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         case .waiting where bytes.readableBytes == 0: end(context)
         case .waiting, .reading: refuse(Self.notWhole, context)
         case .routed: if routed?.isBodyWhole == false { refuse(Self.notWhole, context) }
-        case .ending where timing.current == .clientToClose:
-            state = .ended
-            context.close(promise: nil)
+        case .ending where timing.current == .clientToClose: close(context)
         case .answering, .ending, .ended: break
         }
     }
@@ -364,10 +364,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
 
     private func ended(_ context: ChannelHandlerContext, isReadWhole: Bool) {
         guard case .ending = state else { return }
-        guard !isReadWhole, !isInputClosed else {
-            state = .ended
-            return context.close(promise: nil)
-        }
+        guard !isReadWhole, !isInputClosed else { return close(context) }
         timing.wait(for: .clientToClose, at: context.eventLoop.now)
         scheduleCheck(context, in: RequestBounds.lingerTime)
         // Tells the client at once that this was the last answer.
@@ -376,6 +373,13 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
             isReadHeld = false
             context.read()
         }
+    }
+
+    /// Closes the channel with the farewell of TLS, if there is any: not from within an event or a write of TLS, which
+    /// would have it lost.
+    private func close(_ context: ChannelHandlerContext) {
+        state = .ended
+        context.eventLoop.assumeIsolated().execute { context.close(promise: nil) }
     }
 
     /// Ends the connection now, whatever waits to be sent.

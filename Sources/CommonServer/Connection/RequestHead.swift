@@ -24,7 +24,8 @@ public struct RequestHead: Sendable {
 
     var fields: [RequestHeadGrammar.Field] { parts.fields }
 
-    var isVersion10: Bool { parts.isVersion10 }
+    /// Whether it is of HTTP/1.0.
+    public var isVersion10: Bool { parts.isVersion10 }
 
     /// Bytes of the head, with the empty line at its end.
     public var length: Int { bytes.count }
@@ -209,7 +210,8 @@ public struct RequestHead: Sendable {
         }
         guard list.count == 1 else {
             let isTwice = list.count(of: "chunked") > 1
-            throw isTwice ? ChatError(.malformedRequest, "Transfer-Encoding has chunked twice") : ChatError(.notImplemented)
+            throw isTwice
+                ? ChatError(.malformedRequest, "Transfer-Encoding has chunked twice") : ChatError(.notImplemented)
         }
         framing = .chunked
     }

@@ -18,7 +18,11 @@ public struct RequestHeadReader: Sendable {
     /// - Parameter bytes: all that has come since the last request's end. Empty lines in front of the request are taken
     ///   away (RFC 9112 section 2.2).
     public mutating func find(in bytes: inout ByteBuffer) -> Finding {
-        if searched == 0 { Self.skipEmptyLines(&bytes) }
+        if searched <= 1 {
+            // Perhaps half an empty line had come before.
+            searched = 0
+            Self.skipEmptyLines(&bytes)
+        }
         switch bytes.withUnsafeReadableBytes(end(in:)) {
         case .found(let length):
             searched = 0

@@ -37,12 +37,11 @@ public final class HealthRegistry: Sendable {
         var run: (start: ContinuousClock.Instant, results: Task<[HealthResult], Never>)?
     }
 
-    /// The answers of the dependencies are good for so long, whoever asks.
-    private static let interval = Duration.seconds(1)
-
+    private let interval: Duration
     private let state = Mutex(State())
 
-    public init() {}
+    /// - Parameter interval: for how long answers of the dependencies are good, whoever asks.
+    public init(interval: Duration = .seconds(1)) { self.interval = interval }
 
     /// Adds a check. Its name is the member of `checks` in the readiness body; one that has not answered by its deadline
     /// has failed.
@@ -71,12 +70,12 @@ public final class HealthRegistry: Sendable {
     /// From now on `/health/ready` says 503.
     public func startDraining() { state.withLock { $0.phase = .stopping } }
 
-    /// Runs every check, all at once, or takes the results of a run that began within the last second: however many ask,
-    /// dependencies do not feel it.
+    /// Runs every check, all at once, or takes the results of a run that began less than the interval ago: however
+    /// many ask, the dependencies do not feel it.
     public func report() async -> HealthReport {
         let (checks, run) = state.withLock { state in
             let now = ContinuousClock.now
-            if let run = state.run, now - run.start < Self.interval { return (state.checks, run.results) }
+            if let run = state.run, now - run.start < interval { return (state.checks, run.results) }
             let results = Task { [checks = state.checks] in await Self.results(of: checks) }
             state.run = (now, results)
             return (state.checks, results)

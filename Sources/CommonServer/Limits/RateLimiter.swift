@@ -94,5 +94,9 @@ public enum RateLimitName: String, Sendable {
     case connectionsPerAddress = "connections_per_address"
 
     /// Counts who was refused by it.
-    public var refusals: Counter { Counter(label: "chat_rate_limited_total", dimensions: [("limit", rawValue)]) }
+    public var refusals: Counter { refusals(in: MetricsSystem.factory) }
+
+    func refusals(in factory: any MetricsFactory) -> Counter {
+        Counter(label: "chat_rate_limited_total", dimensions: [("limit", rawValue)], factory: factory)
+    }
 }

@@ -57,7 +57,7 @@ public struct ChatApplication: Service {
         let begin = parts.beginConnection ?? { channel, http in try http.begin(channel) }
         let gate = ConnectionGate(
             maximumPerAddress: environment.maximumConnectionsPerAddress, trustedProxies: environment.trustedProxies,
-            logger: environment.frameworkLogger)
+            metrics: environment.metrics, logger: environment.frameworkLogger)
         return Listener(
             host: environment.host, port: environment.port,
             eventLoops: environment.eventLoopGroup.makeIterator().map { $0 },

@@ -29,7 +29,8 @@ public enum ClientAddress {
     private static func address(in entry: Substring) -> String? {
         let entry = entry.filter { $0 != " " && $0 != "\t" && $0 != "\"" }
         let isPort = { (text: Substring) in
-            text.isEmpty || text.first == ":" && (2...6).contains(text.utf8.count) && text.dropFirst().allSatisfy(\.isNumber)
+            text.isEmpty
+                || text.first == ":" && (2...6).contains(text.utf8.count) && text.dropFirst().allSatisfy(\.isNumber)
         }
         var address = entry[...]
         if entry.hasPrefix("[") {

@@ -29,7 +29,8 @@ public enum AllowedOrigins: Equatable, Sendable {
         case .any: return true
         case .loopback: return WebOrigin(origin)?.isLoopback ?? false
         // Nearly all browsers' text is in the set as it stands.
-        case .these(let origins): return origins.contains(origin) || WebOrigin(origin).map { origins.contains($0.text) } ?? false
+        case .these(let origins):
+            return origins.contains(origin) || WebOrigin(origin).map { origins.contains($0.text) } ?? false
         }
     }
 }

@@ -45,8 +45,10 @@ public enum Settings {
     /// default is pages of this machine.
     public static func allowedOrigins(authMode: AuthMode) -> Setting<AllowedOrigins> {
         Setting(
-            "CHAT_ALLOWED_ORIGINS", default: authMode == .trusted ? AllowedOrigins.loopbackText : AllowedOrigins.anyText,
-            allowed: "*, loopback, or a comma list of origins such as https://example.org", parse: AllowedOrigins.init(text:))
+            "CHAT_ALLOWED_ORIGINS",
+            default: authMode == .trusted ? AllowedOrigins.loopbackText : AllowedOrigins.anyText,
+            allowed: "*, loopback, or a comma list of origins such as https://example.org",
+            parse: AllowedOrigins.init(text:))
     }
     public static let trustedProxies = Setting<[AddressRange]>(
         "CHAT_TRUSTED_PROXIES", default: "", allowed: "a comma list of addresses or CIDR ranges",
@@ -84,7 +86,8 @@ public enum Settings {
         host.name, port(default: 0).name, databaseURL.name, redisURL.name, redisSubscribe.name,
         tlsCertificateFile.name, tlsKeyFile.name, tlsCAFile.name, authMode.name,
         dataDirectory.name, signingKeyFile(dataDirectory: "").name, jwksURL.name, accessTokenSeconds.name,
-        refreshTokenSeconds.name, passwordCost.name, allowedOrigins(authMode: .token).name, trustedProxies.name, publicMessageURL.name,
+        refreshTokenSeconds.name, passwordCost.name, allowedOrigins(authMode: .token).name, trustedProxies.name,
+        publicMessageURL.name,
         publicWebSocketURL.name, logLevel.name, logFormat.name, limitPosts.name, limitFrames.name,
         limitLoginsPerAccount.name, limitLoginsPerAddress.name, limitRegistrations.name, limitSocketsPerUser.name,
         limitSocketsPerAddress.name, limitSockets.name, limitConnectionsPerAddress.name, limitRoomsPerUser.name,

@@ -40,7 +40,8 @@ struct HTTPAnswers {
             answers.append(
                 Answer(
                     status: status,
-                    fields: fields.filter { !Self.changing.contains($0.name) }.map { "\($0.name): \($0.value)" }.sorted(),
+                    fields: fields.filter { !Self.changing.contains($0.name) }.map { "\($0.name): \($0.value)" }
+                        .sorted(),
                     body: body.replacing(/"traceId":"[0-9a-f]*"/, with: "")))
         }
     }

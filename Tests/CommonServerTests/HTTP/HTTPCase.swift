@@ -37,8 +37,8 @@ enum RequestText {
 
     /// A post with a body of a known length.
     static func plain(
-        _ line: String = post, host: String = "Host: x\r\n", type: String = "Content-Type: application/json\r\n",
-        _ fields: String = "", length: String? = nil, body: String = body
+        _ fields: String = "", line: String = post, host: String = "Host: x\r\n",
+        type: String = "Content-Type: application/json\r\n", length: String? = nil, body: String = body
     ) -> String {
         let length = length ?? "Content-Length: \(body.unicodeScalars.count)\r\n"
         return "\(line)\r\n\(host)X-User-Id: 7\r\n\(type)\(fields)\(length)\r\n\(body)"

@@ -31,27 +31,30 @@ enum HTTPCases {
     // MARK: Request line
 
     static let methods =
-        ["GET", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "M-SEARCH", "BREW", "post", "Post", "POSTS", "!#$%&'*+-.^_`|~"]
+        [
+            "GET", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "M-SEARCH", "BREW", "post", "Post", "POSTS",
+            "!#$%&'*+-.^_`|~",
+        ]
         .map { HTTPCase("the method \($0)", "\($0) {path} HTTP/1.1\r\nHost: x\r\n\r\n", 405) }
         + [
             HTTPCase("HEAD has no body", "HEAD /last HTTP/1.1\r\nHost: x\r\n\r\n", 200),
             HTTPCase("HEAD of what only takes posts", "HEAD {path} HTTP/1.1\r\nHost: x\r\n\r\n", 405),
             HTTPCase("OPTIONS", "OPTIONS {path} HTTP/1.1\r\nHost: x\r\n\r\n", 204),
             refused("CONNECT", "CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n", 501),
-            refused("no method", Text.plain(" {path} HTTP/1.1")),
+            refused("no method", Text.plain(line: " {path} HTTP/1.1")),
         ]
         + separators.filter { $0 != " " }
-        .map { refused("a method with \($0)", Text.plain("PO\($0)ST {path} HTTP/1.1")) }
+        .map { refused("a method with \($0)", Text.plain(line: "PO\($0)ST {path} HTTP/1.1")) }
 
     static let requestLines = [
-        refused("two spaces before the target", Text.plain("POST  {path} HTTP/1.1")),
-        refused("two spaces behind the target", Text.plain("POST {path}  HTTP/1.1")),
-        refused("a space in front", Text.plain(" POST {path} HTTP/1.1")),
-        refused("a space at the end", Text.plain("POST {path} HTTP/1.1 ")),
-        refused("a tab instead of the first space", Text.plain("POST\t{path} HTTP/1.1")),
-        refused("a tab instead of the second space", Text.plain("POST {path}\tHTTP/1.1")),
-        refused("no target", Text.plain("POST HTTP/1.1")),
-        refused("an empty target", Text.plain("POST  HTTP/1.1")),
+        refused("two spaces before the target", Text.plain(line: "POST  {path} HTTP/1.1")),
+        refused("two spaces behind the target", Text.plain(line: "POST {path}  HTTP/1.1")),
+        refused("a space in front", Text.plain(line: " POST {path} HTTP/1.1")),
+        refused("a space at the end", Text.plain(line: "POST {path} HTTP/1.1 ")),
+        refused("a tab instead of the first space", Text.plain(line: "POST\t{path} HTTP/1.1")),
+        refused("a tab instead of the second space", Text.plain(line: "POST {path}\tHTTP/1.1")),
+        refused("no target", Text.plain(line: "POST HTTP/1.1")),
+        refused("an empty target", Text.plain(line: "POST  HTTP/1.1")),
         refused("no version", "GET /last\r\n\r\n"),
         refused("a word", "nonsense\r\n\r\n"),
         refused("the beginning of TLS", "\u{16}\u{3}\u{1}\r\n\r\n"),
@@ -62,70 +65,83 @@ enum HTTPCases {
         refused("a field in front", "X: y\r\n" + Text.plain()),
         refused("a request line that ends with LF", Text.plain().replacing(" HTTP/1.1\r\n", with: " HTTP/1.1\n")),
         refused("a request line that ends with CR", Text.plain().replacing(" HTTP/1.1\r\n", with: " HTTP/1.1\r")),
-        refused("a request line that ends with CR CR LF", Text.plain("\(Text.post)\r")),
+        refused("a request line that ends with CR CR LF", Text.plain(line: "\(Text.post)\r")),
     ]
 
     static let targets =
         [
-            HTTPCase("a query", Text.plain("POST {path}?x=1 HTTP/1.1"), 201),
-            HTTPCase("an empty query", Text.plain("POST {path}? HTTP/1.1"), 201),
-            HTTPCase("absolute form", Text.plain("POST http://x{path} HTTP/1.1"), 201),
-            HTTPCase("absolute form with a port", Text.plain("POST http://x:8080{path} HTTP/1.1"), 201),
-            HTTPCase("absolute form with https", Text.plain("POST https://x{path} HTTP/1.1"), 201),
-            HTTPCase("absolute form in upper case", Text.plain("POST HTTP://X{path} HTTP/1.1"), 201),
-            HTTPCase("absolute form with another host", Text.plain("POST http://y.example{path} HTTP/1.1"), 201),
-            HTTPCase("absolute form with an IPv6 address", Text.plain("POST http://[::1]:80{path} HTTP/1.1"), 201),
-            HTTPCase("absolute form with a query", Text.plain("POST http://x{path}?y HTTP/1.1"), 201),
-            HTTPCase("absolute form without a path", Text.plain("POST http://x HTTP/1.1"), 404),
-            HTTPCase("absolute form with only a query", Text.plain("POST http://x?y HTTP/1.1"), 404),
-            refused("absolute form without a host", Text.plain("POST http://{path} HTTP/1.1")),
-            refused("absolute form with a user", Text.plain("POST http://u:p@x{path} HTTP/1.1")),
-            refused("absolute form with a bad port", Text.plain("POST http://x:a{path} HTTP/1.1")),
-            refused("absolute form of another scheme", Text.plain("POST ftp://x{path} HTTP/1.1")),
-            refused("absolute form with one slash", Text.plain("POST http:/x{path} HTTP/1.1")),
-            refused("authority form", Text.plain("POST x:80 HTTP/1.1")),
-            refused("a path without a slash", Text.plain("POST last HTTP/1.1")),
-            refused("an asterisk", Text.plain("POST * HTTP/1.1")),
+            HTTPCase("a query", Text.plain(line: "POST {path}?x=1 HTTP/1.1"), 201),
+            HTTPCase("an empty query", Text.plain(line: "POST {path}? HTTP/1.1"), 201),
+            HTTPCase("absolute form", Text.plain(line: "POST http://x{path} HTTP/1.1"), 201),
+            HTTPCase("absolute form with a port", Text.plain(line: "POST http://x:8080{path} HTTP/1.1"), 201),
+            HTTPCase("absolute form with https", Text.plain(line: "POST https://x{path} HTTP/1.1"), 201),
+            HTTPCase("absolute form in upper case", Text.plain(line: "POST HTTP://X{path} HTTP/1.1"), 201),
+            HTTPCase("absolute form with another host", Text.plain(line: "POST http://y.example{path} HTTP/1.1"), 201),
+            HTTPCase(
+                "absolute form with an IPv6 address", Text.plain(line: "POST http://[::1]:80{path} HTTP/1.1"), 201),
+            HTTPCase("absolute form with a query", Text.plain(line: "POST http://x{path}?y HTTP/1.1"), 201),
+            HTTPCase("absolute form without a path", Text.plain(line: "POST http://x HTTP/1.1"), 404),
+            HTTPCase("absolute form with only a query", Text.plain(line: "POST http://x?y HTTP/1.1"), 404),
+            refused("absolute form without a host", Text.plain(line: "POST http://{path} HTTP/1.1")),
+            refused("absolute form with a user", Text.plain(line: "POST http://u:p@x{path} HTTP/1.1")),
+            refused("absolute form with a bad port", Text.plain(line: "POST http://x:a{path} HTTP/1.1")),
+            refused("absolute form of another scheme", Text.plain(line: "POST ftp://x{path} HTTP/1.1")),
+            refused("absolute form with one slash", Text.plain(line: "POST http:/x{path} HTTP/1.1")),
+            refused("authority form", Text.plain(line: "POST x:80 HTTP/1.1")),
+            refused("a path without a slash", Text.plain(line: "POST last HTTP/1.1")),
+            refused("an asterisk", Text.plain(line: "POST * HTTP/1.1")),
             HTTPCase("OPTIONS *", "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", 204),
             refused("OPTIONS *x", "OPTIONS *x HTTP/1.1\r\nHost: x\r\n\r\n"),
-            refused("a fragment", Text.plain("POST {path}#a HTTP/1.1")),
-            refused("a fragment of an absolute form", Text.plain("POST http://x{path}#a HTTP/1.1")),
-            refused("bytes beyond ASCII", Text.plain("POST {path}?\u{E4} HTTP/1.1")),
-            HTTPCase("another path", Text.plain("POST /nothing HTTP/1.1"), 404),
-            HTTPCase("dots", Text.plain("POST /x/..{path} HTTP/1.1"), 404),
-            HTTPCase("a parameter of the path", Text.plain("POST {path};x HTTP/1.1"), 404),
-            HTTPCase("another case", Text.plain("POST /X{path} HTTP/1.1"), 404),
+            refused("a fragment", Text.plain(line: "POST {path}#a HTTP/1.1")),
+            refused("a fragment of an absolute form", Text.plain(line: "POST http://x{path}#a HTTP/1.1")),
+            refused("bytes beyond ASCII", Text.plain(line: "POST {path}?\u{E4} HTTP/1.1")),
+            HTTPCase("another path", Text.plain(line: "POST /nothing HTTP/1.1"), 404),
+            HTTPCase("dots", Text.plain(line: "POST /x/..{path} HTTP/1.1"), 404),
+            HTTPCase("a parameter of the path", Text.plain(line: "POST {path};x HTTP/1.1"), 404),
+            HTTPCase("another case", Text.plain(line: "POST /X{path} HTTP/1.1"), 404),
         ]
-        + controls.map { refused("a target with \($0)", Text.plain("POST {path}\(character($0)) HTTP/1.1")) }
+        + controls.map { refused("a target with \($0)", Text.plain(line: "POST {path}\(character($0)) HTTP/1.1")) }
 
     static let versions =
         ["HTTP/2.0", "HTTP/1.2", "HTTP/0.9", "HTTP/3.0", "HTTP/1.9"]
-        .map { refused($0, Text.plain("POST {path} \($0)"), 505) }
-        + ["http/1.1", "Http/1.1", "HTTP/1", "HTTP/1.", "HTTP/11", "HTTP/1.1.1", "HTTP/01.1", "HTTP/1.10", "HTTP/a.b", "XTTP/1.1", "HTTP/ 1.1", "HTTP 1.1"]
-        .map { refused("the version \($0)", Text.plain("POST {path} \($0)")) }
+        .map { refused($0, Text.plain(line: "POST {path} \($0)"), 505) }
+        + [
+            "http/1.1", "Http/1.1", "HTTP/1", "HTTP/1.", "HTTP/11", "HTTP/1.1.1", "HTTP/01.1", "HTTP/1.10", "HTTP/a.b",
+            "XTTP/1.1", "HTTP/ 1.1", "HTTP 1.1",
+        ]
+        .map { refused("the version \($0)", Text.plain(line: "POST {path} \($0)")) }
         + [
             refused("the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
-            HTTPCase("HTTP/1.0", Text.plain("POST {path} HTTP/1.0"), 201, ends: true),
-            HTTPCase("HTTP/1.0 without a host", Text.plain("POST {path} HTTP/1.0", host: ""), 201, ends: true),
+            HTTPCase("HTTP/1.0", Text.plain(line: "POST {path} HTTP/1.0"), 201, ends: true),
+            HTTPCase("HTTP/1.0 without a host", Text.plain(line: "POST {path} HTTP/1.0", host: ""), 201, ends: true),
             HTTPCase(
                 "HTTP/1.0 that wants to stay",
-                Text.plain("POST {path} HTTP/1.0", "Connection: keep-alive\r\n"), 201, ends: true),
+                Text.plain("Connection: keep-alive\r\n", line: "POST {path} HTTP/1.0"), 201, ends: true),
             HTTPCase("a get of HTTP/1.0", "GET /last HTTP/1.0\r\n\r\n", 200, ends: true),
             HTTPCase(
-                "HTTP/1.0 knows no expectation", Text.plain("POST {path} HTTP/1.0", "Expect: 100-continue\r\n"), 201,
+                "HTTP/1.0 knows no expectation", Text.plain("Expect: 100-continue\r\n", line: "POST {path} HTTP/1.0"),
+                201,
                 ends: true),
-            refused("HTTP/1.0 with two hosts", Text.plain("POST {path} HTTP/1.0", host: "Host: x\r\nHost: x\r\n")),
+            refused(
+                "HTTP/1.0 with two hosts", Text.plain(line: "POST {path} HTTP/1.0", host: "Host: x\r\nHost: x\r\n")),
             refused(
                 "HTTP/1.0 knows no chunks",
-                Text.plain("POST {path} HTTP/1.0", length: "Transfer-Encoding: chunked\r\n", body: Text.chunkedBody)),
+                Text.plain(
+                    line: "POST {path} HTTP/1.0", length: "Transfer-Encoding: chunked\r\n", body: Text.chunkedBody)),
         ]
 
     // MARK: Fields
 
     static let hosts =
-        ["x", "X", "x.example", "localhost:8081", "127.0.0.1", "127.0.0.1:1", "[::1]", "[::1]:8081", "x:", "", "a_b", "%41"]
+        [
+            "x", "X", "x.example", "localhost:8081", "127.0.0.1", "127.0.0.1:1", "[::1]", "[::1]:8081", "x:", "", "a_b",
+            "%41",
+        ]
         .map { HTTPCase("the host '\($0)'", Text.plain(host: "Host: \($0)\r\n"), 201) }
-        + ["a b", "a/b", "a?b", "a#b", "u@a", "a,b", "a:b", "a:1:2", "a:123456", "[::1", "[]", "[g]", "[::1]x", ":80", "http://x", "a\\b", "\u{E4}", "a\"b", "<a>"]
+        + [
+            "a b", "a/b", "a?b", "a#b", "u@a", "a,b", "a:b", "a:1:2", "a:123456", "[::1", "[]", "[g]", "[::1]x", ":80",
+            "http://x", "a\\b", "\u{E4}", "a\"b", "<a>",
+        ]
         .map { refused("the host '\($0)'", Text.plain(host: "Host: \($0)\r\n")) }
         + [
             refused("no host", Text.plain(host: "")),
@@ -196,7 +212,8 @@ enum HTTPCases {
                 "chunks and a length",
                 Text.plain(length: "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n", body: Text.chunkedBody)),
             HTTPCase("a length that is too large", Text.plain(length: "Content-Length: 65537\r\n"), 413, ends: true),
-            HTTPCase("a length of 18 digits", Text.plain(length: "Content-Length: 999999999999999999\r\n"), 413, ends: true),
+            HTTPCase(
+                "a length of 18 digits", Text.plain(length: "Content-Length: 999999999999999999\r\n"), 413, ends: true),
         ]
 
     static let codings =
@@ -247,7 +264,10 @@ enum HTTPCases {
             ("a bare LF behind an extension", "c;a\n\(RequestText.body)\r\n0\r\n\r\n"),
             ("a bare CR in an extension", "c;a\rb\r\n\(RequestText.body)\r\n0\r\n\r\n"),
             ("NUL in an extension", "c;a\u{0}\r\n\(RequestText.body)\r\n0\r\n\r\n"),
-            ("an extension of 2 KiB", "c;" + String(repeating: "a", count: 2_048) + "\r\n\(RequestText.body)\r\n0\r\n\r\n"),
+            (
+                "an extension of 2 KiB",
+                "c;" + String(repeating: "a", count: 2_048) + "\r\n\(RequestText.body)\r\n0\r\n\r\n"
+            ),
             ("data that is too long", "b\r\n\(RequestText.body)\r\n0\r\n\r\n"),
             ("no CR LF behind the data", "c\r\n\(RequestText.body)XX0\r\n\r\n"),
             ("a bare LF behind the data", "c\r\n\(RequestText.body)\n0\r\n\r\n"),
@@ -272,7 +292,10 @@ enum HTTPCases {
     // MARK: The connection
 
     static let connections =
-        ["close", "Close", "CLOSE", "close, te", "te, close", "te,close", "keep-alive, close", " close ", "close,", ",close"]
+        [
+            "close", "Close", "CLOSE", "close, te", "te, close", "te,close", "keep-alive, close", " close ", "close,",
+            ",close",
+        ]
         .map { HTTPCase("Connection: \($0)", Text.plain("Connection: \($0)\r\n"), 201, ends: true) }
         + ["keep-alive", "Keep-Alive", "te", "closed", "close-d", "x-close", "not close", "", "Upgrade"]
         .map { HTTPCase("Connection: \($0)", Text.plain("Connection: \($0)\r\n"), 201) }
@@ -301,7 +324,8 @@ enum HTTPCases {
 
     static let bodies =
         [
-            ("", 400), ("{", 400), ("[]", 400), ("null", 400), ("{}", 422), (#"{"text":""}"#, 422), (#"{"text":1}"#, 422),
+            ("", 400), ("{", 400), ("[]", 400), ("null", 400), ("{}", 422), (#"{"text":""}"#, 422),
+            (#"{"text":1}"#, 422),
             (#"{"text":"\u0000"}"#, 422), (#"{"text":"\ud800"}"#, 422), ("{\"text\":\"\u{FF}\"}", 422),
             ("\u{EF}\u{BB}\u{BF}{\"text\":\"a\"}", 400), (#"{"text":"a"} "#, 201), (#"{"text":"a"}x"#, 400),
         ].map { HTTPCase("the body \($0.0.debugDescription)", Text.plain(body: $0.0), $0.1) }
@@ -313,23 +337,29 @@ enum HTTPCases {
         .map { HTTPCase("the type '\($0)'", Text.plain(type: "Content-Type: \($0)\r\n"), 415) }
         + ["gzip", "GZIP", "br", "deflate", "gzip, identity", ""]
         .map { HTTPCase("the encoding '\($0)'", Text.plain("Content-Encoding: \($0)\r\n"), 415) }
-        + ["identity", "Identity"].map { HTTPCase("the encoding '\($0)'", Text.plain("Content-Encoding: \($0)\r\n"), 201) }
+        + ["identity", "Identity"].map {
+            HTTPCase("the encoding '\($0)'", Text.plain("Content-Encoding: \($0)\r\n"), 201)
+        }
         + [
             HTTPCase("no type", Text.plain(type: ""), 415),
-            HTTPCase("two types", Text.plain(type: "Content-Type: application/json\r\nContent-Type: text/plain\r\n"), 415),
+            HTTPCase(
+                "two types", Text.plain(type: "Content-Type: application/json\r\nContent-Type: text/plain\r\n"), 415),
         ]
 
     static let sizes = [
         HTTPCase(
             "a body of 64 KiB", Text.plain(body: Text.body + String(repeating: " ", count: 65_536 - 12)), 201),
         HTTPCase(
-            "a chunked body of more", Text.chunked("10001\r\n" + String(repeating: " ", count: 65_537) + "\r\n0\r\n\r\n"),
+            "a chunked body of more",
+            Text.chunked("10001\r\n" + String(repeating: " ", count: 65_537) + "\r\n0\r\n\r\n"),
             413, ends: true),
         HTTPCase("92 fields more", Text.plain(String(repeating: "X: y\r\n", count: 92)), 201),
         refused("101 fields", Text.plain(String(repeating: "X: y\r\n", count: 97)), 431),
         HTTPCase("a field of 15 KiB", Text.plain("X: \(String(repeating: "y", count: 15_000))\r\n"), 201),
         refused("a field of 17 KiB", Text.plain("X: \(String(repeating: "y", count: 17_000))\r\n"), 431),
-        refused("a target of 17 KiB", Text.plain("POST {path}?\(String(repeating: "y", count: 17_000)) HTTP/1.1"), 431),
+        refused(
+            "a target of 17 KiB", Text.plain(line: "POST {path}?\(String(repeating: "y", count: 17_000)) HTTP/1.1"), 431
+        ),
     ]
 
     static let sequences = [
@@ -337,10 +367,11 @@ enum HTTPCases {
         HTTPCase("a post, then nonsense", Text.plain() + "nonsense\r\n\r\n" + Text.plain(), 201, 400, ends: true),
         HTTPCase("a chunked post between posts", Text.plain() + Text.chunked() + Text.plain(), 201, 201, 201),
         HTTPCase(
-            "posts of both kinds and gets", Text.get + Text.plain() + Text.get + Text.chunked() + Text.plain(), 200, 201,
+            "posts of both kinds and gets", Text.get + Text.plain() + Text.get + Text.chunked() + Text.plain(), 200,
+            201,
             200, 201, 201),
-        HTTPCase("what is not there, then a post", Text.plain("POST /nothing HTTP/1.1") + Text.plain(), 404, 201),
-        HTTPCase("the wrong method, then a post", Text.plain("PUT {path} HTTP/1.1") + Text.plain(), 405, 201),
+        HTTPCase("what is not there, then a post", Text.plain(line: "POST /nothing HTTP/1.1") + Text.plain(), 404, 201),
+        HTTPCase("the wrong method, then a post", Text.plain(line: "PUT {path} HTTP/1.1") + Text.plain(), 405, 201),
         HTTPCase("a head, then a post", "HEAD /last HTTP/1.1\r\nHost: x\r\n\r\n" + Text.plain(), 200, 201),
         HTTPCase("five posts", String(repeating: Text.plain(), count: 5), 201, 201, 201, 201, 201),
         HTTPCase(

@@ -49,7 +49,9 @@ struct HTTPTableTests {
             try await withThrowingTaskGroup { group in
                 // A few at a time.
                 var cases = HTTPCases.all.filter { !byteByByte || $0.text.utf8.count < 1_000 }[...]
-                for _ in 0..<8 { if let next = cases.popFirst() { group.addTask { try await Self.check(next, byteByByte, server) } } }
+                for _ in 0..<8 {
+                    if let next = cases.popFirst() { group.addTask { try await Self.check(next, byteByByte, server) } }
+                }
                 while try await group.next() != nil {
                     if let next = cases.popFirst() { group.addTask { try await Self.check(next, byteByByte, server) } }
                 }

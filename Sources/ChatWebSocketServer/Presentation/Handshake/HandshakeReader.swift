@@ -21,7 +21,7 @@ struct HandshakeReader {
         guard view.starts(with: "GET ".utf8.prefix(view.count)) else { return .other }
         switch reader.find(in: &bytes) {
         case .incomplete: return .incomplete
-        case .head(let head): return head.hasNoBody ? .head(head) : .other
+        case .head(let head): return head.hasNoBody && !head.isVersion10 ? .head(head) : .other
         case .refused: return .other
         }
     }
