@@ -73,13 +73,13 @@ import Testing
     }
 
     /// However many members are at fault and however they are named, an answer to them is small.
-    @Test(arguments: ["abcdefgh", "\u{1}\u{2}\u{3}", "ä€😀", String(repeating: "k", count: 10_000), "\"\\\"\\"])
+    @Test(arguments: ["abcdefgh", "\u{1}\u{2}\u{3}", "ä€😀", String(repeating: "k", count: 1_000), "\"\\\"\\"])
     func errorsAreSmall(name: String) throws {
         let escaped = name.utf16.map { unit in
             let digits = String(unit, radix: 16)
             return "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
         }.joined()
-        let members = (0..<500).map { #""\#($0)\#(escaped)":"\u0000""# }
+        let members = (0..<50).map { #""\#($0)\#(escaped)":"\u0000""# }
         let fields = try reader("{\(members.joined(separator: ","))}")
         let error = fields.incomplete
         #expect((1...20).contains(error.fieldErrors.count))

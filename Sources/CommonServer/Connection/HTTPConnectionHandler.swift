@@ -385,7 +385,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     /// Ends the connection now, whatever waits to be sent.
     private func abort(_ context: ChannelHandlerContext) {
         state = .ended
-        context.pipeline.syncOperations.abort()
+        context.channel.abort()
     }
 
     /// The server stops: the answer to a request under way is the last.

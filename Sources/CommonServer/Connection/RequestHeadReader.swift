@@ -22,6 +22,12 @@ public struct RequestHeadReader: Sendable {
             // Perhaps half an empty line had come before.
             searched = 0
             Self.skipEmptyLines(&bytes)
+            // Another protocol, TLS for one, is not waited for.
+            if let first = bytes.getInteger(at: bytes.readerIndex, as: UInt8.self), first != UInt8(ascii: "\r"),
+                first != UInt8(ascii: "\n"), !RequestHeadGrammar.isTokenCharacter(first)
+            {
+                return .refused(ChatError(.malformedRequest))
+            }
         }
         switch bytes.withUnsafeReadableBytes(end(in:)) {
         case .found(let length):

@@ -46,9 +46,7 @@ final class LargeAnswers: Sendable {
             if let id { state.channels[id] = channel }
             return (id, evictedID.flatMap { state.channels.removeValue(forKey: $0) })
         }
-        evicted.map { channel in
-            channel.eventLoop.execute { channel.pipeline.syncOperations.abort() }
-        }
+        if let evicted { evicted.eventLoop.execute { evicted.abort() } }
         return id.map { Place(id: $0, answers: self) }
     }
 

@@ -12,7 +12,7 @@ final class HandshakeDeadline: ChannelInboundHandler, RemovableChannelHandler {
     func handlerAdded(context: ChannelHandlerContext) {
         let channel = context.channel
         // A `close` would be an alert, and then another wait for the peer's.
-        deadline = context.eventLoop.scheduleTask(in: Self.time) { channel.pipeline.syncOperations.abort() }
+        deadline = context.eventLoop.scheduleTask(in: Self.time) { channel.abort() }
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
