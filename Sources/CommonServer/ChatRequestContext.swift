@@ -15,13 +15,15 @@ public struct ChatRequestContext: RequestContext, RemoteAddressRequestContext {
     public var user: AuthenticatedUser?
     /// The other end of the connection, perhaps a proxy; see `ClientAddress`.
     public let remoteAddress: SocketAddress?
+    let channel: any Channel
 
     /// The bound on a request's body.
     public var maxUploadSize: Int { RequestBounds.maximumBodyBytes }
 
     public init(source: ApplicationRequestContextSource) {
         coreContext = CoreRequestContextStorage(source: source)
-        remoteAddress = source.channel.remoteAddress
+        channel = source.channel
+        remoteAddress = channel.remoteAddress
     }
 
     /// - Throws: `missing_token` where nobody was authenticated.

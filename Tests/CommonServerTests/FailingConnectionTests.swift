@@ -39,6 +39,12 @@ import Testing
             date: HTTPDate(), isServing: { true })
     }
 
+    private func handler(_ routes: DirectRoutes?) -> HTTPConnectionHandler {
+        HTTPConnectionHandler(
+            HTTPConnectionConfiguration(directRoutes: routes, headTimeout: .seconds(10), date: HTTPDate()), access: .all
+        )
+    }
+
     private static let post =
         "POST /things HTTP/1.1\r\nHost: x\r\nX-User-Id: 7\r\nContent-Type: application/json\r\n"
         + "Content-Length: 2\r\n\r\n{}"
@@ -49,7 +55,7 @@ import Testing
     func `a direct request whose answer fails is the last`(unread: String) throws {
         let transport = FailingTransport(unread: [ByteBuffer(string: unread)])
         try channel.pipeline.syncOperations.addHandlers([
-            transport, DirectRequestHandler(directRoutes(), bounds: RequestBounds()),
+            transport, handler(directRoutes()),
         ])
         channel.pipeline.fireChannelRead(ByteBuffer(string: Self.post + Self.post))
         channel.embeddedEventLoop.run()
@@ -62,17 +68,19 @@ import Testing
 
     @Test(arguments: [false, true])
     func `a request of the pipeline whose answer fails is the last`(closes: Bool) throws {
-        let next = HTTPRequest(method: .get, scheme: nil, authority: nil, path: "/")
-        let transport = FailingTransport<HTTPRequestPart>(unread: [.head(next), .end(nil)])
-        try channel.pipeline.syncOperations.addHandlers([transport, RequestBounds()])
-        channel.pipeline.fireChannelRead(HTTPRequestPart.head(next))
-        channel.pipeline.fireChannelRead(HTTPRequestPart.end(nil))
+        let get = ByteBuffer(string: "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        let transport = FailingTransport(unread: [get])
+        try channel.pipeline.syncOperations.addHandlers([transport, handler(nil)])
+        channel.pipeline.fireChannelRead(get)
+        _ = try channel.readInbound(as: HTTPRequestPart.self)
+        _ = try channel.readInbound(as: HTTPRequestPart.self)
         var answer = HTTPResponse(status: .ok)
         if closes { answer.headerFields[.connection] = "close" }
         channel.write(HTTPResponsePart.head(answer), promise: nil)
         channel.writeAndFlush(HTTPResponsePart.end(nil), promise: nil)
         #expect(transport.hasFailed)
         #expect(!channel.isActive)
+        #expect(try channel.readInbound(as: HTTPRequestPart.self) == nil)
         finish()
     }
 }

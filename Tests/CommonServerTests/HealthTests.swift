@@ -11,7 +11,7 @@ import Testing
     }
 
     @Test func theWorstCheckDecides() async {
-        let health = HealthRegistry()
+        let health = HealthRegistry(interval: .zero)
         let redis = Mutex(HealthResult.ok)
         let postgres = Mutex(HealthResult.ok)
         health.register("postgres") { postgres.withLock { $0 } }
@@ -47,5 +47,27 @@ import Testing
         }
         #expect(await json(health) == #"{"status":"unavailable","checks":{"hangs":"no answer in time"}}"#)
         open.finish()
+    }
+
+    @Test func dependenciesAreAskedOnceForAllWhoAsk() async {
+        let health = HealthRegistry(interval: .seconds(3_600))
+        health.startServing()
+        let asked = Mutex(0)
+        health.register("postgres") {
+            asked.withLock { $0 += 1 }
+            return .failing("away")
+        }
+        await withTaskGroup { group in
+            for _ in 0..<100 {
+                group.addTask {
+                    #expect(await json(health) == #"{"status":"unavailable","checks":{"postgres":"away"}}"#)
+                }
+            }
+        }
+        #expect(asked.withLock { $0 } == 1)
+        // Where the server itself stands is told at once.
+        health.startDraining()
+        #expect(await json(health).contains(#""process":"stopping""#))
+        #expect(asked.withLock { $0 } == 1)
     }
 }

@@ -17,19 +17,24 @@ struct RequestHeadFuzzTests {
             var reader = RequestHeadReader()
             var finding = RequestHeadReader.Finding.incomplete
             // However the bytes are cut, what is found is the same.
-            var length = 0
+            var (length, bytesGiven) = (0, 0)
+            var bytes = ByteBuffer()
             while case .incomplete = finding, length < input.count {
                 length += min(Int.random(in: 1...64, using: &random), input.count - length)
-                finding = reader.find(in: ByteBuffer(bytes: input.prefix(length)))
+                // Empty lines in front are taken away as they come.
+                bytes.writeBytes(input[bytesGiven..<length])
+                bytesGiven = length
+                finding = reader.find(in: &bytes)
             }
             var atOnce = RequestHeadReader()
-            switch (finding, atOnce.find(in: ByteBuffer(bytes: input))) {
-            case (.incomplete, .incomplete), (.other, .other): return nil
+            var whole = ByteBuffer(bytes: input)
+            switch (finding, atOnce.find(in: &whole)) {
+            case (.incomplete, .incomplete), (.refused, .refused): return nil
             case (.head(let head), .head(let other)):
                 guard head.length == other.length, head.contentLength == other.contentLength else {
                     return "another head when read at once"
                 }
-                return disagreement(head, input)
+                return disagreement(head, Array(whole.readableBytesView))
             default: return "another finding when read at once"
             }
         }
@@ -37,7 +42,7 @@ struct RequestHeadFuzzTests {
 
     /// - Returns: in what NIO's decoder sees the request another way.
     private func disagreement(_ head: RequestHead, _ input: [UInt8]) -> String? {
-        guard head.contentLength < 10_000 else { return nil }
+        guard case .length(0..<10_000) = head.framing else { return nil }
         let body = Array(input.dropFirst(head.length).prefix(head.contentLength))
         let padding = [UInt8](repeating: 0x78, count: head.contentLength - body.count)
         let channel = EmbeddedChannel(handler: ByteToMessageHandler(HTTPRequestDecoder()))
@@ -53,7 +58,9 @@ struct RequestHeadFuzzTests {
         guard case .head(let other)? = parts.first, case .end? = parts.last else { return "NIO sees no whole request" }
         let read = parts.reduce(0) { if case .body(let buffer) = $1 { $0 + buffer.readableBytes } else { $0 } }
         guard read == head.contentLength else { return "a body of \(read) bytes" }
-        guard head.isMethod(other.method.rawValue), head.isTarget(other.uri) else { return "another request line" }
+        guard head.isMethod(other.method.rawValue),
+            other.uri.hasSuffix(head.target) || head.target.hasPrefix("/") && other.uri.contains("://")
+        else { return "another request line" }
         let names: [StaticString] = ["content-type", "authorization", "x-user-id", "connection", "origin"]
         for name in names {
             // NIO leaves the blanks behind a value, which do not belong to it (RFC 9112 section 5).

@@ -72,6 +72,36 @@ import Testing
         #expect(throws: ChatError.self) { try fields.finish() }
     }
 
+    /// However many members are at fault and however they are named, an answer to them is small.
+    @Test(arguments: ["abcdefgh", "\u{1}\u{2}\u{3}", "ä€😀", String(repeating: "k", count: 1_000), "\"\\\"\\"])
+    func errorsAreSmall(name: String) throws {
+        let escaped = name.utf16.map { unit in
+            let digits = String(unit, radix: 16)
+            return "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+        }.joined()
+        let members = (0..<50).map { #""\#($0)\#(escaped)":"\u0000""# }
+        let fields = try reader("{\(members.joined(separator: ","))}")
+        let error = fields.incomplete
+        #expect((1...20).contains(error.fieldErrors.count))
+        #expect(error.problemBody(traceID: String(repeating: "0", count: 32)).readableBytes <= 4_096)
+        #expect(error.detail.hasSuffix("; and more"))
+        #expect(error.fieldErrors.first?.field.hasPrefix("0") == true)
+    }
+
+    @Test func twentyFaultsAreNamedWithoutMore() throws {
+        let errors = (0..<20).map { FieldError("f\($0)", "is wrong") }
+        #expect(ChatError(invalid: errors).fieldErrors == errors)
+        #expect(!ChatError(invalid: errors).detail.contains("and more"))
+        #expect(ChatError(invalid: errors + errors).fieldErrors == errors)
+    }
+
+    @Test func detailsAreShortened() throws {
+        let error = ChatError(.malformedRequest, String(repeating: "\u{1}", count: 100_000))
+        #expect(error.problemBody(traceID: "").readableBytes <= 4_096)
+        #expect(error.detail.hasSuffix("\u{1}…"))
+        #expect(ChatError(.malformedRequest, "short").detail == "short")
+    }
+
     @Test func problemsShowWhatTheContractSays() throws {
         let error = ChatError.invalid("name", "is required")
         let response = error.response(traceID: "t1")

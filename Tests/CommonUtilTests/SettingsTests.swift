@@ -18,7 +18,7 @@ import Testing
         #expect(try source.value(Settings.tlsCertificateFile) == nil)
         #expect(try source.value(Settings.tlsKeyFile) == nil)
         #expect(try source.value(Settings.tlsCAFile) == nil)
-        #expect(try source.value(Settings.allowedOrigins) == .any)
+        #expect(try source.value(Settings.allowedOrigins(authMode: .token)) == .any)
         #expect(try source.value(Settings.limitPosts) == Rate(100, per: .second))
         #expect(try source.value(Settings.signingKeyFile(dataDirectory: "d")) == "d/signing-key.pem")
     }
@@ -82,7 +82,7 @@ import Testing
     @Test func misspeltVariablesAreFound() async throws {
         let source = try await source(["CHAT_PROT": "1", "CHAT_PORT": "1", "PATH": "x", "CHATTY": "1", "CHAT_A": ""])
         #expect(source.unknownNames == ["CHAT_A", "CHAT_PROT"])
-        #expect(Settings.names.count == 37)
+        #expect(Settings.names.count == 38)
     }
 
     @Test func readsRates() async throws {
@@ -98,9 +98,12 @@ import Testing
         #expect(throws: ConfigurationError.self) { try source.value(Settings.limitPosts) }
     }
 
+    private func origins(_ text: String) async throws -> AllowedOrigins {
+        try await source(["CHAT_ALLOWED_ORIGINS": text]).value(Settings.allowedOrigins(authMode: .token))
+    }
+
     @Test func originsAreComparedWithoutCase() async throws {
-        let source = try await source(["CHAT_ALLOWED_ORIGINS": "https://Example.org, http://localhost:3000"])
-        let origins = try source.value(Settings.allowedOrigins)
+        let origins = try await origins("https://Example.org, http://localhost:3000")
         #expect(origins.allows("https://example.org") && origins.allows("HTTP://LOCALHOST:3000"))
         #expect(origins.allows(nil))
         #expect(
@@ -108,9 +111,54 @@ import Testing
                 && !origins.allows("null"))
     }
 
-    @Test(arguments: ["example.org", "https://", "https://a/b", "://a", ",", "https://a,b"])
-    func refusesWhatIsNoOrigin(text: String) async throws {
-        let source = try await source(["CHAT_ALLOWED_ORIGINS": text])
-        #expect(throws: ConfigurationError.self) { try source.value(Settings.allowedOrigins) }
+    /// What is configured, and what a browser sends for it.
+    @Test(arguments: [
+        ("https://example.org:443", "https://example.org"), ("http://example.org:80", "http://example.org"),
+        ("https://example.org:80", "https://example.org:80"), ("https://example.org:8443", "https://example.org:8443"),
+        ("https://example.org:0443", "https://example.org"),
+        ("HTTPS://BÜCHER.example", "https://xn--bcher-kva.example"),
+        ("https://münchen.example:8443", "https://xn--mnchen-3ya.example:8443"),
+        ("https://例え.テスト", "https://xn--r8jz45g.xn--zckzah"),
+        ("https://xn--bcher-kva.example", "https://xn--bcher-kva.example"),
+        ("https://Pročprostěnemluvíčesky.example", "https://xn--proprostnemluvesky-uyb24dma41a.example"),
+        ("http://127.0.0.1:3000", "http://127.0.0.1:3000"), ("http://[::1]:3000", "http://[::1]:3000"),
+        ("http://[0:0:0:0:0:0:0:1]", "http://[::1]"), ("http://[2001:DB8::1]", "http://[2001:db8::1]"),
+        ("chrome-extension://abcdef", "chrome-extension://abcdef"), ("capacitor://localhost", "capacitor://localhost"),
+        ("http://my_host", "http://my_host"),
+    ])
+    func originsAreAsBrowsersSendThem(configured: String, sent: String) async throws {
+        let origins = try await origins(configured)
+        #expect(origins == .these([sent]))
+        #expect(origins.allows(sent) && origins.allows(configured))
+    }
+
+    @Test(arguments: [
+        "example.org", "https://", "https://a/b", "https://a/", "://a", ",", "https://a,b", "null", "*,https://a",
+        "https://*.example.org", "https://u@a", "https://a b", "https://a:", "https://a:0", "https://a:65536",
+        "https://a:+80", "https://a:x", "https://a?b", "https://a#b", "ws://a", "wss://a", "file://a", "https://a..b",
+        "https://.a", "https://1.2.3", "https://256.1.1.1", "https://[::1", "https://[::g]", "https://[]",
+        "1https://a", "ht tps://a", "https://" + String(repeating: "a", count: 64),
+    ])
+    func refusesWhatNoBrowserSends(text: String) async throws {
+        await #expect(throws: ConfigurationError.self) { try await origins(text) }
+    }
+
+    @Test func inTrustedModePagesOfThisMachineMayCall() async throws {
+        let origins = try await source([:]).value(Settings.allowedOrigins(authMode: .trusted))
+        #expect(origins == .loopback)
+        let allowed = [
+            "http://localhost", "https://localhost:8443", "http://127.0.0.1:8080", "http://[::1]:1",
+            "HTTP://LocalHost:3000",
+        ]
+        #expect(allowed.allSatisfy { origins.allows($0) } && origins.allows(nil))
+        let others = [
+            "https://example.org", "http://localhost.example.org", "http://127.0.0.2", "http://127.0.0.1.example.org",
+            "null",
+            "http://[::2]", "file://localhost", "ws://localhost", "chrome-extension://localhost", "", "localhost",
+        ]
+        #expect(!others.contains { origins.allows($0) })
+        #expect(try await source([:]).value(Settings.allowedOrigins(authMode: .token)) == .any)
+        let named = try await source(["CHAT_ALLOWED_ORIGINS": "*"]).value(Settings.allowedOrigins(authMode: .trusted))
+        #expect(named == .any)
     }
 }

@@ -12,6 +12,12 @@ struct SigningKeyFile {
         if !FileManager.default.fileExists(atPath: path) { try create() }
     }
 
+    /// Whether its group or everybody may read it.
+    var isReadableByOthers: Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & (S_IRGRP | S_IROTH) != 0
+    }
+
     /// Reads the key.
     func load() throws(ConfigurationError) -> (private: EdDSA.PrivateKey, public: VerificationKey) {
         guard let pem = try? String(contentsOfFile: path, encoding: .utf8) else {

@@ -32,6 +32,11 @@ public final class TokenSigner: Service {
         self.logger = logger
         file = SigningKeyFile(path: path)
         try file.createIfMissing()
+        if file.isReadableByOthers {
+            logger.warning(
+                "The signing key can be read by others than its owner: who has it can be anybody. Mode 0600 is enough",
+                metadata: ["file": "\(path)"])
+        }
         state = Mutex(try await Self.read(file))
     }
 

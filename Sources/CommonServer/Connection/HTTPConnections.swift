@@ -16,10 +16,10 @@ public struct HTTPConnections: Sendable {
     }
 
     /// Lets a connection speak HTTP from here on. To be called on its event loop.
-    public func begin(_ channel: any Channel) throws {
-        // A client that has no more to ask still wants its answers.
-        try channel.syncOptions?.setOption(.allowRemoteHalfClosure, value: true)
-        let connection = try http.setup(channel)
+    public func begin(_ channel: any Channel) throws { try begin(channel, access: .all) }
+
+    func begin(_ channel: any Channel, access: ConnectionAccess) throws {
+        let connection = try http.setup(channel, access: access)
         if case .enqueued = beginning.yield(connection) { return }
         // Too late. NIO insists that whoever has made such a channel also ends it.
         channel.close(promise: nil)

@@ -72,6 +72,7 @@ struct Listener: Service {
         on eventLoop: any EventLoop, at address: SocketAddress, sharing: Bool = false
     ) async throws -> Ear {
         let quiescing = ServerQuiescingHelper(group: eventLoop)
+        let warning = RepeatedWarning(logger)
         let channel = try await ServerBootstrap(group: eventLoop)
             .serverChannelOption(.backlog, value: Self.backlog)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -79,9 +80,7 @@ struct Listener: Service {
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(quiescing.makeServerChannelHandler(channel: channel))
-                    // Without descriptors it rests for a second.
-                    try channel.pipeline.syncOperations.addHandler(
-                        AcceptBackoffHandler(shouldForwardIOErrorCaught: false))
+                    try channel.pipeline.syncOperations.addHandler(AcceptRest(warning: warning))
                 }
             }
             .childChannelInitializer { [setup] channel in

@@ -1,43 +1,70 @@
+import CommonUtil
 import NIOCore
 
-/// The head of an HTTP/1.1 request whose body, if any, has a known length.
+/// The head of an HTTP/1.1 or HTTP/1.0 request, and what it says about the request's framing.
 ///
-/// Read strictly (``RequestHeadGrammar``). What is not exactly as that grammar wants it, or is framed in another way, is
-/// not read here at all: an HTTP decoder decides what becomes of it. So this and the decoder cannot disagree on where a
-/// request ends.
+/// There is no leniency (``RequestHeadGrammar``, RFC 9112): a head that could be read in two ways is refused, so no
+/// proxy in front can disagree with this server on where a request ends.
 public struct RequestHead: Sendable {
+    /// How the body is delimited (RFC 9112 section 6).
+    enum Framing: Equatable, Sendable {
+        case length(Int)
+        case chunked
+    }
+
     let bytes: [UInt8]
     private let parts: RequestHeadGrammar.Parts
-    /// Bytes of the body.
-    public private(set) var contentLength = 0
+    /// The path and the query, without scheme and authority of an absolute-form target.
+    private var originForm: Range<Int>
+    private(set) var framing = Framing.length(0)
+    /// Whether this is the connection's last request: HTTP/1.0, or `Connection: close` (RFC 9112 section 9.3).
+    private(set) var closes: Bool
+    /// Whether the client waits for `100 Continue` before it sends the body (RFC 9110 section 10.1.1).
+    private(set) var expectsContinue = false
 
     var fields: [RequestHeadGrammar.Field] { parts.fields }
+
+    /// Whether it is of HTTP/1.0.
+    public var isVersion10: Bool { parts.isVersion10 }
 
     /// Bytes of the head, with the empty line at its end.
     public var length: Int { bytes.count }
 
-    /// - Parameters:
-    ///   - bytes: up to and with the empty line.
-    ///   - allowsUpgrade: whether it may ask for another protocol, which takes over behind the head.
-    /// - Returns: `nil` for anything else than such a head.
-    init?(_ bytes: [UInt8], allowsUpgrade: Bool = false) {
-        guard let parts = bytes.withUnsafeBufferPointer({ RequestHeadGrammar(bytes: $0).parts() }) else { return nil }
+    /// Bytes of the body, 0 for a chunked one.
+    public var contentLength: Int { if case .length(let length) = framing { length } else { 0 } }
+
+    /// Whether the head is all of the request.
+    public var hasNoBody: Bool { framing == .length(0) }
+
+    /// - Parameter bytes: up to and with the empty line.
+    /// - Throws: the refusal; what follows such a head cannot be understood.
+    init(_ bytes: [UInt8]) throws(ChatError) {
+        let parts = try Self.parts(bytes)
         self.bytes = bytes
         self.parts = parts
-        guard !has("transfer-encoding"), allowsUpgrade || !has("upgrade"), let length = declaredLength else {
-            return nil
-        }
-        contentLength = length
+        originForm = parts.target
+        closes = parts.isVersion10
+        try readTarget()
+        try readFields()
+    }
+
+    private static func parts(_ bytes: [UInt8]) throws(ChatError) -> RequestHeadGrammar.Parts {
+        try bytes.withUnsafeBufferPointer { bytes throws(ChatError) in try RequestHeadGrammar(bytes: bytes).parts() }
     }
 
     // MARK: What it says; names of fields are in lower case
 
     public func isMethod(_ name: String) -> Bool { isText(parts.method, name) }
 
-    func isTarget(_ path: String) -> Bool { isText(parts.target, path) }
+    public var method: String { text(parts.method) }
 
-    /// Visible ASCII characters.
-    public var target: String { text(parts.target) }
+    func isTarget(_ path: String) -> Bool { isText(originForm, path) }
+
+    /// The path and the query: visible ASCII characters that begin with `/`, or `*`.
+    public var target: String {
+        let target = text(originForm)
+        return target.isEmpty || target.hasPrefix("?") ? "/" + target : target
+    }
 
     func has(_ name: StaticString) -> Bool { fields.contains { isNamed($0, name) } }
 
@@ -65,7 +92,7 @@ public struct RequestHead: Sendable {
         return joined
     }
 
-    private func text(_ range: Range<Int>) -> String {
+    func text(_ range: Range<Int>) -> String {
         bytes.withUnsafeBufferPointer { String(decoding: UnsafeBufferPointer(rebasing: $0[range]), as: UTF8.self) }
     }
 
@@ -77,31 +104,136 @@ public struct RequestHead: Sendable {
         }
     }
 
-    private func isNamed(_ field: RequestHeadGrammar.Field, _ name: StaticString) -> Bool {
-        guard field.name.count == name.utf8CodeUnitCount else { return false }
-        return name.withUTF8Buffer { name in
-            for (index, letter) in name.enumerated() {
+    func isNamed(_ field: RequestHeadGrammar.Field, _ name: StaticString) -> Bool {
+        field.name.count == name.utf8CodeUnitCount && isWord(field.name, name)
+    }
+
+    /// Whether a token of the same length is this word of small letters, in whatever case.
+    private func isWord(_ range: Range<Int>, _ word: StaticString) -> Bool {
+        word.withUTF8Buffer { word in
+            for (index, letter) in word.enumerated() {
                 // In ASCII letters differ from their upper case in this bit; of the other token characters none becomes
                 // another.
-                guard bytes[field.name.lowerBound + index] | 0x20 == letter else { return false }
+                guard bytes[range.lowerBound + index] | 0x20 == letter else { return false }
             }
             return true
         }
     }
 
-    /// 0 without the field; `nil` for what is no number of at most nine digits, or for two of them.
-    private var declaredLength: Int? {
-        var length: Int?
-        for field in fields where isNamed(field, "content-length") {
-            guard length == nil, (1...9).contains(field.value.count) else { return nil }
-            var number = 0
-            for index in field.value {
-                let digit = bytes[index] &- UInt8(ascii: "0")
-                guard digit < 10 else { return nil }
-                number = number * 10 + Int(digit)
-            }
-            length = number
+    // MARK: Target
+
+    private static let malformedTarget = "The request target is not a path, nor an http URL"
+
+    /// RFC 9112 section 3.2: origin-form, absolute-form, and `*` for `OPTIONS`.
+    private mutating func readTarget() throws(ChatError) {
+        let target = parts.target
+        guard bytes[target.lowerBound] != UInt8(ascii: "/") else { return try refuseFragment() }
+        if isMethod("CONNECT") { throw ChatError(.notImplemented, "This server is no proxy") }
+        if isTarget("*"), isMethod("OPTIONS") { return }
+        guard let authority = schemeEnd(target),
+            let end = bytes[authority..<target.upperBound].firstIndex(where: { $0 == 0x2F || $0 == 0x3F })
+                ?? Optional(target.upperBound),
+            authority < end, HostGrammar.isHost(bytes[authority..<end])
+        else { throw ChatError(.malformedRequest, Self.malformedTarget) }
+        originForm = end..<target.upperBound
+        try refuseFragment()
+    }
+
+    private func refuseFragment() throws(ChatError) {
+        if bytes[originForm].contains(UInt8(ascii: "#")) {
+            throw ChatError(.malformedRequest, "The request target must not have a fragment")
         }
-        return length ?? 0
+    }
+
+    /// - Returns: where the authority of an absolute-form target begins.
+    private func schemeEnd(_ target: Range<Int>) -> Int? {
+        for scheme: StaticString in ["http", "https"] {
+            let end = target.lowerBound + scheme.utf8CodeUnitCount
+            guard end + 3 <= target.upperBound, isWord(target.lowerBound..<end, scheme),
+                bytes[end] == UInt8(ascii: ":"), bytes[end + 1] == UInt8(ascii: "/"),
+                bytes[end + 2] == UInt8(ascii: "/")
+            else { continue }
+            return end + 3
+        }
+        return nil
+    }
+
+    // MARK: Fields that frame the request
+
+    private mutating func readFields() throws(ChatError) {
+        var hosts = 0
+        var length: Int?
+        var codings: String?
+        for field in fields {
+            // One look at the length of a name rules out nearly all.
+            switch field.name.count {
+            case 4 where isWord(field.name, "host"):
+                hosts += 1
+                guard field.value.isEmpty || HostGrammar.isHost(bytes[field.value]) else {
+                    throw ChatError(.malformedRequest, "Host is not a name or an address with an optional port")
+                }
+            case 6 where isWord(field.name, "expect"):
+                try readExpectation(field)
+            case 10 where isWord(field.name, "connection"):
+                closes = closes || TokenList(bytes[field.value]).contains("close")
+            case 14 where isWord(field.name, "content-length"):
+                guard length == nil, let number = Self.length(bytes[field.value]) else {
+                    throw ChatError(.malformedRequest, "Content-Length is not one number")
+                }
+                length = number
+            case 17 where isWord(field.name, "transfer-encoding"):
+                let value = text(field.value)
+                codings = codings.map { "\($0),\(value)" } ?? value
+            default:
+                break
+            }
+        }
+        guard hosts == 1 || hosts == 0 && isVersion10 else {
+            throw ChatError(.malformedRequest, "Host must be given once")
+        }
+        if let codings {
+            guard length == nil, !isVersion10 else {
+                throw ChatError(.malformedRequest, "Transfer-Encoding is not allowed here")
+            }
+            try readCodings(codings)
+        } else {
+            framing = .length(length ?? 0)
+        }
+        if hasNoBody { expectsContinue = false }
+    }
+
+    /// Only `chunked` is known. A body whose last coding is another has no end (RFC 9112 section 6.3).
+    private mutating func readCodings(_ codings: String) throws(ChatError) {
+        let list = TokenList(codings)
+        guard list.last("chunked") else {
+            throw ChatError(.malformedRequest, "The last Transfer-Encoding must be chunked")
+        }
+        guard list.count == 1 else {
+            let isTwice = list.count(of: "chunked") > 1
+            throw isTwice
+                ? ChatError(.malformedRequest, "Transfer-Encoding has chunked twice") : ChatError(.notImplemented)
+        }
+        framing = .chunked
+    }
+
+    private mutating func readExpectation(_ field: RequestHeadGrammar.Field) throws(ChatError) {
+        // HTTP/1.0 knows no `100 Continue`.
+        guard !isVersion10 else { return }
+        guard field.value.count == 12, isWord(field.value, "100-continue") else {
+            throw ChatError(.expectationFailed)
+        }
+        expectsContinue = true
+    }
+
+    /// - Returns: `nil` for what is no number of at most 18 digits.
+    private static func length(_ digits: ArraySlice<UInt8>) -> Int? {
+        guard (1...18).contains(digits.count) else { return nil }
+        var number = 0
+        for byte in digits {
+            let digit = byte &- UInt8(ascii: "0")
+            guard digit < 10 else { return nil }
+            number = number * 10 + Int(digit)
+        }
+        return number
     }
 }

@@ -1,3 +1,4 @@
+import CommonUtil
 import Glibc
 
 /// Takes the head of a request apart (RFC 9112 sections 2.2, 3, 5 and 6), without leniency of any kind.
@@ -11,26 +12,33 @@ struct RequestHeadGrammar {
     struct Parts {
         let method: Range<Int>
         let target: Range<Int>
+        /// HTTP/1.0, else HTTP/1.1.
+        let isVersion10: Bool
         let fields: [Field]
     }
 
     /// The head, up to and with the empty line. Borrowed for the time of ``parts()``.
     let bytes: UnsafeBufferPointer<UInt8>
 
-    /// - Returns: `nil` where the head is not as the grammar wants it, or has too many fields.
-    func parts() -> Parts? {
+    /// - Throws: `malformed_request`, `http_version_not_supported`, or `header_too_large` for too many fields.
+    func parts() throws(ChatError) -> Parts {
         var position = 0
-        guard let line = takeLine(&position), let (method, target) = requestLine(line) else { return nil }
+        guard let line = takeLine(&position) else { throw Self.malformed("The request line does not end with CR LF") }
+        let (method, target, isVersion10) = try requestLine(line)
         var fields: [Field] = []
         fields.reserveCapacity(12)
         while true {
-            guard let line = takeLine(&position) else { return nil }
+            guard let line = takeLine(&position) else { throw Self.malformed("A header line does not end with CR LF") }
             if line.isEmpty { break }
-            guard fields.count < ChatHTTPChannel.maximumFields, let field = field(line) else { return nil }
+            guard fields.count < ChatHTTPChannel.maximumFields else { throw ChatError(.headerTooLarge) }
+            guard let field = field(line) else { throw Self.malformed("A header line is not `name: value`") }
             fields.append(field)
         }
-        return position == bytes.count ? Parts(method: method, target: target, fields: fields) : nil
+        guard position == bytes.count else { throw Self.malformed("The head goes on behind its empty line") }
+        return Parts(method: method, target: target, isVersion10: isVersion10, fields: fields)
     }
+
+    private static func malformed(_ detail: String) -> ChatError { ChatError(.malformedRequest, detail) }
 
     /// - Returns: the next line, without its CR LF; `nil` where none ends.
     private func takeLine(_ position: inout Int) -> Range<Int>? {
@@ -42,21 +50,34 @@ struct RequestHeadGrammar {
         return start..<end
     }
 
-    /// `method SP request-target SP HTTP-version`; a target of visible ASCII characters, and not the tunnel's.
-    private func requestLine(_ line: Range<Int>) -> (method: Range<Int>, target: Range<Int>)? {
+    /// `method SP request-target SP HTTP-version`, the target of visible ASCII characters.
+    private func requestLine(
+        _ line: Range<Int>
+    ) throws(ChatError) -> (method: Range<Int>, target: Range<Int>, isVersion10: Bool) {
         let version: StaticString = " HTTP/1.1"
         let end = line.upperBound - version.utf8CodeUnitCount
-        guard end > line.lowerBound, isText(end..<line.upperBound, version),
-            let space = first(UInt8(ascii: " "), in: line), space + 1 < end
-        else { return nil }
+        guard end > line.lowerBound, let space = first(UInt8(ascii: " "), in: line), space + 1 < end else {
+            throw Self.malformed("The request line is not `method target HTTP/1.1`")
+        }
+        let isVersion11 = isText(end..<line.upperBound, version)
         let (method, target) = (line.lowerBound..<space, space + 1..<end)
         guard !method.isEmpty, all(method, Self.isTokenCharacter), all(target, Self.isVisible),
-            !isText(method, "CONNECT")
-        else { return nil }
-        return (method, target)
+            isVersion11 || isVersion(end..<line.upperBound)
+        else { throw Self.malformed("The request line is not `method target HTTP/1.1`") }
+        guard isVersion11 || isText(end..<line.upperBound, " HTTP/1.0") else {
+            throw ChatError(.httpVersionNotSupported)
+        }
+        return (method, target, !isVersion11)
     }
 
-    private func field(_ line: Range<Int>) -> Field? {
+    /// ` HTTP/` and two digits with a point between them.
+    private func isVersion(_ range: Range<Int>) -> Bool {
+        let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
+        return isText(range.lowerBound..<range.upperBound - 3, " HTTP/") && digits.contains(bytes[range.upperBound - 3])
+            && bytes[range.upperBound - 2] == UInt8(ascii: ".") && digits.contains(bytes[range.upperBound - 1])
+    }
+
+    func field(_ line: Range<Int>) -> Field? {
         guard let colon = first(UInt8(ascii: ":"), in: line), colon > line.lowerBound else { return nil }
         let name = line.lowerBound..<colon
         var (start, end) = (colon + 1, line.upperBound)
@@ -91,7 +112,7 @@ struct RequestHeadGrammar {
     }
 
     /// RFC 9110 section 5.6.2.
-    private static func isTokenCharacter(_ byte: UInt8) -> Bool {
+    static func isTokenCharacter(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
             UInt8(ascii: "0")...UInt8(ascii: "9"):
@@ -108,9 +129,9 @@ struct RequestHeadGrammar {
     private static func isVisible(_ byte: UInt8) -> Bool { byte >= 0x21 && byte <= 0x7E }
 
     /// RFC 9110 section 5.5: no control characters but the tabulator.
-    private static func isValueByte(_ byte: UInt8) -> Bool { byte >= 0x20 && byte != 0x7F || byte == 0x09 }
+    static func isValueByte(_ byte: UInt8) -> Bool { byte >= 0x20 && byte != 0x7F || byte == 0x09 }
 
-    private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
+    static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
 }
 
 extension UnsafeBufferPointer<UInt8> {

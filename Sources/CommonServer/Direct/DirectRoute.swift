@@ -72,7 +72,8 @@ struct DirectRoutes: Sendable {
     func accept(_ head: RequestHead) -> (route: Route, user: AuthenticatedUser)? {
         guard head.isMethod("POST"), let route = routes.first(where: { head.isTarget($0.path) }), isServing(),
             head.has("content-length"), head.contentLength <= RequestBounds.maximumBodyBytes,
-            !head.has("expect"), Self.stays(head["connection"]), MediaType.isJSON(head),
+            !head.closes, !head.has("expect"), Self.stays(head["connection"]), MediaType.isJSON(head),
+            !head.has("content-encoding"),
             let user = authenticator.userAtOnce(authorization: head["authorization"], userID: head["x-user-id"])
         else { return nil }
         return (route, user)

@@ -33,11 +33,15 @@ public final class HealthRegistry: Sendable {
     private struct State {
         var phase = Phase.starting
         var checks: [Check] = []
+        /// The last run of the checks, done or under way.
+        var run: (start: ContinuousClock.Instant, results: Task<[HealthResult], Never>)?
     }
 
+    private let interval: Duration
     private let state = Mutex(State())
 
-    public init() {}
+    /// - Parameter interval: for how long answers of the dependencies are good, whoever asks.
+    public init(interval: Duration = .seconds(1)) { self.interval = interval }
 
     /// Adds a check. Its name is the member of `checks` in the readiness body; one that has not answered by its deadline
     /// has failed.
@@ -47,6 +51,7 @@ public final class HealthRegistry: Sendable {
     ) {
         state.withLock {
             $0.checks.append(Check(name: name, severity: severity, deadline: deadline, run: check))
+            $0.run = nil
         }
     }
 
@@ -65,17 +70,27 @@ public final class HealthRegistry: Sendable {
     /// From now on `/health/ready` says 503.
     public func startDraining() { state.withLock { $0.phase = .stopping } }
 
-    /// Runs every check, all at once.
+    /// Runs every check, all at once, or takes the results of a run that began less than the interval ago: however
+    /// many ask, the dependencies do not feel it.
     public func report() async -> HealthReport {
-        let (phase, checks) = state.withLock { ($0.phase, $0.checks) }
-        let results = await withTaskGroup(of: (Int, HealthResult).self) { group in
+        let (checks, run) = state.withLock { state in
+            let now = ContinuousClock.now
+            if let run = state.run, now - run.start < interval { return (state.checks, run.results) }
+            let results = Task { [checks = state.checks] in await Self.results(of: checks) }
+            state.run = (now, results)
+            return (state.checks, results)
+        }
+        let results = await run.value
+        return HealthReport(phase: phase, checks: zip(checks, results).map { ($0.name, $0.severity, $1) })
+    }
+
+    private static func results(of checks: [Check]) async -> [HealthResult] {
+        await withTaskGroup(of: (Int, HealthResult).self) { group in
             for (index, check) in checks.enumerated() {
                 group.addTask { (index, await DeadlineCheck.run(check)) }
             }
-            return await group.reduce(into: [Int: HealthResult]()) { $0[$1.0] = $1.1 }
+            return await group.reduce(into: Array(repeating: HealthResult.ok, count: checks.count)) { $0[$1.0] = $1.1 }
         }
-        return HealthReport(
-            phase: phase, checks: checks.enumerated().map { ($1.name, $1.severity, results[$0] ?? .ok) })
     }
 }
 

@@ -93,7 +93,12 @@ public enum RateLimitName: String, Sendable {
     case sockets
     case socketsPerUser = "sockets_per_user"
     case socketsPerAddress = "sockets_per_address"
+    case connectionsPerAddress = "connections_per_address"
 
     /// Counts who was refused by it.
-    public var refusals: Counter { Counter(label: "chat_rate_limited_total", dimensions: [("limit", rawValue)]) }
+    public var refusals: Counter { refusals(in: MetricsSystem.factory) }
+
+    func refusals(in factory: any MetricsFactory) -> Counter {
+        Counter(label: "chat_rate_limited_total", dimensions: [("limit", rawValue)], factory: factory)
+    }
 }

@@ -3,12 +3,12 @@ import CommonUtil
 import HTTPTypes
 import Hummingbird
 import Logging
-import NIOHTTP1
 
 /// The outermost middleware: gives each request its trace and its id, turns every error into a problem answer, and
 /// leaves a log line and a measurement behind.
 struct RequestMiddleware: RouterMiddleware {
     let envelope: ResponseEnvelope
+    let largeAnswers = LargeAnswers()
 
     func handle(
         _ request: Request, context: ChatRequestContext,
@@ -26,9 +26,7 @@ struct RequestMiddleware: RouterMiddleware {
         } else {
             do {
                 response = try await next(request, context)
-            } catch let error as HTTPParserError {
-                // What follows on this connection is not HTTP; Hummingbird answers 400 and closes it.
-                throw error
+                response.body = try largeAnswers.bounded(response.body, on: context.channel)
             } catch {
                 response = ErrorAnswer.response(to: error, context: context)
             }
@@ -40,7 +38,7 @@ struct RequestMiddleware: RouterMiddleware {
 
     private func finish(_ response: inout Response, request: Request, context: ChatRequestContext) {
         envelope.finish(&response.headers, requestID: context.requestID, origin: request.headers[.origin])
-        // The rest of a body that is too large is not waited for; `RequestBounds` closes the connection.
+        // The rest of a body that is too large is not waited for; the connection is closed.
         if response.status == .contentTooLarge { response.headers[.connection] = "close" }
         if request.method == .head { response = response.createHeadResponse() }
     }

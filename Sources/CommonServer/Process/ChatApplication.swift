@@ -52,15 +52,22 @@ public struct ChatApplication: Service {
                     DirectRoutes(
                         routes: routes.directRoutes, authenticator: $0, envelope: envelope, date: date,
                         isServing: isServing)
-                }, headTimeout: parts.headTimeout),
+                }, headTimeout: parts.headTimeout, date: date),
             logger: environment.frameworkLogger)
         let begin = parts.beginConnection ?? { channel, http in try http.begin(channel) }
+        let gate = ConnectionGate(
+            maximumPerAddress: environment.maximumConnectionsPerAddress, trustedProxies: environment.trustedProxies,
+            metrics: environment.metrics, logger: environment.frameworkLogger)
         return Listener(
             host: environment.host, port: environment.port,
             eventLoops: environment.eventLoopGroup.makeIterator().map { $0 },
             setup: { [certificates = environment.certificates] channel in
+                guard let access = gate.access(for: channel) else { return channel.close(promise: nil) }
                 try certificates?.encrypt(channel)
-                try begin(channel, http)
+                switch access {
+                case .all: try begin(channel, http)
+                case .operations: try http.begin(channel, access: access)
+                }
             }, http: http, onRunning: onServerRunning, logger: environment.frameworkLogger)
     }
 }

@@ -16,6 +16,8 @@ public struct ServerEnvironment: Sendable {
     public let authMode: AuthMode
     public let allowedOrigins: AllowedOrigins
     public let trustedProxies: [AddressRange]
+    /// Connections that may be open at a time; 0 for any number.
+    let maximumConnectionsPerAddress: Int
     /// What the port's TLS is spoken with; `nil` for a port that speaks plain HTTP.
     public let certificates: CertificateSource?
     /// Certificate authorities to trust beside the system's, a file that was found good.
@@ -35,8 +37,9 @@ public struct ServerEnvironment: Sendable {
         host = try configuration.value(Settings.host)
         port = try configuration.value(Settings.port(default: defaultPort))
         authMode = try configuration.value(Settings.authMode)
-        allowedOrigins = try configuration.value(Settings.allowedOrigins)
+        allowedOrigins = try configuration.value(Settings.allowedOrigins(authMode: authMode))
         trustedProxies = try configuration.value(Settings.trustedProxies)
+        maximumConnectionsPerAddress = try configuration.value(Settings.limitConnectionsPerAddress)
         certificates = try CertificateFiles(configuration).map { files throws(ConfigurationError) in
             try CertificateSource(files)
         }

@@ -16,13 +16,32 @@ public enum ClientAddress {
         // Each proxy appends the address it heard from, so the list is read from its end; what stands before the first
         // stranger is that stranger's word.
         var forwarded = forwarded.joined(separator: ",").split(separator: ",")
-            .map { entry in entry.filter { $0 != " " } }
-        while trustedProxies.contains(where: { $0.contains(address) }), let previous = forwarded.popLast(),
-            AddressRange(previous) != nil, !previous.contains("/")
+        while trustedProxies.contains(where: { $0.contains(address) }),
+            let previous = forwarded.popLast().flatMap(Self.address(in:))
         {
             address = previous
         }
         return address
+    }
+
+    /// The address of an entry, which some proxies write with a port, IPv6 then in brackets: `192.0.2.1:80`,
+    /// `[2001:db8::1]:80`.
+    private static func address(in entry: Substring) -> String? {
+        let entry = entry.filter { $0 != " " && $0 != "\t" && $0 != "\"" }
+        let isPort = { (text: Substring) in
+            text.isEmpty
+                || text.first == ":" && (2...6).contains(text.utf8.count) && text.dropFirst().allSatisfy(\.isNumber)
+        }
+        var address = entry[...]
+        if entry.hasPrefix("[") {
+            guard let close = entry.firstIndex(of: "]"), isPort(entry[entry.index(after: close)...]) else { return nil }
+            address = entry[entry.index(after: entry.startIndex)..<close]
+            guard address.contains(":") else { return nil }
+        } else if let colon = entry.firstIndex(of: ":"), colon == entry.lastIndex(of: ":") {
+            guard isPort(entry[colon...]) else { return nil }
+            address = entry[..<colon]
+        }
+        return !address.contains("/") && AddressRange(address) != nil ? String(address) : nil
     }
 }
 

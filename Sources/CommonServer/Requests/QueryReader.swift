@@ -39,7 +39,10 @@ public struct QueryReader {
         guard errors.isEmpty else { throw ChatError(invalid: errors) }
     }
 
-    public mutating func note(_ field: String, _ message: String) { errors.append(FieldError(field, message)) }
+    public mutating func note(_ field: String, _ message: String) {
+        guard errors.count <= ChatError.maximumFieldErrors else { return }
+        errors.append(FieldError(field, message))
+    }
 
     // MARK: Values; `nil` where absent or at fault
 

@@ -13,6 +13,9 @@ extension Request {
     /// - Throws: `unsupported_media_type` (415), `body_too_large` (413), `malformed_request` (400).
     func jsonBody(_ context: ChatRequestContext) async throws(ChatError) -> [UInt8] {
         guard MediaType.isJSON(headers[.contentType]) else { throw ChatError(.unsupportedMediaType) }
+        guard headers[.contentEncoding].map({ $0.lowercased() == "identity" }) ?? true else {
+            throw ChatError(.unsupportedMediaType, "The body must not be encoded; Content-Encoding is not supported")
+        }
         return try await bodyBytes(maximum: context.maxUploadSize)
     }
 

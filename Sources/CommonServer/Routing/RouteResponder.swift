@@ -2,13 +2,9 @@ import Hummingbird
 import HummingbirdCore
 import Logging
 import NIOCore
-import NIOHTTP1
 
 /// Answers a request by its route: what Hummingbird's `Application` does between its server and its router.
 struct RouteResponder: Sendable {
-    /// What follows on a connection is not HTTP, and its answer had begun.
-    struct BrokenAnswer: Error {}
-
     let routes: RouterResponder<ChatRequestContext>
     let date: HTTPDate
     let logger: Logger
@@ -17,11 +13,6 @@ struct RouteResponder: Sendable {
         let source = ApplicationRequestContextSource(channel: channel, logger: logger)
         var response = try await routes.respond(to: request, context: ChatRequestContext(source: source))
         response.headers[.date] = date.text
-        do {
-            try await writer.write(response: response.head, body: response.body)
-        } catch is HTTPParserError {
-            // As itself it would be answered, too.
-            throw BrokenAnswer()
-        }
+        try await writer.write(response: response.head, body: response.body)
     }
 }

@@ -22,6 +22,9 @@ public struct Routes: Sendable {
         let waitsForStart: Bool
         /// Whether it counts as a reading call.
         let isRead: Bool
+        /// Whether the router's leniency with slashes is not wanted: what a proxy keeps from the world by its path must not
+        /// be reached by another spelling of it.
+        let isExact: Bool
         let handler: Handler
     }
 
@@ -86,13 +89,13 @@ public struct Routes: Sendable {
     /// Adds a route; `waitsForStart` is `false` for what must answer while the server is still starting.
     mutating func on(
         _ method: HTTPRequest.Method, _ path: String, authenticated: Bool = false, waitsForStart: Bool = true,
-        isRead: Bool? = nil, _ handler: @escaping Handler
+        isExact: Bool = false, isRead: Bool? = nil, _ handler: @escaping Handler
     ) {
         precondition(!authenticated || authenticator != nil, "authenticated routes need an authenticator")
         routes.append(
             Route(
                 method: method, path: path, isAuthenticated: authenticated, waitsForStart: waitsForStart,
-                isRead: isRead ?? (method == .get), handler: handler))
+                isRead: isRead ?? (method == .get), isExact: isExact, handler: handler))
     }
 
     /// Every method with its path template: `GET /api/v1/rooms/{id}`. What a description has to name.
@@ -113,6 +116,7 @@ public struct Routes: Sendable {
             let readLimit = route.isRead ? readLimit : nil
             let group: any RouterMethods<ChatRequestContext> = route.isAuthenticated ? authenticated : router
             let responder = CallbackResponder<ChatRequestContext> { request, context in
+                guard !route.isExact || request.uri.path == route.path else { throw ChatError(.notFound) }
                 guard !route.waitsForStart || isServing() else {
                     throw ChatError.unavailable("The service is starting")
                 }

@@ -9,12 +9,16 @@ struct UnknownPath: RouterMiddleware {
     let fallback: Routes.Handler?
     let readLimit: ReadLimit?
 
+    private static let knownMethods = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
+
     func handle(
         _ request: Request, context: ChatRequestContext,
         next: (Request, ChatRequestContext) async throws -> Response
     ) async throws -> Response {
         // The router sets the template before it calls a route's middleware.
         guard context.endpointPath == nil else { return try await next(request, context) }
+        // The server itself (RFC 9110 section 9.3.7); the connection lets no other method ask so.
+        if request.head.path == "*" { return Response(status: .noContent, headers: [.allow: Self.knownMethods]) }
         if let allowed = table.allowedMethods(path: request.uri.path) {
             if request.method == .options { return Response(status: .noContent, headers: [.allow: allowed]) }
             var response = ChatError(.methodNotAllowed, "This path allows \(allowed)")

@@ -11,7 +11,8 @@ final class HandshakeDeadline: ChannelInboundHandler, RemovableChannelHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         let channel = context.channel
-        deadline = context.eventLoop.scheduleTask(in: Self.time) { channel.close(promise: nil) }
+        // A `close` would be an alert, and then another wait for the peer's.
+        deadline = context.eventLoop.scheduleTask(in: Self.time) { channel.abort() }
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {

@@ -21,39 +21,3 @@ public enum LogLevel: String, CaseIterable, Sendable {
 public enum LogFormat: String, CaseIterable, Sendable {
     case json, text
 }
-
-/// The web origins whose pages may call (CORS, and the handshake's `Origin`, RFC 6455 section 10.2).
-public enum AllowedOrigins: Equatable, Sendable {
-    case any
-    case these(Set<String>)
-
-    /// - Returns: `nil` where an element is no `scheme://host[:port]`.
-    init?(text: String) {
-        if text == "*" {
-            self = .any
-            return
-        }
-        let origins = text.split(separator: ",").map { Self.normalised($0) }
-        guard !origins.isEmpty, origins.allSatisfy(Self.isOrigin) else { return nil }
-        self = .these(Set(origins))
-    }
-
-    /// Requests without `Origin` come from no browser and are not this check's concern.
-    public func allows(_ origin: String?) -> Bool {
-        guard let origin else { return true }
-        switch self {
-        case .any: return true
-        case .these(let origins): return origins.contains(Self.normalised(origin))
-        }
-    }
-
-    private static func normalised(_ origin: some StringProtocol) -> String {
-        origin.split(separator: " ").joined().lowercased()
-    }
-
-    private static func isOrigin(_ text: String) -> Bool {
-        guard let scheme = text.firstRange(of: "://") else { return false }
-        let authority = text[scheme.upperBound...]
-        return scheme.lowerBound > text.startIndex && !authority.isEmpty && !authority.contains("/")
-    }
-}

@@ -41,9 +41,15 @@ public enum Settings {
         "CHAT_REFRESH_TOKEN_SECONDS", default: 2_592_000, in: 1...31_536_000)
     public static let passwordCost = integer("CHAT_PASSWORD_COST", default: 17, in: 12...20)
 
-    public static let allowedOrigins = Setting<AllowedOrigins>(
-        "CHAT_ALLOWED_ORIGINS", default: "*", allowed: "* or a comma list of origins such as https://example.org",
-        parse: AllowedOrigins.init(text:))
+    /// In `trusted` mode any page of the web could act as anybody from the browser of one who can reach the server, so the
+    /// default is pages of this machine.
+    public static func allowedOrigins(authMode: AuthMode) -> Setting<AllowedOrigins> {
+        Setting(
+            "CHAT_ALLOWED_ORIGINS",
+            default: authMode == .trusted ? AllowedOrigins.loopbackText : AllowedOrigins.anyText,
+            allowed: "*, loopback, or a comma list of origins such as https://example.org",
+            parse: AllowedOrigins.init(text:))
+    }
     public static let trustedProxies = Setting<[AddressRange]>(
         "CHAT_TRUSTED_PROXIES", default: "", allowed: "a comma list of addresses or CIDR ranges",
         parse: AddressRange.list(text:))
@@ -73,6 +79,7 @@ public enum Settings {
     public static let limitSocketsPerUser = count("CHAT_LIMIT_SOCKETS_PER_USER", default: 200)
     public static let limitSocketsPerAddress = count("CHAT_LIMIT_SOCKETS_PER_ADDRESS", default: 0)
     public static let limitSockets = count("CHAT_LIMIT_SOCKETS", default: 0)
+    public static let limitConnectionsPerAddress = count("CHAT_LIMIT_CONNECTIONS_PER_ADDRESS", default: 1_000)
     public static let limitRoomsPerUser = count("CHAT_LIMIT_ROOMS_PER_USER", default: 10_000)
     public static let limitMembersPerRoom = count("CHAT_LIMIT_MEMBERS_PER_ROOM", default: 100_000)
     /// Memory of a WebSocket server for recent events of all rooms together, in bytes.
@@ -95,12 +102,13 @@ public enum Settings {
         host.name, port(default: 0).name, databaseURL.name, redisURL.name, redisSubscribe.name,
         tlsCertificateFile.name, tlsKeyFile.name, tlsCAFile.name, authMode.name,
         dataDirectory.name, signingKeyFile(dataDirectory: "").name, jwksURL.name, accessTokenSeconds.name,
-        refreshTokenSeconds.name, passwordCost.name, allowedOrigins.name, trustedProxies.name, publicMessageURL.name,
+        refreshTokenSeconds.name, passwordCost.name, allowedOrigins(authMode: .token).name, trustedProxies.name,
+        publicMessageURL.name,
         publicWebSocketURL.name, logLevel.name, logFormat.name, limitPosts.name, limitFrames.name,
         limitLoginsPerAccount.name, limitLoginsPerAddress.name, limitRegistrations.name, limitRefreshes.name,
-        limitChanges.name, limitReads.name, limitSocketsPerUser.name,
-        limitSocketsPerAddress.name, limitSockets.name, limitRoomsPerUser.name, limitMembersPerRoom.name,
-        ringBytes.name, drainSeconds.name, configFile.name,
+        limitChanges.name, limitReads.name, limitSocketsPerUser.name, limitSocketsPerAddress.name, limitSockets.name,
+        limitConnectionsPerAddress.name, limitRoomsPerUser.name, limitMembersPerRoom.name, ringBytes.name,
+        drainSeconds.name, configFile.name,
     ]
 }
 

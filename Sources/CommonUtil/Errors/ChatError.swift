@@ -2,20 +2,14 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 
-/// One field of a request that is not as it must be.
-public struct FieldError: Error, Equatable, Sendable {
-    /// The field's name as the client wrote it; members of objects are joined by dots.
-    public let field: String
-    public let message: String
-
-    public init(_ field: String, _ message: String) {
-        self.field = field
-        self.message = message
-    }
-}
-
 /// An error that a client is meant to see. It never holds internals: no SQL, no host name, no secret.
+///
+/// However much a client sent, it names at most ``maximumFieldErrors`` fields, and its texts have at most 4 KiB as JSON.
 public struct ChatError: Error, Equatable, Sendable {
+    public static let maximumFieldErrors = 20
+    /// Of `detail` as JSON. The list of fields says the same once more, with the members' names around it.
+    private static let maximumDetailBytes = 1_200
+
     public let code: ErrorCode
     public let detail: String
     /// Present with `validation_failed`.
@@ -25,15 +19,24 @@ public struct ChatError: Error, Equatable, Sendable {
 
     public init(_ code: ErrorCode, _ detail: String? = nil, retryAfterSeconds: Int? = nil) {
         self.code = code
-        self.detail = detail ?? code.title
+        self.detail = ErrorText.shortened(detail ?? code.title, maximumBytes: Self.maximumDetailBytes)
         self.fieldErrors = []
         self.retryAfterSeconds = retryAfterSeconds
     }
 
+    /// Names the first of the fields, as many as there is room for.
     public init(invalid fieldErrors: [FieldError]) {
+        var details: [String] = []
+        var room = Self.maximumDetailBytes
+        for fieldError in fieldErrors.prefix(Self.maximumFieldErrors) {
+            let detail = "\(fieldError.field): \(fieldError.message)"
+            room -= ErrorText.jsonBytes(detail) + 2
+            guard room >= 0 else { break }
+            details.append(detail)
+        }
         self.code = .validationFailed
-        self.detail = fieldErrors.map { "\($0.field): \($0.message)" }.joined(separator: "; ")
-        self.fieldErrors = fieldErrors
+        self.detail = details.joined(separator: "; ") + (details.count < fieldErrors.count ? "; and more" : "")
+        self.fieldErrors = Array(fieldErrors.prefix(details.count))
         self.retryAfterSeconds = nil
     }
 

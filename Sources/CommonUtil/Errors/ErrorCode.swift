@@ -31,10 +31,13 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case clientMessageIdReused = "client_message_id_reused"
     case bodyTooLarge = "body_too_large"
     case headerTooLarge = "header_too_large"
+    case expectationFailed = "expectation_failed"
     case unsupportedMediaType = "unsupported_media_type"
     case validationFailed = "validation_failed"
     case upgradeRequired = "upgrade_required"
     case rateLimited = "rate_limited"
+    case notImplemented = "not_implemented"
+    case httpVersionNotSupported = "http_version_not_supported"
     case unavailable
     case internalError = "internal_error"
 
@@ -50,10 +53,13 @@ public enum ErrorCode: String, Sendable, CaseIterable {
             .conflict
         case .bodyTooLarge: .contentTooLarge
         case .headerTooLarge: .requestHeaderFieldsTooLarge
+        case .expectationFailed: .expectationFailed
         case .unsupportedMediaType: .unsupportedMediaType
         case .validationFailed: .unprocessableContent
         case .upgradeRequired: .upgradeRequired
         case .rateLimited: .tooManyRequests
+        case .notImplemented: .notImplemented
+        case .httpVersionNotSupported: .httpVersionNotSupported
         case .unavailable: .serviceUnavailable
         case .internalError: .internalServerError
         }
@@ -91,10 +97,13 @@ public enum ErrorCode: String, Sendable, CaseIterable {
         case .clientMessageIdReused: "This clientMessageId was used for another message"
         case .bodyTooLarge: "The body is too large"
         case .headerTooLarge: "The request line and the header fields are too large"
+        case .expectationFailed: "Only the expectation 100-continue is known"
         case .unsupportedMediaType: "The body must be application/json"
         case .validationFailed: "The request is not valid"
         case .upgradeRequired: "A WebSocket handshake is required"
         case .rateLimited: "Too many requests"
+        case .notImplemented: "This server does not know how to do that"
+        case .httpVersionNotSupported: "This server speaks HTTP/1.1"
         case .unavailable: "The service is not available right now"
         case .internalError: "Something went wrong on our side"
         }

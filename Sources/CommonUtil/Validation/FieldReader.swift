@@ -49,6 +49,8 @@ public struct FieldReader {
     public var incomplete: ChatError { ChatError(invalid: errors) }
 
     public mutating func note(_ field: String, _ message: String) {
+        // One more than are told, so that it can be told that there are more.
+        guard errors.count <= ChatError.maximumFieldErrors else { return }
         errors.append(FieldError(path + field, message))
     }
 

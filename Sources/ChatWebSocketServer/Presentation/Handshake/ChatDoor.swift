@@ -1,5 +1,6 @@
 import CommonAuth
 import CommonServer
+import CommonUtil
 import NIOCore
 
 /// The door of the chat. Who may not come in gets a socket all the same, which is closed with a code at once: a browser
@@ -44,9 +45,10 @@ struct ChatDoor: SocketDoor {
         return AdmissionService.Visitor(
             request: try ConnectRequest(query: answer.query, authMode: services.authMode), token: answer.token,
             // Not the context's, which asks the kernel anew.
-            address: ClientAddress.find(
-                forwarded: answer.forwarded, peer: context.channel.remoteAddress?.ipAddress ?? "",
-                trustedProxies: services.trustedProxies),
+            address: AddressBlock.of(
+                ClientAddress.find(
+                    forwarded: answer.forwarded, peer: context.channel.remoteAddress?.ipAddress ?? "",
+                    trustedProxies: services.trustedProxies)),
             shard: shard)
     }
 }

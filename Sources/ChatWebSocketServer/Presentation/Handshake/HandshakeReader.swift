@@ -13,16 +13,16 @@ struct HandshakeReader {
 
     /// All that came.
     private(set) var bytes = ByteBuffer()
-    private var reader = RequestHeadReader(allowsUpgrade: true)
+    private var reader = RequestHeadReader()
 
     mutating func append(_ chunk: ByteBuffer) -> Finding {
         bytes.writeImmutableBuffer(chunk)
         let view = bytes.readableBytesView
         guard view.starts(with: "GET ".utf8.prefix(view.count)) else { return .other }
-        switch reader.find(in: bytes) {
+        switch reader.find(in: &bytes) {
         case .incomplete: return .incomplete
-        case .head(let head): return head["content-length"] ?? "0" == "0" ? .head(head) : .other
-        case .other: return .other
+        case .head(let head): return head.hasNoBody && !head.isVersion10 ? .head(head) : .other
+        case .refused: return .other
         }
     }
 }
