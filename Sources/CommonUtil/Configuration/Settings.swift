@@ -86,12 +86,12 @@ public enum Settings {
     public static let ringBytes = integer("CHAT_RING_BYTES", default: 67_108_864, in: 0...1 << 40)
     public static let drainSeconds = integer("CHAT_DRAIN_SECONDS", default: 20, in: 0...600)
 
-    /// What switches every rate and every bound on sockets off, for stacks that one client loads: benches, faults, tests.
+    /// What switches every rate and every bound on sockets and connections off, for stacks that one client loads: benches, faults, tests.
     public static let withoutLimits: [String: String] = Dictionary(
         uniqueKeysWithValues: [
             limitPosts.name, limitFrames.name, limitLoginsPerAccount.name, limitLoginsPerAddress.name,
             limitRegistrations.name, limitRefreshes.name, limitChanges.name, limitReads.name,
-            limitSocketsPerUser.name, limitSocketsPerAddress.name, limitSockets.name,
+            limitSocketsPerUser.name, limitSocketsPerAddress.name, limitSockets.name, limitConnectionsPerAddress.name,
         ].map { ($0, "0") })
 
     /// A JSON file with the same keys, nested: `{"chat": {"port": 8081}}`. An addition to the contract.
