@@ -35,14 +35,14 @@ struct AccountService: Sendable {
     /// - Parameter address: the caller's, as limits count it.
     /// - Throws: `invalid_credentials`, after the same time whether the user is unknown or the password wrong.
     func login(username: String, password: String, from address: String) async throws -> TokenPair {
+        let highestCost = try await users.highestPasswordCost()
         guard let credentials = try await users.credentials(username: username) else {
-            let highestCost = try await users.highestPasswordCost()
             try await passwords.verifyAgainstNothing(password, highestCost: highestCost, from: address)
             throw ChatError(.invalidCredentials)
         }
-        guard try await passwords.verify(password, against: credentials.passwordHash, from: address) else {
-            throw ChatError(.invalidCredentials)
-        }
+        let isRight = try await passwords.verify(
+            password, against: credentials.passwordHash, highestCost: highestCost, from: address)
+        guard isRight else { throw ChatError(.invalidCredentials) }
         let passwordHash = try await rehashed(credentials, password, from: address)
         try await loginAddresses.note(Self.pseudonym(of: address, username), of: credentials.userID)
         let (refreshToken, issuedAt) = (RefreshToken(), Timestamp.now)

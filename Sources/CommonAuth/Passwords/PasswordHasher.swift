@@ -82,17 +82,25 @@ public final class PasswordHasher: Service {
     }
 
     /// Compares with what ``hash(_:from:)`` made, perhaps with another cost.
+    ///
+    /// A wrong password takes as long whoever's it is: a hash of a lower cost than others is followed by the work that is
+    /// missing to theirs.
+    /// - Parameter highestCost: the highest one of any stored hash; `nil` where there is none, or where it does not matter
+    ///   how long this takes.
     /// - Returns: whether it is the same password.
     /// - Throws: `internal_error` where `text` is no such string, `unavailable` where too many callers wait.
-    public func verify(_ password: String, against text: String, from address: String) async throws(ChatError) -> Bool {
+    public func verify(
+        _ password: String, against text: String, highestCost: Int? = nil, from address: String
+    ) async throws(ChatError) -> Bool {
         guard let stored = PasswordHash(text: text) else {
             throw ChatError(.internalError, "A stored password hash cannot be read")
         }
-        return try await verify(password, against: stored, from: address)
+        return try await verify(
+            password, against: stored, highestCost: highestCost.map { max($0, cost) } ?? stored.cost, from: address)
     }
 
-    /// Takes as long as ``verify(_:against:from:)``, so that a stranger cannot tell who is registered.
-    /// - Parameter highestCost: the highest one of any stored hash; `nil` where there is none.
+    /// Takes as long as a wrong password of a user, so that a stranger cannot tell who is registered.
+    /// - Parameter highestCost: as in ``verify(_:against:highestCost:from:)``.
     /// - Returns: `false`.
     @discardableResult
     public func verifyAgainstNothing(
@@ -100,7 +108,7 @@ public final class PasswordHasher: Service {
     ) async throws(ChatError) -> Bool {
         let nobody = PasswordHash(
             cost: max(cost, highestCost ?? cost), r: Self.r, p: Self.p, salt: nobody.salt, hash: nobody.hash)
-        return try await verify(password, against: nobody, from: address)
+        return try await verify(password, against: nobody, highestCost: nobody.cost, from: address)
     }
 
     /// Whether a hash was made with other parameters than today's and should be replaced at the next login.
@@ -111,11 +119,19 @@ public final class PasswordHasher: Service {
     }
 
     private func verify(
-        _ password: String, against stored: PasswordHash, from address: String
+        _ password: String, against stored: PasswordHash, highestCost: Int, from address: String
     ) async throws(ChatError) -> Bool {
         let hash = try await work(from: address) {
-            try PasswordHash.derive(
-                password, cost: stored.cost, r: stored.r, p: stored.p, salt: stored.salt, count: stored.hash.count)
+            func derive(_ cost: Int) throws -> [UInt8] {
+                try PasswordHash.derive(
+                    password, cost: cost, r: stored.r, p: stored.p, salt: stored.salt, count: stored.hash.count)
+            }
+            let hash = try derive(stored.cost)
+            if !ConstantTime.areEqual(hash, stored.hash), stored.cost < highestCost {
+                // Each step of the cost doubles the work: 2^n + 2^n + 2^(n+1) … is the highest one's.
+                for cost in stored.cost..<highestCost { _ = try derive(cost) }
+            }
+            return hash
         }
         return ConstantTime.areEqual(hash, stored.hash)
     }
