@@ -27,7 +27,6 @@ let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift
 let nioExtras = Target.Dependency.product(name: "NIOExtras", package: "swift-nio-extras")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
-let nioHTTPTypesHTTP1 = Target.Dependency.product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
@@ -108,7 +107,7 @@ let package = Package(
                 "CommonAuth", "CommonLogging", "CommonUtil", "PostgresClient", "RedisClient", crypto, deque,
                 hummingbird,
                 hummingbirdCore, httpTypes, lifecycle, logging, metrics, nioCore, nioExtras, nioHTTP1, nioHTTPTypes,
-                nioHTTPTypesHTTP1, nioPosix, nioSSL, nioTLS, unixSignals,
+                nioPosix, nioSSL, nioTLS, unixSignals,
             ]),
         library("ChatEvents", ["CommonUtil", nioCore]),
         library(
@@ -142,7 +141,7 @@ let package = Package(
                 "ChatEventBus", "ChatEvents", "ChatStorage", "CommonAuth", "CommonLogging", "CommonServer",
                 "CommonUtil", "PostgresClient", "RedisClient", crypto, deque, httpTypes, hummingbird, hummingbirdCore,
                 lifecycle,
-                logging, metrics, nioConcurrency, nioCore, nioHTTP1, nioHTTPTypes, nioHTTPTypesHTTP1,
+                logging, metrics, nioConcurrency, nioCore, nioHTTP1, nioHTTPTypes,
             ]),
         // Private PostgreSQL, Redis and servers for `chat up`, benches and tests.
         library("ChatLocalStack", [logging, nioCore, nioPosix]),

@@ -1,4 +1,5 @@
 import ChatEvents
+import CommonUtil
 import Testing
 
 @Suite struct ClientFrameTests {
@@ -70,5 +71,15 @@ import Testing
         let error = #expect(throws: FrameError.self) { try frame(#"{"type":"auth","token":["s3cret"]}"#) }
         #expect(error?.message.contains("token") == true)
         #expect(error?.message.contains("s3cret") == false)
+    }
+
+    @Test func `an error is small, whatever was sent`() {
+        let members = (0..<4_300).map { ##""k\##($0)":"\u0000""## }
+        let error = #expect(throws: FrameError.self) {
+            try frame(#"{"type":"ping","# + members.joined(separator: ",") + "}")
+        }
+        #expect(error?.code == .invalidField)
+        #expect(error.map { SessionEvent.error($0).jsonBytes.count <= 4_096 } == true)
+        #expect((error?.message.split(separator: "; ").count ?? 0) <= 21)
     }
 }

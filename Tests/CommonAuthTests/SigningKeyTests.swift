@@ -1,6 +1,8 @@
 import CommonUtil
 import FoundationEssentials
 import JWTKit
+import Logging
+import Synchronization
 import Testing
 
 @testable import CommonAuth
@@ -22,6 +24,17 @@ import Testing
         #expect(try String(contentsOfFile: path, encoding: .utf8).hasPrefix("-----BEGIN PRIVATE KEY-----\n"))
         #expect(try await signer(path).keyID == first.keyID)
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path + "/deep/er") == ["signing-key.pem"])
+    }
+
+    @Test(arguments: [(0o600, false), (0o400, false), (0o640, true), (0o604, true), (0o644, true)])
+    func aKeyThatOthersCanReadIsWarnedOf(mode: Int, isWarnedOf: Bool) async throws {
+        let path = folder.path + "/signing-key.pem"
+        _ = try await signer(path)
+        try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: path)
+        let warnings = Warnings()
+        let logger = Logger(label: "test") { _ in warnings.handler }
+        _ = try await TokenSigner(keyFile: path, lifetimeSeconds: 60, logger: logger)
+        #expect(warnings.count.withLock { $0 } == (isWarnedOf ? 1 : 0))
     }
 
     @Test func severalAtOnceEndUpWithOneKey() async throws {
@@ -127,5 +140,29 @@ import Testing
     ])
     func keySetsWithoutAUsableKey(json: String) {
         #expect(KeySet(jwks: Array(json.utf8)) == nil)
+    }
+}
+
+/// Counts warnings.
+private final class Warnings: Sendable {
+    let count = Mutex(0)
+
+    var handler: some LogHandler { Handler(warnings: self) }
+
+    private struct Handler: LogHandler {
+        let warnings: Warnings
+        var metadata: Logger.Metadata = [:]
+        var logLevel = Logger.Level.warning
+
+        init(warnings: Warnings) { self.warnings = warnings }
+
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { metadata[key] }
+            set { metadata[key] = newValue }
+        }
+
+        func log(event: LogEvent) {
+            if event.level == .warning { warnings.count.withLock { $0 += 1 } }
+        }
     }
 }

@@ -151,6 +151,17 @@ struct TLSTests {
         channel.embeddedEventLoop.advanceTime(by: .milliseconds(1))
         #expect(!channel.isActive)
 
+        // One that goes on all the time is none that finishes.
+        let dripping = EmbeddedChannel()
+        try dripping.pipeline.syncOperations.addHandlers(NIOSSLServerHandler(context: server), HandshakeDeadline())
+        dripping.connect(to: try SocketAddress(ipAddress: "127.0.0.1", port: 1), promise: nil)
+        for byte: UInt8 in [0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xFC, 0x03] {
+            #expect(dripping.isActive)
+            try dripping.writeInbound(ByteBuffer(bytes: [byte]))
+            dripping.embeddedEventLoop.advanceTime(by: .seconds(1))
+        }
+        #expect(!dripping.isActive)
+
         let (client, peer) = (EmbeddedChannel(), EmbeddedChannel())
         let trusting = try NIOSSLContext(configuration: .trusting(authority.file))
         try client.pipeline.syncOperations.addHandler(

@@ -36,7 +36,7 @@ final class LargeAnswers: Sendable {
             throw .unavailable("Too many large answers wait to be read by their clients")
         }
         return ResponseBody(contentLength: length) { writer in
-            try await body.write(ProgressiveBodyWriter(parent: writer, place: place))
+            try await body.write(ProgressiveBodyWriter(parent: writer, eventLoop: channel.eventLoop, place: place))
         }
     }
 
@@ -81,13 +81,16 @@ private struct ProgressiveBodyWriter: ResponseBodyWriter {
     private static let pieceBytes = 64 * 1_024
 
     var parent: any ResponseBodyWriter
+    let eventLoop: any EventLoop
     let place: Place
 
     mutating func write(_ buffer: ByteBuffer) async throws {
         var rest = buffer
         while let piece = rest.readSlice(length: min(Self.pieceBytes, rest.readableBytes)), piece.readableBytes > 0 {
-            // Returns when the connection's watermark allows it.
+            // Waits while more is queued than the connection's watermark allows. That is known only once the piece before
+            // has reached the event loop, which the writer itself does not wait for.
             try await parent.write(piece)
+            try await eventLoop.submit {}.get()
             place.progressed()
         }
     }
