@@ -2,6 +2,7 @@ import ChatEvents
 import CommonUtil
 import Logging
 import Metrics
+import NIOConcurrencyHelpers
 import RedisClient
 
 /// Publishes events on Redis, in the order in which they were handed over.
@@ -14,6 +15,7 @@ public final class EventPublisher: Sendable {
     private let logger: Logger
     private let published = Counter(label: "chat_events_published_total")
     private let failures = Counter(label: "chat_events_publish_failures_total")
+    private let watch = NIOLockedValueBox(PublicationWatch())
 
     public init(redis: RedisClient, logger: Logger) {
         self.redis = redis
@@ -32,15 +34,31 @@ public final class EventPublisher: Sendable {
         publish([(EventChannel.room(event.roomID).name, event.jsonBytes)])
     }
 
+    /// What Redis says for refusing publications, in a word such as `NOPERM`; nil while it takes them.
+    public var refusal: String? { watch.withLockedValue { $0.refusal } }
+
     private func publish(_ messages: [(channel: String, payload: [UInt8])]) {
         redis.publish(messages) { [self] results in
             let failed = results.count { result in
                 if case .failure = result { true } else { false }
             }
             published.increment(by: results.count - failed)
-            guard failed > 0 else { return }
+            guard failed > 0 else { return noteRefusals([]) }
             failures.increment(by: failed)
             logger.debug("events were not published", metadata: ["count": "\(failed)"])
+            noteRefusals(
+                results.compactMap { result in
+                    if case .failure(.server(let message)) = result { message } else { nil }
+                })
         }
+    }
+
+    private func noteRefusals(_ messages: [String]) {
+        let reason = messages.first.map { String($0.prefix { $0 != " " }.prefix(32)) }
+        let warning = watch.withLockedValue { $0.note(refused: messages.count, reason: reason, now: .now) }
+        guard let warning else { return }
+        logger.warning(
+            "Redis refuses what is published; events are delivered later, from the log",
+            metadata: ["reason": "\(warning.reason)", "count": "\(warning.count)"])
     }
 }

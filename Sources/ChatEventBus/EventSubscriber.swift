@@ -83,7 +83,7 @@ public final class EventSubscriber: Service {
                 if hasEnded { onHearingChange(false) }
                 if isSubscribed { canary.sing() }
             })
-        rooms = RoomChannels(subscription: subscription)
+        rooms = RoomChannels(subscription: subscription, logger: logger)
     }
 
     /// Whether all rooms are heard of, so that following one comes to nothing.
@@ -99,11 +99,13 @@ public final class EventSubscriber: Service {
         if !hearsAllRooms { rooms.drop(roomID) }
     }
 
-    /// Why nothing is heard, in a few words; `nil` while events are.
+    /// Why nothing is heard, or not of all rooms, in a few words; `nil` while all events are.
     public var deafness: String? {
-        watch.withLockedValue { watch in
+        let silence = watch.withLockedValue { watch in
             watch.isHearing ? nil : "nothing heard for \(watch.silence(now: .now).components.seconds) s"
         }
+        let refused = rooms.refusedCount
+        return silence ?? (refused > 0 ? "\(refused) rooms are not subscribed" : nil)
     }
 
     public func run() async throws {
@@ -121,7 +123,8 @@ public final class EventSubscriber: Service {
     private func keepWatch() async throws {
         while true {
             // What hears nothing is asked more often, so that it is believed again soon.
-            try await Task.sleep(for: deafness == nil ? timing.interval : timing.interval / 5)
+            let isHearing = watch.withLockedValue(\.isHearing)
+            try await Task.sleep(for: isHearing ? timing.interval : timing.interval / 5)
             canary.sing()
             for action in watch.withLockedValue({ $0.look(now: .now) }) {
                 switch action {

@@ -1,58 +1,135 @@
 import ChatEvents
 import CommonUtil
+import Logging
+import Metrics
+import NIOConcurrencyHelpers
 import RedisClient
 import ServiceLifecycle
 
 /// The rooms that a server hears of where it does not hear of all: each is a channel of its own on Redis.
 ///
-/// Wishes are carried out in the order in which they came, by one task, so that a room that is let go of and wanted
+/// Changes are carried out in the order in which they came, by one task, so that a room that is let go of and wanted
 /// again ends up subscribed. What comes while Redis is asked waits and is asked for together.
+///
+/// A room may be refused, by a bound (``RedisConfiguration/maximumSubscriptions``) or by Redis. Its events are then read
+/// from the log, later; it is asked for again every few seconds and as soon as other rooms are let go of.
 final class RoomChannels: Service {
-    private enum Wish {
+    private enum Change {
         case follow(RoomID, done: CheckedContinuation<Void, Never>)
         case drop(RoomID)
+        case retry
     }
 
     private let subscription: RedisSubscription
-    private let wishes = BatchQueue<Wish>(capacity: 1 << 20)
+    private let changes: BatchQueue<Change>
+    private let retryInterval: Duration
+    private let refused = NIOLockedValueBox<Set<RoomID>>([])
+    private let refusedGauge = Gauge(label: "chat_redis_rooms_unsubscribed")
+    private let logger: Logger
+    private let warnings = NIOLockedValueBox(Throttle(interval: .seconds(60)))
 
-    init(subscription: RedisSubscription) { self.subscription = subscription }
+    init(
+        subscription: RedisSubscription, capacity: Int = 1 << 20, retryInterval: Duration = .seconds(5), logger: Logger
+    ) {
+        self.subscription = subscription
+        self.retryInterval = retryInterval
+        self.logger = logger
+        changes = BatchQueue(capacity: capacity)
+        refusedGauge.record(0)
+    }
+
+    /// Rooms with sessions here whose channels are not subscribed, although Redis is there.
+    var refusedCount: Int { refused.withLockedValue { $0.count } }
 
     /// Returns when the room's events are heard; also where Redis is away: it is subscribed to with the rest when Redis
-    /// comes back, and meanwhile nothing is heard of any room.
+    /// comes back, and meanwhile nothing is heard of any room. Also where the room is refused.
     func follow(_ roomID: RoomID) async {
         await withCheckedContinuation { done in
-            do { try wishes.append(.follow(roomID, done: done)) } catch { done.resume() }
+            do throws(BatchQueue<Change>.Refusal) {
+                try changes.append(.follow(roomID, done: done))
+            } catch {
+                if error == .full { refuse([roomID], "too many changes of subscriptions wait") }
+                done.resume()
+            }
         }
     }
 
     /// Stops hearing of a room, soon.
-    func drop(_ roomID: RoomID) { try? wishes.append(.drop(roomID)) }
+    func drop(_ roomID: RoomID) { try? changes.append(.drop(roomID)) }
 
     func run() async throws {
-        await withTaskCancellationOrGracefulShutdownHandler {
-            while let batch = await wishes.next(upTo: 1_024) { await carryOut(batch) }
-        } onCancelOrGracefulShutdown: {
-            self.wishes.stop()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { [self] in
+                await withTaskCancellationOrGracefulShutdownHandler {
+                    while let batch = await changes.next(upTo: 1_024) { await carryOut(batch) }
+                } onCancelOrGracefulShutdown: {
+                    self.changes.stop()
+                }
+            }
+            group.addTask { [self] in
+                try? await cancelWhenGracefulShutdown {
+                    while true {
+                        try await Task.sleep(for: self.retryInterval)
+                        if self.refusedCount > 0 { try? self.changes.append(.retry) }
+                    }
+                }
+            }
+            try await group.next()
+            group.cancelAll()
         }
     }
 
-    private func carryOut(_ batch: [Wish]) async {
-        // Of a room's wishes the last one counts.
+    private func carryOut(_ batch: [Change]) async {
+        // Of a room's changes the last one counts.
         var isWanted: [RoomID: Bool] = [:]
-        for wish in batch {
-            switch wish {
+        var retries = false
+        for change in batch {
+            switch change {
             case .follow(let roomID, _): isWanted[roomID] = true
             case .drop(let roomID): isWanted[roomID] = false
+            case .retry: retries = true
             }
         }
-        func names(wanted: Bool) -> [String] {
-            isWanted.filter { $0.value == wanted }.map { EventChannel.room($0.key).name }
+        func rooms(wanted: Bool) -> [RoomID] { isWanted.filter { $0.value == wanted }.map(\.key) }
+        let (wanted, unwanted) = (rooms(wanted: true), rooms(wanted: false))
+        if !unwanted.isEmpty {
+            refused.withLockedValue { $0.subtract(unwanted) }
+            try? await subscription.unsubscribe(channels: unwanted.map(Self.channel))
         }
-        let (wanted, unwanted) = (names(wanted: true), names(wanted: false))
-        // Names are remembered from the call on, whatever comes of it now.
-        if !wanted.isEmpty { try? await subscription.subscribe(channels: wanted) }
-        if !unwanted.isEmpty { try? await subscription.unsubscribe(channels: unwanted) }
+        if !wanted.isEmpty { await subscribe(wanted) }
         for case .follow(_, let done) in batch { done.resume() }
+        let waiting = refused.withLockedValue { Array($0.prefix(retries ? 1_024 : unwanted.count)) }
+        if !waiting.isEmpty { await subscribe(waiting) }
+        refusedGauge.record(refusedCount)
     }
+
+    private func subscribe(_ rooms: [RoomID]) async {
+        do throws(RedisError) {
+            try await subscription.subscribe(channels: rooms.map(Self.channel))
+        } catch .overloaded where rooms.count > 1 {
+            // It takes all names or none: some of them may have room.
+            await subscribe(Array(rooms[..<(rooms.count / 2)]))
+            return await subscribe(Array(rooms[(rooms.count / 2)...]))
+        } catch .overloaded {
+            return refuse(rooms, "more rooms than a connection subscribes to")
+        } catch .server(let message) {
+            return refuse(rooms, String(message.prefix { $0 != " " }.prefix(32)))
+        } catch {
+            // Remembered all the same, and subscribed with the rest when Redis is there.
+        }
+        refused.withLockedValue { $0.subtract(rooms) }
+    }
+
+    private func refuse(_ rooms: [RoomID], _ reason: String) {
+        let count = refused.withLockedValue { refused in
+            refused.formUnion(rooms)
+            return refused.count
+        }
+        guard warnings.withLockedValue({ $0.pass(now: .now) }) != nil else { return }
+        logger.warning(
+            "rooms are not subscribed on Redis; their events are delivered later, from the log",
+            metadata: ["reason": "\(reason)", "rooms": "\(count)"])
+    }
+
+    private static func channel(_ roomID: RoomID) -> String { EventChannel.room(roomID).name }
 }

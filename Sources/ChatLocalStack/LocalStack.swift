@@ -20,6 +20,10 @@ public final class LocalStack: Sendable {
         public var redisPort: Int?
         public var durability: LocalPostgres.Durability
         public var postgresSettings: [String: String]
+        /// Whether PostgreSQL may have standbys.
+        public var isReplicated = false
+        /// Further lines of `redis.conf`.
+        public var redisSettings: [String] = []
         public var buildFolder: String
         /// Where data and logs go; nil for a temporary folder that `stop()` removes.
         public var folder: String?
@@ -59,14 +63,15 @@ public final class LocalStack: Sendable {
         removesFolder = configuration.folder == nil
         try PrivateFolder.create(folder, mode: 0o711)
         try PrivateFolder.create("\(folder)/data", mode: 0o700)
-        let postgres = try LocalPostgres(
-            .init(
-                folder: "\(folder)/postgres", port: configuration.postgresPort ?? FreePort.next(),
-                durability: configuration.durability,
-                authentication: .trust, settings: configuration.postgresSettings), logger: logger)
+        var postgresConfiguration = LocalPostgres.Configuration(
+            folder: "\(folder)/postgres", port: try configuration.postgresPort ?? FreePort.next(),
+            durability: configuration.durability, authentication: .trust, settings: configuration.postgresSettings)
+        postgresConfiguration.isReplicated = configuration.isReplicated
+        let postgres = try LocalPostgres(postgresConfiguration, logger: logger)
         let redis = try LocalRedis(
             .init(
-                folder: "\(folder)/redis", port: configuration.redisPort ?? FreePort.next(), authentication: .trust),
+                folder: "\(folder)/redis", port: configuration.redisPort ?? FreePort.next(), authentication: .trust,
+                settings: configuration.redisSettings),
             logger: logger)
         let systemPort = try FreePort.next()
         let messagePorts = try (1...max(1, configuration.messageServers)).map { _ in try FreePort.next() }

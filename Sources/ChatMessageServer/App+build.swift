@@ -49,7 +49,7 @@ func buildMessageServer(_ environment: ServerEnvironment) async throws -> Server
 
     let health = HealthRegistry()
     health.register(postgres)
-    health.register(redis)
+    health.register(redis, refusal: { publisher.refusal })
     if isTokenMode { health.register(tokens) }
     return ServerParts(
         routes: routes, health: health,

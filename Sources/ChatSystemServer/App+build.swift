@@ -58,7 +58,7 @@ func buildSystemServer(_ environment: ServerEnvironment) async throws -> ServerP
     WebClient(try WebClientServers(configuration)).add(to: &routes)
     let health = HealthRegistry()
     health.register(postgres)
-    health.register(redis)
+    health.register(redis, refusal: { publisher.refusal })
     health.register(tokens)
     return ServerParts(
         routes: routes, health: health,

@@ -72,7 +72,7 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
     WebSocketRoutes.add(to: &routes, allowedOrigins: environment.allowedOrigins)
     let isTokenMode = environment.authMode == .token
     health.register(postgres)
-    health.register(redis)
+    health.register(redis, refusal: { publisher.refusal })
     health.register("redis_subscription", severity: .degraded) {
         subscriber.deafness.map { .failing($0) } ?? .ok
     }

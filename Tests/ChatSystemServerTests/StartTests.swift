@@ -27,6 +27,20 @@ struct StartTests {
                 WrongValue(
                     kind: kind, name: "CHAT_DATABASE_URL", value: "postgres://chat:hunter2@localhost:port/chat",
                     secret: "hunter2"),
+                // Not percent-encoded: what of it would be taken for a host or a port is none of anybody's business.
+                WrongValue(
+                    kind: kind, name: "CHAT_DATABASE_URL", value: "postgres://chat:se@hunter2@localhost/chat",
+                    secret: "hunter2"),
+                WrongValue(
+                    kind: kind, name: "CHAT_DATABASE_URL", value: "postgres://chat:hunter2/1@localhost/chat",
+                    secret: "hunter2"),
+                WrongValue(
+                    kind: kind, name: "CHAT_DATABASE_URL", value: "postgres://chat:hunter2:1@localhost/chat",
+                    secret: "hunter2"),
+                WrongValue(
+                    kind: kind, name: "CHAT_DATABASE_URL", value: "postgres://chat:hunter2", secret: "hunter2"),
+                WrongValue(kind: kind, name: "CHAT_HOST", value: "192.0.2.1"),
+                WrongValue(kind: kind, name: "CHAT_HOST", value: "no..such..host"),
                 WrongValue(kind: kind, name: "CHAT_REDIS_URL", value: "http://:hunter2@localhost", secret: "hunter2"),
                 WrongValue(
                     kind: kind, name: "CHAT_REDIS_URL", value: "redis://:hunter2@localhost:x", secret: "hunter2"),
@@ -53,7 +67,10 @@ struct StartTests {
     @Test("A wrong value ends the process with 78 and one line that names the variable", arguments: wrongValues)
     func wrongValue(_ wrong: WrongValue) async throws {
         let stack = try await SharedStack.running()
-        let server = try stack.makeServer(wrong.kind, [wrong.name: wrong.value])
+        // With PostgreSQL away: what is wrong is found before anything is waited for.
+        let away = "postgres://chat@127.0.0.1:\(try FreePort.next())/chat"
+        let server = try stack.makeServer(
+            wrong.kind, ["CHAT_DATABASE_URL": away].merging([wrong.name: wrong.value]) { _, wrong in wrong })
         let status = try await server.launch().waitForExit(timeout: .seconds(30))
         try await server.kill()
         #expect(status == .exited(78))
@@ -67,6 +84,37 @@ struct StartTests {
         } else {
             #expect(output.contains(wrong.value))
         }
+    }
+
+    @Test("A database that cannot be used ends the process with 78 and one line", arguments: ServerKind.allCases)
+    func wrongEncoding(_ kind: ServerKind) async throws {
+        let stack = try await SharedStack.running()
+        let name = "latin_\(kind.logName)"
+        try await stack.processes.postgres.run(
+            sql: "CREATE DATABASE \(name) ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+        let url = stack.processes.postgres.url(database: name)
+        let server = try stack.makeServer(kind, ["CHAT_DATABASE_URL": url, "CHAT_LOG_LEVEL": "critical"])
+        let status = try await server.launch().waitForExit(timeout: .seconds(60))
+        try await server.kill()
+        #expect(status == .exited(78))
+        let lines = server.logTail().filter { !$0.hasPrefix("{") }
+        #expect(lines.count == 1, "\(server.logTail())")
+        #expect(lines.first?.contains("CHAT_DATABASE_URL") == true && lines.first?.contains("LATIN1") == true)
+    }
+
+    @Test("Once the database is up to date, the role needs no right to change its schema")
+    func withoutCreate() async throws {
+        let stack = try await SharedStack.running()
+        let postgres = stack.processes.postgres
+        let url = try await postgres.createDatabase(named: "without_create")
+        let environment = ["CHAT_DATABASE_URL": url]
+        try await stack.withServer(.system, environment) { _ in }
+        try await postgres.run(
+            sql: "REVOKE CREATE ON SCHEMA public FROM PUBLIC, pg_database_owner", in: "without_create")
+        await #expect(throws: (any Error).self) {
+            try await postgres.run(sql: "CREATE TABLE forbidden ()", in: "without_create")
+        }
+        for kind in ServerKind.allCases { try await stack.withServer(kind, environment) { _ in } }
     }
 
     @Test("A port in use ends the process with 1 and one line", arguments: ServerKind.allCases)

@@ -24,6 +24,10 @@ struct Fault: Sendable {
     var shape = LoadShape()
     /// Load without the fault, before it.
     var warmUp = Duration.seconds(2)
+    /// PostgreSQL has a synchronous standby, and every server knows both.
+    var hasStandby = false
+    /// PostgreSQL's data is on a disk of its own that can be filled.
+    var hasSmallDisk = false
     var bounds = Bounds()
     /// What proves that the fault bit. Those that are required must not be zero.
     var signs: [Sign]

@@ -11,20 +11,21 @@ struct MigrateCommand: AsyncParsableCommand {
         commandName: "migrate", abstract: "Brings the database of CHAT_DATABASE_URL up to date.")
 
     func run() async throws {
-        let client: PostgresClient
+        let applied: [Int]
         do {
             let settings = try await ConfigurationSource(
                 arguments: ["chat"], environment: ProcessInfo.processInfo.environment)
-            var configuration = try PostgresConfiguration(url: settings.value(Settings.databaseURL))
-            configuration.applicationName = "chat-migrate"
-            client = PostgresClient(
-                configuration: configuration, logger: Logger(label: "chat") { _ in SwiftLogNoOpLogHandler() })
+            let client = try PostgresClient.chat(
+                settings, name: "chat-migrate", logger: Logger(label: "chat") { _ in SwiftLogNoOpLogHandler() })
+            applied = try await ChatSchema.migrate(client)
+            await client.close()
         } catch let error as ConfigurationError {
             Terminal.complain("\(error)")
             throw ExitCode(ConfigurationError.exitCode)
+        } catch let error as PostgresError {
+            Terminal.complain("\(error)")
+            throw ExitCode.failure
         }
-        let applied = try await ChatSchema.migrate(client)
-        await client.close()
         Terminal.say(
             applied.isEmpty
                 ? "The database is up to date."

@@ -27,6 +27,8 @@ public actor LocalPostgres {
         public var authentication: Authentication
         /// Further settings of `postgresql.conf`.
         public var settings: [String: String]
+        /// Whether it may have standbys (``LocalPostgres/makeStandby(folder:port:)``).
+        public var isReplicated = false
 
         public init(
             folder: String, logFile: String? = nil, port: Int, durability: Durability = .full,
@@ -47,9 +49,9 @@ public actor LocalPostgres {
     public nonisolated let configuration: Configuration
     private let binaries: PostgresBinaries
     let password: String?
-    private let logger: Logger
+    let logger: Logger
     private let removesFolder: Bool
-    private var process: LocalProcess?
+    private(set) var process: LocalProcess?
 
     /// Finds the programs and reads or makes the password; starts nothing.
     /// - Throws: `LocalStackError` if PostgreSQL is not installed or the folder cannot be used.
@@ -168,10 +170,10 @@ public actor LocalPostgres {
         return url(database: name)
     }
 
-    /// Runs SQL in the database `chat` through `psql(1)`, for set-up work.
+    /// Runs SQL in a database of this engine through `psql(1)`, for set-up work.
     /// - Returns: the rows, columns parted by `|`, without headings.
     @discardableResult
-    public func run(sql: String) async throws -> String {
+    public func run(sql: String, in database: String = LocalPostgres.name) async throws -> String {
         let output = "\(configuration.folder)/psql-\(UUID().uuidString.prefix(8)).out"
         defer { unlink(output) }
         // The password goes by the environment, which other users cannot read; arguments they can.
@@ -183,7 +185,7 @@ public actor LocalPostgres {
                 binaries.psql,
                 [
                     "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set", "ON_ERROR_STOP=1", "--host",
-                    "127.0.0.1", "--port", String(port), "--username", Self.name, "--dbname", Self.name, "--command",
+                    "127.0.0.1", "--port", String(port), "--username", Self.name, "--dbname", database, "--command",
                     sql,
                 ], environment: environment, logFile: output))
         let status = try await psql.waitForExit()
@@ -203,13 +205,15 @@ public actor LocalPostgres {
                     "--pgdata", data.path, "--username", "postgres", "--encoding", "UTF8", "--locale", "C.UTF-8",
                     "--auth", "reject", "--no-instructions",
                 ] + (configuration.durability == .relaxed ? ["--no-sync"] : [])))
-        try data.writeAccessRules(role: Self.name, method: password == nil ? "trust" : "scram-sha-256")
+        try data.writeAccessRules(
+            role: Self.name, method: password == nil ? "trust" : "scram-sha-256",
+            isReplicated: configuration.isReplicated)
 
         // Single-user mode, so that the superuser never needs a password or a way in over the network.
         let script = "\(configuration.folder)/setup.sql"
         try PrivateFolder.writeSecret(
             """
-            CREATE ROLE \(Self.name) LOGIN CREATEDB\(password.map { " PASSWORD '\($0)'" } ?? "")
+            CREATE ROLE \(Self.name) LOGIN CREATEDB\(configuration.isReplicated ? " REPLICATION" : "")\(password.map { " PASSWORD '\($0)'" } ?? "")
             CREATE DATABASE \(Self.name) OWNER \(Self.name)
 
             """, to: script)
@@ -220,7 +224,7 @@ public actor LocalPostgres {
         try data.markInitialized()
     }
 
-    private func runToEnd(_ command: (executable: String, arguments: [String])) async throws {
+    func runToEnd(_ command: (executable: String, arguments: [String])) async throws {
         let process = try LocalProcess(
             .init(command.executable, command.arguments, logFile: configuration.logFile, stopSignal: SIGINT))
         do {

@@ -134,6 +134,18 @@ public actor LocalRedis {
     /// The running server, for instance to wait for its unexpected end.
     public var running: LocalProcess? { process }
 
+    /// Carries out one command, given as a line of words, for set-up work without a password.
+    /// - Throws: `LocalStackError` with Redis' words where it refuses.
+    public func run(_ command: String) throws {
+        let socket = try TCPSocket()
+        try socket.connect(host: "127.0.0.1", port: port, timeout: .seconds(5))
+        try socket.write("\(command)\r\n")
+        let answer = try socket.read()
+        guard answer.first != UInt8(ascii: "-") else {
+            throw LocalStackError("Redis: \(String(decoding: answer, as: UTF8.self))")
+        }
+    }
+
     private var settingsText: String {
         var lines = [
             "bind 127.0.0.1", "port \(port)", "daemonize no", "save \"\"", "appendonly no", "dir \(quotedFolder)",

@@ -29,13 +29,29 @@ struct PostgresDataFolder: Sendable {
     }
 
     /// Replaces `pg_hba.conf`: one role, from the loopback address, and nobody else.
-    func writeAccessRules(role: String, method: String) throws {
-        // Written in place, since the file belongs to the user that runs PostgreSQL.
-        guard let file = FileHandle(forWritingAtPath: "\(path)/pg_hba.conf") else {
-            throw LocalStackError("Cannot write \(path)/pg_hba.conf")
+    func writeAccessRules(role: String, method: String, isReplicated: Bool) throws {
+        let databases = ["all"] + (isReplicated ? ["replication"] : [])
+        let rules = databases.map { "host \($0) \(role) 127.0.0.1/32 \(method)\n" }
+        try change("pg_hba.conf") { file in
+            try file.truncate(atOffset: 0)
+            try file.write(contentsOf: Data(rules.joined().utf8))
         }
-        try file.truncate(atOffset: 0)
-        try file.write(contentsOf: Data("host all \(role) 127.0.0.1/32 \(method)\n".utf8))
+    }
+
+    /// Makes a setting that the server reads when it is told to (SIGHUP), after all others of its files.
+    func appendSetting(_ name: String, _ value: String) throws {
+        try change("postgresql.auto.conf") { file in
+            try file.seekToEnd()
+            try file.write(contentsOf: Data("\(name) = '\(value)'\n".utf8))
+        }
+    }
+
+    /// Files are changed in place, since they belong to the user that runs PostgreSQL.
+    private func change(_ name: String, _ body: (FileHandle) throws -> Void) throws {
+        guard let file = FileHandle(forWritingAtPath: "\(path)/\(name)") else {
+            throw LocalStackError("Cannot write \(path)/\(name)")
+        }
+        try body(file)
         try file.close()
     }
 
@@ -47,7 +63,7 @@ struct PostgresDataFolder: Sendable {
         return Postmaster(
             pid: pid,
             sharedMemory: lines.count > 6 ? lines[6].split(separator: " ").last.flatMap { Int($0) } : nil,
-            isReady: lines.count > 7 && lines[7].hasPrefix("ready"))
+            isReady: lines.count > 7 && ["ready", "standby"].contains(where: lines[7].hasPrefix))
     }
 
     /// Waits for a server that is just being stopped, such as that of a `chat up` that was killed a moment ago, and

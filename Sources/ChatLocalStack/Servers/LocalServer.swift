@@ -6,7 +6,7 @@ public actor LocalServer {
     public struct Configuration: Sendable {
         public var kind: ServerKind
         public var port: Int
-        /// Variables of the contract; `CHAT_HOST` and `CHAT_PORT` are added.
+        /// Variables of the contract; `CHAT_PORT` is added, and `CHAT_HOST` if it is not there.
         public var environment: [String: String]
         /// A program and its arguments that run the server, such as valgrind; empty where it runs by itself.
         public var launcher: [String]
@@ -58,8 +58,8 @@ public actor LocalServer {
     public func launch() throws -> LocalProcess {
         if let process, process.isRunning { return process }
         var environment = ChildEnvironment.inherited
-        environment.merge(configuration.environment) { _, new in new }
         environment["CHAT_HOST"] = "127.0.0.1"
+        environment.merge(configuration.environment) { _, new in new }
         environment["CHAT_PORT"] = String(port)
         let executable = "\(configuration.buildFolder)/\(kind.rawValue)"
         guard access(executable, X_OK) == 0 else {

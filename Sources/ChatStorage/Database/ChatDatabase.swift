@@ -29,13 +29,21 @@ public struct ChatDatabase: Sendable {
     private func translating<Result>(_ body: () async throws -> Result) async throws -> Result {
         do {
             return try await body()
-        } catch let error as PostgresError where error.isTransient || error == .closed {
-            throw Self.unavailable(error)
+        } catch let error as PostgresError {
+            throw Self.told(error)
         }
     }
 
-    /// What a client is told of an error of the moment.
-    static func unavailable(_ error: PostgresError) -> ChatError {
+    /// What a client is told: that the request may be sent again (503), where it was the moment that was wrong and not
+    /// the request, or where nobody knows what became of it. Every other error is a fault of ours and stays what it is.
+    static func told(_ error: PostgresError) -> any Error {
+        switch error {
+        case .closed, .cancelled: unavailable(error)
+        default: error.isTransient || error.isOutcomeUnknown ? unavailable(error) : error
+        }
+    }
+
+    private static func unavailable(_ error: PostgresError) -> ChatError {
         .unavailable(
             error.isOutcomeUnknown
                 ? "The database did not answer in time; it is not known whether the request was carried out"

@@ -43,14 +43,6 @@ struct BatchOutcomes {
         return .success(.refused(refusal))
     }
 
-    /// What they are told whose batch failed.
-    static func told(_ error: PostgresError) -> any Error {
-        switch error {
-        case .closed, .cancelled: ChatDatabase.unavailable(error)
-        default: error.isTransient || error.isOutcomeUnknown ? ChatDatabase.unavailable(error) : error
-        }
-    }
-
     /// The messages that repeated keys stand for.
     static func read(
         _ messageIDs: [MessageID], with client: PostgresClient
@@ -63,7 +55,7 @@ struct BatchOutcomes {
             }
             return .success(messages)
         } catch {
-            return .failure(told(error))
+            return .failure(ChatDatabase.told(error))
         }
     }
 }

@@ -47,6 +47,7 @@ public final class MessageWriter: Service {
 
     private let stored = Counter(label: "chat_messages_stored_total")
     private let batchSizes = Recorder(label: "chat_message_batch_size")
+    private let warnings = Mutex(Throttle(interval: .seconds(1)))
     private let commitTimes = Metrics.Timer(label: "chat_message_commit_seconds")
 
     /// - Parameters:
@@ -113,7 +114,7 @@ public final class MessageWriter: Service {
         // The client is gone, and with it all that could still be stored.
         var waiting: [WriterQueue.Post] = []
         change { waiting = $0.abandon() }
-        for (_, reply) in waiting { reply(.failure(BatchOutcomes.told(.closed))) }
+        for (_, reply) in waiting { reply(.failure(ChatDatabase.told(.closed))) }
     }
 
     private func sendBatch() {
@@ -161,8 +162,12 @@ public final class MessageWriter: Service {
             }
             if !outcomes.priors.isEmpty { return tell(outcomes.priors, entries, whenTold: whenTold) }
         } catch {
-            logger.warning("a batch of posts was not committed", metadata: ["reason": "\(error)"])
-            for entry in entries { tell(entry, .failure(BatchOutcomes.told(error))) }
+            // While the database refuses them there is one for each few posts.
+            if let count = warnings.withLock({ $0.pass(now: .now) }) {
+                logger.warning(
+                    "batches of posts were not committed", metadata: ["reason": "\(error)", "count": "\(count)"])
+            }
+            for entry in entries { tell(entry, .failure(ChatDatabase.told(error))) }
         }
         whenTold()
     }

@@ -8,6 +8,8 @@ final class HeadComparison {
     struct Intervals: Sendable {
         var whileHearing = TimeAmount.seconds(3)
         var whileDeaf = TimeAmount.milliseconds(500)
+        /// How long Redis is not relied on after it had not brought what the log had.
+        var distrust = TimeAmount.seconds(60)
     }
 
     /// Rooms that one query asks for.
@@ -16,23 +18,29 @@ final class HeadComparison {
     private let eventLoop: any EventLoop
     private let feeds: RoomFeeds
     private let log: any RoomLog
-    private let intervals: Intervals
     private let logger: Logger
     private var next: Scheduled<Void>?
     private var isComparing = false
     private var isStopped = false
+    private var pace: ComparisonPace
 
     /// Whether Redis is being heard. When that changes the heads are compared at once: something may have been missed.
-    var isHearing = false {
-        didSet { if isHearing != oldValue { compare() } }
+    var isHearing: Bool {
+        get { pace.isHearing }
+        set {
+            guard newValue != isHearing else { return }
+            pace.isHearing = newValue
+            compare()
+        }
     }
 
     init(eventLoop: any EventLoop, feeds: RoomFeeds, log: any RoomLog, intervals: Intervals, logger: Logger) {
         self.eventLoop = eventLoop
         self.feeds = feeds
         self.log = log
-        self.intervals = intervals
+        pace = ComparisonPace(intervals)
         self.logger = logger
+        feeds.onMissedEvents = { [weak self] in self?.distrustRedis() }
     }
 
     func start() { compare() }
@@ -66,10 +74,40 @@ final class HeadComparison {
         case .failure(let error): logger.debug("the rooms' heads could not be read", metadata: ["reason": "\(error)"])
         }
         guard !isStopped else { return }
-        let interval =
-            if isHearing != wasHearing { TimeAmount.zero } else if isHearing { intervals.whileHearing } else {
-                intervals.whileDeaf
-            }
+        schedule(in: isHearing != wasHearing ? .zero : pace.interval(now: .now()))
+    }
+
+    private func schedule(in interval: TimeAmount) {
         next = eventLoop.assumeIsolated().scheduleTask(in: interval) { self.compare() }
+    }
+
+    private func distrustRedis() {
+        // What else is missing is not to wait for as long as was meant when Redis was relied on.
+        guard pace.eventsWereMissed(now: .now()), !isComparing, !isStopped else { return }
+        next?.cancel()
+        schedule(in: pace.interval(now: .now()))
+    }
+}
+
+/// How soon heads are compared again. Reads no clock.
+struct ComparisonPace {
+    private let intervals: HeadComparison.Intervals
+    /// Whether Redis is being heard.
+    var isHearing = false
+    /// Until then Redis is not relied on: it looks healthy, and somebody's events do not come by it. A publisher may be
+    /// refused, or speak to another Redis.
+    private var distrustEnds = NIODeadline.uptimeNanoseconds(0)
+
+    init(_ intervals: HeadComparison.Intervals) { self.intervals = intervals }
+
+    func interval(now: NIODeadline) -> TimeAmount {
+        isHearing && distrustEnds <= now ? intervals.whileHearing : intervals.whileDeaf
+    }
+
+    /// The log had events that Redis had not brought.
+    /// - Returns: whether the interval has become shorter by this.
+    mutating func eventsWereMissed(now: NIODeadline) -> Bool {
+        defer { distrustEnds = now + intervals.distrust }
+        return isHearing && distrustEnds <= now
     }
 }

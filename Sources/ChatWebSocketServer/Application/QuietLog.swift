@@ -1,3 +1,4 @@
+import CommonUtil
 import Logging
 
 /// A warning that may come a thousand times a second and is written once a minute, with the number left out.
@@ -5,8 +6,7 @@ import Logging
 final class QuietLog {
     private let logger: Logger
     private let message: Logger.Message
-    private var lastWritten: ContinuousClock.Instant?
-    private var leftOut = 0
+    private var throttle = Throttle(interval: .seconds(60))
 
     init(logger: Logger, message: Logger.Message) {
         self.logger = logger
@@ -14,13 +14,7 @@ final class QuietLog {
     }
 
     func note(_ metadata: @autoclosure () -> Logger.Metadata) {
-        let now = ContinuousClock.now
-        if let lastWritten, now - lastWritten < .seconds(60) {
-            leftOut += 1
-            return
-        }
-        logger.warning(message, metadata: metadata().merging(["left_out": "\(leftOut)"]) { $1 })
-        lastWritten = now
-        leftOut = 0
+        guard let count = throttle.pass(now: .now) else { return }
+        logger.warning(message, metadata: metadata().merging(["left_out": "\(count - 1)"]) { $1 })
     }
 }

@@ -38,6 +38,8 @@ final class RoomFeeds {
     private var occupiedRooms = 0 {
         didSet { metrics.hasRooms(occupiedRooms) }
     }
+    /// Called where the log had events that Redis had not brought.
+    var onMissedEvents: (() -> Void)?
     /// Told which rooms have sessions here.
     var subscriber: EventSubscriber?
 
@@ -208,6 +210,7 @@ final class RoomFeeds {
             entry.failures.reset()
             metrics.receivedFromLog(page.events.count)
             let filling = entry.feed.fill(page.events, isLast: !page.hasMore)
+            if !filling.line.isEmpty { onMissedEvents?() }
             dispatch(filling.line, of: roomID, entry)
             if filling.refuted > 0 {
                 metrics.receivedInvalid(filling.refuted)

@@ -11,6 +11,15 @@ struct ResponseEnvelope: Sendable {
     /// Whether this server itself speaks TLS.
     let isEncrypted: Bool
     let logger: Logger
+    private let refusals: RefusalLog
+
+    init(metrics: RequestMetrics, cors: CORSPolicy, isEncrypted: Bool, logger: Logger) {
+        self.metrics = metrics
+        self.cors = cors
+        self.isEncrypted = isEncrypted
+        self.logger = logger
+        refusals = RefusalLog(logger: logger)
+    }
 
     func logger(traceID: String, requestID: String) -> Logger {
         var logger = logger
@@ -37,7 +46,9 @@ struct ResponseEnvelope: Sendable {
         logger: () -> Logger
     ) {
         metrics.record(method: method, route: route, status: status, duration: duration)
-        guard self.logger.logLevel <= RequestLog.level(status: status.code) else { return }
+        guard self.logger.logLevel <= RequestLog.level(status: status.code),
+            status.code < 400 || refusals.admits(method: method.rawValue, route: route, status: status.code)
+        else { return }
         RequestLog(method: method.rawValue, pathAndQuery: path, status: status.code, duration: duration)
             .write(to: logger())
     }

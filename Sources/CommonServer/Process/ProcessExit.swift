@@ -33,17 +33,19 @@ struct ProcessExit: Equatable {
         }
     }
 
-    /// Whether a name or address is one of this machine's is only known once it is listened on.
     private init(wrongHost host: String) {
-        let setting = Settings.host
-        let error = ConfigurationError(
-            name: setting.name, held: host, isSecret: setting.isSecret, allowed: setting.allowed)
-        self.init(code: ConfigurationError.exitCode, line: error.description)
+        self.init(code: ConfigurationError.exitCode, line: ListenAddress.refusal(of: host).description)
     }
 
-    /// Writes the line to standard error and ends the process.
+    /// Writes what was logged, then the line to standard error, and ends the process. Where nobody reads the one or the
+    /// other it ends all the same, soon.
     func exit(as name: String) -> Never {
-        if let line { FileDescriptorLogOutput.standardError.write(Array("\(name): \(line)\n".utf8)) }
+        ChatLogging.flush(within: .seconds(1))
+        if let line {
+            let standardError = QueuedLogOutput(STDERR_FILENO)
+            standardError.write(Array("\(name): \(line)\n".utf8))
+            standardError.flush(within: .seconds(1))
+        }
         Glibc.exit(code)
     }
 }

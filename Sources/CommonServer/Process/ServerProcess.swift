@@ -53,6 +53,7 @@ public enum ServerProcess {
         let environment = try ServerEnvironment(
             name: name, defaultPort: defaultPort, configuration: configuration,
             metrics: PrometheusRegistry.bootstrap())
+        try ListenAddress.check(environment.host)
         for unknown in configuration.unknownNames {
             environment.logger.warning("Unknown variable, perhaps misspelt", metadata: ["name": "\(unknown)"])
         }

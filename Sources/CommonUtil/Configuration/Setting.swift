@@ -41,15 +41,28 @@ public struct ConfigurationError: Error, CustomStringConvertible, Sendable {
     }
 
     /// What of a secret value may be shown: of a URL the scheme, the host and the path, else nothing. A query can hold
-    /// a password too (`?password=…` of libpq).
+    /// a password too (`?password=…` of libpq). So can what stands in the place of host and port, where a password is
+    /// not percent-encoded: only what looks like them is shown.
     static func masked(_ value: String) -> String {
         guard let scheme = value.firstRange(of: "://") else { return "***" }
         let rest = value[scheme.upperBound...]
         let shown = rest.prefix { $0 != "?" && $0 != "#" }
         let query = rest[shown.endIndex...]
-        guard !query.contains("@") else { return value[..<scheme.upperBound] + "***" }
         let userEnd = shown.lastIndex(of: "@")
+        let address = userEnd.map { shown[$0...].dropFirst() } ?? shown
+        guard !query.contains("@"), isAddress(address.prefix { $0 != "/" }) else {
+            return value[..<scheme.upperBound] + "***"
+        }
         return value[..<scheme.upperBound] + (userEnd.map { "***" + shown[$0...] } ?? String(shown))
             + (query.isEmpty ? "" : "?***")
+    }
+
+    /// A name or an address, or several with commas between, each with a port or without.
+    private static func isAddress(_ authority: Substring) -> Bool {
+        authority.split(separator: ",").allSatisfy { host in
+            let name = host.hasPrefix("[") ? host.prefix { $0 != "]" } : host.prefix { $0 != ":" }
+            let rest = host[name.endIndex...].drop { $0 == "]" }
+            return rest.isEmpty || (rest.first == ":" && rest.dropFirst().allSatisfy(\.isNumber))
+        }
     }
 }

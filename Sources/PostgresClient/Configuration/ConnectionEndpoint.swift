@@ -7,8 +7,12 @@ struct ConnectionEndpoint: Sendable, CustomStringConvertible {
 
     init(url: String) throws(PostgresError) {
         // libpq would also take `key=value` text, and its complaints quote the URI with its password: say it ourselves.
-        guard ["postgres://", "postgresql://"].contains(where: url.hasPrefix), !url.utf8.contains(0) else {
+        guard let scheme = ["postgres://", "postgresql://"].first(where: url.hasPrefix), !url.utf8.contains(0) else {
             throw .invalidConfiguration("a connection URI begins with postgres:// or postgresql://")
+        }
+        guard Self.isUnambiguous(url.dropFirst(scheme.count)) else {
+            throw .invalidConfiguration(
+                "in a connection URI @ / % and : of user, password and database name are percent-encoded")
         }
         var complaint: UnsafeMutablePointer<CChar>?
         guard let options = PQconninfoParse(url, &complaint) else {
@@ -51,43 +55,71 @@ struct ConnectionEndpoint: Sendable, CustomStringConvertible {
     /// True when there is a name to look up before libpq may connect.
     var needsResolving: Bool { values["hostaddr"] == nil && !hosts.isEmpty }
 
+    /// Whether the text after the scheme can be read in one way only.
+    ///
+    /// libpq ends a password at its first `@`, takes what comes before a `/` for a host, and connects to whatever that
+    /// makes of the rest: a part of the password would be looked up as a name and be logged as one.
+    private static func isUnambiguous(_ text: Substring) -> Bool {
+        let authority = text.prefix { $0 != "/" }
+        let credentials = authority.firstIndex(of: "@").map { text[..<$0] }
+        let rest = credentials.map { text[$0.endIndex...].dropFirst() } ?? text
+        let isOneColon = (credentials ?? "").count { $0 == ":" } <= 1
+        return isOneColon && !rest.prefix { $0 != "?" }.contains("@")
+    }
+
+    /// Where a connection may lead to, in the order of the URI; a host with several addresses is there once for each.
+    ///
+    /// - Parameter addresses: what each of ``hosts`` resolved to.
+    func targets(addresses: [[String]]) -> [ConnectTarget] {
+        let ports = Self.list(values["port"])
+        return zip(hosts.indices, addresses).flatMap { index, addresses in
+            let port = ports.count > 1 ? ports[index] : ports.first ?? ""
+            return addresses.map { ConnectTarget(host: hosts[index], address: $0, port: port) }
+        }
+    }
+
     /// libpq's keywords and values for `PQconnectStartParams`.
     ///
-    /// `addresses` is what each of ``hosts`` resolved to. `host` is kept beside `hostaddr`, since TLS checks the
-    /// certificate against it; a host with several addresses is named once for each.
-    func keywords(_ configuration: PostgresConfiguration, addresses: [[String]]) -> [(String, String)] {
-        let statementTimeout = StatementTimeout.milliseconds(within: configuration.queryTimeout)
+    /// - Parameter targets: none where libpq is to find the way by what the URI says.
+    func keywords(_ configuration: PostgresConfiguration, targets: [ConnectTarget]) -> [(String, String)] {
         var merged = [
             "application_name": configuration.applicationName,
             "gssencmode": "disable",
             "keepalives": "1", "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3",
             "tcp_user_timeout": "30000",
+            // A standby, or a primary that was demoted, is passed over.
+            "target_session_attrs": "read-write",
         ]
         if let trustFile = configuration.trustFile, values["sslmode"]?.hasPrefix("verify") == true {
             merged["sslrootcert"] = trustFile
         }
         merged.merge(values) { _, ofTheURI in ofTheURI }
         merged["client_encoding"] = "UTF8"
-        let settings = configuration.sessionSettings.sorted { $0.key < $1.key }.map { "-c \($0.key)=\($0.value)" }
-        // What the URI sets comes later and wins, but for the time zone.
-        merged["options"] = """
-            \(settings.joined(separator: " ")) \
-            -c statement_timeout=\(statementTimeout) \
-            -c idle_in_transaction_session_timeout=\(configuration.idleInTransactionTimeout.wholeMilliseconds) \
-            \(values["options"] ?? "") -c TimeZone=UTC
-            """
-        if !addresses.isEmpty {
-            let ports = Self.list(values["port"])
-            let targets = zip(hosts.indices, addresses).flatMap { index, addresses in
-                let port = ports.count > 1 ? ports[index] : ports.first ?? ""
-                return addresses.map { (host: hosts[index], address: $0, port: port) }
-            }
+        if !targets.isEmpty {
+            // The name stays beside the address, since TLS checks the certificate against it.
             merged["host"] = targets.map(\.host).joined(separator: ",")
             merged["hostaddr"] = targets.map(\.address).joined(separator: ",")
             merged["port"] = targets.map(\.port).joined(separator: ",")
         }
         return merged.map { ($0.key, $0.value) }
     }
+
+    /// Run on each new connection. Not as `options` of its start: PgBouncer refuses those.
+    func sessionSetup(_ configuration: PostgresConfiguration) -> String {
+        var settings = configuration.sessionSettings
+        settings["statement_timeout"] = String(StatementTimeout.milliseconds(within: configuration.queryTimeout))
+        settings["idle_in_transaction_session_timeout"] = String(
+            configuration.idleInTransactionTimeout.wholeMilliseconds)
+        // What the URI sets wins, but for the time zone.
+        for name in StartupOptions.names(in: values["options"] ?? "") { settings[name] = nil }
+        settings["timezone"] = "UTC"
+        let calls = settings.sorted { $0.key < $1.key }.map { name, value in
+            "set_config('\(Self.quoted(name))', '\(Self.quoted(value))', false)"
+        }
+        return "SELECT pg_backend_pid(), \(calls.joined(separator: ", "))"
+    }
+
+    private static func quoted(_ text: String) -> String { text.replacing("'", with: "''") }
 
     private static func list(_ value: String?) -> [String] {
         value.map { $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init) } ?? []

@@ -19,14 +19,20 @@ public struct PostgresConfiguration: Sendable {
     /// Settings of the server for each session, where the URI's `options` say nothing else
     /// (PostgreSQL manual, chapter 20).
     public var sessionSettings: [String: String] = [:]
+    /// Writes that only their rollback takes back, and that need room on the server's disk: how
+    /// ``PostgresClient/proveWritable(timeout:)`` finds out that a full disk has room again.
+    public var writeProbe: [PostgresCommand] = []
     /// PEM file of the certificate authorities that may vouch for the server where the URI asks for that
     /// (`sslmode=verify-full`, `verify-ca`) and names no `sslrootcert` itself. In other modes libpq would take the file
     /// for a reason to be strict, and then go on without TLS.
     public var trustFile: String?
     /// Shown in `pg_stat_activity`, unless the URI sets `application_name`.
     public var applicationName = "PostgresClient"
-    /// Metrics are called `<prefix>_pool`, `<prefix>_query_seconds` and `<prefix>_reconnects_total`.
-    public var metricPrefix = "chat_postgres"
+    /// Metrics are called `<prefix>_pool`, `<prefix>_query_seconds` and `<prefix>_reconnects_total`; nil for none.
+    public var metricPrefix: String? = "chat_postgres"
+
+    /// What readiness believes for how long before it asks again.
+    var writeProofLifetime: Duration = .seconds(1)
 
     let endpoint: ConnectionEndpoint
 

@@ -7,7 +7,8 @@ enum HostResolver {
     // Serial: while the name server hangs, one thread hangs with it and no more.
     private static let queue = DispatchQueue(label: "PostgresClient.resolver")
 
-    /// The addresses of each host, in the resolver's order; one empty address for what is none (a socket's folder).
+    /// The addresses of each host, in the resolver's order; one empty address for what is none (a socket's folder). Of
+    /// several hosts some may have no address now, as a machine that has gone may have no name any more.
     static func resolve(
         _ hosts: [String], then completion: @escaping @Sendable (Result<[[String]], PostgresError>) -> Void
     ) {
@@ -15,7 +16,16 @@ enum HostResolver {
             completion(
                 Result { () throws(PostgresError) in
                     var resolved: [[String]] = []
-                    for host in hosts { resolved.append(try addresses(of: host)) }
+                    var failure: PostgresError?
+                    for host in hosts {
+                        do throws(PostgresError) {
+                            resolved.append(try addresses(of: host))
+                        } catch {
+                            resolved.append([])
+                            failure = failure ?? error
+                        }
+                    }
+                    if let failure, resolved.allSatisfy(\.isEmpty) { throw failure }
                     return resolved
                 })
         }

@@ -21,6 +21,10 @@ final class PostgresConnection {
     private var wantsToWrite = false
     /// The server has said that it ends the session; what is behind the first request will never be run.
     private var wasTerminated = false
+    /// The server has said something after which this connection is of no use, although it may still be open.
+    private(set) var isCondemned = false
+    /// The server was out of disk or memory since this was last asked.
+    private var lackedResources = false
 
     init(id: PoolStateMachine.ConnectionID, owning handle: OpaquePointer, preparedStatements: Int) {
         self.id = id
@@ -42,6 +46,13 @@ final class PostgresConnection {
 
     /// False when a transaction is open or has failed.
     var isOutsideTransaction: Bool { PQtransactionStatus(handle) == PQTRANS_IDLE }
+
+    /// Whether the server has told that it takes writes here. A pooler may tell nothing.
+    var isKnownWritable: Bool {
+        ["default_transaction_read_only", "in_hot_standby"].allSatisfy { (name: String) in
+            PQparameterStatus(handle, name).map { String(cString: $0) } == "off"
+        }
+    }
 
     /// An idle connection is watched as well: a server that closes it makes its socket readable.
     var watch: SocketWatch {
@@ -197,7 +208,7 @@ final class PostgresConnection {
         case PGRES_FATAL_ERROR:
             // Without a code of the server's it is libpq that reports the end of the connection.
             guard let error = result.serverError else { throw .connectionLost(outcomeUnknown: true) }
-            refuse(request, error, isStalePlan: result.isStalePlan)
+            refuse(request, error)
         case PGRES_PIPELINE_ABORTED:
             if case .prepare(let key) = request.step { statements.forget(key) }
             request.isStepAnswered = true
@@ -208,13 +219,25 @@ final class PostgresConnection {
         }
     }
 
-    private func refuse(_ request: PipelineRequest, _ error: PostgresServerError, isStalePlan: Bool) {
+    /// Whether the server was out of disk or memory since the last call.
+    func takeLackOfResources() -> Bool {
+        defer { lackedResources = false }
+        return lackedResources
+    }
+
+    private func refuse(_ request: PipelineRequest, _ error: PostgresServerError) {
         wasTerminated = wasTerminated || error.isFatal
+        isCondemned = isCondemned || error.condemnsConnection
+        lackedResources = lackedResources || error.isLackOfResources
         switch request.step {
         case .prepare(let key):
             statements.forget(key)
         case .execute(let key, _):
-            if isStalePlan { statements.forget(key) }
+            if error.isStalePlan { statements.forget(key) }
+            if error.isFatal, case .commit = request.work {
+                // The session ended in the middle of a commit.
+                request.fail(.connectionLost(outcomeUnknown: true))
+            }
         case .sync:
             // The commit itself failed, e.g. a deferred constraint. But if the session ended here it may have been
             // after the commit.

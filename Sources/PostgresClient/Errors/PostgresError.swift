@@ -28,7 +28,8 @@ public enum PostgresError: Error, Sendable, Hashable {
         switch self {
         case .connectionLost(let unknown), .timedOut(let unknown), .cancelled(let unknown): unknown
         case .unsupported(_, let unknown): unknown
-        case .server, .connectFailed, .tooManyWaiters, .closed, .decoding, .invalidConfiguration, .migration: false
+        case .server(let error): error.isOutcomeUnknown
+        case .connectFailed, .tooManyWaiters, .closed, .decoding, .invalidConfiguration, .migration: false
         }
     }
 
@@ -48,19 +49,6 @@ public enum PostgresError: Error, Sendable, Hashable {
 
     /// The server's error code, if it was the server that refused.
     public var sqlState: SQLState? { serverError?.sqlState }
-}
-
-extension PostgresServerError {
-    /// True for errors of the moment: conflicts between transactions, missing resources, a server that restarts.
-    public var isTransient: Bool {
-        switch sqlState {
-        case .serializationFailure, .deadlockDetected, .lockNotAvailable, .queryCanceled, .adminShutdown,
-            .crashShutdown, .cannotConnectNow, .idleInTransactionTimeout:
-            true
-        default:
-            sqlState.errorClass == "08" || sqlState.errorClass == "53"
-        }
-    }
 }
 
 extension PostgresError: CustomStringConvertible {

@@ -16,13 +16,18 @@ public struct PostgresMigration: Sendable, Hashable {
 
 extension PostgresClient {
     /// Brings the database up to the last of these migrations, each in a transaction together with its row in
-    /// `schema_migrations`. Several processes may do this at once: an advisory lock lets one do the work.
+    /// `schema_migrations`. Several processes may do this at once: an advisory lock lets one do the work. It is the
+    /// transaction's, so it ends with it, whatever becomes of this process and whatever a pooler does with the session.
     ///
-    /// Throws ``PostgresError/migration(_:)``, with the database left as it is, if an applied migration differs from
-    /// the one given here, or if the database has one that is not given: it is newer than this program.
+    /// A database that is up to date is only read, so a role that may change no schema will do.
     ///
-    /// `lockKey` is the key of `pg_advisory_lock`, the same for all processes; the timeout is for the lock, and for
-    /// each migration. Returns the numbers of the migrations that were applied now.
+    /// - Parameters:
+    ///   - lockKey: the key of `pg_advisory_xact_lock`, the same for all processes.
+    ///   - timeout: for the lock, and for each migration.
+    /// - Returns: the numbers of the migrations that were applied now.
+    /// - Throws: ``PostgresError/migration(_:)``, with the database left as it is, if an applied migration differs from
+    ///   the one given here, if the database has one that is not given (it is newer than this program), or if there is
+    ///   one to apply and the role may not.
     @discardableResult
     public func migrate(
         _ migrations: [PostgresMigration], lockKey: Int64, timeout: Duration = .seconds(300)
@@ -33,64 +38,132 @@ extension PostgresClient {
         }
         let logger = pool.logger
         return try await withConnection { session in
-            // Held until the session's connection is closed.
-            _ = try await session.query("SELECT pg_advisory_lock($1)", .int8(lockKey), timeout: timeout)
-            _ = try await session.query(MigrationSQL.createTable)
-            let applied = try await session.query(MigrationSQL.applied).map { row throws(PostgresError) in
-                try row.decode(Int.self, String.self, String.self)
-            }
             let checksums = try await session.query(
                 MigrationSQL.checksums, .textArray(migrations.map(\.sql))
             ).map { row throws(PostgresError) in try row.decode(String.self) }
-            let pending = try Self.pending(migrations, checksums, applied: applied)
-            for (migration, checksum) in pending {
-                try await session.apply(migration, checksum: checksum, timeout: timeout)
+            let plan = MigrationPlan(migrations: migrations, checksums: checksums)
+            var done: [Int] = []
+            while true {
+                let known = try await session.appliedMigrations()
+                guard try plan.next(applied: known) != nil,
+                    // Another process may be faster: then there is nothing left to do here.
+                    let applied = try await session.migrate(plan, lockKey: lockKey, timeout: timeout)
+                else { return done }
                 logger.info(
-                    "migration applied", metadata: ["number": "\(migration.number)", "name": "\(migration.name)"])
+                    "migration applied", metadata: ["number": "\(applied.number)", "name": "\(applied.name)"])
+                done.append(applied.number)
             }
-            return pending.map(\.0.number)
         }
     }
+}
 
-    /// Compares what is given with what is applied.
-    private static func pending(
-        _ migrations: [PostgresMigration], _ checksums: [String], applied: [(Int, String, String)]
-    ) throws(PostgresError) -> [(PostgresMigration, String)] {
+/// The migrations of this program, to be held against those of a database.
+struct MigrationPlan: Sendable {
+    struct Applied: Sendable {
+        var number: Int
+        var name: String
+        var checksum: String
+    }
+
+    struct Pending: Sendable {
+        var migration: PostgresMigration
+        var checksum: String
+    }
+
+    /// In the order of their numbers.
+    let migrations: [PostgresMigration]
+    /// Of each of them.
+    let checksums: [String]
+
+    /// What is to be applied next; nil where nothing is.
+    /// - Parameter applied: what the database has; nil where it has no table of migrations.
+    /// - Throws: ``PostgresError/migration(_:)`` where that does not fit to these.
+    func next(applied: [Applied]?) throws(PostgresError) -> Pending? {
+        let applied = applied ?? []
         let given = Dictionary(uniqueKeysWithValues: zip(migrations.map(\.number), checksums))
-        for (number, name, checksum) in applied {
+        for applied in applied {
+            let (number, name) = (applied.number, applied.name)
             guard let expected = given[number] else {
                 throw .migration("the database has migration \(number) (\(name)), which is newer than this program")
             }
-            guard expected == checksum else {
+            guard expected == applied.checksum else {
                 throw .migration("migration \(number) (\(name)) was changed after it had been applied")
             }
         }
-        let done = Set(applied.map(\.0))
-        let pending = zip(migrations, checksums).filter { !done.contains($0.0.number) }
-        if let first = pending.first, let last = done.max(), first.0.number < last {
-            throw .migration("migration \(first.0.number) is missing, although the database is at \(last)")
+        let done = Set(applied.map(\.number))
+        guard let index = migrations.firstIndex(where: { !done.contains($0.number) }) else { return nil }
+        if let last = done.max(), migrations[index].number < last {
+            throw .migration("migration \(migrations[index].number) is missing, although the database is at \(last)")
         }
-        return pending
+        return Pending(migration: migrations[index], checksum: checksums[index])
     }
 }
 
 extension PostgresSession {
-    fileprivate nonisolated(nonsending) func apply(
-        _ migration: PostgresMigration, checksum: String, timeout: Duration
-    ) async throws {
+    /// The migrations that the database has; nil where it has no table of them yet.
+    fileprivate nonisolated(nonsending) func appliedMigrations() async throws -> [MigrationPlan.Applied]? {
+        guard try await query(MigrationSQL.hasTable)[0].decode(Bool.self) else { return nil }
+        return try await query(MigrationSQL.applied).map { row throws(PostgresError) in
+            let (number, name, checksum) = try row.decode(Int.self, String.self, String.self)
+            return MigrationPlan.Applied(number: number, name: name, checksum: checksum)
+        }
+    }
+
+    /// Applies what is next, behind the lock and in one transaction with it.
+    /// - Returns: what was applied; nil where another process has done everything meanwhile.
+    fileprivate nonisolated(nonsending) func migrate(
+        _ plan: MigrationPlan, lockKey: Int64, timeout: Duration
+    ) async throws -> PostgresMigration? {
         // An error leaves the transaction open; it ends with the session.
-        try await execute(script: "BEGIN")
-        try await execute(script: migration.sql, timeout: timeout)
-        // Refused by the server (25P01) if the text has ended the transaction that its row belongs to.
-        try await execute(script: "SAVEPOINT migrated")
+        // Not REPEATABLE READ, which a role may have as its default: what is read behind the lock has to be new.
+        try await execute(script: "BEGIN ISOLATION LEVEL READ COMMITTED")
+        _ = try await query("SELECT pg_advisory_xact_lock($1)", .int8(lockKey), timeout: timeout)
+        let known = try await appliedMigrations()
+        guard let next = try plan.next(applied: known) else {
+            try await execute(script: "COMMIT")
+            return nil
+        }
+        if known == nil { try await change(MigrationSQL.createTable, for: next.migration, timeout: timeout) }
+        try await change(next.migration.sql, for: next.migration, timeout: timeout)
+        try await checkTransaction(of: next.migration)
         _ = try await query(
-            MigrationSQL.record, .int4(Int32(clamping: migration.number)), .text(migration.name), .text(checksum))
+            MigrationSQL.record, .int4(Int32(clamping: next.migration.number)), .text(next.migration.name),
+            .text(next.checksum))
         try await execute(script: "COMMIT")
+        return next.migration
+    }
+
+    private nonisolated(nonsending) func change(
+        _ script: String, for migration: PostgresMigration, timeout: Duration
+    ) async throws(PostgresError) {
+        do {
+            try await execute(script: script, timeout: timeout)
+        } catch {
+            guard error.sqlState == .insufficientPrivilege else { throw error }
+            throw .migration(
+                "migration \(migration.number) is to be applied, and this role may not change the schema "
+                    + "(\(error.serverError?.message ?? ""))")
+        }
+    }
+
+    /// The server refuses this (25P01) if the text has ended the transaction that its row belongs to.
+    private nonisolated(nonsending) func checkTransaction(of migration: PostgresMigration) async throws(PostgresError) {
+        do {
+            try await execute(script: "SAVEPOINT migrated")
+        } catch {
+            guard error.sqlState == .noActiveTransaction else { throw error }
+            throw .migration("migration \(migration.number) ends the transaction that it is run in")
+        }
     }
 }
 
 private enum MigrationSQL {
-    static let createTable: PostgresStatement = """
+    /// Not `to_regclass`, which may remember that there was no table before the wait for the lock.
+    static let hasTable: PostgresStatement = """
+        SELECT EXISTS (SELECT FROM pg_catalog.pg_class
+            WHERE relname = 'schema_migrations' AND pg_catalog.pg_table_is_visible(oid))
+        """
+    static let createTable = """
         CREATE TABLE IF NOT EXISTS schema_migrations (
             number integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,
             applied_at timestamptz NOT NULL DEFAULT now())

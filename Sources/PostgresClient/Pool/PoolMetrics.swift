@@ -7,15 +7,23 @@ struct PoolMetrics {
     private let connecting: Gauge
     private let waiting: Gauge
     private let reconnects: Counter
+    /// How long requests took, waiting included.
+    let queries: Timer
     private var last: PoolStateMachine.Counts?
 
-    init(prefix: String) {
-        func gauge(_ state: String) -> Gauge { Gauge(label: "\(prefix)_pool", dimensions: [("state", state)]) }
+    /// - Parameter prefix: of all names; nil for numbers that nobody sees.
+    init(prefix: String?) {
+        let factory = prefix == nil ? NOOPMetricsHandler.instance : MetricsSystem.factory
+        let prefix = prefix ?? ""
+        func gauge(_ state: String) -> Gauge {
+            Gauge(label: "\(prefix)_pool", dimensions: [("state", state)], factory: factory)
+        }
         idle = gauge("idle")
         busy = gauge("busy")
         connecting = gauge("connecting")
         waiting = gauge("waiting")
-        reconnects = Counter(label: "\(prefix)_reconnects_total")
+        reconnects = Counter(label: "\(prefix)_reconnects_total", factory: factory)
+        queries = Timer(label: "\(prefix)_query_seconds", factory: factory)
     }
 
     mutating func update(_ counts: PoolStateMachine.Counts) {

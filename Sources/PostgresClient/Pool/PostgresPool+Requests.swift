@@ -125,7 +125,7 @@ extension PostgresPool {
     func leave(_ request: PipelineRequest) {
         requests[request.id] = nil
         if let lane = request.lane, lanes[lane]?.request == request.id { lanes[lane] = nil }
-        queryTimer.recordNanoseconds((ContinuousClock.now - request.submitted).wholeNanoseconds)
+        metrics.queries.recordNanoseconds((ContinuousClock.now - request.submitted).wholeNanoseconds)
         request.finish()
     }
 

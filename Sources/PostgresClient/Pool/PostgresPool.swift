@@ -14,13 +14,18 @@ actor PostgresPool {
     nonisolated let logger: Logger
     /// There is a connection to send requests on; written by the loop, read by anyone.
     nonisolated let isAvailable = Atomic(false)
+    /// A connection leads through a pooler.
+    nonisolated let isPooled = Atomic(false)
+    /// The server was out of disk or memory, and has not been seen to write since.
+    nonisolated let lacksResources = Atomic(false)
+    nonisolated let writeProof = WriteProof()
     var machine: PoolStateMachine
     var metrics: PoolMetrics
-    let queryTimer: Metrics.Timer
 
     var connections: [PoolStateMachine.ConnectionID: PostgresConnection] = [:]
     var attempts: [PoolStateMachine.ConnectionID: ConnectAttempt] = [:]
     var awaitingAddresses: [PoolStateMachine.ConnectionID] = []
+    var connectOrder = ConnectOrder()
     /// Where the newest request of a lane is, while it is under way.
     var lanes: [PostgresLane: (connection: PoolStateMachine.ConnectionID, request: PoolStateMachine.RequestID)] = [:]
     var leases: [PoolStateMachine.ConnectionID: Lease] = [:]
@@ -49,7 +54,6 @@ actor PostgresPool {
                 pipelineDepth: max(1, configuration.maximumPipelineDepth),
                 backoff: ReconnectBackoff(range: configuration.reconnectBackoff)))
         metrics = PoolMetrics(prefix: configuration.metricPrefix)
-        queryTimer = Metrics.Timer(label: "\(configuration.metricPrefix)_query_seconds")
     }
 
     /// Runs a closure with the pool's isolation. False when the client is gone; the closure is dropped then.
@@ -94,7 +98,9 @@ actor PostgresPool {
     // MARK: Connecting
 
     private func connect(_ id: PoolStateMachine.ConnectionID) {
-        let attempt = ConnectAttempt(id: id, deadline: .now + configuration.connectTimeout)
+        let attempt = ConnectAttempt(
+            id: id, deadline: .now + configuration.connectTimeout,
+            setup: configuration.endpoint.sessionSetup(configuration))
         attempts[id] = attempt
         guard configuration.endpoint.needsResolving else { return begin(attempt, addresses: []) }
         awaitingAddresses.append(id)
@@ -117,17 +123,21 @@ actor PostgresPool {
     }
 
     private func begin(_ attempt: ConnectAttempt, addresses: [[String]]) {
-        progress(attempt, attempt.start(configuration.endpoint.keywords(configuration, addresses: addresses)))
+        let targets = connectOrder.sorted(configuration.endpoint.targets(addresses: addresses))
+        let keywords = configuration.endpoint.keywords(configuration, targets: targets)
+        progress(attempt, attempt.start(keywords, targets: targets))
     }
 
     func progress(_ attempt: ConnectAttempt, _ progress: ConnectAttempt.Progress) {
         switch progress {
         case .pending:
             break
-        case .connected(let handle):
+        case .connected(let connected):
             attempts[attempt.id] = nil
+            if connected.isPooled { isPooled.store(true, ordering: .relaxed) }
+            if let position = connected.position { connectOrder.connected(to: position, of: attempt.targets) }
             connections[attempt.id] = PostgresConnection(
-                id: attempt.id, owning: handle, preparedStatements: configuration.maximumPreparedStatements)
+                id: attempt.id, owning: connected.handle, preparedStatements: configuration.maximumPreparedStatements)
             if lostConnections > 0 {
                 lostConnections -= 1
                 metrics.countReconnect()
@@ -135,6 +145,7 @@ actor PostgresPool {
             perform(machine.connected(attempt.id, now: .now))
         case .failed(let error):
             attempts[attempt.id] = nil
+            if let position = attempt.position { connectOrder.failed(at: position, of: attempt.targets) }
             lastConnectFailure = error
             perform(machine.connectFailed(attempt.id, now: .now))
         }
@@ -224,11 +235,18 @@ extension PostgresPool: PostgresEventLoopHandler {
         } catch {
             isLost = true
         }
+        if connection.takeLackOfResources() {
+            lacksResources.store(true, ordering: .relaxed)
+            writeProof.refute()
+        }
+        // What waits must not be given to a connection that is about to be closed.
+        let isOver = isLost || connection.isCondemned
+        if connection.isCondemned { writeProof.refute() }
         for request in finished {
             leave(request)
-            settle(connection)
+            if !isOver { settle(connection) }
         }
-        if isLost { lose(connection) }
+        if isOver { lose(connection) }
     }
 
     private func flush(_ id: PoolStateMachine.ConnectionID) {

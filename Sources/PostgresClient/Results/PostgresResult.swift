@@ -48,20 +48,27 @@ final class PostgresResult: @unchecked Sendable {
         return try body(PostgresCell(type: PostgresType(rawValue: PQftype(result, column)), bytes: bytes))
     }
 
+    /// One value of a simple query, which all come as text.
+    func text(row: Int, column: Int) -> String? {
+        PQgetisnull(result, Int32(row), Int32(column)) == 0
+            ? PQgetvalue(result, Int32(row), Int32(column)).map { String(cString: $0) } : nil
+    }
+
     // MARK: Errors
 
     /// What the server said; nil when it was libpq itself that failed, which means that the connection is gone.
     var serverError: PostgresServerError? {
         guard let state = text(of: .sqlState) else { return nil }
-        let severity = text(of: .severity)
+        // Poolers leave the untranslated one out.
+        let severity = text(of: .untranslatedSeverity) ?? text(of: .severity)
         return PostgresServerError(
             sqlState: SQLState(rawValue: state), message: text(of: .message) ?? "", detail: text(of: .detail),
             hint: text(of: .hint), constraint: text(of: .constraint), table: text(of: .table),
-            column: text(of: .column), isFatal: severity == "FATAL" || severity == "PANIC")
+            column: text(of: .column), isFatal: severity == "FATAL" || severity == "PANIC",
+            isStalePlan: isStalePlan)
     }
 
-    /// True when a prepared statement no longer fits the tables, or is gone, and must be prepared anew.
-    var isStalePlan: Bool {
+    private var isStalePlan: Bool {
         switch text(of: .sqlState) {
         case SQLState.invalidStatementName.rawValue: true
         case SQLState.featureNotSupported.rawValue: text(of: .sourceFunction) == "RevalidateCachedQuery"
@@ -71,7 +78,8 @@ final class PostgresResult: @unchecked Sendable {
 
     /// `PG_DIAG_…` of `postgres_ext.h`.
     private enum ErrorField: Unicode.Scalar {
-        case severity = "V"
+        case severity = "S"
+        case untranslatedSeverity = "V"
         case sqlState = "C"
         case message = "M"
         case detail = "D"

@@ -46,6 +46,22 @@ extension Fault {
                 try await stage.stack.setRedisLinks(.blackHole)
                 try await stage.last(.seconds(12))
             }, heal: { try await $0.stack.setRedisLinks(.pass) }),
+        Fault(
+            name: "redis-publish-refused",
+            summary: "Redis refuses what message servers publish (ACL) for 10 s; all connections are up",
+            bounds: .init(delay: .fixed(.seconds(5)), refused: 0),
+            signs: [
+                .publishFailures.required, .eventsFromLog.required, .noted("message servers degraded").required,
+            ], isInShortForm: true,
+            inflict: { stage in
+                try await stage.processes.redis.run("ACL SETUSER \(FaultStack.publisher) -publish")
+                try await stage.last(.seconds(9))
+                for server in stage.processes.messageServers
+                where try await stage.stack.probe(server, "/health/ready").body.contains(#""degraded""#) {
+                    stage.note("message servers degraded")
+                }
+                try await stage.last(.seconds(1))
+            }, heal: { try await $0.processes.redis.run("ACL SETUSER \(FaultStack.publisher) +publish") }),
         pushesDropped(percent: 5, isInShortForm: true),
         pushesDropped(percent: 100),
     ]

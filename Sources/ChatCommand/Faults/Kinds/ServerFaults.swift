@@ -1,4 +1,6 @@
 import ChatLocalStack
+import CommonUtil
+import Foundation
 import NIOCore
 
 /// Our own servers end: by a crash, or as they do when a new release goes out.
@@ -60,7 +62,60 @@ extension Fault {
                     try await stage.last(.seconds(2))
                 }
             }),
+        logUnread,
     ]
+
+    private static let linesDropped = "log lines dropped"
+
+    /// One message server and one WebSocket server begin anew with a pipe for a log that nobody reads, and are asked for
+    /// more lines than it holds.
+    private static let logUnread = Fault(
+        name: "log-unread", summary: "Nobody reads what a message and a WebSocket server log at debug",
+        bounds: .init(delay: .fixed(.seconds(10))),
+        signs: [.noted(linesDropped).required, .postsRetried],
+        inflict: { stage in
+            let usual = [stage.processes.messageServers[0], stage.processes.webSocketServers[0]]
+            var unread: [LocalServer] = []
+            var readers: [Int32] = []
+            defer { for reader in readers { close(reader) } }
+            do {
+                for server in usual {
+                    var configuration = server.configuration
+                    configuration.environment[Settings.logLevel.name] = LogLevel.debug.rawValue
+                    configuration.logFile += ".unread"
+                    unlink(configuration.logFile)
+                    guard mkfifo(configuration.logFile, 0o600) == 0 else {
+                        throw LocalStackError("mkfifo \(configuration.logFile): error \(errno)")
+                    }
+                    readers.append(open(configuration.logFile, O_RDONLY | O_NONBLOCK))
+                    try await server.stop()
+                    let begun = LocalServer(configuration)
+                    unread.append(begun)
+                    try await begun.start()
+                }
+                try await ask(unread, stage)
+                // In good order, although their last lines find no reader.
+                for server in unread { try await server.stop() }
+                for server in usual { try await server.start() }
+            } catch {
+                for server in unread { try? await server.kill() }
+                throw error
+            }
+        })
+
+    /// Asks for what is not there until each server has dropped lines.
+    private static func ask(_ servers: [LocalServer], _ stage: FaultStage) async throws {
+        let path = "/" + String(repeating: "x", count: 500)
+        for server in servers {
+            let deadline = ContinuousClock.now + .seconds(60)
+            var dropped = 0
+            while dropped == 0, ContinuousClock.now < deadline {
+                for _ in 0..<200 { _ = try await stage.stack.probe(server, path) }
+                dropped = await stage.stack.total("chat_log_lines_dropped_total", of: [server])
+            }
+            stage.note(linesDropped, dropped)
+        }
+    }
 
     private static let unpublished = "acknowledged, never published"
 }

@@ -2,6 +2,7 @@ import ChatLocalStack
 import CommonUtil
 import Foundation
 import Logging
+import Synchronization
 
 /// The platform as faults are done to it: two servers of each kind that matter, PostgreSQL durable as in production,
 /// and a proxy on each link that can break.
@@ -10,43 +11,71 @@ final class FaultStack: Sendable {
     let redisOfMessageServers: FaultProxy
     let redisOfWebSocketServers: FaultProxy
     let postgresOfWebSocketServers: FaultProxy
+    private let standbyPort: Int?
+    private let standby = Mutex<LocalPostgres?>(nil)
+    /// Where PostgreSQL's data is, where that is a disk of its own.
+    let disk: SmallDisk?
+    private let isTemporary: Bool
 
-    private init(folder: String?, environmentOfWebSocketServer: [Int: [String: String]]) async throws {
+    /// The user of Redis that the message servers are, so that it can be denied what others may.
+    static let publisher = "publisher"
+
+    private init(
+        folder: String?, hasStandby: Bool, hasSmallDisk: Bool, environmentOfWebSocketServer: [Int: [String: String]]
+    ) async throws {
+        let standbyPort = hasStandby ? try FreePort.next() : nil
+        self.standbyPort = standbyPort
+        isTemporary = folder == nil
         let postgresPort = try FreePort.next()
         let redisPort = try FreePort.next()
         redisOfMessageServers = try await FaultProxy.start(to: redisPort, wire: .redis)
         redisOfWebSocketServers = try await FaultProxy.start(to: redisPort, wire: .redis)
         postgresOfWebSocketServers = try await FaultProxy.start(to: postgresPort)
+        func databaseURL(_ port: Int) -> String {
+            let hosts = ([port] + [standbyPort].compactMap { $0 }).map { "127.0.0.1:\($0)" }
+            return "postgres://\(LocalPostgres.name)@\(hosts.joined(separator: ","))/\(LocalPostgres.name)"
+        }
         let environment = [
             Settings.authMode.name: AuthMode.trusted.rawValue, Settings.logLevel.name: LogLevel.warning.rawValue,
-            Settings.drainSeconds.name: "2",
+            Settings.drainSeconds.name: "2", Settings.databaseURL.name: databaseURL(postgresPort),
         ].merging(Settings.withoutLimits) { $1 }
+        let redisOfPublisher = "redis://\(Self.publisher):none@127.0.0.1:\(redisOfMessageServers.port)"
         var configuration = LocalStack.Configuration(
             messageServers: 2, webSocketServers: 2, environment: environment,
             environmentOfKind: [
-                .message: [Settings.redisURL.name: "redis://127.0.0.1:\(redisOfMessageServers.port)"],
+                .message: [Settings.redisURL.name: redisOfPublisher],
                 .webSocket: [
                     Settings.redisURL.name: "redis://127.0.0.1:\(redisOfWebSocketServers.port)",
-                    Settings.databaseURL.name:
-                        "postgres://\(LocalPostgres.name)@127.0.0.1:\(postgresOfWebSocketServers.port)"
-                        + "/\(LocalPostgres.name)",
+                    Settings.databaseURL.name: databaseURL(postgresOfWebSocketServers.port),
                 ],
             ],
             postgresPort: postgresPort, redisPort: redisPort, durability: .full, folder: folder)
         configuration.environmentOfWebSocketServer = environmentOfWebSocketServer
+        configuration.isReplicated = hasStandby
+        configuration.redisSettings = ["user \(Self.publisher) on nopass ~* &* +@all"]
+        if hasSmallDisk {
+            // Little write-ahead log, and most of the disk for tables.
+            configuration.postgresSettings = ["max_wal_size": "64MB", "min_wal_size": "32MB"]
+        }
         processes = try LocalStack(
             configuration, logger: Logger(label: "faults") { _ in SwiftLogNoOpLogHandler() })
+        disk = hasSmallDisk ? SmallDisk(path: processes.postgres.configuration.folder) : nil
     }
 
     /// Starts one, runs `body` and stops it, whatever happened.
     /// - Parameter folder: where its data and logs stay; nil for a temporary folder.
     static func run<Result: Sendable>(
-        folder: String? = nil, environmentOfWebSocketServer: [Int: [String: String]] = [:],
+        folder: String? = nil, hasStandby: Bool = false, hasSmallDisk: Bool = false,
+        environmentOfWebSocketServer: [Int: [String: String]] = [:],
         _ body: @Sendable (FaultStack) async throws -> Result
     ) async throws -> Result {
-        let stack = try await FaultStack(folder: folder, environmentOfWebSocketServer: environmentOfWebSocketServer)
+        let stack = try await FaultStack(
+            folder: folder, hasStandby: hasStandby, hasSmallDisk: hasSmallDisk,
+            environmentOfWebSocketServer: environmentOfWebSocketServer)
         do {
+            try await stack.disk?.mount()
             try await stack.processes.start()
+            try await stack.startStandby()
             let result = try await body(stack)
             try await stack.stop()
             return result
@@ -57,12 +86,36 @@ final class FaultStack: Sendable {
         }
     }
 
+    /// From here on a commit is in both servers before it is acknowledged.
+    private func startStandby() async throws {
+        guard let standbyPort else { return }
+        let made = try await processes.postgres.makeStandby(
+            folder: "\(processes.folder)/standby", port: standbyPort)
+        standby.withLock { $0 = made }
+        try await processes.postgres.reload("synchronous_standby_names", "*")
+    }
+
+    /// Ends the primary at once and makes the standby the primary.
+    func failOver() async throws {
+        try await processes.postgres.kill()
+        try await standby.withLock { $0 }?.promote()
+    }
+
     private func stop() async throws {
         // A frozen engine could not stop.
         await processes.postgres.resume()
         await processes.redis.resume()
         try await setAllLinks(.pass)
-        let stopped = await Task { try await processes.stop() }.result
+        // First, since a temporary folder goes with the rest.
+        let stopped = await Task {
+            try await standby.withLock { $0 }?.stop()
+            try await processes.stop()
+        }.result
+        if let disk {
+            try await disk.unmount()
+            // What the disk stood on could not be removed before.
+            if isTemporary { PrivateFolder.remove(processes.folder) }
+        }
         for proxy in proxies { try await proxy.stop() }
         try stopped.get()
     }
@@ -147,7 +200,7 @@ final class FaultStack: Sendable {
         return problems
     }
 
-    private func probe(_ server: LocalServer, _ path: String) async throws -> HTTPProbe.Answer {
+    func probe(_ server: LocalServer, _ path: String) async throws -> HTTPProbe.Answer {
         let port = server.port
         return try await withCheckedThrowingContinuation { continuation in
             DispatchQueue.global().async {

@@ -32,6 +32,10 @@ struct FaultSuite: Sendable {
         var rows: [FaultRow] = []
         for (index, fault) in faults.enumerated() {
             Terminal.say("[\(index + 1)/\(faults.count)] \(fault.name): \(fault.summary) …")
+            if fault.hasSmallDisk, let reason = await SmallDisk.obstacle() {
+                Terminal.say("  SKIPPED: \(reason)")
+                continue
+            }
             let row = try await run(fault, clientsOn: eventLoop)
             Terminal.say("  \(row.isClean ? "ok" : "FAILED: \(row.problems.joined(separator: "; "))")")
             for example in row.examples { Terminal.say("    \(example)") }
@@ -54,7 +58,8 @@ struct FaultSuite: Sendable {
     private func run(_ fault: Fault, clientsOn eventLoop: any EventLoop) async throws -> FaultRow {
         do {
             return try await FaultStack.run(
-                folder: folder(for: fault.name), environmentOfWebSocketServer: fault.environmentOfWebSocketServer
+                folder: folder(for: fault.name), hasStandby: fault.hasStandby, hasSmallDisk: fault.hasSmallDisk,
+                environmentOfWebSocketServer: fault.environmentOfWebSocketServer
             ) { stack in
                 let row = try await FaultRun(fault: fault, stack: stack, eventLoop: eventLoop, slack: slack).run().row
                 if !row.isClean { stack.sayLastLogLines() }
