@@ -2,7 +2,7 @@ import Testing
 
 @testable import ChatCommand
 
-@Suite("Whom chat health asks")
+@Suite("Whom chat health asks", .timeLimit(.minutes(2)))
 struct HealthTargetTests {
     @Test("all three, unless CHAT_PORT names one")
     func defaults() throws {

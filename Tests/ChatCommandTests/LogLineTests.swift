@@ -2,7 +2,7 @@ import Testing
 
 @testable import ChatCommand
 
-@Suite("A line of a server's log")
+@Suite("A line of a server's log", .timeLimit(.minutes(2)))
 struct LogLineTests {
     @Test("warnings and errors are shown, in both formats")
     func shown() {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import ChatCommand
 
-@Suite("The plan of chat up")
+@Suite("The plan of chat up", .timeLimit(.minutes(2)))
 struct UpPlanTests {
     private func plan(
         trusted: Bool = false, dataFolder: String? = nil, environment: [String: String] = [:]

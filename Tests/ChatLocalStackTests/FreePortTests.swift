@@ -2,7 +2,7 @@ import Testing
 
 @testable import ChatLocalStack
 
-@Suite("Free ports")
+@Suite("Free ports", .timeLimit(.minutes(2)))
 struct FreePortTests {
     @Test("are distinct")
     func distinct() throws {

@@ -7,7 +7,7 @@ import Testing
 @testable import ChatMessageServer
 @testable import CommonServer
 
-@Suite("Description of the message server")
+@Suite("Description of the message server", .timeLimit(.minutes(2)))
 struct DescriptionTests {
     private static var description: String { String(decoding: PackageResources.openapi_yaml, as: UTF8.self) }
 

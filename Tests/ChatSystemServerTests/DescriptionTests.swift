@@ -7,7 +7,7 @@ import Testing
 @testable import ChatSystemServer
 @testable import CommonServer
 
-@Suite("Description of the system server")
+@Suite("Description of the system server", .timeLimit(.minutes(2)))
 struct DescriptionTests {
     @Test("Routes and description name the same calls")
     func calls() async throws {

@@ -2,7 +2,7 @@ import CommonLogging
 import CoreMetrics
 import Testing
 
-@Suite struct PrometheusRegistryTests {
+@Suite(.timeLimit(.minutes(2))) struct PrometheusRegistryTests {
     private let registry = PrometheusRegistry()
 
     @Test func countersAndGaugesAreSortedAndTyped() {

@@ -13,7 +13,7 @@ private final class MemoryLogOutput: LogOutput {
     var lines: [String] { written.withLock { $0.map { String(decoding: $0, as: UTF8.self) } } }
 }
 
-@Suite struct StructuredLogHandlerTests {
+@Suite(.timeLimit(.minutes(2))) struct StructuredLogHandlerTests {
     private let output = MemoryLogOutput()
 
     private func logger(_ format: LogFormat, level: LogLevel = .info) -> Logger {

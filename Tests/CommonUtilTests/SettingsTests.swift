@@ -2,7 +2,7 @@ import CommonUtil
 import FoundationEssentials
 import Testing
 
-@Suite struct SettingsTests {
+@Suite(.timeLimit(.minutes(2))) struct SettingsTests {
     private func source(
         _ environment: [String: String] = [:], arguments: [String] = []
     ) async throws -> ConfigurationSource {

@@ -4,7 +4,7 @@ import Foundation
 import Testing
 
 /// Every cell of the tables of docs/security.md.
-@Suite("Authorization")
+@Suite("Authorization", .timeLimit(.minutes(2)))
 struct AuthorizationTests {
     private typealias Page = AuthorizationPage
 
