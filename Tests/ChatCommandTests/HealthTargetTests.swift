@@ -11,6 +11,18 @@ struct HealthTargetTests {
         #expect(try HealthTarget.choose("websocket", environment: ["CHAT_PORT": "9"]).map(\.port) == [8082])
     }
 
+    @Test("at CHAT_HOST, and at the loopback address where that stands for all addresses")
+    func host() throws {
+        func hosts(_ argument: String?, _ environment: [String: String]) throws -> Set<String> {
+            Set(try HealthTarget.choose(argument, environment: environment).map(\.host))
+        }
+        #expect(try hosts(nil, ["CHAT_HOST": "192.0.2.7"]) == ["192.0.2.7"])
+        #expect(try hosts(nil, ["CHAT_HOST": "192.0.2.7", "CHAT_PORT": "9"]) == ["192.0.2.7"])
+        #expect(try hosts("system", ["CHAT_HOST": "192.0.2.7"]) == ["192.0.2.7"])
+        for all in ["", "0.0.0.0", "::"] { #expect(try hosts(nil, ["CHAT_HOST": all]) == ["127.0.0.1"]) }
+        #expect(try hosts("http://example.org", ["CHAT_HOST": "192.0.2.7"]) == ["example.org"])
+    }
+
     @Test("the server of a URL")
     func url() throws {
         let target = try #require(try HealthTarget.choose("http://example.org:81/x", environment: [:]).first)
