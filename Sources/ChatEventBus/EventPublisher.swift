@@ -40,7 +40,7 @@ public final class EventPublisher: Sendable {
             published.increment(by: results.count - failed)
             guard failed > 0 else { return }
             failures.increment(by: failed)
-            logger.debug("events were not published", metadata: ["count": "\(failed)"])
+            logger.debug("events were not published", metadata: ["count": .stringConvertible(failed)])
         }
     }
 }

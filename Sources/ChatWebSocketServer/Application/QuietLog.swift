@@ -19,7 +19,7 @@ final class QuietLog {
             leftOut += 1
             return
         }
-        logger.warning(message, metadata: metadata().merging(["left_out": "\(leftOut)"]) { $1 })
+        logger.warning(message, metadata: metadata().merging(["left_out": .stringConvertible(leftOut)]) { $1 })
         lastWritten = now
         leftOut = 0
     }

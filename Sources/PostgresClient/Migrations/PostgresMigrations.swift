@@ -46,7 +46,8 @@ extension PostgresClient {
             for (migration, checksum) in pending {
                 try await session.apply(migration, checksum: checksum, timeout: timeout)
                 logger.info(
-                    "migration applied", metadata: ["number": "\(migration.number)", "name": "\(migration.name)"])
+                    "migration applied",
+                    metadata: ["number": .stringConvertible(migration.number), "name": "\(migration.name)"])
             }
             return pending.map(\.0.number)
         }
