@@ -32,6 +32,21 @@ struct TestProgressTests {
         #expect(progress.pending == [])
     }
 
+    @Test("Cases of a test are named while they run, and end with it")
+    func cases() {
+        let lines = [
+            "◇ Test run started.", "◇ Test a(row:) started.",
+            "◇ Test case passing 1 argument row → 1 to a(row:) started.",
+            "✔ Test case passing 1 argument row → 1 to a(row:) passed after 0.1 seconds.",
+            #"◇ Test case passing 1 argument row → "\n" to a(row:) started."#,
+        ]
+        var progress = TestProgress(start: start)
+        for line in lines { progress.read(line: line, at: start) }
+        #expect(progress.pending == ["Test a(row:)", #"Test case passing 1 argument row → "\n" to a(row:)"#])
+        progress.read(line: "✔ Test a(row:) with 2 test cases passed after 0.1 seconds.", at: start)
+        #expect(progress.pending == [])
+    }
+
     @Test("Two minutes in which no test begins or ends are a stall, whatever is printed meanwhile")
     func stall() {
         var progress = progress("◇ Test run started.", "◇ Test hangs() started.")
