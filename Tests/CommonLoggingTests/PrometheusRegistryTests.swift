@@ -148,6 +148,11 @@ import Testing
         #expect(ProcessStat(text: "") == nil && ProcessStat(text: "7 (x) S 1 2") == nil)
     }
 
+    @Test func aSecondClientIsDescribedAsTheFirst() {
+        Counter(label: "chat_other_redis_commands_total", factory: registry).increment()
+        #expect(registry.text().hasPrefix("# HELP chat_other_redis_commands_total Commands sent to Redis.\n"))
+    }
+
     /// A metric that is counted somewhere and not described here would be shown with a text made of its name.
     @Test func everyMetricIsDescribed() throws {
         // …/Tests/CommonLoggingTests/PrometheusRegistryTests.swift

@@ -22,6 +22,12 @@ public enum MetricCatalog {
         "chat_log_holes_total": "Numbers missing in a room's log that were stepped over.",
         "chat_sessions_closed_total": "Sessions closed by this server, by close code.",
 
+        "chat_sign_ins_ended_total": "Sign-ins ended, by reason.",
+        "chat_revocations": "Ended sign-ins that this server keeps in memory.",
+        "chat_revocations_received_total": "Ends of sign-ins received, by where from: Redis or the database.",
+        "chat_revocations_invalid_total": "Messages on Redis that name no end of a sign-in and were dropped.",
+        "chat_revocations_read_failures_total": "Reads of ended sign-ins from the database that failed.",
+
         "chat_rate_limited_total": "Requests refused by a limit, by limit.",
         "chat_password_hash_seconds": "Time that hashing a password took.",
 
@@ -33,10 +39,12 @@ public enum MetricCatalog {
         "chat_redis_commands_total": "Commands sent to Redis.",
         "chat_redis_command_failures_total": "Commands to Redis that failed or were not answered.",
         "chat_redis_messages_total": "Messages received by the subscription.",
+        "chat_redis_rooms_unsubscribed": "Rooms with sessions here whose channel could not be subscribed.",
         "chat_redis_unexpected_pushes_total": "Pushes of Redis that nothing waits for.",
 
         "chat_users": "Registered users; estimated where there are many.",
         "chat_rooms": "Rooms that are not archived; estimated where there are many.",
+        "chat_log_lines_dropped_total": "Log lines dropped because the reader of the log is too slow.",
         "chat_build_info": "Always 1; the labels tell the version and the server.",
 
         "process_cpu_seconds_total": "Processor time of the process, user and system.",
@@ -48,6 +56,11 @@ public enum MetricCatalog {
     ]
 
     static func help(for name: String) -> String {
-        help[name] ?? name.split(separator: "_").joined(separator: " ")
+        if let text = help[name] { return text }
+        // A second client, such as the one of ended sign-ins, counts the same under a prefix of its own.
+        if let range = name.firstRange(of: "_redis_"), let text = help["chat" + name[range.lowerBound...]] {
+            return text
+        }
+        return name.split(separator: "_").joined(separator: " ")
     }
 }
