@@ -6,66 +6,56 @@ import Testing
 struct TestProgressTests {
     private let start = ContinuousClock.now
 
+    /// A line of the event stream, as Swift Testing writes it.
+    private func event(_ kind: String, _ test: String? = nil) -> String {
+        let id = test.map { #","testID":"\#($0)""# } ?? ""
+        return
+            #"{"kind":"event","payload":{"instant":{"absolute":1.5},"kind":"\#(kind)","messages":[]\#(id)},"version":0}"#
+            + "\n"
+    }
+
     private func progress(_ lines: String...) -> TestProgress {
         var progress = TestProgress(start: start)
-        for line in lines { progress.read(line: line, at: start) }
+        progress.read(lines.joined().utf8, at: start)
         return progress
     }
 
     @Test("What has begun and not ended is pending, in its order")
     func pending() {
         let progress = progress(
-            "◇ Test run started.", #"◇ Suite "The listener" started."#, "◇ Test fast() started.",
-            "◇ Test slow(_:) started.", #"◇ Test "Nothing is lost" started."#,
-            "✔ Test fast() passed after 0.001 seconds.",
-            #"✘ Test "Nothing is lost" failed after 2.5 seconds with 1 issue."#)
-        #expect(progress.pending == [#"Suite "The listener""#, "Test slow(_:)"])
+            #"{"kind":"test","payload":{"id":"M.S","kind":"suite","name":"S"},"version":0}"# + "\n",
+            event("runStarted"),
+            event("testStarted", "M.S"), event("testStarted", "M.S/fast()"), event("testEnded", "M.S/fast()"),
+            event("testStarted", "M.S/slow()"), event("testCaseStarted", "M.S/slow()"),
+            event("testSkipped", "M.S/never()"))
+        #expect(progress.pending == ["M.S", "M.S/slow()"])
     }
 
-    @Test("Tests with cases, skipped ones and those whose names tell of outcomes end as others do")
-    func names() {
-        let progress = progress(
-            "◇ Test run started.", "◇ Test cases(_:) started.",
-            "✔ Test cases(_:) with 3 test cases passed after 1.2 seconds.",
-            #"◇ Test "It passed after a while" started."#, #"✔ Test "It passed after a while" passed after 1 seconds."#,
-            #"➜ Test later() skipped: "no network""#, "◇ Suite Some started.", "✔ Suite Some passed after 3 seconds.")
-        #expect(progress.pending == [])
-    }
-
-    @Test("Cases of a test are named while they run, and end with it")
-    func cases() {
-        let lines = [
-            "◇ Test run started.", "◇ Test a(row:) started.",
-            "◇ Test case passing 1 argument row → 1 to a(row:) started.",
-            "✔ Test case passing 1 argument row → 1 to a(row:) passed after 0.1 seconds.",
-            #"◇ Test case passing 1 argument row → "\n" to a(row:) started."#,
-        ]
+    @Test("It does not matter into which pieces the stream is cut")
+    func pieces() {
+        let stream = event("runStarted") + event("testStarted", "M.S/a()") + event("testStarted", "M.S/b()")
         var progress = TestProgress(start: start)
-        for line in lines { progress.read(line: line, at: start) }
-        #expect(progress.pending == ["Test a(row:)", #"Test case passing 1 argument row → "\n" to a(row:)"#])
-        progress.read(line: "✔ Test a(row:) with 2 test cases passed after 0.1 seconds.", at: start)
-        #expect(progress.pending == [])
+        for byte in stream.utf8 { progress.read([byte], at: start) }
+        #expect(progress.pending == ["M.S/a()", "M.S/b()"])
     }
 
-    @Test("Two minutes in which no test begins or ends are a stall, whatever is printed meanwhile")
+    @Test("Two minutes in which no test begins or ends are a stall, whatever is recorded meanwhile")
     func stall() {
-        var progress = progress("◇ Test run started.", "◇ Test hangs() started.")
+        var progress = progress(event("runStarted"), event("testStarted", "M.S/hangs()"))
         let almost = start + TestProgress.stallLimit - .milliseconds(1)
-        progress.read(line: "still here", at: almost)
-        progress.read(line: "✘ Test hangs() recorded an issue at A.swift:1:2: Time limit was exceeded", at: almost)
+        progress.read("still here\n".utf8, at: almost)
+        progress.read(event("issueRecorded", "M.S/hangs()").utf8, at: almost)
         #expect(!progress.isStalled(at: almost))
         #expect(progress.isStalled(at: start + TestProgress.stallLimit))
-        progress.read(line: "◇ Test next() started.", at: almost)
+        progress.read(event("testCaseEnded", "M.S/hangs()").utf8, at: almost)
         #expect(!progress.isStalled(at: start + TestProgress.stallLimit))
     }
 
     @Test("What comes before and after the tests is no stall")
     func outside() {
         let hour = start + .seconds(3_600)
-        #expect(!progress("[1/2] Compiling").isStalled(at: hour))
-        let over = progress(
-            "◇ Test run started.", "◇ Test a() started.", "✔ Test a() passed after 1 seconds.",
-            "✔ Test run with 1 test in 0 suites passed after 1 seconds.")
+        #expect(!progress("").isStalled(at: hour))
+        let over = progress(event("runStarted"), event("testStarted", "M.S/a()"), event("runEnded"))
         #expect(!over.isStalled(at: hour) && over.pending == [])
     }
 
