@@ -28,6 +28,7 @@ RUN apt-get update \
     && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin chat \
     && install --directory --owner chat --mode 0700 /data
 COPY --from=build /staging/ /usr/local/bin/
+COPY LICENSE NOTICE /usr/share/doc/chat/
 USER chat
 WORKDIR /data
 ENV CHAT_HOST=0.0.0.0 CHAT_DATA_DIR=/data

@@ -6,6 +6,12 @@ let swiftSettings: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
+/// Full RELRO: addresses of functions are looked up when a program begins, and cannot be written from then on.
+let linkerSettings: [LinkerSetting] = [
+    .unsafeFlags(
+        ["-Xlinker", "-z", "-Xlinker", "relro", "-Xlinker", "-z", "-Xlinker", "now"], .when(platforms: [.linux]))
+]
+
 // MARK: Products of other packages
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -42,7 +48,9 @@ func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 }
 
 func executable(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
-    .executableTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: swiftSettings)
+    .executableTarget(
+        name: name, dependencies: dependencies, resources: resources, swiftSettings: swiftSettings,
+        linkerSettings: linkerSettings)
 }
 
 func tests(of name: String, _ dependencies: [Target.Dependency] = []) -> Target {
@@ -174,7 +182,8 @@ let package = Package(
         tests(
             of: "CommonServer",
             [
-                "ChatTestSupport", "CommonAuth", "CommonLogging", "CommonUtil", asyncHTTPClient, httpTypes, hummingbird,
+                "ChatLocalStack", "ChatTestSupport", "CommonAuth", "CommonLogging", "CommonUtil", asyncHTTPClient,
+                httpTypes, hummingbird,
                 lifecycle, logging, nioConcurrency, nioCore, nioEmbedded, nioHTTP1, nioPosix, nioSSL, nioTLS,
             ]),
         tests(of: "ChatEvents", ["ChatTestSupport", "CommonUtil"]),
@@ -187,7 +196,10 @@ let package = Package(
             ]),
         tests(
             of: "ChatStorage",
-            ["ChatEvents", "ChatLocalStack", "ChatTestSupport", "CommonUtil", "PostgresClient", lifecycle, logging]),
+            [
+                "ChatEvents", "ChatLocalStack", "ChatTestSupport", "CommonUtil", "PostgresClient", lifecycle, logging,
+                metrics, metricsTestKit,
+            ]),
         tests(
             of: "ChatSystemServer",
             [

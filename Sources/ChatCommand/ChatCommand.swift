@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommonUtil
 
 /// The command line tool `chat`.
 @main
@@ -6,8 +7,10 @@ struct ChatCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "chat",
         abstract: "Runs, checks and measures the chat platform.",
+        version: "chat \(ChatVersion.current)",
         subcommands: [
-            UpCommand.self, HealthCommand.self, MigrateCommand.self, BenchCommand.self, FaultsCommand.self,
+            UpCommand.self, TestCommand.self, HealthCommand.self, MigrateCommand.self, BenchCommand.self,
+            FaultsCommand.self,
             StackCommand.self, EchoCommand.self,
         ])
 }

@@ -45,7 +45,7 @@ public final class EventPublisher: Sendable {
             published.increment(by: results.count - failed)
             guard failed > 0 else { return noteRefusals([]) }
             failures.increment(by: failed)
-            logger.debug("events were not published", metadata: ["count": "\(failed)"])
+            logger.debug("events were not published", metadata: ["count": .stringConvertible(failed)])
             noteRefusals(
                 results.compactMap { result in
                     if case .failure(.server(let message)) = result { message } else { nil }

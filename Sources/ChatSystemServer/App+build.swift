@@ -62,7 +62,10 @@ func buildSystemServer(_ environment: ServerEnvironment) async throws -> ServerP
     health.register(tokens)
     return ServerParts(
         routes: routes, health: health,
-        services: [postgres, redis, receipts, passwords, signer, revocationFeed, names],
+        services: [
+            postgres, redis, receipts, passwords, signer, revocationFeed, names,
+            PopulationMetrics(database, logger: logger),
+        ],
         beforeServing: [
             { try await ChatSchema.migrateWhenReachable(postgres, logger: logger) },
             { names.begin() },

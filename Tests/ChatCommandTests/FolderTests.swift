@@ -3,7 +3,7 @@ import Testing
 
 @testable import ChatCommand
 
-@Suite("The data folder of chat up")
+@Suite("The data folder of chat up", .timeLimit(.minutes(2)))
 struct FolderTests {
     @Test("is one session's at a time")
     func lock() throws {

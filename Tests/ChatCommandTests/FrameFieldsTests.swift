@@ -3,7 +3,7 @@ import Testing
 
 @testable import ChatCommand
 
-@Suite("The fields of a frame")
+@Suite("The fields of a frame", .timeLimit(.minutes(2)))
 struct FrameFieldsTests {
     @Test("the event's own seq is found, not one inside the payload's text")
     func fields() {

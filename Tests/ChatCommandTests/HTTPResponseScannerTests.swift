@@ -3,7 +3,7 @@ import Testing
 
 @testable import ChatCommand
 
-@Suite("The HTTP response scanner")
+@Suite("The HTTP response scanner", .timeLimit(.minutes(2)))
 struct HTTPResponseScannerTests {
     private static let sized = "HTTP/1.1 201 Created\r\ncontent-Length: 5\r\nX: y\r\n\r\nhello"
     private static let chunked =

@@ -2,13 +2,25 @@ import Testing
 
 @testable import ChatCommand
 
-@Suite("Whom chat health asks")
+@Suite("Whom chat health asks", .timeLimit(.minutes(2)))
 struct HealthTargetTests {
     @Test("all three, unless CHAT_PORT names one")
     func defaults() throws {
         #expect(try HealthTarget.choose(nil, environment: [:]).map(\.port) == [8080, 8081, 8082])
         #expect(try HealthTarget.choose(nil, environment: ["CHAT_PORT": "9"]).map(\.port) == [9])
         #expect(try HealthTarget.choose("websocket", environment: ["CHAT_PORT": "9"]).map(\.port) == [8082])
+    }
+
+    @Test("at CHAT_HOST, and at the loopback address where that stands for all addresses")
+    func host() throws {
+        func hosts(_ argument: String?, _ environment: [String: String]) throws -> Set<String> {
+            Set(try HealthTarget.choose(argument, environment: environment).map(\.host))
+        }
+        #expect(try hosts(nil, ["CHAT_HOST": "192.0.2.7"]) == ["192.0.2.7"])
+        #expect(try hosts(nil, ["CHAT_HOST": "192.0.2.7", "CHAT_PORT": "9"]) == ["192.0.2.7"])
+        #expect(try hosts("system", ["CHAT_HOST": "192.0.2.7"]) == ["192.0.2.7"])
+        for all in ["", "0.0.0.0", "::"] { #expect(try hosts(nil, ["CHAT_HOST": all]) == ["127.0.0.1"]) }
+        #expect(try hosts("http://example.org", ["CHAT_HOST": "192.0.2.7"]) == ["example.org"])
     }
 
     @Test("the server of a URL")

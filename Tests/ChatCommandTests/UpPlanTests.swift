@@ -4,7 +4,7 @@ import Testing
 
 @testable import ChatCommand
 
-@Suite("The plan of chat up")
+@Suite("The plan of chat up", .timeLimit(.minutes(2)))
 struct UpPlanTests {
     private func plan(
         trusted: Bool = false, dataFolder: String? = nil, environment: [String: String] = [:]
@@ -56,7 +56,36 @@ struct UpPlanTests {
             ])
     }
 
-    @Test("a wrong value names the variable", arguments: ["CHAT_AUTH_MODE", "CHAT_DATABASE_URL", "CHAT_REDIS_URL"])
+    @Test("the host is heeded: the servers listen there and find each other there")
+    func host() async throws {
+        let plan = try await plan(environment: ["CHAT_HOST": "192.0.2.7"])
+        #expect(plan.host == "192.0.2.7")
+        #expect(plan.url(.system) == "http://192.0.2.7:8080")
+        let jwks = plan.serverEnvironment(databaseURL: "", redisURL: "")["CHAT_JWKS_URL"]
+        #expect(jwks == "http://192.0.2.7:8080/.well-known/jwks.json")
+        let all = try await self.plan(environment: ["CHAT_HOST": "0.0.0.0"])
+        #expect(all.host == "0.0.0.0" && all.url(.system) == "http://localhost:8080")
+        await #expect(throws: ConfigurationError.self) { try await self.plan(environment: ["CHAT_HOST": "::1"]) }
+    }
+
+    @Test("one port for three servers is refused, with the options", arguments: ["CHAT_PORT", "CHAT_METRICS_PORT"])
+    func port(name: String) async {
+        await #expect {
+            _ = try await plan(environment: [name: "9000"])
+        } throws: { error in
+            error is ConfigurationError && "\(error)".hasPrefix(name) && "\(error)".contains("--system-port")
+        }
+    }
+
+    @Test("misspelt variables are told")
+    func misspelt() async throws {
+        #expect(
+            try await plan(environment: ["CHAT_PROT": "1", "CHAT_LOG_LEVEL": "info"]).unknownNames == ["CHAT_PROT"])
+    }
+
+    @Test(
+        "a wrong value names the variable, whichever server uses it",
+        arguments: ["CHAT_AUTH_MODE", "CHAT_DATABASE_URL", "CHAT_REDIS_URL", "CHAT_LIMIT_POSTS", "CHAT_DRAIN_SECONDS"])
     func wrong(name: String) async {
         await #expect {
             _ = try await plan(environment: [name: "nonsense"])

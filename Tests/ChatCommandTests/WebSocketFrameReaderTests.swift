@@ -3,7 +3,7 @@ import Testing
 
 @testable import ChatCommand
 
-@Suite("The WebSocket frame reader")
+@Suite("The WebSocket frame reader", .timeLimit(.minutes(2)))
 struct WebSocketFrameReaderTests {
     @Test("reads frames of all three lengths, whatever the pieces", arguments: [0, 125, 126, 65_535, 65_536])
     func lengths(length: Int) throws {

@@ -2,7 +2,7 @@ import Testing
 
 @testable import ChatEventBus
 
-@Suite struct CanaryWatchTests {
+@Suite(.timeLimit(.minutes(2))) struct CanaryWatchTests {
     private static let start = ContinuousClock.now
     private func at(_ seconds: Double) -> ContinuousClock.Instant { Self.start + .seconds(seconds) }
 

@@ -5,7 +5,7 @@ import CommonUtil
 import RedisClient
 import Testing
 
-@Suite("The bus over TLS")
+@Suite("The bus over TLS", .timeLimit(.minutes(2)))
 struct TLSTests {
     @Test("An event that is published over TLS is heard over TLS")
     func published() async throws {

@@ -2,7 +2,7 @@ import ChatEvents
 import CommonUtil
 import Testing
 
-@Suite struct ClientFrameTests {
+@Suite(.timeLimit(.minutes(2))) struct ClientFrameTests {
     private func frame(_ text: String) throws -> ClientFrame { try ClientFrame(text: Array(text.utf8)) }
 
     private func code(_ text: String) -> FrameError.Code? {

@@ -2,7 +2,7 @@ import ChatEvents
 import CommonUtil
 import Testing
 
-@Suite struct EventChannelTests {
+@Suite(.timeLimit(.minutes(2))) struct EventChannelTests {
     @Test(
         arguments: [
             ("chat:room:general", .room(RoomID(verified: "general"))),

@@ -2,7 +2,7 @@ import ChatEvents
 import CommonUtil
 import Testing
 
-@Suite struct EventEnvelopeTests {
+@Suite(.timeLimit(.minutes(2))) struct EventEnvelopeTests {
     private func envelope(_ text: String) -> EventEnvelope? { EventEnvelope(Array(text.utf8)) }
 
     // MARK: What is an event

@@ -5,7 +5,7 @@ import Testing
 
 @testable import ChatEvents
 
-@Suite("Fuzzing: events and frames of clients")
+@Suite("Fuzzing: events and frames of clients", .timeLimit(.minutes(2)))
 struct EventFuzzTests {
     @Test("What the one-pass scanner takes for an object, the parser and Foundation do too")
     func events() throws {

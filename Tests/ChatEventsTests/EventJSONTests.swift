@@ -3,7 +3,7 @@ import CommonUtil
 import Testing
 
 /// To the letter of the contract's table: names, order, optional fields left out.
-@Suite struct EventJSONTests {
+@Suite(.timeLimit(.minutes(2))) struct EventJSONTests {
     private let room = RoomID(verified: "general")
     private let at = Timestamp(microseconds: 1_795_366_606_123_999)
     private let time = "2026-11-22T16:56:46.123Z"

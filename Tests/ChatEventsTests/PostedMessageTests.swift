@@ -2,7 +2,7 @@ import ChatEvents
 import CommonUtil
 import Testing
 
-@Suite struct PostedMessageTests {
+@Suite(.timeLimit(.minutes(2))) struct PostedMessageTests {
     @Test(arguments: [nil, "k-1"] as [String?])
     func `its two texts are those of the message and of its event`(key: String?) {
         let message = Message(

@@ -2,7 +2,7 @@ import ChatEvents
 import CommonUtil
 import Testing
 
-@Suite struct RevocationMessageTests {
+@Suite(.timeLimit(.minutes(2))) struct RevocationMessageTests {
     private let end = Timestamp(microseconds: 1_800_000_900_123_000)
 
     @Test func `is read as it was written`() {

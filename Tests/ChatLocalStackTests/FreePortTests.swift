@@ -2,7 +2,7 @@ import Testing
 
 @testable import ChatLocalStack
 
-@Suite("Free ports")
+@Suite("Free ports", .timeLimit(.minutes(2)))
 struct FreePortTests {
     @Test("are distinct")
     func distinct() throws {
@@ -15,7 +15,17 @@ struct FreePortTests {
         let port = try FreePort.next()
         #expect(FreePort.isFree(port))
         let socket = try TCPSocket()
-        #expect(socket.bind(port: port))
+        #expect(try socket.bind(port: port) == 0)
         #expect(!FreePort.isFree(port))
+        #expect(try FreePort.state(of: port, on: "127.0.0.1") == .inUse)
+    }
+
+    @Test("a host that is none of this machine is told apart, and one that is none at all")
+    func hosts() throws {
+        let port = try FreePort.next()
+        #expect(try FreePort.state(of: port, on: "0.0.0.0") == .free)
+        // Of a range that is for documentation alone (RFC 5737).
+        #expect(try FreePort.state(of: port, on: "192.0.2.1") == .elsewhere)
+        #expect(throws: LocalStackError.self) { try FreePort.state(of: port, on: "no such host") }
     }
 }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import ChatLocalStack
 
-@Suite("A local PostgreSQL")
+@Suite("A local PostgreSQL", .timeLimit(.minutes(2)))
 struct LocalPostgresTests {
     @Test("keeps its data through restart, crash and a new owner; tells when it runs already; can be paused")
     func life() async throws {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import ChatLocalStack
 
-@Suite("A local process")
+@Suite("A local process", .timeLimit(.minutes(2)))
 struct LocalProcessTests {
     @Test("tells how it ended")
     func exitStatus() async throws {

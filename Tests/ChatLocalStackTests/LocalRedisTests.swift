@@ -3,7 +3,7 @@ import Testing
 
 @testable import ChatLocalStack
 
-@Suite("A local Redis")
+@Suite("A local Redis", .timeLimit(.minutes(2)))
 struct LocalRedisTests {
     @Test("starts, is paused, is killed, and comes back on the same port; asks for its password")
     func life() async throws {

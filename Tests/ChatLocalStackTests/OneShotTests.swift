@@ -2,7 +2,7 @@ import Testing
 
 @testable import ChatLocalStack
 
-@Suite("A one-shot value")
+@Suite("A one-shot value", .timeLimit(.minutes(2)))
 struct OneShotTests {
     @Test("wakes all who wait, and those who come later")
     func wakes() async throws {

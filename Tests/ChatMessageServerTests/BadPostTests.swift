@@ -3,7 +3,7 @@ import ChatTestSupport
 import Testing
 
 /// Posts that are refused: the status, the `code`, the field, and nothing stored.
-@Suite("Bad input to the message server")
+@Suite("Bad input to the message server", .timeLimit(.minutes(2)))
 struct BadPostTests {
     struct Case: Sendable, CustomTestStringConvertible {
         let name: String

@@ -1,7 +1,7 @@
 import ChatTestSupport
 import Testing
 
-@Suite("Editing and deleting")
+@Suite("Editing and deleting", .timeLimit(.minutes(2)))
 struct ChangingTests {
     private func edit(
         _ message: JSON, _ payload: JSON, as user: TestUser, of stack: SharedStack, server: Int = 0

@@ -7,7 +7,7 @@ import Testing
 @testable import ChatMessageServer
 @testable import CommonServer
 
-@Suite("Description of the message server")
+@Suite("Description of the message server", .timeLimit(.minutes(2)))
 struct DescriptionTests {
     private static var description: String { String(decoding: PackageResources.openapi_yaml, as: UTF8.self) }
 
@@ -18,8 +18,11 @@ struct DescriptionTests {
             configuration: try await ConfigurationSource(arguments: ["test"], environment: [:]),
             metrics: PrometheusRegistry())
         var routes = try await buildMessageServer(environment).routes
-        routes.addHealth(HealthRegistry(), metrics: environment.metrics)
-        #expect(try routes.calls == OpenAPIDescription(yaml: Self.description).calls)
+        routes.addHealth(HealthRegistry())
+        routes.addMetrics(environment.metrics)
+        // A description that describes itself is of no use to generators.
+        let described = try OpenAPIDescription(yaml: Self.description).calls
+        #expect(routes.calls == described.union(["GET /openapi.yaml"]))
     }
 
     @Test("Every call answers as it is described, in success and in failure")
@@ -54,7 +57,7 @@ struct DescriptionTests {
             try await calls.make("GET", "/api/v1/rooms/{id}/\(name)", at: [room], query: "?limit=0", as: user)
             try await calls.make("GET", "/api/v1/rooms/{id}/\(name)", at: [room], as: stranger)
         }
-        for path in ["/health/live", "/health/ready", "/metrics", "/openapi.yaml", "/docs"] {
+        for path in ["/health/live", "/health/ready", "/metrics", "/docs"] {
             try await calls.make("GET", path)
         }
         #expect(calls.differences == [])

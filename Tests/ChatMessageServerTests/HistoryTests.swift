@@ -1,7 +1,7 @@
 import ChatTestSupport
 import Testing
 
-@Suite("History and events")
+@Suite("History and events", .timeLimit(.minutes(2)))
 struct HistoryTests {
     @Test("Pages: newest first, before and after, until nothing is left")
     func pages() async throws {

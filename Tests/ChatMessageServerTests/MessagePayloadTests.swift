@@ -4,7 +4,7 @@ import Testing
 
 @testable import ChatMessageServer
 
-@Suite struct MessagePayloadTests {
+@Suite(.timeLimit(.minutes(2))) struct MessagePayloadTests {
     private func canonical(_ json: String, _ type: MessageType) throws -> String {
         guard case .object(let members) = try JSONParser.parse(Array(json.utf8)) else { return "no object" }
         return try MessagePayload.canonicalText(members, type: type)

@@ -5,7 +5,7 @@ import Testing
 @testable import ChatMessageServer
 @testable import ChatStorage
 
-@Suite struct MessageRulesTests {
+@Suite(.timeLimit(.minutes(2))) struct MessageRulesTests {
     private let sender = UserID(1)
 
     private func rules(

@@ -2,7 +2,7 @@ import ChatLocalStack
 import ChatTestSupport
 import Testing
 
-@Suite("The limit on posts")
+@Suite("The limit on posts", .timeLimit(.minutes(2)))
 struct PostLimitTests {
     @Test("Posts, edits and deletions of a user count together; others are not concerned")
     func posts() async throws {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import ChatMessageServer
 
-@Suite struct PostRequestTests {
+@Suite(.timeLimit(.minutes(2))) struct PostRequestTests {
     private func fieldsAtFault(_ json: String) -> [String] {
         do {
             _ = try PostRequest.draft(try FieldReader(body: Array(json.utf8)), senderID: UserID(1))

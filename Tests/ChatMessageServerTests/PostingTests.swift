@@ -1,7 +1,7 @@
 import ChatTestSupport
 import Testing
 
-@Suite("Posting")
+@Suite("Posting", .timeLimit(.minutes(2)))
 struct PostingTests {
     @Test("A post is stored and read back as it was answered")
     func postAndRead() async throws {

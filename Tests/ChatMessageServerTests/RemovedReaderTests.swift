@@ -1,7 +1,7 @@
 import ChatTestSupport
 import Testing
 
-@Suite("Reading while one is removed", .timeLimit(.minutes(3)))
+@Suite("Reading while one is removed", .timeLimit(.minutes(2)))
 struct RemovedReaderTests {
     /// Readers ask all the time, so that some of them are always between the check and the read, if these are apart.
     @Test("A reader under way at its removal is told nothing that was posted after the answer to it")

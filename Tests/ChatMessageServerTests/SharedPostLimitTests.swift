@@ -2,7 +2,7 @@ import ChatLocalStack
 import ChatTestSupport
 import Testing
 
-@Suite("The limit on posts over several instances", .timeLimit(.minutes(3)))
+@Suite("The limit on posts over several instances", .timeLimit(.minutes(2)))
 struct SharedPostLimitTests {
     /// Two servers of `2/m`, so that a user may post ten times at once, and a Redis of their own.
     private struct Pair: Sendable {

@@ -2,7 +2,7 @@ import ChatLocalStack
 import ChatTestSupport
 import Testing
 
-@Suite("Limits on accounts")
+@Suite("Limits on accounts", .timeLimit(.minutes(2)))
 struct AccountLimitTests {
     private static func account(_ username: String, _ password: String = SharedStack.password) -> JSON {
         ["username": .string(username), "password": .string(password)]

@@ -3,7 +3,7 @@ import Testing
 
 @testable import ChatSystemServer
 
-@Suite struct AccountRulesTests {
+@Suite(.timeLimit(.minutes(2))) struct AccountRulesTests {
     @Test(arguments: [("Ann.B-1", "ann.b-1"), ("abc", "abc"), ("A_9", "a_9")])
     func `upper case is folded`(text: String, name: String) {
         var fields = FieldReader(["username": .string(text)])

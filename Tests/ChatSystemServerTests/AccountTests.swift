@@ -1,7 +1,7 @@
 import ChatTestSupport
 import Testing
 
-@Suite("Accounts and tokens")
+@Suite("Accounts and tokens", .timeLimit(.minutes(2)))
 struct AccountTests {
     private static func account(_ username: String, _ password: String = SharedStack.password) -> JSON {
         ["username": .string(username), "password": .string(password)]

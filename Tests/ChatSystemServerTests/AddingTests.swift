@@ -3,7 +3,7 @@ import ChatTestSupport
 import Testing
 
 /// Nobody is kept in rooms, put into rooms or made the owner of rooms against their will.
-@Suite("Being added to rooms")
+@Suite("Being added to rooms", .timeLimit(.minutes(2)))
 struct AddingTests {
     private let stack: SharedStack
 

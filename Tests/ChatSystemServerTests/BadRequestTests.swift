@@ -3,7 +3,7 @@ import ChatTestSupport
 import Testing
 
 /// Requests that are refused: the status, the `code`, the field, and nothing stored.
-@Suite("Bad input to the system server")
+@Suite("Bad input to the system server", .timeLimit(.minutes(2)))
 struct BadRequestTests {
     struct Case: Sendable, CustomTestStringConvertible {
         let method: String

@@ -2,7 +2,7 @@ import ChatTestSupport
 import Testing
 
 /// Values at the very bounds that the contract names: good on this side, refused on the other.
-@Suite("Bounds")
+@Suite("Bounds", .timeLimit(.minutes(2)))
 struct BoundaryTests {
     private static let scalar = "😀"
 

@@ -2,7 +2,7 @@ import ChatLocalStack
 import ChatTestSupport
 import Testing
 
-@Suite("Limits on changes, reads and refreshes")
+@Suite("Limits on changes, reads and refreshes", .timeLimit(.minutes(2)))
 struct ChangeLimitTests {
     private func expectLimited(_ answer: RESTResponse) throws {
         #expect(answer.status == 429)

@@ -3,7 +3,7 @@ import ChatTestSupport
 import Foundation
 import Testing
 
-@Suite("What all three servers have in common")
+@Suite("What all three servers have in common", .timeLimit(.minutes(2)))
 struct CommonHTTPTests {
     private static func client(_ kind: ServerKind, of stack: SharedStack) -> RESTClient {
         switch kind {

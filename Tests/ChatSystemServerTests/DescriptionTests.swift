@@ -7,7 +7,7 @@ import Testing
 @testable import ChatSystemServer
 @testable import CommonServer
 
-@Suite("Description of the system server")
+@Suite("Description of the system server", .timeLimit(.minutes(2)))
 struct DescriptionTests {
     @Test("Routes and description name the same calls")
     func calls() async throws {
@@ -18,9 +18,11 @@ struct DescriptionTests {
             configuration: try await ConfigurationSource(arguments: ["test"], environment: ["CHAT_DATA_DIR": folder]),
             metrics: PrometheusRegistry())
         var routes = try await buildSystemServer(environment).routes
-        routes.addHealth(HealthRegistry(), metrics: environment.metrics)
+        routes.addHealth(HealthRegistry())
+        routes.addMetrics(environment.metrics)
         let description = try OpenAPIDescription(yaml: String(decoding: PackageResources.openapi_yaml, as: UTF8.self))
-        #expect(routes.calls == description.calls)
+        // A description that describes itself is of no use to generators.
+        #expect(routes.calls == description.calls.union(["GET /openapi.yaml"]))
     }
 
     @Test("Every call answers as it is described, in success and in failure")
@@ -31,7 +33,7 @@ struct DescriptionTests {
         let (owner, member, stranger) = (users[0], users[1], users[2])
         try await accounts(calls, owner)
         try await rooms(calls, owner, member, stranger)
-        for path in ["/health/live", "/health/ready", "/metrics", "/openapi.yaml", "/docs", "/.well-known/jwks.json"] {
+        for path in ["/health/live", "/health/ready", "/metrics", "/docs", "/.well-known/jwks.json"] {
             try await calls.make("GET", path)
         }
         #expect(calls.differences == [])

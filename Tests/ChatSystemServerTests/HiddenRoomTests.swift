@@ -1,7 +1,7 @@
 import ChatTestSupport
 import Testing
 
-@Suite("Rooms that are not a stranger's to know of")
+@Suite("Rooms that are not a stranger's to know of", .timeLimit(.minutes(2)))
 struct HiddenRoomTests {
     /// `$R`, `$M` and `$U` stand for a room, a message in it and one of its members.
     private static let system: [(String, String, JSON?)] = [

@@ -2,7 +2,7 @@ import ChatLocalStack
 import ChatTestSupport
 import Testing
 
-@Suite("Logins that fail tell nothing")
+@Suite("Logins that fail tell nothing", .timeLimit(.minutes(2)))
 struct LoginSecrecyTests {
     @Test("An unknown user and a wrong password get the same answer for the same work")
     func sameWork() async throws {

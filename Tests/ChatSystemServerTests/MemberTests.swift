@@ -1,7 +1,7 @@
 import ChatTestSupport
 import Testing
 
-@Suite("Members")
+@Suite("Members", .timeLimit(.minutes(2)))
 struct MemberTests {
     /// A room with all roles.
     private struct Cast {

@@ -1,7 +1,7 @@
 import ChatTestSupport
 import Testing
 
-@Suite("Rooms made on first use")
+@Suite("Rooms made on first use", .timeLimit(.minutes(2)))
 struct OpenRoomTests {
     struct Call: Sendable, CustomTestStringConvertible {
         let method: String

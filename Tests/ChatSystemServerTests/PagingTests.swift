@@ -1,7 +1,7 @@
 import ChatTestSupport
 import Testing
 
-@Suite("Cursors")
+@Suite("Cursors", .timeLimit(.minutes(2)))
 struct PagingTests {
     @Test("Each list takes its own cursor, and no other list's, nor half of one")
     func ownCursors() async throws {

@@ -2,7 +2,7 @@ import ChatLocalStack
 import ChatTestSupport
 import Testing
 
-@Suite("Limits on rooms and members")
+@Suite("Limits on rooms and members", .timeLimit(.minutes(2)))
 struct RoomLimitTests {
     @Test("Adding, joining and making are refused with 409; leaving makes room")
     func limits() async throws {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import ChatSystemServer
 
-@Suite struct RoomRulesTests {
+@Suite(.timeLimit(.minutes(2))) struct RoomRulesTests {
     private func room(_ type: RoomType = .group, archived: Bool = false) -> Room {
         Room(
             roomID: RoomID(verified: "r"), name: "R", type: type, ownerID: UserID(1), memberCount: 3, lastSeq: 0,

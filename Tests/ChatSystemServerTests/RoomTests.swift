@@ -2,7 +2,7 @@ import ChatTestSupport
 import Foundation
 import Testing
 
-@Suite("Rooms")
+@Suite("Rooms", .timeLimit(.minutes(2)))
 struct RoomTests {
     @Test("Every type can be made; a new room's log is empty", arguments: ["group", "public", "private"])
     func make(_ type: String) async throws {

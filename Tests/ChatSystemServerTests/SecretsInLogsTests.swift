@@ -3,7 +3,7 @@ import ChatTestSupport
 import Foundation
 import Testing
 
-@Suite("Secrets in logs")
+@Suite("Secrets in logs", .timeLimit(.minutes(2)))
 struct SecretsInLogsTests {
     /// What must not be in any log, by what it is.
     private struct Secrets {

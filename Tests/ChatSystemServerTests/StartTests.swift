@@ -4,7 +4,7 @@ import Foundation
 import Testing
 
 /// Starting as an operator sees it, for all three processes.
-@Suite("Start")
+@Suite("Start", .timeLimit(.minutes(2)))
 struct StartTests {
     struct WrongValue: Sendable, CustomTestStringConvertible {
         let kind: ServerKind

@@ -3,7 +3,7 @@ import CommonUtil
 import HTTPTypes
 import Testing
 
-@Suite struct AuthenticatorTests {
+@Suite(.timeLimit(.minutes(2))) struct AuthenticatorTests {
     private func signer() async throws -> TokenSigner {
         let folder = try TemporaryFolder()
         return try await TokenSigner(keyFile: folder.path + "/key.pem", lifetimeSeconds: 60)

@@ -2,7 +2,7 @@ import Testing
 
 @testable import CommonAuth
 
-@Suite struct FairQueueTests {
+@Suite(.timeLimit(.minutes(2))) struct FairQueueTests {
     private func queue(capacity: Int = 10, placesPerKey: Int = 10) -> FairQueue<String, Int> {
         FairQueue(capacity: capacity, placesPerKey: placesPerKey)
     }

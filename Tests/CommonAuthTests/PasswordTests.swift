@@ -3,7 +3,7 @@ import Testing
 
 @testable import CommonAuth
 
-@Suite struct PasswordTests {
+@Suite(.timeLimit(.minutes(2))) struct PasswordTests {
     private func hex(_ bytes: [UInt8]) -> String {
         bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import CommonAuth
 
-@Suite struct RevocationTests {
+@Suite(.timeLimit(.minutes(2))) struct RevocationTests {
     private let now = Timestamp(microseconds: 1_800_000_000_000_000)
     private let ann = UserID(7)
     private let bob = UserID(8)

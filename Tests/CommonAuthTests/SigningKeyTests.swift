@@ -7,7 +7,7 @@ import Testing
 
 @testable import CommonAuth
 
-@Suite struct SigningKeyTests {
+@Suite(.timeLimit(.minutes(2))) struct SigningKeyTests {
     private let folder: TemporaryFolder
 
     init() throws { folder = try TemporaryFolder() }

@@ -29,7 +29,7 @@ private struct Forge {
     func token(claims: String) throws -> String { try signed(header: header(), claims: claims) }
 }
 
-@Suite struct TokenTests {
+@Suite(.timeLimit(.minutes(2))) struct TokenTests {
     private let forge = Forge()
     private static let now: Int64 = 1_800_000_000
 

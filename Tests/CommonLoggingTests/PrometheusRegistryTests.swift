@@ -1,8 +1,10 @@
-import CommonLogging
 import CoreMetrics
+import Foundation
 import Testing
 
-@Suite struct PrometheusRegistryTests {
+@testable import CommonLogging
+
+@Suite(.timeLimit(.minutes(2))) struct PrometheusRegistryTests {
     private let registry = PrometheusRegistry()
 
     @Test func countersAndGaugesAreSortedAndTyped() {
@@ -17,15 +19,20 @@ import Testing
         FloatingPointCounter(label: "f_total", factory: registry).increment(by: 0.25)
         #expect(
             registry.text() == """
+                # HELP a_total a total
                 # TYPE a_total counter
                 a_total{a="0",b="2"} 1
                 a_total{a="1",b="2"} 2
+                # HELP f_total f total
                 # TYPE f_total counter
                 f_total 0.25
+                # HELP g g
                 # TYPE g gauge
                 g 1.5
+                # HELP m m
                 # TYPE m gauge
                 m 7.5
+                # HELP z_total z total
                 # TYPE z_total counter
                 z_total 3
 
@@ -38,7 +45,10 @@ import Testing
         timer.recordNanoseconds(3_000_000)
         timer.recordMilliseconds(60_000)
         let text = registry.text()
-        #expect(text.hasPrefix("# TYPE t_seconds histogram\nt_seconds_bucket{route=\"/x\",le=\"0.0005\"} 1\n"))
+        #expect(
+            text.hasPrefix(
+                "# HELP t_seconds t seconds\n# TYPE t_seconds histogram\nt_seconds_bucket{route=\"/x\",le=\"0.0005\"} 1\n"
+            ))
         #expect(text.contains("t_seconds_bucket{route=\"/x\",le=\"0.005\"} 2\n"))
         #expect(text.contains("t_seconds_bucket{route=\"/x\",le=\"10\"} 2\n"))
         #expect(text.contains("t_seconds_bucket{route=\"/x\",le=\"+Inf\"} 3\n"))
@@ -72,14 +82,14 @@ import Testing
     @Test func aNameOfAnotherKindIsNotShown() {
         Counter(label: "x", factory: registry).increment()
         Gauge(label: "x", factory: registry).record(5)
-        #expect(registry.text() == "# TYPE x counter\nx 1\n")
+        #expect(registry.text() == "# HELP x x\n# TYPE x counter\nx 1\n")
     }
 
     @Test func labelSetsAreBounded() {
         for index in 0..<(PrometheusRegistry.maximumSeriesPerMetric + 10) {
             Counter(label: "c_total", dimensions: [("i", String(index))], factory: registry).increment()
         }
-        #expect(registry.text().split(separator: "\n").count == PrometheusRegistry.maximumSeriesPerMetric + 1)
+        #expect(registry.text().split(separator: "\n").count == PrometheusRegistry.maximumSeriesPerMetric + 2)
     }
 
     @Test func countsFromManyTasksAddUp() async {
@@ -103,5 +113,58 @@ import Testing
         #expect(registry === PrometheusRegistry.bootstrap())
         Counter(label: "process_wide_total").increment()
         #expect(registry.text().contains("process_wide_total 1\n"))
+    }
+
+    @Test func theProcessIsMeasured() throws {
+        let before = try processorSeconds()
+        // Something to measure: the kernel counts hundredths of a second.
+        var sum = 0.0
+        while try processorSeconds() == before { sum += Double.random(in: 0...1) }
+        #expect(sum >= 0)
+        let text = PrometheusRegistry.bootstrap().text()
+        for name in ["resident_memory_bytes", "virtual_memory_bytes", "open_fds", "max_fds"] {
+            #expect(try value("process_\(name)", in: text) > 0, "\(name)")
+        }
+        let now = Double(time(nil))
+        let start = try value("process_start_time_seconds", in: text)
+        #expect(start > now - 86_400 && start <= now + 1)
+    }
+
+    private func processorSeconds() throws -> Double {
+        try value("process_cpu_seconds_total", in: PrometheusRegistry.bootstrap().text())
+    }
+
+    private func value(_ name: String, in text: String) throws -> Double {
+        let line = try #require(text.split(separator: "\n").first { $0.hasPrefix(name + " ") }, "\(name) is not there")
+        return try #require(Double(line.dropFirst(name.count + 1)))
+    }
+
+    @Test func aProgramMayBeNamedAsItLikes() {
+        let fields = (3...24).map(String.init).joined(separator: " ")
+        let stat = ProcessStat(text: "7 (a) b (c) \(fields) 25 26\n")
+        #expect(stat == ProcessStat(text: "7 (x) \(fields)"))
+        #expect(stat?.userTicks == 14 && stat?.systemTicks == 15 && stat?.startTicks == 22)
+        #expect(stat?.virtualBytes == 23 && stat?.residentPages == 24)
+        #expect(ProcessStat(text: "") == nil && ProcessStat(text: "7 (x) S 1 2") == nil)
+    }
+
+    @Test func aSecondClientIsDescribedAsTheFirst() {
+        Counter(label: "chat_other_redis_commands_total", factory: registry).increment()
+        #expect(registry.text().hasPrefix("# HELP chat_other_redis_commands_total Commands sent to Redis.\n"))
+    }
+
+    /// A metric that is counted somewhere and not described here would be shown with a text made of its name.
+    @Test func everyMetricIsDescribed() throws {
+        // …/Tests/CommonLoggingTests/PrometheusRegistryTests.swift
+        let sources = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appendingPathComponent("Sources")
+        let files = try #require(FileManager.default.enumerator(at: sources, includingPropertiesForKeys: nil))
+        var found: Set<String> = []
+        for case let file as URL in files where file.pathExtension == "swift" {
+            let text = try String(contentsOf: file, encoding: .utf8)
+            found.formUnion(text.matches(of: /label: "((?:chat|http)_[a-z_]+)"/).map { String($0.output.1) })
+        }
+        #expect(found.count > 15)
+        #expect(found.subtracting(MetricCatalog.help.keys) == [])
     }
 }

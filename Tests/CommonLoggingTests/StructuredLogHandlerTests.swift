@@ -13,7 +13,7 @@ private final class MemoryLogOutput: LogOutput {
     var lines: [String] { written.withLock { $0.map { String(decoding: $0, as: UTF8.self) } } }
 }
 
-@Suite struct StructuredLogHandlerTests {
+@Suite(.timeLimit(.minutes(2))) struct StructuredLogHandlerTests {
     private let output = MemoryLogOutput()
 
     private func logger(_ format: LogFormat, level: LogLevel = .info) -> Logger {
@@ -47,6 +47,22 @@ private final class MemoryLogOutput: LogOutput {
                 ]))
         guard case .string(let time)? = line["time"] else { throw ChatError(.internalError) }
         #expect(time.utf8.count == 24 && time.hasSuffix("Z"))
+    }
+
+    @Test func numbersAndTruthValuesStayWhatTheyAre() throws {
+        logger(.json).info(
+            "x",
+            metadata: [
+                "status": .stringConvertible(503), "milliseconds": .stringConvertible(1.25),
+                "large": .stringConvertible(UInt64.max), "isOpen": .stringConvertible(true),
+                "odd": .stringConvertible(Double.nan), "text": "503",
+            ])
+        #expect(
+            try json()["metadata"]
+                == .object([
+                    "status": .number("503"), "milliseconds": .number("1.25"), "large": .number("18446744073709551615"),
+                    "isOpen": .bool(true), "odd": .string("nan"), "text": .string("503"),
+                ]))
     }
 
     @Test(arguments: LogFormat.allCases)
@@ -92,7 +108,7 @@ private final class MemoryLogOutput: LogOutput {
         let line = try json()
         #expect(line["message"] == .string("GET /ws/chat 503") && line["level"] == .string("warning"))
         #expect(!output.lines[0].contains("hunter2"))
-        #expect(output.lines[0].contains(#""milliseconds":"1.5""#))
+        #expect(output.lines[0].contains(#""milliseconds":1.5,"#))
     }
 
     @Test(arguments: [

@@ -1,7 +1,7 @@
 import CommonLogging
 import Testing
 
-@Suite struct TraceContextTests {
+@Suite(.timeLimit(.minutes(2))) struct TraceContextTests {
     private let traceID = "0af7651916cd43dd8448eb211c80319c"
     private let spanID = "b7ad6b7169203331"
 

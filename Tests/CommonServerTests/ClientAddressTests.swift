@@ -4,7 +4,7 @@ import Testing
 
 @testable import CommonServer
 
-@Suite struct ClientAddressTests {
+@Suite(.timeLimit(.minutes(2))) struct ClientAddressTests {
     private let proxies = ["10.0.0.0/8", "::1"].compactMap { AddressRange($0) }
 
     @Test(

@@ -14,7 +14,7 @@ import Testing
 
 /// Connections that fail while they are being written: NIO then reads what is left of them and closes them, before the
 /// write returns.
-@Suite struct FailingConnectionTests {
+@Suite(.timeLimit(.minutes(2))) struct FailingConnectionTests {
     private let channel = EmbeddedChannel()
 
     init() throws {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import CommonServer
 
-@Suite struct ProcessExitTests {
+@Suite(.timeLimit(.minutes(2))) struct ProcessExitTests {
     private func status(_ error: any Error) -> ProcessExit { ProcessExit(error: error, host: "127.0.0.1", port: 8081) }
 
     @Test func aWrongSettingIs78() {

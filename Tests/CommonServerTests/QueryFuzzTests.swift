@@ -3,7 +3,7 @@ import Testing
 
 @testable import CommonServer
 
-@Suite("Fuzzing: queries")
+@Suite("Fuzzing: queries", .timeLimit(.minutes(2)))
 struct QueryFuzzTests {
     @Test("Whatever a query holds, it is read or refused; what is decoded can be encoded and decoded again")
     func queries() throws {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import CommonServer
 
-@Suite struct QueryReaderTests {
+@Suite(.timeLimit(.minutes(2))) struct QueryReaderTests {
     @Test func readsWhatIsThere() throws {
         var query = QueryReader(
             query:

@@ -8,7 +8,7 @@ import Testing
 
 /// Two readers of one stream must never disagree on where a request ends: what follows would be read as another one
 /// (RFC 9112 section 11.2, request smuggling).
-@Suite("Fuzzing: heads of requests")
+@Suite("Fuzzing: heads of requests", .timeLimit(.minutes(2)))
 struct RequestHeadFuzzTests {
     @Test("A head that is read here is the same to NIO's decoder, and so is the end of its request")
     func heads() throws {

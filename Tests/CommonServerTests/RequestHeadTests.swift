@@ -4,7 +4,7 @@ import Testing
 
 @testable import CommonServer
 
-@Suite struct RequestHeadTests {
+@Suite(.timeLimit(.minutes(2))) struct RequestHeadTests {
     private static let good =
         "POST /things HTTP/1.1\r\nHost: x\r\nCONTENT-type:  application/json \r\nContent-Length: 12\r\nEmpty:\r\n\r\n"
 

@@ -1,6 +1,6 @@
+import ChatLocalStack
 import CommonAuth
 import CommonLogging
-import CommonServer
 import CommonUtil
 import HTTPTypes
 import Hummingbird
@@ -10,6 +10,8 @@ import NIOHTTP1
 import ServiceLifecycle
 import Synchronization
 import Testing
+
+@testable import CommonServer
 
 private struct Echo: JSONEncodable {
     let text: String
@@ -365,6 +367,28 @@ private struct LeakyError: Error, CustomStringConvertible {
             #expect(metrics.body.contains("\(name)_count{method=\"GET\",route=\"none\",status=\"404\"} 2\n"))
             #expect(metrics.body.contains("\(name)_count{method=\"other\",route=\"none\",status=\"404\"} 1\n"))
             #expect(!metrics.body.contains("nothing"))
+        }
+    }
+
+    @Test func metricsCanHaveAPortOfTheirOwn() async throws {
+        let port = try FreePort.next()
+        try await TestServer.run(routes: routes(), settings: ["CHAT_METRICS_PORT": "\(port)"]) { server async throws in
+            let own = TestServer(port: port, health: server.health, metrics: server.metrics, certificates: nil)
+            #expect(try await own.request(.GET, "/metrics").status == 200)
+            #expect(try await own.request(.GET, "/things/a").status == 404)
+            #expect(try await own.request(.GET, "/health/ready").status == 404)
+            #expect(try await server.request(.GET, "/metrics").problem() == "not_found")
+            #expect(try await server.request(.GET, "/health/ready").status == 200)
+        }
+    }
+
+    @Test func aMetricsPortInUseIsNamed() async throws {
+        try await TestServer.run { server async throws in
+            let error = await #expect(throws: MetricsListener.Failed.self) {
+                try await TestServer.run(settings: ["CHAT_METRICS_PORT": "\(server.port)"]) { _ in }
+            }
+            let exit = try ProcessExit(error: #require(error), host: "127.0.0.1", port: 1)
+            #expect(exit == ProcessExit(code: 1, line: "port \(server.port) of 127.0.0.1 is in use"))
         }
     }
 

@@ -1,7 +1,7 @@
 import CommonUtil
 import Testing
 
-@Suite struct CursorTests {
+@Suite(.timeLimit(.minutes(2))) struct CursorTests {
     @Test(arguments: [
         ["1"], ["", ""], ["2026-11-22T16:56:46.123456Z", "room-1"], ["ä😀?>", "~~~", "x"], ["\u{1F}", "\u{301}\",["],
     ])

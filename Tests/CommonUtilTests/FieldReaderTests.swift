@@ -3,7 +3,7 @@ import HTTPTypes
 import Hummingbird
 import Testing
 
-@Suite struct FieldReaderTests {
+@Suite(.timeLimit(.minutes(2))) struct FieldReaderTests {
     private enum Kind: String, CaseIterable { case one, two }
 
     private func reader(_ json: String) throws -> FieldReader { try FieldReader(body: Array(json.utf8)) }

@@ -1,7 +1,7 @@
 import CommonUtil
 import Testing
 
-@Suite struct IdentifierTests {
+@Suite(.timeLimit(.minutes(2))) struct IdentifierTests {
     @Test(arguments: ["1", "42", "9223372036854775807"])
     func readsPositiveIntegers(text: String) {
         #expect(UserID(text: text)?.description == text)

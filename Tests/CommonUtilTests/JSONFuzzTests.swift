@@ -2,7 +2,7 @@ import ChatTestSupport
 import CommonUtil
 import Testing
 
-@Suite("Fuzzing: JSON and cursors")
+@Suite("Fuzzing: JSON and cursors", .timeLimit(.minutes(2)))
 struct JSONFuzzTests {
     @Test("What is read as JSON is written so that the same is read again")
     func json() throws {

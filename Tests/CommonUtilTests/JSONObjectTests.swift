@@ -1,7 +1,7 @@
 import CommonUtil
 import Testing
 
-@Suite struct JSONObjectTests {
+@Suite(.timeLimit(.minutes(2))) struct JSONObjectTests {
     private func object(_ json: String) throws -> JSONObject {
         guard case .object(let object) = try JSONParser.parse(Array(json.utf8)) else { return [:] }
         return object

@@ -1,7 +1,7 @@
 import CommonUtil
 import Testing
 
-@Suite("Public addresses")
+@Suite("Public addresses", .timeLimit(.minutes(2)))
 struct PublicAddressTests {
     private func address(_ text: String) async throws -> PublicAddress {
         try await ConfigurationSource(arguments: ["test"], environment: ["CHAT_PUBLIC_MESSAGE_URL": text])

@@ -2,7 +2,7 @@ import CommonUtil
 import FoundationEssentials
 import Testing
 
-@Suite struct SettingsTests {
+@Suite(.timeLimit(.minutes(2))) struct SettingsTests {
     private func source(
         _ environment: [String: String] = [:], arguments: [String] = []
     ) async throws -> ConfigurationSource {
@@ -38,6 +38,68 @@ import Testing
         await #expect {
             try await source(["CHAT_CONFIG_FILE": "/nowhere/chat.json"])
         } throws: { "\($0)".hasPrefix("CHAT_CONFIG_FILE is '/nowhere/chat.json'") }
+    }
+
+    @Test(arguments: [
+        (#"{"chat": {"prot": 1}}"#, "'chat.prot'"), (#"{"chat": {"port": 1}, "caht": {}}"#, "'caht'"),
+        (#"{"chat": {"limit": {"posts": "1/s"}}}"#, "'chat.limit'"), (#"{"chat": {"a\nb": 1}}"#, "'chat.a b'"),
+        (#"{"chat": 1}"#, "'chat'"),
+        ("[]", "a readable JSON file"), ("{", "a readable JSON file"),
+    ])
+    func aFileWithUnknownKeysIsRefused(text: String, named: String) async throws {
+        let file = FileManager.default.temporaryDirectory.appending(path: "settings-\(UUID().uuidString).json")
+        try Data(text.utf8).write(to: file)
+        defer { try? FileManager.default.removeItem(at: file) }
+        await #expect {
+            try await source(["CHAT_CONFIG_FILE": file.path])
+        } throws: { "\($0)".hasPrefix("CHAT_CONFIG_FILE") && "\($0)".contains(named) && !"\($0)".contains("\n") }
+    }
+
+    /// Each of them by flag, variable and file.
+    @Test func everySettingHasAFlagAndAKey() async throws {
+        for setting in Settings.all {
+            #expect(try CommandLineRequest(arguments: [setting.flag, "x"]) == .run)
+            #expect(try CommandLineRequest(arguments: ["\(setting.flag)=x"]) == .run)
+            #expect(CommandLineRequest.help(program: "Server", defaultPort: 8081).contains("\n  \(setting.name)"))
+        }
+        let file = FileManager.default.temporaryDirectory.appending(path: "settings-\(UUID().uuidString).json")
+        try Data(#"{"chat": {"jwksUrl": "https://a.example", "limitSocketsPerUser": 7}}"#.utf8).write(to: file)
+        defer { try? FileManager.default.removeItem(at: file) }
+        let source = try await source(["CHAT_CONFIG_FILE": file.path])
+        #expect(try source.value(Settings.jwksURL) == "https://a.example")
+        #expect(try source.value(Settings.limitSocketsPerUser) == 7)
+    }
+
+    @Test func helpShowsDefaults() {
+        let help = CommandLineRequest.help(program: "Server", defaultPort: 8081)
+        #expect(help.contains("\n  CHAT_PORT [8081]\n") && help.contains("\n  CHAT_LIMIT_POSTS [100/s]\n"))
+        #expect(help.contains("\n  CHAT_METRICS_PORT\n"))
+    }
+
+    @Test func argumentsAreFlagsOfSettings() throws {
+        #expect(try CommandLineRequest(arguments: []) == .run)
+        #expect(try CommandLineRequest(arguments: ["--chat-port", "1", "--help"]) == .help)
+        #expect(try CommandLineRequest(arguments: ["-h"]) == .help)
+        #expect(try CommandLineRequest(arguments: ["--version"]) == .version)
+        for wrong in [
+            ["--chat-prot", "1"], ["--port", "1"], ["start"], ["--chat-port"], ["--chat-port", "--chat-host"],
+            ["--chat-port", "1", "2"], ["-v"], [""],
+        ] {
+            #expect(throws: UsageError.self, "\(wrong)") { try CommandLineRequest(arguments: wrong) }
+        }
+        #expect {
+            try CommandLineRequest(arguments: ["--chat-databse-url=postgres://a:hunter2@b"])
+        } throws: { "\($0)" == "unknown argument '--chat-databse-url'; --help names all" }
+    }
+
+    @Test func allSettingsCanBeCheckedAtOnce() async throws {
+        try await source().checkAll()
+        for (name, value) in [("CHAT_LIMIT_POSTS", "x"), ("CHAT_METRICS_PORT", "0"), ("CHAT_LOG_LEVEL", "loud")] {
+            let source = try await source([name: value])
+            #expect {
+                try source.checkAll()
+            } throws: { "\($0)".hasPrefix("\(name) is '\(value)'") }
+        }
     }
 
     @Test func aWrongValueIsNamedWithWhatIsAllowed() async throws {
@@ -82,7 +144,7 @@ import Testing
     @Test func misspeltVariablesAreFound() async throws {
         let source = try await source(["CHAT_PROT": "1", "CHAT_PORT": "1", "PATH": "x", "CHATTY": "1", "CHAT_A": ""])
         #expect(source.unknownNames == ["CHAT_A", "CHAT_PROT"])
-        #expect(Settings.names.count == 38)
+        #expect(Settings.names.count == Settings.all.count)
     }
 
     @Test func readsRates() async throws {

@@ -2,7 +2,7 @@ import CommonUtil
 import FoundationEssentials
 import Testing
 
-@Suite struct TimestampTests {
+@Suite(.timeLimit(.minutes(2))) struct TimestampTests {
     @Test(
         arguments: [
             (0, "1970-01-01T00:00:00.000Z"), (1_795_366_606_123_999, "2026-11-22T16:56:46.123Z"),

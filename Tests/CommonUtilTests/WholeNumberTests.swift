@@ -2,7 +2,7 @@ import Testing
 
 @testable import CommonUtil
 
-@Suite("Whole numbers")
+@Suite("Whole numbers", .timeLimit(.minutes(2)))
 struct WholeNumberTests {
     @Test(
         "A whole number is read however it is written",

@@ -5,7 +5,7 @@ import Testing
 @testable import PostgresClient
 
 /// Deadlines, cancellation, lost connections, and a server that goes and comes back.
-@Suite struct FailureTests {
+@Suite(.timeLimit(.minutes(2))) struct FailureTests {
     // MARK: Deadlines and bounds
 
     @Test func aDeadlineInTheQueueLeavesNothingUnknown() async throws {

@@ -3,7 +3,7 @@ import Testing
 @testable import PostgresClient
 
 /// The pool's decisions, without I/O and on a clock that stands still unless a test moves it.
-@Suite struct PoolStateMachineTests {
+@Suite(.timeLimit(.minutes(2))) struct PoolStateMachineTests {
     private let now = ContinuousClock.now
 
     private func machine(connections: Int = 2, waiters: Int = 4, depth: Int = 3) -> PoolStateMachine {

@@ -4,7 +4,7 @@ import Testing
 @testable import PostgresClient
 
 /// Requests that share connections: results, errors, and who gets to see them.
-@Suite struct QueryTests {
+@Suite(.timeLimit(.minutes(2))) struct QueryTests {
     @Test func aThousandConcurrentQueriesShareTwoConnections() async throws {
         try await withClient { client in
             let sum = try await withThrowingTaskGroup(of: Int.self) { group in

@@ -3,7 +3,7 @@ import Testing
 @testable import PostgresClient
 
 /// Connections of one's own: transactions, sessions, migrations.
-@Suite struct TransactionTests {
+@Suite(.timeLimit(.minutes(2))) struct TransactionTests {
     private struct Refusal: Error {}
 
     @Test func commitsOnReturnAndRollsBackOnAnError() async throws {

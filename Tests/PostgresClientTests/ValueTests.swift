@@ -4,7 +4,7 @@ import Testing
 @testable import PostgresClient
 
 /// Every type on its way to the server and back.
-@Suite struct ValueTests {
+@Suite(.timeLimit(.minutes(2))) struct ValueTests {
     @Test func scalarsRoundTrip() async throws {
         let precise = Date(timeIntervalSinceReferenceDate: 797_000_000.123456)
         try await withClient { client in

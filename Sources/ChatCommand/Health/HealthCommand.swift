@@ -8,8 +8,8 @@ struct HealthCommand: AsyncParsableCommand {
         commandName: "health",
         abstract: "Asks a server whether it can do its job now: exit 0 if so, else 1.",
         discussion: """
-            Without an argument: the server on CHAT_PORT, or, if that is not set, all three on their ports, over TLS where \
-            CHAT_TLS_CERTIFICATE_FILE is set. CHAT_TLS_CA_FILE may vouch for the server of an https URL.
+            Without an argument: the server on CHAT_PORT, or, if that is not set, all three on their ports, at the address \
+            of CHAT_HOST (the loopback address if that stands for all), over TLS where CHAT_TLS_CERTIFICATE_FILE is set. CHAT_TLS_CA_FILE may vouch for the server of an https URL.
             """)
 
     @Argument(help: "system, message, websocket, or the URL of a server.")

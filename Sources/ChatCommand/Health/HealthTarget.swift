@@ -22,9 +22,10 @@ struct HealthTarget: Equatable {
     /// - Throws: `ValidationError` if `argument` is neither a server's name nor an http or https URL.
     static func choose(_ argument: String?, environment: [String: String]) throws -> [HealthTarget] {
         let own: Transport = environment[Settings.tlsCertificateFile.name]?.isEmpty == false ? .ownTLS : .plain
+        let host = ReachableHost.of(environment[Settings.host.name])
         if let argument {
             if let kind = ServerKind.allCases.first(where: { $0.logName == argument }) {
-                return [HealthTarget(kind, own)]
+                return [HealthTarget(kind, host, own)]
             }
             guard let url = URLComponents(string: argument), let host = url.host, !host.isEmpty,
                 let (transport, port) = ["http": (Transport.plain, 80), "https": (.tls, 443)][url.scheme ?? ""]
@@ -36,14 +37,14 @@ struct HealthTarget: Equatable {
         let variable = Settings.port(default: 0).name
         if let text = environment[variable], !text.isEmpty {
             guard let port = Int(text) else { throw ValidationError("\(variable) is '\(text)', no port.") }
-            return [HealthTarget(name: "127.0.0.1:\(port)", host: "127.0.0.1", port: port, transport: own)]
+            return [HealthTarget(name: "\(host):\(port)", host: host, port: port, transport: own)]
         }
-        return ServerKind.allCases.map { HealthTarget($0, own) }
+        return ServerKind.allCases.map { HealthTarget($0, host, own) }
     }
 }
 
 extension HealthTarget {
-    private init(_ kind: ServerKind, _ transport: Transport) {
-        self.init(name: kind.logName, host: "127.0.0.1", port: kind.defaultPort, transport: transport)
+    private init(_ kind: ServerKind, _ host: String, _ transport: Transport) {
+        self.init(name: kind.logName, host: host, port: kind.defaultPort, transport: transport)
     }
 }

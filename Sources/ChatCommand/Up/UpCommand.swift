@@ -10,7 +10,8 @@ struct UpCommand: AsyncParsableCommand {
         abstract: "Runs the three servers, with a private PostgreSQL and Redis unless external ones are set.",
         discussion: """
             CHAT_DATABASE_URL and CHAT_REDIS_URL name external engines; what is not set is started privately on free \
-            loopback ports, with its data in the data folder. All other CHAT_… variables are handed to the servers. \
+            loopback ports, with its data in the data folder. All other CHAT_… variables are handed to the servers, but \
+            for CHAT_PORT and CHAT_METRICS_PORT, which are refused: there are three servers. \
             Ctrl-C stops everything in good order, a second one at once.
             """)
 
@@ -35,6 +36,9 @@ struct UpCommand: AsyncParsableCommand {
                 trusted: trusted, dataFolder: dataFolder,
                 ports: [.system: systemPort, .message: messagePort, .webSocket: websocketPort],
                 environment: ProcessInfo.processInfo.environment)
+            for name in plan.unknownNames {
+                Terminal.complain("Warning: there is no variable \(name); perhaps it is misspelt.")
+            }
             try await UpSession(plan).run()
         } catch let error as ConfigurationError {
             Terminal.complain("\(error)")

@@ -1,4 +1,5 @@
 import ChatLocalStack
+import CommonUtil
 import Foundation
 import Logging
 
@@ -21,13 +22,9 @@ final class UpSession: Sendable {
     init(_ plan: UpPlan) throws {
         self.plan = plan
         let folder = plan.folder
-        // Others may pass through, for PostgreSQL's own user; what is private in it is so by itself.
-        try PrivateFolder.create(folder, mode: 0o711)
-        try PrivateFolder.create("\(folder)/log", mode: 0o700)
+        try Self.prepare(folder)
         lock = try FolderLock(folder)
-        for kind in ServerKind.allCases where !FreePort.isFree(plan.port(kind)) {
-            throw LocalStackError("Port \(plan.port(kind)) of the \(kind.logName) server is in use by another process.")
-        }
+        for kind in ServerKind.allCases { try Self.checkPort(of: kind, plan) }
 
         let ports = try KeptPorts.choose(in: folder)
         let quiet = Logger(label: "chat") { _ in SwiftLogNoOpLogHandler() }
@@ -47,10 +44,44 @@ final class UpSession: Sendable {
         servers = ServerKind.allCases.map { kind in
             LocalServer(
                 .init(
-                    kind, port: plan.port(kind), environment: environment, logFile: "\(folder)/log/\(kind.logName).log"),
+                    kind, host: plan.host, port: plan.port(kind), environment: environment,
+                    logFile: "\(folder)/log/\(kind.logName).log"),
                 logger: quiet)
         }
         logs = try LogWatcher(folder: "\(folder)/log", names: ServerKind.allCases.map(\.logName))
+    }
+
+    private static func prepare(_ folder: String) throws {
+        do {
+            // Others may pass through, for PostgreSQL's own user; what is private in it is so by itself.
+            try PrivateFolder.create(folder, mode: 0o711)
+            guard access(folder, R_OK | W_OK | X_OK) == 0 else {
+                throw LocalStackError("\(folder) belongs to another user")
+            }
+            try PrivateFolder.create("\(folder)/log", mode: 0o700)
+            guard access("\(folder)/log", R_OK | W_OK | X_OK) == 0 else {
+                throw LocalStackError("\(folder)/log belongs to another user")
+            }
+        } catch {
+            throw LocalStackError("\(error); choose a folder of your own with --data-dir.")
+        }
+    }
+
+    private static func checkPort(of kind: ServerKind, _ plan: UpPlan) throws {
+        let port = plan.port(kind)
+        switch try FreePort.state(of: port, on: plan.host) {
+        case .free: return
+        case .inUse:
+            throw LocalStackError(
+                "Port \(port) of the \(kind.logName) server is in use by another process; choose another with "
+                    + "--\(kind.logName)-port.")
+        case .elsewhere:
+            throw ConfigurationError(
+                name: Settings.host.name, held: plan.host, isSecret: false, allowed: Settings.host.allowed)
+        case .refused(let reason):
+            throw LocalStackError(
+                "Cannot listen on port \(port) (\(reason)); choose another with --\(kind.logName)-port.")
+        }
     }
 
     /// Runs until interrupted or until one part ends by itself; then stops all in reverse order.
@@ -96,7 +127,7 @@ final class UpSession: Sendable {
         }
         // The system server first: the schema is made by then, and the others find its keys.
         for server in servers {
-            Terminal.say("Starting the \(server.kind.logName) server on 127.0.0.1:\(server.port) …")
+            Terminal.say("Starting the \(server.kind.logName) server on \(plan.host):\(server.port) …")
             try await server.start(timeout: .seconds(60))
         }
         Terminal.say(Welcome(plan: plan, postgresPort: postgres?.port, redisPort: redis?.port).text)

@@ -26,7 +26,7 @@ struct Welcome {
         """
     }
 
-    private var webSocketURL: String { "ws://localhost:\(plan.port(.webSocket))/ws/chat" }
+    private var webSocketURL: String { "ws://\(plan.shownHost):\(plan.port(.webSocket))/ws/chat" }
 
     private func engine(_ port: Int?, _ name: String) -> String {
         port.map { "127.0.0.1:\($0), password in \(plan.folder)/\(name)/password" } ?? "external"

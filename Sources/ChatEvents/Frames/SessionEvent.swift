@@ -16,7 +16,7 @@ public enum SessionEvent: Equatable, Sendable {
 
 /// Why a client frame was not taken.
 public struct FrameError: Error, Equatable, Sendable {
-    public enum Code: String, Sendable {
+    public enum Code: String, CaseIterable, Sendable {
         case malformedFrame = "malformed_frame"
         case unknownType = "unknown_type"
         case invalidField = "invalid_field"

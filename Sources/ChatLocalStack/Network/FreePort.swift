@@ -21,10 +21,29 @@ public enum FreePort {
     }
 
     /// Whether nothing listens on this port on the loopback address now.
-    public static func isFree(_ port: Int) -> Bool {
-        guard let socket = try? TCPSocket() else { return false }
+    public static func isFree(_ port: Int) -> Bool { (try? state(of: port, on: ReachableHost.loopback)) == .free }
+
+    /// What a server would find that listens there.
+    public enum State: Sendable, Equatable {
+        case free
+        case inUse
+        /// The host is none of this machine.
+        case elsewhere
+        /// Another reason, such as a port that only root may take.
+        case refused(String)
+    }
+
+    /// - Parameter host: a name or an IPv4 address of this machine.
+    /// - Throws: `LocalStackError` if there is no such host.
+    public static func state(of port: Int, on host: String) throws -> State {
+        let socket = try TCPSocket()
         // As servers do, so that connections that linger in TIME_WAIT are no obstacle.
         socket.setReuseAddress()
-        return socket.bind(port: port)
+        switch try socket.bind(host: host, port: port) {
+        case 0: return .free
+        case EADDRINUSE: return .inUse
+        case EADDRNOTAVAIL: return .elsewhere
+        case let code: return .refused(describe(errno: code))
+        }
     }
 }

@@ -18,9 +18,10 @@ final class TCPSocket {
         setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
     }
 
-    /// Binds to `127.0.0.1:port`; false if that is taken.
-    func bind(port: Int) -> Bool {
-        withAddress("127.0.0.1", port) { Foundation.bind(descriptor, $0, $1) } == 0
+    /// Binds to a port of `host`, a name or an IPv4 address.
+    /// - Returns: 0, or the `errno` of the failure.
+    func bind(host: String = ReachableHost.loopback, port: Int) throws -> Int32 {
+        withAddress(try Self.address(of: host), port) { Foundation.bind(descriptor, $0, $1) } == 0 ? 0 : errno
     }
 
     /// Connects to `host`, a name or an IPv4 address, and bounds this and every later step by `timeout`.

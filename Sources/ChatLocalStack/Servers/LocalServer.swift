@@ -5,6 +5,8 @@ import Logging
 public actor LocalServer {
     public struct Configuration: Sendable {
         public var kind: ServerKind
+        /// Where it listens: a name or an IPv4 address of this machine.
+        public var host: String
         public var port: Int
         /// Variables of the contract; `CHAT_PORT` is added, and `CHAT_HOST` if it is not there.
         public var environment: [String: String]
@@ -14,10 +16,11 @@ public actor LocalServer {
         public var buildFolder: String
 
         public init(
-            _ kind: ServerKind, port: Int, environment: [String: String], launcher: [String] = [],
-            logFile: String, buildFolder: String = BuildFolder.current
+            _ kind: ServerKind, host: String = ReachableHost.loopback, port: Int, environment: [String: String],
+            launcher: [String] = [], logFile: String, buildFolder: String = BuildFolder.current
         ) {
             self.kind = kind
+            self.host = host
             self.port = port
             self.environment = environment
             self.launcher = launcher
@@ -47,8 +50,9 @@ public actor LocalServer {
     public func start(timeout: Duration = .seconds(30)) async throws {
         let process = try launch()
         let port = port
+        let host = ReachableHost.of(configuration.host)
         try await Readiness.wait(for: process, named: kind.rawValue, timeout: timeout) {
-            try HTTPProbe.get(port: port, path: "/health/ready", timeout: .seconds(2)).status == 200
+            try HTTPProbe.get(host: host, port: port, path: "/health/ready", timeout: .seconds(2)).status == 200
         }
         logger.info("\(kind.rawValue) is ready", metadata: ["port": "\(port)"])
     }
@@ -58,7 +62,7 @@ public actor LocalServer {
     public func launch() throws -> LocalProcess {
         if let process, process.isRunning { return process }
         var environment = ChildEnvironment.inherited
-        environment["CHAT_HOST"] = "127.0.0.1"
+        environment["CHAT_HOST"] = configuration.host
         environment.merge(configuration.environment) { _, new in new }
         environment["CHAT_PORT"] = String(port)
         let executable = "\(configuration.buildFolder)/\(kind.rawValue)"

@@ -15,6 +15,6 @@ final class QuietLog {
 
     func note(_ metadata: @autoclosure () -> Logger.Metadata) {
         guard let count = throttle.pass(now: .now) else { return }
-        logger.warning(message, metadata: metadata().merging(["left_out": "\(count - 1)"]) { $1 })
+        logger.warning(message, metadata: metadata().merging(["left_out": .stringConvertible(count - 1)]) { $1 })
     }
 }

@@ -159,7 +159,9 @@ final class RoomFeeds {
     private func checked(_ received: ReceivedEvent, of roomID: RoomID?) -> MessageEvent? {
         if let event = MessageEvent(json: received.json, of: roomID) { return event }
         metrics.receivedInvalid()
-        invalidEvents.note(["channel": "\(received.channel.name)", "bytes": "\(received.json.readableBytes)"])
+        invalidEvents.note([
+            "channel": "\(received.channel.name)", "bytes": .stringConvertible(received.json.readableBytes),
+        ])
         return nil
     }
 
@@ -214,7 +216,7 @@ final class RoomFeeds {
             dispatch(filling.line, of: roomID, entry)
             if filling.refuted > 0 {
                 metrics.receivedInvalid(filling.refuted)
-                invalidEvents.note(["room": "\(roomID)", "beyond": "\(entry.feed.position ?? 0)"])
+                invalidEvents.note(["room": "\(roomID)", "beyond": .stringConvertible(entry.feed.position ?? 0)])
             }
             let pause = filling.gapEnd.map { stepOverGap(endingAt: $0, of: roomID, entry) }
             readSoonIfBehind(roomID, entry, in: pause ?? .zero)

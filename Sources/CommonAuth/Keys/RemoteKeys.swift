@@ -120,7 +120,7 @@ public final class RemoteKeys: KeySource, Service {
         request.tlsConfiguration = tls
         let response = try await httpClient.execute(request, timeout: timeout, logger: nil)
         guard response.status == .ok else {
-            logger.warning("Keys cannot be fetched", metadata: ["status": "\(response.status.code)"])
+            logger.warning("Keys cannot be fetched", metadata: ["status": .stringConvertible(response.status.code)])
             return nil
         }
         let body = try await response.body.collect(upTo: Self.maximumResponseBytes)

@@ -59,13 +59,23 @@ struct LogRecord {
     private static func write(_ value: Logger.MetadataValue, to writer: inout JSONWriter, depth: Int) {
         switch value {
         case .string(let text): writer.string(cut(text, maximumValueBytes))
-        case .stringConvertible(let value): writer.string(cut(value.description, maximumValueBytes))
+        case .stringConvertible(let value): write(value, to: &writer)
         case .dictionary(let members) where depth < maximumDepth: write(members, to: &writer, depth: depth)
         case .array(let elements) where depth < maximumDepth:
             writer.array(elements.prefix(64)) { writer, element in
                 if writer.bytes.count < maximumLineBytes { write(element, to: &writer, depth: depth + 1) }
             }
         case .dictionary, .array: writer.string("…")
+        }
+    }
+
+    /// Numbers and truth values as what they are, so that a log store can compare them; all else as text.
+    private static func write(_ value: any CustomStringConvertible, to writer: inout JSONWriter) {
+        switch value {
+        case let flag as Bool: writer.bool(flag)
+        case let number as any BinaryInteger: writer.raw("\(number)".utf8)
+        case let number as Double where number.isFinite: writer.raw("\(number)".utf8)
+        default: writer.string(cut(value.description, maximumValueBytes))
         }
     }
 

@@ -24,15 +24,20 @@ public final class PrometheusRegistry: MetricsFactory, Sendable {
     }
 
     private let metrics = Mutex<[String: Metric]>([:])
+    /// Only of the process's own registry.
+    private let process: ProcessMetrics?
     private let logger = Logger(label: "metrics")
 
     private static let ofProcess: PrometheusRegistry = {
-        let registry = PrometheusRegistry()
+        let registry = PrometheusRegistry(process: ProcessMetrics())
         MetricsSystem.bootstrap(registry)
         return registry
     }()
 
-    public init() {}
+    /// A registry that shows what is made with it, and nothing of the process.
+    public convenience init() { self.init(process: nil) }
+
+    private init(process: ProcessMetrics?) { self.process = process }
 
     /// Makes every metric of this process land in one registry, and returns it; the same at every call.
     public static func bootstrap() -> PrometheusRegistry { ofProcess }
@@ -40,14 +45,24 @@ public final class PrometheusRegistry: MetricsFactory, Sendable {
     /// All metrics, sorted by name and labels.
     public func text() -> String {
         let metrics = metrics.withLock { $0 }
-        var text = ""
-        for (name, metric) in metrics.sorted(by: { $0.key < $1.key }) where !metric.series.isEmpty {
-            text += "# TYPE \(name) \(metric.kind.rawValue)\n"
+        var blocks: [(name: String, text: String)] = []
+        for (name, metric) in metrics where !metric.series.isEmpty {
+            var text = PrometheusText.head(name, kind: metric.kind.rawValue)
             for (labels, series) in metric.series.sorted(by: { $0.key < $1.key }) {
                 series.write(name: name, labels: labels, to: &text)
             }
+            blocks.append((name, text))
         }
-        return text
+        for sample in process?.samples() ?? [] {
+            let kind: Kind = sample.isCounter ? .counter : .gauge
+            blocks.append(
+                (
+                    sample.name,
+                    PrometheusText.head(sample.name, kind: kind.rawValue)
+                        + PrometheusText.sample(sample.name, "", PrometheusText.number(sample.value))
+                ))
+        }
+        return blocks.sorted { $0.name < $1.name }.map(\.text).joined()
     }
 
     // MARK: MetricsFactory

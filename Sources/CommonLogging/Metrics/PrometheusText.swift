@@ -1,5 +1,11 @@
 /// The Prometheus text exposition format, version 0.0.4.
 enum PrometheusText {
+    /// The two lines that come before the samples of a metric.
+    static func head(_ name: String, kind: String) -> String {
+        let help = MetricCatalog.help(for: name).replacing("\\", with: "\\\\").replacing("\n", with: "\\n")
+        return "# HELP \(name) \(help)\n# TYPE \(name) \(kind)\n"
+    }
+
     static func sample(_ name: String, _ labels: String, _ value: String) -> String {
         labels.isEmpty ? "\(name) \(value)\n" : "\(name){\(labels)} \(value)\n"
     }

@@ -32,7 +32,8 @@ public struct RequestLog: Sendable {
         logger.log(
             level: level, "\(method) \(path) \(status)",
             metadata: [
-                "method": "\(method)", "path": "\(path)", "status": "\(status)", "milliseconds": "\(total)",
+                "method": "\(method)", "path": "\(path)", "status": .stringConvertible(status),
+                "milliseconds": .stringConvertible(total),
             ])
     }
 

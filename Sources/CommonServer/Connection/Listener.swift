@@ -38,11 +38,13 @@ struct Listener: Service {
         let ears = try await listen()
         logger.info("Listening on \(ears[0].channel.localAddress.map { "\($0)" } ?? "\(host):\(port)")")
         // One that closes by itself has failed: then the server ends, and its service group with it.
-        for ear in ears { ear.channel.closeFuture.whenComplete { _ in for ear in ears { ear.close() } } }
+        let ends = ears.map { ear in ear.channel.closeFuture.map { for ear in ears { ear.close() } } }
         await withTaskCancellationOrGracefulShutdownHandler {
             await onRunning(ears[0].channel)
             async let isServed: Void = http.serve()
             for ear in ears { try? await ear.silence.futureResult.get() }
+            // Whoever ran this may end the event loops, on which nothing must be left to do.
+            for end in ends { try? await end.get() }
             http.end()
             await isServed
         } onCancelOrGracefulShutdown: {

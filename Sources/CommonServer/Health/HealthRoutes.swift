@@ -5,23 +5,28 @@ import Hummingbird
 import NIOCore
 
 extension Routes {
-    /// `/health/live`, `/health/ready` and `/metrics`: what every process answers, from its first moment on.
-    mutating func addHealth(_ health: HealthRegistry, metrics: PrometheusRegistry) {
-        func add(_ path: String, _ handler: @escaping Handler) {
-            on(.get, path, waitsForStart: false, isExact: true, isRead: false, handler)
-        }
-        add("/health/live") { _, _ in Response(json: Alive()) }
-        add("/health/ready") { _, _ in
+    /// `/health/live` and `/health/ready`, which every process answers from its first moment on.
+    mutating func addHealth(_ health: HealthRegistry) {
+        onExactly("/health/live") { _, _ in Response(json: Alive()) }
+        onExactly("/health/ready") { _, _ in
             let report = await health.report()
             var response = Response(json: report, status: report.httpStatus)
             if report.status == .unavailable { response.headers[.retryAfter] = "1" }
             return response
         }
-        add("/metrics") { _, _ in
+    }
+
+    /// `/metrics`, from the first moment on.
+    mutating func addMetrics(_ metrics: PrometheusRegistry) {
+        onExactly("/metrics") { _, _ in
             Response(
                 status: .ok, headers: [.contentType: PrometheusRegistry.contentType],
                 body: ResponseBody(byteBuffer: ByteBuffer(string: metrics.text())))
         }
+    }
+
+    private mutating func onExactly(_ path: String, _ handler: @escaping Handler) {
+        on(.get, path, waitsForStart: false, isExact: true, isRead: false, handler)
     }
 }
 

@@ -23,7 +23,7 @@ public struct ChatApplication: Service {
         let preparation = Preparation(steps: parts.beforeServing, health: parts.health)
         services =
             (parts.services + [preparation]).map { Watched(service: $0, onFailure: onFailure) }
-            + [Self.listener(parts, environment, onServerRunning)]
+            + Self.listeners(parts, environment, onServerRunning)
         logger = environment.frameworkLogger
     }
 
@@ -31,13 +31,31 @@ public struct ChatApplication: Service {
         try await ServiceGroup(configuration: ServiceGroupConfiguration(services: services, logger: logger)).run()
     }
 
-    private static func listener(
+    /// That of the public port, and that of a port of its own for `/metrics`.
+    private static func listeners(
         _ parts: ServerParts, _ environment: ServerEnvironment,
+        _ onServerRunning: @escaping @Sendable (any Channel) async -> Void
+    ) -> [any Service] {
+        var parts = parts
+        parts.routes.addHealth(parts.health)
+        guard let metricsPort = environment.metricsPort else {
+            parts.routes.addMetrics(environment.metrics)
+            return [listener(parts, environment, port: environment.port, onServerRunning)]
+        }
+        var metrics = ServerParts(routes: Routes(), health: parts.health)
+        metrics.routes.addMetrics(environment.metrics)
+        return [
+            MetricsListener(listener: listener(metrics, environment, port: metricsPort) { _ in }),
+            listener(parts, environment, port: environment.port, onServerRunning),
+        ]
+    }
+
+    private static func listener(
+        _ parts: ServerParts, _ environment: ServerEnvironment, port: Int,
         _ onServerRunning: @escaping @Sendable (any Channel) async -> Void
     ) -> Listener {
         let health = parts.health
-        var routes = parts.routes
-        routes.addHealth(health, metrics: environment.metrics)
+        let routes = parts.routes
         let isServing: @Sendable () -> Bool = { health.isServing }
         let envelope = ResponseEnvelope(
             metrics: RequestMetrics(factory: environment.metrics, routes: routes.paths),
@@ -59,7 +77,7 @@ public struct ChatApplication: Service {
             maximumPerAddress: environment.maximumConnectionsPerAddress, trustedProxies: environment.trustedProxies,
             metrics: environment.metrics, logger: environment.frameworkLogger)
         return Listener(
-            host: environment.host, port: environment.port,
+            host: environment.host, port: port,
             eventLoops: environment.eventLoopGroup.makeIterator().map { $0 },
             setup: { [certificates = environment.certificates] channel in
                 guard let access = gate.access(for: channel) else { return channel.close(promise: nil) }

@@ -20,6 +20,8 @@ struct ProcessExit: Equatable {
         switch error {
         case let error as ConfigurationError:
             self.init(code: ConfigurationError.exitCode, line: error.description)
+        case let error as MetricsListener.Failed:
+            self.init(error: error.reason, host: host, port: error.port)
         case let error as IOError where error.errnoCode == EADDRINUSE:
             self.init(code: 1, line: "port \(port) of \(host) is in use")
         case let error as IOError where error.errnoCode == EACCES:

@@ -13,6 +13,8 @@ public struct ServerEnvironment: Sendable {
     public let metrics: PrometheusRegistry
     public let host: String
     public let port: Int
+    /// Where `/metrics` is, if not on ``port``.
+    public let metricsPort: Int?
     public let authMode: AuthMode
     public let allowedOrigins: AllowedOrigins
     public let trustedProxies: [AddressRange]
@@ -36,6 +38,7 @@ public struct ServerEnvironment: Sendable {
         self.eventLoopGroup = eventLoopGroup
         host = try configuration.value(Settings.host)
         port = try configuration.value(Settings.port(default: defaultPort))
+        metricsPort = try configuration.value(Settings.metricsPort)
         authMode = try configuration.value(Settings.authMode)
         allowedOrigins = try configuration.value(Settings.allowedOrigins(authMode: authMode))
         trustedProxies = try configuration.value(Settings.trustedProxies)

@@ -2,6 +2,7 @@ import CommonLogging
 import CommonUtil
 import Glibc
 import Logging
+import Metrics
 
 /// What the `main` of every server does:
 ///
@@ -13,12 +14,13 @@ import Logging
 ///         }
 ///     }
 ///
-/// Exit codes: 0 after SIGTERM or SIGINT; 78 for a wrong setting; 1 for a port in use and all else, each with one line
+/// Exit codes: 0 after SIGTERM or SIGINT; 64 for arguments that are no flags of settings; 78 for a wrong setting; 1 for a port in use and all else, each with one line
 /// on standard error; 128 + n after a second signal n. SIGHUP reloads the certificate.
 public enum ServerProcess {
     public static func run(
         _ name: String, defaultPort: Int, build: @escaping @Sendable (ServerEnvironment) async throws -> ServerParts
     ) async -> Never {
+        answerUsage(name, defaultPort, Array(CommandLine.arguments.dropFirst(name.split(separator: " ").count)))
         // A client that goes away in the middle of a write is an error of that write.
         signal(SIGPIPE, SIG_IGN)
         FileDescriptorLimit.raise()
@@ -44,6 +46,20 @@ public enum ServerProcess {
         }
     }
 
+    /// `--help` and `--version`, which need nothing else, and arguments that are no flags: all of them end the process.
+    private static func answerUsage(_ name: String, _ defaultPort: Int, _ arguments: [String]) {
+        do {
+            switch try CommandLineRequest(arguments: arguments) {
+            case .run: return
+            case .help: print(CommandLineRequest.help(program: name, defaultPort: defaultPort), terminator: "")
+            case .version: print("\(name) \(ChatVersion.current)")
+            }
+            exit(0)
+        } catch {
+            ProcessExit(code: UsageError.exitCode, line: "\(error)").exit(as: name)
+        }
+    }
+
     /// Reads the common variables, starts logging and metrics, and warns of what an operator should know.
     private static func prepareEnvironment(_ name: String, defaultPort: Int) async throws -> ServerEnvironment {
         let configuration = try await ConfigurationSource()
@@ -54,6 +70,10 @@ public enum ServerProcess {
             name: name, defaultPort: defaultPort, configuration: configuration,
             metrics: PrometheusRegistry.bootstrap())
         try ListenAddress.check(environment.host)
+        Gauge(
+            label: "chat_build_info", dimensions: [("server", name), ("version", ChatVersion.current)],
+            factory: environment.metrics
+        ).record(1)
         for unknown in configuration.unknownNames {
             environment.logger.warning("Unknown variable, perhaps misspelt", metadata: ["name": "\(unknown)"])
         }

@@ -19,6 +19,7 @@ public struct ConfigurationSource: Sendable {
         ]
         let file = Settings.configFile
         if let path = Self.text(of: file.name, from: ConfigReader(providers: providers)) {
+            try Self.checkKeys(ofFile: path)
             do {
                 providers.append(try await FileProvider<JSONSnapshot>(filePath: FilePath(path)))
             } catch {
@@ -36,6 +37,31 @@ public struct ConfigurationSource: Sendable {
                 name: setting.name, held: text, isSecret: setting.isSecret, allowed: setting.allowed)
         }
         return value
+    }
+
+    /// Checks every setting, also those that one server alone uses.
+    /// - Throws: ``ConfigurationError`` for the first wrong value.
+    public func checkAll() throws(ConfigurationError) {
+        for setting in Settings.all { try setting.check(self) }
+    }
+
+    /// A key that no setting has is most likely misspelt, and would be passed over in silence.
+    private static func checkKeys(ofFile path: String) throws(ConfigurationError) {
+        let file = Settings.configFile
+        guard let bytes = try? Data(contentsOf: URL(filePath: path)),
+            case .object(let members)? = try? JSONParser.parse(Array(bytes))
+        else {
+            throw ConfigurationError(name: file.name, held: path, isSecret: false, allowed: "a readable JSON file")
+        }
+        let known = Set(Settings.all.map(\.fileKey))
+        for (key, value) in members {
+            guard key.text == "chat", case .object(let settings) = value else {
+                throw ConfigurationError(unknownKey: key.text, in: path)
+            }
+            for (key, _) in settings where !known.contains(key.text) {
+                throw ConfigurationError(unknownKey: "chat.\(key.text)", in: path)
+            }
+        }
     }
 
     /// Variables that look like ours and are none: most likely misspelt.

@@ -35,6 +35,12 @@ public struct ConfigurationError: Error, CustomStringConvertible, Sendable {
         description = "\(name) is '\(Self.onOneLine(shown.prefix(200)))', allowed is: \(allowed)"
     }
 
+    /// A key of the configuration file that no setting has.
+    init(unknownKey key: String, in path: String) {
+        let text = "\(Settings.configFile.name) is '\(path)', which has the unknown key '\(key.prefix(200))'"
+        description = Self.onOneLine(text[...]) + "; known are those of --help, below 'chat'"
+    }
+
     private static func onOneLine(_ text: Substring) -> String {
         String(
             String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))

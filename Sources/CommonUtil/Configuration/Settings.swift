@@ -8,6 +8,14 @@ public enum Settings {
     public static func port(default port: Int) -> Setting<Int> {
         integer("CHAT_PORT", default: port, in: 0...65_535)
     }
+    /// A port of its own for `/metrics`, which then is not on the public one.
+    public static let metricsPort = Setting<Int?>(
+        "CHAT_METRICS_PORT", default: "", allowed: "1–65535, or nothing for /metrics on CHAT_PORT",
+        parse: { text in
+            guard !text.isEmpty else { return .some(nil) }
+            guard let port = Int(text), (1...65_535).contains(port) else { return nil }
+            return .some(port)
+        })
 
     public static let databaseURL = Setting<String>(
         "CHAT_DATABASE_URL", default: "postgres://chat@127.0.0.1:5432/chat",
@@ -97,19 +105,24 @@ public enum Settings {
     /// A JSON file with the same keys, nested: `{"chat": {"port": 8081}}`. An addition to the contract.
     public static let configFile = text("CHAT_CONFIG_FILE", default: "", allowed: "a JSON file")
 
-    /// Every name above, to tell a misspelt variable from a known one.
-    public static let names: Set<String> = [
-        host.name, port(default: 0).name, databaseURL.name, redisURL.name, redisSubscribe.name,
-        tlsCertificateFile.name, tlsKeyFile.name, tlsCAFile.name, authMode.name,
-        dataDirectory.name, signingKeyFile(dataDirectory: "").name, jwksURL.name, accessTokenSeconds.name,
-        refreshTokenSeconds.name, passwordCost.name, allowedOrigins(authMode: .token).name, trustedProxies.name,
-        publicMessageURL.name,
-        publicWebSocketURL.name, logLevel.name, logFormat.name, limitPosts.name, limitFrames.name,
-        limitLoginsPerAccount.name, limitLoginsPerAddress.name, limitRegistrations.name, limitRefreshes.name,
-        limitChanges.name, limitReads.name, limitSocketsPerUser.name, limitSocketsPerAddress.name, limitSockets.name,
-        limitConnectionsPerAddress.name, limitRoomsPerUser.name, limitMembersPerRoom.name, ringBytes.name,
-        drainSeconds.name, configFile.name,
+    /// Every setting above.
+    public static let all: [AnySetting] = [
+        AnySetting(host), AnySetting(port(default: 0)), AnySetting(metricsPort), AnySetting(databaseURL),
+        AnySetting(redisURL), AnySetting(redisSubscribe), AnySetting(tlsCertificateFile), AnySetting(tlsKeyFile),
+        AnySetting(tlsCAFile), AnySetting(authMode), AnySetting(dataDirectory),
+        AnySetting(signingKeyFile(dataDirectory: "$CHAT_DATA_DIR")), AnySetting(jwksURL),
+        AnySetting(accessTokenSeconds), AnySetting(refreshTokenSeconds), AnySetting(passwordCost),
+        AnySetting(allowedOrigins(authMode: .token)), AnySetting(trustedProxies), AnySetting(publicMessageURL),
+        AnySetting(publicWebSocketURL), AnySetting(logLevel), AnySetting(logFormat), AnySetting(limitPosts),
+        AnySetting(limitFrames), AnySetting(limitLoginsPerAccount), AnySetting(limitLoginsPerAddress),
+        AnySetting(limitRegistrations), AnySetting(limitRefreshes), AnySetting(limitChanges), AnySetting(limitReads),
+        AnySetting(limitConnectionsPerAddress), AnySetting(limitSocketsPerUser), AnySetting(limitSocketsPerAddress),
+        AnySetting(limitSockets), AnySetting(limitRoomsPerUser), AnySetting(limitMembersPerRoom),
+        AnySetting(ringBytes), AnySetting(drainSeconds), AnySetting(configFile),
     ]
+
+    /// Every name, to tell a misspelt variable from a known one.
+    public static let names = Set(all.map(\.name))
 }
 
 // MARK: Kinds of settings

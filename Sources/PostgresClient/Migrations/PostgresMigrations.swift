@@ -50,7 +50,8 @@ extension PostgresClient {
                     let applied = try await session.migrate(plan, lockKey: lockKey, timeout: timeout)
                 else { return done }
                 logger.info(
-                    "migration applied", metadata: ["number": "\(applied.number)", "name": "\(applied.name)"])
+                    "migration applied",
+                    metadata: ["number": .stringConvertible(applied.number), "name": "\(applied.name)"])
                 done.append(applied.number)
             }
         }

@@ -160,7 +160,7 @@ actor PostgresPool {
         let abandoned = connection.abandon()
         leases[connection.id] = nil
         unflushed.remove(connection.id)
-        logger.debug("connection to PostgreSQL lost", metadata: ["requests": "\(abandoned.count)"])
+        logger.debug("connection to PostgreSQL lost", metadata: ["requests": .stringConvertible(abandoned.count)])
         for request in abandoned { leave(request) }
         perform(machine.closed(connection.id, isBroken: true, now: .now))
     }

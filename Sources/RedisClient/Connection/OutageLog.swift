@@ -14,7 +14,7 @@ struct OutageLog {
     mutating func failed(_ failure: ConnectionFailure) {
         attempts += 1
         let isNews = reported == nil || (failure.needsOperator && reported != failure.reason)
-        let metadata: Logger.Metadata = ["reason": "\(failure.reason)", "attempts": "\(attempts)"]
+        let metadata: Logger.Metadata = ["reason": "\(failure.reason)", "attempts": .stringConvertible(attempts)]
         if isNews {
             reported = failure.reason
             logger.warning("Redis is away, reconnecting", metadata: metadata)
@@ -27,7 +27,7 @@ struct OutageLog {
         if reported == nil {
             logger.debug("connected to Redis")
         } else {
-            logger.info("Redis is back", metadata: ["attempts": "\(attempts)"])
+            logger.info("Redis is back", metadata: ["attempts": .stringConvertible(attempts)])
         }
         reported = nil
         attempts = 0

@@ -123,7 +123,8 @@ final class SubscriptionSession {
         let now = NIODeadline.now()
         guard now >= nextUnexpectedLog else { return }
         nextUnexpectedLog = now + .minutes(1)
-        logger.warning("Redis pushed what nobody waits for", metadata: ["count": "\(unexpectedSinceLog)"])
+        logger.warning(
+            "Redis pushed what nobody waits for", metadata: ["count": .stringConvertible(unexpectedSinceLog)])
         unexpectedSinceLog = 0
     }
 }

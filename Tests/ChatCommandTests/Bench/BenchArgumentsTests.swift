@@ -3,7 +3,7 @@ import Testing
 
 @testable import ChatCommand
 
-@Suite("The arguments of the benches")
+@Suite("The arguments of the benches", .timeLimit(.minutes(2)))
 struct BenchArgumentsTests {
     @Test(
         "are complete by default, for each bench",

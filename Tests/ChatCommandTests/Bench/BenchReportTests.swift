@@ -3,7 +3,7 @@ import Testing
 
 @testable import ChatCommand
 
-@Suite("A bench's report")
+@Suite("A bench's report", .timeLimit(.minutes(2)))
 struct BenchReportTests {
     @Test("gives the least, the middle and the greatest", arguments: [[3.0, 1, 2], [7], [2, 2]])
     func spread(values: [Double]) {

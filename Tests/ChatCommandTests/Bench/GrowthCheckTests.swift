@@ -2,7 +2,7 @@ import Testing
 
 @testable import ChatCommand
 
-@Suite("The check for growth")
+@Suite("The check for growth", .timeLimit(.minutes(2)))
 struct GrowthCheckTests {
     @Test("finds a steady leak")
     func leak() throws {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import ChatCommand
 
-@Suite("The thresholds of instructions")
+@Suite("The thresholds of instructions", .timeLimit(.minutes(2)))
 struct InstructionThresholdsTests {
     private let thresholds = InstructionThresholds(allowancePercent: 5, instructions: ["post": 1000, "connect": 200])
 

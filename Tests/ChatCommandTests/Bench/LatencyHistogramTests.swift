@@ -2,7 +2,7 @@ import Testing
 
 @testable import ChatCommand
 
-@Suite("A latency histogram")
+@Suite("A latency histogram", .timeLimit(.minutes(2)))
 struct LatencyHistogramTests {
     @Test("gives quantiles within 1.6 % above the true value, and the exact maximum")
     func quantiles() {

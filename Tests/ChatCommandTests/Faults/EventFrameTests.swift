@@ -3,7 +3,7 @@ import Testing
 
 @testable import ChatCommand
 
-@Suite("What a fault's clients see of a frame")
+@Suite("What a fault's clients see of a frame", .timeLimit(.minutes(2)))
 struct EventFrameTests {
     @Test("an event's kind, number and message, not those inside its payload")
     func event() {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import ChatCommand
 
-@Suite("A row of the table of faults")
+@Suite("A row of the table of faults", .timeLimit(.minutes(2)))
 struct FaultRowTests {
     private func fault(
         delay: Fault.Bounds.Delay? = nil, refused: Int? = nil, signs: [Sign] = [.pushesDropped.required]
@@ -117,7 +117,7 @@ struct FaultRowTests {
     }
 }
 
-@Suite("The faults")
+@Suite("The faults", .timeLimit(.minutes(2)))
 struct FaultCatalogTests {
     @Test("have names of their own, enough load and something that proves them")
     func all() {

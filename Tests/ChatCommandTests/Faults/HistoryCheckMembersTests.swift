@@ -2,7 +2,7 @@ import Testing
 
 @testable import ChatCommand
 
-@Suite("The check of who came and went")
+@Suite("The check of who came and went", .timeLimit(.minutes(2)))
 struct HistoryCheckMembersTests {
     private let room = "lobby"
 

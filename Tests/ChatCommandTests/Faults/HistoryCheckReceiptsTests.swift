@@ -2,7 +2,7 @@ import Testing
 
 @testable import ChatCommand
 
-@Suite("The check of how far users have read")
+@Suite("The check of how far users have read", .timeLimit(.minutes(2)))
 struct HistoryCheckReceiptsTests {
     @Test("going back for one user on one connection is a flaw")
     func back() {

@@ -2,7 +2,7 @@ import Testing
 
 @testable import ChatCommand
 
-@Suite("The check of a history")
+@Suite("The check of a history", .timeLimit(.minutes(2)))
 struct HistoryCheckTests {
     @Test("a good history is clean")
     func clean() {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import ChatEventBus
 
-@Suite struct ReadReceiptWindowsTests {
+@Suite(.timeLimit(.minutes(2))) struct ReadReceiptWindowsTests {
     private let start = ContinuousClock.now
 
     private func receipt(_ seq: Seq, by userID: Int64 = 1, in roomID: String = "hall") -> ReadReceipt {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import ChatLocalStack
 
-@Suite("Replies of Redis in a stream")
+@Suite("Replies of Redis in a stream", .timeLimit(.minutes(2)))
 struct RESPFramesTests {
     private static let push = "*3\r\n$7\r\nmessage\r\n$11\r\nchat:room:a\r\n$4\r\n{\r\n}\r\n"
     private static let patternPush =

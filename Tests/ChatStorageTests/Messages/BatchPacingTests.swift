@@ -2,7 +2,7 @@ import Testing
 
 @testable import ChatStorage
 
-@Suite struct BatchPacingTests {
+@Suite(.timeLimit(.minutes(2))) struct BatchPacingTests {
     @Test func `a lone post goes out at once`() {
         #expect(BatchPacing().minimum(limit: 256) == 1)
         #expect(BatchPacing().isIdle)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import ChatStorage
 
-@Suite struct MessageBatchTests {
+@Suite(.timeLimit(.minutes(2))) struct MessageBatchTests {
     private typealias Batch = MessageBatch<Int>
 
     private func batch(_ drafts: MessageDraft...) -> Batch {

@@ -2,7 +2,7 @@ import Testing
 
 @testable import ChatStorage
 
-@Suite struct OptimisticBatchesTests {
+@Suite(.timeLimit(.minutes(2))) struct OptimisticBatchesTests {
     @Test func `so many batches are judged at the start, and again after each failure`() {
         var batches = OptimisticBatches(judgedSpan: 2)
         #expect((0..<4).map { _ in batches.isNextOptimistic() } == [false, false, true, true])

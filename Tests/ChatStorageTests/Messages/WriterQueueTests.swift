@@ -4,7 +4,7 @@ import Testing
 
 @testable import ChatStorage
 
-@Suite struct WriterQueueTests {
+@Suite(.timeLimit(.minutes(2))) struct WriterQueueTests {
     private var queue = WriterQueue(batchSize: 20, capacity: 40)
 
     /// - Returns: whether one of the appended had to call for a batch.

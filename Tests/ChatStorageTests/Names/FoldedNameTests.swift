@@ -2,7 +2,7 @@ import Testing
 
 @testable import ChatStorage
 
-@Suite struct FoldedNameTests {
+@Suite(.timeLimit(.minutes(2))) struct FoldedNameTests {
     private func scalars(_ name: String) -> [UInt32] { FoldedName(name).text.unicodeScalars.map(\.value) }
 
     @Test(arguments: [

@@ -5,7 +5,7 @@ import Foundation
 import Testing
 
 /// The doors of all three servers; `CommonAuthTests` has every trick.
-@Suite("Forged tokens")
+@Suite("Forged tokens", .timeLimit(.minutes(2)))
 struct ForgedTokenTests {
     private static func forged(_ own: TokenForge, _ userID: Int64) throws -> [(name: String, token: String)] {
         let (claims, now) = (TokenForge.claims(userID), Int(Date.now.timeIntervalSince1970))

@@ -3,7 +3,7 @@ import ChatTestSupport
 import Foundation
 import Testing
 
-@Suite("Rotation of keys")
+@Suite("Rotation of keys", .timeLimit(.minutes(2)))
 struct KeyRotationTests {
     /// Servers with a key of their own.
     private struct Cast {

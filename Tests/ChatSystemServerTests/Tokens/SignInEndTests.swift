@@ -7,7 +7,7 @@ import Testing
 
 /// The end of a sign-in, as all three servers have to know it within two seconds, whatever the `exp` of its access tokens.
 /// That bound is not measured here: it is waited for until it shows, since the machine may be busy.
-@Suite("Sign-ins that are ended", .timeLimit(.minutes(4)))
+@Suite("Sign-ins that are ended", .timeLimit(.minutes(2)))
 struct SignInEndTests {
     /// One sign-in of a user, and the servers that it is shown to.
     private struct SignIn {
@@ -283,13 +283,13 @@ struct SignInEndTests {
         return line.flatMap { $0.split(separator: " ").last }.flatMap { Double($0) }.map { Int($0) } ?? 0
     }
 
-    @Test("A server that cannot reach Redis reads of it in the database", .timeLimit(.minutes(4)))
+    @Test("A server that cannot reach Redis reads of it in the database", .timeLimit(.minutes(2)))
     func withoutRedis() async throws {
         let port = try FreePort.next()
         try await Self.elsewhere(["CHAT_REDIS_URL": "redis://127.0.0.1:\(port)"])
     }
 
-    @Test("A server to which Redis pushes nothing, and seems well, does so, too", .timeLimit(.minutes(4)))
+    @Test("A server to which Redis pushes nothing, and seems well, does so, too", .timeLimit(.minutes(2)))
     func lostPush() async throws {
         let stack = try await SharedStack.running()
         let proxy = try await FaultProxy.start(to: stack.processes.redis.port, wire: .redis)

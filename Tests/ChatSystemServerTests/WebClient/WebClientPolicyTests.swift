@@ -4,7 +4,7 @@ import Testing
 
 @testable import ChatSystemServer
 
-@Suite("Whom the web client may talk to")
+@Suite("Whom the web client may talk to", .timeLimit(.minutes(2)))
 struct WebClientPolicyTests {
     private func sources(host: String?, _ environment: [String: String] = [:]) async throws -> String {
         let configuration = try await ConfigurationSource(arguments: ["test"], environment: environment)

@@ -1,7 +1,7 @@
 import ChatLocalStack
 import Testing
 
-@Suite("The web client's sources")
+@Suite("The web client's sources", .timeLimit(.minutes(2)))
 struct WebClientSourceTests {
     private static let scripts = WebClientFolder.names.filter { $0.hasSuffix(".js") }
 

@@ -2,7 +2,7 @@ import ChatLocalStack
 import ChatTestSupport
 import Testing
 
-@Suite("The web client as it is served")
+@Suite("The web client as it is served", .timeLimit(.minutes(2)))
 struct WebClientTests {
     private func client() async throws -> RESTClient {
         RESTClient(baseURL: try await SharedStack.running().processes.systemServer.url)

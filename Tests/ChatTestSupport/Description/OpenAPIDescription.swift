@@ -52,8 +52,14 @@ public struct OpenAPIDescription: Sendable {
         return differences.map { "\(method) \(path) \(answer.status): \($0)" }
     }
 
+    /// What is different between a value and one of the document's own schemas, such as `["$defs", "Ready"]`.
+    public func differences(_ value: JSON, toSchema path: [String]) -> [String] {
+        guard let schema = path.reduce(document as JSON?, { $0?[$1] }) else { return ["there is no schema \(path)"] }
+        return SchemaCheck(description: self).differences(value, schema, at: path.last ?? "")
+    }
+
     /// Follows a `$ref` within the document.
-    func resolved(_ value: JSON) -> JSON {
+    public func resolved(_ value: JSON) -> JSON {
         guard let reference = value["$ref"]?.string else { return value }
         let target = reference.dropFirst(2).split(separator: "/").reduce(document) { $0[String($1)] ?? .null }
         return resolved(target)

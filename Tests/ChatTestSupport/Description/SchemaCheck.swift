@@ -6,6 +6,7 @@ struct SchemaCheck {
 
     func differences(_ value: JSON, _ schema: JSON, at place: String) -> [String] {
         let schema = description.resolved(schema)
+        if value == .null, schema["nullable"] == true { return [] }
         if let choices = (schema["oneOf"] ?? schema["anyOf"])?.array {
             let found = choices.map { self.differences(value, $0, at: place) }
             return found.contains([]) ? [] : ["\(place): fits none of its schemas: \(found)"]

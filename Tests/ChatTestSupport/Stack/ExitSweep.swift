@@ -4,7 +4,8 @@ import Synchronization
 
 /// Ends processes and removes folders when this process ends by `exit(3)`, as a test runner does: there is no test
 /// after which what all tests share could be stopped. If this process crashes instead, the processes end by themselves
-/// (``LocalProcess``) and the folders stay, for whoever looks for the reason.
+/// (``LocalProcess``) and the folders stay, for whoever looks for the reason. SIGINT and SIGTERM, by which a run is
+/// stopped, end it by `exit(3)`, too.
 enum ExitSweep {
     private struct Duty: Sendable {
         var processes: [LocalProcess] = []
@@ -17,7 +18,21 @@ enum ExitSweep {
     // Once, on first use.
     private static let registration: Void = {
         atexit { ExitSweep.sweep() }
+        for number in [SIGINT, SIGTERM] {
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+            source.setEventHandler { exit(128 + number) }
+            source.resume()
+            sources.withLock { $0.append(Source(source: source)) }
+        }
     }()
+
+    /// Dispatch objects may be used from any thread (dispatch(3)); their Swift types just do not say so.
+    private struct Source: @unchecked Sendable {
+        let source: any DispatchSourceSignal
+    }
+
+    private static let sources = Mutex<[Source]>([])
 
     static func endAtExit(_ process: LocalProcess) {
         _ = registration

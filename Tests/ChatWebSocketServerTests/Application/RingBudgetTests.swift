@@ -2,7 +2,7 @@ import Testing
 
 @testable import ChatWebSocketServer
 
-@Suite struct RingBudgetTests {
+@Suite(.timeLimit(.minutes(2))) struct RingBudgetTests {
     private final class Room {
         let name: String
         var slot: RingBudget<Room>.Slot?

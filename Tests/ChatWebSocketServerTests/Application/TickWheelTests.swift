@@ -4,7 +4,7 @@ import Testing
 
 @testable import ChatWebSocketServer
 
-@Suite struct TickWheelTests {
+@Suite(.timeLimit(.minutes(2))) struct TickWheelTests {
     private final class Member {
         let name: String
 

@@ -6,7 +6,7 @@ import Testing
 
 @testable import ChatWebSocketServer
 
-@Suite("WebSocket conformance")
+@Suite("WebSocket conformance", .timeLimit(.minutes(2)))
 struct ConformanceTests {
     @Test("There are hundreds of cases, each under a name of its own")
     func count() {

@@ -3,7 +3,7 @@ import ChatTestSupport
 import Testing
 
 /// `ChatWebSocketServer echo` through a real socket; `scripts/websocket-conformance` asks for much more.
-@Suite("Echo server")
+@Suite("Echo server", .timeLimit(.minutes(2)))
 struct EchoServerTests {
     private func withServer(_ body: (Int) async throws -> Void) async throws {
         let port = try FreePort.next()

@@ -2,7 +2,7 @@ import Testing
 
 @testable import ChatWebSocketServer
 
-@Suite struct CloseCodeTests {
+@Suite(.timeLimit(.minutes(2))) struct CloseCodeTests {
     @Test func `the codes are the contract's`() {
         #expect(
             CloseCode.allCases.map(\.rawValue) == [

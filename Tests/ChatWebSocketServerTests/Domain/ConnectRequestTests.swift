@@ -3,7 +3,7 @@ import Testing
 
 @testable import ChatWebSocketServer
 
-@Suite struct ConnectRequestTests {
+@Suite(.timeLimit(.minutes(2))) struct ConnectRequestTests {
     private func request(
         _ query: [(key: String, value: String)], _ mode: AuthMode = .trusted
     ) throws(CloseReason) -> ConnectRequest {

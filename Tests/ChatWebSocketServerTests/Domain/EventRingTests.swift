@@ -5,7 +5,7 @@ import Testing
 
 @testable import ChatWebSocketServer
 
-@Suite struct EventRingTests {
+@Suite(.timeLimit(.minutes(2))) struct EventRingTests {
     private func ring(_ seqs: ClosedRange<Seq>, size: Int = 0) -> EventRing {
         var ring = EventRing()
         for seq in seqs { ring.append(event(seq, size: size), seq: seq) }

@@ -3,7 +3,7 @@ import Testing
 @testable import ChatWebSocketServer
 
 /// Time lines: each line is a look at the peer when it is due.
-@Suite struct HeartbeatTests {
+@Suite(.timeLimit(.minutes(2))) struct HeartbeatTests {
     /// Seconds since the beginning at which something other than waiting was done.
     private struct Timeline {
         var heartbeat = Heartbeat()

@@ -3,7 +3,7 @@ import Testing
 
 @testable import ChatWebSocketServer
 
-@Suite struct LogGapTests {
+@Suite(.timeLimit(.minutes(2))) struct LogGapTests {
     @Test func `is believed at the third finding, within two seconds`() {
         var gap = LogGap()
         var waited = Duration.zero

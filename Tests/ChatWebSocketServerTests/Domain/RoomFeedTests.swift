@@ -3,7 +3,7 @@ import Testing
 
 @testable import ChatWebSocketServer
 
-@Suite struct RoomFeedTests {
+@Suite(.timeLimit(.minutes(2))) struct RoomFeedTests {
     /// What came of an event, in words that can be compared.
     private enum Outcome: Equatable {
         case deliver([Seq])

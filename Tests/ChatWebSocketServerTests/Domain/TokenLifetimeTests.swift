@@ -4,7 +4,7 @@ import Testing
 
 @testable import ChatWebSocketServer
 
-@Suite struct TokenLifetimeTests {
+@Suite(.timeLimit(.minutes(2))) struct TokenLifetimeTests {
     private func at(_ seconds: Double) -> Timestamp { Timestamp(microseconds: Int64(seconds * 1_000_000)) }
 
     @Test func `warns a minute before the end and closes half a minute after it`() {

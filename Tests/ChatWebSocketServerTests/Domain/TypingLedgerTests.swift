@@ -5,7 +5,7 @@ import Testing
 
 @testable import ChatWebSocketServer
 
-@Suite struct TypingLedgerTests {
+@Suite(.timeLimit(.minutes(2))) struct TypingLedgerTests {
     private let start = NIODeadline.uptimeNanoseconds(1_000_000_000)
     private let user = UserID(7)
 

@@ -4,7 +4,7 @@ import Testing
 
 @testable import ChatWebSocketServer
 
-@Suite struct TypingThrottleTests {
+@Suite(.timeLimit(.minutes(2))) struct TypingThrottleTests {
     private typealias Throttle = TypingThrottle<String>
 
     private let start = NIODeadline.uptimeNanoseconds(1_000_000_000)

@@ -6,7 +6,7 @@ import Testing
 @testable import ChatWebSocketServer
 
 /// Frames to clients, to the bit (RFC 6455 section 5.2).
-@Suite struct WebSocketFrameTests {
+@Suite(.timeLimit(.minutes(2))) struct WebSocketFrameTests {
     @Test(
         arguments: [
             (0, [0x81, 0]), (125, [0x81, 125]), (126, [0x81, 126, 0, 126]), (65_535, [0x81, 126, 0xFF, 0xFF]),

@@ -1,7 +1,7 @@
 import ChatTestSupport
 import Testing
 
-@Suite("Who may open a socket")
+@Suite("Who may open a socket", .timeLimit(.minutes(2)))
 struct AdmissionTests {
     @Test("`ready` comes first and tells the room's head")
     func ready() async throws {

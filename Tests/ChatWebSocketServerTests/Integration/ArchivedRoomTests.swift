@@ -1,7 +1,7 @@
 import ChatTestSupport
 import Testing
 
-@Suite("Archived rooms")
+@Suite("Archived rooms", .timeLimit(.minutes(2)))
 struct ArchivedRoomTests {
     @Test("Sockets stay open and can be opened, all can be read, nothing can be said")
     func readOnly() async throws {

@@ -1,7 +1,7 @@
 import ChatTestSupport
 import Testing
 
-@Suite("Delivery")
+@Suite("Delivery", .timeLimit(.minutes(2)))
 struct DeliveryTests {
     private static let writerCount = 50
     private static let roomCount = 3

@@ -2,7 +2,7 @@ import ChatTestSupport
 import Testing
 
 /// What clients send, well-formed or not (RFC 6455).
-@Suite("Client frames")
+@Suite("Client frames", .timeLimit(.minutes(2)))
 struct FrameTests {
     private static func socket() async throws -> WebSocketTestClient {
         let stack = try await SharedStack.running(.trusted)

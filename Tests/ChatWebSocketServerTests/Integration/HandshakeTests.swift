@@ -5,7 +5,7 @@ import NIOCore
 import Testing
 
 /// What is no WebSocket handshake, or not one for this path, gets an HTTP answer.
-@Suite("Handshake over HTTP")
+@Suite("Handshake over HTTP", .timeLimit(.minutes(2)))
 struct HandshakeTests {
     @Test("A handshake for another path is not found")
     func wrongPath() async throws {

@@ -1,7 +1,7 @@
 import ChatTestSupport
 import Testing
 
-@Suite("Large messages")
+@Suite("Large messages", .timeLimit(.minutes(2)))
 struct LargeMessageTests {
     /// A body of exactly so many bytes. Its payload is all quotes, each of which takes four bytes in an event.
     private static func body(_ roomID: String, bytes count: Int) -> [UInt8] {

@@ -2,7 +2,7 @@ import ChatTestSupport
 import Testing
 
 /// Changes of a room as its sockets see them.
-@Suite("Membership on sockets")
+@Suite("Membership on sockets", .timeLimit(.minutes(2)))
 struct MembershipTests {
     @Test("Joining and leaving is told live, by events, and on resume")
     func joinAndLeave() async throws {

@@ -2,7 +2,7 @@ import ChatLocalStack
 import ChatTestSupport
 import Testing
 
-@Suite("Metrics")
+@Suite("Metrics", .timeLimit(.minutes(2)))
 struct MetricsTests {
     /// The contract's names, by who has them.
     private static let common = [

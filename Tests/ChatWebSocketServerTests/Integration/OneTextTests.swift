@@ -1,7 +1,7 @@
 import ChatTestSupport
 import Testing
 
-@Suite("One text for each event")
+@Suite("One text for each event", .timeLimit(.minutes(2)))
 struct OneTextTests {
     @Test("A live socket, one that comes back and GET …/events tell the same to the letter, times in RFC 3339")
     func everyEvent() async throws {

@@ -4,7 +4,7 @@ import CommonUtil
 import Testing
 
 /// Tokens of sockets that stay open for longer than a token lives.
-@Suite("Tokens on open sockets")
+@Suite("Tokens on open sockets", .timeLimit(.minutes(2)))
 struct OpenSocketTokenTests {
     /// A login whose access token lives for so long.
     private static func login(

@@ -2,7 +2,7 @@ import ChatTestSupport
 import Testing
 
 /// How long the server waits for a peer. All at once, since it is long.
-@Suite("Patience with peers")
+@Suite("Patience with peers", .timeLimit(.minutes(2)))
 struct PatienceTests {
     @Test("A peer that answers no ping is dropped, one that does is kept, and half a handshake is cut after 10 s")
     func silence() async throws {

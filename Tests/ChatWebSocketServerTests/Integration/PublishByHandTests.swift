@@ -2,7 +2,7 @@ import ChatTestSupport
 import Testing
 
 /// What some other program publishes on Redis.
-@Suite("Publishing by hand")
+@Suite("Publishing by hand", .timeLimit(.minutes(2)))
 struct PublishByHandTests {
     @Test("A room's sockets get it as it is")
     func room() async throws {

@@ -1,7 +1,7 @@
 import ChatTestSupport
 import Testing
 
-@Suite("Read receipts")
+@Suite("Read receipts", .timeLimit(.minutes(2)))
 struct ReadReceiptTests {
     @Test("Told to the whole room on every server, forward only, never beyond the head, and kept")
     func read() async throws {

@@ -2,7 +2,7 @@ import ChatLocalStack
 import ChatTestSupport
 import Testing
 
-@Suite("Redis away")
+@Suite("Redis away", .timeLimit(.minutes(2)))
 struct RedisOutageTests {
     @Test("Readiness says degraded, posts are taken, delivery goes by the log; all is well when Redis is back")
     func outage() async throws {

@@ -3,7 +3,7 @@ import ChatTestSupport
 import Testing
 
 /// Losing a room, a role or the room itself while requests are under way.
-@Suite("Races with removal")
+@Suite("Races with removal", .timeLimit(.minutes(2)))
 struct RemovalRaceTests {
     private static let rounds = 4
 

@@ -3,7 +3,7 @@ import ChatTestSupport
 import Testing
 
 /// `CHAT_REDIS_SUBSCRIBE=room`.
-@Suite("Hearing only of rooms with sessions here")
+@Suite("Hearing only of rooms with sessions here", .timeLimit(.minutes(2)))
 struct RoomSubscriptionTests {
     @Test("A room is subscribed to before its first session is ready, again when Redis was away, and let go of later")
     func rooms() async throws {

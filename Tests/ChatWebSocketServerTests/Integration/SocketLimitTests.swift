@@ -2,7 +2,7 @@ import ChatLocalStack
 import ChatTestSupport
 import Testing
 
-@Suite("How many sockets may be open")
+@Suite("How many sockets may be open", .timeLimit(.minutes(2)))
 struct SocketLimitTests {
     @Test("Beyond a bound a socket is closed with 4429; one that goes makes room")
     func bounds() async throws {

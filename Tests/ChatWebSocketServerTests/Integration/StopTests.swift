@@ -3,7 +3,7 @@ import ChatTestSupport
 import Foundation
 import Testing
 
-@Suite("Stop")
+@Suite("Stop", .timeLimit(.minutes(2)))
 struct StopTests {
     @Test("SIGTERM with open sockets: not ready, `reconnect`, 1012, and exit 0 within seconds")
     func drain() async throws {

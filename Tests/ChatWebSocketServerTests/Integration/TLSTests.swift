@@ -4,7 +4,7 @@ import Foundation
 import Testing
 
 /// Sockets of a server that speaks TLS itself, in a process of its own.
-@Suite("wss", .timeLimit(.minutes(3)))
+@Suite("wss", .timeLimit(.minutes(2)))
 struct TLSTests {
     private let authority: TestAuthority
     private let files: TestAuthority.Files

@@ -1,7 +1,7 @@
 import ChatTestSupport
 import Testing
 
-@Suite("Trusted mode")
+@Suite("Trusted mode", .timeLimit(.minutes(2)))
 struct TrustedModeTests {
     /// The specification's example, as printed. Its `messageId` of 1 holds for an empty database; here other tests post.
     @Test("A page's socket receives what a REST client posts to a room that nobody made")

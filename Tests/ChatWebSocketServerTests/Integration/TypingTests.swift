@@ -1,7 +1,7 @@
 import ChatTestSupport
 import Testing
 
-@Suite("Typing")
+@Suite("Typing", .timeLimit(.minutes(2)))
 struct TypingTests {
     @Test("Told to the room's other sessions on every server, never to the one that sent it, and not kept")
     func typing() async throws {

@@ -2,7 +2,7 @@ import ChatLocalStack
 import ChatTestSupport
 import Testing
 
-@Suite("Without PostgreSQL")
+@Suite("Without PostgreSQL", .timeLimit(.minutes(2)))
 struct UnreachableTests {
     @Test("REST answers 503 with Retry-After, a socket is told to try later", arguments: ServerKind.allCases)
     func nobody(_ kind: ServerKind) async throws {

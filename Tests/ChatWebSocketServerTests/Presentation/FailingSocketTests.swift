@@ -11,7 +11,7 @@ import Testing
 
 /// Connections that fail while they are being written: NIO then reads what is left of them and closes them, before the
 /// write returns. Each handler must take both in the middle of what it does.
-@Suite struct FailingSocketTests {
+@Suite(.timeLimit(.minutes(2))) struct FailingSocketTests {
     /// Frames that are answered, each of its own kind, and some that end a session.
     static let unread: [[UInt8]] = [
         ping("left"), text(#"{"type":"ping"}"#), text("nonsense"), ping() + ping() + ping(), text("a", isFinal: false),

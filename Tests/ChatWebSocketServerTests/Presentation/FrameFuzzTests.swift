@@ -4,7 +4,7 @@ import Testing
 
 @testable import ChatWebSocketServer
 
-@Suite("Fuzzing: frames")
+@Suite("Fuzzing: frames", .timeLimit(.minutes(2)))
 struct FrameFuzzTests {
     private func parse(_ pieces: [[UInt8]], takesBinary: Bool) -> (
         messages: [WebSocketFrameParser.Message], CloseReason?

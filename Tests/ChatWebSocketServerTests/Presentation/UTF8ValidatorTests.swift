@@ -2,7 +2,7 @@ import Testing
 
 @testable import ChatWebSocketServer
 
-@Suite struct UTF8ValidatorTests {
+@Suite(.timeLimit(.minutes(2))) struct UTF8ValidatorTests {
     private func isText(_ pieces: [UInt8]...) -> Bool {
         var validator = UTF8Validator()
         for piece in pieces where piece.withUnsafeBytes({ validator.take($0) }) == false { return false }

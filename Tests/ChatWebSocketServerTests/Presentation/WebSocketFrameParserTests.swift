@@ -3,7 +3,7 @@ import Testing
 
 @testable import ChatWebSocketServer
 
-@Suite struct WebSocketFrameParserTests {
+@Suite(.timeLimit(.minutes(2))) struct WebSocketFrameParserTests {
     private typealias Message = WebSocketFrameParser.Message
 
     /// All whole messages of these bytes, given in pieces of `step` bytes, and what ended the stream.

@@ -3,7 +3,7 @@ import Testing
 
 @testable import ChatWebSocketServer
 
-@Suite struct WebSocketStateMachineTests {
+@Suite(.timeLimit(.minutes(2))) struct WebSocketStateMachineTests {
     private typealias Closing = WebSocketStateMachine.Closing
 
     private func events(_ machine: inout WebSocketStateMachine, _ bytes: [UInt8]) -> [WebSocketStateMachine.Event] {

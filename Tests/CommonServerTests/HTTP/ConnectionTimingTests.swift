@@ -3,7 +3,7 @@ import Testing
 
 @testable import CommonServer
 
-@Suite final class ConnectionTimingTests {
+@Suite(.timeLimit(.minutes(2))) final class ConnectionTimingTests {
     private var timing = ConnectionTiming(headTimeout: .seconds(10))
     private let start = NIODeadline.uptimeNanoseconds(1_000_000_000_000)
 

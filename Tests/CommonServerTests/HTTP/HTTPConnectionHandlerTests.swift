@@ -13,7 +13,7 @@ import Testing
 @testable import CommonServer
 
 /// One connection without a network, in whose place of a router the test answers.
-@Suite struct HTTPConnectionHandlerTests {
+@Suite(.timeLimit(.minutes(2))) struct HTTPConnectionHandlerTests {
     private let channel = EmbeddedChannel()
     private let socket = Socket()
 

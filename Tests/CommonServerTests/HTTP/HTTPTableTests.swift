@@ -9,7 +9,7 @@ import Testing
 
 /// A request that is answered on its connection and one that goes through the router are read by the same rules and
 /// answered with the same bytes.
-@Suite("HTTP: a table of cases, both ways", .timeLimit(.minutes(3)))
+@Suite("HTTP: a table of cases, both ways", .timeLimit(.minutes(2)))
 struct HTTPTableTests {
     private struct Echo: JSONEncodable {
         let text: String

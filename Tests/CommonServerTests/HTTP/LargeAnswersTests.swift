@@ -6,7 +6,7 @@ import Testing
 
 @testable import CommonServer
 
-@Suite struct LargeAnswersTests {
+@Suite(.timeLimit(.minutes(2))) struct LargeAnswersTests {
     private let start = ContinuousClock.now
 
     @Test func `answers share the bound, and give back what they took`() {

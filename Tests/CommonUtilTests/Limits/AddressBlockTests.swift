@@ -1,7 +1,7 @@
 import CommonUtil
 import Testing
 
-@Suite struct AddressBlockTests {
+@Suite(.timeLimit(.minutes(2))) struct AddressBlockTests {
     @Test(arguments: [
         ("192.0.2.7", "192.0.2.7"), ("2001:db8:0:1:2:3:4:5", "2001:db8:0:1::/64"),
         ("2001:db8:0:1::9", "2001:db8:0:1::/64"),

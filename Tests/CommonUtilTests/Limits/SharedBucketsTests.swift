@@ -1,7 +1,7 @@
 import CommonUtil
 import Testing
 
-@Suite struct SharedBucketsTests {
+@Suite(.timeLimit(.minutes(2))) struct SharedBucketsTests {
     private let start = ContinuousClock.now
 
     // MARK: Alone
@@ -129,7 +129,7 @@ import Testing
     }
 }
 
-@Suite struct SharingStateTests {
+@Suite(.timeLimit(.minutes(2))) struct SharingStateTests {
     private let start = ContinuousClock.now
 
     @Test func `one at a time tries again, after a while`() {

@@ -1,7 +1,7 @@
 import CommonUtil
 import Testing
 
-@Suite struct TokenBucketTests {
+@Suite(.timeLimit(.minutes(2))) struct TokenBucketTests {
     private let start = ContinuousClock.now
 
     @Test func `is small enough to have one for every socket`() {

@@ -5,7 +5,7 @@ import Testing
 @testable import RedisClient
 
 /// The handler on a channel and a clock of the test's own.
-@Suite struct CommandHandlerTests {
+@Suite(.timeLimit(.minutes(2))) struct CommandHandlerTests {
     private let channel = EmbeddedChannel()
     private let inbox = CommandInbox(maximumCommands: 100, maximumBytes: 100_000)
     private let lost: EventLoopFuture<String>

@@ -4,7 +4,7 @@ import Testing
 
 @testable import RedisClient
 
-@Suite struct CommandInboxTests {
+@Suite(.timeLimit(.minutes(2))) struct CommandInboxTests {
     private func batch(count: Int = 1, bytes: Int = 1) -> CommandBatch {
         CommandBatch(ByteBuffer(repeating: 0, count: bytes), count: count, deadline: .distantFuture)
     }

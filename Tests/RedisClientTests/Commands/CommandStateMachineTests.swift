@@ -3,7 +3,7 @@ import Testing
 
 @testable import RedisClient
 
-@Suite struct CommandStateMachineTests {
+@Suite(.timeLimit(.minutes(2))) struct CommandStateMachineTests {
     private let start = NIODeadline.uptimeNanoseconds(1_000)
 
     @Test func `replies belong to commands in order`() {

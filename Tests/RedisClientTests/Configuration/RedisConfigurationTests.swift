@@ -2,7 +2,7 @@ import Testing
 
 @testable import RedisClient
 
-@Suite struct RedisConfigurationTests {
+@Suite(.timeLimit(.minutes(2))) struct RedisConfigurationTests {
     @Test func `reads every part of a URL`() throws {
         let configuration = try RedisConfiguration(url: "rediss://ann:p%40ss%3A@[::1]:7000/3")
         #expect(configuration.usesTLS)

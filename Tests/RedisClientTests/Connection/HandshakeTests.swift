@@ -2,7 +2,7 @@ import Testing
 
 @testable import RedisClient
 
-@Suite struct HandshakeTests {
+@Suite(.timeLimit(.minutes(2))) struct HandshakeTests {
     private func handshake(_ url: String, name: String? = nil) throws -> Handshake {
         var configuration = try RedisConfiguration(url: url)
         configuration.clientName = name

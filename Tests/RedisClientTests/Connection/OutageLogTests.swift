@@ -4,7 +4,7 @@ import Testing
 
 @testable import RedisClient
 
-@Suite struct OutageLogTests {
+@Suite(.timeLimit(.minutes(2))) struct OutageLogTests {
     @Test func `warns once per outage, once more where an operator must act, and informs when it is over`() {
         let recorder = LogRecorder()
         let lost = ConnectionFailure(.connectionLost(outcomeUnknown: true))

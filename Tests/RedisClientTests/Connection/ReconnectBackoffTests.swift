@@ -2,7 +2,7 @@ import Testing
 
 @testable import RedisClient
 
-@Suite struct ReconnectBackoffTests {
+@Suite(.timeLimit(.minutes(2))) struct ReconnectBackoffTests {
     private func backoff() -> ReconnectBackoff {
         ReconnectBackoff(minimum: .milliseconds(50), maximum: .milliseconds(300))
     }

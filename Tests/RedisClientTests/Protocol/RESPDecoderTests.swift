@@ -4,7 +4,7 @@ import Testing
 
 @testable import RedisClient
 
-@Suite struct RESPDecoderTests {
+@Suite(.timeLimit(.minutes(2))) struct RESPDecoderTests {
     private static let push =
         "*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$2\r\nhi\r\n*4\r\n$8\r\npmessage\r\n$2\r\nc*\r\n$2\r\ncd\r\n$0\r\n\r\n"
 

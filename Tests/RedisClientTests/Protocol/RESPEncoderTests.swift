@@ -3,7 +3,7 @@ import Testing
 
 @testable import RedisClient
 
-@Suite struct RESPEncoderTests {
+@Suite(.timeLimit(.minutes(2))) struct RESPEncoderTests {
     @Test func `counts bytes, not characters`() {
         var bytes = ByteBuffer()
         bytes.writeRedisCommand(["SET", "ключ", 12, .bytes(ByteBuffer(bytes: [0, 13, 10]))])

@@ -5,7 +5,7 @@ import Testing
 
 @testable import RedisClient
 
-@Suite("Fuzzing: replies of Redis")
+@Suite("Fuzzing: replies of Redis", .timeLimit(.minutes(2)))
 struct RESPFuzzTests {
     private func decode(_ pieces: [[UInt8]], _ mode: RESPDecoder.Mode) -> (frames: [RESPFrame], failed: Bool) {
         let channel = EmbeddedChannel(handler: RESPDecoder(mode: mode, maximumReplyBytes: 1 << 20))

@@ -3,7 +3,7 @@ import Testing
 
 @testable import RedisClient
 
-@Suite struct RESPReaderTests {
+@Suite(.timeLimit(.minutes(2))) struct RESPReaderTests {
     static let reply = "*5\r\n$5\r\nhe\r\no\r\n:-42\r\n+OK\r\n-ERR no\r\n*2\r\n$-1\r\n$0\r\n\r\n"
     static let value = RESPValue.array([
         .bulkString(ByteBuffer(string: "he\r\no")), .integer(-42), .simpleString("OK"), .error("ERR no"),

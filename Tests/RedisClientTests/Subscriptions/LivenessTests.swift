@@ -3,7 +3,7 @@ import Testing
 
 @testable import RedisClient
 
-@Suite struct LivenessTests {
+@Suite(.timeLimit(.minutes(2))) struct LivenessTests {
     private let start = NIODeadline.uptimeNanoseconds(1_000)
 
     private func liveness() -> Liveness {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import RedisClient
 
-@Suite struct SubscriptionStateMachineTests {
+@Suite(.timeLimit(.minutes(2))) struct SubscriptionStateMachineTests {
     private func confirmation(_ verb: String, _ name: String) -> RESPValue {
         .array([.bulkString(ByteBuffer(string: verb)), .bulkString(ByteBuffer(string: name)), .integer(1)])
     }

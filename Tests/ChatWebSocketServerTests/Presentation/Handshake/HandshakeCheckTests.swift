@@ -3,7 +3,7 @@ import Testing
 
 @testable import ChatWebSocketServer
 
-@Suite struct HandshakeCheckTests {
+@Suite(.timeLimit(.minutes(2))) struct HandshakeCheckTests {
     /// The handshake of RFC 6455 section 1.2.
     private static let good = [
         "upgrade": "websocket", "connection": "Upgrade", "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",

@@ -8,7 +8,7 @@ import Testing
 @testable import CommonServer
 
 /// A connection's first request has ten seconds.
-@Suite struct HandshakeDeadlineTests {
+@Suite(.timeLimit(.minutes(2))) struct HandshakeDeadlineTests {
     private let channel = EmbeddedChannel()
     private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 

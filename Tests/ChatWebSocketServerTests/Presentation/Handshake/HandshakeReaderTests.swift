@@ -6,7 +6,7 @@ import Testing
 @testable import ChatWebSocketServer
 @testable import CommonServer
 
-@Suite struct HandshakeReaderTests {
+@Suite(.timeLimit(.minutes(2))) struct HandshakeReaderTests {
     private static let good =
         "GET /ws/chat?roomId=r HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection:  Upgrade \r\n"
         + "X-Forwarded-For: 10.0.0.1\r\nx-forwarded-for: 10.0.0.2\r\nEmpty:\r\n\r\n"

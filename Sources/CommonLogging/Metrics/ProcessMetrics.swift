@@ -1,0 +1,97 @@
+import CommonUtil
+import Glibc
+
+/// The metrics of the process itself, read from the kernel when they are asked for. Names and meaning are those of
+/// Prometheus' client libraries.
+struct ProcessMetrics: Sendable {
+    /// One metric without labels.
+    struct Sample: Equatable {
+        let name: String
+        let isCounter: Bool
+        let value: Double
+    }
+
+    private let ticksPerSecond = Double(sysconf(Int32(_SC_CLK_TCK)))
+    private let pageBytes = Double(sysconf(Int32(_SC_PAGESIZE)))
+
+    /// What cannot be read is left out.
+    func samples() -> [Sample] {
+        var samples: [Sample] = []
+        func add(_ name: String, isCounter: Bool = false, _ value: Double?) {
+            if let value { samples.append(Sample(name: name, isCounter: isCounter, value: value)) }
+        }
+        let stat = ProcessStat(text: Self.text(of: "/proc/self/stat"))
+        add(
+            "process_cpu_seconds_total", isCounter: true,
+            stat.map { Double($0.userTicks + $0.systemTicks) / ticksPerSecond })
+        add("process_max_fds", Self.maximumDescriptors())
+        add("process_open_fds", Self.openDescriptors().map(Double.init))
+        add("process_resident_memory_bytes", stat.map { Double($0.residentPages) * pageBytes })
+        add("process_start_time_seconds", startTime(stat))
+        add("process_virtual_memory_bytes", stat.map { Double($0.virtualBytes) })
+        return samples
+    }
+
+    private func startTime(_ stat: ProcessStat?) -> Double? {
+        guard let stat,
+            let boot = Self.text(of: "/proc/stat").split(separator: "\n").first(where: { $0.hasPrefix("btime ") }),
+            let bootTime = Double(boot.dropFirst("btime ".count))
+        else { return nil }
+        return bootTime + Double(stat.startTicks) / ticksPerSecond
+    }
+
+    private static func maximumDescriptors() -> Double? {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return nil }
+        return limit.rlim_cur == rlim_t.max ? nil : Double(limit.rlim_cur)
+    }
+
+    private static func openDescriptors() -> Int? {
+        guard let folder = opendir("/proc/self/fd") else { return nil }
+        defer { closedir(folder) }
+        var count = 0
+        while readdir(folder) != nil { count += 1 }
+        // Without `.`, `..` and the folder itself.
+        return count - 3
+    }
+
+    /// A file of `/proc`; empty where it cannot be read, for instance because no descriptor is left.
+    private static func text(of path: String) -> String {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return "" }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 16 * 1_024)
+        while true {
+            let count = read(descriptor, &chunk, chunk.count)
+            guard count > 0 else { return String(decoding: bytes, as: UTF8.self) }
+            bytes += chunk[..<count]
+        }
+    }
+}
+
+/// The fields of `/proc/PID/stat` that are asked for (`proc(5)`).
+struct ProcessStat: Equatable {
+    let userTicks: Int
+    let systemTicks: Int
+    /// After the start of the machine.
+    let startTicks: Int
+    let virtualBytes: Int
+    let residentPages: Int
+
+    init?(text: String) {
+        // The second field is the program's name in parentheses, which may itself hold blanks and parentheses.
+        guard let nameEnd = text.lastIndex(of: ")") else { return nil }
+        let fields = text[text.index(after: nameEnd)...].split(separator: " ")
+        // The first of these is field 3.
+        func field(_ number: Int) -> Int? { fields.count > number - 3 ? Int(fields[number - 3]) : nil }
+        guard let userTicks = field(14), let systemTicks = field(15), let startTicks = field(22),
+            let virtualBytes = field(23), let residentPages = field(24)
+        else { return nil }
+        self.userTicks = userTicks
+        self.systemTicks = systemTicks
+        self.startTicks = startTicks
+        self.virtualBytes = virtualBytes
+        self.residentPages = residentPages
+    }
+}

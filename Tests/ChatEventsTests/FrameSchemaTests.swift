@@ -1,0 +1,129 @@
+import ChatEvents
+import ChatTestSupport
+import CommonUtil
+import Foundation
+import Testing
+
+/// `docs/frames.schema.json` and `docs/asyncapi.yaml`, held against the types that write and read the frames.
+@Suite("Schemas of the frames", .timeLimit(.minutes(1)))
+struct FrameSchemaTests {
+    private let schemas: OpenAPIDescription
+    private let asyncAPI: OpenAPIDescription
+
+    private let room = RoomID(verified: "general")
+    private let user = UserID(5)
+    private let at = Timestamp(microseconds: 1_795_366_606_123_999)
+
+    init() throws {
+        let docs = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../../docs")
+        func read(_ name: String) throws -> OpenAPIDescription {
+            try OpenAPIDescription(yaml: String(contentsOf: docs.appending(path: name), encoding: .utf8))
+        }
+        schemas = try read("frames.schema.json")
+        asyncAPI = try read("asyncapi.yaml")
+    }
+
+    private func message(isFull: Bool) -> Message {
+        Message(
+            messageID: MessageID(78), roomID: room, seq: 8, senderID: user, type: .richContent, contentJSON: "{}",
+            sentAt: at, replyToMessageID: isFull ? MessageID(77) : nil, clientMessageID: isFull ? "key-1" : nil,
+            isEdited: isFull)
+    }
+
+    /// Every frame that a server can send, where members are optional with and without them.
+    private var serverFrames: [any JSONEncodable] {
+        let changes: [RoomChange] =
+            [true, false].flatMap { isFull in
+                [
+                    .message(message(isFull: isFull)), .messageEdited(message(isFull: isFull)),
+                    .messageDeleted(message(isFull: isFull)),
+                ]
+            } + MemberRole.allCases.map { .memberJoined(user, role: $0, by: user, at: at) } + [
+                .memberLeft(user, by: user, at: at), .memberRoleChanged(user, role: .admin, by: user, at: at),
+                .roomUpdated(name: "n", by: user, at: at), .roomArchived(name: "n", by: user, at: at),
+            ]
+        let passing: [PassingEvent] = [
+            .read(room, user, lastReadSeq: 0, at: at), .typing(room, user, isTyping: true),
+        ]
+        let session: [SessionEvent] =
+            [
+                .ready(sessionID: "s", room, user, seq: 0, heartbeatSeconds: 25),
+                .ready(sessionID: "s", room, nil, seq: 3, heartbeatSeconds: 25), .caughtUp(room, seq: 0),
+                .tokenExpiring(expiresAt: at), .reconnect(afterMs: 0, reason: "r"), .pong,
+            ] + FrameError.Code.allCases.map { .error(FrameError($0, "m")) }
+        return changes.map { RoomEvent(roomID: room, seq: 9, change: $0) } + passing + session
+    }
+
+    @Test("Every frame of a server fits the one schema of its type, and no schema tells of more")
+    func server() throws {
+        let definitions = try definitions(of: "ServerFrame")
+        // By name: members that were seen, and how often there was such a frame.
+        var members: [String: Set<String>] = [:]
+        var always: [String: Set<String>] = [:]
+        var types: Set<String> = []
+        for frame in serverFrames {
+            let value = try JSON(parsing: Data(frame.jsonBytes))
+            let type = try #require(value["eventType"]?.string)
+            types.insert(type)
+            let name = try #require(
+                definitions.first { Self.values(of: $1["properties"]?["eventType"]).contains(type) }?.key, "\(type)")
+            #expect(schemas.differences(value, toSchema: ["$defs", name]) == [])
+            #expect(schemas.differences(value, toSchema: ["$defs", "ServerFrame"]) == [])
+            let keys = Set((value.object ?? [:]).keys)
+            members[name, default: []].formUnion(keys)
+            always[name] = always[name].map { $0.intersection(keys) } ?? keys
+        }
+        #expect(types == Set(EventType.allCases.map(\.rawValue)))
+        #expect(Set(definitions.values.flatMap { Self.values(of: $0["properties"]?["eventType"]) }) == types)
+        for (name, definition) in definitions {
+            #expect(Set((definition["properties"]?.object ?? [:]).keys) == members[name], "\(name)")
+            #expect(Set((definition["required"]?.array ?? []).compactMap(\.string)) == always[name], "\(name)")
+        }
+    }
+
+    @Test("The schemas of client frames are those that the server takes")
+    func client() throws {
+        let definitions = try definitions(of: "ClientFrame")
+        #expect(
+            definitions.values.flatMap { Self.values(of: $0["properties"]?["type"]) }.sorted()
+                == ClientFrame.types.sorted())
+        for (name, definition) in definitions {
+            let examples = try #require(definition["examples"]?.array)
+            for example in examples {
+                #expect(schemas.differences(example, toSchema: ["$defs", name]) == [])
+                #expect(throws: Never.self) { try ClientFrame(text: Array(example.text.utf8)) }
+                for required in definition["required"]?.array?.compactMap(\.string) ?? [] {
+                    var members = try #require(example.object)
+                    members[required] = nil
+                    let text = JSON.object(members).text
+                    #expect(throws: FrameError.self, "\(text)") { try ClientFrame(text: Array(text.utf8)) }
+                }
+            }
+        }
+    }
+
+    @Test("The AsyncAPI description has every frame, in its direction")
+    func operations() throws {
+        for (operation, group) in [("sendToClient", "ServerFrame"), ("receiveFromClient", "ClientFrame")] {
+            let messages = asyncAPI.document["operations"]?[operation]?["messages"]?.array ?? []
+            let payloads = messages.compactMap { message -> String? in
+                let reference = asyncAPI.resolved(asyncAPI.resolved(message))["payload"]?["$ref"]?.string
+                return reference?.split(separator: "/").last.map(String.init)
+            }
+            #expect(payloads.sorted() == (try definitions(of: group).keys.sorted()))
+        }
+    }
+
+    private func definitions(of group: String) throws -> [String: JSON] {
+        let choices = try #require(schemas.document["$defs"]?[group]?["oneOf"]?.array)
+        return Dictionary(
+            uniqueKeysWithValues: choices.compactMap { choice in
+                guard let name = choice["$ref"]?.string?.split(separator: "/").last.map(String.init) else { return nil }
+                return (name, schemas.resolved(choice))
+            })
+    }
+
+    private static func values(of schema: JSON?) -> [String] {
+        (schema?["enum"]?.array ?? [schema?["const"]].compactMap { $0 }).compactMap(\.string)
+    }
+}
