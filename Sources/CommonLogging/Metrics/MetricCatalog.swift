@@ -19,7 +19,7 @@ public enum MetricCatalog {
         "chat_events_received_total": "Events received, by where from: Redis or the log.",
         "chat_events_invalid_total": "Messages on Redis that are no event and were dropped.",
         "chat_feed_holes_total": "Events that were missing on Redis and were read from the log.",
-        "chat_log_holes_total": "Numbers missing in a room's log that were stepped over.",
+        "chat_log_holes_total": "Gaps in the logs of rooms that were stepped over.",
         "chat_sessions_closed_total": "Sessions closed by this server, by close code.",
 
         "chat_sign_ins_ended_total": "Sign-ins ended, by reason.",
