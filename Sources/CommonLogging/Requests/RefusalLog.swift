@@ -4,8 +4,6 @@ import Synchronization
 /// Keeps what clients can make a server write within bounds: a few lines a second of each kind of refusal, then a line
 /// with the number of the rest. A log at `debug` or below gets them all.
 public final class RefusalLog: Sendable {
-    private static let knownMethods: Set<String> = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-
     private struct State {
         var sampler = RefusalSampler()
         /// A task waits for the end of a window.
@@ -26,7 +24,7 @@ public final class RefusalLog: Sendable {
     public func admits(method: String, route: String?, status: Int) -> Bool {
         guard logger.logLevel > .debug else { return true }
         let kind = RefusalSampler.Kind(
-            method: Self.knownMethods.contains(method) ? method : "other", route: route ?? "none", status: status)
+            method: RequestLog.shown(method: method), route: route ?? "none", status: status)
         let (isAdmitted, mustClose) = state.withLock { state in
             let isAdmitted = state.sampler.admits(kind, now: .now)
             defer { state.isClosing = true }

@@ -1,14 +1,20 @@
 import Logging
 
-/// The log line of one answered request. It holds the path without its query, where access tokens may stand.
+/// The log line of one answered request. It holds the path without its query, where access tokens may stand, and of
+/// methods only those that are known: any word may stand there, a token, too.
 public struct RequestLog: Sendable {
+    private static let knownMethods: Set<String> = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+    /// A method as logs and metrics have it: one of few.
+    public static func shown(method: String) -> String { knownMethods.contains(method) ? method : "other" }
+
     public var method: String
     public var path: String
     public var status: Int
     public var duration: Duration
 
     public init(method: String, pathAndQuery: String, status: Int, duration: Duration) {
-        self.method = method
+        self.method = Self.shown(method: method)
         self.path = Self.withoutQuery(pathAndQuery)
         self.status = status
         self.duration = duration

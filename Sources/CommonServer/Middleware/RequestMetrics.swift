@@ -1,3 +1,4 @@
+import CommonLogging
 import CommonUtil
 import CoreMetrics
 import HTTPTypes
@@ -10,8 +11,6 @@ final class RequestMetrics: Sendable {
         let route: String
         let status: Int
     }
-
-    private static let knownMethods: Set<String> = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
     private let factory: any MetricsFactory
     private let routes: Set<String>
@@ -49,7 +48,7 @@ final class RequestMetrics: Sendable {
 
     private func timer(of asked: Asked, in timers: inout [Key: CoreMetrics.Timer]) -> CoreMetrics.Timer {
         let key = Key(
-            method: Self.knownMethods.contains(asked.method) ? asked.method : "other",
+            method: RequestLog.shown(method: asked.method),
             route: asked.route.flatMap { routes.contains($0) ? $0 : nil } ?? "none", status: asked.status)
         if let timer = timers[key] { return timer }
         let timer = CoreMetrics.Timer(
