@@ -59,6 +59,6 @@ public final class EventPublisher: Sendable {
         guard let warning else { return }
         logger.warning(
             "Redis refuses what is published; events are delivered later, from the log",
-            metadata: ["reason": "\(warning.reason)", "count": "\(warning.count)"])
+            metadata: ["reason": "\(warning.reason)", "count": .stringConvertible(warning.count)])
     }
 }

@@ -162,7 +162,9 @@ private struct RevocationSink: Sendable {
         onNews(news)
         // Who ends sign-ins says so itself, and why.
         guard source != .own else { return }
-        logger.info("Sign-ins ended elsewhere", metadata: ["count": "\(news.count)", "from": "\(source.rawValue)"])
+        logger.info(
+            "Sign-ins ended elsewhere",
+            metadata: ["count": .stringConvertible(news.count), "from": "\(source.rawValue)"])
     }
 }
 

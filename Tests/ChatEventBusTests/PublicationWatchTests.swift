@@ -2,7 +2,7 @@ import Testing
 
 @testable import ChatEventBus
 
-@Suite struct PublicationWatchTests {
+@Suite(.timeLimit(.minutes(2))) struct PublicationWatchTests {
     private let start = ContinuousClock.now
 
     @Test func aRefusalLastsUntilABatchIsTaken() {

@@ -10,7 +10,7 @@ import Testing
 @testable import ChatEventBus
 
 /// A Redis that is there and does not do as it is asked.
-@Suite struct RefusedPublicationTests {
+@Suite(.timeLimit(.minutes(2))) struct RefusedPublicationTests {
     /// A user of the shared Redis with these rules besides `on nopass`.
     private func url(_ name: String, _ rules: String...) async throws -> String {
         let url = try await SharedEngines.redisURL

@@ -2,7 +2,7 @@ import Testing
 
 @testable import CommonLogging
 
-@Suite struct LogQueueTests {
+@Suite(.timeLimit(.minutes(2))) struct LogQueueTests {
     private func line(_ text: String) -> [UInt8] { Array("\(text)\n".utf8) }
 
     /// Whether each line was taken in.

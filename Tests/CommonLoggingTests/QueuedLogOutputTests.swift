@@ -5,7 +5,7 @@ import Testing
 
 @testable import CommonLogging
 
-@Suite struct QueuedLogOutputTests {
+@Suite(.timeLimit(.minutes(2))) struct QueuedLogOutputTests {
     /// A pipe whose reading end nobody reads until ``readAll()``.
     private final class UnreadPipe {
         let reader: Int32

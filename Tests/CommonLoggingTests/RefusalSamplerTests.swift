@@ -2,7 +2,7 @@ import Testing
 
 @testable import CommonLogging
 
-@Suite struct RefusalSamplerTests {
+@Suite(.timeLimit(.minutes(2))) struct RefusalSamplerTests {
     private let start = ContinuousClock.now
     private let kind = RefusalSampler.Kind(method: "POST", route: "/a", status: 400)
     private let other = RefusalSampler.Kind(method: "POST", route: "/a", status: 401)

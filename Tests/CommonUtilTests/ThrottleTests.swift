@@ -1,7 +1,7 @@
 import CommonUtil
 import Testing
 
-@Suite struct ThrottleTests {
+@Suite(.timeLimit(.minutes(2))) struct ThrottleTests {
     @Test func oneInAnIntervalPassesWithTheNumberOfAll() {
         let start = ContinuousClock.now
         var throttle = Throttle(interval: .seconds(60))

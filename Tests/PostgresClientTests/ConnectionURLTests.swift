@@ -3,7 +3,7 @@ import Testing
 @testable import PostgresClient
 
 /// What a connection URI says, and what it must not be taken for.
-@Suite struct ConnectionURLTests {
+@Suite(.timeLimit(.minutes(2))) struct ConnectionURLTests {
     private func keywords(_ url: String, targets: [ConnectTarget] = []) throws -> [String: String] {
         let configuration = try PostgresConfiguration(url: url)
         return Dictionary(

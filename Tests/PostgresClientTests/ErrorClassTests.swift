@@ -3,7 +3,7 @@ import Testing
 @testable import PostgresClient
 
 /// What an error of the server means for the request and for the connection it came on.
-@Suite struct ErrorClassTests {
+@Suite(.timeLimit(.minutes(2))) struct ErrorClassTests {
     private func error(_ code: String, isFatal: Bool = false, isStalePlan: Bool = false) -> PostgresServerError {
         PostgresServerError(
             sqlState: SQLState(rawValue: code), message: "", isFatal: isFatal, isStalePlan: isStalePlan)

@@ -7,7 +7,8 @@ import Testing
 @testable import PostgresClient
 
 /// Debian's PgBouncer between the client and the server.
-@Suite(.enabled(if: PgBouncer.executable != nil, "pgbouncer is not installed")) struct PgBouncerTests {
+@Suite(.enabled(if: PgBouncer.executable != nil, "pgbouncer is not installed"), .timeLimit(.minutes(2)))
+struct PgBouncerTests {
     @Test func sessionModeWorks() async throws {
         try await PgBouncer.running(mode: "session") { url in
             var configuration = try PostgresConfiguration(url: url)

@@ -6,7 +6,7 @@ import Testing
 @testable import PostgresClient
 
 /// A server that takes no writes, one that has no room for them, and several servers in one URI.
-@Suite struct ReadOnlyTests {
+@Suite(.timeLimit(.minutes(2))) struct ReadOnlyTests {
     private let insert: PostgresStatement = "INSERT INTO writes VALUES ($1)"
 
     /// A server of the test's own, which can be made read-only, and a client with one connection.

@@ -3,7 +3,7 @@ import Testing
 @testable import PostgresClient
 
 /// Servers and roles that will do, and those that will not.
-@Suite struct RequirementsTests {
+@Suite(.timeLimit(.minutes(2))) struct RequirementsTests {
     @Test func anOldServerIsRefused() {
         #expect(ServerRequirements.complaint(version: 150_000, encoding: "UTF8", minimum: 15) == nil)
         #expect(ServerRequirements.complaint(version: 170_002, encoding: "UTF8", minimum: 15) == nil)

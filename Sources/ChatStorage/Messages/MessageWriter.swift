@@ -165,7 +165,8 @@ public final class MessageWriter: Service {
             // While the database refuses them there is one for each few posts.
             if let count = warnings.withLock({ $0.pass(now: .now) }) {
                 logger.warning(
-                    "batches of posts were not committed", metadata: ["reason": "\(error)", "count": "\(count)"])
+                    "batches of posts were not committed",
+                    metadata: ["reason": "\(error)", "count": .stringConvertible(count)])
             }
             for entry in entries { tell(entry, .failure(ChatDatabase.told(error))) }
         }

@@ -31,7 +31,7 @@ public struct NameIndexer: Service {
             while !Task.isCancelled {
                 do {
                     let count = try await catchUp()
-                    if count > 0 { logger.info("indexed names", metadata: ["count": "\(count)"]) }
+                    if count > 0 { logger.info("indexed names", metadata: ["count": .stringConvertible(count)]) }
                     backoff.reset()
                     try await Task.sleep(for: Self.interval)
                 } catch {

@@ -43,7 +43,8 @@ public enum ChatLogging {
     static func dropped(lines: Int, service: String, format: LogFormat) -> [UInt8] {
         let record = LogRecord(
             time: .now, level: .warning, service: service, label: "log",
-            message: "\(lines) lines dropped: the reader of this log is too slow", metadata: ["lines": "\(lines)"])
+            message: "\(lines) lines dropped: the reader of this log is too slow",
+            metadata: ["lines": .stringConvertible(lines)])
         return record.line(format: format)
     }
 }

@@ -51,7 +51,8 @@ public final class RefusalLog: Sendable {
             level: RequestLog.level(status: kind.status),
             "\(count) more answers like this: \(kind.method) \(kind.route) \(kind.status)",
             metadata: [
-                "method": "\(kind.method)", "route": "\(kind.route)", "status": "\(kind.status)", "count": "\(count)",
+                "method": "\(kind.method)", "route": "\(kind.route)", "status": .stringConvertible(kind.status),
+                "count": .stringConvertible(count),
             ])
     }
 }

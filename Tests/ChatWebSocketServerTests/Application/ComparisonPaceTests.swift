@@ -3,7 +3,7 @@ import Testing
 
 @testable import ChatWebSocketServer
 
-@Suite struct ComparisonPaceTests {
+@Suite(.timeLimit(.minutes(2))) struct ComparisonPaceTests {
     private let start = NIODeadline.uptimeNanoseconds(1_000_000_000)
     private let intervals = HeadComparison.Intervals()
 

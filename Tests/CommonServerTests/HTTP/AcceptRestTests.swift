@@ -7,7 +7,7 @@ import Testing
 
 @testable import CommonServer
 
-@Suite struct AcceptRestTests {
+@Suite(.timeLimit(.minutes(2))) struct AcceptRestTests {
     private let channel = EmbeddedChannel()
     private let lines = NIOLockedValueBox<[String]>([])
 

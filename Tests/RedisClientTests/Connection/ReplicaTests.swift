@@ -3,7 +3,7 @@ import Testing
 @testable import RedisClient
 
 /// What is published on a replica does not reach those who subscribe to its primary.
-@Suite struct ReplicaTests {
+@Suite(.timeLimit(.minutes(2))) struct ReplicaTests {
     @Test func aReplicaIsToldFromAPrimary() async throws {
         // Its primary need not be there.
         let replica = try await RedisFixture { port, _ in
