@@ -34,7 +34,7 @@ extension HealthRegistry {
         register("redis", severity: .degraded) {
             guard redis.isConnected else { return .failing("not connected") }
             if let reason = refusal() { return .failing("refuses publications: \(reason)") }
-            return redis.isReplica ? .failing("is a replica") : .ok
+            return await redis.isReplica() ? .failing("is a replica") : .ok
         }
     }
 

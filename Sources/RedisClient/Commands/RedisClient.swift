@@ -22,7 +22,6 @@ public final class RedisClient: Service, Sendable {
     private let metrics: CommandMetrics
     private let logger: Logger
     private let hasRun = NIOLockedValueBox(false)
-    private let replica = NIOLockedValueBox(false)
 
     /// `eventLoop` is the connection's and belongs to a `MultiThreadedEventLoopGroup`.
     public init(configuration: RedisConfiguration, eventLoop: any EventLoop, logger: Logger) {
@@ -43,10 +42,6 @@ public final class RedisClient: Service, Sendable {
 
     /// Why there is no connection, in a few words without secrets; `nil` while there is one or none was tried yet.
     public var lastFailure: String? { inbox.lastFailure }
-
-    /// Whether the server said, when the connection was made, that it is a replica. What is published there does not reach
-    /// those who subscribe to its primary, and nothing tells the publisher.
-    public var isReplica: Bool { replica.withLockedValue { $0 } }
 
     /// Keeps the connection until the task is cancelled or the service group shuts down; commands in flight then have
     /// ``RedisConfiguration/shutdownGrace`` to finish. Runs once.
@@ -75,23 +70,11 @@ public final class RedisClient: Service, Sendable {
             throw error
         }
         waiters.resumeAll()
-        Task { await askForRole() }
         let bound = NIOLoopBound(handler, eventLoop: channel.eventLoop)
         return RedisLink(channel: channel, lost: lost.futureResult) { [inbox] in
             inbox.refuseMore()
             bound.eventLoop.execute { bound.value.shutDown() }
         }
-    }
-
-    /// `HELLO 2` changes nothing, since the connection speaks RESP2, and tells what the server is. No ACL forbids it; a
-    /// server that does not know it is taken for a primary.
-    private func askForRole() async {
-        let reply = try? await send("HELLO", "2")
-        guard case .array(let fields) = reply else { return replica.withLockedValue { $0 = false } }
-        let role = zip(fields, fields.dropFirst()).first { $0.0.string == "role" }?.1.string
-        let isReplica = role == "replica" || role == "slave"
-        replica.withLockedValue { $0 = isReplica }
-        if isReplica { logger.warning("Redis is a replica: what is published here does not reach its primary") }
     }
 
     // MARK: Commands
@@ -121,6 +104,17 @@ public final class RedisClient: Service, Sendable {
     /// Whether the server answers (`PING`).
     public func ping() async throws(RedisError) {
         try await send("PING")
+    }
+
+    /// Whether the server is a replica: what is published there does not reach those who subscribe to its primary, and
+    /// nothing tells the publisher.
+    ///
+    /// `HELLO 2` changes nothing, since the connection speaks RESP2, and tells what the server is. One that does not know
+    /// it, or forbids it, is taken for a primary.
+    public func isReplica() async -> Bool {
+        guard case .array(let fields) = try? await send("HELLO", "2") else { return false }
+        let role = zip(fields, fields.dropFirst()).first { $0.0.string == "role" }?.1.string
+        return role == "replica" || role == "slave"
     }
 
     // MARK: Publishing
