@@ -94,8 +94,8 @@ import Testing
 
     @Test func `a reply too many closes the connection`() async throws {
         let server = try await FakeServer.start { connection, command in
-            // After the handshake and the question for its role.
-            if connection == 1, command == 3 { "+PONG\r\n+PONG\r\n" } else { "+PONG\r\n" }
+            // After the handshake.
+            if connection == 1, command == 2 { "+PONG\r\n+PONG\r\n" } else { "+PONG\r\n" }
         }
         try await Harness.withClient(Harness.configuration("redis://127.0.0.1:\(server.port)")) { client in
             try await client.ping()
