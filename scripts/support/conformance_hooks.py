@@ -23,10 +23,16 @@ PAYLOADS = {
     "sticker": {"stickerId": "wave"},
     "rich_content": {"any": ["thing"]},
 }
-# What answers told: message id → type, path of a list → its cursors, and the paths of what is deleted.
+# What answers told: message id → type, list → its cursors, and the paths of what is deleted.
 posted = {}
 cursors = {}
 deleted = set()
+
+
+def list_of(case):
+    """What a cursor belongs to: a search is another list than the one of all, which blanks ask for, too."""
+    sought = case.query.get("query") if isinstance(case.query, dict) else None
+    return case.operation.path, bool(str(sought or "").strip())
 
 
 def often():
@@ -39,7 +45,7 @@ def before_call(context, case, kwargs):
         return
     path, method = case.operation.path, case.method.upper()
     if isinstance(case.query, dict) and "cursor" in case.query:
-        known = cursors.get(path)
+        known = cursors.get(list_of(case))
         if known:
             case.query["cursor"] = random.choice(known)
         else:
@@ -107,4 +113,4 @@ def after_call(context, case, response):
         posted[answer["messageId"]] = answer["messageType"]
     if "nextCursor" in answer:
         # A member list's cursor fits every room's.
-        cursors.setdefault(case.operation.path, []).append(answer["nextCursor"])
+        cursors.setdefault(list_of(case), []).append(answer["nextCursor"])
