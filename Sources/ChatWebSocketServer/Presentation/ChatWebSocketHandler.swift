@@ -7,8 +7,8 @@ import NIOCore
 
 /// One client's socket after the handshake: the only handler of its channel.
 ///
-/// Inbound it reads frames and answers them; outbound it hands whole, shared frames to the connection.
-final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication, SessionTransport {
+/// It answers frames; what is delivered to the session goes by its ``WebSocketConnection`` alone.
+final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication {
     typealias InboundIn = ByteBuffer
 
     /// Until it is sent.
@@ -42,7 +42,7 @@ final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication, S
         services.openSockets.opened()
         switch verdict.take() {
         case .success(let admission):
-            begin(admission)
+            begin(admission, on: connection)
         case .failure(let reason):
             connection.write(opening)
             connection.close(reason)
@@ -50,13 +50,13 @@ final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication, S
         }
     }
 
-    private func begin(_ admission: AdmissionService.Admission) {
+    private func begin(_ admission: AdmissionService.Admission, on connection: WebSocketConnection) {
         let roomID = admission.request.roomID
         let userID = admission.user?.userID
         let session = ChatSession(
             id: services.makeSessionID(), roomID: roomID, userID: userID,
             token: admission.user.flatMap { TokenLifetime($0, now: .now) }, admittedAt: admission.head,
-            shard: admission.shard, transport: self, leases: admission.leases)
+            shard: admission.shard, transport: connection, leases: admission.leases)
         self.session = session
         services.sessions.register(session, head: admission.head, lastSeq: admission.request.lastSeq) { head in
             let ready = SessionEvent.ready(
@@ -111,7 +111,7 @@ final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication, S
     func received(_ message: WebSocketFrameParser.Message) throws(CloseReason) {
         try countFrame()
         switch message {
-        case .ping(let payload): send(WebSocketFrame.pong(payload))
+        case .ping(let payload): connection?.send(WebSocketFrame.pong(payload))
         case .text(let text): answer(Array(text.readableBytesView))
         case .binary, .pong, .close, .fragment: break
         }
@@ -131,25 +131,7 @@ final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication, S
         do throws(FrameError) {
             try responder.take(try ClientFrame(text: text))
         } catch {
-            send(.error(error))
+            session.transport.send(.error(error))
         }
     }
-
-    // MARK: Writing
-
-    var isWritable: Bool { connection?.isWritable == true }
-
-    var queuedBytes: Int { connection?.queuedBytes ?? 0 }
-
-    var bytesWritten: Int { connection?.bytesWritten ?? 0 }
-
-    func write(_ frames: ByteBuffer) { connection?.write(frames) }
-
-    func flush() { connection?.flush() }
-
-    func send(_ frames: ByteBuffer) { connection?.send(frames) }
-
-    func close(_ reason: CloseReason) { connection?.close(reason) }
-
-    func abort() { connection?.abort() }
 }

@@ -23,6 +23,8 @@ struct SocketWriter {
     private let maximumUnencryptedBytes: Int?
     /// Whether something may wait in NIO's queue, which is empty at first.
     private var mayBeQueued = false
+    /// Whether nothing follows any more: a close frame was the last.
+    private var isFinished = false
     /// All bytes that were ever queued or sent.
     private(set) var bytesWritten = 0
 
@@ -39,16 +41,26 @@ struct SocketWriter {
     }
 
     /// Whether less is queued than may be.
-    var isWritable: Bool {
+    var hasRoom: Bool {
         !mayBeQueued || channel.isWritable && unencryptedBytes <= maximumUnencryptedBytes ?? 0
     }
+
+    /// Whether more may be sent now.
+    var isWritable: Bool { !isFinished && hasRoom }
 
     var queuedBytes: Int {
         mayBeQueued ? ((try? channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0) + unencryptedBytes : 0
     }
 
     /// Counts bytes that the owner is about to write to the pipeline.
-    mutating func willWrite(_ bytes: ByteBuffer) {
+    /// - Returns: whether it may: nothing follows a close frame.
+    mutating func willWrite(_ bytes: ByteBuffer) -> Bool {
+        guard !isFinished else { return false }
+        queue(bytes)
+        return true
+    }
+
+    private mutating func queue(_ bytes: ByteBuffer) {
         bytesWritten += bytes.readableBytes
         mayBeQueued = true
         if maximumUnencryptedBytes != nil { unencryptedBytes += bytes.readableBytes }
@@ -57,15 +69,19 @@ struct SocketWriter {
     /// Notes that the owner is about to flush the pipeline.
     mutating func willFlush() { unencryptedBytes = 0 }
 
+    /// Nothing more is sent from here on.
+    mutating func finish() { isFinished = true }
+
     /// Sends bytes to the kernel, as far as it takes them.
     /// - Returns: what the owner has to write to the pipeline and to flush; `nil` where nothing is left.
     mutating func send(_ bytes: ByteBuffer) -> ByteBuffer? {
+        guard !isFinished else { return nil }
         if mayBeQueued, queuedBytes == 0 { mayBeQueued = false }
         let taken = mayBeQueued ? 0 : offer(bytes)
         bytesWritten += taken
         guard taken < bytes.readableBytes else { return nil }
         let rest = bytes.getSlice(at: bytes.readerIndex + taken, length: bytes.readableBytes - taken) ?? bytes
-        willWrite(rest)
+        queue(rest)
         willFlush()
         return rest
     }

@@ -11,14 +11,15 @@ protocol WebSocketApplication: AnyObject {
 }
 
 /// The I/O of one socket after the handshake: does what ``WebSocketStateMachine`` and ``SocketWriter`` decide. What
-/// messages mean is the application's. Confined to the socket's event loop.
+/// messages mean is the application's. A session sends through it without anything in between, since that is done for
+/// every delivery. Confined to the socket's event loop.
 ///
 /// Every `flush` can come back here before it returns: NIO reads a socket that fails to be written, and closes it. So all
 /// state is changed first, and writing is the last thing that each method does.
 ///
 /// A peer that does not read is not read either: while more is queued for it than the channel's watermark, frames that
 /// would be answered wait in the kernel. Answers are bounded in the same way as everything else that is sent.
-final class WebSocketConnection {
+final class WebSocketConnection: SessionTransport {
     /// How long the peer has to answer a close frame.
     private static let closeTimeout = TimeAmount.seconds(5)
 
@@ -36,8 +37,6 @@ final class WebSocketConnection {
         machine = WebSocketStateMachine(takesBinary: takesBinary)
         writer = SocketWriter(context.channel)
     }
-
-    var isOpen: Bool { machine.isOpen }
 
     // MARK: Reading
 
@@ -58,7 +57,7 @@ final class WebSocketConnection {
         guard !isReading else { return }
         isReading = true
         defer { isReading = false }
-        while writer.isWritable, let event = machine.next() {
+        while writer.hasRoom, let event = machine.next() {
             switch event {
             case .message(let message):
                 do throws(CloseReason) {
@@ -74,18 +73,14 @@ final class WebSocketConnection {
 
     // MARK: Writing
 
-    /// Whether less is queued than may be.
-    var isWritable: Bool { machine.isOpen && writer.isWritable }
+    var isWritable: Bool { writer.isWritable }
 
     var queuedBytes: Int { writer.queuedBytes }
 
     var bytesWritten: Int { writer.bytesWritten }
 
-    /// Queues whole frames until ``flush()``, to be sent with those that follow by one system call.
     func write(_ frames: ByteBuffer) {
-        guard machine.isOpen else { return }
-        writer.willWrite(frames)
-        context.write(NIOAny(frames), promise: nil)
+        if writer.willWrite(frames) { context.write(NIOAny(frames), promise: nil) }
     }
 
     func flush() {
@@ -93,18 +88,12 @@ final class WebSocketConnection {
         context.flush()
     }
 
-    /// Sends whole frames now, as far as the socket takes them.
     func send(_ frames: ByteBuffer) {
-        if machine.isOpen { sendNow(frames) }
-    }
-
-    private func sendNow(_ frames: ByteBuffer) {
         if let rest = writer.send(frames) { context.writeAndFlush(NIOAny(rest), promise: nil) }
     }
 
     // MARK: The end
 
-    /// Sends a close frame and waits for the peer's.
     func close(_ reason: CloseReason) {
         if let closing = machine.close(reason) { perform(closing) }
     }
@@ -115,6 +104,7 @@ final class WebSocketConnection {
     func gone() {
         closeDeadline?.cancel()
         closeDeadline = nil
+        writer.finish()
         if let code = machine.connectionClosed() { application.ended(code) }
     }
 
@@ -123,7 +113,9 @@ final class WebSocketConnection {
         if closing.frame != nil, closing.then != .close {
             closeDeadline = context.eventLoop.assumeIsolated().scheduleTask(in: Self.closeTimeout) { self.abort() }
         }
-        if let frame = closing.frame { sendNow(frame) }
+        let rest = closing.frame.flatMap { writer.send($0) }
+        writer.finish()
+        if let rest { context.writeAndFlush(NIOAny(rest), promise: nil) }
         switch closing.then {
         case .awaitPeer: break
         case .closeOutput: context.close(mode: .output, promise: nil)

@@ -66,9 +66,10 @@ import Testing
         let fixture = try SocketFixture()
         let channel = try fixture.channel()
         let transport = transport(unread, failsAtFlush: 2)
-        let handler = try fixture.handler()
-        try channel.pipeline.syncOperations.addHandlers([transport, handler])
-        handler.close(CloseReason(.restart, "this server restarts"))
+        try channel.pipeline.syncOperations.addHandlers([transport, try fixture.handler()])
+        for session in fixture.shard.sessions(inRoom: hall) {
+            session.transport.close(CloseReason(.restart, "this server restarts"))
+        }
         #expect(transport.hasFailed)
         #expect(fixture.shard.sessionCount == 0)
         fixture.finish()
