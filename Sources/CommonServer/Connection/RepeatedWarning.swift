@@ -1,22 +1,16 @@
+import CommonUtil
 import Logging
 import Synchronization
 
 /// A warning about something that lasts: written at most once a minute.
 final class RepeatedWarning: Sendable {
-    private static let interval = Duration.seconds(60)
-
     private let logger: Logger
-    private let last = Mutex<ContinuousClock.Instant?>(nil)
+    private let throttle = Mutex(Throttle(interval: .seconds(60)))
 
     init(_ logger: Logger) { self.logger = logger }
 
     func log(_ message: @autoclosure () -> Logger.Message, metadata: @autoclosure () -> Logger.Metadata = [:]) {
-        let isDue = last.withLock { last in
-            let now = ContinuousClock.now
-            if let last, now - last < Self.interval { return false }
-            last = now
-            return true
-        }
+        let isDue = throttle.withLock { $0.pass(now: .now) } != nil
         if isDue { logger.warning(message(), metadata: metadata()) }
     }
 }
