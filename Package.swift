@@ -67,6 +67,7 @@ let package = Package(
         .executable(name: "ChatMessageServer", targets: ["ChatMessageServer"]),
         .executable(name: "ChatWebSocketServer", targets: ["ChatWebSocketServer"]),
         .executable(name: "chat", targets: ["ChatCommand"]),
+        .executable(name: "chat-lab", targets: ["ChatLab"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -152,13 +153,19 @@ let package = Package(
                 logging, metrics, nioConcurrency, nioCore, nioHTTP1, nioHTTPTypes,
             ]),
         // Private PostgreSQL, Redis and servers for `chat up`, benches and tests.
-        library("ChatLocalStack", [logging, nioCore, nioPosix]),
+        library("ChatLocalStack", [logging, nioCore, nioPosix, unixSignals]),
         executable(
             "ChatCommand",
             [
-                "ChatEvents", "ChatLocalStack", "ChatStorage", "CommonUtil", "PostgresClient", "RedisClient",
-                argumentParser, asyncHTTPClient,
-                configuration, logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket, unixSignals,
+                "ChatLocalStack", "ChatStorage", "CommonUtil", "PostgresClient", argumentParser, asyncHTTPClient,
+                logging, nioCore, nioHTTP1, nioSSL,
+            ]),
+        // Measures and breaks private stacks; its program is no part of the image.
+        executable(
+            "ChatLab",
+            [
+                "ChatEvents", "ChatLocalStack", "CommonUtil", "RedisClient", argumentParser, asyncHTTPClient, logging,
+                nioCore, nioHTTP1, nioPosix,
             ]),
 
         // Engines, servers and clients for the tests of all targets.
@@ -219,7 +226,8 @@ let package = Package(
                 "CommonUtil", "RedisClient", logging, metricsTestKit, nioCore, nioEmbedded, nioPosix,
             ]),
         tests(of: "ChatLocalStack", [nioCore, nioPosix]),
-        tests(of: "ChatCommand", ["ChatLocalStack", "CommonUtil", argumentParser, nioCore]),
+        tests(of: "ChatCommand", ["ChatLocalStack", "CommonUtil"]),
+        tests(of: "ChatLab", ["ChatLocalStack", argumentParser, nioCore]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -6,11 +6,9 @@ import CommonUtil
 struct ChatCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "chat",
-        abstract: "Runs, checks and measures the chat platform.",
+        abstract: "Runs and checks the chat platform.",
         version: "chat \(ChatVersion.current)",
         subcommands: [
-            UpCommand.self, TestCommand.self, HealthCommand.self, MigrateCommand.self, BenchCommand.self,
-            FaultsCommand.self,
-            StackCommand.self, EchoCommand.self,
+            UpCommand.self, TestCommand.self, HealthCommand.self, MigrateCommand.self, StackCommand.self,
         ])
 }

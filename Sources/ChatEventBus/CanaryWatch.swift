@@ -14,7 +14,7 @@ struct CanaryWatch {
 
     enum Action: Equatable {
         /// From now on nothing is heard.
-        case deaf
+        case stalled
         /// Make the subscription anew: it is open and delivers nothing.
         case rebuild
     }
@@ -62,7 +62,7 @@ struct CanaryWatch {
         var actions: [Action] = []
         if isHearing {
             isHearing = false
-            actions.append(.deaf)
+            actions.append(.stalled)
         }
         if nextRebuild.map({ $0 <= now }) ?? true {
             nextRebuild = now + rebuildWait * Double.random(in: 0.75...1)

@@ -30,7 +30,7 @@ public final class EventPublisher: Sendable {
         publish(posts.map { (EventChannel.room($0.message.roomID).name, $0.eventJSON) })
     }
 
-    public func publish(_ event: PassingEvent) {
+    public func publish(_ event: EphemeralEvent) {
         publish([(EventChannel.room(event.roomID).name, event.jsonBytes)])
     }
 

@@ -22,7 +22,7 @@ public struct ReceivedEvent: Sendable {
 /// knows whether it does.
 ///
 /// A subscription can look healthy and deliver nothing. So this server publishes to itself, through Redis, once a
-/// second; if that stays away the subscription is made anew, and until it delivers it counts as deaf.
+/// second; if that stays away the subscription is made anew, and until it delivers it counts as stalled.
 public final class EventSubscriber: Service {
     private let subscription: RedisSubscription
     private let mode: RedisSubscribeMode
@@ -81,7 +81,7 @@ public final class EventSubscriber: Service {
                     $0.subscriptionChanged(isSubscribed: isSubscribed, now: .now)
                 }
                 if hasEnded { onHearingChange(false) }
-                if isSubscribed { canary.sing() }
+                if isSubscribed { canary.publishProbe() }
             })
         rooms = RoomChannels(subscription: subscription, logger: logger)
     }
@@ -100,7 +100,7 @@ public final class EventSubscriber: Service {
     }
 
     /// Why nothing is heard, or not of all rooms, in a few words; `nil` while all events are.
-    public var deafness: String? {
+    public var stallReason: String? {
         let silence = watch.withLockedValue { watch in
             watch.isHearing ? nil : "nothing heard for \(watch.silence(now: .now).components.seconds) s"
         }
@@ -125,10 +125,10 @@ public final class EventSubscriber: Service {
             // What hears nothing is asked more often, so that it is believed again soon.
             let isHearing = watch.withLockedValue(\.isHearing)
             try await Task.sleep(for: isHearing ? timing.interval : timing.interval / 5)
-            canary.sing()
+            canary.publishProbe()
             for action in watch.withLockedValue({ $0.look(now: .now) }) {
                 switch action {
-                case .deaf:
+                case .stalled:
                     logger.warning("the Redis subscription is open and delivers nothing")
                     // What it is by then: it may hear again before this is run.
                     eventLoop.execute { [watch, onHearingChange] in
@@ -163,7 +163,7 @@ private struct Canary: Sendable {
     let redis: RedisClient
 
     /// Publishes once, not waited for: Redis answers within its own deadline, or the message has stayed away.
-    func sing() {
+    func publishProbe() {
         Task { [name = channel.name] in _ = try? await redis.publish(Array("{}".utf8), to: name) }
     }
 }

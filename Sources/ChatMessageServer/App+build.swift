@@ -8,7 +8,7 @@ import PostgresClient
 import RedisClient
 
 /// Puts the message server together.
-func buildMessageServer(_ environment: ServerEnvironment) async throws -> ServerParts {
+func buildMessageServer(_ environment: ServerEnvironment) async throws -> ServerDependencies {
     let configuration = environment.configuration
     let logger = environment.logger
     let postRate = try configuration.value(Settings.limitPosts)
@@ -51,7 +51,7 @@ func buildMessageServer(_ environment: ServerEnvironment) async throws -> Server
     health.register(postgres)
     health.register(redis, refusal: { publisher.refusal })
     if isTokenMode { health.register(tokens) }
-    return ServerParts(
+    return ServerDependencies(
         routes: routes, health: health,
         services: [postgres, redis, writer] + (isTokenMode ? [keys, revocationFeed] : []),
         beforeServing: [{ try await ChatSchema.migrateWhenReachable(postgres, logger: logger) }]

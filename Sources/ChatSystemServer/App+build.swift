@@ -8,7 +8,7 @@ import PostgresClient
 import RedisClient
 
 /// Puts the system server together.
-func buildSystemServer(_ environment: ServerEnvironment) async throws -> ServerParts {
+func buildSystemServer(_ environment: ServerEnvironment) async throws -> ServerDependencies {
     let configuration = environment.configuration
     let logger = environment.logger
     let settings = try SystemSettings(configuration)
@@ -60,7 +60,7 @@ func buildSystemServer(_ environment: ServerEnvironment) async throws -> ServerP
     health.register(postgres)
     health.register(redis, refusal: { publisher.refusal })
     health.register(tokens)
-    return ServerParts(
+    return ServerDependencies(
         routes: routes, health: health,
         services: [
             postgres, redis, receipts, passwords, signer, revocationFeed, names,

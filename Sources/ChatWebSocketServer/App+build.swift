@@ -9,7 +9,7 @@ import PostgresClient
 import RedisClient
 
 /// Puts the WebSocket server together.
-func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> ServerParts {
+func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> ServerDependencies {
     let configuration = environment.configuration
     let logger = environment.logger
     let settings = try WebSocketSettings(configuration)
@@ -65,7 +65,7 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
         frameLimit: FrameLimit(rate: settings.frames), openSockets: openSockets,
         isDraining: { health.isDraining }, logger: logger)
 
-    let door = ChatDoor(services: services)
+    let policy = ChatUpgradePolicy(services: services)
     let deadlines = HandshakeDeadlines(eventLoops: eventLoops)
 
     var routes = Routes()
@@ -74,10 +74,10 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
     health.register(postgres)
     health.register(redis, refusal: { publisher.refusal })
     health.register("redis_subscription", severity: .degraded) {
-        subscriber.deafness.map { .failing($0) } ?? .ok
+        subscriber.stallReason.map { .failing($0) } ?? .ok
     }
     if isTokenMode { health.register(tokens) }
-    return ServerParts(
+    return ServerDependencies(
         routes: routes, health: health,
         services: [postgres, redis, receipts, subscriber, broadcast, revocationFeed] + (isTokenMode ? [keys] : []),
         beforeServing: [
@@ -87,7 +87,7 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
         beforeStopping: [{ await drain.run() }],
         beginConnection: { channel, http in
             try channel.pipeline.syncOperations.addHandler(
-                HandshakeHandler(door: door, deadlines: deadlines, http: http, logger: logger))
+                HandshakeHandler(policy: policy, deadlines: deadlines, http: http, logger: logger))
         },
         shutdownLimit: .seconds(settings.drainSeconds + 10))
 }

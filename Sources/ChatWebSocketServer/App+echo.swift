@@ -4,18 +4,18 @@ import NIOCore
 
 /// `ChatWebSocketServer echo`: the handshake and the frames of the chat's sockets without the chat, for conformance
 /// suites. Needs neither PostgreSQL nor Redis and knows no users, so it listens on this machine alone.
-func buildEchoServer(_ environment: ServerEnvironment) throws(ConfigurationError) -> ServerParts {
+func buildEchoServer(_ environment: ServerEnvironment) throws(ConfigurationError) -> ServerDependencies {
     guard ["127.0.0.1", "::1", "localhost"].contains(environment.host) else {
         throw ConfigurationError(
             name: Settings.host.name, held: environment.host, isSecret: false,
             allowed: "a loopback address, for the echo server asks nobody who they are")
     }
     let deadlines = HandshakeDeadlines(eventLoops: environment.eventLoopGroup.makeIterator())
-    return ServerParts(
+    return ServerDependencies(
         routes: Routes(), health: HealthRegistry(),
         beginConnection: { [logger = environment.logger] channel, http in
             try channel.pipeline.syncOperations.addHandler(
-                HandshakeHandler(door: EchoDoor(), deadlines: deadlines, http: http, logger: logger))
+                HandshakeHandler(policy: EchoUpgradePolicy(), deadlines: deadlines, http: http, logger: logger))
         },
         shutdownLimit: .seconds(5))
 }

@@ -41,6 +41,7 @@ public struct Authenticator: Sendable {
             throw ChatError(.missingToken, "The header X-User-Id, a positive integer, is required")
         }
         guard let userID = UserID(text: text) else {
+            if UserID.isTooLarge(text) { throw .invalid("X-User-Id", UserID.requirement) }
             throw ChatError(.invalidToken, "The header X-User-Id must be a positive integer")
         }
         return AuthenticatedUser(userID: userID, tokenExpiresAt: nil)

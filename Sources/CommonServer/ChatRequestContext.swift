@@ -46,13 +46,13 @@ public struct ChatRequestContext: RequestContext, RemoteAddressRequestContext {
     }
 
     public func userID(_ name: String = "id") throws(ChatError) -> UserID {
-        guard let id = UserID(text: try pathParameter(name)) else { throw .invalid(name, "must be a positive integer") }
+        guard let id = UserID(text: try pathParameter(name)) else { throw .invalid(name, UserID.requirement) }
         return id
     }
 
     public func messageID(_ name: String = "id") throws(ChatError) -> MessageID {
         guard let id = MessageID(text: try pathParameter(name)) else {
-            throw .invalid(name, "must be a positive integer")
+            throw .invalid(name, MessageID.requirement)
         }
         return id
     }

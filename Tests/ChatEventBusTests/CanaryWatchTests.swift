@@ -24,21 +24,21 @@ import Testing
         #expect(watch.isHearing)
     }
 
-    @Test func `three misses make it deaf and have it made anew`() {
+    @Test func `three misses make it stalled and have it made anew`() {
         var watch = hearing()
         #expect(watch.look(now: at(3)) == [])
-        #expect(watch.look(now: at(3.1)) == [.deaf, .rebuild])
+        #expect(watch.look(now: at(3.1)) == [.stalled, .rebuild])
         #expect(!watch.isHearing)
         #expect(watch.look(now: at(4)) == [])
     }
 
-    @Test func `one that stays deaf is made anew ever more rarely, until it hears`() {
+    @Test func `one that stays stalled is made anew ever more rarely, until it hears`() {
         var watch = hearing()
         _ = watch.look(now: at(3.1))
         var rebuilds: [Double] = []
         for second in 4...120 {
             let actions = watch.look(now: at(Double(second)))
-            #expect(!actions.contains(.deaf))
+            #expect(!actions.contains(.stalled))
             if actions.contains(.rebuild) {
                 rebuilds.append(Double(second))
                 // A new connection, confirmed at once, that delivers nothing either.
@@ -51,10 +51,10 @@ import Testing
         #expect(gaps.count >= 5)
         #expect(gaps.allSatisfy { (3...16).contains($0) })
         #expect(watch.heard(now: at(121)) == true)
-        #expect(watch.look(now: at(124.1)) == [.deaf, .rebuild])
+        #expect(watch.look(now: at(124.1)) == [.stalled, .rebuild])
     }
 
-    @Test func `a lost connection is deaf at once, and nothing is made anew while there is none`() {
+    @Test func `a lost connection is stalled at once, and nothing is made anew while there is none`() {
         var watch = hearing()
         #expect(watch.subscriptionChanged(isSubscribed: false, now: at(1)) == true)
         #expect(watch.subscriptionChanged(isSubscribed: false, now: at(1)) == false)

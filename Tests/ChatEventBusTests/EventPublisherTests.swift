@@ -31,7 +31,7 @@ import Testing
     @Test func `what passes by goes the same way`() async throws {
         let configuration = try BusHarness.configuration(try await SharedEngines.redisURL)
         let room = RoomID.random()
-        let typing = PassingEvent.typing(room, UserID(5), isTyping: true)
+        let typing = EphemeralEvent.typing(room, UserID(5), isTyping: true)
         try await BusHarness.withSubscriber(configuration) { heard in
             try await heard.states.first { $0 }
             try await BusHarness.withClient(configuration) { redis in

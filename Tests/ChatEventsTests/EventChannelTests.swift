@@ -7,7 +7,7 @@ import Testing
         arguments: [
             ("chat:room:general", .room(RoomID(verified: "general"))),
             ("chat:room:a.B_9-", .room(RoomID(verified: "a.B_9-"))),
-            ("chat:user:7", .user(UserID(7))), ("chat:user:9223372036854775807", .user(UserID(.max))),
+            ("chat:user:7", .user(UserID(7))), ("chat:user:9007199254740991", .user(UserID(UserID.largest))),
         ] as [(String, EventChannel)])
     func `name and channel are one`(name: String, channel: EventChannel) {
         #expect(EventChannel(name: name) == channel)

@@ -98,10 +98,10 @@ import Testing
 
     @Test func `what passes by`() {
         #expect(
-            text(PassingEvent.read(room, UserID(5), lastReadSeq: 3, at: at))
+            text(EphemeralEvent.read(room, UserID(5), lastReadSeq: 3, at: at))
                 == #"{"eventType":"read","roomId":"general","userId":5,"lastReadSeq":3,"at":"\#(time)"}"#)
         #expect(
-            text(PassingEvent.typing(room, UserID(5), isTyping: true))
+            text(EphemeralEvent.typing(room, UserID(5), isTyping: true))
                 == #"{"eventType":"typing","roomId":"general","userId":5,"typing":true}"#)
     }
 

@@ -42,7 +42,7 @@ struct FrameSchemaTests {
                 .memberLeft(user, by: user, at: at), .memberRoleChanged(user, role: .admin, by: user, at: at),
                 .roomUpdated(name: "n", by: user, at: at), .roomArchived(name: "n", by: user, at: at),
             ]
-        let passing: [PassingEvent] = [
+        let passing: [EphemeralEvent] = [
             .read(room, user, lastReadSeq: 0, at: at), .typing(room, user, isTyping: true),
         ]
         let session: [SessionEvent] =

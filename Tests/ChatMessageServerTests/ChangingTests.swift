@@ -1,4 +1,5 @@
 import ChatTestSupport
+import CommonUtil
 import Testing
 
 @Suite("Editing and deleting", .timeLimit(.minutes(2)))
@@ -179,7 +180,7 @@ struct ChangingTests {
                 #expect(answer.code == code)
             }
         }
-        let nothing: JSON = ["messageId": .integer(Int64.max)]
+        let nothing: JSON = ["messageId": .integer(MessageID.largest)]
         for answer in [
             try await edit(nothing, ["text": "x"], as: owner, of: stack),
             try await delete(nothing, as: owner, of: stack),

@@ -1,4 +1,5 @@
 import ChatTestSupport
+import CommonUtil
 import Testing
 
 /// Values at the very bounds that the contract names: good on this side, refused on the other.
@@ -82,24 +83,32 @@ struct BoundaryTests {
     func largestNumbers() async throws {
         let stack = try await SharedStack.running(.trusted)
         let roomID = Unique.name("max")
-        let user = Credentials.user(Int64.max)
+        let user = Credentials.user(UserID.largest)
         let target = "/ws/chat?roomId=\(roomID)"
         let socket = try await WebSocketTestClient.connect(
-            port: stack.webSocketPort(), "\(target)&userId=\(Int64.max)")
-        #expect(try await socket.event(type: "ready")["userId"] == .integer(Int64.max))
+            port: stack.webSocketPort(), "\(target)&userId=\(UserID.largest)")
+        #expect(try await socket.event(type: "ready")["userId"] == .integer(UserID.largest))
         let posted = try await stack.messages().post("/api/v1/messages", SharedStack.post("Hi", in: roomID), as: user)
         #expect(posted.status == 201)
-        #expect(posted.text.contains(#""senderId":9223372036854775807,"#))
+        #expect(posted.text.contains(#""senderId":9007199254740991,"#))
         try await socket.event(type: "message")
-        #expect(socket.texts.last?.contains(#""senderId":9223372036854775807,"#) == true)
+        #expect(socket.texts.last?.contains(#""senderId":9007199254740991,"#) == true)
+
+        let refused = try await stack.messages().post(
+            "/api/v1/messages", SharedStack.post("Hi", in: roomID), as: .user(UserID.largest + 1))
+        #expect(refused.status == 422)
+        #expect(refused.fields == ["X-User-Id"])
+        let closed = try await WebSocketTestClient.connect(
+            port: stack.webSocketPort(), "\(target)&userId=\(UserID.largest + 1)")
+        #expect(try await closed.closeFrame().code == 1007)
 
         let read = try await stack.system.send(
             .put, "/api/v1/rooms/\(roomID)/read", ["seq": .integer(Int64.max)], as: user)
         #expect(read.json["lastReadSeq"] == 1)
         try await stack.system.send(.post, "/api/v1/rooms/\(roomID)/join", as: user).require(200, "join")
         let joined = try await socket.event(type: "member_joined")
-        #expect(joined["userId"] == .integer(Int64.max))
-        #expect(joined["actorId"] == .integer(Int64.max))
+        #expect(joined["userId"] == .integer(UserID.largest))
+        #expect(joined["actorId"] == .integer(UserID.largest))
 
         let history = "/api/v1/rooms/\(roomID)/messages"
         for (query, count) in [("before=\(Int64.max)", 1), ("after=\(Int64.max)", 0), ("before=0", 0)] {

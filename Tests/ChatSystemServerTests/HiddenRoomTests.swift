@@ -1,4 +1,5 @@
 import ChatTestSupport
+import CommonUtil
 import Testing
 
 @Suite("Rooms that are not a stranger's to know of", .timeLimit(.minutes(2)))
@@ -39,7 +40,7 @@ struct HiddenRoomTests {
             for call in calls {
                 let hidden = try await ask(client, call, roomID, messageID)
                 #expect(hidden.status == 404, "\(call)")
-                let absent = try await ask(client, call, nowhere, Int64.max)
+                let absent = try await ask(client, call, nowhere, MessageID.largest)
                 #expect(hidden.json.without("traceId") == absent.json.without("traceId"), "\(call)")
             }
         }
@@ -61,7 +62,9 @@ struct HiddenRoomTests {
         let stack = try await SharedStack.running()
         let (owner, stranger) = (try await stack.user(), try await stack.user())
         let (hidden, own) = (try await stack.room(of: owner), try await stack.room(of: stranger))
-        for message in [try await stack.say("secret", in: hidden, as: owner), ["messageId": .integer(Int64.max)]] {
+        for message in [
+            try await stack.say("secret", in: hidden, as: owner), ["messageId": .integer(MessageID.largest)],
+        ] {
             let reply: JSON = [
                 "roomId": .string(own), "messageType": "text", "payload": ["text": "?"],
                 "replyToMessageId": message["messageId"] ?? .null,

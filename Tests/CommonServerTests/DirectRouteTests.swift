@@ -25,7 +25,7 @@ import Testing
             let text = fields.string("text", length: 1...100) ?? ""
             try fields.finish()
             guard text != "taken" else { throw ChatError(.usernameTaken) }
-            let echo = DirectAnswer(
+            let echo = DirectResponse(
                 jsonBytes: Echo(text: text + call.user.userID.description).jsonBytes, status: .created)
             guard text == "late" else { return answer(.success(echo)) }
             Task {

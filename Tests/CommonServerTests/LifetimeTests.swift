@@ -47,7 +47,7 @@ private final class Engine: Service {
         let stop: @Sendable () async -> Void = { [health] in
             steps.withLock { $0.append("draining \(health.isDraining), stopped \(engine.isStopped.withLock { $0 })") }
         }
-        let parts = ServerParts(
+        let parts = ServerDependencies(
             routes: Routes(), health: health, services: [engine], beforeStopping: [stop], shutdownLimit: .seconds(3_600)
         )
         let environment = try await environment()
@@ -61,7 +61,7 @@ private final class Engine: Service {
 
     @Test func aFailingPreparationIsTheEnd() async throws {
         let engine = Engine()
-        let parts = ServerParts(
+        let parts = ServerDependencies(
             routes: Routes(), health: health, services: [engine], beforeServing: [{ throw Broken() }],
             shutdownLimit: .seconds(3_600))
         let environment = try await environment()
@@ -73,7 +73,7 @@ private final class Engine: Service {
     @Test func aFailingServiceIsTheEnd() async throws {
         let engine = Engine()
         let other = Engine()
-        let parts = ServerParts(
+        let parts = ServerDependencies(
             routes: Routes(), health: health, services: [other, engine], shutdownLimit: .seconds(3_600))
         let environment = try await environment()
         let end = Task { [lifetime] in try await lifetime.run(parts, environment) }
@@ -87,7 +87,8 @@ private final class Engine: Service {
         struct Short: Service {
             func run() async throws {}
         }
-        let parts = ServerParts(routes: Routes(), health: health, services: [Short()], shutdownLimit: .seconds(3_600))
+        let parts = ServerDependencies(
+            routes: Routes(), health: health, services: [Short()], shutdownLimit: .seconds(3_600))
         let environment = try await environment()
         await #expect(throws: (any Error).self) { try await lifetime.run(parts, environment) }
     }

@@ -428,7 +428,7 @@ private struct LeakyError: Error, CustomStringConvertible {
             Task {
                 for await _ in released {}
                 events.append("answered")
-                answer(.success(DirectAnswer(jsonBytes: echo.jsonBytes, status: .ok)))
+                answer(.success(DirectResponse(jsonBytes: echo.jsonBytes, status: .ok)))
             }
         }
         let slow = Mutex<Task<TestServer.Answer, any Error>?>(nil)

@@ -30,7 +30,7 @@ struct TLSConnection {
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandlers(
                         NIOSSLClientHandler(context: context, serverHostname: "localhost"),
-                        Ear(handshake: handshake, answers: answers, answered: answered))
+                        ResponseReader(handshake: handshake, answers: answers, answered: answered))
                 }
             }
             .connect(host: "127.0.0.1", port: port).get()
@@ -48,7 +48,7 @@ struct TLSConnection {
     }
 }
 
-private final class Ear: ChannelInboundHandler {
+private final class ResponseReader: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
     private let handshake: EventLoopPromise<String?>

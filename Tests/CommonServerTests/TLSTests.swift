@@ -143,17 +143,17 @@ struct TLSTests {
         let files = try authority.issue()
         let server = try CertificateFiles(certificate: files.certificate, key: files.key).read()
         let channel = EmbeddedChannel()
-        try channel.pipeline.syncOperations.addHandlers(NIOSSLServerHandler(context: server), HandshakeDeadline())
+        try channel.pipeline.syncOperations.addHandlers(NIOSSLServerHandler(context: server), TLSHandshakeDeadline())
         channel.connect(to: try SocketAddress(ipAddress: "127.0.0.1", port: 1), promise: nil)
         #expect(channel.isActive)
-        channel.embeddedEventLoop.advanceTime(by: HandshakeDeadline.time - .milliseconds(1))
+        channel.embeddedEventLoop.advanceTime(by: TLSHandshakeDeadline.time - .milliseconds(1))
         #expect(channel.isActive)
         channel.embeddedEventLoop.advanceTime(by: .milliseconds(1))
         #expect(!channel.isActive)
 
         // One that goes on all the time is none that finishes.
         let dripping = EmbeddedChannel()
-        try dripping.pipeline.syncOperations.addHandlers(NIOSSLServerHandler(context: server), HandshakeDeadline())
+        try dripping.pipeline.syncOperations.addHandlers(NIOSSLServerHandler(context: server), TLSHandshakeDeadline())
         dripping.connect(to: try SocketAddress(ipAddress: "127.0.0.1", port: 1), promise: nil)
         for byte: UInt8 in [0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xFC, 0x03] {
             #expect(dripping.isActive)
@@ -166,7 +166,7 @@ struct TLSTests {
         let trusting = try NIOSSLContext(configuration: .trusting(authority.file))
         try client.pipeline.syncOperations.addHandler(
             NIOSSLClientHandler(context: trusting, serverHostname: "localhost"))
-        try peer.pipeline.syncOperations.addHandlers(NIOSSLServerHandler(context: server), HandshakeDeadline())
+        try peer.pipeline.syncOperations.addHandlers(NIOSSLServerHandler(context: server), TLSHandshakeDeadline())
         let address = try SocketAddress(ipAddress: "127.0.0.1", port: 1)
         for channel in [peer, client] { channel.connect(to: address, promise: nil) }
         var isMoving = true
@@ -181,9 +181,9 @@ struct TLSTests {
         }
         #expect(peer.pipeline.syncOperations.isEncrypted)
         #expect(throws: (any Error).self) {
-            _ = try peer.pipeline.syncOperations.handler(type: HandshakeDeadline.self)
+            _ = try peer.pipeline.syncOperations.handler(type: TLSHandshakeDeadline.self)
         }
-        peer.embeddedEventLoop.advanceTime(by: HandshakeDeadline.time * 2)
+        peer.embeddedEventLoop.advanceTime(by: TLSHandshakeDeadline.time * 2)
         #expect(peer.isActive)
         // Each waits for the other's farewell, which nobody carries over, for a while.
         for channel in [client, peer] {

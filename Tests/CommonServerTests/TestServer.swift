@@ -35,7 +35,7 @@ struct TestServer: Sendable {
             name: "Test", defaultPort: 0,
             configuration: try await ConfigurationSource(arguments: ["test"], environment: settings), metrics: metrics,
             logger: logger)
-        var parts = ServerParts(routes: routes, health: health, services: services, beforeServing: beforeServing)
+        var parts = ServerDependencies(routes: routes, health: health, services: services, beforeServing: beforeServing)
         if let headTimeout { parts.headTimeout = headTimeout }
         let (ports, listening) = AsyncStream.makeStream(of: Int.self)
         let application = ChatApplication(parts: parts, environment: environment) {

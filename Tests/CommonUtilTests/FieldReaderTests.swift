@@ -12,7 +12,7 @@ import Testing
         var fields = try reader(
             #"{"s":"aé","n":5,"c":"two","r":"room","u":[1,2],"o":{"k":null},"z":null,"l":0}"#)
         #expect(fields.string("s", length: 2...2) == "aé")
-        #expect(fields.positiveInteger("n") == 5)
+        #expect(fields.numericID("n", UserID.self) == UserID(5))
         #expect(fields.choice("c", Kind.self) == .two)
         #expect(fields.roomID("r") == RoomID("room"))
         #expect(fields.userIDs("u", maximumCount: 2) == [UserID(1), UserID(2)])
@@ -27,7 +27,7 @@ import Testing
         var fields = try reader(#"{"s":"","n":1.5,"c":"three","r":"a b","u":[1,"2",0],"o":[]}"#)
         #expect(fields.string("s", length: 1...5) == nil)
         #expect(fields.string("gone", length: 1...5) == nil)
-        #expect(fields.positiveInteger("n") == nil)
+        #expect(fields.numericID("n", UserID.self) == nil)
         #expect(fields.choice("c", Kind.self) == nil)
         #expect(fields.roomID("r") == nil)
         #expect(fields.userIDs("u", maximumCount: 3) == [UserID(1)])
@@ -45,7 +45,7 @@ import Testing
     @Test(arguments: ["1e-2", "1.5", "9223372036854775808", "0", "-1", "\"1\"", "true"])
     func integersAreWhole(text: String) throws {
         var fields = try reader(#"{"n":\#(text)}"#)
-        #expect(fields.positiveInteger("n") == nil)
+        #expect(fields.numericID("n", UserID.self) == nil)
         #expect(fields.errors.count == 1)
     }
 

@@ -2,16 +2,29 @@ import CommonUtil
 import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct IdentifierTests {
-    @Test(arguments: ["1", "42", "9223372036854775807"])
+    @Test(arguments: ["1", "42", "9007199254740991"])
     func readsPositiveIntegers(text: String) {
         #expect(UserID(text: text)?.description == text)
         #expect(MessageID(text: text)?.description == text)
     }
 
-    @Test(arguments: ["", "0", "-1", "+1", "01", " 1", "1 ", "1.0", "1e3", "9223372036854775808", "x", "١"])
+    @Test(arguments: [
+        "", "0", "-1", "+1", "01", " 1", "1 ", "1.0", "1e3", "9007199254740992", "9223372036854775808", "x", "١",
+    ])
     func refusesOtherSpellings(text: String) {
         #expect(UserID(text: text) == nil)
         #expect(MessageID(text: text) == nil)
+    }
+
+    @Test(arguments: [
+        ("9007199254740992", true), ("9223372036854775808", true), ("9007199254740991", false), ("x", false),
+    ])
+    func knowsTheTooLarge(text: String, isTooLarge: Bool) {
+        #expect(UserID.isTooLarge(text) == isTooLarge)
+    }
+
+    @Test func signInsHave63Bits() {
+        #expect(SignInID(text: "9223372036854775807") == SignInID(.max))
     }
 
     @Test(arguments: ["a", "A-Z_0.9", "...", "Public", String(repeating: "x", count: 64)])

@@ -34,11 +34,11 @@ def run_with(name, requirement):
         os.execv(python, [python, *sys.argv])
 
 
-def executable():
-    """The tool as it was built last; CHAT_BUILD_DIR names another folder."""
+def executable(name="chat"):
+    """A tool as it was built last; CHAT_BUILD_DIR names another folder."""
     folder = os.environ.get("CHAT_BUILD_DIR")
     found = [Path(folder)] if folder else [ROOT / ".build" / kind for kind in ("release", "debug")]
-    tools = [path / "chat" for path in found if (path / "chat").exists()]
+    tools = [path / name for path in found if (path / name).exists()]
     if not tools:
         raise SystemExit("The servers are not built: swift build")
     return max(tools, key=lambda path: path.stat().st_mtime)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import ChatLocalStack
 import ChatStorage
 import CommonUtil
 import Foundation

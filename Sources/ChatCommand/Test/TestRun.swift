@@ -90,7 +90,7 @@ final class TestRun: Sendable {
             let started = ProcessTree.members(below: process.pid)
             _ = try? await process.stop(timeout: .seconds(20))
             output.waitForEnd(.seconds(2))
-            await ProcessTree.end(started, patience: .seconds(15))
+            await ProcessTree.end(started, gracePeriod: .seconds(15))
         }.value
     }
 }

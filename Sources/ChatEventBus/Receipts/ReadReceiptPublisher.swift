@@ -9,7 +9,7 @@ import ServiceLifecycle
 /// To be started after the ``EventPublisher`` that it speaks through, so that it is stopped before it.
 public final class ReadReceiptPublisher: Service {
     private let windows: NIOLockedValueBox<ReadReceiptWindows>
-    private let publish: @Sendable (PassingEvent) -> Void
+    private let publish: @Sendable (EphemeralEvent) -> Void
     private let (opened, opener) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
 
     /// - Parameters:
@@ -17,7 +17,7 @@ public final class ReadReceiptPublisher: Service {
     ///   - capacity: readers that are thinned out at a time; further ones are told as they come.
     ///   - publish: must not block.
     public init(
-        interval: Duration = .seconds(1), capacity: Int = 65_536, publish: @escaping @Sendable (PassingEvent) -> Void
+        interval: Duration = .seconds(1), capacity: Int = 65_536, publish: @escaping @Sendable (EphemeralEvent) -> Void
     ) {
         windows = NIOLockedValueBox(ReadReceiptWindows(length: interval, capacity: capacity))
         self.publish = publish

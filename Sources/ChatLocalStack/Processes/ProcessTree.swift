@@ -26,9 +26,9 @@ public enum ProcessTree {
     /// All processes below `pid`, parents before their children.
     public static func members(below pid: pid_t) -> [Member] { descendants(of: pid).compactMap { Member($0) } }
 
-    /// Waits until they have ended by themselves; after `patience` those that are left are killed.
-    public static func end(_ members: [Member], patience: Duration) async {
-        let deadline = ContinuousClock.now + patience
+    /// Waits until they have ended by themselves; after `gracePeriod` those that are left are killed.
+    public static func end(_ members: [Member], gracePeriod: Duration) async {
+        let deadline = ContinuousClock.now + gracePeriod
         while members.contains(where: \.isRunning), ContinuousClock.now < deadline {
             try? await Task.sleep(for: .milliseconds(100))
         }

@@ -12,7 +12,7 @@ enum PostRequest {
         let roomID = fields.roomID(EventKey.roomID)
         let type = fields.choice(EventKey.messageType, MessageType.self)
         let payload = fields.object(MessagePayload.field)
-        let replyTo = fields.optionalPositiveInteger(EventKey.replyToMessageID)
+        let replyTo = fields.optionalNumericID(EventKey.replyToMessageID, MessageID.self)
         let clientMessageID = fields.optionalString(EventKey.clientMessageID, length: clientMessageIDLength)
         if type == .system { fields.note(EventKey.messageType, "system messages are the platform's own") }
         try fields.finish()
@@ -20,6 +20,6 @@ enum PostRequest {
         return MessageDraft(
             roomID: roomID, senderID: senderID, type: type,
             contentJSON: try MessagePayload.canonicalText(payload, type: type),
-            replyToMessageID: replyTo.map(MessageID.init(_:)), clientMessageID: clientMessageID)
+            replyToMessageID: replyTo, clientMessageID: clientMessageID)
     }
 }

@@ -23,8 +23,8 @@ enum MessageRoutes {
                 answer(
                     result.map { posted in
                         switch posted {
-                        case .now(let posted): DirectAnswer(jsonBytes: posted.messageJSON, status: .created)
-                        case .before(let message): DirectAnswer(jsonBytes: message.jsonBytes, status: .ok)
+                        case .now(let posted): DirectResponse(jsonBytes: posted.messageJSON, status: .created)
+                        case .before(let message): DirectResponse(jsonBytes: message.jsonBytes, status: .ok)
                         }
                     })
             }

@@ -19,20 +19,22 @@ extension PostgresRow {
     }
 
     /// Reads a text that is one of a known set of words.
-    func word<Word: RawRepresentable<String>>(column: Int, as _: Word.Type = Word.self) throws(PostgresError) -> Word {
-        guard let word = try optionalWord(column: column, as: Word.self) else {
-            throw .decoding("\(Word.self) is never NULL")
+    func enumValue<Value: RawRepresentable<String>>(column: Int, as _: Value.Type = Value.self) throws(PostgresError)
+        -> Value
+    {
+        guard let value = try optionalEnumValue(column: column, as: Value.self) else {
+            throw .decoding("\(Value.self) is never NULL")
         }
-        return word
+        return value
     }
 
-    /// Reads a text that is one of a known set of words, or NULL. An unknown word is an error, never taken for none.
-    func optionalWord<Word: RawRepresentable<String>>(
-        column: Int, as _: Word.Type = Word.self
-    ) throws(PostgresError) -> Word? {
+    /// Reads a text that is one of a known set of words, or NULL. An unknown value is an error, never taken for none.
+    func optionalEnumValue<Value: RawRepresentable<String>>(
+        column: Int, as _: Value.Type = Value.self
+    ) throws(PostgresError) -> Value? {
         guard let text = try decode(column: column, as: String?.self) else { return nil }
-        guard let word = Word(rawValue: text) else { throw .decoding("\(Word.self) is never '\(text)'") }
-        return word
+        guard let value = Value(rawValue: text) else { throw .decoding("\(Value.self) is never '\(text)'") }
+        return value
     }
 }
 

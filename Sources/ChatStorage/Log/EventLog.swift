@@ -50,7 +50,7 @@ public struct EventLog: Sendable {
     }
 
     private static func event(_ row: PostgresRow, from column: Int, of roomID: RoomID) throws -> RoomEvent {
-        let type = try row.word(column: column + 1, as: EventType.self)
+        let type = try row.enumValue(column: column + 1, as: EventType.self)
         return RoomEvent(
             roomID: roomID, seq: try row.decode(column: column), change: try change(row, from: column, type: type))
     }
@@ -66,7 +66,7 @@ public struct EventLog: Sendable {
         let by = try row.userID(column: column + 2)
         let at = try row.timestamp(column: column + 3)
         func user() throws -> UserID { try row.userID(column: column + 4) }
-        func role() throws -> MemberRole { try row.word(column: column + 5) }
+        func role() throws -> MemberRole { try row.enumValue(column: column + 5) }
         func name() throws -> String { try row.decode(column: column + 6) }
         switch type {
         case .memberJoined: return .memberJoined(try user(), role: try role(), by: by, at: at)

@@ -9,7 +9,7 @@ import PostgresClient
 enum MessageBatchStatements {
     enum Kind {
         /// Each draft gets a verdict, and only those that pass are stored.
-        case judged
+        case validated
         /// All are stored, or the batch is refused as ``isRefusal(_:)`` tells and nothing of it is stored.
         case optimistic
     }
@@ -32,7 +32,7 @@ enum MessageBatchStatements {
             .bool(isOpen),
         ]
         switch kind {
-        case .judged:
+        case .validated:
             return [
                 PostgresCommand(lock, .textArray(Set(drafts.map(\.roomID.rawValue)).sorted())),
                 PostgresCommand(hasReplies ? judgeWithReplies : judge, parameters),

@@ -17,7 +17,7 @@ extension Message {
             roomID: RoomID(verified: try row.decode(column: column + 1)),
             seq: try row.decode(column: column + 2),
             senderID: try row.userID(column: column + 3),
-            type: try row.word(column: column + 4),
+            type: try row.enumValue(column: column + 4),
             contentJSON: try row.decode(column: column + 5),
             sentAt: try row.timestamp(column: column + 6),
             updatedAt: try row.optionalTimestamp(column: column + 7),

@@ -28,7 +28,7 @@ public final class MessageWriter: Service {
         /// Batches whose posts are judged one by one, after a start or a failure, before others are stored all or
         /// nothing. So thin is the cost of one refused batch spread that even one who posts what is refused for ever
         /// slows the others by little more than that judging.
-        public var judgedSpan = 64
+        public var validatedSpan = 64
 
         public init() {}
     }
@@ -62,7 +62,7 @@ public final class MessageWriter: Service {
         self.logger = logger
         self.onCommit = onCommit
         attempts = limits.attempts
-        optimism = Mutex(OptimisticBatches(judgedSpan: limits.judgedSpan))
+        optimism = Mutex(OptimisticBatches(validatedSpan: limits.validatedSpan))
         queue = Mutex(WriterQueue(batchSize: limits.batchSize, capacity: limits.queueLength))
     }
 
@@ -71,7 +71,7 @@ public final class MessageWriter: Service {
     /// post with a key can be sent again.
     public func post(_ draft: MessageDraft, reply: @escaping Reply) {
         do {
-            if try queue.withLock({ queue throws(ChatError) in try queue.append(draft, reply) }) { callForBatch() }
+            if try queue.withLock({ queue throws(ChatError) in try queue.append(draft, reply) }) { requestBatch() }
         } catch {
             reply(.failure(error))
         }
@@ -101,15 +101,15 @@ public final class MessageWriter: Service {
     private func change(_ change: (inout WriterQueue) -> Void) {
         let (isBatchDue, hasEnded) = queue.withLock { queue in
             change(&queue)
-            return (queue.callForBatch(), queue.takeEnd())
+            return (queue.requestBatch(), queue.takeEnd())
         }
-        if isBatchDue { callForBatch() }
+        if isBatchDue { requestBatch() }
         hasEnded?()
     }
 
     // MARK: The lane, on the client's thread
 
-    private func callForBatch() {
+    private func requestBatch() {
         if client.execute({ self.sendBatch() }) { return }
         // The client is gone, and with it all that could still be stored.
         var waiting: [WriterQueue.Post] = []
@@ -122,27 +122,27 @@ public final class MessageWriter: Service {
         guard !posts.isEmpty else { return }
         batchSizes.record(posts.count)
         let isOptimistic = optimism.withLock { $0.isNextOptimistic() }
-        send(Shipment(posts, isOpen: isOpen, isOptimistic ? .optimistic : .judged))
+        send(InFlightBatch(posts, isOpen: isOpen, isOptimistic ? .optimistic : .validated))
     }
 
-    private func send(_ shipment: Shipment) {
-        client.batch(shipment.commands, in: lane) { self.answered(shipment, $0) }
+    private func send(_ batch: InFlightBatch) {
+        client.batch(batch.commands, in: lane) { self.answered(batch, $0) }
     }
 
-    private func answered(_ shipment: Shipment, _ answer: Result<[PostgresRows], PostgresError>) {
+    private func answered(_ batch: InFlightBatch, _ answer: Result<[PostgresRows], PostgresError>) {
         if case .failure(let error) = answer {
             optimism.withLock { $0.failed() }
             // Nothing of it is stored, so it can be tried again.
             if MessageBatchStatements.isRefusal(error) {
-                var next = shipment
+                var next = batch
                 if next.judge() { return send(next) }
             }
-            if error.hasLostAgainstAnother, shipment.attempt < attempts { return retry(shipment) }
+            if error.isRetryableConflict, batch.attempt < attempts { return retry(batch) }
         }
         // First, so that the next batch goes out before these posts are told.
-        change { $0.answered(shipment.count) }
+        change { $0.answered(batch.count) }
         client.afterSending {
-            self.conclude(shipment.batch.entries, answer, start: shipment.start) { self.change { $0.told() } }
+            self.conclude(batch.batch.entries, answer, start: batch.start) { self.change { $0.told() } }
         }
     }
 
@@ -174,8 +174,8 @@ public final class MessageWriter: Service {
     }
 
     /// The server refused the transaction for another's sake.
-    private func retry(_ shipment: Shipment) {
-        var next = shipment
+    private func retry(_ batch: InFlightBatch) {
+        var next = batch
         let wait = next.nextAttempt()
         Task { [next] in
             // Not cancelled by anyone: those who posted wait for an answer in any case.
@@ -225,7 +225,7 @@ public final class MessageWriter: Service {
 
 extension PostgresError {
     /// The same key in another server's batch, or a lock circle that PostgreSQL broke.
-    fileprivate var hasLostAgainstAnother: Bool {
+    fileprivate var isRetryableConflict: Bool {
         switch sqlState {
         case .uniqueViolation, .deadlockDetected, .serializationFailure: true
         default: false

@@ -9,7 +9,7 @@ struct OptimisticBatches {
     private let span: Int
     private var remaining: Int
 
-    init(judgedSpan span: Int) {
+    init(validatedSpan span: Int) {
         self.span = span
         remaining = span
     }

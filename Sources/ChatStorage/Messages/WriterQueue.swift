@@ -28,11 +28,11 @@ struct WriterQueue {
         if isStopped { throw .unavailable("This server is stopping") }
         if waiting.count >= capacity { throw .unavailable("Too many posts are waiting") }
         waiting.append((draft, reply))
-        return callForBatch()
+        return requestBatch()
     }
 
     /// - Returns: whether somebody has to call for a batch, which is true once until one is taken.
-    mutating func callForBatch() -> Bool {
+    mutating func requestBatch() -> Bool {
         guard isRunning, !isCalled, !waiting.isEmpty else { return false }
         let minimum = pacing.minimum(limit: batchSize)
         // At the end small batches are better than none.

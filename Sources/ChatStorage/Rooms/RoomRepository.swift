@@ -141,7 +141,7 @@ public struct RoomRepository: Sendable {
             Self.updateRead, .text(roomID.rawValue), .int8(userID.rawValue), .int8(seq)
         ).first.map { row in
             guard try row.decode(column: 4, as: Bool.self) else {
-                return .notAMember(try row.word(column: 0), head: try row.decode(column: 1))
+                return .notAMember(try row.enumValue(column: 0), head: try row.decode(column: 1))
             }
             return .marked(ReadMark(lastReadSeq: try row.decode(column: 2), isNews: try row.decode(column: 3)))
         }

@@ -31,7 +31,7 @@ extension Room {
         self.init(
             roomID: RoomID(verified: try row.decode(column: column)),
             name: try row.decode(column: column + 1),
-            type: try row.word(column: column + 2),
+            type: try row.enumValue(column: column + 2),
             ownerID: try row.optionalUserID(column: column + 3),
             memberCount: try row.decode(column: column + 4),
             lastSeq: try row.decode(column: column + 5),
@@ -48,7 +48,7 @@ extension RoomMember {
     init(_ row: PostgresRow, from column: Int = 0) throws(PostgresError) {
         self.init(
             userID: try row.userID(column: column),
-            role: try row.word(column: column + 1),
+            role: try row.enumValue(column: column + 1),
             lastReadSeq: try row.decode(column: column + 2),
             joinedAt: try row.timestamp(column: column + 3))
     }
@@ -65,6 +65,6 @@ extension RoomAccess {
     static let columnCount = Room.columnCount + 1
 
     init(_ row: PostgresRow) throws(PostgresError) {
-        self.init(room: try Room(row), role: try row.optionalWord(column: Room.columnCount))
+        self.init(room: try Room(row), role: try row.optionalEnumValue(column: Room.columnCount))
     }
 }

@@ -107,7 +107,7 @@ public struct UserRepository: Sendable {
     }
 
     private static func profile(_ row: PostgresRow) throws -> UserProfile {
-        UserProfile(user: try user(row), whoMayAdd: try row.word(column: columnCount))
+        UserProfile(user: try user(row), whoMayAdd: try row.enumValue(column: columnCount))
     }
 
     private static let columns = "users.user_id, users.username, users.display_name, users.created_at"

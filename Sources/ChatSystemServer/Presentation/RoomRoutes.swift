@@ -62,7 +62,7 @@ enum RoomRoutes {
             guard let seq else { throw fields.incomplete }
             let roomID = try context.roomID()
             let lastReadSeq = try await rooms.markRead(roomID, by: userID, upTo: seq)
-            return Response(json: ReadMark(roomID: roomID, lastReadSeq: lastReadSeq))
+            return Response(json: ReadMarkResponse(roomID: roomID, lastReadSeq: lastReadSeq))
         }
     }
 
@@ -80,11 +80,11 @@ enum RoomRoutes {
         routes.post(path, authenticated: true) { request, context in
             let actorID = try await limits.admitChange(context)
             var fields = try await request.fields(context)
-            let userID = fields.positiveInteger(EventKey.userID)
+            let userID = fields.numericID(EventKey.userID, UserID.self)
             let role = fields.optionalChoice(EventKey.role, MemberRole.self) ?? .member
             try fields.finish()
             guard let userID else { throw fields.incomplete }
-            let member = try await members.add(UserID(userID), as: role, to: context.roomID(), by: actorID)
+            let member = try await members.add(userID, as: role, to: context.roomID(), by: actorID)
             return Response(json: member, status: .created)
         }
         routes.delete("\(path)/{userId}", authenticated: true) { _, context in
@@ -124,7 +124,7 @@ extension QueryReader {
 }
 
 /// The answer to `PUT /rooms/{id}/read`.
-private struct ReadMark: JSONEncodable {
+private struct ReadMarkResponse: JSONEncodable {
     let roomID: RoomID
     let lastReadSeq: Seq
 

@@ -3,7 +3,7 @@ import CommonUtil
 import DequeModule
 import NIOCore
 
-/// Those at the door who are let in or not by what the database says of their room. All who came while it was busy with
+/// Those at the policy who are let in or not by what the database says of their room. All who came while it was busy with
 /// the last question share the next one: ten thousand sockets that come back at once are a few dozen queries, and
 /// nothing is cached: each is told what holds now.
 ///

@@ -2,7 +2,7 @@ import CommonAuth
 import CommonUtil
 import NIOCore
 
-/// The door: who may open a session of which room.
+/// The policy: who may open a session of which room.
 ///
 /// Nobody waits in a task of their own: what can be told from memory is told at once, and those who need a look into
 /// the database look together (``AdmissionQueue``).

@@ -2,7 +2,7 @@ import DequeModule
 import NIOConcurrencyHelpers
 
 /// Lets so many readings of the log run at once and the rest wait, first come first served: a thousand sessions that
-/// catch up do not keep the door's own look-ups from the database. The number of waiters is that of the sessions.
+/// catch up do not keep the policy's own look-ups from the database. The number of waiters is that of the sessions.
 final class ReadLimiter: Sendable {
     private struct State {
         var free: Int

@@ -7,9 +7,9 @@ import NIOCore
 /// The feeds of the rooms that have sessions here. Confined to the event loop on which Redis is heard.
 final class RoomFeeds {
     /// How long something missing may still arrive by itself: servers' events can overtake each other on Redis.
-    private static let patience = TimeAmount.milliseconds(20)
+    private static let gapTimeout = TimeAmount.milliseconds(20)
     /// How long a room without sessions is still followed: those who lost their sockets come back.
-    private static let lingering = TimeAmount.seconds(10)
+    private static let idleRoomTTL = TimeAmount.seconds(10)
     /// Events of one page that a feed reads from the log.
     private static let pageSize = 256
 
@@ -85,7 +85,7 @@ final class RoomFeeds {
         if entry.shards.remove(shard) != nil { sessions.apply([.detach(roomID)], toShard: shard) }
         guard entry.leases.isEmpty else { return }
         occupiedRooms -= 1
-        eventLoop.assumeIsolated().scheduleTask(in: Self.lingering) { self.forget(roomID, entry) }
+        eventLoop.assumeIsolated().scheduleTask(in: Self.idleRoomTTL) { self.forget(roomID, entry) }
     }
 
     private func forget(_ roomID: RoomID, _ entry: Entry) {
@@ -186,7 +186,7 @@ final class RoomFeeds {
 
     // MARK: Reading the log
 
-    private func readSoonIfBehind(_ roomID: RoomID, _ entry: Entry, in delay: TimeAmount = patience) {
+    private func readSoonIfBehind(_ roomID: RoomID, _ entry: Entry, in delay: TimeAmount = gapTimeout) {
         guard entry.feed.isBehind, !entry.isReading else { return }
         entry.isReading = true
         eventLoop.assumeIsolated().scheduleTask(in: delay) { self.read(roomID, entry) }
@@ -214,8 +214,8 @@ final class RoomFeeds {
             let filling = entry.feed.fill(page.events, isLast: !page.hasMore)
             if !filling.line.isEmpty { onMissedEvents?() }
             dispatch(filling.line, of: roomID, entry)
-            if filling.refuted > 0 {
-                metrics.receivedInvalid(filling.refuted)
+            if filling.phantoms > 0 {
+                metrics.receivedInvalid(filling.phantoms)
                 invalidEvents.note(["room": "\(roomID)", "beyond": .stringConvertible(entry.feed.position ?? 0)])
             }
             let pause = filling.gapEnd.map { stepOverGap(endingAt: $0, of: roomID, entry) }

@@ -42,7 +42,7 @@ final class SessionShard {
 
     /// Takes a session in, sends its `ready`, and from then on what its room says.
     /// - Parameters:
-    ///   - head: the room's head as the log told it at the door.
+    ///   - head: the room's head as the log told it at the policy.
     ///   - lastSeq: where the client wants to go on; `nil` for live only.
     func register(_ session: ChatSession, head: Seq, lastSeq: Seq?, ready: (Seq) -> ByteBuffer) {
         let room = rooms[session.roomID] ?? RoomSessions(position: head)

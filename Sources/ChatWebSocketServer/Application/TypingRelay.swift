@@ -82,7 +82,7 @@ final class TypingRelay {
             case .statement(let event, let place):
                 onDue(event, place.roomID)
             case .ended(let place):
-                let event = PassingEvent.typing(place.roomID, place.userID, isTyping: false)
+                let event = EphemeralEvent.typing(place.roomID, place.userID, isTyping: false)
                 if let event = MessageEvent(json: ByteBuffer(bytes: event.jsonBytes), of: place.roomID) {
                     onDue(event, place.roomID)
                 }

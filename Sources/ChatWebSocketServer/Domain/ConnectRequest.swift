@@ -27,7 +27,7 @@ struct ConnectRequest: Equatable, Sendable {
             return
         }
         guard let userID = UserID(text: user) else {
-            throw CloseReason(.invalidData, "userId must be a positive 64-bit integer")
+            throw CloseReason(.invalidData, "userId \(UserID.requirement)")
         }
         claimedUserID = userID
     }

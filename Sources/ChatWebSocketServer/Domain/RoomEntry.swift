@@ -1,7 +1,7 @@
 import CommonAuth
 import CommonUtil
 
-/// What the door needs to know of a room and a user.
+/// What the policy needs to know of a room and a user.
 struct RoomEntry: Equatable, Sendable {
     let isPublic: Bool
     let isMember: Bool

@@ -24,7 +24,7 @@ struct RoomFeed {
         /// To be sent, in this order.
         var line: [MessageEvent] = []
         /// Events that were heard of and that the log does not hold: someone published nonsense.
-        var refuted = 0
+        var phantoms = 0
         /// The last event before the one that the log lacks, where it lacks one although it has later ones.
         var gapEnd: Seq?
     }
@@ -37,10 +37,10 @@ struct RoomFeed {
 
     /// The highest `seq` that was sent; `nil` until ``start(at:)``.
     private(set) var position: Seq?
-    /// The highest `seq` that was said to exist: until the log was read this is a rumour.
-    private var rumour: Seq = 0
+    /// The highest `seq` that was said to exist: until the log was read this is a announcedHead.
+    private var announcedHead: Seq = 0
     /// The same, of what was said since the last reading began.
-    private var freshRumour: Seq = 0
+    private var freshAnnouncedHead: Seq = 0
     /// The log's own head, as it was told before the last reading began, and since then.
     private var head: Seq = 0
     private var freshHead: Seq = 0
@@ -49,7 +49,7 @@ struct RoomFeed {
     private var readings = 0
 
     /// Whether something is missing.
-    var isBehind: Bool { position.map { max(rumour, freshRumour, head, freshHead) > $0 } ?? false }
+    var isBehind: Bool { position.map { max(announcedHead, freshAnnouncedHead, head, freshHead) > $0 } ?? false }
 
     /// Begins after what the log held when the first session was let in. What arrived since is sorted in.
     mutating func start(at head: Seq) -> [MessageEvent] {
@@ -84,8 +84,8 @@ struct RoomFeed {
     mutating func beginReading() -> Seq? {
         guard isBehind else { return nil }
         readings += 1
-        rumour = max(rumour, freshRumour)
-        freshRumour = 0
+        announcedHead = max(announcedHead, freshAnnouncedHead)
+        freshAnnouncedHead = 0
         head = max(head, freshHead)
         freshHead = 0
         return position
@@ -109,7 +109,7 @@ struct RoomFeed {
         filling.line += takeInLine()
         head = max(head, events.last?.seq ?? 0)
         filling.gapEnd = gapEnd(in: events, isLast: isLast)
-        if isLast { filling.refuted = refuteRumours() }
+        if isLast { filling.phantoms = dropPhantoms() }
         return filling
     }
 
@@ -134,17 +134,17 @@ struct RoomFeed {
 
     /// The log was read to its end: an event is published after it is committed, so what was said to exist before the
     /// reading began, and was not read, does not.
-    private mutating func refuteRumours() -> Int {
-        guard let position, rumour > max(position, head) else { return 0 }
+    private mutating func dropPhantoms() -> Int {
+        guard let position, announcedHead > max(position, head) else { return 0 }
         let end = max(position, head)
-        rumour = end
-        let refuted = early.filter { $0.key > end && $0.value.reading < readings }.map(\.key)
-        for seq in refuted { _ = takeEarly(seq) }
-        return max(1, refuted.count)
+        announcedHead = end
+        let phantoms = early.filter { $0.key > end && $0.value.reading < readings }.map(\.key)
+        for seq in phantoms { _ = takeEarly(seq) }
+        return max(1, phantoms.count)
     }
 
     private mutating func keep(_ event: MessageEvent, _ seq: Seq) {
-        freshRumour = max(freshRumour, seq)
+        freshAnnouncedHead = max(freshAnnouncedHead, seq)
         let bytes = event.frame.readableBytes
         guard early[seq] == nil, early.count < Self.maximumEarly, earlyBytes + bytes <= Self.maximumEarlyBytes,
             seq - (position ?? seq) <= Seq(Self.maximumEarly)

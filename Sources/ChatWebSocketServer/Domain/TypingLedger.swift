@@ -40,12 +40,12 @@ struct TypingLedger {
     /// - Returns: what is to be published; `nil` where the same was said a moment ago.
     mutating func say(
         _ isTyping: Bool, in roomID: RoomID, by userID: UserID, sessionID: String, now: NIODeadline
-    ) -> PassingEvent? {
+    ) -> EphemeralEvent? {
         expire(now)
         let place = TypingPlace(roomID: roomID, userID: userID)
         if let last = statements[place], last.isTyping == isTyping, now < last.until { return nil }
         statements[place] = Statement(isTyping: isTyping, until: now + Self.repetition)
-        let event = PassingEvent.typing(roomID, userID, isTyping: isTyping)
+        let event = EphemeralEvent.typing(roomID, userID, isTyping: isTyping)
         let json = ByteBuffer(bytes: event.jsonBytes)
         echoes[json, default: []].append(Echo(sessionID: sessionID, until: now + Self.echoTime))
         expiries.append(Expiry(place: place, json: json, until: now + Self.echoTime))

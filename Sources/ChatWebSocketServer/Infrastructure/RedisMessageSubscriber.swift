@@ -22,7 +22,7 @@ final class RedisMessageSubscriber: Service {
     }
 
     /// Why no events are heard right now; `nil` while they are.
-    var deafness: String? { subscriber.deafness }
+    var stallReason: String? { subscriber.stallReason }
 
     func run() async throws { try await subscriber.run() }
 }

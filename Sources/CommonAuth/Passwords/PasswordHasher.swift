@@ -189,7 +189,7 @@ public final class PasswordHasher: Service {
     }
 
     private static func perform(_ job: Job) -> Result<[UInt8], ChatError> {
-        ThreadPriority.standBack()
+        ThreadPriority.lowerPriority()
         do {
             return .success(try job.work())
         } catch {

@@ -6,7 +6,7 @@ enum ThreadPriority {
     private static let niceness: CInt = 15
 
     /// For work that may wait. Where the whole process stands further back already nothing changes.
-    static func standBack() {
+    static func lowerPriority() {
         guard getpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0) < niceness else { return }
         // Lowering one's own priority is always allowed; were it not, the work would be done all the same.
         _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, niceness)

@@ -68,26 +68,26 @@ public final class PrometheusRegistry: MetricsFactory, Sendable {
     // MARK: MetricsFactory
 
     public func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler {
-        series(label, dimensions, .counter) { PrometheusCounter() } ?? UnseenMetric()
+        series(label, dimensions, .counter) { PrometheusCounter() } ?? NoOpMetric()
     }
 
     public func makeFloatingPointCounter(
         label: String, dimensions: [(String, String)]
     ) -> any FloatingPointCounterHandler {
-        series(label, dimensions, .counter) { PrometheusFloatingPointCounter() } ?? UnseenMetric()
+        series(label, dimensions, .counter) { PrometheusFloatingPointCounter() } ?? NoOpMetric()
     }
 
     public func makeMeter(label: String, dimensions: [(String, String)]) -> any MeterHandler {
-        series(label, dimensions, .gauge) { PrometheusGauge() } ?? UnseenMetric()
+        series(label, dimensions, .gauge) { PrometheusGauge() } ?? NoOpMetric()
     }
 
     public func makeRecorder(label: String, dimensions: [(String, String)], aggregate: Bool) -> any RecorderHandler {
-        guard aggregate else { return series(label, dimensions, .gauge) { PrometheusGauge() } ?? UnseenMetric() }
-        return histogram(label, dimensions, HistogramBuckets(metricName: label)) ?? UnseenMetric()
+        guard aggregate else { return series(label, dimensions, .gauge) { PrometheusGauge() } ?? NoOpMetric() }
+        return histogram(label, dimensions, HistogramBuckets(metricName: label)) ?? NoOpMetric()
     }
 
     public func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {
-        histogram(label, dimensions, .seconds) ?? UnseenMetric()
+        histogram(label, dimensions, .seconds) ?? NoOpMetric()
     }
 
     public func destroyCounter(_ handler: any CounterHandler) { remove(handler) }

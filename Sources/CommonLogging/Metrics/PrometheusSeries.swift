@@ -90,7 +90,7 @@ final class PrometheusHistogram: PrometheusSeries, RecorderHandler, TimerHandler
 }
 
 /// What a name that is taken by another kind of metric, or one label set too many, gets: counts that nobody sees.
-final class UnseenMetric: CounterHandler, FloatingPointCounterHandler, MeterHandler, RecorderHandler, TimerHandler {
+final class NoOpMetric: CounterHandler, FloatingPointCounterHandler, MeterHandler, RecorderHandler, TimerHandler {
     func increment(by: Int64) {}
     func increment(by: Double) {}
     func decrement(by: Double) {}

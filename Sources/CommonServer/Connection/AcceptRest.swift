@@ -11,10 +11,10 @@ final class AcceptRest: ChannelInboundHandler {
 
     static let time = TimeAmount.seconds(1)
 
-    private let warning: RepeatedWarning
+    private let warning: RateLimitedWarning
     private var isResting = false
 
-    init(warning: RepeatedWarning) { self.warning = warning }
+    init(warning: RateLimitedWarning) { self.warning = warning }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard let error = error as? IOError, Self.isShortage(error.errnoCode) else {

@@ -12,7 +12,7 @@ final class ConnectionGate: Sendable {
     private let trustedProxies: [AddressRange]
     private let counts = Mutex<[String: Int]>([:])
     private let refusals: Counter
-    private let warning: RepeatedWarning
+    private let warning: RateLimitedWarning
 
     /// - Parameters:
     ///   - maximumPerAddress: 0 for any number.
@@ -23,7 +23,7 @@ final class ConnectionGate: Sendable {
         refusals = RateLimitName.connectionsPerAddress.refusals(in: metrics)
         self.maximumPerAddress = maximumPerAddress
         self.trustedProxies = trustedProxies
-        warning = RepeatedWarning(logger)
+        warning = RateLimitedWarning(logger)
     }
 
     /// To be called once for a connection, on its event loop.

@@ -10,7 +10,7 @@ extension HTTPConnectionHandler {
     /// Answers what is no request, or none that goes on, and ends the connection.
     func refuse(_ error: ChatError, _ context: ChannelHandlerContext) {
         guard routed?.isAnswerBegun != true else { return abort(context) }
-        var answer = WholeAnswer(error, traceID: TraceContext().traceID)
+        var answer = BufferedResponse(error, traceID: TraceContext().traceID)
         answer.headers[.date] = configuration.date.text
         answer.headers[.connection] = "close"
         state = .ending

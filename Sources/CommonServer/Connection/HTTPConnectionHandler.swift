@@ -277,7 +277,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         }
     }
 
-    private func finish(_ result: Result<DirectAnswer, any Error>, _ context: ChannelHandlerContext) {
+    private func finish(_ result: Result<DirectResponse, any Error>, _ context: ChannelHandlerContext) {
         // The connection may have ended meanwhile.
         guard case .answering(let request) = state, let routes = configuration.directRoutes else { return }
         timing.answered()

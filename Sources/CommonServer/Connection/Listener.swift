@@ -25,56 +25,56 @@ struct Listener: Service {
     let logger: Logger
 
     /// One socket that listens, and what it accepted.
-    private struct Ear {
+    private struct ListeningSocket {
         let channel: any Channel
         let quiescing: ServerQuiescingHelper
         /// Succeeds when nothing is open any more.
-        let silence: EventLoopPromise<Void>
+        let allClosed: EventLoopPromise<Void>
 
-        func close() { quiescing.initiateShutdown(promise: silence) }
+        func close() { quiescing.initiateShutdown(promise: allClosed) }
     }
 
     func run() async throws {
-        let ears = try await listen()
-        logger.info("Listening on \(ears[0].channel.localAddress.map { "\($0)" } ?? "\(host):\(port)")")
+        let sockets = try await listen()
+        logger.info("Listening on \(sockets[0].channel.localAddress.map { "\($0)" } ?? "\(host):\(port)")")
         // One that closes by itself has failed: then the server ends, and its service group with it.
-        let ends = ears.map { ear in ear.channel.closeFuture.map { for ear in ears { ear.close() } } }
+        let ends = sockets.map { socket in socket.channel.closeFuture.map { for socket in sockets { socket.close() } } }
         await withTaskCancellationOrGracefulShutdownHandler {
-            await onRunning(ears[0].channel)
+            await onRunning(sockets[0].channel)
             async let isServed: Void = http.serve()
-            for ear in ears { try? await ear.silence.futureResult.get() }
+            for socket in sockets { try? await socket.allClosed.futureResult.get() }
             // Whoever ran this may end the event loops, on which nothing must be left to do.
             for end in ends { try? await end.get() }
             http.end()
             await isServed
         } onCancelOrGracefulShutdown: {
-            for ear in ears { ear.close() }
+            for socket in sockets { socket.close() }
         }
     }
 
     /// The first socket takes the port for itself, so that one in use is found; then it lets the others in.
-    private func listen() async throws -> [Ear] {
+    private func listen() async throws -> [ListeningSocket] {
         let first = try await listen(
             on: eventLoops[0], at: try SocketAddress.makeAddressResolvingHost(host, port: port))
-        var ears = [first]
+        var sockets = [first]
         do {
-            guard let address = first.channel.localAddress, eventLoops.count > 1 else { return ears }
+            guard let address = first.channel.localAddress, eventLoops.count > 1 else { return sockets }
             try await first.channel.setOption(.socketOption(.sharedPort), value: 1).get()
             for eventLoop in eventLoops.dropFirst() {
-                ears.append(try await listen(on: eventLoop, at: address, sharing: true))
+                sockets.append(try await listen(on: eventLoop, at: address, sharing: true))
             }
-            return ears
+            return sockets
         } catch {
-            for ear in ears { ear.close() }
+            for socket in sockets { socket.close() }
             throw error
         }
     }
 
     private func listen(
         on eventLoop: any EventLoop, at address: SocketAddress, sharing: Bool = false
-    ) async throws -> Ear {
+    ) async throws -> ListeningSocket {
         let quiescing = ServerQuiescingHelper(group: eventLoop)
-        let warning = RepeatedWarning(logger)
+        let warning = RateLimitedWarning(logger)
         let channel = try await ServerBootstrap(group: eventLoop)
             .serverChannelOption(.backlog, value: Self.backlog)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -89,7 +89,7 @@ struct Listener: Service {
                 channel.eventLoop.makeCompletedFuture { try setup(channel) }
             }
             .bind(to: address).get()
-        return Ear(channel: channel, quiescing: quiescing, silence: eventLoop.makePromise())
+        return ListeningSocket(channel: channel, quiescing: quiescing, allClosed: eventLoop.makePromise())
     }
 }
 

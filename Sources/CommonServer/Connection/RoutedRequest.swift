@@ -14,7 +14,7 @@ struct RoutedRequest {
     private var bytesRead = 0
     private let isHead: Bool
     private let isVersion10: Bool
-    private var answer: AnswerFraming?
+    private var answer: ResponseFraming?
     private(set) var isAnswered = false
     /// Whether the connection ends with the answer.
     private(set) var closes: Bool
@@ -74,13 +74,13 @@ struct RoutedRequest {
         var fields = head.headerFields
         if let connection = fields[.connection] { closes = closes || TokenList(connection).contains("close") }
         closes = closes || isLast
-        let framing = AnswerFraming(head, isHead: isHead, isVersion10: isVersion10)
+        let framing = ResponseFraming(head, isHead: isHead, isVersion10: isVersion10)
         if framing == .chunked { fields[.transferEncoding] = "chunked" }
         if framing == .untilClose { closes = true }
         if closes { fields[.connection] = "close" }
         answer = framing
         var bytes = allocator.buffer(capacity: 512)
-        bytes.writeAnswerHead(head.status, fields)
+        bytes.writeResponseHead(head.status, fields)
         bytes.writeStaticString("\r\n")
         return bytes
     }
@@ -108,7 +108,7 @@ struct RoutedRequest {
 }
 
 /// How the end of an answer's body is told (RFC 9112 section 6.3).
-private enum AnswerFraming {
+private enum ResponseFraming {
     case bodiless, length, chunked, untilClose
 
     init(_ head: HTTPResponse, isHead: Bool, isVersion10: Bool) {

@@ -21,7 +21,7 @@ final class DirectRequest {
     }
 
     /// Calls the route. `finish` is called once, at any time, from any thread.
-    func answer(_ body: [UInt8], _ finish: @escaping @Sendable (Result<DirectAnswer, any Error>) -> Void) {
+    func answer(_ body: [UInt8], _ finish: @escaping @Sendable (Result<DirectResponse, any Error>) -> Void) {
         let (route, call) = (route, DirectCall(user: user, body: body))
         route.admission(user) { refusal in
             if let refusal { finish(.failure(refusal)) } else { route.answer(call, finish) }
@@ -32,7 +32,7 @@ final class DirectRequest {
     /// - Parameter isLast: whether the connection ends with this answer.
     /// - Returns: the whole answer.
     func bytes(
-        of result: Result<DirectAnswer, any Error>, _ routes: DirectRoutes, isLast: Bool,
+        of result: Result<DirectResponse, any Error>, _ routes: DirectRoutes, isLast: Bool,
         _ allocator: ByteBufferAllocator
     ) -> ByteBuffer {
         let requestID = RequestID.accepted(head["x-request-id"]) ?? trace.spanID
@@ -49,8 +49,8 @@ final class DirectRequest {
         } else {
             var answer =
                 switch result {
-                case .success(let value): WholeAnswer(jsonBytes: value.body, status: value.status)
-                case .failure(let error): WholeAnswer(error: error, traceID: trace.traceID, logger: logger)
+                case .success(let value): BufferedResponse(jsonBytes: value.body, status: value.status)
+                case .failure(let error): BufferedResponse(error: error, traceID: trace.traceID, logger: logger)
                 }
             answer.headers[.date] = routes.date.text
             routes.envelope.finish(&answer.headers, requestID: requestID, origin: origin)

@@ -10,7 +10,7 @@ public struct DirectCall: Sendable {
 }
 
 /// The JSON answer to one.
-public struct DirectAnswer: Sendable {
+public struct DirectResponse: Sendable {
     public let status: HTTPResponse.Status
     public let body: [UInt8]
 
@@ -22,7 +22,7 @@ public struct DirectAnswer: Sendable {
 
 /// What answers a direct call: once, at any time, from any thread. Where it throws instead, it does not answer.
 public typealias DirectHandler =
-    @Sendable (DirectCall, _ answer: @escaping @Sendable (Result<DirectAnswer, any Error>) -> Void) throws -> Void
+    @Sendable (DirectCall, _ answer: @escaping @Sendable (Result<DirectResponse, any Error>) -> Void) throws -> Void
 
 /// Whether a caller may have its call looked at: asked before that, it answers once, with what speaks against it.
 public typealias DirectAdmission =
@@ -40,7 +40,7 @@ struct DirectRoutes: Sendable {
         let admission: DirectAdmission
         let handler: DirectHandler
 
-        func answer(_ call: DirectCall, _ answer: @escaping @Sendable (Result<DirectAnswer, any Error>) -> Void) {
+        func answer(_ call: DirectCall, _ answer: @escaping @Sendable (Result<DirectResponse, any Error>) -> Void) {
             do {
                 try handler(call, answer)
             } catch {
@@ -53,7 +53,7 @@ struct DirectRoutes: Sendable {
     let authenticator: Authenticator
     let envelope: ResponseEnvelope
     let date: HTTPDate
-    let heads: DirectAnswerHeads
+    let heads: DirectResponseHeads
     let isServing: @Sendable () -> Bool
 
     init(
@@ -65,7 +65,7 @@ struct DirectRoutes: Sendable {
         self.envelope = envelope
         self.date = date
         self.isServing = isServing
-        heads = DirectAnswerHeads(envelope: envelope, date: date)
+        heads = DirectResponseHeads(envelope: envelope, date: date)
     }
 
     /// - Returns: the route that takes this request, and its caller; `nil` where the router has to see it.

@@ -31,7 +31,7 @@ enum SharedBucketScript {
     /// Runs it, and hands it over where Redis does not have it (yet, or after `SCRIPT FLUSH`).
     static func run(
         on redis: RedisClient, key: String, rate: Rate, spent: Int, wanted: Int
-    ) async throws(RedisError) -> SharedBucketAnswer {
+    ) async throws(RedisError) -> SharedBucketReply {
         let arguments: [RedisArgument] = [
             1, .string(key), .string("\(rate.interval / .microseconds(1))"), .integer(rate.burst), .integer(spent),
             .integer(wanted),
@@ -45,6 +45,6 @@ enum SharedBucketScript {
         guard case .array(let parts) = reply, parts.count == 2, let granted = parts[0].integer,
             let microseconds = parts[1].integer
         else { throw .protocolViolation }
-        return SharedBucketAnswer(granted: Int(granted), fullIn: .microseconds(microseconds))
+        return SharedBucketReply(granted: Int(granted), fullIn: .microseconds(microseconds))
     }
 }

@@ -8,7 +8,7 @@ import Synchronization
 /// The place that limits are shared through by all instances: Redis. Where it is away or slow nobody waits for it.
 public final class SharedLimits: Sendable {
     /// In which Redis must have answered; a caller waits as long.
-    private static let patience = TimeAmount.milliseconds(100)
+    private static let timeout = TimeAmount.milliseconds(100)
 
     private let redis: RedisClient
     private let eventLoop: any EventLoop
@@ -34,13 +34,13 @@ public final class SharedLimits: Sendable {
     /// - Returns: `nil` where Redis did not answer in time.
     func ask<Key>(
         _ ask: SharedBuckets<Key, some Sendable>.Ask, limit: RateLimitName, rate: Rate
-    ) async -> SharedBucketAnswer? where Key: CustomStringConvertible {
+    ) async -> SharedBucketReply? where Key: CustomStringConvertible {
         let key = "chat:limit:\(limit.rawValue):\(Pseudonym.of(ask.key.description))"
         let (spent, wanted) = (ask.spent, ask.wanted)
         let run = Task { [redis] () async throws(RedisError) in
             try await SharedBucketScript.run(on: redis, key: key, rate: rate, spent: spent, wanted: wanted)
         }
-        let deadline = eventLoop.scheduleTask(in: Self.patience) { run.cancel() }
+        let deadline = eventLoop.scheduleTask(in: Self.timeout) { run.cancel() }
         defer { deadline.cancel() }
         switch await run.result {
         case .success(let answer):

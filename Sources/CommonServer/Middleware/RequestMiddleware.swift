@@ -8,7 +8,7 @@ import Logging
 /// leaves a log line and a measurement behind.
 struct RequestMiddleware: RouterMiddleware {
     let envelope: ResponseEnvelope
-    let largeAnswers = LargeAnswers()
+    let largeAnswers = LargeResponses()
 
     func handle(
         _ request: Request, context: ChatRequestContext,
@@ -28,7 +28,7 @@ struct RequestMiddleware: RouterMiddleware {
                 response = try await next(request, context)
                 response.body = try largeAnswers.bounded(response.body, on: context.channel)
             } catch {
-                response = ErrorAnswer.response(to: error, context: context)
+                response = ErrorResponse.response(to: error, context: context)
             }
         }
         finish(&response, request: request, context: context)

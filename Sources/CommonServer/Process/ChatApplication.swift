@@ -16,7 +16,7 @@ public struct ChatApplication: Service {
     ///   - onFailure: hears of a service that fails and has to shut the application down gracefully; without it the
     ///     failure cancels all other services.
     public init(
-        parts: ServerParts, environment: ServerEnvironment,
+        parts: ServerDependencies, environment: ServerEnvironment,
         onServerRunning: @escaping @Sendable (any Channel) async -> Void = { _ in },
         onFailure: (@Sendable (any Error) -> Void)? = nil
     ) {
@@ -33,7 +33,7 @@ public struct ChatApplication: Service {
 
     /// That of the public port, and that of a port of its own for `/metrics`.
     private static func listeners(
-        _ parts: ServerParts, _ environment: ServerEnvironment,
+        _ parts: ServerDependencies, _ environment: ServerEnvironment,
         _ onServerRunning: @escaping @Sendable (any Channel) async -> Void
     ) -> [any Service] {
         var parts = parts
@@ -42,7 +42,7 @@ public struct ChatApplication: Service {
             parts.routes.addMetrics(environment.metrics)
             return [listener(parts, environment, port: environment.port, onServerRunning)]
         }
-        var metrics = ServerParts(routes: Routes(), health: parts.health)
+        var metrics = ServerDependencies(routes: Routes(), health: parts.health)
         metrics.routes.addMetrics(environment.metrics)
         return [
             MetricsListener(listener: listener(metrics, environment, port: metricsPort) { _ in }),
@@ -51,7 +51,7 @@ public struct ChatApplication: Service {
     }
 
     private static func listener(
-        _ parts: ServerParts, _ environment: ServerEnvironment, port: Int,
+        _ parts: ServerDependencies, _ environment: ServerEnvironment, port: Int,
         _ onServerRunning: @escaping @Sendable (any Channel) async -> Void
     ) -> Listener {
         let health = parts.health

@@ -8,7 +8,7 @@ import Synchronization
 final class Lifetime: Sendable {
     private struct Running {
         let group: ServiceGroup
-        let parts: ServerParts
+        let parts: ServerDependencies
         let logger: Logger
     }
 
@@ -25,7 +25,7 @@ final class Lifetime: Sendable {
 
     /// Returns after a shutdown that was asked for.
     /// - Throws: what made the server or one of its services fail.
-    func run(_ parts: ServerParts, _ environment: ServerEnvironment) async throws {
+    func run(_ parts: ServerDependencies, _ environment: ServerEnvironment) async throws {
         let application = ChatApplication(
             parts: parts, environment: environment,
             onFailure: { error in

@@ -18,7 +18,8 @@ import Metrics
 /// on standard error; 128 + n after a second signal n. SIGHUP reloads the certificate.
 public enum ServerProcess {
     public static func run(
-        _ name: String, defaultPort: Int, build: @escaping @Sendable (ServerEnvironment) async throws -> ServerParts
+        _ name: String, defaultPort: Int,
+        build: @escaping @Sendable (ServerEnvironment) async throws -> ServerDependencies
     ) async -> Never {
         answerUsage(name, defaultPort, Array(CommandLine.arguments.dropFirst(name.split(separator: " ").count)))
         // A client that goes away in the middle of a write is an error of that write.

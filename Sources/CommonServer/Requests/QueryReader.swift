@@ -83,7 +83,7 @@ public struct QueryReader {
     public mutating func optionalUserID(_ name: String) -> UserID? {
         guard let value = values[name] else { return nil }
         guard let userID = UserID(text: value) else {
-            note(name, "must be a positive integer")
+            note(name, UserID.requirement)
             return nil
         }
         return userID

@@ -11,7 +11,7 @@ extension Response {
 
     /// A JSON answer that is text already.
     public init(jsonBytes bytes: [UInt8], status: HTTPResponse.Status = .ok) {
-        self = WholeAnswer(jsonBytes: bytes, status: status).response
+        self = BufferedResponse(jsonBytes: bytes, status: status).response
     }
 
     public static var noContent: Response {

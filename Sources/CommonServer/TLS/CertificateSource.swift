@@ -28,7 +28,7 @@ public final class CertificateSource: Sendable {
     func encrypt(_ channel: any Channel) throws {
         let pipeline = channel.pipeline.syncOperations
         try pipeline.addHandler(NIOSSLServerHandler(context: context))
-        try pipeline.addHandler(HandshakeDeadline())
+        try pipeline.addHandler(TLSHandshakeDeadline())
     }
 }
 

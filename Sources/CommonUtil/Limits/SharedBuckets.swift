@@ -104,7 +104,7 @@ public struct SharedBuckets<Key: Hashable & Sendable, Waiter: Sendable>: Sendabl
     // MARK: Answers
 
     /// - Returns: who is told now, and what to ask next for those who came meanwhile.
-    public mutating func answered(_ key: Key, _ answer: SharedBucketAnswer, at now: Instant) -> (
+    public mutating func answered(_ key: Key, _ answer: SharedBucketReply, at now: Instant) -> (
         told: [Decision], next: Ask?
     ) {
         guard var entry = entries[key] else { return ([], nil) }
@@ -155,7 +155,7 @@ public struct SharedBuckets<Key: Hashable & Sendable, Waiter: Sendable>: Sendabl
 }
 
 /// What a shared bucket answers.
-public struct SharedBucketAnswer: Equatable, Sendable {
+public struct SharedBucketReply: Equatable, Sendable {
     /// How many of the wanted tokens it gave.
     public let granted: Int
     /// How long it takes until it is full again.

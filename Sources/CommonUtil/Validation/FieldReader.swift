@@ -93,8 +93,8 @@ public struct FieldReader {
         return members
     }
 
-    public mutating func positiveInteger(_ field: String) -> Int64? {
-        value(field).flatMap { integer($0, field, in: 1...Int64.max) }
+    public mutating func numericID<ID: NumericID>(_ field: String, _: ID.Type = ID.self) -> ID? {
+        value(field).flatMap { numericID($0, field) }
     }
 
     public mutating func integer(_ field: String, in range: ClosedRange<Int64>) -> Int64? {
@@ -123,8 +123,8 @@ public struct FieldReader {
         optionalValue(field).flatMap { choice($0, field) }
     }
 
-    public mutating func optionalPositiveInteger(_ field: String) -> Int64? {
-        optionalValue(field).flatMap { integer($0, field, in: 1...Int64.max) }
+    public mutating func optionalNumericID<ID: NumericID>(_ field: String, _: ID.Type = ID.self) -> ID? {
+        optionalValue(field).flatMap { numericID($0, field) }
     }
 
     public mutating func optionalRoomID(_ field: String) -> RoomID? {
@@ -139,11 +139,15 @@ public struct FieldReader {
             return []
         }
         return elements.enumerated().compactMap { index, element in
-            integer(element, "\(field)[\(index)]", in: 1...Int64.max).map(UserID.init(_:))
+            numericID(element, "\(field)[\(index)]")
         }
     }
 
     // MARK: Checks
+
+    private mutating func numericID<ID: NumericID>(_ value: JSONValue, _ field: String) -> ID? {
+        integer(value, field, in: 1...ID.largest).map(ID.init(_:))
+    }
 
     private mutating func string(_ value: JSONValue, _ field: String, length: ClosedRange<Int>) -> String? {
         guard case .string(let text) = value else {

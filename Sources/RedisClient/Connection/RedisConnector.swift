@@ -58,7 +58,7 @@ struct RedisConnector: Sendable {
     /// tried. A Redis server does not speak first, so nothing is missed.
     private func shakeHands(on channel: any Channel, tls: NIOSSLContext?) -> EventLoopFuture<Void> {
         let established = channel.eventLoop.makePromise(of: Void.self)
-        let handshake = HandshakeHandler(Handshake(configuration), established: established)
+        let handshake = RedisHandshakeHandler(Handshake(configuration), established: established)
         do {
             let pipeline = channel.pipeline.syncOperations
             if let tls {

@@ -10,7 +10,7 @@ import Testing
     }
 
     /// What was told: who and how far.
-    private func told(_ events: [PassingEvent]) -> [String] {
+    private func told(_ events: [EphemeralEvent]) -> [String] {
         events.map { event in
             guard case .read(_, let userID, let lastReadSeq, _) = event else { return "\(event)" }
             return "\(userID):\(lastReadSeq)"
@@ -18,7 +18,7 @@ import Testing
     }
 
     @Test func `one who scrolls is told of at first, and once a second how far it got`() async throws {
-        let events = EventCollector<PassingEvent>()
+        let events = EventCollector<EphemeralEvent>()
         let receipts = ReadReceiptPublisher { events.append($0) }
         let start = ContinuousClock.now
         try await BusHarness.running(receipts) {
@@ -32,7 +32,7 @@ import Testing
     }
 
     @Test func `what waits at a stop is told at once, and before it is over`() async throws {
-        let events = EventCollector<PassingEvent>()
+        let events = EventCollector<EphemeralEvent>()
         let receipts = ReadReceiptPublisher(interval: .seconds(3_600)) { events.append($0) }
         try await BusHarness.running(receipts) {
             for userID in Int64(1)...2 { for seq in Seq(1)...3 { receipts.note(receipt(seq, by: userID)) } }

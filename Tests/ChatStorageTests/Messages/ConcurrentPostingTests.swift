@@ -24,9 +24,11 @@ import Testing
     }
 
     @Test(arguments: [0, 64])
-    func `posts through two servers are numbered without a gap and told in order`(judgedSpan: Int) async throws {
+    func `posts through two servers are published in order`(validatedSpan: Int) async throws {
         let told = [EventCollector<RoomEvent>(), EventCollector<RoomEvent>()]
-        try await withTwoWriters(limits: .init(judgedSpan: judgedSpan), onCommit: { told[$0].append(contentsOf: $1) }) {
+        try await withTwoWriters(
+            limits: .init(validatedSpan: validatedSpan), onCommit: { told[$0].append(contentsOf: $1) }
+        ) {
             store, writers in
             let rooms = [RoomID.hall, .attic, .cellar]
             try await withThrowingTaskGroup(of: Void.self) { group in
@@ -55,9 +57,9 @@ import Testing
     }
 
     @Test(arguments: [1, 7, 256], [0, 64])
-    func `a hundred retries of one post are one message`(batchSize: Int, judgedSpan: Int) async throws {
+    func `a hundred retries of one post are one message`(batchSize: Int, validatedSpan: Int) async throws {
         let told = EventCollector<RoomEvent>()
-        var limits = MessageWriter.Limits(judgedSpan: judgedSpan)
+        var limits = MessageWriter.Limits(validatedSpan: validatedSpan)
         limits.batchSize = batchSize
         try await withTwoWriters(limits: limits, onCommit: { told.append(contentsOf: $1) }) { store, writers in
             let outcomes = try await withThrowingTaskGroup(of: PostOutcome.self) { group in
@@ -74,8 +76,8 @@ import Testing
     }
 
     @Test(arguments: [0, 64])
-    func `of different posts with one key at once one wins`(judgedSpan: Int) async throws {
-        try await withTwoWriters(limits: .init(judgedSpan: judgedSpan)) { store, writers in
+    func `of different posts with one key at once one wins`(validatedSpan: Int) async throws {
+        try await withTwoWriters(limits: .init(validatedSpan: validatedSpan)) { store, writers in
             let outcomes = try await withThrowingTaskGroup(of: PostOutcome.self) { group in
                 for number in 0..<40 {
                     group.addTask { try await writers[number % 2].post(draft("\(number % 4)", key: "k")) }
@@ -90,8 +92,8 @@ import Testing
     }
 
     @Test(arguments: [0, 64])
-    func `one key in two rooms through two servers at once is one message`(judgedSpan: Int) async throws {
-        try await withTwoWriters(limits: .init(judgedSpan: judgedSpan)) { store, writers in
+    func `one key in two rooms through two servers at once is one message`(validatedSpan: Int) async throws {
+        try await withTwoWriters(limits: .init(validatedSpan: validatedSpan)) { store, writers in
             for round in 0..<20 {
                 async let here = writers[0].post(draft(in: .hall, key: "k\(round)"))
                 async let there = writers[1].post(draft(in: .attic, key: "k\(round)"))
@@ -106,10 +108,10 @@ import Testing
     }
 
     @Test(arguments: [0, 64])
-    func `many keys in crossed order through two servers neither lose nor double a post`(judgedSpan: Int)
+    func `many keys in crossed order through two servers neither lose nor double a post`(validatedSpan: Int)
         async throws
     {
-        try await withTwoWriters(limits: .init(judgedSpan: judgedSpan)) { store, writers in
+        try await withTwoWriters(limits: .init(validatedSpan: validatedSpan)) { store, writers in
             let outcomes = try await withThrowingTaskGroup(of: PostOutcome.self) { group in
                 for number in 0..<60 {
                     group.addTask { try await writers[0].post(draft(in: .hall, key: "k\(number)")) }

@@ -4,7 +4,7 @@ import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct OptimisticBatchesTests {
     @Test func `so many batches are judged at the start, and again after each failure`() {
-        var batches = OptimisticBatches(judgedSpan: 2)
+        var batches = OptimisticBatches(validatedSpan: 2)
         #expect((0..<4).map { _ in batches.isNextOptimistic() } == [false, false, true, true])
         batches.failed()
         #expect((0..<3).map { _ in batches.isNextOptimistic() } == [false, false, true])
@@ -15,7 +15,7 @@ import Testing
     }
 
     @Test func `without a span all are stored on trust`() {
-        var batches = OptimisticBatches(judgedSpan: 0)
+        var batches = OptimisticBatches(validatedSpan: 0)
         batches.failed()
         #expect(batches.isNextOptimistic() == true)
     }

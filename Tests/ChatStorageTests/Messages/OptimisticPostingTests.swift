@@ -65,7 +65,7 @@ import Testing
 
     @Test func `the writer stores what passes of a batch that was refused`() async throws {
         try await withRooms { store async throws in
-            var limits = MessageWriter.Limits(judgedSpan: 0)
+            var limits = MessageWriter.Limits(validatedSpan: 0)
             limits.batchSize = 2 * Self.refused.count
             let writer = MessageWriter(
                 client: store.client, isOpen: false, limits: limits, logger: quiet, onCommit: { _ in })
@@ -85,15 +85,15 @@ import Testing
 
     /// A room's time of activity is that of the message where a batch was judged, and earlier where the head moved first.
     @Test(arguments: [0, 64])
-    func `batches are judged only so long as they are to be`(judgedSpan: Int) async throws {
+    func `batches are judged only so long as they are to be`(validatedSpan: Int) async throws {
         try await withStore { store async throws in
             try await store.makeRoom()
-            try await withWriter(store.client, limits: .init(judgedSpan: judgedSpan)) { writer in
+            try await withWriter(store.client, limits: .init(validatedSpan: validatedSpan)) { writer in
                 try await writer.mustStore(draft())
             }
             let wasFirst = try await store.client.number(
                 "SELECT (active_at < sent_at)::integer FROM rooms JOIN messages USING (room_id)")
-            #expect(wasFirst == (judgedSpan == 0 ? 1 : 0))
+            #expect(wasFirst == (validatedSpan == 0 ? 1 : 0))
         }
     }
 }

@@ -9,12 +9,12 @@ import Testing
 /// What one post comes to.
 @Suite(.timeLimit(.minutes(2))) struct PostingTests {
     @Test(arguments: [0, 64])
-    func `a post is stored as it was sent, told once, and marks the room read`(judgedSpan: Int) async throws {
+    func `a post is stored as it was sent, told once, and marks the room read`(validatedSpan: Int) async throws {
         let told = EventCollector<RoomEvent>()
         try await withStore { store in
             try await store.makeRoom()
             try await withWriter(
-                store.client, limits: .init(judgedSpan: judgedSpan), onCommit: told.append(contentsOf:)
+                store.client, limits: .init(validatedSpan: validatedSpan), onCommit: told.append(contentsOf:)
             ) { writer in
                 let first = try await writer.mustStore(draft("first"))
                 let sent = draft("second", by: bob, replyTo: first.messageID, key: "k")
@@ -40,11 +40,11 @@ import Testing
     // MARK: Who may post
 
     @Test(arguments: [0, 64])
-    func `only members post`(judgedSpan: Int) async throws {
+    func `only members post`(validatedSpan: Int) async throws {
         try await withStore { store in
             try await store.makeRoom(.hall, .public)
             try await store.makeRoom(.attic, .group)
-            try await withWriter(store.client, limits: .init(judgedSpan: judgedSpan)) { writer async throws in
+            try await withWriter(store.client, limits: .init(validatedSpan: validatedSpan)) { writer async throws in
                 #expect(try await writer.post(draft(by: cid, in: .hall)) == .refused(.notAMember))
                 #expect(try await writer.post(draft(by: cid, in: .attic)) == .refused(.roomNotFound))
                 #expect(try await writer.post(draft(by: ann, in: .cellar)) == .refused(.roomNotFound))
@@ -56,11 +56,11 @@ import Testing
     }
 
     @Test(arguments: [0, 64])
-    func `an open server takes anyone's posts to public rooms only`(judgedSpan: Int) async throws {
+    func `an open server takes anyone's posts to public rooms only`(validatedSpan: Int) async throws {
         try await withStore { store in
             try await store.rooms.makeOpenRoom(.hall)
             try await store.makeRoom(.attic, .private)
-            try await withWriter(store.client, isOpen: true, limits: .init(judgedSpan: judgedSpan)) {
+            try await withWriter(store.client, isOpen: true, limits: .init(validatedSpan: validatedSpan)) {
                 writer async throws in
                 #expect(try await writer.mustStore(draft(by: cid, in: .hall)).seq == 1)
                 #expect(try await writer.post(draft(by: cid, in: .attic)) == .refused(.roomNotFound))
@@ -70,11 +70,11 @@ import Testing
     }
 
     @Test(arguments: [0, 64])
-    func `an archived room takes no posts`(judgedSpan: Int) async throws {
+    func `an archived room takes no posts`(validatedSpan: Int) async throws {
         try await withStore { store in
             try await store.makeRoom()
             _ = try await store.rooms.withLockedRoom(.hall) { try await $0.archive(by: ann) }
-            try await withWriter(store.client, limits: .init(judgedSpan: judgedSpan)) { writer async throws in
+            try await withWriter(store.client, limits: .init(validatedSpan: validatedSpan)) { writer async throws in
                 #expect(try await writer.post(draft()) == .refused(.roomArchived))
             }
             #expect(try await store.rooms.room(.hall)?.lastSeq == 1)
@@ -82,11 +82,11 @@ import Testing
     }
 
     @Test(arguments: [0, 64])
-    func `a reply needs a message of the same room that is there`(judgedSpan: Int) async throws {
+    func `a reply needs a message of the same room that is there`(validatedSpan: Int) async throws {
         try await withStore { store in
             try await store.makeRoom(.hall)
             try await store.makeRoom(.attic)
-            try await withWriter(store.client, limits: .init(judgedSpan: judgedSpan)) { writer in
+            try await withWriter(store.client, limits: .init(validatedSpan: validatedSpan)) { writer in
                 let here = try await writer.mustStore(draft(in: .hall))
                 let elsewhere = try await writer.mustStore(draft(in: .attic))
                 #expect(try await writer.mustStore(draft(replyTo: here.messageID)).replyToMessageID == here.messageID)
@@ -102,10 +102,11 @@ import Testing
     // MARK: Again with the same key
 
     @Test(arguments: [0, 64])
-    func `the same post again is the first message, also after an edit and an archive`(judgedSpan: Int) async throws {
+    func `the same post again is the first message, also after an edit and an archive`(validatedSpan: Int) async throws
+    {
         try await withStore { store in
             try await store.makeRoom()
-            try await withWriter(store.client, limits: .init(judgedSpan: judgedSpan)) { writer in
+            try await withWriter(store.client, limits: .init(validatedSpan: validatedSpan)) { writer in
                 let first = try await writer.mustStore(draft(key: "k"))
                 #expect(try await writer.post(draft(key: "k")) == .repeated(first))
 
@@ -126,10 +127,10 @@ import Testing
     }
 
     @Test(arguments: [0, 64])
-    func `a repeated reply is repeated also when what it answers is gone`(judgedSpan: Int) async throws {
+    func `a repeated reply is repeated also when what it answers is gone`(validatedSpan: Int) async throws {
         try await withStore { store in
             try await store.makeRoom()
-            try await withWriter(store.client, limits: .init(judgedSpan: judgedSpan)) { writer in
+            try await withWriter(store.client, limits: .init(validatedSpan: validatedSpan)) { writer in
                 let target = try await writer.mustStore(draft())
                 let reply = try await writer.mustStore(draft(replyTo: target.messageID, key: "k"))
                 try await store.delete(target)
@@ -139,10 +140,10 @@ import Testing
     }
 
     @Test(arguments: [0, 64])
-    func `who has lost the room is not told of the first message`(judgedSpan: Int) async throws {
+    func `who has lost the room is not told of the first message`(validatedSpan: Int) async throws {
         try await withStore { store in
             try await store.makeRoom()
-            try await withWriter(store.client, limits: .init(judgedSpan: judgedSpan)) { writer in
+            try await withWriter(store.client, limits: .init(validatedSpan: validatedSpan)) { writer in
                 try await writer.mustStore(draft(by: bob, key: "k"))
                 _ = try await store.rooms.withLockedRoom(.hall) { try await $0.leave(bob, by: ann) }
                 #expect(try await writer.post(draft(by: bob, key: "k")) == .refused(.roomNotFound))
@@ -151,11 +152,11 @@ import Testing
     }
 
     @Test(arguments: [0, 64])
-    func `a key belongs to one request of one sender`(judgedSpan: Int) async throws {
+    func `a key belongs to one request of one sender`(validatedSpan: Int) async throws {
         try await withStore { store in
             try await store.makeRoom(.hall)
             try await store.makeRoom(.attic)
-            try await withWriter(store.client, limits: .init(judgedSpan: judgedSpan)) { writer in
+            try await withWriter(store.client, limits: .init(validatedSpan: validatedSpan)) { writer in
                 let first = try await writer.mustStore(draft(key: "k"))
                 #expect(try await writer.post(draft("other", key: "k")) == .refused(.keyReused))
                 #expect(try await writer.post(draft(in: .attic, key: "k")) == .refused(.keyReused))
@@ -179,7 +180,7 @@ import Testing
                 draft("3", by: bob),
             ]
             let rows = try await store.client.batch(
-                MessageBatchStatements.commands(for: drafts, isOpen: false, .judged))[1]
+                MessageBatchStatements.commands(for: drafts, isOpen: false, .validated))[1]
             var verdicts = [String](repeating: "", count: drafts.count)
             for row in rows {
                 let seq = try row.decode(column: 3, as: Int64?.self).map { " \($0)" } ?? ""

@@ -9,7 +9,7 @@ import Testing
 @Suite(.timeLimit(.minutes(2))) struct StorePlanTests {
     typealias Kind = MessageBatchStatements.Kind
 
-    @Test(arguments: ["force_generic_plan", "force_custom_plan"], [Kind.judged, .optimistic])
+    @Test(arguments: ["force_generic_plan", "force_custom_plan"], [Kind.validated, .optimistic])
     func `no plan of a store statement scans the messages`(mode: String, kind: Kind) async throws {
         try await withStore { store in
             try await store.makeRoom()
@@ -24,14 +24,14 @@ import Testing
             // Not because the session's settings forbid it.
             let settings = "SET plan_cache_mode = \(mode); SET enable_seqscan = on"
             let plan = try await storePlan(on: store.client, settings, kind)
-            #expect(plan.contains("messages_client_key") == (kind == .judged), "\(plan)")
+            #expect(plan.contains("messages_client_key") == (kind == .validated), "\(plan)")
             #expect(plan.contains("messages_pkey"), "\(plan)")
             #expect(!plan.contains("Seq Scan on messages"), "\(plan)")
         }
     }
 
     /// As it was measured: a plan that was made while statistics said that there were no messages, kept for ever after.
-    @Test(arguments: [Kind.judged, .optimistic])
+    @Test(arguments: [Kind.validated, .optimistic])
     func `the writer's own connection plans for a table that will grow`(kind: Kind) async throws {
         try await withStore { store in
             try await store.makeRoom()
@@ -73,7 +73,7 @@ import Testing
 
     private func storePlan(on client: PostgresClient, _ settings: String, _ kind: Kind) async throws -> String {
         let command = MessageBatchStatements.commands(for: [draft(replyTo: MessageID(1))], isOpen: false, kind)[1]
-        let (types, drafts) = kind == .judged ? ("", "") : (", bigint[]", ", \(Self.column { "\($0)" })::bigint[]")
+        let (types, drafts) = kind == .validated ? ("", "") : (", bigint[]", ", \(Self.column { "\($0)" })::bigint[]")
         return try await plan(
             on: client, settings, command.statement,
             "integer[], text[], bigint[], text[], text[], bigint[], text[], bytea[], boolean\(types)",

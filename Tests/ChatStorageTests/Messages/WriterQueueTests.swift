@@ -19,7 +19,7 @@ import Testing
         queue.start {}
         #expect(try append(1) == true)
         #expect(try append(4) == false)
-        #expect(queue.callForBatch() == false)
+        #expect(queue.requestBatch() == false)
         #expect(queue.take().count == 5)
         #expect(queue.take().isEmpty)
     }
@@ -27,7 +27,7 @@ import Testing
     @Test mutating func `before it runs no batch is called for`() throws {
         #expect(try append(3) == false)
         queue.start {}
-        #expect(queue.callForBatch() == true)
+        #expect(queue.requestBatch() == true)
         #expect(queue.take().count == 3)
     }
 
@@ -40,17 +40,17 @@ import Testing
         #expect(queue.take().count == 16)
         #expect(try append(20) == false)
         queue.answered(1)
-        #expect(queue.callForBatch() == true)
+        #expect(queue.requestBatch() == true)
         #expect(queue.take().count == 20)
     }
 
     @Test mutating func `what is more than a batch waits for the next`() throws {
         try append(30)
         queue.start {}
-        #expect(queue.callForBatch() == true)
+        #expect(queue.requestBatch() == true)
         #expect(queue.take().count == 20)
         queue.answered(20)
-        #expect(queue.callForBatch() == true)
+        #expect(queue.requestBatch() == true)
         #expect(queue.take().count == 10)
     }
 
@@ -71,9 +71,9 @@ import Testing
         _ = queue.take()
         // Fewer than would go out behind another otherwise.
         try append(2)
-        #expect(queue.callForBatch() == false)
+        #expect(queue.requestBatch() == false)
         queue.stop()
-        #expect(queue.callForBatch() == true)
+        #expect(queue.requestBatch() == true)
         #expect(queue.take().count == 2)
         queue.answered(3)
         queue.told()

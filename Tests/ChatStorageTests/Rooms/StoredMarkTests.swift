@@ -48,7 +48,7 @@ import Testing
         }
     }
 
-    @Test(arguments: [MessageBatchStatements.Kind.judged, .optimistic])
+    @Test(arguments: [MessageBatchStatements.Kind.validated, .optimistic])
     func `posts of one batch leave the mark at the last of them`(kind: MessageBatchStatements.Kind) async throws {
         try await withPosts(StoredMark.window - 2) { store, _ async throws in
             let commands = MessageBatchStatements.commands(

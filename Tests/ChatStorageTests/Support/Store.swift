@@ -81,10 +81,10 @@ func withWriter<Result: Sendable>(
 }
 
 extension MessageWriter.Limits {
-    /// - Parameter judgedSpan: 0 where no batch is judged before it has been refused.
-    init(judgedSpan: Int) {
+    /// - Parameter validatedSpan: 0 where no batch is judged before it has been refused.
+    init(validatedSpan: Int) {
         self.init()
-        self.judgedSpan = judgedSpan
+        self.validatedSpan = validatedSpan
     }
 }
 

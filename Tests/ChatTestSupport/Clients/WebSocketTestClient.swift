@@ -6,7 +6,7 @@ import NIOSSL
 /// A WebSocket client that records all it gets and can send anything, well-formed or not.
 public final class WebSocketTestClient: Sendable {
     /// What a test waits for at most, unless it says otherwise: long, for a machine that is busy with other tests.
-    public static let patience = Duration.seconds(20)
+    public static let defaultTimeout = Duration.seconds(20)
 
     /// How a server closed.
     public struct Close: Sendable, Equatable {
@@ -82,7 +82,7 @@ public final class WebSocketTestClient: Sendable {
         let all = standard.filter { !replaced.contains($0.0.lowercased()) } + headers
         let head = "\(method) \(target) HTTP/1.1\r\n" + all.map { "\($0): \($1)\r\n" }.joined() + "\r\n"
         try await channel.writeAndFlush(ByteBuffer(string: head))
-        let answer: Handshake?? = try await inbox.wait(within: patience) { record in
+        let answer: Handshake?? = try await inbox.wait(within: defaultTimeout) { record in
             record.handshake.map { .some($0) } ?? (record.isDisconnected ? .some(nil) : nil)
         }
         guard let handshake = answer ?? nil else {
@@ -116,34 +116,34 @@ public final class WebSocketTestClient: Sendable {
     public var texts: [String] { inbox.state.texts }
 
     /// Waits for the first so many text frames.
-    public func events(_ count: Int, within time: Duration = patience) async throws -> [JSON] {
+    public func events(_ count: Int, within time: Duration = defaultTimeout) async throws -> [JSON] {
         try await wait(for: "\(count) events", within: time) { $0.events.count >= count ? $0.events : nil }
     }
 
     /// Waits for the first event that `isIt` accepts.
     @discardableResult
     public func event(
-        _ what: String, within time: Duration = patience, where isIt: @escaping @Sendable (JSON) -> Bool
+        _ what: String, within time: Duration = defaultTimeout, where isIt: @escaping @Sendable (JSON) -> Bool
     ) async throws -> JSON {
         try await wait(for: what, within: time) { $0.events.first(where: isIt) }
     }
 
     /// Waits for the first event of this `eventType`.
     @discardableResult
-    public func event(type: String, within time: Duration = patience) async throws -> JSON {
+    public func event(type: String, within time: Duration = defaultTimeout) async throws -> JSON {
         try await event("an event '\(type)'", within: time) { $0["eventType"]?.string == type }
     }
 
     /// Waits for the event of this `seq`, then gives all that have one, in the order in which they came.
     @discardableResult
-    public func log(upTo seq: Int64, within time: Duration = patience) async throws -> [JSON] {
+    public func log(upTo seq: Int64, within time: Duration = defaultTimeout) async throws -> [JSON] {
         try await wait(for: "seq \(seq)", within: time) { record in
             record.highestSeq >= seq ? record.log : nil
         }
     }
 
     /// Waits for a pong that carries these bytes.
-    public func pong(_ payload: [UInt8], within time: Duration = patience) async throws {
+    public func pong(_ payload: [UInt8], within time: Duration = defaultTimeout) async throws {
         try await wait(for: "a pong", within: time) { $0.pongs.contains(payload) ? true : nil }
     }
 
@@ -155,7 +155,7 @@ public final class WebSocketTestClient: Sendable {
 
     /// Waits for the first frame that tells whether the socket was let in.
     /// - Returns: `nil` where it is `ready`, else how it was closed.
-    public func refusal(within time: Duration = patience) async throws -> Close? {
+    public func refusal(within time: Duration = defaultTimeout) async throws -> Close? {
         try await wait(for: "ready, nor a close frame", within: time) { record in
             record.close.map { .some($0) }
                 ?? (record.events.contains { $0["eventType"] == "ready" } ? .some(nil) : nil)
@@ -165,12 +165,12 @@ public final class WebSocketTestClient: Sendable {
     // MARK: The end
 
     /// Waits for the server's close frame.
-    public func closeFrame(within time: Duration = patience) async throws -> Close {
+    public func closeFrame(within time: Duration = defaultTimeout) async throws -> Close {
         try await wait(for: "a close frame", within: time, \.close)
     }
 
     /// Waits until the connection is gone, after a close frame or without.
-    public func disconnected(within time: Duration = patience) async throws {
+    public func disconnected(within time: Duration = defaultTimeout) async throws {
         try await wait(for: "the end of the connection", within: time) { $0.isDisconnected ? true : nil }
     }
 

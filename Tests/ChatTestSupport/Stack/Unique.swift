@@ -6,5 +6,5 @@ public enum Unique {
         return prefix + "-" + String((0..<12).map { _ in letters[Int.random(in: 0..<letters.count)] })
     }
 
-    public static var userID: Int64 { .random(in: 1_000_000...Int64.max >> 2) }
+    public static var userID: Int64 { .random(in: 1_000_000...(1 << 53) - 1) }
 }

@@ -9,11 +9,11 @@ import Testing
     private let start = NIODeadline.uptimeNanoseconds(1_000_000_000)
     private let user = UserID(7)
 
-    private func json(_ event: PassingEvent?) -> ByteBuffer { ByteBuffer(bytes: event?.jsonBytes ?? []) }
+    private func json(_ event: EphemeralEvent?) -> ByteBuffer { ByteBuffer(bytes: event?.jsonBytes ?? []) }
 
     @Test func `says what is new at once and the same not again for a while`() {
         var ledger = TypingLedger()
-        func say(_ isTyping: Bool, at seconds: Int64) -> PassingEvent? {
+        func say(_ isTyping: Bool, at seconds: Int64) -> EphemeralEvent? {
             ledger.say(isTyping, in: hall, by: user, sessionID: "a", now: start + .seconds(seconds))
         }
         #expect(say(true, at: 0) == .typing(hall, user, isTyping: true))

@@ -101,7 +101,7 @@ import Testing
         try channel.pipeline.syncOperations.addHandlers([
             transport,
             HandshakeHandler(
-                door: EchoDoor(), deadlines: HandshakeDeadlines(eventLoops: [fixture.eventLoop]), http: http,
+                policy: EchoUpgradePolicy(), deadlines: HandshakeDeadlines(eventLoops: [fixture.eventLoop]), http: http,
                 logger: logger),
         ])
         let handshake =

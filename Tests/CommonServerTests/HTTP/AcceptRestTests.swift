@@ -14,7 +14,7 @@ import Testing
     init() throws {
         let lines = lines
         let logger = Logger(label: "test") { _ in LineHandler(lines: lines) }
-        try channel.pipeline.syncOperations.addHandler(AcceptRest(warning: RepeatedWarning(logger)))
+        try channel.pipeline.syncOperations.addHandler(AcceptRest(warning: RateLimitedWarning(logger)))
     }
 
     private struct LineHandler: LogHandler {

@@ -48,7 +48,7 @@ import Testing
         return DirectRoutes(
             routes: [
                 .init(path: "/things", admission: { _, proceed in proceed(nil) }) { _, answer in
-                    answer(.success(DirectAnswer(jsonBytes: Array("{}".utf8), status: .created)))
+                    answer(.success(DirectResponse(jsonBytes: Array("{}".utf8), status: .created)))
                 }
             ], authenticator: Authenticator(mode: .trusted, verifier: nil),
             envelope: ResponseEnvelope(

@@ -28,7 +28,7 @@ struct HTTPTableTests {
         var routes = Routes(authenticator: Authenticator(mode: .trusted, verifier: nil))
         routes.postDirectly("/direct", admission: { $1(nil) }) { call, answer in
             let echo = Echo(text: try text(FieldReader(body: call.body)))
-            answer(.success(DirectAnswer(jsonBytes: echo.jsonBytes, status: .created)))
+            answer(.success(DirectResponse(jsonBytes: echo.jsonBytes, status: .created)))
         }
         routes.post("/routed", authenticated: true) { request, context in
             Response(json: Echo(text: try text(try await request.fields(context))), status: .created)
@@ -60,10 +60,10 @@ struct HTTPTableTests {
     }
 
     private static func check(_ test: HTTPCase, _ byteByByte: Bool, _ server: TestServer) async throws {
-        var seen: [[HTTPAnswers.Answer]] = []
+        var seen: [[HTTPResponses.Answer]] = []
         for path in paths {
             let bytes = try await server.exchange(test.bytes(path: path), byteByByte: byteByByte)
-            let answers = HTTPAnswers(bytes) { index in test.text.hasPrefix("HEAD") && index == 0 }
+            let answers = HTTPResponses(bytes) { index in test.text.hasPrefix("HEAD") && index == 0 }
             #expect(answers.isWhole, "\(test): \(String(decoding: bytes, as: UTF8.self))")
             #expect(answers.answers.map(\.status) == test.allStatuses, "\(test), \(path)")
             seen.append(answers.answers)

@@ -51,7 +51,7 @@ import Testing
         let established = channel.eventLoop.makePromise(of: Void.self)
         let handshake = Handshake(try RedisConfiguration(url: "redis://:secret@127.0.0.1"))
         try fail(
-            HandshakeHandler(handshake, established: established), unread: .error("ERR no"), .simpleString("OK"))
+            RedisHandshakeHandler(handshake, established: established), unread: .error("ERR no"), .simpleString("OK"))
         #expect(throws: ConnectionFailure.self) { try established.futureResult.wait() }
     }
 

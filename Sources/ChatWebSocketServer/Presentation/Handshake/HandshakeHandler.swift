@@ -18,14 +18,14 @@ final class HandshakeHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private enum State {
         case reading
         /// The handshake is a good one; whether the client may come in is being asked.
-        case asking(HandshakeAnswer)
+        case asking(HandshakeResponse)
         /// The socket's handler is being put in place. It writes at once, and a write that fails reads the socket: what
         /// comes then belongs behind what came before.
         case upgrading
         case done
     }
 
-    private let door: any SocketDoor
+    private let policy: any UpgradePolicy
     private let deadlines: HandshakeDeadlines
     private let http: HTTPConnections
     private let logger: Logger
@@ -35,8 +35,8 @@ final class HandshakeHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private var early = ByteBuffer()
     private var state = State.reading
 
-    init(door: any SocketDoor, deadlines: HandshakeDeadlines, http: HTTPConnections, logger: Logger) {
-        self.door = door
+    init(policy: any UpgradePolicy, deadlines: HandshakeDeadlines, http: HTTPConnections, logger: Logger) {
+        self.policy = policy
         self.deadlines = deadlines
         self.http = http
         self.logger = logger
@@ -100,7 +100,7 @@ final class HandshakeHandler: ChannelDuplexHandler, RemovableChannelHandler {
         case .incomplete:
             break
         case .head(let head):
-            guard let answer = door.answer(to: head) else {
+            guard let answer = policy.answer(to: head) else {
                 return fallBack(context)
             }
             early = reader.bytes
@@ -129,11 +129,11 @@ final class HandshakeHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     // MARK: Upgrading
 
-    private func ask(_ answer: HandshakeAnswer, _ context: ChannelHandlerContext) {
+    private func ask(_ answer: HandshakeResponse, _ context: ChannelHandlerContext) {
         // From here on the deadlines are those of what is asked: who is refused because the database is away is told so.
         deadlines.end(self, on: context.eventLoop)
         state = .asking(answer)
-        door.ask(answer, from: context) { makeHandler in self.upgrade(makeHandler) }
+        policy.ask(answer, from: context) { makeHandler in self.upgrade(makeHandler) }
     }
 
     private func upgrade(_ makeHandler: (ByteBuffer) -> any ChannelHandler) {

@@ -18,7 +18,7 @@ import Testing
             logger: logger)
         let deadlines = HandshakeDeadlines(eventLoops: [channel.embeddedEventLoop])
         try channel.pipeline.syncOperations.addHandler(
-            HandshakeHandler(door: EchoDoor(), deadlines: deadlines, http: http, logger: logger))
+            HandshakeHandler(policy: EchoUpgradePolicy(), deadlines: deadlines, http: http, logger: logger))
         try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
     }
 

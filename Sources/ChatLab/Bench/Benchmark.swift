@@ -1,0 +1,41 @@
+import ArgumentParser
+import ChatLocalStack
+
+/// A command that measures something on stacks of its own and reports it. Exit status 0 only if the report is clean.
+protocol Benchmark: AsyncParsableCommand {
+    /// The file that its figures are to be written to, too.
+    var json: String? { get }
+
+    func measure() async throws -> BenchReport
+}
+
+extension Benchmark {
+    func run() async throws {
+        let report = try await measure()
+        Terminal.say(report.text)
+        try ReportFile.write(report, to: json)
+        if !report.isClean { throw ExitCode.failure }
+    }
+}
+
+/// A benchmark that is measured several times.
+protocol RepeatedBenchmark: Benchmark {
+    var options: BenchOptions { get }
+}
+
+extension RepeatedBenchmark {
+    var json: String? { options.json }
+}
+
+/// What all of them take.
+struct BenchOptions: ParsableArguments {
+    @Option(help: "How often each is measured.")
+    var rounds = 5
+
+    @Option(help: "Write the figures to this file, too.")
+    var json: String?
+
+    func validate() throws {
+        guard (1...100).contains(rounds) else { throw ValidationError("--rounds 1–100") }
+    }
+}

@@ -1,0 +1,62 @@
+/// One thing that goes wrong: how it is done to a running stack, how it is undone, and what may come of it.
+struct Fault: Sendable {
+    struct Bounds: Sendable {
+        enum Delay: Sendable {
+            case fixed(Duration)
+            /// The time from the first blow until all is healed, and so much more.
+            case outage(plus: Duration)
+        }
+
+        /// The longest time from the first attempt to send a message to its arrival at any session.
+        var delay: Delay?
+        /// Posts that may be refused; nil for any number.
+        var refused: Int?
+    }
+
+    /// What was measured beside the history, with its own bound.
+    struct Measure: Sendable {
+        var text: String
+        var isWithinBound = true
+    }
+
+    var name: String
+    var summary: String
+    var shape = LoadShape()
+    /// Load without the fault, before it.
+    var warmUp = Duration.seconds(2)
+    /// PostgreSQL has a synchronous standby, and every server knows both.
+    var hasStandby = false
+    /// PostgreSQL's data is on a disk of its own that can be filled.
+    var hasSmallDisk = false
+    var bounds = Bounds()
+    /// What proves that the fault bit. Those that are required must not be zero.
+    var signs: [Sign]
+    /// Further variables for single WebSocket servers, by their number from 0 on.
+    var environmentOfWebSocketServer: [Int: [String: String]] = [:]
+    /// Belongs to the short form that CI runs.
+    var isInShortForm = false
+    /// Does it, and lasts as long as it.
+    var inflict: @Sendable (FaultStage) async throws -> Void
+    var heal: @Sendable (FaultStage) async throws -> Void = { _ in }
+    var examine: @Sendable (History, FaultStage) async throws -> [Measure] = { _, _ in [] }
+}
+
+extension Fault {
+    /// All that there are, in the order of the table.
+    static let all = redisFaults + postgresFaults + serverFaults + clientFaults
+
+    /// Those of these names.
+    /// - Throws: ``UnknownFault`` for a name that none has.
+    static func named(_ names: [String]) throws -> [Fault] {
+        try names.map { name in
+            guard let fault = all.first(where: { $0.name == name }) else {
+                throw UnknownFault(description: "There is no fault '\(name)'; `./chat faults --list` names them.")
+            }
+            return fault
+        }
+    }
+
+    struct UnknownFault: Error, CustomStringConvertible {
+        var description: String
+    }
+}

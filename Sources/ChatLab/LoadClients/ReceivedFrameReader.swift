@@ -1,0 +1,54 @@
+import NIOCore
+
+/// A frame from a server (RFC 6455, section 5.2): never masked, and ours are never fragmented.
+struct ReceivedFrame: Equatable {
+    var opcode: UInt8
+    var payload: ByteBuffer
+
+    static let text: UInt8 = 0x1
+    static let close: UInt8 = 0x8
+    static let ping: UInt8 = 0x9
+    static let pong: UInt8 = 0xA
+}
+
+/// Takes server frames out of a stream of bytes. Far cheaper than NIO's general decoder, which matters with a thousand
+/// sockets in one process beside the servers they measure.
+enum ReceivedFrameReader {
+    struct Malformed: Error {}
+
+    /// - Returns: nil, with `buffer` as it was, if no whole frame is there yet.
+    static func next(in buffer: inout ByteBuffer) throws -> ReceivedFrame? {
+        var rest = buffer
+        guard let first = rest.readInteger(as: UInt8.self), let second = rest.readInteger(as: UInt8.self) else {
+            return nil
+        }
+        // FIN and no reserved bit; no mask.
+        guard first & 0xF0 == 0x80, second & 0x80 == 0 else { throw Malformed() }
+        let length: Int
+        switch second {
+        case 126:
+            guard let long = rest.readInteger(as: UInt16.self) else { return nil }
+            length = Int(long)
+        case 127:
+            guard let long = rest.readInteger(as: UInt64.self) else { return nil }
+            guard long <= 16 * 1024 * 1024 else { throw Malformed() }
+            length = Int(long)
+        default:
+            length = Int(second)
+        }
+        guard let payload = rest.readSlice(length: length) else { return nil }
+        buffer = rest
+        return ReceivedFrame(opcode: first & 0x0F, payload: payload)
+    }
+
+    /// A client's frame of at most 125 bytes, as all control frames are. The mask is all zeroes: it protects
+    /// intermediaries (section 10.3), of which there are none on the loopback.
+    static func clientFrame(_ opcode: UInt8, _ payload: ByteBuffer = ByteBuffer()) -> ByteBuffer {
+        var frame = ByteBuffer()
+        frame.writeInteger(0x80 | opcode)
+        frame.writeInteger(0x80 | UInt8(min(payload.readableBytes, 125)))
+        frame.writeInteger(UInt32(0))
+        frame.writeBytes(payload.readableBytesView.prefix(125))
+        return frame
+    }
+}

@@ -1,0 +1,27 @@
+import Foundation
+import UnixSignals
+
+/// Ctrl-C, `SIGTERM` and a closed terminal. The first asks for a stop in good order; with the second the process ends
+/// at once, and the children's watchdogs see to the rest.
+package struct Interrupts: Sendable {
+    private let first: AsyncStream<Void>
+
+    package init() async {
+        let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm, .sighup)
+        let (stream, continuation) = AsyncStream.makeStream(of: Void.self)
+        first = stream
+        Task.detached {
+            var count = 0
+            for await _ in signals {
+                count += 1
+                if count > 1 { exit(130) }
+                continuation.finish()
+            }
+        }
+    }
+
+    /// Returns at the first interrupt, or when the task is cancelled.
+    package func wait() async {
+        for await _ in first {}
+    }
+}

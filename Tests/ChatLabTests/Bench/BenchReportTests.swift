@@ -1,0 +1,54 @@
+import Foundation
+import Testing
+
+@testable import ChatLab
+
+@Suite("A bench's report", .timeLimit(.minutes(2)))
+struct BenchReportTests {
+    @Test("gives the least, the middle and the greatest", arguments: [[3.0, 1, 2], [7], [2, 2]])
+    func spread(values: [Double]) {
+        let spread = Spread(values)
+        #expect(spread.min == values.min())
+        #expect(spread.max == values.max())
+        #expect(values.contains(spread.median))
+    }
+
+    @Test("has the middle of an even number of values between the two middle ones")
+    func median() {
+        #expect(Spread([4, 1, 3, 2]).median == 2.5)
+        #expect(Spread([9, 1, 5]).median == 5)
+        #expect(Spread([]) == Spread([0]))
+    }
+
+    @Test("divides each value by the reference that was measured beside it")
+    func ratio() {
+        let line = BenchReport.Line("post", unit: "/s", [10, 30], beside: "pgbench", [20, 10])
+        #expect(line.ratio == Spread([0.5, 3]))
+        #expect(line.reference == Spread([10, 20]))
+    }
+
+    @Test("is clean only without losses, duplicates and errors")
+    func clean() {
+        let report = BenchReport(title: "x", lines: [])
+        #expect(report.isClean)
+        for flaw in [{ $0.losses = 1 }, { $0.duplicates = 1 }, { $0.errors = ["HTTP 503": 1] }]
+            as [(inout BenchReport) -> Void]
+        {
+            var flawed = report
+            flaw(&flawed)
+            #expect(!flawed.isClean)
+        }
+    }
+
+    @Test("shows a line, its reference and what went wrong, and is the same after JSON")
+    func textAndJSON() throws {
+        var report = BenchReport(
+            title: "post", lines: [.init("accepted posts", unit: "/s", [1, 3], beside: "pgbench", [2, 2])])
+        report.errors = ["HTTP 503": 2]
+        #expect(report.text.contains("accepted posts"))
+        #expect(report.text.contains("(pgbench)"))
+        #expect(report.text.contains("1.00        2.00        3.00 /s"))
+        #expect(report.text.contains("error: 2 × HTTP 503"))
+        #expect(try JSONDecoder().decode(BenchReport.self, from: JSONEncoder().encode(report)) == report)
+    }
+}

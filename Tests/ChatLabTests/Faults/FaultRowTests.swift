@@ -1,0 +1,137 @@
+import ChatLocalStack
+import Testing
+
+@testable import ChatLab
+
+@Suite("A row of the table of faults", .timeLimit(.minutes(2)))
+struct FaultRowTests {
+    private func fault(
+        delay: Fault.Bounds.Delay? = nil, refused: Int? = nil, signs: [Sign] = [.pushesDropped.required]
+    ) -> Fault {
+        Fault(
+            name: "test", summary: "A test", shape: LoadShape(messages: 5, readEvery: 0, churners: 0),
+            bounds: .init(delay: delay, refused: refused), signs: signs, inflict: { _ in })
+    }
+
+    private func row(
+        _ fault: Fault, _ history: History = .example(), measures: [Fault.Measure] = [],
+        slack: Int = 1, change: (inout FaultEvidence) -> Void = { _ in }
+    ) -> FaultRow {
+        var evidence = FaultEvidence()
+        evidence.notes["bites"] = 1
+        change(&evidence)
+        return FaultRow(
+            fault: fault, history: history, evidence: evidence, measures: measures, outage: .seconds(2),
+            slack: slack, problems: [])
+    }
+
+    @Test("is clean when nothing is wrong and the fault bit")
+    func clean() {
+        let row = row(fault(delay: .fixed(.seconds(1)), refused: 0, signs: [.noted("bites").required]))
+        #expect(row.isClean)
+        #expect(row.proof == ["1 bites"])
+        #expect(row.messages == 5 && row.acknowledged == 5 && row.sessions == 2)
+        #expect(FaultTable(rows: [row]).text.split(separator: "\n").count == 3)
+    }
+
+    @Test("says when the fault did not bite")
+    func toothless() {
+        #expect(row(fault()).problems == ["the fault did not bite: no pushes dropped"])
+    }
+
+    @Test("says which bound was missed")
+    func bounds() {
+        var late = History.example()
+        late.sessions[0].sightings[1].at = 5_000_000_000
+        let signs = [Sign.noted("bites")]
+        #expect(row(fault(delay: .fixed(.seconds(4)), signs: signs), late).problems == ["delay bound missed"])
+        #expect(row(fault(delay: .outage(plus: .seconds(2)), signs: signs), late).problems == ["delay bound missed"])
+        #expect(row(fault(delay: .outage(plus: .seconds(4)), signs: signs), late).isClean)
+        let refused = row(fault(refused: 0, signs: signs)) { $0.clients.refused = 3 }
+        #expect(refused.problems == ["3 posts refused, 0 allowed"])
+        let measured = row(fault(signs: signs), measures: [.init(text: "memory", isWithinBound: false)])
+        #expect(measured.problems == ["missed: memory"])
+    }
+
+    @Test("gives times some slack where it is told to, and nothing else")
+    func slack() {
+        var history = History.example()
+        history.sessions[0].sightings[1].at = 5_000_000_000
+        let fault = fault(delay: .fixed(.seconds(3)), refused: 0, signs: [])
+        #expect(row(fault, history).problems == ["delay bound missed"])
+        let slack = row(fault, history, slack: 2)
+        #expect(slack.isClean)
+        #expect(FaultTable(rows: [slack]).text.contains("≤ 6.00 s (2 × 3.00 s)"))
+        history.sessions[0].sightings[1].at = 6_500_000_000
+        #expect(row(fault, history, slack: 2).problems == ["delay bound missed"])
+        #expect(row(fault, slack: 2) { $0.clients.refused = 1 }.problems == ["1 posts refused, 0 allowed"])
+        #expect(row(self.fault(), slack: 2).problems == ["the fault did not bite: no pushes dropped"])
+    }
+
+    @Test("says when one who left was kept too long")
+    func farewell() {
+        var history = History.example()
+        history.visits[0].end?.at = 5_000_000_000
+        let fault = fault(delay: .fixed(.seconds(3)), signs: [])
+        #expect(row(fault, history).problems == ["one who left was kept for 5.0 s"])
+        #expect(row(fault, history, slack: 2).isClean)
+        history.visits[0].end?.code = 1012
+        #expect(row(fault, history).isClean)
+    }
+
+    @Test("says when a read or a coming was refused that may not be, or when there were none")
+    func others() {
+        var fault = fault(refused: 0, signs: [])
+        #expect(
+            row(fault) { $0.clients.othersRefused = 1 }.problems == ["1 reads, comings and goings refused, 0 allowed"])
+        fault.bounds.refused = nil
+        #expect(row(fault) { $0.clients.othersRefused = 1 }.isClean)
+        fault.shape.churners = 1
+        fault.shape.readEvery = 1
+        #expect(row(fault).isClean)
+        var idle = History.example()
+        idle.memberChanges = idle.memberChanges.map { .init(room: $0.room, identity: $0.identity) }
+        for index in idle.sessions.indices { idle.sessions[index].receipts = [] }
+        #expect(row(fault, idle).problems == ["nobody came or went", "no read was told"])
+    }
+
+    @Test("counts what is lost, doubled and reordered, and says so")
+    func flaws() {
+        for tampering in HistoryTampering.allCases {
+            var history = History.example()
+            #expect(tampering.apply(to: &history))
+            let row = row(fault(signs: []), history)
+            #expect(row.lost + row.doubled + row.reordered == (tampering == .leak ? 0 : 1))
+            #expect(row.problems == ["1 \(tampering.flaw.rawValue)"])
+            #expect(row.examples.count == 1)
+            #expect(FaultTable(rows: [row]).text.contains("FAILED"))
+        }
+    }
+
+    @Test("says when too little was posted, and what no server should do")
+    func oddities() {
+        var fault = fault(signs: [])
+        fault.shape.messages = 6
+        let row = row(fault) { $0.clients.oddities["a socket closed with 1002"] = 2 }
+        #expect(row.problems == ["2 × a socket closed with 1002", "only 5 of 6 messages acknowledged"])
+    }
+}
+
+@Suite("The faults", .timeLimit(.minutes(2)))
+struct FaultCatalogTests {
+    @Test("have names of their own, enough load and something that proves them")
+    func all() {
+        #expect(Set(Fault.all.map(\.name)).count == Fault.all.count)
+        for fault in Fault.all {
+            #expect(fault.shape.messages >= 5000 && fault.shape.sessions >= 50)
+            #expect(fault.signs.contains { $0.isRequired })
+        }
+        #expect(Fault.all.contains { $0.isInShortForm })
+    }
+
+    @Test("are found by name, and an unknown name is an error")
+    func named() throws {
+        #expect(try Fault.named(["redis-killed", "clients-cut"]).map(\.name) == ["redis-killed", "clients-cut"])
+        #expect(throws: Fault.UnknownFault.self) { try Fault.named(["moon-eclipsed"]) }
+    }
+}

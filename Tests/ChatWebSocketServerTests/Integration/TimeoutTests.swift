@@ -1,0 +1,28 @@
+import ChatTestSupport
+import Testing
+
+/// How long the server waits for a peer. All at once, since it is long.
+@Suite("Patience with peers", .timeLimit(.minutes(2)))
+struct TimeoutTests {
+    @Test("A peer that answers no ping is dropped, one that does is kept, and half a handshake is cut after 10 s")
+    func silence() async throws {
+        let stack = try await SharedStack.running(.trusted)
+        let port = stack.webSocketPort()
+        let target = "/ws/chat?roomId=\(Unique.name("patience"))"
+        let start = ContinuousClock.now
+        async let cut: Duration = {
+            _ = try await RawHTTP.exchange(port: port, "GET \(target) HTTP/1.1\r\nHost: localhost\r\n")
+            return .now - start
+        }()
+        let silent = try await WebSocketTestClient.connect(port: port, target, answersPings: false)
+        let polite = try await WebSocketTestClient.connect(port: port, target)
+        // A ping comes within 25 s, and 10 s later it is too late; the rest is for a busy machine.
+        try await silent.disconnected(within: .seconds(60))
+        #expect(silent.pings == 1)
+        #expect(.now - start >= .seconds(20))
+        #expect(polite.pings >= 1)
+        try await polite.send(["type": "ping"])
+        try await polite.event(type: "pong")
+        #expect(try await (Duration.seconds(9)...(.seconds(20))).contains(cut))
+    }
+}
