@@ -38,7 +38,7 @@ import Testing
     }
 
     @Test func `has a bound`() {
-        let one = Revocation(userID: UserID(.max), scope: .signIn(SignInID(.max)), expiresAt: end)
+        let one = Revocation(userID: UserID(UserID.largest), scope: .signIn(SignInID(.max)), expiresAt: end)
         let most = RevocationMessage(Array(repeating: one, count: RevocationMessage.maximumCount))
         #expect(RevocationMessage(json: most.jsonBytes) == most && most.jsonBytes.count < 65_536)
         let more = RevocationMessage(most.revocations + [one])
