@@ -2,8 +2,8 @@ import CLibCrypto
 import ChatLocalStack
 import Foundation
 
-/// A certificate authority of one test, which nobody trusts who is not told to. Its certificates are good for a day; their
-/// files go with the test process.
+/// A certificate authority of one test, trusted only where a test configures it. Its certificates are valid for a day; their
+/// files are removed when the test process ends.
 public final class TestAuthority {
     /// Where a certificate and its key lie, both PEM.
     public struct Files: Sendable {

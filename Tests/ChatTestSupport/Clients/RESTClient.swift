@@ -51,7 +51,7 @@ public struct RESTClient: Sendable {
     private let description: Result<OpenAPIDescription, any Error>?
     private let tls: TLSConfiguration?
 
-    /// - Parameter trusting: PEM file of the only authority that may vouch for the server.
+    /// - Parameter trusting: PEM file of the only authority that may sign the server's certificate.
     public init(baseURL: String, trusting: String? = nil) {
         self.init(baseURL: baseURL, trusting: trusting, describedBy: nil)
     }
@@ -140,4 +140,29 @@ public struct RESTResponse: Sendable {
 
 extension RESTResponse: CustomStringConvertible {
     public var description: String { "\(status) \(text.prefix(500))" }
+}
+
+extension RESTClient {
+    /// Repeats a request until the response is the wanted one. For health, which has no event to await.
+    /// - Throws: ``UnexpectedAnswer`` with the last answer, or the last failure to connect.
+    @discardableResult
+    public func waitForAnswer(
+        _ path: String, _ status: Int, within time: Duration = .seconds(60),
+        where isWanted: (RESTResponse) -> Bool = { _ in true }
+    ) async throws -> RESTResponse {
+        let deadline = ContinuousClock.now + time
+        while true {
+            do {
+                let answer = try await get(path)
+                if answer.status == status, isWanted(answer) { return answer }
+                guard ContinuousClock.now < deadline else {
+                    throw UnexpectedAnswer(answer, to: "\(path), \(status) awaited for \(time)")
+                }
+            } catch {
+                // The server may not listen yet.
+                guard ContinuousClock.now < deadline else { throw error }
+            }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+    }
 }

@@ -6,7 +6,7 @@ import NIOSSL
 /// A WebSocket client that records all it gets and can send anything, well-formed or not.
 public final class WebSocketTestClient: Sendable {
     /// What a test waits for at most, unless it says otherwise: long, for a machine that is busy with other tests.
-    public static let defaultTimeout = Duration.seconds(20)
+    public static let defaultTimeout = Duration.seconds(60)
 
     /// How a server closed.
     public struct Close: Sendable, Equatable {
@@ -115,7 +115,7 @@ public final class WebSocketTestClient: Sendable {
     /// The same frames, to the letter.
     public var texts: [String] { inbox.state.texts }
 
-    /// Waits for the first so many text frames.
+    /// Waits for the first `count` text frames.
     public func events(_ count: Int, within time: Duration = defaultTimeout) async throws -> [JSON] {
         try await wait(for: "\(count) events", within: time) { $0.events.count >= count ? $0.events : nil }
     }
@@ -153,7 +153,7 @@ public final class WebSocketTestClient: Sendable {
     /// What the server sent and must not send: masked or fragmented frames, text that is no JSON and the like.
     public var faults: [String] { inbox.state.faults }
 
-    /// Waits for the first frame that tells whether the socket was let in.
+    /// Waits until the socket was admitted or refused.
     /// - Returns: `nil` where it is `ready`, else how it was closed.
     public func refusal(within time: Duration = defaultTimeout) async throws -> Close? {
         try await wait(for: "ready, nor a close frame", within: time) { record in

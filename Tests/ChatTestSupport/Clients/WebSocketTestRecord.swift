@@ -40,7 +40,7 @@ struct WebSocketTestRecord: Sendable {
             return
         }
         events.append(event)
-        // `ready` and `caught_up` tell a place in the log; they are none of its events.
+        // `ready` and `caught_up` have the `seq` of a place in the log, but are not events of it.
         guard let seq = event["seq"]?.int, !["ready", "caught_up"].contains(event["eventType"]?.string) else { return }
         log.append(event)
         highestSeq = max(highestSeq, seq)

@@ -1,7 +1,7 @@
 import Synchronization
 
-/// Lets only so many at once do what is heavy. Swift Testing begins all tests of a process together, and a small
-/// machine that runs sixty of them at a time gives none of them its turn before its deadline.
+/// Limits how many tests do something expensive at a time. Swift Testing starts all tests of a process together, and on a small
+/// machine sixty at a time would all miss their deadlines.
 public final class TestSlots: Sendable {
     private struct State {
         var free: Int

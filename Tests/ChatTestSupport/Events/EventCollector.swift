@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Gathers what callbacks tell, for tests to wait for.
+/// Collects the values that callbacks report, for tests to await.
 public final class EventCollector<Event: Sendable>: Sendable {
     /// What was waited for did not come in time; the text shows what did.
     public struct TimedOut: Error, CustomStringConvertible {

@@ -13,7 +13,7 @@ enum ExitSweep {
     }
 
     private static let duty = Mutex(Duty())
-    private static let defaultTimeout = Duration.seconds(10)
+    private static let exitTimeout = Duration.seconds(10)
 
     // Once, on first use.
     private static let registration: Void = {
@@ -50,7 +50,7 @@ enum ExitSweep {
         for process in duty.processes {
             process.terminate(signal: process.command.stopSignal)
         }
-        let deadline = ContinuousClock.now + defaultTimeout
+        let deadline = ContinuousClock.now + exitTimeout
         while duty.processes.contains(where: \.isRunning), ContinuousClock.now < deadline { usleep(20_000) }
         for process in duty.processes { process.kill() }
         for folder in duty.folders { PrivateFolder.remove(folder) }

@@ -30,7 +30,7 @@ extension SharedStack {
             .require(201, "post").json
     }
 
-    /// The room's whole log, as REST tells it.
+    /// The room's whole log, read over REST.
     public func log(of roomID: String, as user: TestUser, after: Int64 = 0) async throws -> [JSON] {
         var events: [JSON] = []
         var after = after
@@ -44,7 +44,7 @@ extension SharedStack {
         }
     }
 
-    /// The Room, as REST tells it.
+    /// The Room, read over REST.
     public func room(_ roomID: String, as user: TestUser) async throws -> JSON {
         try await system.get("/api/v1/rooms/\(roomID)", as: user.credentials).require(200, "room").json
     }

@@ -61,7 +61,7 @@ extension SharedStack {
             refreshToken: refreshToken)
     }
 
-    /// So many new users.
+    /// Registers `count` new users.
     public func users(_ count: Int) async throws -> [TestUser] {
         try await withThrowingTaskGroup(of: TestUser.self) { group in
             for _ in 0..<count { group.addTask { try await self.user() } }
