@@ -15,8 +15,8 @@ RUN swift package resolve
 
 COPY Sources ./Sources
 COPY Tests ./Tests
-# The Swift library goes into the executables. Debug information, two thirds of each, goes into files of its own: gdb and
-# perf find them by the build id or the debug link (docs/operations.md, "Symbols").
+# The Swift library goes into the executables. Debug information, more than half of each, goes into files of its own
+# (docs/operations.md, "The image").
 RUN set -e; \
     for product in chat ChatSystemServer ChatMessageServer ChatWebSocketServer; do \
         swift build --configuration release --static-swift-stdlib --product "$product"; \
@@ -26,8 +26,7 @@ RUN set -e; \
     for program in chat ChatSystemServer ChatMessageServer ChatWebSocketServer; do \
         objcopy --only-keep-debug --compress-debug-sections "$program" "/symbols/$program.debug"; \
         objcopy --strip-all "--add-gnu-debuglink=/symbols/$program.debug" "$program" "/staging/$program"; \
-    done; \
-    find . -maxdepth 1 -name '*.resources' -exec cp -R {} /staging/ ';'
+    done
 
 FROM scratch AS symbols
 COPY --from=build /symbols/ /
