@@ -29,4 +29,10 @@ struct DeploymentFilesTests {
             #expect(!line.contains("PASSWORD"))
         }
     }
+
+    @Test func `the image holds the servers and chat, stripped, and not chat-lab`() throws {
+        let image = try RepositoryText.of("Dockerfile")
+        #expect(image.contains("for product in chat ChatSystemServer ChatMessageServer ChatWebSocketServer; do"))
+        #expect(image.contains("--strip-all") && !image.contains("chat-lab"))
+    }
 }

@@ -80,4 +80,15 @@ struct DocumentTests {
         let path = try #require(text.firstMatch(of: /(?s)<!-- reading path -->(.*?)<!-- end -->/))
         #expect(path.1.matches(of: /(?m)^\d+\. `Sources\/[\w\/.+-]+\.swift`/).count == 10)
     }
+
+    @Test func `dependencies are held to the minor versions that the document lists`() throws {
+        let manifest = try RepositoryText.of("Package.swift")
+        let document = try RepositoryText.of("docs/development.md")
+        let dependencies = manifest.matches(of: /url: "https:\/\/github\.com\/[^\/"]+\/([^"]+)",\s*([^)]*)\)/)
+        #expect(dependencies.count > 10)
+        for dependency in dependencies {
+            let version = try #require(dependency.2.firstMatch(of: /^\.upToNextMinor\(from: "([0-9.]+)"$/))
+            #expect(document.contains("\(dependency.1.lowercased()) \(version.1)"))
+        }
+    }
 }
