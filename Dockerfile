@@ -34,7 +34,7 @@ COPY --from=build /symbols/ /
 FROM debian:bookworm-slim
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates libhiredis0.14 libpq5 libssl3 zlib1g \
-    && rm -rf /var/lib/apt/lists/* \
+    && rm -rf /var/cache/apt/* /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin chat \
     && install --directory --owner chat --mode 0700 /data
 COPY --from=build /staging/ /usr/local/bin/

@@ -7,9 +7,13 @@ let swiftSettings: [SwiftSetting] = [
 ]
 
 /// Full RELRO: addresses of functions are looked up when a program begins, and cannot be written from then on.
+///
+/// In release builds no symbols are exported: `-static-stdlib` asks for all of them (`-export-dynamic`), which nothing here
+/// looks up by name and which makes an executable 5 MB larger.
 let linkerSettings: [LinkerSetting] = [
     .unsafeFlags(
-        ["-Xlinker", "-z", "-Xlinker", "relro", "-Xlinker", "-z", "-Xlinker", "now"], .when(platforms: [.linux]))
+        ["-Xlinker", "-z", "-Xlinker", "relro", "-Xlinker", "-z", "-Xlinker", "now"], .when(platforms: [.linux])),
+    .unsafeFlags(["-Xlinker", "--no-export-dynamic"], .when(platforms: [.linux], configuration: .release)),
 ]
 
 // MARK: Products of other packages
