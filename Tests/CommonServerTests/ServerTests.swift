@@ -329,7 +329,8 @@ private struct LeakyError: Error, CustomStringConvertible {
         let (prepared, finishPreparing) = AsyncStream.makeStream(of: Void.self)
         let preparation: @Sendable () async throws -> Void = { for await _ in prepared {} }
         try await TestServer.run(routes: routes(), health: health, beforeServing: [preparation]) { server in
-            #expect(try await server.request(.GET, "/health/live").status == 200)
+            let live = try await server.request(.GET, "/health/live")
+            #expect(live.status == 200 && live.body == #"{"status":"ok","version":"\#(ChatVersion.current)"}"#)
             let starting = try await server.request(.GET, "/health/ready")
             #expect(starting.status == 503)
             #expect(

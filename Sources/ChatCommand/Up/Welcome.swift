@@ -34,15 +34,13 @@ struct Welcome {
 
     private var trustedMessage: String {
         """
-        A first message. In the console of a browser:
+        A first message. Open \(plan.url(.system)), press F12 and paste into the console:
 
-        new WebSocket('\(webSocketURL)?roomId=room-123').onmessage = event => console.log(event.data)
+        \(trustedSocket)
 
-        and in a shell:
+        Then in a shell:
 
-        curl -X POST \(plan.url(.message))/api/v1/messages \\
-          -H 'X-User-Id: 100' -H 'Content-Type: application/json' \\
-          -d '{"roomId":"room-123","messageType":"text","payload":{"text":"Hello"}}'
+        \(trustedPost)
         """
     }
 
@@ -50,18 +48,51 @@ struct Welcome {
         """
         A first message. In a shell:
 
-        SYSTEM=\(plan.url(.system))/api/v1 JSON='Content-Type: application/json'
-        curl -s "$SYSTEM/auth/register" -H "$JSON" -d '{"username":"alice","password":"a long password"}'
-        TOKEN=$(curl -s "$SYSTEM/auth/login" -H "$JSON" -d '{"username":"alice","password":"a long password"}' |
-          sed -n 's/.*"accessToken":"\\([^"]*\\)".*/\\1/p')
-        ROOM=$(curl -s "$SYSTEM/rooms" -H "$JSON" -H "Authorization: Bearer $TOKEN" \\
-          -d '{"name":"Lobby","type":"public"}' | sed -n 's/.*"roomId":"\\([^"]*\\)".*/\\1/p')
-        echo "new WebSocket('\(webSocketURL)?roomId=$ROOM&access_token=$TOKEN').onmessage = e => console.log(e.data)"
+        \(tokenPreparation)
 
-        Paste the line it prints into the console of a browser, and then in the shell:
+        Open \(plan.url(.system)), press F12 and paste the line that was printed last into the console.
+        Then in the shell:
 
-        curl -s \(plan.url(.message))/api/v1/messages -H "$JSON" -H "Authorization: Bearer $TOKEN" \\
-          -d "{\\"roomId\\":\\"$ROOM\\",\\"messageType\\":\\"text\\",\\"payload\\":{\\"text\\":\\"Hello\\"}}"
+        \(tokenPost)
         """
+    }
+
+    // MARK: The recipes, which README.md prints for the default ports (a test compares them)
+
+    /// JavaScript that listens to a room in `trusted` mode.
+    var trustedSocket: String {
+        "new WebSocket('\(webSocketURL)?roomId=room-123').onmessage = event => console.log(event.data)"
+    }
+
+    /// Shell commands that post in `trusted` mode.
+    var trustedPost: String {
+        """
+        curl \(plan.url(.message))/api/v1/messages \\
+          -H 'Content-Type: application/json' -H 'X-User-Id: 100' \\
+          -d '{"roomId":"room-123","messageType":"text","payload":{"text":"Hello"}}'
+        """
+    }
+
+    /// Shell commands that make an account and a room, log in, and print a line of JavaScript that listens to the room.
+    /// They need a POSIX shell and curl, and can be repeated: what exists already is answered with 409.
+    var tokenPreparation: String {
+        #"""
+        SYSTEM=\#(plan.url(.system))/api/v1 JSON='Content-Type: application/json'
+        ALICE='{"username":"alice","password":"a long password"}'
+        curl -s -w '\n' "$SYSTEM/auth/register" -H "$JSON" -d "$ALICE"
+        LOGIN=$(curl -s "$SYSTEM/auth/login" -H "$JSON" -d "$ALICE")
+        TOKEN=${LOGIN#*\"accessToken\":\"}; TOKEN=${TOKEN%%\"*}
+        curl -s -w '\n' "$SYSTEM/rooms" -H "$JSON" -H "Authorization: Bearer $TOKEN" \
+          -d '{"roomId":"lobby","name":"Lobby","type":"public"}'
+        echo "new WebSocket('\#(webSocketURL)?roomId=lobby&access_token=$TOKEN').onmessage = e => console.log(e.data)"
+        """#
+    }
+
+    /// Shell commands that post to that room.
+    var tokenPost: String {
+        #"""
+        curl -s -w '\n' \#(plan.url(.message))/api/v1/messages -H "$JSON" -H "Authorization: Bearer $TOKEN" \
+          -d '{"roomId":"lobby","messageType":"text","payload":{"text":"Hello"}}'
+        """#
     }
 }

@@ -30,8 +30,12 @@ extension Routes {
     }
 }
 
+/// The liveness body: `{"status": "ok", "version": …}`.
 private struct Alive: JSONEncodable {
     func write(to writer: inout JSONWriter) {
-        writer.object { $0.member("status", "ok") }
+        writer.object {
+            $0.member("status", "ok")
+            $0.member("version", ChatVersion.current)
+        }
     }
 }

@@ -1,6 +1,5 @@
 import Configuration
 import FoundationEssentials
-import SystemPackage
 
 /// Where settings come from: flags before the environment before a file.
 public struct ConfigurationSource: Sendable {
@@ -19,12 +18,7 @@ public struct ConfigurationSource: Sendable {
         ]
         let file = Settings.configFile
         if let path = Self.text(of: file.name, from: ConfigReader(providers: providers)) {
-            try Self.checkKeys(ofFile: path)
-            do {
-                providers.append(try await FileProvider<JSONSnapshot>(filePath: FilePath(path)))
-            } catch {
-                throw ConfigurationError(name: file.name, held: path, isSecret: false, allowed: "a readable JSON file")
-            }
+            providers.append(InMemoryProvider(values: try Self.values(ofFile: path)))
         }
         reader = ConfigReader(providers: providers)
     }
@@ -45,8 +39,13 @@ public struct ConfigurationSource: Sendable {
         for setting in Settings.all { try setting.check(self) }
     }
 
-    /// A key that no setting has is most likely misspelt, and would be passed over in silence.
-    private static func checkKeys(ofFile path: String) throws(ConfigurationError) {
+    /// Reads the JSON file. Values other than texts, whole numbers and booleans are passed over.
+    ///
+    /// Not `FileProvider<JSONSnapshot>`: it is the only thing in the servers that needs all of Foundation, which with
+    /// its ICU data makes an executable 40 MB larger.
+    /// - Throws: ``ConfigurationError`` where it cannot be read or has a key of no setting, which is most likely
+    ///   misspelt.
+    private static func values(ofFile path: String) throws(ConfigurationError) -> [AbsoluteConfigKey: ConfigValue] {
         let file = Settings.configFile
         guard let bytes = try? Data(contentsOf: URL(filePath: path)),
             case .object(let members)? = try? JSONParser.parse(Array(bytes))
@@ -54,13 +53,27 @@ public struct ConfigurationSource: Sendable {
             throw ConfigurationError(name: file.name, held: path, isSecret: false, allowed: "a readable JSON file")
         }
         let known = Set(Settings.all.map(\.fileKey))
+        var values: [AbsoluteConfigKey: ConfigValue] = [:]
         for (key, value) in members {
             guard key.text == "chat", case .object(let settings) = value else {
                 throw ConfigurationError(unknownKey: key.text, in: path)
             }
-            for (key, _) in settings where !known.contains(key.text) {
-                throw ConfigurationError(unknownKey: "chat.\(key.text)", in: path)
+            for (key, value) in settings {
+                guard known.contains(key.text) else {
+                    throw ConfigurationError(unknownKey: "chat.\(key.text)", in: path)
+                }
+                values[AbsoluteConfigKey(["chat", key.text])] = configValue(value)
             }
+        }
+        return values
+    }
+
+    private static func configValue(_ value: JSONValue) -> ConfigValue? {
+        switch value {
+        case .string(let text): ConfigValue(.string(text), isSecret: false)
+        case .number(let text): WholeNumber.value(ofNumber: text).map { ConfigValue(.int(Int($0)), isSecret: false) }
+        case .bool(let flag): ConfigValue(.int(flag ? 1 : 0), isSecret: false)
+        case .null, .array, .object: nil
         }
     }
 

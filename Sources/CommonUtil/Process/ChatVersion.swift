@@ -1,5 +1,5 @@
 /// The version of the platform: of the three servers and the tool, which are released together.
 public enum ChatVersion {
     /// A semantic version (semver.org). `./chat --version` and `scripts/` read it from this line.
-    public static let current = "1.0.0-dev"
+    public static let current = "0.2.0-dev"
 }
