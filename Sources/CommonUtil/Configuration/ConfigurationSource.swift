@@ -2,12 +2,15 @@ import Configuration
 import FoundationEssentials
 import SystemPackage
 
-/// Where settings come from: flags before the environment before a file.
+/// The source of settings: flags, then the environment, then a file.
 public struct ConfigurationSource: Sendable {
     private let reader: ConfigReader
     private let environment: [String: String]
 
-    /// The arguments are flags such as `--chat-port 8081`; the first element is the program.
+    /// Reads the environment and, where `CHAT_CONFIG_FILE` names one, a file.
+    /// - Parameters:
+    ///   - arguments: the program and flags such as `--chat-port 8081`.
+    ///   - environment: the environment variables.
     /// - Throws: ``ConfigurationError`` where `CHAT_CONFIG_FILE` cannot be read.
     public init(
         arguments: [String] = CommandLine.arguments, environment: [String: String] = ProcessInfo.processInfo.environment
@@ -29,7 +32,8 @@ public struct ConfigurationSource: Sendable {
         reader = ConfigReader(providers: providers)
     }
 
-    /// - Throws: ``ConfigurationError`` naming the variable, what it held and what is allowed.
+    /// Returns the value of a setting, or its default.
+    /// - Throws: ``ConfigurationError`` naming the variable, its wrong value and the allowed ones.
     public func value<Value>(_ setting: Setting<Value>) throws(ConfigurationError) -> Value {
         let text = Self.text(of: setting.name, from: reader) ?? setting.defaultText
         guard let value = setting.parse(text) else {
@@ -39,13 +43,13 @@ public struct ConfigurationSource: Sendable {
         return value
     }
 
-    /// Checks every setting, also those that one server alone uses.
+    /// Checks every setting, including those that only one of the servers uses.
     /// - Throws: ``ConfigurationError`` for the first wrong value.
     public func checkAll() throws(ConfigurationError) {
         for setting in Settings.all { try setting.check(self) }
     }
 
-    /// A key that no setting has is most likely misspelt, and would be passed over in silence.
+    /// Refuses unknown keys in a file: they are most likely misspelt settings.
     private static func checkKeys(ofFile path: String) throws(ConfigurationError) {
         let file = Settings.configFile
         guard let bytes = try? Data(contentsOf: URL(filePath: path)),
@@ -64,12 +68,12 @@ public struct ConfigurationSource: Sendable {
         }
     }
 
-    /// Variables that look like ours and are none: most likely misspelt.
+    /// The variables `CHAT_…` that are not settings, most likely misspelt ones.
     public var unknownNames: [String] {
         environment.keys.filter { $0.hasPrefix("CHAT_") && !Settings.names.contains($0) }.sorted()
     }
 
-    /// An empty value is an unset one. Files may hold numbers where the environment has only text.
+    /// Reads a value as text; `nil` where it is empty or unset. Files can have numbers where the environment has only text.
     private static func text(of name: String, from reader: ConfigReader) -> String? {
         let key = ConfigKey(name.lowercased().split(separator: "_", maxSplits: 1).map { camelCased($0) })
         let text = reader.string(forKey: key) ?? reader.int(forKey: key).map(String.init)
