@@ -102,15 +102,13 @@ let package = Package(
         .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
         .systemLibrary(name: "CLibCrypto", providers: [.apt(["libssl-dev"])]),
 
-        library(
-            "CommonUtil",
-            [configuration, deque, httpTypes, hummingbird, logging, nioConcurrency, nioCore]),
-        library("CommonLogging", ["CommonUtil", hummingbird, logging, metrics, nioConcurrency, nioCore]),
+        library("CommonUtil", [configuration, deque]),
+        library("CommonLogging", ["CommonUtil", logging, metrics]),
         library(
             "CommonAuth",
             [
-                "CLibCrypto", "CommonUtil", asyncHTTPClient, crypto, httpTypes, hummingbird, jwtKit, lifecycle, logging,
-                nioConcurrency, nioCore, nioHTTP1, nioPosix, nioSSL,
+                "CLibCrypto", "CommonUtil", asyncHTTPClient, crypto, httpTypes, jwtKit, lifecycle, logging, nioCore,
+                nioHTTP1, nioPosix, nioSSL,
             ]),
         library("PostgresClient", ["CLibPQ", deque, lifecycle, logging, metrics]),
         library(
@@ -120,12 +118,12 @@ let package = Package(
         library(
             "CommonServer",
             [
-                "CommonAuth", "CommonLogging", "CommonUtil", "PostgresClient", "RedisClient", crypto, deque,
-                hummingbird,
-                hummingbirdCore, httpTypes, lifecycle, logging, metrics, nioCore, nioExtras, nioHTTP1, nioHTTPTypes,
+                "CommonAuth", "CommonLogging", "CommonUtil", "PostgresClient", "RedisClient", crypto,
+                hummingbird, hummingbirdCore, httpTypes, lifecycle, logging, metrics, nioCore, nioExtras, nioHTTP1,
+                nioHTTPTypes,
                 nioPosix, nioSSL, nioTLS, unixSignals,
             ]),
-        library("ChatEvents", ["CommonUtil", nioCore]),
+        library("ChatEvents", ["CommonUtil"]),
         library(
             "ChatEventBus",
             [
@@ -188,7 +186,7 @@ let package = Package(
         tests(of: "CommonLogging", ["CommonUtil", logging, metrics]),
         tests(
             of: "CommonAuth",
-            ["CommonUtil", asyncHTTPClient, crypto, httpTypes, hummingbird, jwtKit, lifecycle, nioCore]),
+            ["CommonUtil", asyncHTTPClient, crypto, httpTypes, hummingbird, jwtKit, lifecycle, logging, nioCore]),
         tests(of: "PostgresClient", ["ChatLocalStack", "ChatTestSupport", lifecycle, logging]),
         tests(
             of: "RedisClient",
@@ -197,8 +195,9 @@ let package = Package(
             of: "CommonServer",
             [
                 "ChatLocalStack", "ChatTestSupport", "CommonAuth", "CommonLogging", "CommonUtil", asyncHTTPClient,
-                httpTypes, hummingbird,
-                lifecycle, logging, nioConcurrency, nioCore, nioEmbedded, nioHTTP1, nioPosix, nioSSL, nioTLS,
+                httpTypes, hummingbird, hummingbirdCore, lifecycle, logging, nioCore, nioEmbedded, nioHTTP1,
+                nioHTTPTypes,
+                nioPosix, nioSSL, nioTLS,
             ]),
         tests(of: "ChatEvents", ["ChatTestSupport", "CommonUtil"]),
         tests(

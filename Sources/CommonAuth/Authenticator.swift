@@ -1,30 +1,33 @@
 import CommonUtil
 import HTTPTypes
 
-/// Tells from a request's headers who is calling.
+/// Authenticates callers by the headers of their requests.
 public struct Authenticator: Sendable {
+    /// How callers are authenticated.
     public let mode: AuthMode
     private let verifier: TokenVerifier?
 
-    /// A verifier is required in `token` mode; in `trusted` mode tokens are accepted too where there is one.
+    /// - Parameters:
+    ///   - mode: how callers are authenticated.
+    ///   - verifier: verifies access tokens. Required in `token` mode; with it tokens are accepted in `trusted` mode too.
     public init(mode: AuthMode, verifier: TokenVerifier?) {
         precondition(mode == .trusted || verifier != nil, "token mode needs a verifier")
         self.mode = mode
         self.verifier = verifier
     }
 
-    /// The caller, where that can be told without waiting: the token was verified before, or the mode is `trusted`.
-    ///
+    /// Returns the caller where that needs no waiting: the token was verified before, or the mode is `trusted`.
     /// - Parameters:
     ///   - authorization: the value of `Authorization`.
-    ///   - userID: that of `X-User-Id`.
-    public func userAtOnce(authorization: String?, userID: String?) -> AuthenticatedUser? {
+    ///   - userID: the value of `X-User-Id`.
+    public func cachedUser(authorization: String?, userID: String?) -> AuthenticatedUser? {
         if let verifier, let authorization {
             return (try? Self.bearerToken(authorization)).flatMap { verifier.cached($0) }
         }
         return mode == .trusted ? try? Self.claimedUser(userID) : nil
     }
 
+    /// Authenticates a caller.
     /// - Throws: `missing_token` or `invalid_token` (401); `unavailable` (503) while no keys are known.
     public func authenticate(headers: HTTPFields) async throws(ChatError) -> AuthenticatedUser {
         if let verifier, let authorization = headers[.authorization] {
@@ -47,7 +50,7 @@ public struct Authenticator: Sendable {
         return AuthenticatedUser(userID: userID, tokenExpiresAt: nil)
     }
 
-    /// The token of `Authorization: Bearer …` (RFC 6750 section 2.1; the scheme's case does not matter, RFC 9110
+    /// Returns the token of `Authorization: Bearer …` (RFC 6750 section 2.1). The scheme is case-insensitive (RFC 9110
     /// section 11.1).
     /// - Throws: `invalid_token` for another scheme or an empty token.
     public static func bearerToken(_ authorization: String) throws(ChatError) -> String {
@@ -60,12 +63,34 @@ public struct Authenticator: Sendable {
 }
 
 extension HTTPField.Name {
-    /// Who is calling, in `trusted` mode.
+    /// `X-User-Id`: the caller in `trusted` mode.
     public static let userID = HTTPField.Name(constant: "X-User-Id")
 
-    /// For names that stand in the source.
+    /// Creates a name from a literal.
     public init(constant name: StaticString) {
         guard let name = HTTPField.Name("\(name)") else { preconditionFailure("not a field name") }
         self = name
+    }
+}
+
+/// An authenticated caller.
+public struct AuthenticatedUser: Sendable, Hashable {
+    /// The user.
+    public let userID: UserID
+    /// The token's `exp`; `nil` for a caller without a token (`trusted` mode).
+    public let tokenExpiresAt: Timestamp?
+    /// The token's `iat`; `nil` where it has none.
+    public let tokenIssuedAt: Timestamp?
+    /// The token's `sid`; `nil` where it has none, since an older server issued it.
+    public let signInID: SignInID?
+
+    /// Creates a caller.
+    public init(
+        userID: UserID, tokenExpiresAt: Timestamp?, tokenIssuedAt: Timestamp? = nil, signInID: SignInID? = nil
+    ) {
+        self.userID = userID
+        self.tokenExpiresAt = tokenExpiresAt
+        self.tokenIssuedAt = tokenIssuedAt
+        self.signInID = signInID
     }
 }

@@ -18,7 +18,7 @@ import Testing
         }
     }
 
-    @Test func tokenModeWantsABearer() async throws {
+    @Test func `token mode needs a bearer token`() async throws {
         let signer = try await signer()
         let authenticator = Authenticator(mode: .token, verifier: TokenVerifier(keys: signer.keySource))
         let token = try await signer.sign(userID: UserID(5)).token
@@ -33,7 +33,7 @@ import Testing
         }
     }
 
-    @Test func trustedModeBelievesTheHeader() async throws {
+    @Test func `trusted mode uses the header`() async throws {
         let authenticator = Authenticator(mode: .trusted, verifier: nil)
         let user = try await authenticator.authenticate(headers: [.userID: "77"])
         #expect(user == AuthenticatedUser(userID: UserID(77), tokenExpiresAt: nil))
@@ -51,7 +51,7 @@ import Testing
         }
     }
 
-    @Test func trustedModeTakesTokensToo() async throws {
+    @Test func `trusted mode accepts tokens too`() async throws {
         let signer = try await signer()
         let authenticator = Authenticator(mode: .trusted, verifier: TokenVerifier(keys: signer.keySource))
         let token = try await signer.sign(userID: UserID(5)).token

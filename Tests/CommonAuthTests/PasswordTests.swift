@@ -9,7 +9,7 @@ import Testing
     }
 
     /// RFC 7914 section 12.
-    @Test func theRFCsVectors() throws {
+    @Test func `the vectors of the RFC are derived`() throws {
         let first = try Scrypt.derive(password: [], salt: [], n: 16, r: 1, p: 1, count: 64)
         #expect(
             hex(first) == "77d6576238657b203b19ca42c18a0497f16b4844e3074ae8dfdffa3fede21442"
@@ -22,18 +22,18 @@ import Testing
     }
 
     /// OpenSSL's own bound would refuse this one: it takes 128 MiB.
-    @Test func theDefaultCostIsNotRefused() throws {
+    @Test func `the default cost is not refused`() throws {
         let key = try Scrypt.derive(password: [1], salt: [2], n: 1 << 17, r: 8, p: 1, count: 32)
         #expect(key.count == 32)
     }
 
-    @Test func wrongParametersFail() {
+    @Test func `wrong parameters fail`() {
         #expect(throws: Scrypt.Failure.self) {
             try Scrypt.derive(password: [1], salt: [2], n: 15, r: 8, p: 1, count: 32)
         }
     }
 
-    @Test func hashesAreVerified() async throws {
+    @Test func `hashes are verified`() async throws {
         let hasher = PasswordHasher(cost: 12)
         let first = try await hasher.hash("correct horse", from: "a")
         let second = try await hasher.hash("correct horse", from: "a")
@@ -54,7 +54,7 @@ import Testing
         } throws: { ($0 as? ChatError)?.code == .unavailable }
     }
 
-    @Test func theQueueIsBoundedForEachAddress() async throws {
+    @Test func `the queue is bounded for each address`() async throws {
         let hasher = PasswordHasher(cost: 12)
         let codes = await withTaskGroup(of: (address: String, code: ErrorCode?).self) { group in
             for number in 0..<200 {
@@ -92,7 +92,7 @@ import Testing
     }
 
     /// Sixteen times the work, which is far enough apart.
-    @Test func whatIsWrongCostsWhatTheCostliestHashDoes() async throws {
+    @Test func `a wrong password costs what the costliest hash does`() async throws {
         let (least, most) = (PasswordHasher(cost: 12), PasswordHasher(cost: 16))
         let hash = try await least.hash("right", from: "a")
         let cheap = try await shortest(true) { try await least.verify("right", against: hash, from: "a") }
@@ -117,7 +117,7 @@ import Testing
         "$scrypt$ln=12,r=8,p=99$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA", "$scrypt$ln=12,r=8,p=1$$",
         "$scrypt$ln=12,r=8,p=1$AAAAAAAAAAAAAAAAAAAAAA$!!!!",
     ])
-    func whatIsNoHashIsNotTakenForOne(text: String) {
+    func `text that is no hash is refused`(text: String) {
         #expect(PasswordHash(text: text) == nil)
     }
 }

@@ -110,7 +110,7 @@ private final class KeyServer: Sendable {
         while !keys.isReady { try await Task.sleep(for: .milliseconds(2)) }
     }
 
-    @Test func fetchesUntilItWorks() async throws {
+    @Test func `keys are fetched until it works`() async throws {
         let expected = try newKeys()
         server.serve(.serviceUnavailable)
         try await server.run { [self] url in
@@ -128,7 +128,7 @@ private final class KeyServer: Sendable {
         }
     }
 
-    @Test func anAnswerThatIsTooLargeIsNone() async throws {
+    @Test func `a response that is too large is none`() async throws {
         server.serve(.ok, [UInt8](repeating: 0x20, count: RemoteKeys.maximumResponseBytes + 1))
         try await server.run { [self] url in
             let keys = RemoteKeys(url: url, timing: timing())
@@ -139,7 +139,7 @@ private final class KeyServer: Sendable {
         }
     }
 
-    @Test func unknownKeysAreLookedForOncePerMinute() async throws {
+    @Test func `unknown keys are fetched once per minute`() async throws {
         let old = try newKeys()
         let new = try newKeys()
         server.serve(old)
@@ -157,7 +157,7 @@ private final class KeyServer: Sendable {
         }
     }
 
-    @Test func concurrentCallersShareAFetch() async throws {
+    @Test func `concurrent callers share a fetch`() async throws {
         server.serve(try newKeys())
         try await server.run { [self] url in
             let keys = RemoteKeys(url: url, timing: timing(unknown: .zero))
@@ -174,7 +174,7 @@ private final class KeyServer: Sendable {
         }
     }
 
-    @Test func knownKeysStayWhileTheServerIsAway() async throws {
+    @Test func `known keys stay while the server is away`() async throws {
         let expected = try newKeys()
         server.serve(expected)
         try await server.run { [self] url in
@@ -194,7 +194,7 @@ private final class KeyServer: Sendable {
         }
     }
 
-    @Test func nobodyListensIsUnavailable() async throws {
+    @Test func `without a server keys are unavailable`() async throws {
         var timing = timing()
         timing.requestTimeout = .milliseconds(300)
         let keys = RemoteKeys(url: "http://127.0.0.1:1/jwks", timing: timing)

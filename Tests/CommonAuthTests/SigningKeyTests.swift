@@ -16,7 +16,7 @@ import Testing
         try await TokenSigner(keyFile: path, lifetimeSeconds: 60)
     }
 
-    @Test func aKeyIsMadeWithMode0600AndStays() async throws {
+    @Test func `a key is created with mode 0600 and stays`() async throws {
         let path = folder.path + "/deep/er/signing-key.pem"
         let first = try await signer(path)
         let attributes = try FileManager.default.attributesOfItem(atPath: path)
@@ -27,7 +27,7 @@ import Testing
     }
 
     @Test(arguments: [(0o600, false), (0o400, false), (0o640, true), (0o604, true), (0o644, true)])
-    func aKeyThatOthersCanReadIsWarnedOf(mode: Int, isWarnedOf: Bool) async throws {
+    func `a key that others can read is warned of`(mode: Int, isWarnedOf: Bool) async throws {
         let path = folder.path + "/signing-key.pem"
         _ = try await signer(path)
         try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: path)
@@ -37,7 +37,7 @@ import Testing
         #expect(warnings.count.withLock { $0 } == (isWarnedOf ? 1 : 0))
     }
 
-    @Test func severalAtOnceEndUpWithOneKey() async throws {
+    @Test func `several processes at once end up with one key`() async throws {
         let path = folder.path + "/new/key.pem"
         let keyIDs = try await withThrowingTaskGroup(of: String.self) { group in
             for _ in 0..<16 { group.addTask { try await signer(path).keyID } }
@@ -50,7 +50,7 @@ import Testing
     @Test(arguments: [
         "", "not a key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
     ])
-    func whatIsNoKeyIsRefused(text: String) async throws {
+    func `a file without a key is refused`(text: String) async throws {
         let path = try folder.write(text, to: "key.pem")
         await #expect {
             try await signer(path)
@@ -58,18 +58,18 @@ import Testing
         #expect(try String(contentsOfFile: path, encoding: .utf8) == text)
     }
 
-    @Test func aKeyOfAnotherKindIsRefused() async throws {
+    @Test func `a key of another kind is refused`() async throws {
         let path = try folder.write(ES256PrivateKey().pemRepresentation, to: "key.pem")
         await #expect(throws: ConfigurationError.self) { try await signer(path) }
     }
 
-    @Test func aFolderThatCannotBeIsRefused() async throws {
+    @Test func `an impossible folder is refused`() async throws {
         let file = try folder.write("", to: "file")
         await #expect(throws: ConfigurationError.self) { try await signer(file + "/key.pem") }
         await #expect(throws: ConfigurationError.self) { try await signer(folder.path) }
     }
 
-    @Test func publicKeysBesideItAreAccepted() async throws {
+    @Test func `public keys beside it are accepted`() async throws {
         let old = try EdDSA.PrivateKey()
         _ = try folder.write(old.publicKey.pemRepresentation, to: "old.pub.pem")
         let signer = try await signer(folder.path + "/key.pem")
@@ -83,7 +83,7 @@ import Testing
         } throws: { "\($0)".contains("bad.pub.pem") }
     }
 
-    @Test func filesAreReadAgain() async throws {
+    @Test func `files are read again`() async throws {
         let path = folder.path + "/key.pem"
         let signer = try await signer(path)
         let verifier = TokenVerifier(keys: signer.keySource)
@@ -122,7 +122,7 @@ import Testing
     }
 
     /// RFC 8037 appendix A.3.
-    @Test func keysAreNamedByTheirThumbprint() throws {
+    @Test func `keys are named by their thumbprint`() throws {
         let x = try #require(Base64URL.decode("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"))
         let key = try VerificationKey(rawRepresentation: x)
         #expect(key.keyID == "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k")
@@ -138,7 +138,7 @@ import Testing
         #"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"AAAA"}]}"#,
         #"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","use":"enc","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#,
     ])
-    func keySetsWithoutAUsableKey(json: String) {
+    func `key sets without a usable key are refused`(json: String) {
         #expect(KeySet(jwks: Array(json.utf8)) == nil)
     }
 }

@@ -56,7 +56,7 @@ private struct Forge {
         }
     }
 
-    @Test func whatIsSignedIsVerified() async throws {
+    @Test func `a signed token is verified`() async throws {
         let folder = try TemporaryFolder()
         let signer = try await TokenSigner(keyFile: folder.path + "/key.pem", lifetimeSeconds: 900)
         let verifier = TokenVerifier(keys: signer.keySource)
@@ -85,7 +85,7 @@ private struct Forge {
         (#""chat""#, ""), (#"["other","chat"]"#, ""), (#""chat""#, #","nbf":1800000000"#),
         (#""chat""#, #","nbf":1799999999.5"#),
     ])
-    func accepts(aud: String, more: String) async throws {
+    func `tokens with allowed claims are accepted`(aud: String, more: String) async throws {
         let user = try await verifier().verify(forge.token(claims: claims(aud: aud, more: more)))
         #expect(
             user
@@ -95,7 +95,7 @@ private struct Forge {
     }
 
     @Test(arguments: [(#","sid":"12""#, 12), ("", nil), (#","sid":"6e0c""#, nil), (#","sid":"012""#, nil)])
-    func theSignInIsRead(more: String, signIn: Int64?) async throws {
+    func `the sign-in is read`(more: String, signIn: Int64?) async throws {
         let user = try await verifier().verify(forge.token(claims: claims(more: more)))
         #expect(user.signInID == signIn.map { SignInID($0) })
     }
@@ -131,16 +131,16 @@ private struct Forge {
         #"{"sub":"","iss":"chat","aud":"chat","exp":1800000900}"#, #"{"iss":"chat","aud":"chat","exp":1800000900}"#,
         "[]", "", "{",
     ])
-    func refusesClaims(claims: String) async throws {
+    func `tokens with wrong claims are refused`(claims: String) async throws {
         #expect(try await code(forge.token(claims: claims)) == .invalidToken)
     }
 
-    @Test func expiryIsBoundedNotTrapping() async throws {
+    @Test func `a huge expiry is bounded and does not trap`() async throws {
         let user = try await verifier().verify(forge.token(claims: claims(exp: "1e300")))
         #expect(user.tokenExpiresAt == Timestamp(microseconds: 253_402_300_799_000_000))
     }
 
-    @Test func refusesOtherAlgorithms() async throws {
+    @Test func `other algorithms are refused`() async throws {
         let claims = claims()
         for alg in ["none", "None", "HS256", "ES256", "eddsa", "RS256", ""] {
             #expect(try await code(forge.signed(header: forge.header(alg: alg), claims: claims)) == .invalidToken)
@@ -151,7 +151,7 @@ private struct Forge {
     }
 
     /// The classic: a MAC whose key is what everybody knows, the public key.
-    @Test func refusesHS256WithThePublicKey() async throws {
+    @Test func `HS256 with the public key is refused`() async throws {
         let input = Base64URL.encode(try forge.header(alg: "HS256").utf8) + "." + Base64URL.encode(claims().utf8)
         for secret in [
             forge.key.publicKey.rawRepresentation,
@@ -162,7 +162,7 @@ private struct Forge {
         }
     }
 
-    @Test func refusesHeadersWithoutAKnownKey() async throws {
+    @Test func `headers without a known key are refused`() async throws {
         #expect(try await code(forge.signed(header: #"{"alg":"EdDSA"}"#, claims: claims())) == .invalidToken)
         #expect(try await code(forge.signed(header: forge.header(kid: "foreign"), claims: claims())) == .invalidToken)
         #expect(try await code(forge.signed(header: #"{"alg":"EdDSA","kid":7}"#, claims: claims())) == .invalidToken)
@@ -171,7 +171,7 @@ private struct Forge {
     }
 
     /// A text that can be read in two ways is read in none: duplicate members, bytes after the end, other alphabets.
-    @Test func refusesWhatCanBeReadInTwoWays() async throws {
+    @Test func `a token that can be read in two ways is refused`() async throws {
         let good = try forge.token(claims: claims())
         #expect(try await code(good) == nil)
         let id = try forge.keyID
@@ -203,7 +203,7 @@ private struct Forge {
     }
 
     /// A key that the token brings along, or says where to fetch, is none.
-    @Test func refusesKeysThatTheTokenNamesItself() async throws {
+    @Test func `keys that the token brings itself are refused`() async throws {
         let stranger = Forge()
         let x = Base64URL.encode(stranger.key.publicKey.rawRepresentation)
         for more in [
@@ -219,12 +219,12 @@ private struct Forge {
 
     /// `iat` and `jti` are for whoever reads a token; nothing is decided by them, whatever they hold.
     @Test(arguments: ["", #","iat":9900000000"#, #","iat":"x","jti":7"#])
-    func whatIsNotJudged(more: String) async throws {
+    func `other claims and headers are ignored`(more: String) async throws {
         let token = try forge.token(claims: #"{"sub":"7","iss":"chat","aud":"chat","exp":1800000900\#(more)}"#)
         #expect(try await code(token) == nil)
     }
 
-    @Test func refusesAForeignSignature() async throws {
+    @Test func `a foreign signature is refused`() async throws {
         let stranger = Forge()
         #expect(try await code(stranger.signed(header: forge.header(), claims: claims())) == .invalidToken)
         let token = try forge.token(claims: claims())
@@ -235,18 +235,18 @@ private struct Forge {
     }
 
     @Test(arguments: ["x", "..", "a.b.c.d", "a.b", "ä.ö.ü", "a b.c.d"])
-    func refusesWhatIsNoToken(text: String) async throws {
+    func `text that is not a token is refused`(text: String) async throws {
         #expect(try await code(text) == .invalidToken)
     }
 
-    @Test func sizeIsCheckedFirst() async throws {
+    @Test func `the size is checked first`() async throws {
         let long = try forge.token(claims: claims(more: #","x":"\#(String(repeating: "x", count: 4_096))""#))
         #expect(try await code(long) == .invalidToken)
         #expect(try verifier().cached(long) == nil)
         #expect(try await code("") == .missingToken)
     }
 
-    @Test func keysNotKnownYetAreNoFaultOfTheToken() async throws {
+    @Test func `keys that are not known yet are no fault of the token`() async throws {
         struct NoKeys: KeySource {
             var keys: KeySet? { nil }
             func refreshedKeys() async throws(ChatError) -> KeySet { throw .unavailable("") }
@@ -274,7 +274,7 @@ private struct Forge {
         func refreshedKeys() async throws(ChatError) -> KeySet { keys ?? KeySet([]) }
     }
 
-    @Test func whatIsRememberedEndsWithItsTime() async throws {
+    @Test func `a cached token ends with its expiry`() async throws {
         let world = World(try forge.keys)
         let verifier = TokenVerifier(keys: world, now: { world.now })
         let token = try forge.token(claims: claims())
@@ -286,7 +286,7 @@ private struct Forge {
         await #expect(throws: ChatError.self) { try await verifier.verify(token) }
     }
 
-    @Test func whatIsRememberedEndsWithItsSignIn() async throws {
+    @Test func `a cached token ends with its sign-in`() async throws {
         let (world, list) = (World(try forge.keys), RevocationList(now: { Timestamp(microseconds: 0) }))
         let verifier = TokenVerifier(keys: world, revocations: list, now: { world.now })
         let (token, other) = (
@@ -306,7 +306,7 @@ private struct Forge {
         #expect(verifier.cached(other) != nil)
     }
 
-    @Test func whatIsRememberedEndsWithItsKey() async throws {
+    @Test func `a cached token ends with its key`() async throws {
         let world = World(try forge.keys)
         let verifier = TokenVerifier(keys: world, now: { world.now })
         let token = try forge.token(claims: claims())
@@ -316,7 +316,7 @@ private struct Forge {
         await #expect(throws: ChatError.self) { try await verifier.verify(token) }
     }
 
-    @Test func theCacheIsBounded() {
+    @Test func `the cache is bounded`() {
         let cache = VerifiedTokenCache(capacity: 320)
         let user = AuthenticatedUser(userID: UserID(1), tokenExpiresAt: nil)
         let kept = TokenDigest("kept")
@@ -331,7 +331,7 @@ private struct Forge {
 
     // MARK: Refresh tokens
 
-    @Test func theNextRefreshTokenIsMadeOfTheOneBeforeAndItsSalt() throws {
+    @Test func `the next refresh token is made of the one before and its salt`() throws {
         let (token, salt) = (RefreshToken(), RefreshToken.makeSalt())
         let next = token.successor(salt: salt)
         #expect(next.text == token.successor(salt: salt).text)
@@ -343,7 +343,7 @@ private struct Forge {
         #expect(!others.contains(next.text))
     }
 
-    @Test func refreshTokensAreRandomAndRecognised() throws {
+    @Test func `refresh tokens are random and recognised`() throws {
         let token = RefreshToken()
         #expect(token.text.utf8.count == 43 && token.hash.count == 32)
         #expect(try #require(RefreshToken(text: token.text)).hash == token.hash)

@@ -10,7 +10,7 @@ import Testing
         texts.map { queue.append(line($0)) }
     }
 
-    @Test func linesAreTakenTogetherInOrder() {
+    @Test func `lines are taken together and in order`() {
         var queue = LogQueue(capacity: 100)
         let nothing = queue.take()
         #expect(nothing == nil && queue.isDrained)
@@ -23,7 +23,7 @@ import Testing
         #expect(queue.isDrained)
     }
 
-    @Test func whatFindsNoRoomIsDroppedAndCounted() {
+    @Test func `a line without room is dropped and counted`() {
         var queue = LogQueue(capacity: 8)
         // The last would fit, and would hide where the gap is.
         let taken = append("one", "too long", "two", to: &queue)
@@ -36,7 +36,7 @@ import Testing
         #expect(again == [true] && second == LogQueue.Batch(bytes: line("three"), droppedLines: 0))
     }
 
-    @Test func whatIsBeingWrittenCountsTowardsTheCapacity() {
+    @Test func `lines that are being written count towards the capacity`() {
         var queue = LogQueue(capacity: 8)
         let first = append("one", to: &queue)
         _ = queue.take()

@@ -7,7 +7,7 @@ import Testing
 @Suite(.timeLimit(.minutes(2))) struct PrometheusRegistryTests {
     private let registry = PrometheusRegistry()
 
-    @Test func countersAndGaugesAreSortedAndTyped() {
+    @Test func `counters and gauges are sorted and typed`() {
         Counter(label: "z_total", factory: registry).increment(by: 3)
         Counter(label: "a_total", dimensions: [("b", "2"), ("a", "1")], factory: registry).increment()
         Counter(label: "a_total", dimensions: [("a", "1"), ("b", "2")], factory: registry).increment()
@@ -39,7 +39,7 @@ import Testing
                 """)
     }
 
-    @Test func timersAreHistogramsOfSeconds() {
+    @Test func `timers are histograms of seconds`() {
         let timer = Timer(label: "t_seconds", dimensions: [("route", "/x")], factory: registry)
         timer.recordNanoseconds(500_000)
         timer.recordNanoseconds(3_000_000)
@@ -55,7 +55,7 @@ import Testing
         #expect(text.hasSuffix("t_seconds_sum{route=\"/x\"} 60.0035\nt_seconds_count{route=\"/x\"} 3\n"))
     }
 
-    @Test func recordersTakeTheBucketsOfTheirName() {
+    @Test func `recorders have the buckets of their name`() {
         let recorder = Recorder(label: "batch_size", factory: registry)
         for value in [1, 1_000, 1_001] { recorder.record(value) }
         recorder.record(Double.nan)
@@ -64,12 +64,12 @@ import Testing
         #expect(text.hasSuffix("batch_size_sum 2002\nbatch_size_count 3\n"))
     }
 
-    @Test func namesAndValuesAreEscaped() {
+    @Test func `names and values are escaped`() {
         Counter(label: "1 odd-näme", dimensions: [("läbel:x", "a\"b\\c\nd")], factory: registry).increment()
         #expect(registry.text().hasSuffix("_1_odd_n_me{l_bel_x=\"a\\\"b\\\\c\\nd\"} 1\n"))
     }
 
-    @Test func handlesOfOneSeriesAreOneAndCanGo() {
+    @Test func `handlers of one series are one and can be removed`() {
         let first = Counter(label: "c_total", factory: registry)
         let second = Counter(label: "c_total", factory: registry)
         first.increment()
@@ -79,20 +79,20 @@ import Testing
         #expect(registry.text().isEmpty)
     }
 
-    @Test func aNameOfAnotherKindIsNotShown() {
+    @Test func `a name of another kind is not shown`() {
         Counter(label: "x", factory: registry).increment()
         Gauge(label: "x", factory: registry).record(5)
         #expect(registry.text() == "# HELP x x\n# TYPE x counter\nx 1\n")
     }
 
-    @Test func labelSetsAreBounded() {
+    @Test func `label sets are bounded`() {
         for index in 0..<(PrometheusRegistry.maximumSeriesPerMetric + 10) {
             Counter(label: "c_total", dimensions: [("i", String(index))], factory: registry).increment()
         }
         #expect(registry.text().split(separator: "\n").count == PrometheusRegistry.maximumSeriesPerMetric + 2)
     }
 
-    @Test func countsFromManyTasksAddUp() async {
+    @Test func `counts from many tasks add up`() async {
         await withTaskGroup { group in
             for _ in 0..<8 {
                 group.addTask {
@@ -108,14 +108,14 @@ import Testing
         #expect(registry.text().contains("c_total 8000\n") && registry.text().contains("t_seconds_count 8000\n"))
     }
 
-    @Test func bootstrapGivesTheSameRegistry() {
+    @Test func `bootstrap returns the same registry`() {
         let registry = PrometheusRegistry.bootstrap()
         #expect(registry === PrometheusRegistry.bootstrap())
         Counter(label: "process_wide_total").increment()
         #expect(registry.text().contains("process_wide_total 1\n"))
     }
 
-    @Test func theProcessIsMeasured() throws {
+    @Test func `the process is measured`() throws {
         let before = try processorSeconds()
         // Something to measure: the kernel counts hundredths of a second.
         var sum = 0.0
@@ -139,7 +139,7 @@ import Testing
         return try #require(Double(line.dropFirst(name.count + 1)))
     }
 
-    @Test func aProgramMayBeNamedAsItLikes() {
+    @Test func `a program can have any name`() {
         let fields = (3...24).map(String.init).joined(separator: " ")
         let stat = ProcessStat(text: "7 (a) b (c) \(fields) 25 26\n")
         #expect(stat == ProcessStat(text: "7 (x) \(fields)"))
@@ -148,13 +148,13 @@ import Testing
         #expect(ProcessStat(text: "") == nil && ProcessStat(text: "7 (x) S 1 2") == nil)
     }
 
-    @Test func aSecondClientIsDescribedAsTheFirst() {
+    @Test func `a second client is described as the first`() {
         Counter(label: "chat_other_redis_commands_total", factory: registry).increment()
         #expect(registry.text().hasPrefix("# HELP chat_other_redis_commands_total Commands sent to Redis.\n"))
     }
 
     /// A metric that is counted somewhere and not described here would be shown with a text made of its name.
-    @Test func everyMetricIsDescribed() throws {
+    @Test func `every metric is described`() throws {
         // …/Tests/CommonLoggingTests/PrometheusRegistryTests.swift
         let sources = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().appendingPathComponent("Sources")

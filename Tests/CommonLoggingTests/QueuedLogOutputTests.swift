@@ -46,7 +46,7 @@ import Testing
         Array("\(number) \(String(repeating: "x", count: 1_000))\n".utf8)
     }
 
-    @Test func aReaderThatIsNotThereHoldsNobodyUp() throws {
+    @Test func `a reader that does not read delays no caller`() throws {
         let pipe = try UnreadPipe()
         let drops = DropCount()
         let output = QueuedLogOutput(
@@ -76,7 +76,7 @@ import Testing
     private func number(_ line: Substring) -> Int? { Int(line.prefix { $0.isNumber }) }
     private func standsFor(_ line: Substring) -> Int { isGap(line) ? number(line) ?? 0 : 1 }
 
-    @Test func aFlushReturnsWhenAllIsWritten() throws {
+    @Test func `a flush returns when everything is written`() throws {
         let pipe = try UnreadPipe()
         let output = QueuedLogOutput(pipe.writer)
         for number in 0..<10 { output.write(Array("\(number)\n".utf8)) }
@@ -85,7 +85,7 @@ import Testing
         output.stop()
     }
 
-    @Test func aPipeThatIsNonBlockingLosesNothing() throws {
+    @Test func `a non-blocking pipe loses nothing`() throws {
         let pipe = try UnreadPipe()
         _ = fcntl(pipe.writer, F_SETFL, O_NONBLOCK)
         let output = QueuedLogOutput(pipe.writer)
@@ -94,7 +94,7 @@ import Testing
         output.stop()
     }
 
-    @Test func aDescriptorThatCannotBeWrittenCountsItsLines() throws {
+    @Test func `a descriptor that cannot be written counts its lines`() throws {
         let drops = DropCount()
         let descriptor = open("/dev/full", O_WRONLY)
         try #require(descriptor >= 0)
@@ -107,7 +107,7 @@ import Testing
     }
 
     @Test(arguments: LogFormat.allCases)
-    func theGapIsALineOfTheLogsFormat(format: LogFormat) {
+    func `a gap is a line of the log's format`(format: LogFormat) {
         let line = String(decoding: ChatLogging.dropped(lines: 7, service: "Test", format: format), as: UTF8.self)
         #expect(line.contains("7 lines dropped") && line.hasSuffix("\n"))
         #expect(line.hasPrefix("{") == (format == .json))

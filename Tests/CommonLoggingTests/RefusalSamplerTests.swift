@@ -7,7 +7,7 @@ import Testing
     private let kind = RefusalSampler.Kind(method: "POST", route: "/a", status: 400)
     private let other = RefusalSampler.Kind(method: "POST", route: "/a", status: 401)
 
-    @Test func theFirstFewOfEachKindAreWrittenAndTheRestCounted() throws {
+    @Test func `the first few of each kind are written and the others counted`() throws {
         var sampler = RefusalSampler(linesPerWindow: 3)
         let written = (0..<10).map { _ in sampler.admits(kind, now: start) }
         #expect(written == [true, true, true] + Array(repeating: false, count: 7))
@@ -21,7 +21,7 @@ import Testing
         #expect(sampler.nextEnd == nil)
     }
 
-    @Test func anotherSecondHasLinesOfItsOwn() {
+    @Test func `another second has lines of its own`() {
         var sampler = RefusalSampler(linesPerWindow: 1)
         var written = (0..<2).map { _ in sampler.admits(kind, now: start) }
         _ = sampler.close(now: start + .seconds(1))
@@ -30,7 +30,7 @@ import Testing
         #expect(sampler.nextEnd == start + .seconds(2))
     }
 
-    @Test func theKindsAreBounded() {
+    @Test func `the kinds are bounded`() {
         var sampler = RefusalSampler(linesPerWindow: 1)
         let written = (0..<10_000).count { number in
             sampler.admits(.init(method: "GET", route: "/\(number)", status: 404), now: start)

@@ -31,7 +31,7 @@ private final class MemoryLogOutput: LogOutput {
         return members
     }
 
-    @Test func aJSONLineHasItsParts() throws {
+    @Test func `a JSON line has its parts`() throws {
         var logger = logger(.json)
         logger[metadataKey: "a"] = "handler"
         logger[metadataKey: "b"] = "handler"
@@ -49,7 +49,7 @@ private final class MemoryLogOutput: LogOutput {
         #expect(time.utf8.count == 24 && time.hasSuffix("Z"))
     }
 
-    @Test func numbersAndTruthValuesStayWhatTheyAre() throws {
+    @Test func `numbers and booleans stay what they are`() throws {
         logger(.json).info(
             "x",
             metadata: [
@@ -66,7 +66,7 @@ private final class MemoryLogOutput: LogOutput {
     }
 
     @Test(arguments: LogFormat.allCases)
-    func secretsAreMasked(format: LogFormat) throws {
+    func `secrets are masked`(format: LogFormat) throws {
         logger(format).info(
             "x",
             metadata: [
@@ -79,7 +79,7 @@ private final class MemoryLogOutput: LogOutput {
     }
 
     @Test(arguments: LogFormat.allCases)
-    func linesAreBounded(format: LogFormat) throws {
+    func `lines are bounded`(format: LogFormat) throws {
         let metadata = Dictionary(
             uniqueKeysWithValues: (0..<1_000).map {
                 ("key\($0)", Logger.MetadataValue.string(String(repeating: "é", count: 9_999)))
@@ -90,18 +90,18 @@ private final class MemoryLogOutput: LogOutput {
         if format == .json { #expect(try json()["message"] != nil) }
     }
 
-    @Test func aTextLineStaysOneLine() throws {
+    @Test func `a text line stays one line`() throws {
         logger(.text).warning("a\nb\u{1B}[31m", metadata: ["plain": "v", "odd": "two words\n"])
         let line = try #require(output.lines.first)
         #expect(line.hasSuffix(#" WARNING unit: a\nb\u{1B}[31m odd="two words\n" plain=v"# + "\n"))
     }
 
-    @Test func belowTheLevelNothingIsWritten() {
+    @Test func `nothing is written below the level`() {
         logger(.json, level: .warning).info("x")
         #expect(output.lines.isEmpty)
     }
 
-    @Test func requestLinesHaveNoQuery() throws {
+    @Test func `request lines have no query`() throws {
         let log = RequestLog(
             method: "GET", pathAndQuery: "/ws/chat?access_token=hunter2", status: 503, duration: .microseconds(1_500))
         log.write(to: logger(.json))
@@ -114,7 +114,7 @@ private final class MemoryLogOutput: LogOutput {
     @Test(arguments: [
         (200, Logger.Level.debug), (304, .debug), (404, .info), (499, .info), (500, .warning), (503, .warning),
     ])
-    func requestLevels(status: Int, level: Logger.Level) {
+    func `a request's level follows its status`(status: Int, level: Logger.Level) {
         #expect(RequestLog(method: "GET", pathAndQuery: "/", status: status, duration: .zero).level == level)
     }
 
@@ -127,13 +127,13 @@ private final class MemoryLogOutput: LogOutput {
         #"{"password": "hunter2"}"#, "Authorization: Bearer hunter2", "bad token: eyJhbGciOi.eyJzdWIi.hunter2",
         "refresh_token=hunter2",
     ])
-    func errorTextsAreRedacted(text: String) {
+    func `error texts are redacted`(text: String) {
         let shown = SecretMask.text(of: LeakyError(description: text))
         #expect(!shown.contains("hunter2"))
         #expect(shown.hasPrefix("LeakyError: "))
     }
 
-    @Test func errorTextsAreOneBoundedLine() {
+    @Test func `error texts are one bounded line`() {
         let shown = SecretMask.text(of: LeakyError(description: String(repeating: "a\n", count: 5_000)))
         #expect(shown.count == 500 && !shown.contains("\n"))
     }

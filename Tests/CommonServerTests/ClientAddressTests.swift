@@ -31,13 +31,13 @@ import Testing
             ("10.0.0.1", ["[2001:db8::1]80"], "10.0.0.1"), ("10.0.0.1", ["[2001:db8::1"], "10.0.0.1"),
             ("10.0.0.1", ["2001:db8::1"], "2001:db8::1"), ("10.0.0.1", ["0.0.0.0/0"], "10.0.0.1"),
         ] as [(String, [String], String)])
-    func finds(peer: String, forwarded: [String], expected: String) {
+    func `the nearest address that is no proxy is found`(peer: String, forwarded: [String], expected: String) {
         var headers = HTTPFields()
         for value in forwarded { headers.append(HTTPField(name: .forwardedFor, value: value)) }
         #expect(ClientAddress.find(headers: headers, peer: peer, trustedProxies: proxies) == expected)
     }
 
-    @Test func withoutProxiesNobodyIsBelieved() {
+    @Test func `without trusted proxies no forwarded address is used`() {
         #expect(
             ClientAddress.find(headers: [.forwardedFor: "1.1.1.1"], peer: "10.0.0.1", trustedProxies: []) == "10.0.0.1")
     }

@@ -20,17 +20,17 @@ import Testing
         routes.postDirectly(
             "/things",
             admission: { user, proceed in proceed(user.userID.rawValue == 9 ? ChatError(.rateLimited) : nil) }
-        ) { call, answer in
+        ) { call, respond in
             var fields = try FieldReader(body: call.body)
             let text = fields.string("text", length: 1...100) ?? ""
             try fields.finish()
             guard text != "taken" else { throw ChatError(.usernameTaken) }
             let echo = DirectResponse(
                 jsonBytes: Echo(text: text + call.user.userID.description).jsonBytes, status: .created)
-            guard text == "late" else { return answer(.success(echo)) }
+            guard text == "late" else { return respond(.success(echo)) }
             Task {
                 for _ in 0..<1_000 { await Task.yield() }
-                answer(.success(echo))
+                respond(.success(echo))
             }
         }
         routes.get("/things/{id}") { _, context in Response(json: Echo(text: try context.pathParameter("id"))) }
@@ -64,7 +64,7 @@ import Testing
     /// What both ways answer, without what differs from one answer to the next. A `Connection` field sends a request
     /// through the router, unless it is `keep-alive`.
     @Test(arguments: ["plain", "taken", ""], ["", "X-Request-Id: my-id\r\nOrigin: https://a.example\r\n"])
-    func bothWaysAnswerAlike(text: String, more: String) async throws {
+    func `both ways respond alike`(text: String, more: String) async throws {
         try await TestServer.run(routes: routes()) { server async throws in
             func lines(_ more: String) async throws -> [Substring] {
                 let answers = try await server.raw(post(text, more) + get("end", Self.close))
@@ -79,7 +79,7 @@ import Testing
     }
 
     /// Answers come in the order of the requests, whichever way each of them goes.
-    @Test func pipelinedRequestsAreAnsweredInOrder() async throws {
+    @Test func `pipelined requests get their responses in order`() async throws {
         try await TestServer.run(routes: routes()) { server async throws in
             let requests =
                 post("late") + get("a") + post("b") + post("taken") + post("late") + post("c") + get("d")
@@ -91,7 +91,7 @@ import Testing
     }
 
     /// A client that ends its side still gets all its answers.
-    @Test func theEndOfTheStreamOvertakesNoAnswer() async throws {
+    @Test func `the end of the input overtakes no response`() async throws {
         try await TestServer.run(routes: routes()) { server async throws in
             #expect(texts(try await server.raw(post("late"), endsOutput: true)) == ["late7"])
             #expect(texts(try await server.raw(post("late") + post("b"), endsOutput: true)) == ["late7", "b7"])
@@ -99,7 +99,7 @@ import Testing
     }
 
     /// What is no HTTP is told so after the answers to what was.
-    @Test func aParseErrorOvertakesNoAnswer() async throws {
+    @Test func `a parse error overtakes no response`() async throws {
         try await TestServer.run(routes: routes()) { server async throws in
             let answers = try await server.raw(post("late") + "nonsense\r\n\r\n")
             #expect(texts(answers) == ["late7", "malformed_request"])
@@ -110,7 +110,7 @@ import Testing
 
     /// Who has no room left is told so before anything of the request is looked at.
     @Test(arguments: [[], [("Connection", "te")]])
-    func admissionComesFirst(more: [(String, String)]) async throws {
+    func `admission comes before the body is parsed`(more: [(String, String)]) async throws {
         try await TestServer.run(routes: routes()) { server async throws in
             let headers = [("Content-Type", "application/json"), ("X-User-Id", "9")] + more
             let answer = try await server.request(.POST, "/things", headers: headers, body: "nonsense")
@@ -121,14 +121,14 @@ import Testing
     }
 
     /// A field that comes twice is one with both values: not plain, and judged by the router.
-    @Test func aFieldThatComesTwiceIsNotItsFirst() async throws {
+    @Test func `a repeated field is not its first value`() async throws {
         try await TestServer.run(routes: routes()) { server async throws in
             let twoUsers = try await server.raw(post("a", "X-User-Id: 8\r\n" + Self.close))
             #expect(texts(twoUsers) == ["invalid_token"])
         }
     }
 
-    @Test func whatIsNotPlainGoesThroughTheRouter() async throws {
+    @Test func `a request that is not plain goes through the router`() async throws {
         try await TestServer.run(routes: routes()) { server async throws in
             let json = [("Content-Type", "application/json"), ("X-User-Id", "7")]
             func problem(_ headers: [(String, String)], body: String) async throws -> String {
@@ -157,7 +157,7 @@ import Testing
         }
     }
 
-    @Test func aBodyInPiecesIsPutTogether() async throws {
+    @Test func `a body in pieces is put together`() async throws {
         try await TestServer.run(routes: routes()) { server async throws in
             let long = String(repeating: "x", count: 100)
             let padded = #"{"text":"\#(long)","pad":"\#(String(repeating: "y", count: 60_000))"}"#
@@ -167,7 +167,7 @@ import Testing
         }
     }
 
-    @Test func itIsMeasured() async throws {
+    @Test func `a direct request is measured`() async throws {
         try await TestServer.run(routes: routes()) { server async throws in
             _ = try await server.raw(post("a") + get("end", Self.close))
             let line = #"http_server_request_duration_seconds_count{method="POST",route="/things",status="201"} 1"#
@@ -175,7 +175,7 @@ import Testing
         }
     }
 
-    @Test func beforeTheStartItIsNotServed() async throws {
+    @Test func `a direct request is not served before the start`() async throws {
         let (released, release) = AsyncStream.makeStream(of: Void.self)
         try await TestServer.run(routes: routes(), beforeServing: [{ for await _ in released {} }]) { server in
             let answer = try await server.raw(post("a", Self.close))

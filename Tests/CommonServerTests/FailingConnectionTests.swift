@@ -1,10 +1,5 @@
 import ChatTestSupport
-import CommonAuth
-import CommonLogging
-import CommonUtil
 import HTTPTypes
-import Hummingbird
-import Logging
 import NIOCore
 import NIOEmbedded
 import NIOHTTPTypes
@@ -24,38 +19,16 @@ import Testing
     /// Timers of the connection run out; an embedded event loop insists on it.
     private func finish() { channel.embeddedEventLoop.advanceTime(by: .seconds(200)) }
 
-    /// Routes of which `POST /things` is answered at once.
-    private func directRoutes() -> DirectRoutes {
-        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        return DirectRoutes(
-            routes: [
-                .init(path: "/things", admission: { _, proceed in proceed(nil) }) { _, answer in
-                    answer(.success(DirectResponse(jsonBytes: Array("{}".utf8), status: .created)))
-                }
-            ], authenticator: Authenticator(mode: .trusted, verifier: nil),
-            envelope: ResponseEnvelope(
-                metrics: RequestMetrics(factory: PrometheusRegistry(), routes: []), cors: CORSPolicy(origins: .any),
-                isEncrypted: false, logger: logger),
-            date: HTTPDate(), isServing: { true })
-    }
-
-    private func handler(_ routes: DirectRoutes?) -> HTTPConnectionHandler {
-        HTTPConnectionHandler(
-            HTTPConnectionConfiguration(directRoutes: routes, headTimeout: .seconds(10), date: HTTPDate()), access: .all
-        )
-    }
-
-    private static let post =
-        "POST /things HTTP/1.1\r\nHost: x\r\nX-User-Id: 7\r\nContent-Type: application/json\r\n"
-        + "Content-Length: 2\r\n\r\n{}"
+    private static let post = ConnectionFixture.post
+    private static let get = ConnectionFixture.get
 
     @Test(arguments: [
-        post, post + post, String(post.prefix(40)), "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "nonsense\n\n", "",
+        post, post + post, String(post.prefix(40)), get, "nonsense\n\n", "",
     ])
-    func `a direct request whose answer fails is the last`(unread: String) throws {
+    func `a direct request whose response fails is the last`(unread: String) throws {
         let transport = FailingTransport(unread: [ByteBuffer(string: unread)])
         try channel.pipeline.syncOperations.addHandlers([
-            transport, handler(directRoutes()),
+            transport, ConnectionFixture.handler(ConnectionFixture.directRoutes()),
         ])
         channel.pipeline.fireChannelRead(ByteBuffer(string: Self.post + Self.post))
         channel.embeddedEventLoop.run()
@@ -67,16 +40,16 @@ import Testing
     }
 
     @Test(arguments: [false, true])
-    func `a request of the pipeline whose answer fails is the last`(closes: Bool) throws {
-        let get = ByteBuffer(string: "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    func `a request of the router whose response fails is the last`(closes: Bool) throws {
+        let get = ByteBuffer(string: Self.get)
         let transport = FailingTransport(unread: [get])
-        try channel.pipeline.syncOperations.addHandlers([transport, handler(nil)])
+        try channel.pipeline.syncOperations.addHandlers([transport, ConnectionFixture.handler(nil)])
         channel.pipeline.fireChannelRead(get)
         _ = try channel.readInbound(as: HTTPRequestPart.self)
         _ = try channel.readInbound(as: HTTPRequestPart.self)
-        var answer = HTTPResponse(status: .ok)
-        if closes { answer.headerFields[.connection] = "close" }
-        channel.write(HTTPResponsePart.head(answer), promise: nil)
+        var response = HTTPResponse(status: .ok)
+        if closes { response.headerFields[.connection] = "close" }
+        channel.write(HTTPResponsePart.head(response), promise: nil)
         channel.writeAndFlush(HTTPResponsePart.end(nil), promise: nil)
         #expect(transport.hasFailed)
         #expect(!channel.isActive)

@@ -10,7 +10,7 @@ import Testing
         String(decoding: await health.report().jsonBytes, as: UTF8.self)
     }
 
-    @Test func theWorstCheckDecides() async {
+    @Test func `the worst check decides`() async {
         let health = HealthRegistry(interval: .zero)
         let redis = Mutex(HealthResult.ok)
         let postgres = Mutex(HealthResult.ok)
@@ -36,7 +36,7 @@ import Testing
         #expect(health.isDraining)
     }
 
-    @Test func aCheckThatHangsHasFailed() async {
+    @Test func `a check that hangs has failed`() async {
         let health = HealthRegistry()
         health.startServing()
         // Heeds no cancellation; resumed after the report.
@@ -49,7 +49,7 @@ import Testing
         open.finish()
     }
 
-    @Test func dependenciesAreAskedOnceForAllWhoAsk() async {
+    @Test func `dependencies are checked once for many probes`() async {
         let health = HealthRegistry(interval: .seconds(3_600))
         health.startServing()
         let asked = Mutex(0)

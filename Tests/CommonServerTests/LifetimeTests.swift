@@ -41,17 +41,17 @@ private final class Engine: Service {
             metrics: PrometheusRegistry(), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 
-    @Test func stoppingIsNoError() async throws {
+    @Test func `a requested shutdown is no error`() async throws {
         let steps = Mutex<[String]>([])
         let engine = Engine()
         let stop: @Sendable () async -> Void = { [health] in
             steps.withLock { $0.append("draining \(health.isDraining), stopped \(engine.isStopped.withLock { $0 })") }
         }
-        let parts = ServerDependencies(
+        let dependencies = ServerDependencies(
             routes: Routes(), health: health, services: [engine], beforeStopping: [stop], shutdownLimit: .seconds(3_600)
         )
         let environment = try await environment()
-        async let end: Void = lifetime.run(parts, environment)
+        async let end: Void = lifetime.run(dependencies, environment)
         while !health.isServing { await Task.yield() }
         await lifetime.stop()
         try await end
@@ -59,37 +59,37 @@ private final class Engine: Service {
         #expect(engine.isStopped.withLock { $0 })
     }
 
-    @Test func aFailingPreparationIsTheEnd() async throws {
+    @Test func `a failing preparation ends the process`() async throws {
         let engine = Engine()
-        let parts = ServerDependencies(
+        let dependencies = ServerDependencies(
             routes: Routes(), health: health, services: [engine], beforeServing: [{ throw Broken() }],
             shutdownLimit: .seconds(3_600))
         let environment = try await environment()
-        await #expect(throws: Broken.self) { try await lifetime.run(parts, environment) }
+        await #expect(throws: Broken.self) { try await lifetime.run(dependencies, environment) }
         #expect(engine.isStopped.withLock { $0 })
         #expect(health.isDraining)
     }
 
-    @Test func aFailingServiceIsTheEnd() async throws {
+    @Test func `a failing service ends the process`() async throws {
         let engine = Engine()
         let other = Engine()
-        let parts = ServerDependencies(
+        let dependencies = ServerDependencies(
             routes: Routes(), health: health, services: [other, engine], shutdownLimit: .seconds(3_600))
         let environment = try await environment()
-        let end = Task { [lifetime] in try await lifetime.run(parts, environment) }
+        let end = Task { [lifetime] in try await lifetime.run(dependencies, environment) }
         while !health.isServing { await Task.yield() }
         engine.breakDown()
         await #expect(throws: Broken.self) { try await end.value }
         #expect(other.isStopped.withLock { $0 })
     }
 
-    @Test func aServiceThatReturnsHasFailed() async throws {
+    @Test func `a service that returns has failed`() async throws {
         struct Short: Service {
             func run() async throws {}
         }
-        let parts = ServerDependencies(
+        let dependencies = ServerDependencies(
             routes: Routes(), health: health, services: [Short()], shutdownLimit: .seconds(3_600))
         let environment = try await environment()
-        await #expect(throws: (any Error).self) { try await lifetime.run(parts, environment) }
+        await #expect(throws: (any Error).self) { try await lifetime.run(dependencies, environment) }
     }
 }

@@ -2,10 +2,10 @@ import Glibc
 import HTTPTypes
 import HummingbirdCore
 import Logging
-import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import ServiceLifecycle
+import Synchronization
 import Testing
 
 @testable import CommonServer
@@ -46,26 +46,24 @@ import Testing
             .connect(host: "127.0.0.1", port: port).get()
     }
 
-    @Test("Every event loop accepts, and keeps what it accepts")
-    func everyLoop() async throws {
-        let loops = NIOLockedValueBox<[ObjectIdentifier: Int]>([:])
+    @Test func `every event loop accepts, and keeps what it accepts`() async throws {
+        let loops = Mutex<[ObjectIdentifier: Int]>([:])
         let (accepted, accepting) = AsyncStream.makeStream(of: Void.self)
         let setup: Listener.Setup = { channel in
             #expect(channel.eventLoop.inEventLoop)
-            loops.withLockedValue { $0[ObjectIdentifier(channel.eventLoop), default: 0] += 1 }
+            loops.withLock { $0[ObjectIdentifier(channel.eventLoop), default: 0] += 1 }
             accepting.yield()
         }
         try await run(loops: 2, setup: setup) { port, _ in
             var channels: [any Channel] = []
             for _ in 0..<100 { channels.append(try await Self.connect(port)) }
-            for await _ in accepted where loops.withLockedValue({ $0.values.reduce(0, +) }) == 100 { break }
+            for await _ in accepted where loops.withLock({ $0.values.reduce(0, +) }) == 100 { break }
             for channel in channels { try await channel.close() }
         }
-        #expect(loops.withLockedValue { $0.count } == 2)
+        #expect(loops.withLock { $0.count } == 2)
     }
 
-    @Test("The port is taken, whoever else wants it")
-    func portInUse() async throws {
+    @Test func `the port is taken, whoever else wants it`() async throws {
         try await run(loops: 2, setup: { _ in }) { port, _ in
             let other = Listener(
                 host: "127.0.0.1", port: port, eventLoops: Array(MultiThreadedEventLoopGroup.singleton.makeIterator()),
@@ -75,34 +73,35 @@ import Testing
         }
     }
 
-    @Test("On shutdown nothing more is accepted, connections are told, and the end waits for the last of them")
-    func shutdown() async throws {
-        let told = NIOLockedValueBox(0)
+    @Test
+    func `on shutdown nothing more is accepted, connections are informed, and the end waits for the last of them`()
+        async throws
+    {
+        let informed = Mutex(0)
         let (ends, ending) = AsyncStream.makeStream(of: Void.self)
         let (accepted, accepting) = AsyncStream.makeStream(of: Void.self)
         let setup: Listener.Setup = { channel in
             accepting.yield()
             try channel.pipeline.syncOperations.addHandler(
                 Stubborn {
-                    told.withLockedValue { $0 += 1 }; ending.yield()
+                    informed.withLock { $0 += 1 }; ending.yield()
                 })
         }
         try await run(loops: 2, setup: setup) { port, stop in
             var channels: [any Channel] = []
             for _ in 0..<20 { channels.append(try await Self.connect(port)) }
-            // The kernel completes connections by itself: those that no event loop has accepted are not told.
+            // The kernel completes connections by itself: those that no event loop has accepted are not informed.
             for await _ in accepted.prefix(20) {}
             await stop()
-            for await _ in ends where told.withLockedValue({ $0 }) == 20 { break }
+            for await _ in ends where informed.withLock({ $0 }) == 20 { break }
             await #expect(throws: (any Error).self) { _ = try await Self.connect(port) }
             #expect(channels.allSatisfy { $0.isActive })
             for channel in channels { try await channel.close() }
         }
-        #expect(told.withLockedValue { $0 } == 20)
+        #expect(informed.withLock { $0 } == 20)
     }
 
-    @Test("A connection that begins after the end is closed")
-    func late() async throws {
+    @Test func `a connection that begins after the end is closed`() async throws {
         let http = http()
         http.end()
         try await run(loops: 1, setup: { try http.begin($0) }) { port, _ in

@@ -10,8 +10,7 @@ import Testing
 /// (RFC 9112 section 11.2, request smuggling).
 @Suite("Fuzzing: heads of requests", .timeLimit(.minutes(2)))
 struct RequestHeadFuzzTests {
-    @Test("A head that is read here is the same to NIO's decoder, and so is the end of its request")
-    func heads() throws {
+    @Test func `a head that is read here is the same to NIO's decoder, and so is the end of its request`() throws {
         var fuzzer = Fuzzer("request-heads")
         try fuzzer.run { input, random in
             var reader = RequestHeadReader()

@@ -20,7 +20,7 @@ import Testing
         return .incomplete
     }
 
-    @Test(arguments: [1, 2, 3, 7, 64, .max]) func aHeadMayComeInPiecesOfAnyLength(chunk: Int) throws {
+    @Test(arguments: [1, 2, 3, 7, 64, .max]) func `a head can arrive in pieces of any length`(chunk: Int) throws {
         guard case .head(let head) = find(Self.good, chunk: chunk) else {
             Issue.record("no head")
             return
@@ -35,7 +35,7 @@ import Testing
         #expect(head["origin"] == nil)
     }
 
-    @Test func noBeginningOfAHeadIsTakenForOneNorForAnythingElse() {
+    @Test func `an incomplete head is incomplete and nothing else`() {
         for length in 0..<Self.good.utf8.count {
             let beginning = String(decoding: Self.good.utf8.prefix(length), as: UTF8.self)
             if case .incomplete = find(beginning, chunk: 1) { continue }
@@ -53,7 +53,7 @@ import Testing
         ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", .notImplemented),
         ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1, 1\r\n\r\n", .malformedRequest),
     ])
-    func whatIsNoRequestIsRefused(text: String, code: ErrorCode) {
+    func `text that is no request is refused`(text: String, code: ErrorCode) {
         for chunk in [1, 2, 7, .max] {
             if case .refused(let error) = find(text, chunk: chunk) {
                 #expect(error.code == code)
@@ -63,7 +63,7 @@ import Testing
         }
     }
 
-    @Test func aHeadSaysHowItsRequestEnds() throws {
+    @Test func `a head has the framing of its body`() throws {
         func head(_ fields: String, version: String = "1.1") throws -> RequestHead {
             try RequestHead(Array("POST /a?b HTTP/\(version)\r\nHost: x\r\n\(fields)\r\n".utf8))
         }
@@ -78,19 +78,19 @@ import Testing
     @Test(arguments: [
         ("/a?b", "/a?b"), ("http://x/a?b", "/a?b"), ("HTTPS://x:1/a", "/a"), ("http://x", "/"), ("http://x?b", "/?b"),
     ])
-    func aTargetIsAPathAndAQuery(target: String, path: String) throws {
+    func `a target is a path and a query`(target: String, path: String) throws {
         let head = try RequestHead(Array("GET \(target) HTTP/1.1\r\nHost: x\r\n\r\n".utf8))
         #expect(head.target == path)
     }
 
-    @Test func aHeadIsAtMost16KiBLongAndHasAtMost100Fields() {
+    @Test func `a head has at most 16 KiB and 100 fields`() {
         func isHead(_ text: String) -> Bool { if case .head = find(text) { true } else { false } }
         func head(valueLength: Int) -> String {
             "GET / HTTP/1.1\r\nHost: x\r\nA: \(String(repeating: "x", count: valueLength))\r\n\r\n"
         }
         let rest = head(valueLength: 0).utf8.count
-        #expect(isHead(head(valueLength: ChatHTTPChannel.maximumHeaderBytes - rest)))
-        #expect(!isHead(head(valueLength: ChatHTTPChannel.maximumHeaderBytes - rest + 1)))
+        #expect(isHead(head(valueLength: RequestBounds.maximumHeadBytes - rest)))
+        #expect(!isHead(head(valueLength: RequestBounds.maximumHeadBytes - rest + 1)))
         if case .incomplete = find(String(head(valueLength: 20_000).dropLast(4)), chunk: 1_000) {
             Issue.record("a head without an end is waited for")
         }

@@ -1,8 +1,8 @@
 import ChatTestSupport
-import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import NIOSSL
+import Synchronization
 import NIOTLS
 
 /// One TLS connection to a server that calls itself `localhost`, and what was agreed on it.
@@ -11,8 +11,8 @@ struct TLSConnection {
     let applicationProtocol: String?
     let certificate: NIOSSLCertificate?
 
-    private let answers: NIOLockedValueBox<String>
-    private let answered: EventLoopPromise<Void>
+    private let received: ReceivedText
+    private let responded: EventLoopPromise<Void>
 
     /// - Throws: why there is no TLS.
     init(port: Int, trusting file: String, maximumVersion: TLSVersion? = nil) async throws {
@@ -22,29 +22,29 @@ struct TLSConnection {
         let context = try NIOSSLContext(configuration: tls)
         let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
         let handshake = eventLoop.makePromise(of: String?.self)
-        let answers = NIOLockedValueBox("")
-        let answered = eventLoop.makePromise(of: Void.self)
+        let received = ReceivedText()
+        let responded = eventLoop.makePromise(of: Void.self)
         channel = try await ClientBootstrap(group: eventLoop)
             .connectTimeout(.seconds(10))
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandlers(
                         NIOSSLClientHandler(context: context, serverHostname: "localhost"),
-                        ResponseReader(handshake: handshake, answers: answers, answered: answered))
+                        ResponseReader(handshake: handshake, received: received, responded: responded))
                 }
             }
             .connect(host: "127.0.0.1", port: port).get()
         applicationProtocol = try await handshake.futureResult.get()
         certificate = try await channel.nioSSL_peerCertificate().get()
-        self.answers = answers
-        self.answered = answered
+        self.received = received
+        self.responded = responded
     }
 
     /// Asks once, and gives the first line of the answer.
     func ask(_ path: String) async throws -> String {
         try await channel.writeAndFlush(ByteBuffer(string: "GET \(path) HTTP/1.1\r\nHost: localhost\r\n\r\n"))
-        try await answered.futureResult.get()
-        return answers.withLockedValue { String($0.prefix { $0 != "\r\n" }) }
+        try await responded.futureResult.get()
+        return String(received.text.prefix { $0 != "\r\n" })
     }
 }
 
@@ -52,13 +52,13 @@ private final class ResponseReader: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
     private let handshake: EventLoopPromise<String?>
-    private let answers: NIOLockedValueBox<String>
-    private let answered: EventLoopPromise<Void>
+    private let received: ReceivedText
+    private let responded: EventLoopPromise<Void>
 
-    init(handshake: EventLoopPromise<String?>, answers: NIOLockedValueBox<String>, answered: EventLoopPromise<Void>) {
+    init(handshake: EventLoopPromise<String?>, received: ReceivedText, responded: EventLoopPromise<Void>) {
         self.handshake = handshake
-        self.answers = answers
-        self.answered = answered
+        self.received = received
+        self.responded = responded
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -67,18 +67,24 @@ private final class ResponseReader: ChannelInboundHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        answers.withLockedValue { $0 += String(buffer: unwrapInboundIn(data)) }
-        answered.succeed()
+        received.append(String(buffer: unwrapInboundIn(data)))
+        responded.succeed()
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         handshake.fail(error)
-        answered.fail(error)
+        responded.fail(error)
         context.close(promise: nil)
     }
 
     func channelInactive(context: ChannelHandlerContext) {
         handshake.fail(ChannelError.eof)
-        answered.fail(ChannelError.eof)
+        responded.fail(ChannelError.eof)
     }
+}
+
+private final class ReceivedText: Sendable {
+    private let received = Mutex("")
+    var text: String { received.withLock { $0 } }
+    func append(_ text: String) { received.withLock { $0 += text } }
 }

@@ -18,8 +18,11 @@ struct TLSTests {
         [Settings.tlsCertificateFile.name: files.certificate, Settings.tlsKeyFile.name: files.key]
     }
 
-    @Test("https answers, with a word to browsers to stay with it; who does not trust the authority is not connected")
-    func https() async throws {
+    @Test
+    func
+        `https responses say that browsers should stay with it; a client that does not trust the authority cannot connect`()
+        async throws
+    {
         let trusted = authority.file
         let foreign = try TestAuthority().file
         try await TestServer.run(settings: settings(try authority.issue())) { server in
@@ -39,8 +42,7 @@ struct TLSTests {
         }
     }
 
-    @Test("HTTP/1.1 is agreed on, and nothing older than TLS 1.2")
-    func agreement() async throws {
+    @Test func `HTTP/1.1 is agreed on, and nothing older than TLS 1.2`() async throws {
         let trusted = authority.file
         try await TestServer.run(settings: settings(try authority.issue())) { server in
             let connection = try await TLSConnection(port: server.port, trusting: trusted)
@@ -55,8 +57,7 @@ struct TLSTests {
         }
     }
 
-    @Test("Without TLS no answer speaks of it")
-    func plain() async throws {
+    @Test func `without TLS no response mentions it`() async throws {
         try await TestServer.run { server in
             let answer = try await server.request(.GET, "/health/live")
             #expect(answer.headers.first(name: "strict-transport-security") == nil)
@@ -64,8 +65,7 @@ struct TLSTests {
         }
     }
 
-    @Test("After a reload new connections get the new certificate, and the open ones live on")
-    func reload() async throws {
+    @Test func `after a reload new connections get the new certificate, and the open ones live on`() async throws {
         let files = try authority.issue()
         let trusted = authority.file
         let renewed = try authority.issue()
@@ -84,8 +84,7 @@ struct TLSTests {
         }
     }
 
-    @Test("A pair that does not fit changes nothing")
-    func badReload() async throws {
+    @Test func `a pair that does not fit changes nothing`() async throws {
         let files = try authority.issue()
         let trusted = authority.file
         let other = try authority.issue()
@@ -112,8 +111,7 @@ struct TLSTests {
         }
     }
 
-    @Test("What is wrong with the files is told, and by which variable")
-    func wrongFiles() async throws {
+    @Test func `a wrong file is named with its variable`() async throws {
         let (certificate, key, ca) = ("CHAT_TLS_CERTIFICATE_FILE", "CHAT_TLS_KEY_FILE", "CHAT_TLS_CA_FILE")
         let files = try authority.issue()
         let other = try authority.issue()
@@ -138,22 +136,21 @@ struct TLSTests {
 
     // MARK: Who only connects
 
-    @Test("A handshake that is not finished after 10 s is cut, a finished one is not")
-    func silence() throws {
+    @Test func `a handshake that is not finished after 10 s is cut, a finished one is not`() throws {
         let files = try authority.issue()
         let server = try CertificateFiles(certificate: files.certificate, key: files.key).read()
         let channel = EmbeddedChannel()
-        try channel.pipeline.syncOperations.addHandlers(NIOSSLServerHandler(context: server), TLSHandshakeDeadline())
+        try channel.pipeline.syncOperations.addHandlers(NIOSSLServerHandler(context: server), TLSHandshakeTimeout())
         channel.connect(to: try SocketAddress(ipAddress: "127.0.0.1", port: 1), promise: nil)
         #expect(channel.isActive)
-        channel.embeddedEventLoop.advanceTime(by: TLSHandshakeDeadline.time - .milliseconds(1))
+        channel.embeddedEventLoop.advanceTime(by: TLSHandshakeTimeout.time - .milliseconds(1))
         #expect(channel.isActive)
         channel.embeddedEventLoop.advanceTime(by: .milliseconds(1))
         #expect(!channel.isActive)
 
         // One that goes on all the time is none that finishes.
         let dripping = EmbeddedChannel()
-        try dripping.pipeline.syncOperations.addHandlers(NIOSSLServerHandler(context: server), TLSHandshakeDeadline())
+        try dripping.pipeline.syncOperations.addHandlers(NIOSSLServerHandler(context: server), TLSHandshakeTimeout())
         dripping.connect(to: try SocketAddress(ipAddress: "127.0.0.1", port: 1), promise: nil)
         for byte: UInt8 in [0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xFC, 0x03] {
             #expect(dripping.isActive)
@@ -166,7 +163,7 @@ struct TLSTests {
         let trusting = try NIOSSLContext(configuration: .trusting(authority.file))
         try client.pipeline.syncOperations.addHandler(
             NIOSSLClientHandler(context: trusting, serverHostname: "localhost"))
-        try peer.pipeline.syncOperations.addHandlers(NIOSSLServerHandler(context: server), TLSHandshakeDeadline())
+        try peer.pipeline.syncOperations.addHandlers(NIOSSLServerHandler(context: server), TLSHandshakeTimeout())
         let address = try SocketAddress(ipAddress: "127.0.0.1", port: 1)
         for channel in [peer, client] { channel.connect(to: address, promise: nil) }
         var isMoving = true
@@ -181,9 +178,9 @@ struct TLSTests {
         }
         #expect(peer.pipeline.syncOperations.isEncrypted)
         #expect(throws: (any Error).self) {
-            _ = try peer.pipeline.syncOperations.handler(type: TLSHandshakeDeadline.self)
+            _ = try peer.pipeline.syncOperations.handler(type: TLSHandshakeTimeout.self)
         }
-        peer.embeddedEventLoop.advanceTime(by: TLSHandshakeDeadline.time * 2)
+        peer.embeddedEventLoop.advanceTime(by: TLSHandshakeTimeout.time * 2)
         #expect(peer.isActive)
         // Each waits for the other's farewell, which nobody carries over, for a while.
         for channel in [client, peer] {

@@ -35,10 +35,11 @@ struct TestServer: Sendable {
             name: "Test", defaultPort: 0,
             configuration: try await ConfigurationSource(arguments: ["test"], environment: settings), metrics: metrics,
             logger: logger)
-        var parts = ServerDependencies(routes: routes, health: health, services: services, beforeServing: beforeServing)
-        if let headTimeout { parts.headTimeout = headTimeout }
+        var dependencies = ServerDependencies(
+            routes: routes, health: health, services: services, beforeServing: beforeServing)
+        if let headTimeout { dependencies.headTimeout = headTimeout }
         let (ports, listening) = AsyncStream.makeStream(of: Int.self)
-        let application = ChatApplication(parts: parts, environment: environment) {
+        let application = ChatApplication(dependencies: dependencies, environment: environment) {
             listening.yield($0.localAddress?.port ?? 0)
         }
         try await withThrowingTaskGroup { group in
@@ -135,5 +136,40 @@ struct TestServer: Sendable {
             }
             return answer
         }
+    }
+}
+
+/// A JSON response with a text.
+struct Echo: JSONEncodable {
+    let text: String
+    func write(to writer: inout JSONWriter) { writer.object { $0.member("text", text) } }
+}
+
+/// An error with a secret.
+private struct LeakyError: Error, CustomStringConvertible {
+    let description = "postgres://chat:hunter2@db.internal/chat"
+}
+
+extension Routes {
+    /// Some routes of every kind.
+    static func examples() -> Routes {
+        var routes = Routes(authenticator: Authenticator(mode: .trusted, verifier: nil))
+        routes.get("/things/{id}") { _, context in Response(json: Echo(text: try context.pathParameter("id"))) }
+        routes.delete("/things/{id}") { _, _ in .noContent }
+        routes.get("/things/public") { _, _ in Response(json: Echo(text: "public")) }
+        routes.post("/things") { request, context in
+            var fields = try await request.fields(context)
+            let text = fields.string("text", length: 1...100)
+            try fields.finish()
+            return Response(json: Echo(text: text ?? ""), status: .created)
+        }
+        routes.get("/me", authenticated: true) { _, context in
+            Response(json: Echo(text: try context.requireUser().userID.description))
+        }
+        routes.get("/rooms/{id}") { _, context in Response(json: Echo(text: try context.roomID().rawValue)) }
+        routes.get("/fails") { _, _ in throw LeakyError() }
+        routes.get("/unavailable") { _, _ in throw ChatError.unavailable("later") }
+        routes.get("/trace") { _, context in Response(json: Echo(text: context.trace.traceID)) }
+        return routes
     }
 }

@@ -3,7 +3,7 @@ import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct IdentifierTests {
     @Test(arguments: ["1", "42", "9007199254740991"])
-    func readsPositiveIntegers(text: String) {
+    func `positive integers are read`(text: String) {
         #expect(UserID(text: text)?.description == text)
         #expect(MessageID(text: text)?.description == text)
     }
@@ -11,7 +11,7 @@ import Testing
     @Test(arguments: [
         "", "0", "-1", "+1", "01", " 1", "1 ", "1.0", "1e3", "9007199254740992", "9223372036854775808", "x", "١",
     ])
-    func refusesOtherSpellings(text: String) {
+    func `other spellings are refused`(text: String) {
         #expect(UserID(text: text) == nil)
         #expect(MessageID(text: text) == nil)
     }
@@ -19,33 +19,33 @@ import Testing
     @Test(arguments: [
         ("9007199254740992", true), ("9223372036854775808", true), ("9007199254740991", false), ("x", false),
     ])
-    func knowsTheTooLarge(text: String, isTooLarge: Bool) {
+    func `integers that are too large are recognised`(text: String, isTooLarge: Bool) {
         #expect(UserID.isTooLarge(text) == isTooLarge)
     }
 
-    @Test func signInsHave63Bits() {
+    @Test func `sign-ins have 63 bits`() {
         #expect(SignInID(text: "9223372036854775807") == SignInID(.max))
     }
 
     @Test(arguments: ["a", "A-Z_0.9", "...", "Public", String(repeating: "x", count: 64)])
-    func takesRoomNames(text: String) {
+    func `valid room ids are read`(text: String) {
         #expect(RoomID(text)?.rawValue == text)
     }
 
     @Test(arguments: [
         "", ".", "..", "public", String(repeating: "x", count: 65), "a b", "a/b", "é", "a\0", "a\n", "a:b", "*", "a%20",
     ])
-    func refusesOtherRoomNames(text: String) {
+    func `other room ids are refused`(text: String) {
         #expect(RoomID(text) == nil)
     }
 
-    @Test func randomRoomNamesAreValidAndDiffer() {
+    @Test func `random room ids are valid and differ`() {
         let names = (0..<100).map { _ in RoomID.random() }
         #expect(Set(names).count == 100)
         #expect(names.allSatisfy { RoomID($0.rawValue) == $0 })
     }
 
-    @Test func backoffDoublesUpToItsBoundAndStartsAnew() {
+    @Test func `a backoff doubles up to its bound and starts again`() {
         var backoff = Backoff(first: .milliseconds(100), longest: .seconds(1))
         for ceiling in [100, 200, 400, 800, 1_000, 1_000] {
             let wait = backoff.next()

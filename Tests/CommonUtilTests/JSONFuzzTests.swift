@@ -4,8 +4,7 @@ import Testing
 
 @Suite("Fuzzing: JSON and cursors", .timeLimit(.minutes(2)))
 struct JSONFuzzTests {
-    @Test("What is read as JSON is written so that the same is read again")
-    func json() throws {
+    @Test func `what is read as JSON is written so that the same is read again`() throws {
         var fuzzer = Fuzzer("json")
         try fuzzer.run { input, _ in
             guard let value = try? JSONParser.parse(input) else { return nil }
@@ -17,8 +16,7 @@ struct JSONFuzzTests {
         }
     }
 
-    @Test("A cursor that is taken is one that a list gives")
-    func cursors() throws {
+    @Test func `a cursor that is taken is one that a list gives`() throws {
         var fuzzer = Fuzzer("cursors")
         try fuzzer.run { input, random in
             let count = Int.random(in: 0...3, using: &random)

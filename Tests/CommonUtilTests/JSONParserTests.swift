@@ -15,7 +15,7 @@ import Testing
         (#"{"a":1,"a":2}"#, .object(["a": .number("2")])),
         ("{\"\u{E9}\":1,\"e\u{301}\":2}", .object(["\u{E9}": .number("1"), "e\u{301}": .number("2")])),
     ])
-    func readsWhatIsJSON(text: String, value: JSONValue) throws {
+    func `valid JSON is read`(text: String, value: JSONValue) throws {
         #expect(try parse(text) == value)
     }
 
@@ -25,7 +25,7 @@ import Testing
         #"{"a":}"#,
         #"{"a":1,}"#, "{a:1}", "{1:1}", #"{"a" 1}"#, "1 2", "[]]", "// c\n1", "\u{FEFF}1",
     ])
-    func refusesWhatIsNone(text: String) {
+    func `invalid JSON is refused`(text: String) {
         #expect {
             try parse(text)
         } throws: { error in
@@ -34,12 +34,12 @@ import Testing
         }
     }
 
-    @Test func tellsWhereReadingStopped() {
+    @Test func `an error has the offset where parsing stopped`() {
         #expect(throws: JSONError.malformed(offset: 6)) { try parse(#"{"a": x}"#) }
     }
 
     @Test(arguments: [#""\uD83D""#, #""\uD83Dx""#, #""\uD83D\n""#, #""\uDE00""#, #""\uD83D\uD83D""#])
-    func refusesHalfASurrogatePair(text: String) {
+    func `half a surrogate pair is refused`(text: String) {
         #expect {
             try parse(text)
         } throws: { error in
@@ -50,12 +50,12 @@ import Testing
 
     @Test(
         arguments: [[0xC3], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0xF4, 0x90, 0x80, 0x80], [0x80], [0xFF]] as [[UInt8]])
-    func refusesBadUTF8InStrings(bytes: [UInt8]) {
+    func `bad UTF-8 in strings is refused`(bytes: [UInt8]) {
         #expect(throws: JSONError.notUnicode(offset: 1)) { try JSONParser.parse([0x22] + bytes + [0x22]) }
         #expect(throws: (any Error).self) { try JSONParser.parse(bytes) }
     }
 
-    @Test func boundsNesting() throws {
+    @Test func `nesting is bounded`() throws {
         func nested(_ depth: Int) -> String {
             String(repeating: "[", count: depth) + String(repeating: "]", count: depth)
         }

@@ -8,7 +8,7 @@ import Testing
         return writer.text
     }
 
-    @Test func setsCommasAndNests() {
+    @Test func `commas are set and values nested`() {
         let text = text { writer in
             writer.object { writer in
                 writer.member("a", Int64.min)
@@ -34,11 +34,11 @@ import Testing
     }
 
     /// A string that ends in what looks like structure must not confuse the commas.
-    @Test func stringsThatEndInBracketsAreNoStructure() {
+    @Test func `strings that end in brackets are no structure`() {
         #expect(text { $0.array(["[", "{", ":", "\""]) { $0.string($1) } } == #"["[","{",":","\""]"#)
     }
 
-    @Test func escapesNamesThatOthersChose() throws {
+    @Test func `names from clients are escaped`() throws {
         let written = text { writer in
             writer.object {
                 $0.key(JSONKey("a\"\n")); $0.null()
@@ -49,7 +49,7 @@ import Testing
         #expect(value.canonicalText == #"{"\"b":1,"a":{"\u0001":2}}"#)
     }
 
-    @Test func escapesWhatMustBe() throws {
+    @Test func `characters that need it are escaped`() throws {
         let every = String(String.UnicodeScalarView((0...0x7F).compactMap(Unicode.Scalar.init(_:)))) + "é😀\u{2028}"
         let written = text { $0.string(every) }
         #expect(try JSONParser.parse(Array(written.utf8)) == .string(every))
@@ -60,13 +60,13 @@ import Testing
         (#" { "b" : [ 1.10 , -0 , 1e400 ] , "a" : "\u00e9\/" } "#, #"{"a":"é/","b":[1.10,-0,1e400]}"#),
         (#"{"\u0061":1,"a":2}"#, #"{"a":2}"#), ("[null,true,false,{}]", "[null,true,false,{}]"),
     ])
-    func canonicalTextIsCompactAndSorted(text: String, canonical: String) throws {
+    func `canonical text is compact and sorted`(text: String, canonical: String) throws {
         let value = try JSONParser.parse(Array(text.utf8))
         #expect(value.canonicalText == canonical)
         #expect(try JSONParser.parse(Array(canonical.utf8)) == value)
     }
 
-    @Test func findsNULAndLongNumbers() throws {
+    @Test func `U+0000 and long numbers are found`() throws {
         func value(_ text: String) throws -> JSONValue { try JSONParser.parse(Array(text.utf8)) }
         #expect(try value(#"{"a":[{"b\u0000":1}]}"#).containsNUL)
         #expect(try value(#"{"a":["\u0000"]}"#).containsNUL)

@@ -8,8 +8,7 @@ struct PublicAddressTests {
             .value(Settings.publicMessageURL)
     }
 
-    @Test("A port, or an origin and a path, that read as they are written")
-    func reads() async throws {
+    @Test func `a port, or an origin and a path, that read as they are written`() async throws {
         #expect(try await address("") == .port(8081))
         #expect(try await address(":1") == .port(1))
         #expect(try await address("http://localhost:8081") == .url(origin: "http://localhost:8081", path: ""))
@@ -20,21 +19,18 @@ struct PublicAddressTests {
         #expect(PublicAddress.port(8081).description == ":8081")
     }
 
-    @Test(
-        "Nothing else gets into a header",
-        arguments: [
-            ":", ":0", ":65536", ":+1", ":1a", "8081", "localhost:8081", "//a", "https://", "https:///a", "wss://a",
-            "HTTPS://a", "javascript:a", "https://a:b", "https://a:", "https://a:1:2", "https://u@a", "https://a b",
-            "https://a;b", "https://a,b", "https://*", "https://[::1]", "https://a/;", "https://a/?b", "https://a/#b",
-            "https://a/ b", "https://a/%20", "https://ü",
-        ])
-    func refuses(_ text: String) async throws {
+    @Test(arguments: [
+        ":", ":0", ":65536", ":+1", ":1a", "8081", "localhost:8081", "//a", "https://", "https:///a", "wss://a",
+        "HTTPS://a", "javascript:a", "https://a:b", "https://a:", "https://a:1:2", "https://u@a", "https://a b",
+        "https://a;b", "https://a,b", "https://*", "https://[::1]", "https://a/;", "https://a/?b", "https://a/#b",
+        "https://a/ b", "https://a/%20", "https://ü",
+    ])
+    func `other addresses are refused`(_ text: String) async throws {
         await #expect(throws: ConfigurationError.self) { try await address(text) }
     }
 
-    @Test(
-        "Sockets have schemes of their own", arguments: [("wss://a", true), ("ws://a:1", true), ("https://a", false)])
-    func schemes(_ text: String, _ isGood: Bool) async throws {
+    @Test(arguments: [("wss://a", true), ("ws://a:1", true), ("https://a", false)])
+    func `only the schemes of a setting are accepted`(_ text: String, _ isGood: Bool) async throws {
         let source = try await ConfigurationSource(
             arguments: ["test"], environment: ["CHAT_PUBLIC_WEBSOCKET_URL": text])
         #expect(((try? source.value(Settings.publicWebSocketURL)) != nil) == isGood)

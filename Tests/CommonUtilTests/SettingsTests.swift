@@ -9,7 +9,7 @@ import Testing
         try await ConfigurationSource(arguments: ["program"] + arguments, environment: environment)
     }
 
-    @Test func absentAndEmptyValuesAreTheDefaults() async throws {
+    @Test func `absent and empty values are the defaults`() async throws {
         let source = try await source(["CHAT_PORT": "", "CHAT_HOST": ""])
         #expect(try source.value(Settings.port(default: 8081)) == 8081)
         #expect(try source.value(Settings.host) == "127.0.0.1")
@@ -23,7 +23,7 @@ import Testing
         #expect(try source.value(Settings.signingKeyFile(dataDirectory: "d")) == "d/signing-key.pem")
     }
 
-    @Test func flagsComeBeforeTheEnvironmentBeforeAFile() async throws {
+    @Test func `flags come before the environment before a file`() async throws {
         let file = FileManager.default.temporaryDirectory.appending(path: "settings-\(UUID().uuidString).json")
         try Data(#"{"chat": {"port": 1, "host": "file", "logLevel": "debug"}}"#.utf8).write(to: file)
         defer { try? FileManager.default.removeItem(at: file) }
@@ -34,7 +34,7 @@ import Testing
         #expect(try source.value(Settings.logLevel) == .debug)
     }
 
-    @Test func aFileThatCannotBeReadIsNamed() async {
+    @Test func `a file that cannot be read is named`() async {
         await #expect {
             try await source(["CHAT_CONFIG_FILE": "/nowhere/chat.json"])
         } throws: { "\($0)".hasPrefix("CHAT_CONFIG_FILE is '/nowhere/chat.json'") }
@@ -46,7 +46,7 @@ import Testing
         (#"{"chat": 1}"#, "'chat'"),
         ("[]", "a readable JSON file"), ("{", "a readable JSON file"),
     ])
-    func aFileWithUnknownKeysIsRefused(text: String, named: String) async throws {
+    func `a file with unknown keys is refused`(text: String, named: String) async throws {
         let file = FileManager.default.temporaryDirectory.appending(path: "settings-\(UUID().uuidString).json")
         try Data(text.utf8).write(to: file)
         defer { try? FileManager.default.removeItem(at: file) }
@@ -56,7 +56,7 @@ import Testing
     }
 
     /// Each of them by flag, variable and file.
-    @Test func everySettingHasAFlagAndAKey() async throws {
+    @Test func `every setting has a flag and a key`() async throws {
         for setting in Settings.all {
             #expect(try CommandLineRequest(arguments: [setting.flag, "x"]) == .run)
             #expect(try CommandLineRequest(arguments: ["\(setting.flag)=x"]) == .run)
@@ -70,13 +70,13 @@ import Testing
         #expect(try source.value(Settings.limitSocketsPerUser) == 7)
     }
 
-    @Test func helpShowsDefaults() {
+    @Test func `help shows defaults`() {
         let help = CommandLineRequest.help(program: "Server", defaultPort: 8081)
         #expect(help.contains("\n  CHAT_PORT [8081]\n") && help.contains("\n  CHAT_LIMIT_POSTS [100/s]\n"))
         #expect(help.contains("\n  CHAT_METRICS_PORT\n"))
     }
 
-    @Test func argumentsAreFlagsOfSettings() throws {
+    @Test func `arguments are flags of settings`() throws {
         #expect(try CommandLineRequest(arguments: []) == .run)
         #expect(try CommandLineRequest(arguments: ["--chat-port", "1", "--help"]) == .help)
         #expect(try CommandLineRequest(arguments: ["-h"]) == .help)
@@ -92,7 +92,7 @@ import Testing
         } throws: { "\($0)" == "unknown argument '--chat-databse-url'; --help names all" }
     }
 
-    @Test func allSettingsCanBeCheckedAtOnce() async throws {
+    @Test func `all settings can be checked at once`() async throws {
         try await source().checkAll()
         for (name, value) in [("CHAT_LIMIT_POSTS", "x"), ("CHAT_METRICS_PORT", "0"), ("CHAT_LOG_LEVEL", "loud")] {
             let source = try await source([name: value])
@@ -102,7 +102,7 @@ import Testing
         }
     }
 
-    @Test func aWrongValueIsNamedWithWhatIsAllowed() async throws {
+    @Test func `a wrong value is named with the allowed ones`() async throws {
         let source = try await source([
             "CHAT_PORT": "70000", "CHAT_AUTH_MODE": "none", "CHAT_PASSWORD_COST": "11", "CHAT_LOG_FORMAT": "xml",
         ])
@@ -128,7 +128,7 @@ import Testing
         ("mysql://u@host/db?password=hunter2", "mysql://***@host/db?***"), ("mysql://u:hun?ter2@host", "mysql://***"),
         ("mysql://h/?password=hunter@2", "mysql://***"), ("mysql://host:5432/db", "mysql://host:5432/db"),
     ])
-    func secretsAreMasked(value: String, shown: String) async throws {
+    func `secrets are masked`(value: String, shown: String) async throws {
         let source = try await source(["CHAT_DATABASE_URL": value])
         #expect {
             try source.value(Settings.databaseURL)
@@ -136,18 +136,18 @@ import Testing
     }
 
     @Test(arguments: ["http://", "https:///jwks.json", "file:///etc/passwd", "example.org"])
-    func refusesWhatIsNoWebURL(text: String) async throws {
+    func `text that is no web URL is refused`(text: String) async throws {
         let source = try await source(["CHAT_JWKS_URL": text])
         #expect(throws: ConfigurationError.self) { try source.value(Settings.jwksURL) }
     }
 
-    @Test func misspeltVariablesAreFound() async throws {
+    @Test func `misspelt variables are found`() async throws {
         let source = try await source(["CHAT_PROT": "1", "CHAT_PORT": "1", "PATH": "x", "CHATTY": "1", "CHAT_A": ""])
         #expect(source.unknownNames == ["CHAT_A", "CHAT_PROT"])
         #expect(Settings.names.count == Settings.all.count)
     }
 
-    @Test func readsRates() async throws {
+    @Test func `rates are read`() async throws {
         let source = try await source(["CHAT_LIMIT_POSTS": "7/m", "CHAT_LIMIT_FRAMES": "0"])
         #expect(try source.value(Settings.limitPosts) == Rate(7, per: .minute))
         #expect(try source.value(Settings.limitFrames).isUnlimited)
@@ -155,7 +155,7 @@ import Testing
     }
 
     @Test(arguments: ["1", "1/h", "-1/s", "1.5/s", "/s", "1/s/s", "1000001/s", "1 /s"])
-    func refusesOtherRates(text: String) async throws {
+    func `other rates are refused`(text: String) async throws {
         let source = try await source(["CHAT_LIMIT_POSTS": text])
         #expect(throws: ConfigurationError.self) { try source.value(Settings.limitPosts) }
     }
@@ -164,7 +164,7 @@ import Testing
         try await source(["CHAT_ALLOWED_ORIGINS": text]).value(Settings.allowedOrigins(authMode: .token))
     }
 
-    @Test func originsAreComparedWithoutCase() async throws {
+    @Test func `origins are compared without case`() async throws {
         let origins = try await origins("https://Example.org, http://localhost:3000")
         #expect(origins.allows("https://example.org") && origins.allows("HTTP://LOCALHOST:3000"))
         #expect(origins.allows(nil))
@@ -188,7 +188,7 @@ import Testing
         ("chrome-extension://abcdef", "chrome-extension://abcdef"), ("capacitor://localhost", "capacitor://localhost"),
         ("http://my_host", "http://my_host"),
     ])
-    func originsAreAsBrowsersSendThem(configured: String, sent: String) async throws {
+    func `origins are as browsers send them`(configured: String, sent: String) async throws {
         let origins = try await origins(configured)
         #expect(origins == .these([sent]))
         #expect(origins.allows(sent) && origins.allows(configured))
@@ -201,11 +201,11 @@ import Testing
         "https://.a", "https://1.2.3", "https://256.1.1.1", "https://[::1", "https://[::g]", "https://[]",
         "1https://a", "ht tps://a", "https://" + String(repeating: "a", count: 64),
     ])
-    func refusesWhatNoBrowserSends(text: String) async throws {
+    func `origins that no browser sends are refused`(text: String) async throws {
         await #expect(throws: ConfigurationError.self) { try await origins(text) }
     }
 
-    @Test func inTrustedModePagesOfThisMachineMayCall() async throws {
+    @Test func `in trusted mode only pages of this machine may call`() async throws {
         let origins = try await source([:]).value(Settings.allowedOrigins(authMode: .trusted))
         #expect(origins == .loopback)
         let allowed = [

@@ -2,7 +2,7 @@ import CommonUtil
 import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct ThrottleTests {
-    @Test func oneInAnIntervalPassesWithTheNumberOfAll() {
+    @Test func `one in an interval passes with the number of all`() {
         let start = ContinuousClock.now
         var throttle = Throttle(interval: .seconds(60))
         let passed = [

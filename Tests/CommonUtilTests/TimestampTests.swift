@@ -12,12 +12,12 @@ import Testing
             (-62_135_596_800_000_000, "0001-01-01T00:00:00.000Z"),
             (253_402_300_799_999_999, "9999-12-31T23:59:59.999Z"),
         ] as [(Int64, String)])
-    func isRFC3339(microseconds: Int64, text: String) {
+    func `a time is written and read in RFC 3339`(microseconds: Int64, text: String) {
         #expect(Timestamp(microseconds: microseconds).description == text)
     }
 
     /// From 1586 on; before 1582 Foundation counts in the Julian calendar, as PostgreSQL does not.
-    @Test func agreesWithFoundationOnEveryFewDays() {
+    @Test func `dates agree with Foundation on every few days`() {
         for day in stride(from: Int64(-140_000), through: 200_000, by: 97) {
             let date = Date(timeIntervalSince1970: Double(day * 86_400))
             let expected = date.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
@@ -25,7 +25,7 @@ import Testing
         }
     }
 
-    @Test func countsSecondsDownwards() {
+    @Test func `seconds are rounded down`() {
         #expect(Timestamp(microseconds: 1_999_999).seconds == 1)
         #expect(Timestamp(microseconds: -1).seconds == -1)
         #expect(Timestamp(microseconds: -1_000_000).seconds == -1)

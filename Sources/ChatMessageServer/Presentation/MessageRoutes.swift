@@ -51,7 +51,7 @@ enum MessageRoutes {
         routes.get("/api/v1/messages/{id}", authenticated: true) { _, context in
             Response(json: try await messages.message(context.messageID(), for: context.requireUser().userID))
         }
-        routes.get("/api/v1/rooms/{id}/messages", authenticated: true) { request, context in
+        routes.get("/api/v1/rooms/{id}/messages", authenticated: true, isPage: true) { request, context in
             var query = QueryReader(request)
             let before = query.optionalInteger("before", in: 0...Seq.max)
             let after = query.optionalInteger("after", in: 0...Seq.max)
@@ -62,7 +62,7 @@ enum MessageRoutes {
                     of: context.roomID(), for: context.requireUser().userID, before: before, after: after,
                     limit: limit))
         }
-        routes.get("/api/v1/rooms/{id}/events", authenticated: true) { request, context in
+        routes.get("/api/v1/rooms/{id}/events", authenticated: true, isPage: true) { request, context in
             var query = QueryReader(request)
             let after = query.optionalInteger("after", in: 0...Seq.max) ?? 0
             let limit = query.pageLimit()

@@ -21,7 +21,7 @@ enum RoomRoutes {
             let (room, isNew) = try await rooms.make(new, by: userID)
             return Response(json: room, status: isNew ? .created : .ok)
         }
-        routes.get("/api/v1/rooms", authenticated: true) { request, context in
+        routes.get("/api/v1/rooms", authenticated: true, isPage: true) { request, context in
             var query = QueryReader(request)
             let cursor = query.optionalCursor(of: RoomService.myList, partCount: 2)
             let limit = query.pageLimit()

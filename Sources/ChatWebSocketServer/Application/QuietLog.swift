@@ -1,20 +1,13 @@
-import CommonUtil
+import CommonLogging
 import Logging
 
-/// A warning that may come a thousand times a second and is written once a minute, with the number left out.
-/// Confined to the event loop of its owner.
-final class QuietLog {
-    private let logger: Logger
-    private let message: Logger.Message
-    private var throttle = Throttle(interval: .seconds(60))
+/// A ``RateLimitedLogger`` under the name that this target still uses.
+struct QuietLog {
+    private let warnings: RateLimitedLogger
 
     init(logger: Logger, message: Logger.Message) {
-        self.logger = logger
-        self.message = message
+        warnings = RateLimitedLogger(logger: logger, message: message)
     }
 
-    func note(_ metadata: @autoclosure () -> Logger.Metadata) {
-        guard let count = throttle.pass(now: .now) else { return }
-        logger.warning(message, metadata: metadata().merging(["left_out": .stringConvertible(count - 1)]) { $1 })
-    }
+    func note(_ metadata: @autoclosure () -> Logger.Metadata) { warnings.warning(metadata()) }
 }

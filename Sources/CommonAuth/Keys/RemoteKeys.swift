@@ -7,29 +7,33 @@ import NIOSSL
 import ServiceLifecycle
 import Synchronization
 
-/// The system server's public keys, fetched over HTTP: at start until it works, then every few minutes, and at once
-/// when a token names a key that is not known. While the system server is away the known keys stay.
+/// The public keys of the system server, fetched over HTTP: at start with retries, then every few minutes, and at once for
+/// a token with an unknown key. While the system server is away the known keys are kept.
 public final class RemoteKeys: KeySource, Service {
-    /// How often, and for how long.
+    /// The intervals and timeouts of fetches.
     public struct Timing: Sendable {
+        /// The time between two fetches.
         public var refreshInterval: Duration = .seconds(300)
-        /// Unknown key ids cause at most one fetch in this time: they can be made up.
+        /// The shortest time between two fetches for unknown key ids, since clients can invent them.
         public var unknownKeyInterval: Duration = .seconds(60)
+        /// The timeout of a fetch.
         public var requestTimeout: Duration = .seconds(5)
+        /// The time between attempts after a failure.
         public var retry = Backoff(first: .milliseconds(100), longest: .seconds(10))
 
+        /// Creates the defaults.
         public init() {}
     }
 
     private struct State {
         var keys: KeySet?
         var fetch: Task<KeySet?, Never>?
-        /// Set by unknown key ids only, so that it never holds up the fetches of ``run()``.
+        /// The last fetch for an unknown key id. The fetches of ``run()`` do not depend on it.
         var lastUnknownKeyFetch: ContinuousClock.Instant?
         var lastFetchFailed = false
     }
 
-    /// A set of a hundred keys has about 20 KiB.
+    /// Maximum size of a JWKS; one with a hundred keys has about 20 KiB.
     static let maximumResponseBytes = 256 * 1_024
 
     private let url: String
@@ -39,8 +43,12 @@ public final class RemoteKeys: KeySource, Service {
     private let logger: Logger
     private let state = Mutex(State())
 
-    /// The URL is that of the JWKS (`CHAT_JWKS_URL`). `trustFile` is a PEM file of certificate authorities that may
-    /// vouch for an https server, beside those of the operating system.
+    /// - Parameters:
+    ///   - url: the URL of the JWKS (`CHAT_JWKS_URL`).
+    ///   - trustFile: a PEM file of certificate authorities to trust beside the system's.
+    ///   - httpClient: makes the requests.
+    ///   - timing: the intervals and timeouts.
+    ///   - logger: logs failures.
     public init(
         url: String, trustFile: String? = nil, httpClient: HTTPClient = .shared, timing: Timing = Timing(),
         logger: Logger = Logger(label: "keys")
@@ -55,8 +63,11 @@ public final class RemoteKeys: KeySource, Service {
         self.logger = logger
     }
 
+    /// The keys of the last successful fetch.
     public var keys: KeySet? { state.withLock { $0.keys } }
 
+    /// Fetches the keys for a token with an unknown key, at most once a minute.
+    /// - Throws: `unavailable` (503) where no keys are known, or the last fetch failed.
     public func refreshedKeys() async throws(ChatError) -> KeySet {
         let mayFetch = state.withLock { state in
             let now = ContinuousClock.now
@@ -71,7 +82,7 @@ public final class RemoteKeys: KeySource, Service {
         return known
     }
 
-    /// Returns at graceful shutdown.
+    /// Fetches the keys periodically. Returns on graceful shutdown.
     public func run() async throws {
         try? await cancelWhenGracefulShutdown {
             var retry = self.timing.retry
@@ -85,12 +96,12 @@ public final class RemoteKeys: KeySource, Service {
 
     // MARK: Fetching
 
-    /// Joins the fetch under way, or starts one.
-    /// - Returns: `nil` where it failed; the known keys are left as they are.
+    /// Joins the fetch in progress, or starts one.
+    /// - Returns: `nil` where it failed; the known keys are kept.
     private func fetchOnce() async -> KeySet? {
         let fetch = state.withLock { state in
             if let fetch = state.fetch { return fetch }
-            // A task of its own: one caller that gives up must not end what others wait for. Its deadline bounds it.
+            // An unstructured task, so that a cancelled caller does not end the fetch of others. Its timeout bounds it.
             let fetch = Task { await self.fetch() }
             state.fetch = fetch
             return fetch
@@ -125,7 +136,7 @@ public final class RemoteKeys: KeySource, Service {
         }
         let body = try await response.body.collect(upTo: Self.maximumResponseBytes)
         guard let keys = KeySet(jwks: Array(body.readableBytesView)) else {
-            logger.warning("Keys cannot be fetched", metadata: ["reason": "no usable key in the answer"])
+            logger.warning("Keys cannot be fetched", metadata: ["reason": "no usable key in the response"])
             return nil
         }
         return keys

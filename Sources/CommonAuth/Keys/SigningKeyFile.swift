@@ -7,18 +7,20 @@ import JWTKit
 struct SigningKeyFile {
     let path: String
 
-    /// Of several processes that do so at once one wins, and all will read its key.
+    /// Creates a key where the file does not exist. If several processes do so at once, one succeeds and all read its key.
+    /// - Throws: `ConfigurationError` where the file cannot be written.
     func createIfMissing() throws(ConfigurationError) {
         if !FileManager.default.fileExists(atPath: path) { try create() }
     }
 
-    /// Whether its group or everybody may read it.
+    /// Whether the group or others can read the file.
     var isReadableByOthers: Bool {
         var status = stat()
         return stat(path, &status) == 0 && status.st_mode & (S_IRGRP | S_IROTH) != 0
     }
 
     /// Reads the key.
+    /// - Throws: `ConfigurationError` where the file is not an Ed25519 private key, PKCS#8 PEM.
     func load() throws(ConfigurationError) -> (private: EdDSA.PrivateKey, public: VerificationKey) {
         guard let pem = try? String(contentsOfFile: path, encoding: .utf8) else {
             throw error("a file that this process can read")
@@ -29,7 +31,8 @@ struct SigningKeyFile {
         return (key, publicKey)
     }
 
-    /// The keys of `*.pub.pem` in the same folder: those of before or after a rotation.
+    /// Reads the public keys `*.pub.pem` in the same folder: those before or after a rotation.
+    /// - Throws: `ConfigurationError` for a file that is not an Ed25519 public key, SPKI PEM.
     func furtherPublicKeys() throws(ConfigurationError) -> [VerificationKey] {
         let folder = self.folder
         let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
@@ -43,15 +46,15 @@ struct SigningKeyFile {
         return keys
     }
 
-    // MARK: Making
+    // MARK: Creation
 
     private var folder: String {
         guard let slash = path.lastIndex(of: "/") else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
-    /// Writes a whole file under another name and links it into place: `link(2)` fails where the name is taken, so
-    /// nobody sees half a key and no key is ever replaced.
+    /// Writes the file under a temporary name and links it: link(2) fails where the name exists, so no reader sees an
+    /// incomplete key and no key is replaced.
     private func create() throws(ConfigurationError) {
         let temporary = "\(path).\(UUID().uuidString).new"
         do {

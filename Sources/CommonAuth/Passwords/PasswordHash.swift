@@ -1,6 +1,7 @@
+import CLibCrypto
 import FoundationEssentials
 
-/// A stored password: `$scrypt$ln=17,r=8,p=1$salt$hash`, a PHC string (base64 without padding).
+/// A stored password hash: `$scrypt$ln=17,r=8,p=1$salt$hash`, a PHC string (base64 without padding).
 struct PasswordHash: Equatable, Sendable {
     static let saltBytes = 16
     static let hashBytes = 32
@@ -20,7 +21,8 @@ struct PasswordHash: Equatable, Sendable {
         self.hash = hash
     }
 
-    /// - Returns: `nil` for other schemes, and for parameters that would take more than 2 GiB of memory.
+    /// Reads a PHC string.
+    /// - Returns: `nil` for other schemes, and for parameters that need more than 2 GiB of memory.
     init?(text: String) {
         let parts = text.split(separator: "$", omittingEmptySubsequences: false)
         guard parts.count == 5, parts[0].isEmpty, parts[1] == "scrypt",
@@ -36,9 +38,10 @@ struct PasswordHash: Equatable, Sendable {
         self.init(cost: cost, r: r, p: p, salt: salt, hash: hash)
     }
 
+    /// The PHC string.
     var text: String { "$scrypt$ln=\(cost),r=\(r),p=\(p)$\(Self.base64(salt))$\(Self.base64(hash))" }
 
-    /// The hash of `password` under these parameters. Takes a fraction of a second and 128 · r · 2^cost bytes.
+    /// Hashes a password with these parameters. Takes a fraction of a second and 128 · r · 2^cost bytes of memory.
     static func derive(_ password: String, cost: Int, r: Int, p: Int, salt: [UInt8], count: Int) throws -> [UInt8] {
         try Scrypt.derive(
             password: Array(password.utf8), salt: salt, n: 1 << UInt64(cost), r: UInt64(r), p: UInt64(p), count: count)
@@ -60,5 +63,42 @@ struct PasswordHash: Equatable, Sendable {
     private static func bytes(_ text: Substring) -> [UInt8]? {
         let padding = String(repeating: "=", count: (4 - text.utf8.count % 4) % 4)
         return Data(base64Encoded: String(text) + padding).map(Array.init)
+    }
+}
+
+/// The scrypt key derivation function (RFC 7914) of libcrypto.
+enum Scrypt {
+    struct Failure: Error {}
+
+    /// Derives a key.
+    /// - Parameters:
+    ///   - n: the cost, a power of two above 1. Memory (128 · r · n bytes) and time are proportional to it.
+    ///   - r: the block size (section 2).
+    ///   - p: the parallelisation (section 2).
+    ///   - count: the size of the key in bytes.
+    static func derive(password: [UInt8], salt: [UInt8], n: UInt64, r: UInt64, p: UInt64, count: Int) throws -> [UInt8]
+    {
+        // OpenSSL's default limit is 32 MiB, less than cost 17 needs; see EVP_PBE_scrypt(3).
+        let memory = 128 * r * (n + p + 2) + 1_024 * 1_024
+        var key = [UInt8](repeating: 0, count: count)
+        let isDone = password.withUnsafeBytes { password in
+            let password = password.bindMemory(to: CChar.self)
+            return EVP_PBE_scrypt(
+                password.baseAddress, password.count, salt, salt.count, n, r, p, memory, &key, key.count)
+        }
+        guard isDone == 1 else {
+            ERR_clear_error()
+            throw Failure()
+        }
+        return key
+    }
+}
+
+/// Comparison in constant time, whatever the position of a difference.
+enum ConstantTime {
+    /// Whether two arrays are equal. Arrays of different lengths are not compared.
+    static func areEqual(_ a: [UInt8], _ b: [UInt8]) -> Bool {
+        guard a.count == b.count else { return false }
+        return zip(a, b).reduce(into: UInt8(0)) { $0 |= $1.0 ^ $1.1 } == 0
     }
 }

@@ -1,23 +1,24 @@
 import CommonUtil
+import Glibc
 import NIOCore
 import NIOPosix
 import ServiceLifecycle
 import Synchronization
 
-/// Hashes passwords with scrypt (RFC 7914), on threads of its own: one hash of cost 17 takes 128 MiB and about half a
-/// second, which must not hold an event loop. They are half as many as there are processors, and stand back for all
-/// others: niceness alone does not help those of another session or container (`sched(7)`, autogroups).
+/// Hashes passwords with scrypt (RFC 7914) on threads of its own, since a hash of cost 17 needs 128 MiB and about half a
+/// second, which would block an event loop. There are half as many threads as cores, with a lower priority: niceness alone
+/// does not protect the processes of another session or container (autogroups, `sched(7)`).
 ///
-/// Callers wait in a ``FairQueue`` by their addresses, so that one address cannot close the login for all.
+/// Callers wait in a ``FairQueue`` by address, so that one address cannot block the login of others.
 ///
-/// To be run as a service, or shut down with ``shutdown()``.
+/// Must be run as a service, or shut down with ``shutdown()``.
 public final class PasswordHasher: Service {
     private static let r = 8
     private static let p = 1
-    /// Callers that wait; further ones get `unavailable`.
+    /// Maximum number of waiting callers; further ones get `unavailable`.
     private static let waitingCallers = 64
     private static let waitingCallersPerAddress = 8
-    /// Who has waited for so long is not served any more: the client has given up.
+    /// Callers that have waited longer get `unavailable`, since most clients have given up by then.
     private static let longestWait = Duration.seconds(20)
 
     private struct Job: Sendable {
@@ -38,28 +39,29 @@ public final class PasswordHasher: Service {
     private let threads: NIOThreadPool
     private let state = Mutex(State())
     private let onHash: @Sendable (Duration) -> Void
-    /// What unknown users are compared with; never equal to a hash, for nobody knows its password.
-    private let nobody: (salt: [UInt8], hash: [UInt8])
+    /// A random hash for unknown users, which matches no password.
+    private let dummy: (salt: [UInt8], hash: [UInt8])
 
     /// - Parameters:
     ///   - cost: log2 of scrypt's N (`CHAT_PASSWORD_COST`).
-    ///   - onHash: hears of each hash, with the time that it took, the wait for a thread included.
+    ///   - onHash: called after each hash with its time, including the wait for a thread.
     public init(cost: Int, onHash: @escaping @Sendable (Duration) -> Void = { _ in }) {
         self.cost = cost
         self.onHash = onHash
         threads = NIOThreadPool(numberOfThreads: threadCount)
-        nobody = (
+        dummy = (
             RandomBytes.make(count: PasswordHash.saltBytes), RandomBytes.make(count: PasswordHash.hashBytes)
         )
         threads.start()
     }
 
+    /// Waits for the graceful shutdown, then shuts down.
     public func run() async throws {
         try? await gracefulShutdown()
         await shutdown()
     }
 
-    /// Waits for what is being hashed; who waits for a thread is refused.
+    /// Refuses waiting callers, and waits for the hashes in progress.
     public func shutdown() async {
         let waiting = state.withLock { state in
             state.isStopping = true
@@ -69,7 +71,8 @@ public final class PasswordHasher: Service {
         try? await threads.shutdownGracefully()
     }
 
-    /// - Parameter address: the caller's, as limits count it.
+    /// Hashes a password.
+    /// - Parameter address: the caller's address, as limits count it.
     /// - Returns: a PHC string, `$scrypt$ln=17,r=8,p=1$salt$hash`.
     public func hash(_ password: String, from address: String) async throws(ChatError) -> String {
         let cost = cost
@@ -81,14 +84,15 @@ public final class PasswordHasher: Service {
         return PasswordHash(cost: cost, r: Self.r, p: Self.p, salt: salt, hash: hash).text
     }
 
-    /// Compares with what ``hash(_:from:)`` made, perhaps with another cost.
+    /// Compares a password with a stored hash, of any cost.
     ///
-    /// A wrong password takes as long whoever's it is: a hash of a lower cost than others is followed by the work that is
-    /// missing to theirs.
-    /// - Parameter highestCost: the highest one of any stored hash; `nil` where there is none, or where it does not matter
-    ///   how long this takes.
-    /// - Returns: whether it is the same password.
-    /// - Throws: `internal_error` where `text` is no such string, `unavailable` where too many callers wait.
+    /// A wrong password takes the same time for every user: after a hash of a lower cost the missing work is done too.
+    /// - Parameters:
+    ///   - text: the stored PHC string.
+    ///   - highestCost: the highest cost of any stored hash; `nil` where there is none, or the time does not matter.
+    ///   - address: the caller's address, as limits count it.
+    /// - Returns: whether the password matches.
+    /// - Throws: `internal_error` where `text` is not a PHC string, `unavailable` where too many callers wait.
     public func verify(
         _ password: String, against text: String, highestCost: Int? = nil, from address: String
     ) async throws(ChatError) -> Bool {
@@ -99,19 +103,19 @@ public final class PasswordHasher: Service {
             password, against: stored, highestCost: highestCost.map { max($0, cost) } ?? stored.cost, from: address)
     }
 
-    /// Takes as long as a wrong password of a user, so that a stranger cannot tell who is registered.
+    /// Takes as long as a wrong password of a user, so that the time does not show whether a user exists.
     /// - Parameter highestCost: as in ``verify(_:against:highestCost:from:)``.
     /// - Returns: `false`.
     @discardableResult
     public func verifyAgainstNothing(
         _ password: String, highestCost: Int?, from address: String
     ) async throws(ChatError) -> Bool {
-        let nobody = PasswordHash(
-            cost: max(cost, highestCost ?? cost), r: Self.r, p: Self.p, salt: nobody.salt, hash: nobody.hash)
-        return try await verify(password, against: nobody, highestCost: nobody.cost, from: address)
+        let hash = PasswordHash(
+            cost: max(cost, highestCost ?? cost), r: Self.r, p: Self.p, salt: dummy.salt, hash: dummy.hash)
+        return try await verify(password, against: hash, highestCost: hash.cost, from: address)
     }
 
-    /// Whether a hash was made with other parameters than today's and should be replaced at the next login.
+    /// Whether a hash has other parameters than new ones, and should be replaced on the next login.
     public func needsRehash(_ text: String) -> Bool {
         guard let stored = PasswordHash(text: text) else { return true }
         return stored.cost != cost || stored.r != Self.r || stored.p != Self.p
@@ -128,7 +132,7 @@ public final class PasswordHasher: Service {
             }
             let hash = try derive(stored.cost)
             if !ConstantTime.areEqual(hash, stored.hash), stored.cost < highestCost {
-                // Each step of the cost doubles the work: 2^n + 2^n + 2^(n+1) … is the highest one's.
+                // Each step of the cost doubles the work: 2^n + 2^n + 2^(n+1) + … is that of the highest cost.
                 for cost in stored.cost..<highestCost { _ = try derive(cost) }
             }
             return hash
@@ -163,7 +167,7 @@ public final class PasswordHasher: Service {
         startJobs()
     }
 
-    /// Hands out threads for as long as there are any, and jobs.
+    /// Starts jobs while there are free threads.
     private func startJobs() {
         while true {
             let job = state.withLock { state -> Job? in
@@ -181,7 +185,7 @@ public final class PasswordHasher: Service {
                 let result: Result<[UInt8], ChatError> =
                     if case .active = thread { Self.perform(job) } else { .failure(Self.stopping) }
                 self.state.withLock { $0.running -= 1 }
-                // First, so that no thread is idle while the answer is made.
+                // Before the result is delivered, so that no thread is idle meanwhile.
                 self.startJobs()
                 job.done(result)
             }
@@ -195,5 +199,18 @@ public final class PasswordHasher: Service {
         } catch {
             return .failure(.unavailable("There is not enough memory to check a password right now"))
         }
+    }
+}
+
+/// The priority of the calling thread. On Linux niceness is per thread (`sched(7)`, `setpriority(2)`).
+enum ThreadPriority {
+    /// A thread with 15 gets about a thirtieth of the time of an ordinary one, and all idle time.
+    private static let niceness: CInt = 15
+
+    /// Lowers the priority, unless the process already has a lower one.
+    static func lowerPriority() {
+        guard getpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0) < niceness else { return }
+        // Lowering the own priority is always allowed. A failure would not matter.
+        _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, niceness)
     }
 }

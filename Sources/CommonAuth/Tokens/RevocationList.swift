@@ -1,10 +1,10 @@
 import CommonUtil
 import Synchronization
 
-/// The revocations in force, as a process knows them. Asked for every call and every socket, so it is in memory: a caller
-/// costs one load as long as nothing is revoked, else a lock and a look-up.
+/// The revocations in force, in the memory of a process, since they are checked for every request and every socket. A
+/// check costs one load while nothing is revoked, otherwise a lock and a lookup.
 public final class RevocationList: Sendable {
-    /// Between two removals of what has expired.
+    /// The time between two removals of expired revocations.
     private static let pruneInterval = Duration.seconds(60)
 
     private struct State {
@@ -13,39 +13,41 @@ public final class RevocationList: Sendable {
     }
 
     private let state = Mutex(State())
-    /// How many there are, without the lock.
+    /// The number of revocations, readable without the lock.
     private let size = Atomic(0)
     private let now: @Sendable () -> Timestamp
 
+    /// Creates an empty list.
     public convenience init() { self.init(now: { .now }) }
 
     init(now: @escaping @Sendable () -> Timestamp) { self.now = now }
 
+    /// The number of revocations in force.
     public var count: Int { size.load(ordering: .relaxed) }
 
-    /// Puts revocations into force: when this returns, no token that they are about is taken any more.
-    /// - Returns: those that were not in force yet.
+    /// Adds revocations. Once this returns, the revoked tokens are refused.
+    /// - Returns: the revocations that were not in force before.
     public func insert(_ revocations: [Revocation]) -> [Revocation] {
         let now = now()
         return state.withLock { state in
-            let news = revocations.filter { state.revocations.insert($0, now: now) }
+            let added = revocations.filter { state.revocations.insert($0, now: now) }
             if state.nextPrune <= .now {
                 state.nextPrune = .now + Self.pruneInterval
                 state.revocations.removeExpired(now: now)
             }
             size.store(state.revocations.count, ordering: .releasing)
-            return news
+            return added
         }
     }
 
-    /// Whether the token by which this caller is known was revoked.
+    /// Whether the caller's token was revoked.
     public func includes(_ user: AuthenticatedUser) -> Bool {
         guard size.load(ordering: .acquiring) > 0 else { return false }
         return state.withLock { $0.revocations.include(user) }
     }
 }
 
-/// The revocations in force. Pure: the time is handed in.
+/// The revocations in force. Reads no clock.
 struct Revocations {
     private struct Unnamed {
         var issuedUpTo: Timestamp
@@ -57,8 +59,9 @@ struct Revocations {
 
     var count: Int { signIns.count + unnamed.count }
 
-    /// - Returns: whether this one was not in force yet. The same revocation comes several times: pushed, and then again
-    ///   with each read of the database that reaches back to it.
+    /// Adds a revocation.
+    /// - Returns: whether it was not in force before. A revocation is received several times: from Redis, and again
+    ///   with each read of the database that covers its time.
     mutating func insert(_ revocation: Revocation, now: Timestamp) -> Bool {
         guard now < revocation.expiresAt else { return false }
         switch revocation.scope {
@@ -74,8 +77,8 @@ struct Revocations {
         }
     }
 
-    /// Whether the caller's token is revoked. One without `sid` and `iat` is, if any is: it may have been issued at any
-    /// time. A caller without a token has none that could be.
+    /// Whether the caller's token is revoked. A token without `sid` and `iat` is revoked by any revocation of the user, since
+    /// it can have been issued at any time. A caller without a token is never revoked.
     func include(_ user: AuthenticatedUser) -> Bool {
         guard user.tokenExpiresAt != nil else { return false }
         if let signInID = user.signInID { return signIns[signInID] != nil }
@@ -84,7 +87,7 @@ struct Revocations {
         return issuedAt <= revocation.issuedUpTo
     }
 
-    /// Forgets those whose last token has ended.
+    /// Removes the revocations whose last token has expired.
     mutating func removeExpired(now: Timestamp) {
         signIns = signIns.filter { now < $0.value }
         unnamed = unnamed.filter { now < $0.value.expiresAt }

@@ -1,11 +1,12 @@
 import CommonUtil
+import FoundationEssentials
 import JWTKit
 import Logging
 import ServiceLifecycle
 import Synchronization
 
-/// Signs access tokens (JWT, RFC 7519; EdDSA, RFC 8037) with the key of a file. As a service it reads the files of keys
-/// again and again, so that keys are rotated without a restart.
+/// Signs access tokens (JWT, RFC 7519; EdDSA, RFC 8037) with the key of a file. As a service it rereads the key files
+/// periodically, so that keys can be rotated without a restart.
 public final class TokenSigner: Service {
     private struct Keys: Sendable {
         let accepted: KeySet
@@ -13,6 +14,7 @@ public final class TokenSigner: Service {
         let signing: JWTKeyCollection
     }
 
+    /// The lifetime of tokens.
     public let lifetimeSeconds: Int
 
     private let file: SigningKeyFile
@@ -20,8 +22,13 @@ public final class TokenSigner: Service {
     private let logger: Logger
     private let state: Mutex<Keys>
 
-    /// The key file holds an Ed25519 private key, PKCS#8 PEM; it is made with mode 0600 if it is not there. Public keys
-    /// in `*.pub.pem` beside it are accepted too.
+    /// Reads the keys.
+    /// - Parameters:
+    ///   - path: the file of an Ed25519 private key, PKCS#8 PEM, created with mode 0600 where it does not exist. The public
+    ///     keys `*.pub.pem` in its folder are accepted too.
+    ///   - lifetimeSeconds: the lifetime of tokens.
+    ///   - rereadInterval: the time between two reads of the files.
+    ///   - logger: logs changes of the keys.
     /// - Throws: ``ConfigurationError`` naming `CHAT_SIGNING_KEY_FILE`.
     public init(
         keyFile path: String, lifetimeSeconds: Int, rereadInterval: Duration = .seconds(5),
@@ -47,23 +54,25 @@ public final class TokenSigner: Service {
             signing: await JWTKeyCollection().add(eddsa: privateKey))
     }
 
-    /// The key that signs, and further ones that are accepted.
+    /// The public keys that verify tokens.
     public var keys: KeySet { state.withLock(\.accepted) }
+    /// The id of the key that signs.
     public var keyID: String { state.withLock(\.signingKeyID) }
 
-    /// For the system server's own verifier.
+    /// The keys for the verifier of the same process.
     public var keySource: LocalKeys { LocalKeys { self.keys } }
 
-    /// The answer of `/.well-known/jwks.json`.
+    /// The body of `/.well-known/jwks.json`.
     public var jwksJSON: [UInt8] { keys.jsonBytes }
 
-    /// When a token that is issued at this time ends, at the latest.
+    /// Returns the latest expiry of a token that is issued at a time.
     public func expiry(issuedAt: Timestamp) -> Timestamp {
         Timestamp(microseconds: issuedAt.microseconds + Int64(lifetimeSeconds) * 1_000_000)
     }
 
-    /// - Parameter issuedAt: from then on the token's life counts, in whole seconds.
-    /// - Returns: the token, and the seconds that it is good for.
+    /// Signs a token.
+    /// - Parameter issuedAt: the begin of the token's lifetime, rounded down to seconds.
+    /// - Returns: the token, and its lifetime in seconds.
     public func sign(
         userID: UserID, signInID: SignInID? = nil, issuedAt: Timestamp = .now
     ) async throws -> (token: String, expiresIn: Int) {
@@ -76,7 +85,7 @@ public final class TokenSigner: Service {
 
     // MARK: Rotation
 
-    /// Reads the files every few seconds. Returns at graceful shutdown.
+    /// Rereads the files periodically. Returns on graceful shutdown.
     public func run() async throws {
         try? await cancelWhenGracefulShutdown {
             while true {
@@ -86,16 +95,17 @@ public final class TokenSigner: Service {
         }
     }
 
-    /// Takes what the files hold now. Where one cannot be read, perhaps since it is being written, all stays as it was.
+    /// Rereads the files. Where one cannot be read, for example while it is being written, the keys stay as they were.
     func reread() async {
         do {
             let keys = try await Self.read(file)
-            let isNews = state.withLock { state in
-                let isNews = state.signingKeyID != keys.signingKeyID || state.accepted.keyIDs != keys.accepted.keyIDs
-                if isNews { state = keys }
-                return isNews
+            let hasChanged = state.withLock { state in
+                let hasChanged =
+                    state.signingKeyID != keys.signingKeyID || state.accepted.keyIDs != keys.accepted.keyIDs
+                if hasChanged { state = keys }
+                return hasChanged
             }
-            guard isNews else { return }
+            guard hasChanged else { return }
             logger.notice(
                 "Keys have changed",
                 metadata: [
@@ -106,4 +116,39 @@ public final class TokenSigner: Service {
             logger.warning("Keys cannot be read again, the known ones stay", metadata: ["reason": "\(error)"])
         }
     }
+}
+
+/// The constants of access tokens.
+enum AccessToken {
+    static let issuer = "chat"
+    static let audience = "chat"
+    /// The only accepted algorithm (RFC 8037 section 3.1).
+    static let algorithm = "EdDSA"
+    /// Maximum size of a token; ours have about 400 bytes.
+    static let maximumBytes = 4 * 1_024
+}
+
+/// The claims of an access token, for signing.
+struct AccessTokenClaims: JWTPayload {
+    let sub: SubjectClaim
+    /// The sign-in. Tokens of older servers have none, and are valid until they expire.
+    let sid: String?
+    let iss: IssuerClaim
+    let aud: AudienceClaim
+    let iat: IssuedAtClaim
+    let exp: ExpirationClaim
+    let jti: IDClaim
+
+    init(userID: UserID, signInID: SignInID?, issuedAt: Int64, lifetimeSeconds: Int) {
+        sub = SubjectClaim(value: userID.description)
+        sid = signInID?.description
+        iss = IssuerClaim(value: AccessToken.issuer)
+        aud = AudienceClaim(value: AccessToken.audience)
+        iat = IssuedAtClaim(value: Date(timeIntervalSince1970: Double(issuedAt)))
+        exp = ExpirationClaim(value: Date(timeIntervalSince1970: Double(issuedAt) + Double(lifetimeSeconds)))
+        jti = IDClaim(value: Base64URL.encode(RandomBytes.make(count: 16)))
+    }
+
+    /// Not used: tokens are verified by ``TokenVerifier``.
+    func verify(using _: some JWTAlgorithm) async throws {}
 }

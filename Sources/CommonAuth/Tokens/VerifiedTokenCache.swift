@@ -2,7 +2,7 @@ import Crypto
 import FoundationEssentials
 import Synchronization
 
-/// A token's SHA-256: the cache holds no token that could be stolen from it.
+/// SHA-256 of a token, so that the cache has no tokens that could be stolen.
 struct TokenDigest: Hashable, Sendable {
     private let words: SIMD4<UInt64>
 
@@ -10,19 +10,20 @@ struct TokenDigest: Hashable, Sendable {
         words = SHA256.hash(data: Data(token.utf8)).withUnsafeBytes { $0.loadUnaligned(as: SIMD4<UInt64>.self) }
     }
 
-    /// Any bits will do: the digest is uniform.
+    /// The shard of the digest. Any bits are suitable, since the digest is uniform.
     var shard: Int { Int(truncatingIfNeeded: words[0] & 0xF) }
 }
 
+/// The result of a verification.
 struct VerifiedToken: Sendable {
     let user: AuthenticatedUser
     let keyID: String
 }
 
-/// Remembers verified tokens, up to a bound. In shards, so that event loops seldom wait for each other.
+/// A bounded cache of verified tokens, in shards, so that event loops seldom contend for a lock.
 ///
-/// Each shard has two generations: when the young one is full it becomes the old one, whose entries are forgotten
-/// unless they are used again before the next turn. That keeps what is in use without a list to maintain.
+/// Each shard has two generations. A full young one becomes the old one, whose entries are dropped unless they are used
+/// before the next change. That keeps the entries in use without the list of an LRU cache.
 final class VerifiedTokenCache: Sendable {
     private struct Generations {
         var young: [TokenDigest: VerifiedToken] = [:]
@@ -44,8 +45,10 @@ final class VerifiedTokenCache: Sendable {
     private let shards = (0..<16).map { _ in Shard() }
     private let generationLimit: Int
 
+    /// - Parameter capacity: the maximum number of tokens.
     init(capacity: Int) { generationLimit = max(1, capacity / (16 * 2)) }
 
+    /// The verified token of a digest; `nil` where it is not cached.
     subscript(digest: TokenDigest) -> VerifiedToken? {
         shards[digest.shard].generations.withLock { generations in
             if let token = generations.young[digest] { return token }
@@ -55,10 +58,12 @@ final class VerifiedTokenCache: Sendable {
         }
     }
 
+    /// Adds a token.
     func insert(_ digest: TokenDigest, _ token: VerifiedToken) {
         shards[digest.shard].generations.withLock { $0.insert(digest, token, limit: generationLimit) }
     }
 
+    /// The number of cached tokens.
     var count: Int {
         shards.reduce(0) { sum, shard in
             sum + shard.generations.withLock { Set($0.young.keys).union($0.old.keys).count }

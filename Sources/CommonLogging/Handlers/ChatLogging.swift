@@ -8,15 +8,20 @@ import Synchronization
 public enum ChatLogging {
     private static let output = Mutex<QueuedLogOutput?>(nil)
 
-    /// Made by ``bootstrap(service:level:format:)`` once there is a registry: a metric that is made before counts nothing.
+    /// Created after ``bootstrap(service:level:format:)`` has set the metrics factory: a metric that is created before counts
+    /// nothing.
     private static let droppedLines = Counter(label: "chat_log_lines_dropped_total")
 
-    /// Makes every `Logger` of this process write lines of `format` at `level` and above to standard output, by a
-    /// thread that waits for its reader so that nobody else does. Only the first call counts: swift-log allows no second.
+    /// Sets the log handler of all loggers of this process. Lines are written to standard output by a thread of its own, so
+    /// that callers never wait for the reader. Only the first call has an effect, since swift-log allows one bootstrap.
+    /// - Parameters:
+    ///   - service: the name of the process in each line.
+    ///   - level: the lowest level that is written.
+    ///   - format: the format of lines.
     public static func bootstrap(service: String, level: LogLevel, format: LogFormat) {
         let output = output.withLock { output -> QueuedLogOutput? in
             guard output == nil else { return nil }
-            // Standard error is left for the one line that tells why a process ends.
+            // Standard error is reserved for the line that says why a process ends.
             let made = QueuedLogOutput(
                 STDOUT_FILENO, notice: { dropped(lines: $0, service: service, format: format) },
                 onDrop: { droppedLines.increment() })
@@ -34,12 +39,13 @@ public enum ChatLogging {
         droppedLines.increment(by: 0)
     }
 
-    /// Waits until what was logged is written, at most so long. For the end of a process: it blocks.
+    /// Waits until all lines are written. Blocks the thread, so it is only for the end of a process.
+    /// - Parameter limit: the maximum time.
     public static func flush(within limit: Duration) {
         output.withLock { $0 }?.flush(within: limit)
     }
 
-    /// The line that stands in place of lines that nobody read in time.
+    /// The line in place of dropped lines.
     static func dropped(lines: Int, service: String, format: LogFormat) -> [UInt8] {
         let record = LogRecord(
             time: .now, level: .warning, service: service, label: "log",

@@ -1,7 +1,7 @@
 import CommonUtil
 import Logging
 
-/// One log line before it is text. What is too long is cut, so that no request can write a line of any size.
+/// A log line before it is text. Long values are truncated, so that a request cannot write a line of any size.
 struct LogRecord {
     static let maximumMessageBytes = 8 * 1_024
     static let maximumValueBytes = 2 * 1_024
@@ -15,6 +15,7 @@ struct LogRecord {
     var message: String
     var metadata: Logger.Metadata
 
+    /// The bytes of the line in a format, with the line feed.
     func line(format: LogFormat) -> [UInt8] {
         var bytes =
             switch format {
@@ -69,7 +70,7 @@ struct LogRecord {
         }
     }
 
-    /// Numbers and truth values as what they are, so that a log store can compare them; all else as text.
+    /// Writes numbers and booleans as such, so that a log store can compare them, and other values as text.
     private static func write(_ value: any CustomStringConvertible, to writer: inout JSONWriter) {
         switch value {
         case let flag as Bool: writer.bool(flag)

@@ -2,12 +2,12 @@ import Dispatch
 import Glibc
 import Synchronization
 
-/// A file descriptor of this process that log lines are written to by a thread of its own.
+/// Writes log lines to a file descriptor by a thread of its own.
 ///
-/// Standard output leads to somebody who may not read. A caller therefore never waits: lines are queued in bounded
-/// memory, and those that find no room are dropped and counted (``LogQueue``).
+/// The reader of standard output can stop reading. So a caller never waits: lines are queued in bounded memory, and lines
+/// without room are dropped and counted (``LogQueue``).
 public final class QueuedLogOutput: LogOutput {
-    /// Bytes that may wait to be written: some 2,000 lines.
+    /// The default capacity in bytes: some 2,000 lines.
     public static let defaultCapacity = 1 << 20
 
     private struct State {
@@ -15,7 +15,7 @@ public final class QueuedLogOutput: LogOutput {
         /// The thread waits for ``wake``.
         var isAsleep = false
         var isStopped = false
-        /// Those who wait until everything is written.
+        /// Callers of ``flush(within:)``.
         var flushes: [DispatchSemaphore] = []
     }
 
@@ -26,8 +26,10 @@ public final class QueuedLogOutput: LogOutput {
     private let onDrop: @Sendable () -> Void
 
     /// - Parameters:
-    ///   - notice: makes the line that stands where so many lines are missing.
-    ///   - onDrop: called for each dropped line, by whoever wrote it. Must not block.
+    ///   - descriptor: the file descriptor.
+    ///   - capacity: the maximum size of waiting lines, in bytes.
+    ///   - notice: makes the line in place of a number of dropped lines.
+    ///   - onDrop: called for each dropped line on the thread that wrote it. Must not block.
     public init(
         _ descriptor: Int32, capacity: Int = defaultCapacity,
         notice: @escaping @Sendable (Int) -> [UInt8] = { _ in [] },
@@ -40,6 +42,7 @@ public final class QueuedLogOutput: LogOutput {
         startThread()
     }
 
+    /// Queues a line, or drops it where there is no room. Never blocks.
     public func write(_ line: [UInt8]) {
         let (isTaken, mustWake) = state.withLock { state in
             let isTaken = state.queue.append(line)
@@ -50,8 +53,9 @@ public final class QueuedLogOutput: LogOutput {
         if !isTaken { onDrop() }
     }
 
-    /// Waits until all that was handed over so far is written, at most so long. For the end of a process: it blocks.
-    /// - Returns: false where the time was not enough.
+    /// Waits until all lines so far are written. Blocks the thread, so it is only for the end of a process.
+    /// - Parameter limit: the maximum time.
+    /// - Returns: `false` where the time was not enough.
     @discardableResult
     public func flush(within limit: Duration) -> Bool {
         let isWritten = state.withLock { state -> DispatchSemaphore? in
@@ -64,7 +68,7 @@ public final class QueuedLogOutput: LogOutput {
         return isWritten.map { $0.wait(timeout: .now() + .milliseconds(milliseconds)) == .success } ?? true
     }
 
-    /// Ends the thread, once it has written what is there. Lines that come later are kept and not written.
+    /// Ends the thread once it has written the queued lines. Later lines are queued and not written.
     func stop() {
         state.withLock { $0.isStopped = true }
         wake.signal()
@@ -120,14 +124,67 @@ public final class QueuedLogOutput: LogOutput {
             if written > 0 {
                 rest = rest.dropFirst(written)
             } else if errno == EAGAIN {
-                // Whoever shares the other end may have made it non-blocking.
+                // The description is shared with other processes, which can have made it non-blocking.
                 var interest = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
                 poll(&interest, 1, -1)
             } else if errno != EINTR {
-                // A log that cannot be written has nobody left to tell; what was lost is counted all the same.
+                // The log cannot be written, which cannot be logged; the lost lines are counted.
                 for byte in rest where byte == UInt8(ascii: "\n") { onDrop() }
                 return
             }
         }
     }
+}
+
+/// Log lines that wait to be written, bounded in bytes. Does no I/O.
+///
+/// A line without room is dropped and counted, and so is every line after it until the queue is taken. So there is one gap,
+/// directly behind the taken lines, where the writer adds a line with its length.
+struct LogQueue {
+    /// The lines to write next.
+    struct Batch: Equatable {
+        /// Whole lines.
+        var bytes: [UInt8]
+        /// How many lines were dropped after these.
+        var droppedLines: Int
+    }
+
+    private let capacity: Int
+    private var waiting: [UInt8] = []
+    private var dropped = 0
+    /// Bytes that were taken and are not written yet. They count towards the capacity, since they are still in memory.
+    private var bytesInProgress = 0
+
+    init(capacity: Int) {
+        self.capacity = capacity
+    }
+
+    /// Whether all lines are written.
+    var isDrained: Bool { waiting.isEmpty && dropped == 0 && bytesInProgress == 0 }
+
+    /// Adds a line.
+    /// - Returns: `false` where it was dropped.
+    mutating func append(_ line: [UInt8]) -> Bool {
+        guard dropped == 0, bytesInProgress + waiting.count + line.count <= capacity else {
+            dropped += 1
+            return false
+        }
+        waiting.append(contentsOf: line)
+        return true
+    }
+
+    /// Removes all waiting lines; they are in progress until ``finish()``.
+    /// - Returns: `nil` where there are none.
+    mutating func take() -> Batch? {
+        guard !waiting.isEmpty || dropped > 0 else { return nil }
+        defer {
+            bytesInProgress = waiting.count
+            waiting = []
+            dropped = 0
+        }
+        return Batch(bytes: waiting, droppedLines: dropped)
+    }
+
+    /// Ends the last batch: it is written, or abandoned.
+    mutating func finish() { bytesInProgress = 0 }
 }

@@ -1,5 +1,6 @@
-/// A last defence against secrets in logs; whoever logs is to keep them out in the first place.
+/// A last defence against secrets in logs. Code must not log secrets in the first place.
 public enum SecretMask {
+    /// The text in place of a secret.
     public static let mask = "***"
 
     private static let keyWords = [
@@ -14,10 +15,11 @@ public enum SecretMask {
         return keyWords.contains { key.contains($0) }
     }
 
-    /// The description of an error that was not expected, without what commonly carries secrets: user info in URLs,
-    /// `password=…` in connection strings, bearer tokens and JWTs. At most 500 characters, on one line.
+    /// Describes an unexpected error on one line of at most 500 characters. Masks what often contains secrets: user info in
+    /// URLs, `password=…` in connection strings, bearer tokens and JWTs.
     public static func text(of error: any Error) -> String { redacted("\(type(of: error)): \(error)") }
 
+    /// Masks secrets in a text.
     static func redacted(_ text: String) -> String {
         var result = String(text.unicodeScalars.prefix(2_000).map { $0.value < 0x20 ? " " : Character($0) })
         result = result.replacing(/:\/\/[^\s\/@'"]*@/) { _ in "://\(mask)@" }

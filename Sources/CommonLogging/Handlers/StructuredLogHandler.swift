@@ -1,10 +1,13 @@
 import CommonUtil
 import Logging
 
-/// A swift-log handler that writes one line per event: a JSON object, or text for people.
+/// A log handler that writes one line per event: a JSON object, or text for people.
 public struct StructuredLogHandler: LogHandler {
+    /// The lowest level that is written.
     public var logLevel: Logger.Level
+    /// The metadata of all lines.
     public var metadata: Logger.Metadata = [:]
+    /// Provides further metadata of each line.
     public var metadataProvider: Logger.MetadataProvider?
 
     private let label: String
@@ -12,6 +15,10 @@ public struct StructuredLogHandler: LogHandler {
     private let format: LogFormat
     private let output: any LogOutput
 
+    /// - Parameters:
+    ///   - label: the label of the logger.
+    ///   - service: the name of the process.
+    ///   - output: the destination of lines.
     public init(
         label: String, service: String, level: LogLevel, format: LogFormat, output: any LogOutput,
         metadataProvider: Logger.MetadataProvider? = nil
@@ -24,11 +31,13 @@ public struct StructuredLogHandler: LogHandler {
         self.metadataProvider = metadataProvider
     }
 
+    /// A value of ``metadata``.
     public subscript(metadataKey key: String) -> Logger.MetadataValue? {
         get { metadata[key] }
         set { metadata[key] = newValue }
     }
 
+    /// Writes an event. Secrets in its metadata are masked (``SecretMask``).
     public func log(event: LogEvent) {
         var all = metadata
         if let provided = metadataProvider?.get() { all.merge(provided) { $1 } }
@@ -42,6 +51,7 @@ public struct StructuredLogHandler: LogHandler {
 }
 
 extension LogLevel {
+    /// The same level of swift-log.
     public var loggerLevel: Logger.Level {
         switch self {
         case .trace: .trace
@@ -53,4 +63,13 @@ extension LogLevel {
         case .critical: .critical
         }
     }
+}
+
+/// A destination of log lines. Lines must not be split or mixed.
+///
+/// Lines are written on event loops, so an implementation must not block.
+public protocol LogOutput: Sendable {
+    /// Writes a line.
+    /// - Parameter line: UTF-8 with its line feed.
+    func write(_ line: [UInt8])
 }

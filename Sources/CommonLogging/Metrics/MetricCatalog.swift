@@ -1,9 +1,8 @@
-/// What each metric of the platform counts: the text of its `# HELP` line, and the names that alert rules and dashboards
-/// may use.
+/// The metrics of the platform: their `# HELP` texts, and the names that alert rules and dashboards can use.
 public enum MetricCatalog {
-    /// By name. A name that is not here is shown with a text that is made of it.
+    /// The `# HELP` texts by name. An unknown metric gets a text made of its name.
     public static let help: [String: String] = [
-        "http_server_request_duration_seconds": "Time from a request's head to its answer.",
+        "http_server_request_duration_seconds": "Time from a request's head to its response.",
 
         "chat_messages_stored_total": "Messages committed.",
         "chat_message_batch_size": "Messages of one transaction.",
@@ -33,9 +32,9 @@ public enum MetricCatalog {
 
         "chat_postgres_pool": "Connections to PostgreSQL by state, and requests that wait for one.",
         "chat_postgres_query_seconds": "Time from a request's turn to PostgreSQL's answer.",
-        "chat_postgres_reconnects_total": "Connections to PostgreSQL made anew after one was lost.",
+        "chat_postgres_reconnects_total": "Connections to PostgreSQL made again after one was lost.",
         "chat_redis_subscription_up": "Whether the subscription is up: 1 or 0.",
-        "chat_redis_reconnects_total": "Connections to Redis made anew after one was lost, by link.",
+        "chat_redis_reconnects_total": "Connections to Redis made again after one was lost, by link.",
         "chat_redis_commands_total": "Commands sent to Redis.",
         "chat_redis_command_failures_total": "Commands to Redis that failed or were not answered.",
         "chat_redis_messages_total": "Messages received by the subscription.",
@@ -55,9 +54,10 @@ public enum MetricCatalog {
         "process_start_time_seconds": "When the process was started, in seconds since 1970.",
     ]
 
+    /// The text of a metric.
     static func help(for name: String) -> String {
         if let text = help[name] { return text }
-        // A second client, such as the one of ended sign-ins, counts the same under a prefix of its own.
+        // A second Redis client, as the one for revocations, has the same metrics with a prefix of its own.
         if let range = name.firstRange(of: "_redis_"), let text = help["chat" + name[range.lowerBound...]] {
             return text
         }

@@ -1,8 +1,8 @@
 import CommonUtil
 import Glibc
 
-/// The metrics of the process itself, read from the kernel when they are asked for. Names and meaning are those of
-/// Prometheus' client libraries.
+/// The metrics of the process itself, read from the kernel on each scrape. Names and meanings are those of Prometheus'
+/// client libraries.
 struct ProcessMetrics: Sendable {
     /// One metric without labels.
     struct Sample: Equatable {
@@ -14,7 +14,7 @@ struct ProcessMetrics: Sendable {
     private let ticksPerSecond = Double(sysconf(Int32(_SC_CLK_TCK)))
     private let pageBytes = Double(sysconf(Int32(_SC_PAGESIZE)))
 
-    /// What cannot be read is left out.
+    /// Reads all metrics. Those that cannot be read are left out.
     func samples() -> [Sample] {
         var samples: [Sample] = []
         func add(_ name: String, isCounter: Bool = false, _ value: Double?) {
@@ -70,17 +70,19 @@ struct ProcessMetrics: Sendable {
     }
 }
 
-/// The fields of `/proc/PID/stat` that are asked for (`proc(5)`).
+/// The fields of `/proc/PID/stat` that the metrics need (`proc(5)`).
 struct ProcessStat: Equatable {
+    /// Processor time in user mode, in clock ticks.
     let userTicks: Int
+    /// Processor time in the kernel, in clock ticks.
     let systemTicks: Int
-    /// After the start of the machine.
+    /// Start of the process, in clock ticks after the boot.
     let startTicks: Int
     let virtualBytes: Int
     let residentPages: Int
 
     init?(text: String) {
-        // The second field is the program's name in parentheses, which may itself hold blanks and parentheses.
+        // The second field is the program's name in parentheses, which can contain spaces and parentheses itself.
         guard let nameEnd = text.lastIndex(of: ")") else { return nil }
         let fields = text[text.index(after: nameEnd)...].split(separator: " ")
         // The first of these is field 3.

@@ -2,15 +2,15 @@ import CoreMetrics
 import Logging
 import Synchronization
 
-/// The metrics of a process, shown to Prometheus.
+/// A registry of metrics in Prometheus' text format.
 ///
-/// Metric objects of swift-metrics keep the handle they get here, so the registry's lock is taken when one is made and
-/// when the text is asked for, never to count.
+/// Metric objects of swift-metrics keep their handlers, so the lock of the registry is taken when a metric is created and
+/// on a scrape, never for counting.
 public final class PrometheusRegistry: MetricsFactory, Sendable {
-    /// Of one metric. A label that somebody lets grow without bound must not take the process with it.
+    /// Maximum number of label sets of a metric, so that a label with unbounded values cannot use up the memory.
     public static let maximumSeriesPerMetric = 2_000
 
-    /// What `/metrics` answers with.
+    /// The media type of ``text()``.
     public static let contentType = "text/plain; version=0.0.4; charset=utf-8"
 
     private enum Kind: String {
@@ -24,7 +24,7 @@ public final class PrometheusRegistry: MetricsFactory, Sendable {
     }
 
     private let metrics = Mutex<[String: Metric]>([:])
-    /// Only of the process's own registry.
+    /// Set only in the registry of ``bootstrap()``.
     private let process: ProcessMetrics?
     private let logger = Logger(label: "metrics")
 
@@ -34,15 +34,15 @@ public final class PrometheusRegistry: MetricsFactory, Sendable {
         return registry
     }()
 
-    /// A registry that shows what is made with it, and nothing of the process.
+    /// Creates a registry without the metrics of the process.
     public convenience init() { self.init(process: nil) }
 
     private init(process: ProcessMetrics?) { self.process = process }
 
-    /// Makes every metric of this process land in one registry, and returns it; the same at every call.
+    /// Makes one registry the metrics factory of the process, and returns it; the same one on every call.
     public static func bootstrap() -> PrometheusRegistry { ofProcess }
 
-    /// All metrics, sorted by name and labels.
+    /// Returns all metrics, sorted by name and labels.
     public func text() -> String {
         let metrics = metrics.withLock { $0 }
         var blocks: [(name: String, text: String)] = []
@@ -67,33 +67,43 @@ public final class PrometheusRegistry: MetricsFactory, Sendable {
 
     // MARK: MetricsFactory
 
+    /// Makes the handler of a counter.
     public func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler {
         series(label, dimensions, .counter) { PrometheusCounter() } ?? NoOpMetric()
     }
 
+    /// Makes the handler of a counter of floating-point numbers.
     public func makeFloatingPointCounter(
         label: String, dimensions: [(String, String)]
     ) -> any FloatingPointCounterHandler {
         series(label, dimensions, .counter) { PrometheusFloatingPointCounter() } ?? NoOpMetric()
     }
 
+    /// Makes the handler of a gauge.
     public func makeMeter(label: String, dimensions: [(String, String)]) -> any MeterHandler {
         series(label, dimensions, .gauge) { PrometheusGauge() } ?? NoOpMetric()
     }
 
+    /// Makes the handler of a histogram where `aggregate` is set, else that of a gauge.
     public func makeRecorder(label: String, dimensions: [(String, String)], aggregate: Bool) -> any RecorderHandler {
         guard aggregate else { return series(label, dimensions, .gauge) { PrometheusGauge() } ?? NoOpMetric() }
         return histogram(label, dimensions, HistogramBuckets(metricName: label)) ?? NoOpMetric()
     }
 
+    /// Makes the handler of a histogram of seconds.
     public func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {
         histogram(label, dimensions, .seconds) ?? NoOpMetric()
     }
 
+    /// Removes a counter.
     public func destroyCounter(_ handler: any CounterHandler) { remove(handler) }
+    /// Removes a counter of floating-point numbers.
     public func destroyFloatingPointCounter(_ handler: any FloatingPointCounterHandler) { remove(handler) }
+    /// Removes a gauge.
     public func destroyMeter(_ handler: any MeterHandler) { remove(handler) }
+    /// Removes a histogram or gauge.
     public func destroyRecorder(_ handler: any RecorderHandler) { remove(handler) }
+    /// Removes a histogram of seconds.
     public func destroyTimer(_ handler: any TimerHandler) { remove(handler) }
 
     // MARK: Series
@@ -104,8 +114,8 @@ public final class PrometheusRegistry: MetricsFactory, Sendable {
         series(label, dimensions, .histogram) { PrometheusHistogram(buckets: buckets) }
     }
 
-    /// The series of these labels, made where it is not there yet.
-    /// - Returns: `nil` where the name belongs to another kind of metric, or has too many series already.
+    /// Returns the series of these labels, created where it does not exist.
+    /// - Returns: `nil` where the name is that of another kind of metric, or has too many series.
     private func series<Series: PrometheusSeries>(
         _ label: String, _ dimensions: [(String, String)], _ kind: Kind, make: () -> Series
     ) -> Series? {

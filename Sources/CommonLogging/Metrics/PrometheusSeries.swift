@@ -3,10 +3,12 @@ import Synchronization
 
 /// One time series: a metric with one set of labels.
 protocol PrometheusSeries: AnyObject, Sendable {
-    /// Appends this series' samples. `labels` is the finished text between the braces, perhaps empty.
+    /// Appends the samples of the series.
+    /// - Parameter labels: the text between the braces, possibly empty.
     func write(name: String, labels: String, to text: inout String)
 }
 
+/// A counter of integers.
 final class PrometheusCounter: PrometheusSeries, CounterHandler {
     private let value = Atomic<Int64>(0)
 
@@ -18,6 +20,7 @@ final class PrometheusCounter: PrometheusSeries, CounterHandler {
     }
 }
 
+/// A counter of floating-point numbers.
 final class PrometheusFloatingPointCounter: PrometheusSeries, FloatingPointCounterHandler {
     private let value = Mutex(0.0)
 
@@ -29,7 +32,7 @@ final class PrometheusFloatingPointCounter: PrometheusSeries, FloatingPointCount
     }
 }
 
-/// A meter, or a recorder that does not aggregate: the last value counts.
+/// A meter, or a recorder that does not aggregate: a gauge of the last value.
 final class PrometheusGauge: PrometheusSeries, MeterHandler, RecorderHandler {
     private let value = Mutex(0.0)
 
@@ -45,10 +48,10 @@ final class PrometheusGauge: PrometheusSeries, MeterHandler, RecorderHandler {
     }
 }
 
-/// A timer or a recorder that aggregates.
+/// A timer, or a recorder that aggregates: a histogram.
 final class PrometheusHistogram: PrometheusSeries, RecorderHandler, TimerHandler {
     private struct State {
-        /// Of each bucket alone; summed up when written.
+        /// The counts per bucket, not cumulative.
         var counts: [UInt64]
         var sum = 0.0
     }
@@ -72,7 +75,7 @@ final class PrometheusHistogram: PrometheusSeries, RecorderHandler, TimerHandler
         }
     }
 
-    /// Prometheus' unit of time is the second.
+    /// Records a duration in seconds, Prometheus' base unit.
     func recordNanoseconds(_ duration: Int64) { record(Double(duration) / 1_000_000_000) }
 
     func write(name: String, labels: String, to text: inout String) {
@@ -89,7 +92,7 @@ final class PrometheusHistogram: PrometheusSeries, RecorderHandler, TimerHandler
     }
 }
 
-/// What a name that is taken by another kind of metric, or one label set too many, gets: counts that nobody sees.
+/// The handler of a metric that is not shown: its name is that of another kind, or it has too many label sets.
 final class NoOpMetric: CounterHandler, FloatingPointCounterHandler, MeterHandler, RecorderHandler, TimerHandler {
     func increment(by: Int64) {}
     func increment(by: Double) {}
@@ -100,4 +103,33 @@ final class NoOpMetric: CounterHandler, FloatingPointCounterHandler, MeterHandle
     func record(_ value: Double) {}
     func recordNanoseconds(_ duration: Int64) {}
     func reset() {}
+}
+
+/// The upper bounds of a histogram's buckets, ascending, without infinity.
+struct HistogramBuckets: Equatable {
+    let bounds: [Double]
+
+    /// Seconds, 0.5 ms to 10 s.
+    static let seconds = HistogramBuckets(
+        bounds: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10])
+    /// Sizes of batches, 1 to 1000.
+    static let size = HistogramBuckets(bounds: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000])
+    /// Bytes, 64 to 1 Mi.
+    static let bytes = HistogramBuckets(bounds: [64, 256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576])
+
+    /// Chooses the buckets by the unit at the end of a name (Prometheus' naming conventions).
+    init(metricName: String) {
+        if metricName.hasSuffix("_bytes") {
+            self = .bytes
+        } else if metricName.hasSuffix("_seconds") {
+            self = .seconds
+        } else {
+            self = .size
+        }
+    }
+
+    private init(bounds: [Double]) { self.bounds = bounds }
+
+    /// Returns the bucket of a value; `bounds.count` for infinity.
+    func index(of value: Double) -> Int { bounds.firstIndex { value <= $0 } ?? bounds.count }
 }

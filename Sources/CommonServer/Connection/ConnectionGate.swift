@@ -1,3 +1,4 @@
+import CommonLogging
 import CommonUtil
 import Glibc
 import Logging
@@ -5,37 +6,41 @@ import Metrics
 import NIOCore
 import Synchronization
 
-/// Decides for each accepted connection what it may ask for: it counts those of an address
-/// (`CHAT_LIMIT_CONNECTIONS_PER_ADDRESS`) and keeps the last descriptors for health checks, metrics and the engines.
+/// Decides which requests an accepted connection may make. Limits the connections of an address
+/// (`CHAT_LIMIT_CONNECTIONS_PER_ADDRESS`), and reserves the last descriptors for health checks, metrics and the
+/// connections to PostgreSQL and Redis.
 final class ConnectionGate: Sendable {
     private let maximumPerAddress: Int
     private let trustedProxies: [AddressRange]
     private let counts = Mutex<[String: Int]>([:])
     private let refusals: Counter
-    private let warning: RateLimitedWarning
+    private let shortage: RateLimitedLogger
 
     /// - Parameters:
-    ///   - maximumPerAddress: 0 for any number.
-    ///   - trustedProxies: whose connections are other people's, and not counted.
+    ///   - maximumPerAddress: the limit; 0 for none.
+    ///   - trustedProxies: addresses whose connections are not counted, since they are those of many clients.
+    ///   - metrics: where refusals are counted (`chat_rate_limited_total`).
     init(
         maximumPerAddress: Int, trustedProxies: [AddressRange], metrics: any MetricsFactory, logger: Logger
     ) {
         refusals = RateLimitName.connectionsPerAddress.refusals(in: metrics)
         self.maximumPerAddress = maximumPerAddress
         self.trustedProxies = trustedProxies
-        warning = RateLimitedWarning(logger)
+        shortage = RateLimitedLogger(
+            logger: logger,
+            message: "File descriptors are nearly used up: new connections get only health checks and metrics")
     }
 
-    /// To be called once for a connection, on its event loop.
-    /// - Returns: `nil` for a connection that has to be closed.
+    /// Decides on a connection. Must be called once for it, on its event loop.
+    /// - Returns: `nil` where the connection has to be closed.
     func access(for channel: any Channel) -> ConnectionAccess? {
         let pipeline = channel.pipeline.syncOperations
         guard let descriptor = try? pipeline.withUnsafeTransportIfAvailable(of: CInt.self, { $0 }) else { return .all }
         guard let access = DescriptorReserve.access(descriptor, limit: FileDescriptorLimit.current) else {
-            warnOfShortage()
+            shortage.warning()
             return nil
         }
-        if access == .operations { warnOfShortage() }
+        if access == .operations { shortage.warning() }
         guard maximumPerAddress > 0, let peer = PeerAddress(of: descriptor)?.text, !isProxy(peer) else {
             return access
         }
@@ -46,10 +51,6 @@ final class ConnectionGate: Sendable {
         }
         channel.closeFuture.whenComplete { [self] _ in release(block) }
         return access
-    }
-
-    private func warnOfShortage() {
-        warning.log("File descriptors are nearly used up: new connections get only health checks and metrics")
     }
 
     private func isProxy(_ address: String) -> Bool { trustedProxies.contains { $0.contains(address) } }
@@ -71,15 +72,41 @@ final class ConnectionGate: Sendable {
     }
 }
 
-/// The last descriptors of a process.
+/// The file descriptors of a process that ordinary connections do not get.
 enum DescriptorReserve {
     private static let maximum = 64
 
-    /// The kernel gives out the lowest descriptor that is free, so a connection's own tells how many are in use.
-    /// - Returns: `nil` for what has to be closed: the rest is for files and connections to the engines.
+    /// The access of a connection, by its descriptor. The kernel assigns the lowest free one (`accept(2)`), so its number
+    /// shows how many are in use.
+    /// - Returns: `nil` for a connection that has to be closed: the rest is for files, PostgreSQL and Redis.
     static func access(_ descriptor: CInt, limit: Int) -> ConnectionAccess? {
         let reserve = min(maximum, limit / 4)
         let left = limit - Int(descriptor)
         return left > reserve ? .all : left > reserve / 2 ? .operations : nil
+    }
+}
+
+/// The requests that a connection may make.
+enum ConnectionAccess: Equatable, Sendable {
+    case all
+    /// One request for health or metrics: descriptors are nearly used up.
+    case operations
+
+    /// Time for the head of a request.
+    var headTimeout: TimeAmount {
+        switch self {
+        case .all: RequestBounds.headTimeout
+        case .operations: .seconds(2)
+        }
+    }
+
+    /// - Returns: the error of a request that may not be made; `nil` for one that may.
+    func refusal(of head: RequestHead) -> ChatError? {
+        switch self {
+        case .all: nil
+        case .operations:
+            ["/health/live", "/health/ready", "/metrics"].contains { head.isTarget($0) }
+                ? nil : .unavailable("The server has no place for more connections")
+        }
     }
 }

@@ -1,38 +1,39 @@
 import NIOCore
 
-/// The deadlines of one HTTP connection. Pure: it is asked from time to time whether one has passed.
-///
-/// Deadlines are looked at in steps rather than by a timer for each: NIO searches all timers of an event loop to cancel
-/// one, and clients that begin requests and do not finish them would make that slow for all.
+/// The deadlines of one HTTP connection. Does no I/O; the handler checks periodically whether one has passed.
 struct ConnectionTiming {
-    /// What a connection waits for.
+    // Checked in steps instead of by a timer for each deadline: NIO searches all timers of an event loop to cancel one, and
+    // clients that begin requests without finishing them would make that slow for all connections.
+
+    /// The event that a connection waits for.
     enum Wait: Equatable {
         case firstRequest, head, body, nextRequest
-        /// After the last answer.
+        /// After the last response.
         case clientToClose
     }
 
     private let headTimeout: TimeAmount
     private var progress = ProgressWatch(timeout: RequestBounds.stallTimeout)
-    private var hasAnswered = false
+    private var hasResponded = false
     private(set) var current: Wait?
     private var deadline = NIODeadline.distantFuture
-    /// When the patience with clients ends, once the server stops.
-    private var stopDeadline = NIODeadline.distantFuture
+    /// The end of the grace period, once the server stops.
+    private var shutdownDeadline = NIODeadline.distantFuture
 
     init(headTimeout: TimeAmount) { self.headTimeout = headTimeout }
 
-    /// A request was answered: the next time that nothing is under way begins anew.
-    mutating func answered() {
-        hasAnswered = true
+    /// Records that a response is complete: the idle time begins again.
+    mutating func responseCompleted() {
+        hasResponded = true
         current = nil
     }
 
-    mutating func stop(at now: NIODeadline) { stopDeadline = now + RequestBounds.stopTime }
+    /// Begins the grace period of a shutdown.
+    mutating func stop(at now: NIODeadline) { shutdownDeadline = now + RequestBounds.shutdownGracePeriod }
 
-    /// A wait that goes on keeps its deadline.
+    /// Sets the event that is waited for. A wait that goes on keeps its deadline.
     mutating func wait(for wait: Wait?, at now: @autoclosure () -> NIODeadline) {
-        let wait = wait == .nextRequest && !hasAnswered ? .firstRequest : wait
+        let wait = wait == .nextRequest && !hasResponded ? .firstRequest : wait
         guard wait != current else { return }
         current = wait
         deadline = time(wait).map { now() + $0 } ?? .distantFuture
@@ -43,25 +44,46 @@ struct ConnectionTiming {
         case .firstRequest, .head: headTimeout
         case .body: RequestBounds.bodyTimeout
         case .nextRequest: RequestBounds.idleTimeout
-        case .clientToClose: RequestBounds.lingerTime
+        case .clientToClose: RequestBounds.closingReadTime
         case nil: nil
         }
     }
 
-    /// No later than the next deadline, whatever begins to be waited for meanwhile.
+    /// Returns the time of the next check: no later than the next deadline, whatever wait begins until then.
     func nextCheck(after now: NIODeadline) -> NIODeadline {
         deadline > now ? min(deadline, now + headTimeout) : now + headTimeout
     }
 
     /// - Parameters:
-    ///   - queued: bytes that wait to be sent.
-    ///   - waitsForClient: whether it is the client that nothing goes on without.
-    /// - Returns: whether the connection's time is over.
+    ///   - queued: the number of bytes that wait to be sent.
+    ///   - waitsForClient: whether only the client can make progress.
+    /// - Returns: whether a deadline has passed and the connection has to end.
     mutating func isDue(at now: NIODeadline, queued: Int, waitsForClient: Bool) -> Bool {
         if progress.isStalled(queued: queued, at: now) { return true }
-        if waitsForClient, now >= stopDeadline { return true }
+        if waitsForClient, now >= shutdownDeadline { return true }
         guard now >= deadline else { return false }
-        // One that still takes its last answer is not idle.
+        // A client that is still reading its last response is not idle.
         return current != .nextRequest || queued == 0
+    }
+}
+
+/// Detects a peer that has stopped reading. Does no I/O.
+struct ProgressWatch {
+    private let timeout: TimeAmount
+    /// The number of queued bytes at the last change, and its time.
+    private var queued = 0
+    private var since = NIODeadline.uptimeNanoseconds(0)
+
+    init(timeout: TimeAmount) { self.timeout = timeout }
+
+    /// - Parameter queued: the number of bytes that wait to be sent, those in the kernel included.
+    /// - Returns: whether that number has been the same, and not 0, for the timeout.
+    mutating func isStalled(queued: Int, at now: NIODeadline) -> Bool {
+        guard queued > 0, queued == self.queued else {
+            self.queued = queued
+            since = now
+            return false
+        }
+        return now - since >= timeout
     }
 }

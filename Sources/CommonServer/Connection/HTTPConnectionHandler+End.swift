@@ -3,46 +3,48 @@ import CommonUtil
 import HTTPTypes
 import NIOCore
 
-/// How an HTTP connection ends, and the deadlines by which it does.
+/// The end of an HTTP connection, and its deadlines.
 extension HTTPConnectionHandler {
     // MARK: Ending
 
-    /// Answers what is no request, or none that goes on, and ends the connection.
+    /// Responds with an error to input that is not a valid request, and ends the connection.
     func refuse(_ error: ChatError, _ context: ChannelHandlerContext) {
-        guard routed?.isAnswerBegun != true else { return abort(context) }
-        var answer = BufferedResponse(error, traceID: TraceContext().traceID)
-        answer.headers[.date] = configuration.date.text
-        answer.headers[.connection] = "close"
+        guard routed?.hasResponseBegun != true else { return abort(context) }
+        var response = BufferedResponse(error, traceID: TraceContext().traceID)
+        response.headers[.date] = configuration.date.text
+        response.headers[.connection] = "close"
         state = .ending
-        context.write(wrapOutboundOut(answer.bytes(context.channel.allocator)), promise: nil)
-        end(context, isReadWhole: false)
+        context.write(wrapOutboundOut(response.bytes(context.channel.allocator)), promise: nil)
+        end(context, isInputComplete: false)
     }
 
+    /// Ends the connection after the last response, see ``end(_:isInputComplete:)``.
     func end(_ context: ChannelHandlerContext) {
-        let isReadWhole = routed?.isBodyWhole != false && bytes.readableBytes == 0
-        end(context, isReadWhole: isReadWhole)
+        let isInputComplete = routed?.isBodyComplete != false && bytes.readableBytes == 0
+        end(context, isInputComplete: isInputComplete)
     }
 
-    /// Ends the connection once all that was written is sent. What has not been read then is read and dropped for a
-    /// moment.
-    func end(_ context: ChannelHandlerContext, isReadWhole: Bool) {
+    /// Ends the connection once everything written is sent.
+    /// - Parameter isInputComplete: whether all requests were read to their end. If not, further input is read and dropped
+    ///   for ``RequestBounds/closingReadTime``.
+    func end(_ context: ChannelHandlerContext, isInputComplete: Bool) {
         state = .ending
         bytes = ByteBuffer()
         let bound = NIOLoopBound((handler: self, context: context), eventLoop: context.eventLoop)
         let sent = context.eventLoop.makePromise(of: Void.self)
         sent.futureResult.whenComplete { _ in
             let (handler, context) = bound.value
-            handler.ended(context, isReadWhole: isReadWhole)
+            handler.ended(context, isInputComplete: isInputComplete)
         }
         context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: sent)
     }
 
-    private func ended(_ context: ChannelHandlerContext, isReadWhole: Bool) {
+    private func ended(_ context: ChannelHandlerContext, isInputComplete: Bool) {
         guard case .ending = state else { return }
-        guard !isReadWhole, !isInputClosed else { return close(context) }
+        guard !isInputComplete, !isInputClosed else { return close(context) }
         timing.wait(for: .clientToClose, at: context.eventLoop.now)
-        scheduleCheck(context, in: RequestBounds.lingerTime)
-        // Tells the client at once that this was the last answer.
+        scheduleCheck(context, in: RequestBounds.closingReadTime)
+        // Shows the client at once that this was the last response.
         if !context.pipeline.syncOperations.isEncrypted { context.close(mode: .output, promise: nil) }
         if isReadHeld {
             isReadHeld = false
@@ -50,55 +52,58 @@ extension HTTPConnectionHandler {
         }
     }
 
-    /// Closes the channel with the farewell of TLS, if there is any: not from within an event or a write of TLS, which
-    /// would have it lost.
+    /// Closes the channel, with the `close_notify` of TLS. In the next turn of the event loop, since a close within an
+    /// event or a write of the TLS handler would lose it.
     func close(_ context: ChannelHandlerContext) {
         state = .ended
         context.eventLoop.assumeIsolated().execute { context.close(promise: nil) }
     }
 
-    /// Ends the connection now, whatever waits to be sent.
+    /// Ends the connection at once and drops what waits to be sent.
     func abort(_ context: ChannelHandlerContext) {
         state = .ended
         context.channel.abort()
     }
 
-    /// The server stops: the answer to a request under way is the last.
+    /// Ends the connection because the server stops: after the response to the request in progress, if there is one.
     func stop(_ context: ChannelHandlerContext) {
         guard !isStopping else { return }
         isStopping = true
-        scheduleCheck(context, in: RequestBounds.stopTime)
+        scheduleCheck(context, in: RequestBounds.shutdownGracePeriod)
         timing.stop(at: context.eventLoop.now)
-        if case .waiting = state { end(context, isReadWhole: true) }
+        if case .waiting = state { end(context, isInputComplete: true) }
     }
 
     // MARK: Time
 
+    /// Sets the event that the connection waits for, by its state.
     func updateTiming(_ context: ChannelHandlerContext) {
         let wait: ConnectionTiming.Wait? =
             switch state {
             case .waiting where bytes.readableBytes > 0: context.channel.isWritable ? .head : nil
             case .waiting: .nextRequest
             case .reading: .body
-            case .routed: routed?.isBodyWhole == false ? .body : nil
-            case .answering: nil
+            case .routed: routed?.isBodyComplete == false ? .body : nil
+            case .responding: nil
             case .ending, .ended: timing.current
             }
         timing.wait(for: wait, at: context.eventLoop.now)
     }
 
-    /// Whether it is the client that this connection waits for.
+    /// Whether only the client can make progress.
     private func waitsForClient(_ context: ChannelHandlerContext) -> Bool {
         switch state {
         case .waiting, .reading, .ending: true
-        case .routed: routed?.isBodyWhole == false || !context.channel.isWritable
-        case .answering, .ended: false
+        case .routed: routed?.isBodyComplete == false || !context.channel.isWritable
+        case .responding, .ended: false
         }
     }
 
+    /// Schedules a check of the deadlines.
+    /// - Parameter time: the time until a single check; `nil` for the next of the periodic ones.
     func scheduleCheck(_ context: ChannelHandlerContext, in time: TimeAmount? = nil) {
         let deadline = time.map { context.eventLoop.now + $0 } ?? timing.nextCheck(after: context.eventLoop.now)
-        // Weak: a timer is not worth looking for when the connection has ended.
+        // Weak, since the timer is not cancelled when the connection ends: NIO would search all timers for it.
         context.eventLoop.assumeIsolated().scheduleTask(deadline: deadline) { [weak self] in
             self?.check(isRepeated: time == nil)
         }

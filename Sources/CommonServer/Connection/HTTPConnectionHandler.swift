@@ -3,17 +3,17 @@ import HTTPTypes
 import NIOCore
 import NIOHTTPTypes
 
-/// Reads the requests of an HTTP/1.1 connection and writes the answers.
+/// Reads the requests of an HTTP/1.1 connection and writes the responses.
 ///
-/// There is one reader for all requests. A call of ``DirectRoutes`` is answered here, without a task; any other request
-/// goes to the handlers behind, part by part, and their answer comes back the same way. Requests are taken one at a
-/// time, so answers go out in the order of the requests (RFC 9112 section 9.3.2).
+/// All requests have the same reader. A request of ``DirectRoutes`` gets its response here, without a task; any other is
+/// forwarded to the next handlers, part by part, and their response comes back the same way. Requests are taken one at
+/// a time, so responses have the order of the requests (RFC 9112 section 9.3.2).
 ///
-/// A client that does not read its answers is not read either: nothing more is taken from the connection while more
-/// waits to be sent than the channel's watermark, and 60 s without progress of the peer end it.
+/// A client that does not read its responses is not read either: no more bytes are taken while more than the channel's
+/// watermark waits to be sent, and 60 s without progress of the peer end the connection.
 ///
 /// A `flush` can fail, and then NIO reads the socket and closes it before the call returns. So each method changes the
-/// state first and writes last, or looks at the state anew after it wrote.
+/// state first and writes last, or checks the state again after it wrote.
 final class HTTPConnectionHandler: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = HTTPRequestPart
@@ -23,12 +23,12 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     enum State {
         /// Between two requests, or in the middle of a head.
         case waiting
-        /// The body of a direct call is arriving.
+        /// The body of a direct request is arriving.
         case reading(DirectRequest)
-        case answering(DirectRequest)
-        /// A route answers; see ``routed``.
+        case responding(DirectRequest)
+        /// The router responds; see ``routed``.
         case routed
-        /// The last answer is written. What still comes is dropped.
+        /// The last response is written. Further input is dropped.
         case ending
         /// The channel is closed, or about to be.
         case ended
@@ -40,16 +40,16 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     var state = State.waiting
     var routed: RoutedRequest?
     private var reader = RequestHeadReader()
-    /// What came and was not used yet: at most a head, a direct call's body, and what one read adds.
+    /// Input that is not used yet: at most a head, the body of a direct request, and the bytes of one read.
     var bytes = ByteBuffer()
     var timing: ConnectionTiming
-    /// The client sends no more.
+    /// The client has ended its output.
     var isInputClosed = false
     var isStopping = false
     var isReadHeld = false
     private var isProceeding = false
-    /// The handlers behind were given something since they were last told that a read is complete.
-    private var hasHandedOn = false
+    /// Parts were forwarded since the last `channelReadComplete`.
+    private var hasForwarded = false
 
     init(_ configuration: HTTPConnectionConfiguration, access: ConnectionAccess) {
         self.configuration = configuration
@@ -57,7 +57,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         timing = ConnectionTiming(headTimeout: min(configuration.headTimeout, access.headTimeout))
     }
 
-    // MARK: Arriving
+    // MARK: Input
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
@@ -68,7 +68,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch state {
         case .ending, .ended: return
-        case .waiting, .reading, .answering, .routed: break
+        case .waiting, .reading, .responding, .routed: break
         }
         var chunk = unwrapInboundIn(data)
         if bytes.readableBytes == 0 { bytes = chunk } else { bytes.writeBuffer(&chunk) }
@@ -111,13 +111,12 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) { abort(context) }
 
-    /// Whether what the client sends stays in the kernel: it does not read its answers, or has said more than one request
-    /// ahead.
+    /// Whether input stays in the kernel: the client does not read its responses, or has sent more than one request ahead.
     private func holdsReads(_ context: ChannelHandlerContext) -> Bool {
         switch state {
         case .waiting: !context.channel.isWritable
-        case .answering: bytes.readableBytes > 0
-        case .routed: routed?.isBodyWhole == true && bytes.readableBytes > 0
+        case .responding: bytes.readableBytes > 0
+        case .routed: routed?.isBodyComplete == true && bytes.readableBytes > 0
         case .reading, .ending, .ended: false
         }
     }
@@ -129,7 +128,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         settle(context)
     }
 
-    /// Takes what can be taken now.
+    /// Takes as much of the input as is possible now.
     private func proceed(_ context: ChannelHandlerContext) {
         guard !isProceeding else { return }
         isProceeding = true
@@ -137,7 +136,8 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         isProceeding = false
     }
 
-    /// Flushes. One that fails reads what is left of the connection before it closes it: that waits.
+    /// Flushes. A flush that fails reads the rest of the connection before it closes it; that input is not taken until the
+    /// caller goes on.
     private func withoutProceeding(_ flush: () -> Void) {
         let wasProceeding = isProceeding
         isProceeding = true
@@ -156,15 +156,15 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
             guard bytes.readableBytes >= head.length + head.contentLength else { return false }
             bytes.moveReaderIndex(forwardBy: head.length)
             let body = bytes.readBytes(length: head.contentLength) ?? []
-            // The channel reads into the same memory again, if nobody holds it.
+            // Lets the channel read into the same memory again.
             if bytes.readableBytes == 0 { bytes = ByteBuffer() }
-            state = .answering(request)
-            answer(request, body: body, context)
+            state = .responding(request)
+            respond(to: request, body: body, context)
             return false
         case .routed:
-            return routed?.isAnswered == true && routed?.isBodyWhole == true
-                ? finishRouted(context) : handOnBody(context)
-        case .answering, .ending, .ended:
+            return routed?.isResponseComplete == true && routed?.isBodyComplete == true
+                ? finishRouted(context) : forwardBody(context)
+        case .responding, .ending, .ended:
             return false
         }
     }
@@ -194,8 +194,8 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         state = .routed
         routed = RoutedRequest(head)
         bytes.moveReaderIndex(forwardBy: head.length)
-        handOn(.head(HTTPRequest(head)), context)
-        // A body that will be refused for its length is not asked for.
+        forward(.head(HTTPRequest(head)), context)
+        // A body that will be refused for its length is not requested.
         guard head.expectsContinue, bytes.readableBytes == 0, head.contentLength <= RequestBounds.maximumBodyBytes
         else {
             return
@@ -204,16 +204,16 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
             wrapOutboundOut(ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n")), promise: nil)
     }
 
-    private func handOnBody(_ context: ChannelHandlerContext) -> Bool {
+    private func forwardBody(_ context: ChannelHandlerContext) -> Bool {
         do {
             switch try routed?.takeBody(&bytes) {
             case nil, .incomplete:
                 return false
             case .data(let data):
-                handOn(.body(data), context)
+                forward(.body(data), context)
             case .end:
                 if bytes.readableBytes == 0 { bytes = ByteBuffer() }
-                handOn(.end(nil), context)
+                forward(.end(nil), context)
             }
             return true
         } catch {
@@ -222,15 +222,15 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         }
     }
 
-    private func handOn(_ part: HTTPRequestPart, _ context: ChannelHandlerContext) {
-        hasHandedOn = true
+    private func forward(_ part: HTTPRequestPart, _ context: ChannelHandlerContext) {
+        hasForwarded = true
         context.fireChannelRead(wrapInboundOut(part))
     }
 
     private func finishRouted(_ context: ChannelHandlerContext) -> Bool {
         let closes = routed?.closes == true
         routed = nil
-        timing.answered()
+        timing.responseCompleted()
         state = .waiting
         guard !closes, !isStopping else {
             end(context)
@@ -239,10 +239,10 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         return true
     }
 
-    /// Done when there is no more to take for now.
+    /// Completes a turn in which all available input was taken.
     private func settle(_ context: ChannelHandlerContext) {
-        if hasHandedOn {
-            hasHandedOn = false
+        if hasForwarded {
+            hasForwarded = false
             context.fireChannelReadComplete()
         }
         if isInputClosed { endInput(context) }
@@ -253,34 +253,34 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         }
     }
 
-    /// All that the client sent has been looked at, and no more will come.
+    /// Handles the end of the client's output once all input was taken.
     private func endInput(_ context: ChannelHandlerContext) {
         switch state {
         case .waiting where !context.channel.isWritable: break
         case .waiting where bytes.readableBytes == 0: end(context)
-        case .waiting, .reading: refuse(Self.notWhole, context)
-        case .routed: if routed?.isBodyWhole == false { refuse(Self.notWhole, context) }
+        case .waiting, .reading: refuse(Self.incompleteRequest, context)
+        case .routed: if routed?.isBodyComplete == false { refuse(Self.incompleteRequest, context) }
         case .ending where timing.current == .clientToClose: close(context)
-        case .answering, .ending, .ended: break
+        case .responding, .ending, .ended: break
         }
     }
 
-    private static let notWhole = ChatError(.malformedRequest, "The request did not arrive whole")
+    private static let incompleteRequest = ChatError(.malformedRequest, "The request did not arrive whole")
 
-    // MARK: Direct calls
+    // MARK: Direct requests
 
-    private func answer(_ request: DirectRequest, body: [UInt8], _ context: ChannelHandlerContext) {
+    private func respond(to request: DirectRequest, body: [UInt8], _ context: ChannelHandlerContext) {
         let eventLoop = context.eventLoop
         let bound = NIOLoopBound((handler: self, context: context), eventLoop: eventLoop)
-        request.answer(body) { result in
+        request.run(body) { result in
             eventLoop.execute { bound.value.handler.finish(result, bound.value.context) }
         }
     }
 
     private func finish(_ result: Result<DirectResponse, any Error>, _ context: ChannelHandlerContext) {
-        // The connection may have ended meanwhile.
-        guard case .answering(let request) = state, let routes = configuration.directRoutes else { return }
-        timing.answered()
+        // The connection can have ended meanwhile.
+        guard case .responding(let request) = state, let routes = configuration.directRoutes else { return }
+        timing.responseCompleted()
         state = .waiting
         let bytes = request.bytes(of: result, routes, isLast: isStopping, context.channel.allocator)
         guard !isStopping else {
@@ -291,13 +291,13 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         resume(context)
     }
 
-    // MARK: Answers of routes
+    // MARK: Responses of the router
 
-    /// Whether the next answer is the last, whatever its request says.
+    /// Whether the next response is the last, whatever its request says.
     private var isLast: Bool { isStopping || access == .operations }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        guard case .routed = state, routed?.isAnswered == false else {
+        guard case .routed = state, routed?.isResponseComplete == false else {
             promise?.fail(ChannelError.ioOnClosedChannel)
             return
         }
@@ -313,19 +313,19 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
 
     func flush(context: ChannelHandlerContext) {
         withoutProceeding { context.flush() }
-        guard case .routed = state, let routed, routed.isAnswered else { return }
-        if routed.closes, !routed.isBodyWhole { end(context) }
+        guard case .routed = state, let routed, routed.isResponseComplete else { return }
+        if routed.closes, !routed.isBodyComplete { end(context) }
         resume(context)
     }
 
     func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
-        // The loop behind has come to its end, which for this handler is only the end of a request.
+        // The task behind has ended its output. For this handler that is only the end of a response.
         guard mode == .output else { return context.close(mode: mode, promise: promise) }
         promise?.succeed()
         switch state {
         case .ending, .ended: break
-        case .routed where routed?.isAnswered == false: abort(context)
-        case .waiting, .reading, .answering, .routed: end(context)
+        case .routed where routed?.isResponseComplete == false: abort(context)
+        case .waiting, .reading, .responding, .routed: end(context)
         }
     }
 }

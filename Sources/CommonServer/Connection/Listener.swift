@@ -1,3 +1,5 @@
+import CommonLogging
+import CommonUtil
 import Glibc
 import Logging
 import NIOCore
@@ -7,8 +9,8 @@ import ServiceLifecycle
 
 /// Accepts the connections of a server's port and ends them on graceful shutdown.
 ///
-/// Each event loop has a listening socket of its own, and keeps what it accepts there: a connection costs no hop from
-/// one thread to another. The kernel spreads connections over the sockets of a port (`SO_REUSEPORT`).
+/// Each event loop has its own listening socket and keeps the connections that it accepts: no connection hops between
+/// threads. The kernel distributes connections over the sockets of a port (`SO_REUSEPORT`, `socket(7)`).
 struct Listener: Service {
     typealias Setup = @Sendable (any Channel) throws -> Void
 
@@ -17,18 +19,18 @@ struct Listener: Service {
     let host: String
     let port: Int
     let eventLoops: [any EventLoop]
-    /// Begins the pipeline of each connection, on its event loop.
+    /// Adds the first handlers to each connection, on its event loop.
     let setup: Setup
     let http: HTTPConnections
-    /// Gets one of the listening channels, whose address tells the port.
+    /// Called with one of the listening channels, whose address has the port.
     let onRunning: @Sendable (any Channel) async -> Void
     let logger: Logger
 
-    /// One socket that listens, and what it accepted.
+    /// A listening socket and the connections that it accepted.
     private struct ListeningSocket {
         let channel: any Channel
         let quiescing: ServerQuiescingHelper
-        /// Succeeds when nothing is open any more.
+        /// Succeeds once the socket and all its connections are closed.
         let allClosed: EventLoopPromise<Void>
 
         func close() { quiescing.initiateShutdown(promise: allClosed) }
@@ -37,13 +39,13 @@ struct Listener: Service {
     func run() async throws {
         let sockets = try await listen()
         logger.info("Listening on \(sockets[0].channel.localAddress.map { "\($0)" } ?? "\(host):\(port)")")
-        // One that closes by itself has failed: then the server ends, and its service group with it.
+        // A socket that closes by itself has failed: then the server ends, and its service group with it.
         let ends = sockets.map { socket in socket.channel.closeFuture.map { for socket in sockets { socket.close() } } }
         await withTaskCancellationOrGracefulShutdownHandler {
             await onRunning(sockets[0].channel)
             async let isServed: Void = http.serve()
             for socket in sockets { try? await socket.allClosed.futureResult.get() }
-            // Whoever ran this may end the event loops, on which nothing must be left to do.
+            // The caller may shut the event loops down, so no callback may be left on them.
             for end in ends { try? await end.get() }
             http.end()
             await isServed
@@ -52,7 +54,8 @@ struct Listener: Service {
         }
     }
 
-    /// The first socket takes the port for itself, so that one in use is found; then it lets the others in.
+    /// Opens a socket per event loop. The first one binds the port exclusively, which fails where it is in use; then it
+    /// shares the port with the others.
     private func listen() async throws -> [ListeningSocket] {
         let first = try await listen(
             on: eventLoops[0], at: try SocketAddress.makeAddressResolvingHost(host, port: port))
@@ -74,15 +77,14 @@ struct Listener: Service {
         on eventLoop: any EventLoop, at address: SocketAddress, sharing: Bool = false
     ) async throws -> ListeningSocket {
         let quiescing = ServerQuiescingHelper(group: eventLoop)
-        let warning = RateLimitedWarning(logger)
         let channel = try await ServerBootstrap(group: eventLoop)
             .serverChannelOption(.backlog, value: Self.backlog)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelOption(.socketOption(.sharedPort), value: sharing ? 1 : 0)
-            .serverChannelInitializer { channel in
+            .serverChannelInitializer { [logger] channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(quiescing.makeServerChannelHandler(channel: channel))
-                    try channel.pipeline.syncOperations.addHandler(AcceptRest(warning: warning))
+                    try channel.pipeline.syncOperations.addHandler(AcceptBackoff(logger: logger))
                 }
             }
             .childChannelInitializer { [setup] channel in
@@ -95,4 +97,68 @@ struct Listener: Service {
 
 extension NIOBSDSocket.Option {
     fileprivate static let sharedPort = Self(rawValue: SO_REUSEPORT)
+}
+
+/// Stops accepting for a second where descriptors or memory are used up.
+///
+/// NIO's own back-off does not call `accept(2)` meanwhile, but leaves the socket registered for reading. It stays
+/// readable, so the event loop spins.
+final class AcceptBackoff: ChannelInboundHandler {
+    typealias InboundIn = any Channel
+
+    static let pause = TimeAmount.seconds(1)
+
+    private let warnings: RateLimitedLogger
+    private var isPaused = false
+
+    init(logger: Logger) {
+        warnings = RateLimitedLogger(logger: logger, message: "No connection can be accepted")
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard let error = error as? IOError, Self.isShortage(error.errnoCode) else {
+            return context.fireErrorCaught(error)
+        }
+        guard !isPaused else { return }
+        isPaused = true
+        warnings.warning(["reason": "\(String(cString: strerror(error.errnoCode)))"])
+        let channel = context.channel
+        set(channel, isAccepting: false)
+        context.eventLoop.assumeIsolated().scheduleTask(in: Self.pause) {
+            self.isPaused = false
+            self.set(channel, isAccepting: true)
+        }
+    }
+
+    private func set(_ channel: any Channel, isAccepting: Bool) {
+        // Fails only where the channel is closed.
+        try? channel.syncOptions?.setOption(.autoRead, value: isAccepting)
+    }
+
+    private static func isShortage(_ code: CInt) -> Bool { [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(code) }
+}
+
+@available(*, unavailable)
+extension AcceptBackoff: Sendable {}
+
+/// Checks of the address that a server is to listen on.
+enum ListenAddress {
+    /// Binds the address, on any port, so that a wrong `CHAT_HOST` is found before the server waits for anything.
+    /// - Throws: `ConfigurationError` for a host that does not resolve, or is not of this machine.
+    static func check(_ host: String) throws(ConfigurationError) {
+        guard let address = try? SocketAddress.makeAddressResolvingHost(host, port: 0) else { throw refusal(of: host) }
+        let descriptor = socket(address.protocol.rawValue, Int32(SOCK_STREAM.rawValue), 0)
+        // Without a descriptor nothing can be checked; the listener will fail if the address is wrong.
+        guard descriptor >= 0 else { return }
+        defer { close(descriptor) }
+        let status = address.withSockAddr { bind(descriptor, $0, socklen_t($1)) }
+        if status != 0, errno == EADDRNOTAVAIL { throw refusal(of: host) }
+    }
+
+    /// The error for a host that cannot be listened on.
+    static func refusal(of host: String) -> ConfigurationError {
+        let setting = Settings.host
+        return ConfigurationError(
+            name: setting.name, held: host, isSecret: setting.isSecret, allowed: setting.allowed)
+    }
 }

@@ -1,4 +1,8 @@
-/// A description as a page that needs nothing else: no script, no font, no other host.
+import HTTPTypes
+import Hummingbird
+import NIOCore
+
+/// An HTML page of a description. It loads nothing: no script, no font, no other host.
 struct DescriptionPage {
     let description: APIDescription
 
@@ -50,4 +54,24 @@ struct DescriptionPage {
         pre.text { white-space: pre-wrap; border: 0; padding: 0; font: inherit }
         .GET { color: #27a } .POST { color: #283 } .PUT, .PATCH { color: #a60 } .DELETE { color: #c33 }
         """
+}
+
+extension Routes {
+    /// Adds `/openapi.yaml` and `/docs`, which respond while the server is still starting.
+    public mutating func describe(_ description: APIDescription) {
+        let yaml = ByteBuffer(string: description.text)
+        let pageHeaders = SecurityHeaders.page(style: DescriptionPage.style)
+        let page = ByteBuffer(string: DescriptionPage(description: description).html)
+        on(.get, "/openapi.yaml", waitsForStart: false) { _, _ in
+            Response(
+                status: .ok, headers: [.contentType: "application/yaml", .cacheControl: "no-cache"],
+                body: ResponseBody(byteBuffer: yaml))
+        }
+        on(.get, "/docs", waitsForStart: false) { _, _ in
+            Response(
+                status: .ok,
+                headers: [.contentType: "text/html; charset=utf-8", .cacheControl: "no-cache"] + pageHeaders,
+                body: ResponseBody(byteBuffer: page))
+        }
+    }
 }

@@ -1,14 +1,15 @@
 import CommonUtil
+import HTTPTypes
 import Synchronization
 
-/// What a check found.
+/// The result of a health check.
 public enum HealthResult: Sendable, Equatable {
     case ok
-    /// A short reason for people; no host name, no secret.
+    /// A short reason for people, without host names and secrets.
     case failing(String)
 }
 
-/// What a failing check makes of the whole.
+/// The effect of a failing check on the readiness of the server.
 public enum HealthSeverity: Sendable {
     /// The server works, but not as it should.
     case degraded
@@ -16,9 +17,9 @@ public enum HealthSeverity: Sendable {
     case unavailable
 }
 
-/// A server's state and the checks that tell whether it can do its job.
+/// The phase of a server and its readiness checks.
 public final class HealthRegistry: Sendable {
-    /// Where in its life a server is.
+    /// The phases of a server, in order.
     public enum Phase: Sendable {
         case starting, serving, stopping
     }
@@ -33,18 +34,21 @@ public final class HealthRegistry: Sendable {
     private struct State {
         var phase = Phase.starting
         var checks: [Check] = []
-        /// The last run of the checks, done or under way.
+        /// The last run of the checks, complete or in progress.
         var run: (start: ContinuousClock.Instant, results: Task<[HealthResult], Never>)?
     }
 
     private let interval: Duration
     private let state = Mutex(State())
 
-    /// - Parameter interval: for how long answers of the dependencies are good, whoever asks.
+    /// - Parameter interval: the shortest time between two runs of the checks.
     public init(interval: Duration = .seconds(1)) { self.interval = interval }
 
-    /// Adds a check. Its name is the member of `checks` in the readiness body; one that has not answered by its deadline
-    /// has failed.
+    /// Adds a check.
+    /// - Parameters:
+    ///   - name: its member of `checks` in the readiness body.
+    ///   - severity: the effect of its failure.
+    ///   - deadline: the time after which it counts as failed.
     public func register(
         _ name: String, severity: HealthSeverity = .unavailable, deadline: Duration = .milliseconds(500),
         check: @escaping @Sendable () async -> HealthResult
@@ -55,23 +59,25 @@ public final class HealthRegistry: Sendable {
         }
     }
 
+    /// The present phase.
     public var phase: Phase { state.withLock { $0.phase } }
+    /// Whether the start is complete.
     public var isServing: Bool { phase != .starting }
-    /// Whether the server is going away and wants no new work.
+    /// Whether the server is shutting down and should get no new work.
     public var isDraining: Bool { phase == .stopping }
 
-    /// Everything that had to be done before the first request is done.
+    /// Ends the phase `starting`: the server is prepared for requests.
     public func startServing() {
         state.withLock { state in
             if state.phase == .starting { state.phase = .serving }
         }
     }
 
-    /// From now on `/health/ready` says 503.
+    /// Begins the phase `stopping`: `/health/ready` is 503 from now on.
     public func startDraining() { state.withLock { $0.phase = .stopping } }
 
-    /// Runs every check, all at once, or takes the results of a run that began less than the interval ago: however
-    /// many ask, the dependencies do not feel it.
+    /// Runs all checks concurrently, or returns the results of a run that began less than the interval ago: the load on the
+    /// dependencies does not grow with the number of probes.
     public func report() async -> HealthReport {
         let (checks, run) = state.withLock { state in
             let now = ContinuousClock.now
@@ -94,7 +100,7 @@ public final class HealthRegistry: Sendable {
     }
 }
 
-/// Runs a check that may not heed cancellation, for no longer than its deadline.
+/// Runs a check no longer than its deadline, even one that ignores cancellation.
 private enum DeadlineCheck {
     static func run(_ check: HealthRegistry.Check) async -> HealthResult {
         let (results, continuation) = AsyncStream.makeStream(
@@ -109,5 +115,48 @@ private enum DeadlineCheck {
             timer.cancel()
         }
         return await results.first { _ in true } ?? .failing("no answer in time")
+    }
+}
+
+/// The readiness body: `{"status": …, "checks": {name: "ok" or a reason}}`.
+public struct HealthReport: JSONEncodable {
+    /// The value of `status`.
+    public enum Status: String, Sendable {
+        case ok, degraded, unavailable
+    }
+
+    /// The readiness of the server.
+    public let status: Status
+    private let checks: [(name: String, result: HealthResult)]
+
+    init(phase: HealthRegistry.Phase, checks: [(name: String, severity: HealthSeverity, result: HealthResult)]) {
+        let failing = checks.filter { $0.result != .ok }
+        let isUnavailable = phase != .serving || failing.contains { $0.severity == .unavailable }
+        status = isUnavailable ? .unavailable : failing.isEmpty ? .ok : .degraded
+        let process: [(String, HealthResult)] =
+            switch phase {
+            case .starting: [("process", .failing("starting"))]
+            case .serving: []
+            case .stopping: [("process", .failing("stopping"))]
+            }
+        self.checks = process + checks.map { ($0.name, $0.result) }
+    }
+
+    /// 503 for `unavailable`, else 200.
+    public var httpStatus: HTTPResponse.Status { status == .unavailable ? .serviceUnavailable : .ok }
+
+    public func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("status", status.rawValue)
+            writer.key("checks")
+            writer.object { writer in
+                for check in checks {
+                    switch check.result {
+                    case .ok: writer.member(check.name, "ok")
+                    case .failing(let reason): writer.member(check.name, reason)
+                    }
+                }
+            }
+        }
     }
 }

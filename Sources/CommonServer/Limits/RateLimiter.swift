@@ -1,11 +1,14 @@
+import CommonAuth
 import CommonUtil
+import HTTPTypes
+import Hummingbird
 import Metrics
 import Synchronization
 
-/// A limit on how often each user, address or name may do something, counted by all instances together where they share
-/// it, else by this process alone.
+/// A rate limit per user, address or name. Counted by all instances together where they share it through Redis, else by
+/// this process alone.
 public final class RateLimiter<Key: Hashable & Sendable & CustomStringConvertible>: Sendable {
-    /// Told how long to wait, where there is no room.
+    /// Called with the time until there is a token, or `nil` for a granted one.
     private typealias Waiter = @Sendable (Duration?) -> Void
     private typealias Buckets = SharedBuckets<Key, Waiter>
 
@@ -15,7 +18,10 @@ public final class RateLimiter<Key: Hashable & Sendable & CustomStringConvertibl
     private let buckets: Mutex<Buckets>
     private let refused: Counter
 
-    /// - Parameter name: the label of `chat_rate_limited_total`.
+    /// - Parameters:
+    ///   - name: the label of `chat_rate_limited_total`.
+    ///   - rate: the limit of each key.
+    ///   - shared: Redis, for a limit that all instances count together.
     public init(_ name: RateLimitName, rate: Rate, shared: SharedLimits? = nil) {
         self.name = name
         self.rate = rate
@@ -24,10 +30,9 @@ public final class RateLimiter<Key: Hashable & Sendable & CustomStringConvertibl
         refused = name.refusals
     }
 
-    /// To be asked as early as possible: before there is work that a refusal would waste. Nearly always it answers at
-    /// once, see ``SharedBuckets``.
-    /// - Parameter proceed: called once, with `rate_limited` (429) and the time after which there is room for one more
-    ///   where there is none now.
+    /// Takes a token. Should be called before there is work that a refusal would waste.
+    /// - Parameter proceed: called exactly once, nearly always before this returns (see ``SharedBuckets``): with `nil`, or
+    ///   with `rate_limited` (429) and the seconds until there is a token.
     public func check(_ key: Key, then proceed: @escaping @Sendable (ChatError?) -> Void) {
         guard !rate.isUnlimited else { return proceed(nil) }
         decide(key) { [refused] wait in
@@ -37,7 +42,7 @@ public final class RateLimiter<Key: Hashable & Sendable & CustomStringConvertibl
         }
     }
 
-    /// As ``check(_:then:)``.
+    /// Takes a token, as ``check(_:then:)``.
     /// - Throws: `rate_limited` (429).
     public func check(_ key: Key) async throws(ChatError) {
         guard !rate.isUnlimited else { return }
@@ -52,38 +57,38 @@ public final class RateLimiter<Key: Hashable & Sendable & CustomStringConvertibl
         switch verdict {
         case .granted:
             if let shared, shared.mayTryAgain() {
-                Task { _ = await shared.ask(Buckets.Ask(key: key, spent: 1, wanted: 0), limit: name, rate: rate) }
+                Task { _ = await shared.send(Buckets.Request(key: key, spent: 1, wanted: 0), limit: name, rate: rate) }
             }
             waiter(nil)
         case .refused(let wait): waiter(wait)
         case .undecided:
-            let ask = buckets.withLock { $0.wait(waiter, for: key, at: .now) }
-            if let ask { Task { await settle(ask) } }
+            let request = buckets.withLock { $0.wait(waiter, for: key, at: .now) }
+            if let request { Task { await settle(request) } }
         }
     }
 
-    /// Asks until nobody waits for this key any more.
-    private func settle(_ first: Buckets.Ask) async {
-        var ask: Buckets.Ask? = first
-        while let asked = ask {
-            let answer = await shared?.ask(asked, limit: name, rate: rate)
-            let told: [Buckets.Decision]
-            (told, ask) = buckets.withLock { buckets in
-                guard let answer else { return (buckets.failed(asked.key, at: .now), nil) }
-                return buckets.answered(asked.key, answer, at: .now)
+    /// Sends requests until no caller waits for this key.
+    private func settle(_ first: Buckets.Request) async {
+        var next: Buckets.Request? = first
+        while let request = next {
+            let reply = await shared?.send(request, limit: name, rate: rate)
+            let decisions: [Buckets.Decision]
+            (decisions, next) = buckets.withLock { buckets in
+                guard let reply else { return (buckets.failed(request.key, at: .now), nil) }
+                return buckets.received(reply, for: request.key, at: .now)
             }
-            for decision in told { decision.waiter(decision.refusal) }
+            for decision in decisions { decision.waiter(decision.refusal) }
         }
     }
 
-    /// Rounded up: who comes back after as many is let in.
+    /// Rounded up, so that there is a token after as many seconds.
     static func wholeSeconds(_ wait: Duration) -> Int {
         let (seconds, attoseconds) = wait.components
         return max(1, Int(seconds) + (attoseconds > 0 ? 1 : 0))
     }
 }
 
-/// The limits, as metrics name them.
+/// The names of the limits: the label `limit` of `chat_rate_limited_total`.
 public enum RateLimitName: String, Sendable {
     case posts, frames, registrations, refreshes, changes, reads
     case readMarks = "read_marks"
@@ -95,10 +100,40 @@ public enum RateLimitName: String, Sendable {
     case socketsPerAddress = "sockets_per_address"
     case connectionsPerAddress = "connections_per_address"
 
-    /// Counts who was refused by it.
+    /// The counter of refusals by this limit.
     public var refusals: Counter { refusals(in: MetricsSystem.factory) }
 
     func refusals(in factory: any MetricsFactory) -> Counter {
         Counter(label: "chat_rate_limited_total", dimensions: [("limit", rawValue)], factory: factory)
+    }
+}
+
+/// The limit on reading calls (`CHAT_LIMIT_READS`): per user, and per address where no user is authenticated.
+///
+/// Each process counts alone. Reads are the most frequent and the cheapest calls; asking Redis about every tenth of them
+/// would cost more than what a few servers let through too many.
+public struct ReadLimit: Sendable {
+    private let users: RateLimiter<UserID>
+    private let addresses: RateLimiter<String>
+    private let trustedProxies: [AddressRange]
+
+    /// - Parameters:
+    ///   - rate: the limit of each user and each address.
+    ///   - trustedProxies: see ``ClientAddress``.
+    public init(rate: Rate, trustedProxies: [AddressRange]) {
+        users = RateLimiter(.reads, rate: rate)
+        addresses = RateLimiter(.reads, rate: rate)
+        self.trustedProxies = trustedProxies
+    }
+
+    /// Counts a request.
+    /// - Throws: `rate_limited` (429).
+    func check(_ request: Request, _ context: ChatRequestContext) async throws(ChatError) {
+        if let user = context.user {
+            try await users.check(user.userID)
+        } else {
+            try await addresses.check(
+                context.countedAddress(headers: request.headers, trustedProxies: trustedProxies))
+        }
     }
 }

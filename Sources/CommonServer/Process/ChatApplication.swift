@@ -6,56 +6,57 @@ import Logging
 import NIOCore
 import ServiceLifecycle
 
-/// A whole server: services, health and metrics routes, HTTP. Tests run it in-process on port 0.
+/// A whole server: its services, the routes for health and metrics, and the listener. Tests run it in-process on port 0.
 public struct ChatApplication: Service {
     private let services: [any Service]
     private let logger: Logger
 
     /// - Parameters:
-    ///   - onServerRunning: gets a listening channel, whose address tells the port.
-    ///   - onFailure: hears of a service that fails and has to shut the application down gracefully; without it the
-    ///     failure cancels all other services.
+    ///   - onServerRunning: called with a listening channel, whose address has the port.
+    ///   - onFailure: called with the error of a service that fails; it has to shut the application down gracefully. Without
+    ///     it the failure cancels all other services.
     public init(
-        parts: ServerDependencies, environment: ServerEnvironment,
+        dependencies: ServerDependencies, environment: ServerEnvironment,
         onServerRunning: @escaping @Sendable (any Channel) async -> Void = { _ in },
         onFailure: (@Sendable (any Error) -> Void)? = nil
     ) {
-        let preparation = Preparation(steps: parts.beforeServing, health: parts.health)
+        let preparation = Preparation(steps: dependencies.beforeServing, health: dependencies.health)
         services =
-            (parts.services + [preparation]).map { Watched(service: $0, onFailure: onFailure) }
-            + Self.listeners(parts, environment, onServerRunning)
+            (dependencies.services + [preparation]).map { SupervisedService(service: $0, onFailure: onFailure) }
+            + Self.listeners(dependencies, environment, onServerRunning)
         logger = environment.frameworkLogger
     }
 
+    /// Runs the server until its graceful shutdown is complete.
     public func run() async throws {
         try await ServiceGroup(configuration: ServiceGroupConfiguration(services: services, logger: logger)).run()
     }
 
-    /// That of the public port, and that of a port of its own for `/metrics`.
+    /// The listener of the public port and, where `CHAT_METRICS_PORT` is set, one for `/metrics`.
     private static func listeners(
-        _ parts: ServerDependencies, _ environment: ServerEnvironment,
+        _ dependencies: ServerDependencies, _ environment: ServerEnvironment,
         _ onServerRunning: @escaping @Sendable (any Channel) async -> Void
     ) -> [any Service] {
-        var parts = parts
-        parts.routes.addHealth(parts.health)
+        var dependencies = dependencies
+        dependencies.routes.addHealth(dependencies.health)
         guard let metricsPort = environment.metricsPort else {
-            parts.routes.addMetrics(environment.metrics)
-            return [listener(parts, environment, port: environment.port, onServerRunning)]
+            dependencies.routes.addMetrics(environment.metrics)
+            return [listener(dependencies, environment, port: environment.port, onServerRunning)]
         }
-        var metrics = ServerDependencies(routes: Routes(), health: parts.health)
+        var metrics = ServerDependencies(routes: Routes(), health: dependencies.health)
         metrics.routes.addMetrics(environment.metrics)
         return [
             MetricsListener(listener: listener(metrics, environment, port: metricsPort) { _ in }),
-            listener(parts, environment, port: environment.port, onServerRunning),
+            listener(dependencies, environment, port: environment.port, onServerRunning),
         ]
     }
 
     private static func listener(
-        _ parts: ServerDependencies, _ environment: ServerEnvironment, port: Int,
+        _ dependencies: ServerDependencies, _ environment: ServerEnvironment, port: Int,
         _ onServerRunning: @escaping @Sendable (any Channel) async -> Void
     ) -> Listener {
-        let health = parts.health
-        let routes = parts.routes
+        let health = dependencies.health
+        let routes = dependencies.routes
         let isServing: @Sendable () -> Bool = { health.isServing }
         let envelope = ResponseEnvelope(
             metrics: RequestMetrics(factory: environment.metrics, routes: routes.paths),
@@ -70,9 +71,9 @@ public struct ChatApplication: Service {
                     DirectRoutes(
                         routes: routes.directRoutes, authenticator: $0, envelope: envelope, date: date,
                         isServing: isServing)
-                }, headTimeout: parts.headTimeout, date: date),
+                }, headTimeout: dependencies.headTimeout, date: date),
             logger: environment.frameworkLogger)
-        let begin = parts.beginConnection ?? { channel, http in try http.begin(channel) }
+        let begin = dependencies.beginConnection ?? { channel, http in try http.begin(channel) }
         let gate = ConnectionGate(
             maximumPerAddress: environment.maximumConnectionsPerAddress, trustedProxies: environment.trustedProxies,
             metrics: environment.metrics, logger: environment.frameworkLogger)
@@ -90,7 +91,7 @@ public struct ChatApplication: Service {
     }
 }
 
-/// Does what must be done before the first request, beside the HTTP server, which answers health checks meanwhile.
+/// Runs the steps before the first request. The listener runs already, so that health checks get a response.
 private struct Preparation: Service {
     let steps: [@Sendable () async throws -> Void]
     let health: HealthRegistry
@@ -101,7 +102,7 @@ private struct Preparation: Service {
                 for step in steps { try await step() }
             }
         } catch {
-            // The process is stopped before it was ready; a cancelled step may have an error of its own for that.
+            // The process is stopped before it was ready. A cancelled step can throw an error of its own.
             guard error is CancellationError || Task.isCancelled || Task.isShuttingDownGracefully else { throw error }
             return
         }
@@ -110,9 +111,9 @@ private struct Preparation: Service {
     }
 }
 
-/// Turns the failure of a service into a graceful shutdown. Cancelling would cut requests off, and NIO traps where a
-/// connection is accepted just then ("Deinited NIOAsyncWriter without calling finish()").
-private struct Watched: Service {
+/// Turns the failure of a service into a graceful shutdown. A cancellation would abort requests, and NIO traps where a
+/// connection is accepted at the same time ("Deinited NIOAsyncWriter without calling finish()").
+private struct SupervisedService: Service {
     struct EndedUnexpectedly: Error {
         let service: String
     }
@@ -129,6 +130,26 @@ private struct Watched: Service {
             guard let onFailure, !(error is CancellationError) else { throw error }
             onFailure(error)
             try? await gracefulShutdown()
+        }
+    }
+}
+
+/// The listener of `CHAT_METRICS_PORT`. Its errors have the port.
+struct MetricsListener: Service {
+    struct Failed: Error {
+        let port: Int
+        let reason: any Error
+    }
+
+    let listener: Listener
+
+    func run() async throws {
+        do {
+            try await listener.run()
+        } catch let error as CancellationError {
+            throw error
+        } catch {
+            throw Failed(port: listener.port, reason: error)
         }
     }
 }

@@ -1,25 +1,28 @@
 import NIOCore
 import ServiceLifecycle
 
-/// What makes one server different from another.
+/// The parts of one server: its routes, checks, services and steps.
 public struct ServerDependencies: Sendable {
+    /// The routes, without those for health and metrics.
     public var routes: Routes
+    /// The readiness checks.
     public var health: HealthRegistry
-    /// Started in this order, before the HTTP server; stopped in the opposite order, after it.
+    /// The services, started in this order before the listener, and stopped in the opposite order after it.
     public var services: [any Service]
-    /// Done in this order while `/health/live` answers already: connecting, migrating. Until they return, readiness and
-    /// all routes are 503; if one throws, the process ends.
+    /// The steps before the first request, for example migrations, run in this order. Until they return, readiness and all
+    /// routes are 503; if one throws, the process ends.
     public var beforeServing: [@Sendable () async throws -> Void]
-    /// Done on SIGTERM after readiness has turned to 503, before the HTTP server and the services are told to stop.
+    /// The steps on SIGTERM after readiness is 503, before the listener and the services are shut down.
     public var beforeStopping: [@Sendable () async -> Void]
-    /// In which the head of a request must have arrived.
+    /// Time for the head of a request.
     public var headTimeout = RequestBounds.headTimeout
-    /// Begins the pipeline of each connection, on its event loop, where a server speaks more than HTTP. What has to stand
-    /// before, like TLS, is there already.
+    /// Sets up the pipeline of each connection, on its event loop, for a server with other protocols than HTTP. TLS is
+    /// there already.
     public var beginConnection: (@Sendable (any Channel, HTTPConnections) throws -> Void)?
-    /// From SIGTERM to the end, whatever hangs.
+    /// Time from SIGTERM to the end of the process, even if something hangs.
     public var shutdownLimit: Duration
 
+    /// Creates the parts of a server; see the properties.
     public init(
         routes: Routes, health: HealthRegistry, services: [any Service] = [],
         beforeServing: [@Sendable () async throws -> Void] = [],

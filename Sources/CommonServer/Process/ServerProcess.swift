@@ -4,7 +4,7 @@ import Glibc
 import Logging
 import Metrics
 
-/// What the `main` of every server does:
+/// Runs the process of a server. Called by the `main` of every server:
 ///
 ///     @main struct Main {
 ///         static func main() async {
@@ -14,18 +14,24 @@ import Metrics
 ///         }
 ///     }
 ///
-/// Exit codes: 0 after SIGTERM or SIGINT; 64 for arguments that are no flags of settings; 78 for a wrong setting; 1 for a port in use and all else, each with one line
-/// on standard error; 128 + n after a second signal n. SIGHUP reloads the certificate.
+/// Exit codes: 0 after SIGTERM or SIGINT; 64 for arguments that are no flags of settings; 78 for a wrong setting; 1 for
+/// a port in use and other errors, each with one line on standard error; 128 + n after a second signal n. SIGHUP reloads
+/// the certificate.
 public enum ServerProcess {
+    /// Runs a server and ends the process.
+    /// - Parameters:
+    ///   - name: the name of the program.
+    ///   - defaultPort: the port where `CHAT_PORT` is not set.
+    ///   - build: makes the parts of the server.
     public static func run(
         _ name: String, defaultPort: Int,
         build: @escaping @Sendable (ServerEnvironment) async throws -> ServerDependencies
     ) async -> Never {
-        answerUsage(name, defaultPort, Array(CommandLine.arguments.dropFirst(name.split(separator: " ").count)))
-        // A client that goes away in the middle of a write is an error of that write.
+        handleUsage(name, defaultPort, Array(CommandLine.arguments.dropFirst(name.split(separator: " ").count)))
+        // A write to a closed connection returns EPIPE instead of ending the process.
         signal(SIGPIPE, SIG_IGN)
         FileDescriptorLimit.raise()
-        // Until there is a certificate to reload.
+        // Ignored until there is a certificate to reload.
         signal(SIGHUP, SIG_IGN)
         let lifetime = Lifetime(name: name)
         await StopSignals.handle { await lifetime.stop() }
@@ -38,8 +44,8 @@ public enum ServerProcess {
             ProcessExit(error: error, host: "", port: 0).exit(as: name)
         }
         do {
-            let parts = try await build(environment)
-            try await lifetime.run(parts, environment)
+            let dependencies = try await build(environment)
+            try await lifetime.run(dependencies, environment)
             environment.logger.info("Stopped")
             ProcessExit.success.exit(as: name)
         } catch {
@@ -47,8 +53,8 @@ public enum ServerProcess {
         }
     }
 
-    /// `--help` and `--version`, which need nothing else, and arguments that are no flags: all of them end the process.
-    private static func answerUsage(_ name: String, _ defaultPort: Int, _ arguments: [String]) {
+    /// Ends the process for `--help`, `--version` and unknown arguments.
+    private static func handleUsage(_ name: String, _ defaultPort: Int, _ arguments: [String]) {
         do {
             switch try CommandLineRequest(arguments: arguments) {
             case .run: return
@@ -61,7 +67,7 @@ public enum ServerProcess {
         }
     }
 
-    /// Reads the common variables, starts logging and metrics, and warns of what an operator should know.
+    /// Reads the common settings, starts logging and metrics, and logs warnings about the settings.
     private static func prepareEnvironment(_ name: String, defaultPort: Int) async throws -> ServerEnvironment {
         let configuration = try await ConfigurationSource()
         ChatLogging.bootstrap(

@@ -1,20 +1,26 @@
+import CommonAuth
 import CommonUtil
 import HTTPTypes
 import NIOCore
 
-/// Whom per-address limits count: the nearest address that is none of our proxies.
+/// The client's IP address behind trusted proxies: the nearest address of `X-Forwarded-For` that is not a proxy's.
 public enum ClientAddress {
-    /// The caller's IP address as text. `peer` is the other end of the connection; the `X-Forwarded-For` of
-    /// `trustedProxies` (`CHAT_TRUSTED_PROXIES`) is believed.
+    /// Finds the client's address.
+    /// - Parameters:
+    ///   - headers: the fields of the request.
+    ///   - peer: the address of the connection's other end.
+    ///   - trustedProxies: the proxies whose `X-Forwarded-For` is used (`CHAT_TRUSTED_PROXIES`).
+    /// - Returns: the address as text.
     public static func find(headers: HTTPFields, peer: String, trustedProxies: [AddressRange]) -> String {
         find(forwarded: headers[values: .forwardedFor], peer: peer, trustedProxies: trustedProxies)
     }
 
-    /// The same, where there are no `HTTPFields`: `forwarded` holds the values of `X-Forwarded-For`.
+    /// Finds the client's address where there are no `HTTPFields`.
+    /// - Parameter forwarded: the values of `X-Forwarded-For`, in order.
     public static func find(forwarded: [String], peer: String, trustedProxies: [AddressRange]) -> String {
         var address = peer
-        // Each proxy appends the address it heard from, so the list is read from its end; what stands before the first
-        // stranger is that stranger's word.
+        // Each proxy appends the address of its peer, so the list is read from its end. Entries before the first
+        // untrusted address were written by that address.
         var forwarded = forwarded.joined(separator: ",").split(separator: ",")
         while trustedProxies.contains(where: { $0.contains(address) }),
             let previous = forwarded.popLast().flatMap(Self.address(in:))
@@ -24,7 +30,7 @@ public enum ClientAddress {
         return address
     }
 
-    /// The address of an entry, which some proxies write with a port, IPv6 then in brackets: `192.0.2.1:80`,
+    /// The address of an entry. Some proxies add a port, and write IPv6 in brackets then: `192.0.2.1:80`,
     /// `[2001:db8::1]:80`.
     private static func address(in entry: Substring) -> String? {
         let entry = entry.filter { $0 != " " && $0 != "\t" && $0 != "\"" }
@@ -46,14 +52,19 @@ public enum ClientAddress {
 }
 
 extension ChatRequestContext {
-    /// The caller as limits count it: an address, or the `/64` of an IPv6 address.
+    /// Returns the key that per-address limits use: the caller's IPv4 address, or the `/64` of its IPv6 address.
     public func countedAddress(headers: HTTPFields, trustedProxies: [AddressRange]) -> String {
         AddressBlock.of(clientAddress(headers: headers, trustedProxies: trustedProxies))
     }
 
-    /// The caller's IP address as text; empty where the connection has none.
+    /// Returns the caller's IP address as text; empty where the connection has none, as a Unix socket.
     public func clientAddress(headers: HTTPFields, trustedProxies: [AddressRange]) -> String {
         ClientAddress.find(
             headers: headers, peer: remoteAddress?.ipAddress ?? "", trustedProxies: trustedProxies)
     }
+}
+
+extension HTTPField.Name {
+    /// `X-Forwarded-For`: the addresses that a request passed, appended by each proxy.
+    static let forwardedFor = HTTPField.Name(constant: "X-Forwarded-For")
 }

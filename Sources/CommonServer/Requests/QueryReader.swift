@@ -1,20 +1,22 @@
 import CommonUtil
 import Hummingbird
 
-/// Reads a query string and collects what is wrong with it, as `FieldReader` does with a body:
+/// Reads the parameters of a query string and collects what is invalid, as `FieldReader` does with a body:
 ///
 ///     var query = QueryReader(request)
 ///     let limit = query.optionalInteger("limit", in: 1...100) ?? 50
 ///     try query.finish()
 ///
-/// A key that stands twice, bad percent-encoding, bad UTF-8 and U+0000 are faults; keys that nobody asks for are not.
+/// A repeated key, bad percent-encoding, bad UTF-8 and U+0000 are errors. Unknown keys are ignored.
 public struct QueryReader {
     private var values: [String: String] = [:]
+    /// The errors found so far.
     public private(set) var errors: [FieldError] = []
 
+    /// Reads the query of a request.
     public init(_ request: Request) { self.init(query: request.uri.query) }
 
-    /// Takes what follows the `?`, still encoded.
+    /// Reads the text behind the `?`, percent-encoded.
     public init(query: String?) {
         for pair in (query ?? "").split(separator: "&") {
             let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
@@ -34,19 +36,21 @@ public struct QueryReader {
         }
     }
 
-    /// - Throws: `validation_failed` with every fault noted so far.
+    /// Ends the reading.
+    /// - Throws: `validation_failed` (422) with every error noted so far.
     public func finish() throws(ChatError) {
         guard errors.isEmpty else { throw ChatError(invalid: errors) }
     }
 
+    /// Adds an error. The number of errors is bounded, whatever a client sends.
     public mutating func note(_ field: String, _ message: String) {
         guard errors.count <= ChatError.maximumFieldErrors else { return }
         errors.append(FieldError(field, message))
     }
 
-    // MARK: Values; `nil` where absent or at fault
+    // MARK: Values; `nil` where absent or invalid
 
-    /// A text whose length is counted in Unicode scalars.
+    /// Reads a text whose length is counted in Unicode scalars.
     public mutating func optionalString(_ name: String, length: ClosedRange<Int>) -> String? {
         guard let value = values[name] else { return nil }
         guard length.contains(value.unicodeScalars.count) else {
@@ -56,7 +60,7 @@ public struct QueryReader {
         return value
     }
 
-    /// Plain decimal digits, perhaps with a minus sign.
+    /// Reads a decimal integer, optionally with a minus sign.
     public mutating func optionalInteger(_ name: String, in range: ClosedRange<Int64>) -> Int64? {
         guard let value = values[name] else { return nil }
         guard !value.hasPrefix("+"), let number = Int64(value), range.contains(number) else {
@@ -67,32 +71,18 @@ public struct QueryReader {
         return number
     }
 
+    /// Reads a decimal integer, optionally with a minus sign.
     public mutating func optionalInteger(_ name: String, in range: ClosedRange<Int>) -> Int? {
         optionalInteger(name, in: Int64(range.lowerBound)...Int64(range.upperBound)).map(Int.init)
     }
 
-    public mutating func optionalRoomID(_ name: String) -> RoomID? {
-        guard let value = values[name] else { return nil }
-        guard let roomID = RoomID(value) else {
-            note(name, "must be \(RoomID.rule)")
-            return nil
-        }
-        return roomID
-    }
-
-    public mutating func optionalUserID(_ name: String) -> UserID? {
-        guard let value = values[name] else { return nil }
-        guard let userID = UserID(text: value) else {
-            note(name, UserID.requirement)
-            return nil
-        }
-        return userID
-    }
-
-    /// How many items of a list are asked for.
+    /// Reads `limit`, the maximum number of items in a page of a list: 1–100, 50 by default.
     public mutating func pageLimit() -> Int { optionalInteger("limit", in: 1...100) ?? 50 }
 
-    /// A cursor of this list, whose sort key has `partCount` parts.
+    /// Reads `cursor`, the position in a list.
+    /// - Parameters:
+    ///   - list: the name of the list that has to have issued the cursor.
+    ///   - partCount: the number of parts of the list's sort key.
     public mutating func optionalCursor(of list: String, partCount: Int) -> Cursor? {
         guard let value = values["cursor"] else { return nil }
         do {
@@ -102,7 +92,43 @@ public struct QueryReader {
             return nil
         }
     }
+}
 
-    /// Whether the key stands there, with whatever value.
-    public func has(_ name: String) -> Bool { values[name] != nil }
+/// Strict decoding of percent-encoded text (RFC 3986 section 2.1).
+enum PercentEncoding {
+    /// Decodes a text.
+    /// - Parameter plusIsSpace: whether `+` is a space, as in the query strings of HTML forms.
+    /// - Returns: `nil` for a `%` without two hex digits, and for bytes that are not UTF-8.
+    static func decode(_ text: some StringProtocol, plusIsSpace: Bool = false) -> String? {
+        bytes(text, plusIsSpace: plusIsSpace).flatMap { String(validating: $0, as: UTF8.self) }
+    }
+
+    /// Decodes a text to bytes, which need not be UTF-8.
+    /// - Returns: `nil` for a `%` without two hex digits.
+    static func bytes(_ text: some StringProtocol, plusIsSpace: Bool = false) -> [UInt8]? {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(text.utf8.count)
+        var rest = text.utf8.makeIterator()
+        while let byte = rest.next() {
+            switch byte {
+            case UInt8(ascii: "%"):
+                guard let high = rest.next().flatMap(hexDigit), let low = rest.next().flatMap(hexDigit) else {
+                    return nil
+                }
+                bytes.append(high << 4 | low)
+            case UInt8(ascii: "+") where plusIsSpace: bytes.append(UInt8(ascii: " "))
+            default: bytes.append(byte)
+            }
+        }
+        return bytes
+    }
+
+    private static func hexDigit(_ byte: UInt8) -> UInt8? {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
+        default: nil
+        }
+    }
 }

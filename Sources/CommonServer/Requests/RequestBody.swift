@@ -3,13 +3,14 @@ import HTTPTypes
 import Hummingbird
 
 extension Request {
-    /// Reads the JSON object that is this request's body.
+    /// Reads the body as a JSON object.
     /// - Throws: `unsupported_media_type` (415), `body_too_large` (413), `malformed_json` or `malformed_request` (400),
-    ///   `validation_failed` (422) for text that is no Unicode.
+    ///   `validation_failed` (422) for text that is not Unicode.
     public func fields(_ context: ChatRequestContext) async throws(ChatError) -> FieldReader {
         try FieldReader(body: try await jsonBody(context))
     }
 
+    /// Reads the bytes of a JSON body; they are not parsed.
     /// - Throws: `unsupported_media_type` (415), `body_too_large` (413), `malformed_request` (400).
     func jsonBody(_ context: ChatRequestContext) async throws(ChatError) -> [UInt8] {
         guard MediaType.isJSON(headers[.contentType]) else { throw ChatError(.unsupportedMediaType) }
@@ -19,7 +20,8 @@ extension Request {
         return try await bodyBytes(maximum: context.maxUploadSize)
     }
 
-    /// - Throws: `body_too_large`, as soon as that is known; `malformed_request` where the client stops sending.
+    /// Reads the whole body.
+    /// - Throws: `body_too_large` as soon as that is known; `malformed_request` where the client stops sending.
     func bodyBytes(maximum: Int) async throws(ChatError) -> [UInt8] {
         let tooLarge = ChatError(.bodyTooLarge, "The body must not have more than \(maximum) bytes")
         let announced = headers[.contentLength].flatMap { Int($0) } ?? 0
@@ -37,5 +39,25 @@ extension Request {
             throw ChatError(.malformedRequest, "The body did not arrive whole")
         }
         return bytes
+    }
+}
+
+/// Checks of the `Content-Type` of a request.
+enum MediaType {
+    private static let json = "application/json"
+
+    /// Whether a value is `application/json`, in any case, with any parameters (RFC 9110 section 8.3.1).
+    static func isJSON(_ contentType: String?) -> Bool {
+        guard let contentType else { return false }
+        guard let type = contentType.split(separator: ";", omittingEmptySubsequences: false).first else {
+            return false
+        }
+        return type.lowercased().split(separator: " ") == [json[...]]
+    }
+
+    /// Whether the body of a request is declared as JSON.
+    static func isJSON(_ head: RequestHead) -> Bool {
+        // Nearly all clients use exactly this spelling.
+        head.isField("content-type", json) || isJSON(head["content-type"])
     }
 }

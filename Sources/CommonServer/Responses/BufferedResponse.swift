@@ -4,9 +4,8 @@ import HTTPTypes
 import Hummingbird
 import Logging
 import NIOCore
-import NIOHTTP1
 
-/// An answer that is all there, before it becomes Hummingbird's `Response` or the parts of a connection.
+/// A complete response, from which Hummingbird's `Response` or the bytes for a connection are made.
 struct BufferedResponse {
     var status: HTTPResponse.Status
     var headers: HTTPFields
@@ -19,21 +18,23 @@ struct BufferedResponse {
         self.headers[.contentLength] = String(body.readableBytes)
     }
 
-    /// Of a JSON answer. It is about one caller, so no cache may keep it.
+    /// The fields of a JSON response. It is for one caller, so no cache may store it.
     static let jsonFields: HTTPFields = [.contentType: "application/json", .cacheControl: "no-store"]
 
+    /// A response of JSON text.
     init(jsonBytes bytes: [UInt8], status: HTTPResponse.Status) {
         self.init(
             status: status, headers: Self.jsonFields, body: ByteBuffer(bytes: bytes))
     }
 
+    /// The problem response of an error.
     init(_ error: ChatError, traceID: String) {
         self.init(
             status: error.code.status, headers: error.problemHeaders, body: error.problemBody(traceID: traceID))
     }
 
-    /// The answer to an error. Only `ChatError` was made to be shown; of all others the client learns nothing but the
-    /// kind, and the log the rest.
+    /// The problem response of any error. Only a `ChatError` is shown to the client; any other is logged, and the response
+    /// is `internal_error`.
     init(error: any Error, traceID: String, logger: () -> Logger) {
         switch error {
         case let error as ChatError:
@@ -46,9 +47,7 @@ struct BufferedResponse {
         }
     }
 
-    var head: HTTPResponse { HTTPResponse(status: status, headerFields: headers) }
-
-    /// The whole answer as HTTP/1.1 has it (RFC 9112 section 4).
+    /// The bytes of the whole response (RFC 9112 section 4).
     func bytes(_ allocator: ByteBufferAllocator) -> ByteBuffer {
         var buffer = allocator.buffer(capacity: 512 + body.readableBytes)
         buffer.writeResponseHead(status, headers)
@@ -57,20 +56,26 @@ struct BufferedResponse {
         return buffer
     }
 
+    /// The same response for the router.
     var response: Response { Response(status: status, headers: headers, body: ResponseBody(byteBuffer: body)) }
 }
 
-extension ByteBuffer {
-    /// All of an answer's head but the empty line at its end (RFC 9112 section 4).
-    mutating func writeResponseHead(_ status: HTTPResponse.Status, _ headers: HTTPFields) {
-        writeString("HTTP/1.1 \(status.code) \(HTTPResponseStatus(statusCode: status.code).reasonPhrase)\r\n")
-        for field in headers { writeHeaderField(field.name.rawName, field.value) }
+extension Response {
+    /// Makes a JSON response. It is for one caller, so no cache may store it.
+    public init(json value: some JSONEncodable, status: HTTPResponse.Status = .ok) {
+        self.init(jsonBytes: value.jsonBytes, status: status)
     }
 
-    mutating func writeHeaderField(_ name: String, _ value: String) {
-        writeString(name)
-        writeStaticString(": ")
-        writeString(value)
-        writeStaticString("\r\n")
+    /// Makes a response of JSON text.
+    public init(jsonBytes bytes: [UInt8], status: HTTPResponse.Status = .ok) {
+        self = BufferedResponse(jsonBytes: bytes, status: status).response
+    }
+
+    /// A response with status 204 and no body.
+    public static var noContent: Response {
+        var response = Response(status: .noContent)
+        // RFC 9110 section 8.6: no Content-Length with 204.
+        response.headers[.contentLength] = nil
+        return response
     }
 }

@@ -5,13 +5,15 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// Bounds what answers cost that wait for clients to take them.
+/// Bounds the memory of responses that wait for clients to read them.
 ///
-/// An answer of more than 256 KiB is written in pieces, each when the client has taken enough of those before. All such
-/// answers of a process share 64 MiB. Where there is no place for another one, the answer that its client has taken
-/// nothing of for longest, and for a second at least, is ended for it; if there is none, the new one is 503.
+/// A response of more than 256 KiB is written in pieces, each when the client has read enough of the ones before. All
+/// such responses of a process share 64 MiB. Where there is no room for another one, the response whose client has made
+/// no progress for the longest time, and for at least a second, is aborted; without such a response the new one is 503.
+///
+/// The memory in which responses are made is bounded by ``PageReads``.
 final class LargeResponses: Sendable {
-    /// Answers of up to so many bytes are written at once.
+    /// Maximum size of a response that is written at once.
     static let threshold = 256 * 1_024
 
     private struct State {
@@ -26,28 +28,30 @@ final class LargeResponses: Sendable {
         state = Mutex(State(ledger: LargeResponseLedger(maximumBytes: maximumBytes)))
     }
 
-    /// - Parameter channel: the connection that the answer is for.
-    /// - Returns: the same answer, written as the client takes it; a small one is left as it is.
-    /// - Throws: `unavailable` where too much waits for other clients.
+    /// Bounds a response.
+    /// - Parameter channel: the connection of the response.
+    /// - Returns: the same body, written as the client reads it. A small one is returned as it is.
+    /// - Throws: `unavailable` (503) where too many bytes wait for other clients.
     func bounded(_ body: ResponseBody, on channel: any Channel) throws(ChatError) -> ResponseBody {
         let length = body.contentLength ?? 0
         guard length > Self.threshold else { return body }
-        guard let place = place(length, channel) else {
-            throw .unavailable("Too many large answers wait to be read by their clients")
+        guard let reservation = reserve(length, channel) else {
+            throw .unavailable("Too many large responses wait to be read by their clients")
         }
         return ResponseBody(contentLength: length) { writer in
-            try await body.write(ProgressiveBodyWriter(parent: writer, eventLoop: channel.eventLoop, place: place))
+            try await body.write(
+                ProgressiveBodyWriter(parent: writer, eventLoop: channel.eventLoop, reservation: reservation))
         }
     }
 
-    private func place(_ bytes: Int, _ channel: any Channel) -> Place? {
+    private func reserve(_ bytes: Int, _ channel: any Channel) -> Reservation? {
         let (id, evicted) = state.withLock { state in
             let (id, evictedID) = state.ledger.begin(bytes, at: .now)
             if let id { state.channels[id] = channel }
             return (id, evictedID.flatMap { state.channels.removeValue(forKey: $0) })
         }
         if let evicted { evicted.eventLoop.execute { evicted.abort() } }
-        return id.map { Place(id: $0, answers: self) }
+        return id.map { Reservation(id: $0, responses: self) }
     }
 
     fileprivate func progressed(_ id: Int) { state.withLock { $0.ledger.progressed(id, at: .now) } }
@@ -61,46 +65,46 @@ final class LargeResponses: Sendable {
     }
 }
 
-/// What a large answer takes of the bound, until the answer is gone.
-private final class Place: Sendable {
+/// The share of the bound that a large response holds until it is freed.
+private final class Reservation: Sendable {
     let id: Int
-    let answers: LargeResponses
+    let responses: LargeResponses
 
-    init(id: Int, answers: LargeResponses) {
+    init(id: Int, responses: LargeResponses) {
         self.id = id
-        self.answers = answers
+        self.responses = responses
     }
 
-    deinit { answers.end(id) }
+    deinit { responses.end(id) }
 
-    func progressed() { answers.progressed(id) }
+    func progressed() { responses.progressed(id) }
 }
 
-/// Hands a body on in pieces.
+/// Writes a body in pieces, as the client reads them.
 private struct ProgressiveBodyWriter: ResponseBodyWriter {
     private static let pieceBytes = 64 * 1_024
 
     var parent: any ResponseBodyWriter
     let eventLoop: any EventLoop
-    let place: Place
+    let reservation: Reservation
 
     mutating func write(_ buffer: ByteBuffer) async throws {
         var rest = buffer
         while let piece = rest.readSlice(length: min(Self.pieceBytes, rest.readableBytes)), piece.readableBytes > 0 {
-            // Waits while more is queued than the connection's watermark allows. That is known only once the piece before
-            // has reached the event loop, which the writer itself does not wait for.
+            // Waits while more is queued than the connection's watermark allows. That is known only once the piece has
+            // reached the event loop, which the writer itself does not wait for.
             try await parent.write(piece)
             try await eventLoop.submit {}.get()
-            place.progressed()
+            reservation.progressed()
         }
     }
 
     consuming func finish(_ trailingHeaders: HTTPFields?) async throws { try await parent.finish(trailingHeaders) }
 }
 
-/// Large answers that are being written. Pure, no I/O.
+/// The large responses that are being written. Does no I/O.
 struct LargeResponseLedger {
-    private struct Answer {
+    private struct Entry {
         let bytes: Int
         var lastProgress: ContinuousClock.Instant
     }
@@ -108,34 +112,63 @@ struct LargeResponseLedger {
     private static let stallTimeout = Duration.seconds(1)
 
     private let maximumBytes: Int
-    private var answers: [Int: Answer] = [:]
+    private var entries: [Int: Entry] = [:]
     private(set) var bytes = 0
     private var lastID = 0
 
     init(maximumBytes: Int) { self.maximumBytes = maximumBytes }
 
-    /// A single answer has a place whatever its length.
-    /// - Returns: the answer's id, `nil` where it has no place, and the one that has to end for it.
+    /// Adds a response. A single one is accepted whatever its size.
+    /// - Returns: the id of the response, `nil` where there is no room, and the id of a response that has to be aborted.
     mutating func begin(_ bytes: Int, at now: ContinuousClock.Instant) -> (id: Int?, evicted: Int?) {
         var evicted: Int?
         if !fits(bytes) {
-            let longest = answers.min { $0.value.lastProgress < $1.value.lastProgress }
+            let longest = entries.min { $0.value.lastProgress < $1.value.lastProgress }
             guard let longest, now - longest.value.lastProgress >= Self.stallTimeout else { return (nil, nil) }
             evicted = longest.key
             end(longest.key)
             guard fits(bytes) else { return (nil, evicted) }
         }
         lastID += 1
-        answers[lastID] = Answer(bytes: bytes, lastProgress: now)
+        entries[lastID] = Entry(bytes: bytes, lastProgress: now)
         self.bytes += bytes
         return (lastID, evicted)
     }
 
-    mutating func progressed(_ id: Int, at now: ContinuousClock.Instant) { answers[id]?.lastProgress = now }
+    /// Records that the client has read some of a response.
+    mutating func progressed(_ id: Int, at now: ContinuousClock.Instant) { entries[id]?.lastProgress = now }
 
+    /// Removes a response, if it is still there.
     mutating func end(_ id: Int) {
-        if let answer = answers.removeValue(forKey: id) { bytes -= answer.bytes }
+        if let entry = entries.removeValue(forKey: id) { bytes -= entry.bytes }
     }
 
-    private func fits(_ bytes: Int) -> Bool { answers.isEmpty || self.bytes + bytes <= maximumBytes }
+    private func fits(_ bytes: Int) -> Bool { entries.isEmpty || self.bytes + bytes <= maximumBytes }
+}
+
+/// Returns the memory of large responses to the system: malloc(3) keeps memory that is freed below the top of its heap.
+final class AllocatorTrim: Sendable {
+    private static let interval = Duration.seconds(5)
+
+    /// malloc_trim(3), which is missing from Glibc's module. Other C libraries can lack it.
+    private static let trim: (@convention(c) (Int) -> CInt)? = dlsym(nil, "malloc_trim").map {
+        unsafeBitCast($0, to: (@convention(c) (Int) -> CInt).self)
+    }
+
+    private let isDue = Mutex(false)
+
+    /// Schedules a trim. It runs at most once in five seconds and not on an event loop, since it holds the locks of all
+    /// arenas for milliseconds.
+    func trimSoon() {
+        let isFirst = isDue.withLock { isDue in
+            defer { isDue = true }
+            return !isDue
+        }
+        guard isFirst else { return }
+        Task {
+            try? await Task.sleep(for: Self.interval)
+            self.isDue.withLock { $0 = false }
+            _ = try? await NIOThreadPool.singleton.runIfActive { Self.trim?(0) }
+        }
+    }
 }

@@ -2,67 +2,90 @@ import CommonAuth
 import CommonUtil
 import HTTPTypes
 import Hummingbird
+import HummingbirdCore
+import Logging
+import NIOCore
 
-/// A server's paths and what answers them.
+/// The routes of a server.
 ///
 ///     var routes = Routes(authenticator: authenticator)
 ///     routes.get("/api/v1/rooms/{id}", authenticated: true) { request, context in
 ///         Response(json: try await rooms.room(context.roomID("id"), for: context.requireUser()))
 ///     }
 ///
-/// A `GET` also answers `HEAD`. Other methods of a known path get 405 with `Allow`, unknown paths 404.
+/// A `GET` route also handles `HEAD`. Other methods of a known path get 405 with `Allow`, unknown paths 404.
 public struct Routes: Sendable {
+    /// Handles a request, or throws the error to respond with.
     public typealias Handler = @Sendable (Request, ChatRequestContext) async throws -> Response
 
     struct Route: Sendable {
         let method: HTTPRequest.Method
         let path: String
         let isAuthenticated: Bool
-        /// Whether it answers 503 before the server is ready for work.
+        /// Whether the response is 503 until the server has started.
         let waitsForStart: Bool
-        /// Whether it counts as a reading call.
+        /// Whether ``ReadLimit`` applies.
         let isRead: Bool
-        /// Whether the router's leniency with slashes is not wanted: what a proxy keeps from the world by its path must not
-        /// be reached by another spelling of it.
+        /// Whether the response can be a page of messages, for which ``PageReadLimiter`` applies.
+        let isPage: Bool
+        /// Whether only the exact path matches. The router ignores repeated and trailing slashes, with which a path that a
+        /// proxy blocks could be reached.
         let isExact: Bool
         let handler: Handler
     }
 
     private(set) var routes: [Route] = []
+    /// The routes that connections serve without the router.
     private(set) var directRoutes: [DirectRoutes.Route] = []
     private(set) var fallback: Handler?
     let authenticator: Authenticator?
-    /// The limit on `GET` and `HEAD`, health and metrics apart.
+    /// The limit on `GET` and `HEAD`, except health and metrics.
     let readLimit: ReadLimit?
 
-    /// An authenticator is needed as soon as a route is `authenticated`.
+    /// - Parameters:
+    ///   - authenticator: required if any route is `authenticated`.
+    ///   - readLimit: the limit on `GET` and `HEAD`.
     public init(authenticator: Authenticator? = nil, readLimit: ReadLimit? = nil) {
         self.authenticator = authenticator
         self.readLimit = readLimit
     }
 
-    public mutating func get(_ path: String, authenticated: Bool = false, _ handler: @escaping Handler) {
-        on(.get, path, authenticated: authenticated, handler)
+    /// Adds a `GET` route.
+    /// - Parameters:
+    ///   - path: the template, with parameters as `{id}`.
+    ///   - authenticated: whether the caller has to be authenticated.
+    ///   - isPage: whether the response can be a page of messages, which has many megabytes: few are made at a time. Only
+    ///     for authenticated routes.
+    public mutating func get(
+        _ path: String, authenticated: Bool = false, isPage: Bool = false, _ handler: @escaping Handler
+    ) {
+        on(.get, path, authenticated: authenticated, isPage: isPage, handler)
     }
 
+    /// Adds a `POST` route.
     public mutating func post(_ path: String, authenticated: Bool = false, _ handler: @escaping Handler) {
         on(.post, path, authenticated: authenticated, handler)
     }
 
+    /// Adds a `PUT` route.
     public mutating func put(_ path: String, authenticated: Bool = false, _ handler: @escaping Handler) {
         on(.put, path, authenticated: authenticated, handler)
     }
 
+    /// Adds a `PATCH` route.
     public mutating func patch(_ path: String, authenticated: Bool = false, _ handler: @escaping Handler) {
         on(.patch, path, authenticated: authenticated, handler)
     }
 
+    /// Adds a `DELETE` route.
     public mutating func delete(_ path: String, authenticated: Bool = false, _ handler: @escaping Handler) {
         on(.delete, path, authenticated: authenticated, handler)
     }
 
-    /// A `POST` by a known caller that the plain case of is answered without a task; see ``DirectHandler``. The path
-    /// has no parameters.
+    /// Adds an authenticated `POST` route whose plain requests get their response without a task, see ``DirectHandler``.
+    /// - Parameters:
+    ///   - path: a path without parameters.
+    ///   - admission: decides whether a caller may make the request, before the body is parsed.
     public mutating func postDirectly(
         _ path: String, admission: @escaping DirectAdmission, _ handler: @escaping DirectHandler
     ) {
@@ -75,35 +98,44 @@ public struct Routes: Sendable {
             }
             if let refusal { throw refusal }
             let call = DirectCall(user: user, body: try await request.jsonBody(context))
-            let answer = try await withCheckedThrowingContinuation { continuation in
-                route.answer(call) { continuation.resume(with: $0) }
+            let response = try await withCheckedThrowingContinuation { continuation in
+                route.handle(call) { continuation.resume(with: $0) }
             }
-            return Response(jsonBytes: answer.body, status: answer.status)
+            return Response(jsonBytes: response.body, status: response.status)
         }
     }
 
-    /// Answers `GET` and `HEAD` of paths that no route has: files, for example. It throws `not_found` for what it does
-    /// not have either.
+    /// Sets the handler of `GET` and `HEAD` for paths without a route, for example of files. It throws `not_found` for
+    /// paths that it does not have either.
     public mutating func fallback(_ handler: @escaping Handler) { fallback = handler }
 
-    /// Adds a route; `waitsForStart` is `false` for what must answer while the server is still starting.
+    /// Adds a route.
+    /// - Parameters:
+    ///   - waitsForStart: `false` for routes that must respond while the server is starting.
+    ///   - isExact: see ``Route/isExact``.
+    ///   - isRead: whether ``ReadLimit`` applies; by default to `GET`.
     mutating func on(
         _ method: HTTPRequest.Method, _ path: String, authenticated: Bool = false, waitsForStart: Bool = true,
-        isExact: Bool = false, isRead: Bool? = nil, _ handler: @escaping Handler
+        isExact: Bool = false, isRead: Bool? = nil, isPage: Bool = false, _ handler: @escaping Handler
     ) {
         precondition(!authenticated || authenticator != nil, "authenticated routes need an authenticator")
         routes.append(
             Route(
                 method: method, path: path, isAuthenticated: authenticated, waitsForStart: waitsForStart,
-                isRead: isRead ?? (method == .get), isExact: isExact, handler: handler))
+                isRead: isRead ?? (method == .get), isPage: isPage, isExact: isExact, handler: handler))
     }
 
-    /// Every method with its path template: `GET /api/v1/rooms/{id}`. What a description has to name.
+    /// Every method with its path template, for example `GET /api/v1/rooms/{id}`: the calls that an OpenAPI description
+    /// must have.
     public var calls: Set<String> { Set(routes.map { "\($0.method.rawValue) \($0.path)" }) }
 
+    /// The path templates.
     var paths: Set<String> { Set(routes.map(\.path)) }
 
-    /// What answers requests, in the router's form. `isServing` tells whether the server is ready for work.
+    /// Builds the router.
+    /// - Parameters:
+    ///   - outermost: the middleware of all requests.
+    ///   - isServing: whether the server has started.
     func build(
         outermost: some RouterMiddleware<ChatRequestContext>, isServing: @escaping @Sendable () -> Bool
     ) -> RouterResponder<ChatRequestContext> {
@@ -112,6 +144,7 @@ public struct Routes: Sendable {
         router.add(middleware: UnknownPath(table: RouteTable(routes), fallback: fallback, readLimit: readLimit))
         let authenticated = router.group()
         if let authenticator { authenticated.add(middleware: Authentication(authenticator)) }
+        let pageReads = PageReadLimiter()
         for route in routes {
             let readLimit = route.isRead ? readLimit : nil
             let group: any RouterMethods<ChatRequestContext> = route.isAuthenticated ? authenticated : router
@@ -121,12 +154,50 @@ public struct Routes: Sendable {
                     throw ChatError.unavailable("The service is starting")
                 }
                 try await readLimit?.check(request, context)
-                var context = context
-                try PathParameters.decode(&context.coreContext.parameters)
-                return try await route.handler(request, context)
+                var decoded = context
+                try PathParameters.decode(&decoded.coreContext.parameters)
+                let context = decoded
+                guard route.isPage, let user = context.user else { return try await route.handler(request, context) }
+                return try await pageReads.run(for: user.userID) { try await route.handler(request, context) }
             }
             group.on(RouterPath(route.path), method: route.method, responder: responder)
         }
         return router.buildResponder()
+    }
+}
+
+/// Percent-decoding of path parameters, which Hummingbird does not do.
+enum PathParameters {
+    /// Decodes all parameters.
+    /// - Throws: `malformed_request` for bad percent-encoding, `validation_failed` for bad UTF-8 and U+0000.
+    static func decode(_ parameters: inout Parameters) throws(ChatError) {
+        guard parameters.contains(where: { $0.value.utf8.contains(UInt8(ascii: "%")) }) else { return }
+        var decoded = Parameters()
+        for (name, value) in parameters {
+            guard let bytes = PercentEncoding.bytes(value) else {
+                throw ChatError(.malformedRequest, "The path is not percent-encoded")
+            }
+            guard let text = String(validating: bytes, as: UTF8.self) else {
+                throw .invalid(String(name), "must be UTF-8")
+            }
+            guard !text.utf8.contains(0) else { throw .invalid(String(name), "must not contain U+0000") }
+            decoded.append(key: name, value: text[...])
+        }
+        parameters = decoded
+    }
+}
+
+/// Responds to a request through the router: the part of Hummingbird's `Application` between its server and its router.
+struct RouteResponder: Sendable {
+    let routes: RouterResponder<ChatRequestContext>
+    let date: HTTPDate
+    let logger: Logger
+
+    /// Runs the router and writes its response.
+    func respond(_ request: Request, _ writer: consuming ResponseWriter, on channel: any Channel) async throws {
+        let source = ApplicationRequestContextSource(channel: channel, logger: logger)
+        var response = try await routes.respond(to: request, context: ChatRequestContext(source: source))
+        response.headers[.date] = date.text
+        try await writer.write(response: response.head, body: response.body)
     }
 }

@@ -1,8 +1,9 @@
 import DequeModule
-import NIOConcurrencyHelpers
+import Synchronization
 
-/// A bounded queue of many producers and one consumer, which takes all that has gathered while it was busy.
+/// A bounded queue of many producers and one consumer. The consumer takes in one batch what was added while it was busy.
 public final class BatchQueue<Element: Sendable>: Sendable {
+    /// The reason why an element was not added.
     public enum Refusal: Error, Sendable {
         case full, stopped
     }
@@ -12,20 +13,22 @@ public final class BatchQueue<Element: Sendable>: Sendable {
         var consumer: CheckedContinuation<Void, Never>?
         var isStopped = false
 
-        /// There is something for the consumer to do.
+        /// Whether the consumer has something to do.
         var isReady: Bool { isStopped || !waiting.isEmpty }
 
         mutating func takeConsumerIfReady() -> CheckedContinuation<Void, Never>? { isReady ? consumer.take() : nil }
     }
 
     private let capacity: Int
-    private let state = NIOLockedValueBox(State())
+    private let state = Mutex(State())
 
+    /// - Parameter capacity: the maximum number of waiting elements.
     public init(capacity: Int) { self.capacity = capacity }
 
-    /// - Throws: where the queue is full or stopped.
+    /// Adds an element.
+    /// - Throws: ``Refusal`` where the queue is full or stopped.
     public func append(_ element: Element) throws(Refusal) {
-        let result: Result<CheckedContinuation<Void, Never>?, Refusal> = state.withLockedValue { state in
+        let result: Result<CheckedContinuation<Void, Never>?, Refusal> = state.withLock { state in
             if state.isStopped { return .failure(.stopped) }
             if state.waiting.count >= capacity { return .failure(.full) }
             state.waiting.append(element)
@@ -34,11 +37,12 @@ public final class BatchQueue<Element: Sendable>: Sendable {
         try result.get()?.resume()
     }
 
-    /// Waits for elements. To be called by one task.
-    /// - Returns: up to `limit` of them; `nil` once the queue is stopped and empty.
+    /// Waits for elements. Must be called by one task only.
+    /// - Parameter limit: the maximum size of the batch.
+    /// - Returns: a batch; `nil` once the queue is stopped and empty.
     public func next(upTo limit: Int) async -> [Element]? {
         while true {
-            let (batch, isStopped) = state.withLockedValue { state in
+            let (batch, isStopped) = state.withLock { state in
                 let batch = Array(state.waiting.prefix(limit))
                 state.waiting.removeFirst(batch.count)
                 return (batch, state.isStopped)
@@ -46,21 +50,22 @@ public final class BatchQueue<Element: Sendable>: Sendable {
             if !batch.isEmpty { return batch }
             if isStopped { return nil }
             await withCheckedContinuation { continuation in
-                let isReady = state.withLockedValue { state in
+                let isReady = state.withLock { state in
                     if state.isReady { return true }
                     state.consumer = continuation
                     return false
                 }
                 if isReady { continuation.resume() }
             }
-            // What comes at the same moment is let in first: one batch of ten costs less than one of one and one of nine.
+            // Lets other producers of the same moment add their elements: one batch of ten costs less than batches of one and
+            // nine.
             await Task.yield()
         }
     }
 
-    /// Takes no more elements; those that wait are still handed out.
+    /// Stops the queue. It takes no more elements; waiting ones are still returned by ``next(upTo:)``.
     public func stop() {
-        let consumer = state.withLockedValue { state in
+        let consumer = state.withLock { state in
             state.isStopped = true
             return state.consumer.take()
         }

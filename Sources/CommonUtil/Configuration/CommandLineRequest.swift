@@ -1,11 +1,15 @@
-/// What the arguments of a server ask for.
+/// The request that the arguments of a server make.
 public enum CommandLineRequest: Equatable, Sendable {
+    /// Run the server, with settings from flags.
     case run
+    /// `--help`, `-h`.
     case help
+    /// `--version`.
     case version
 
+    /// Reads arguments.
     /// - Parameter arguments: those after the program's name.
-    /// - Throws: ``UsageError`` for what is no flag of a setting.
+    /// - Throws: ``UsageError`` for an argument that is not the flag of a setting.
     public init(arguments: [String]) throws(UsageError) {
         var rest = arguments[...]
         while let argument = rest.popFirst() {
@@ -19,7 +23,7 @@ public enum CommandLineRequest: Equatable, Sendable {
             }
             let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             guard let flag = parts.first, Settings.all.contains(where: { $0.flag == flag }) else {
-                // What follows `=` may be a secret.
+                // The text behind `=` can be a secret.
                 throw UsageError("unknown argument '\(parts.first ?? "")'; --help names all")
             }
             guard parts.count == 1 else { continue }
@@ -30,7 +34,7 @@ public enum CommandLineRequest: Equatable, Sendable {
         self = .run
     }
 
-    /// The answer to `--help`: every setting with its default and what is allowed.
+    /// Returns the text of `--help`: every setting with its default and its allowed values.
     public static func help(program: String, defaultPort: Int) -> String {
         var text = """
             Usage: \(program) [--chat-SETTING VALUE …]
@@ -48,10 +52,12 @@ public enum CommandLineRequest: Equatable, Sendable {
     }
 }
 
-/// Arguments that a program does not take. The process ends with exit code 64 (`EX_USAGE` of sysexits.h).
+/// An error in the arguments of a program. The process ends with exit code 64 (`EX_USAGE` of sysexits.h).
 public struct UsageError: Error, CustomStringConvertible, Sendable {
+    /// `EX_USAGE`.
     public static let exitCode: Int32 = 64
 
+    /// One line for standard error.
     public let description: String
 
     init(_ description: String) { self.description = description }

@@ -1,12 +1,15 @@
 import Configuration
 import FoundationEssentials
 
-/// Where settings come from: flags before the environment before a file.
+/// The source of settings: flags, then the environment, then a file.
 public struct ConfigurationSource: Sendable {
     private let reader: ConfigReader
     private let environment: [String: String]
 
-    /// The arguments are flags such as `--chat-port 8081`; the first element is the program.
+    /// Reads the environment and, where `CHAT_CONFIG_FILE` names one, a file.
+    /// - Parameters:
+    ///   - arguments: the program and flags such as `--chat-port 8081`.
+    ///   - environment: the environment variables.
     /// - Throws: ``ConfigurationError`` where `CHAT_CONFIG_FILE` cannot be read.
     public init(
         arguments: [String] = CommandLine.arguments, environment: [String: String] = ProcessInfo.processInfo.environment
@@ -23,7 +26,8 @@ public struct ConfigurationSource: Sendable {
         reader = ConfigReader(providers: providers)
     }
 
-    /// - Throws: ``ConfigurationError`` naming the variable, what it held and what is allowed.
+    /// Returns the value of a setting, or its default.
+    /// - Throws: ``ConfigurationError`` naming the variable, its wrong value and the allowed ones.
     public func value<Value>(_ setting: Setting<Value>) throws(ConfigurationError) -> Value {
         let text = Self.text(of: setting.name, from: reader) ?? setting.defaultText
         guard let value = setting.parse(text) else {
@@ -33,18 +37,17 @@ public struct ConfigurationSource: Sendable {
         return value
     }
 
-    /// Checks every setting, also those that one server alone uses.
+    /// Checks every setting, including those that only one of the servers uses.
     /// - Throws: ``ConfigurationError`` for the first wrong value.
     public func checkAll() throws(ConfigurationError) {
         for setting in Settings.all { try setting.check(self) }
     }
 
-    /// Reads the JSON file. Values other than texts, whole numbers and booleans are passed over.
-    ///
-    /// Not `FileProvider<JSONSnapshot>`: it is the only thing in the servers that needs all of Foundation, which with
-    /// its ICU data makes an executable 40 MB larger.
-    /// - Throws: ``ConfigurationError`` where it cannot be read or has a key of no setting, which is most likely
-    ///   misspelt.
+    /// Reads the JSON file.
+    /// - Throws: ``ConfigurationError`` if it cannot be read, has a key of no setting, which is most likely misspelt, or a
+    ///   value that no setting can have.
+    // Not `FileProvider<JSONSnapshot>`: nothing else in the servers needs all of Foundation, which with its ICU data makes an
+    // executable 40 MB larger.
     private static func values(ofFile path: String) throws(ConfigurationError) -> [AbsoluteConfigKey: ConfigValue] {
         let file = Settings.configFile
         guard let bytes = try? Data(contentsOf: URL(filePath: path)),
@@ -62,27 +65,33 @@ public struct ConfigurationSource: Sendable {
                 guard known.contains(key.text) else {
                     throw ConfigurationError(unknownKey: "chat.\(key.text)", in: path)
                 }
-                values[AbsoluteConfigKey(["chat", key.text])] = configValue(value)
+                guard let value = configValue(value) else {
+                    throw ConfigurationError(
+                        "chat.\(key.text) in '\(path)' must be a text, a whole number, true or false")
+                }
+                values[AbsoluteConfigKey(["chat", key.text])] = value
             }
         }
         return values
     }
 
+    /// - Returns: `nil` for a value that no setting can have. `null` is an empty text, which is an unset one.
     private static func configValue(_ value: JSONValue) -> ConfigValue? {
         switch value {
+        case .null: ConfigValue(.string(""), isSecret: false)
         case .string(let text): ConfigValue(.string(text), isSecret: false)
         case .number(let text): WholeNumber.value(ofNumber: text).map { ConfigValue(.int(Int($0)), isSecret: false) }
         case .bool(let flag): ConfigValue(.int(flag ? 1 : 0), isSecret: false)
-        case .null, .array, .object: nil
+        case .array, .object: nil
         }
     }
 
-    /// Variables that look like ours and are none: most likely misspelt.
+    /// The variables `CHAT_…` that are not settings, most likely misspelt ones.
     public var unknownNames: [String] {
         environment.keys.filter { $0.hasPrefix("CHAT_") && !Settings.names.contains($0) }.sorted()
     }
 
-    /// An empty value is an unset one. Files may hold numbers where the environment has only text.
+    /// Reads a value as text; `nil` where it is empty or unset. Files can have numbers where the environment has only text.
     private static func text(of name: String, from reader: ConfigReader) -> String? {
         let key = ConfigKey(name.lowercased().split(separator: "_", maxSplits: 1).map { camelCased($0) })
         let text = reader.string(forKey: key) ?? reader.int(forKey: key).map(String.init)

@@ -1,12 +1,15 @@
-/// Where a browser finds a server: `https://chat.example.org/messages`, or `:8081` for a port of the host that its page
-/// came from.
+/// The address of a server for browsers: `https://chat.example.org/messages`, or `:8081` for a port of the host that the
+/// page came from.
 public enum PublicAddress: Equatable, Sendable {
+    /// A port of the page's host.
     case port(Int)
     /// An origin, `scheme://host[:port]`, and a path in front of the server's own, empty or beginning with `/`.
     case url(origin: String, path: String)
 
-    /// It becomes part of a header field (`Content-Security-Policy`), so there is no room for anything unusual in it.
-    /// - Returns: `nil` where the text is neither form, or the scheme is none of these.
+    /// Reads either form. The address becomes part of a header field (`Content-Security-Policy`), so only a narrow grammar
+    /// is accepted.
+    /// - Parameter schemes: the allowed schemes of a URL.
+    /// - Returns: `nil` for any other text.
     init?(text: String, schemes: Set<String>) {
         if text.hasPrefix(":") {
             guard let port = Self.port(text.dropFirst()) else { return nil }
@@ -28,7 +31,7 @@ public enum PublicAddress: Equatable, Sendable {
         self = .url(origin: String(text[..<authority.endIndex]), path: String(path))
     }
 
-    /// A name or an IPv4 address. A content security policy knows no IPv6 addresses.
+    /// Whether a text is a name or an IPv4 address. A content security policy cannot have IPv6 addresses.
     public static func isHostName(_ text: some StringProtocol) -> Bool {
         (1...253).contains(text.utf8.count)
             && text.utf8.allSatisfy { isLetterOrDigit($0) || "-.".utf8.contains($0) }
@@ -50,7 +53,7 @@ public enum PublicAddress: Equatable, Sendable {
 }
 
 extension PublicAddress: CustomStringConvertible {
-    /// The text that it is read from.
+    /// The text from which the address is read.
     public var description: String {
         switch self {
         case .port(let port): ":\(port)"

@@ -1,12 +1,12 @@
-/// One configuration variable: its name, its default, what it may hold and how its text is read.
+/// A configuration variable: its name, its default, its allowed values and its parser.
 public struct Setting<Value: Sendable>: Sendable {
     /// The environment variable's name, `CHAT_…`. Flags and files use the same words (`--chat-port`, `chat.port`).
     public let name: String
-    /// The text that stands for an absent variable.
+    /// The text that is parsed where the variable is absent.
     public let defaultText: String
-    /// What is allowed, for the line that refuses a wrong value.
+    /// A description of the allowed values, for error messages.
     public let allowed: String
-    /// Whether the value must not be shown.
+    /// Whether the value must not be shown in error messages.
     public let isSecret: Bool
     let parse: @Sendable (String) -> Value?
 
@@ -22,20 +22,29 @@ public struct Setting<Value: Sendable>: Sendable {
     }
 }
 
-/// A variable holds what it must not. The process ends with exit code 78 (`EX_CONFIG` of sysexits.h).
+/// A wrong value of a setting. The process ends with exit code 78 (`EX_CONFIG` of sysexits.h).
 public struct ConfigurationError: Error, CustomStringConvertible, Sendable {
+    /// `EX_CONFIG`.
     public static let exitCode: Int32 = 78
 
+    /// One line for standard error.
     public let description: String
 
+    /// An error with a text of its own.
     public init(_ description: String) { self.description = description }
 
+    /// The error for a wrong value.
+    /// - Parameters:
+    ///   - name: the variable.
+    ///   - value: its value, shown masked where it is secret.
+    ///   - isSecret: whether the value has to be masked.
+    ///   - allowed: a description of the allowed values.
     public init(name: String, held value: String, isSecret: Bool, allowed: String) {
         let shown = isSecret ? Self.masked(value) : value
         description = "\(name) is '\(Self.onOneLine(shown.prefix(200)))', allowed is: \(allowed)"
     }
 
-    /// A key of the configuration file that no setting has.
+    /// The error for an unknown key in the configuration file.
     init(unknownKey key: String, in path: String) {
         let text = "\(Settings.configFile.name) is '\(path)', which has the unknown key '\(key.prefix(200))'"
         description = Self.onOneLine(text[...]) + "; known are those of --help, below 'chat'"
@@ -46,10 +55,10 @@ public struct ConfigurationError: Error, CustomStringConvertible, Sendable {
             String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
     }
 
-    /// What of a secret value may be shown: of a URL the scheme, the host and the path, else nothing. A query can hold
-    /// a password too (`?password=…` of libpq). So can what stands in the place of host and port, where a password is
-    /// not percent-encoded: only what looks like them is shown.
+    /// Masks a secret value. Of a URL the scheme, the host and the path are shown, of any other text nothing.
     static func masked(_ value: String) -> String {
+        // A query can have a password too (`?password=…` of libpq). So can the place of host and port, where a password is
+        // not percent-encoded: it is shown only if it has the form of hosts and ports.
         guard let scheme = value.firstRange(of: "://") else { return "***" }
         let rest = value[scheme.upperBound...]
         let shown = rest.prefix { $0 != "?" && $0 != "#" }
@@ -63,12 +72,52 @@ public struct ConfigurationError: Error, CustomStringConvertible, Sendable {
             + (query.isEmpty ? "" : "?***")
     }
 
-    /// A name or an address, or several with commas between, each with a port or without.
+    /// Whether a text is a comma-separated list of names or addresses with optional ports.
     private static func isAddress(_ authority: Substring) -> Bool {
         authority.split(separator: ",").allSatisfy { host in
             let name = host.hasPrefix("[") ? host.prefix { $0 != "]" } : host.prefix { $0 != ":" }
             let rest = host[name.endIndex...].drop { $0 == "]" }
             return rest.isEmpty || (rest.first == ":" && rest.dropFirst().allSatisfy(\.isNumber))
         }
+    }
+}
+
+/// A type-erased setting, for help texts and checks of all settings.
+public struct AnySetting: Sendable {
+    /// The environment variable's name, `CHAT_…`.
+    public let name: String
+    /// The text that is parsed where the variable is absent; empty where there is no default.
+    public let defaultText: String
+    /// A description of the allowed values.
+    public let allowed: String
+    private let check: @Sendable (ConfigurationSource) -> ConfigurationError?
+
+    init<Value>(_ setting: Setting<Value>) {
+        name = setting.name
+        defaultText = setting.defaultText
+        allowed = setting.allowed
+        check = { source in
+            do throws(ConfigurationError) {
+                _ = try source.value(setting)
+                return nil
+            } catch {
+                return error
+            }
+        }
+    }
+
+    /// The flag of the setting: `--chat-database-url`.
+    public var flag: String { "--" + name.lowercased().split(separator: "_").joined(separator: "-") }
+
+    /// The key of the setting in a file, below `chat`: `databaseUrl`.
+    var fileKey: String {
+        name.lowercased().split(separator: "_").dropFirst().enumerated()
+            .map { $0 == 0 ? String($1) : $1.prefix(1).uppercased() + $1.dropFirst() }.joined()
+    }
+
+    /// Checks the value of the setting in a source.
+    /// - Throws: ``ConfigurationError`` for a wrong one.
+    func check(_ source: ConfigurationSource) throws(ConfigurationError) {
+        if let error = check(source) { throw error }
     }
 }

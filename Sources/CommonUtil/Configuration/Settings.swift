@@ -1,14 +1,17 @@
 import FoundationEssentials
 
-/// Every variable of the platform. `docs/` and the README list the same names; nothing else reads the environment.
+/// All settings of the platform. The README lists the same names; no other code reads the environment.
 public enum Settings {
+    /// The address to listen on.
     public static let host = text(
         "CHAT_HOST", default: "127.0.0.1", allowed: "an address or name of this machine to listen on")
 
+    /// The port to listen on.
+    /// - Parameter port: the default of the server.
     public static func port(default port: Int) -> Setting<Int> {
         integer("CHAT_PORT", default: port, in: 0...65_535)
     }
-    /// A port of its own for `/metrics`, which then is not on the public one.
+    /// A separate port for `/metrics`, which is then missing from the public one.
     public static let metricsPort = Setting<Int?>(
         "CHAT_METRICS_PORT", default: "", allowed: "1–65535, or nothing for /metrics on CHAT_PORT",
         parse: { text in
@@ -17,40 +20,54 @@ public enum Settings {
             return .some(port)
         })
 
+    /// The connection URI of PostgreSQL.
     public static let databaseURL = Setting<String>(
         "CHAT_DATABASE_URL", default: "postgres://chat@127.0.0.1:5432/chat",
         allowed: "a PostgreSQL connection URI, postgres://user:password@host:port/database", isSecret: true,
         parse: { $0.hasPrefix("postgres://") || $0.hasPrefix("postgresql://") ? $0 : nil })
+    /// The URL of Redis.
     public static let redisURL = Setting<String>(
         "CHAT_REDIS_URL", default: "redis://127.0.0.1:6379",
         allowed: "redis://:password@host:port/db, or rediss:// for TLS", isSecret: true,
         parse: { $0.hasPrefix("redis://") || $0.hasPrefix("rediss://") ? $0 : nil })
+    /// The subscription mode of a WebSocket server.
     public static let redisSubscribe = choice("CHAT_REDIS_SUBSCRIBE", RedisSubscribeMode.self, default: .pattern)
 
-    /// Both or none. With them a server's port speaks TLS only.
+    /// The certificate of the port's TLS. Set together with ``tlsKeyFile``, or not at all.
     public static let tlsCertificateFile = file(
-        "CHAT_TLS_CERTIFICATE_FILE", allowed: "a PEM file: the server's certificate, then those that vouch for it")
+        "CHAT_TLS_CERTIFICATE_FILE", allowed: "a PEM file: the server's certificate, then its intermediate certificates"
+    )
+    /// The private key of the port's TLS.
     public static let tlsKeyFile = file(
         "CHAT_TLS_KEY_FILE", allowed: "a PEM file with the private key of the certificate")
-    /// Trusted when this process is the client: of PostgreSQL, Redis and the system server.
+    /// Further certificate authorities for connections to PostgreSQL, Redis and the system server.
     public static let tlsCAFile = file("CHAT_TLS_CA_FILE", allowed: "a PEM file with certificates of authorities")
 
+    /// How callers are authenticated.
     public static let authMode = choice("CHAT_AUTH_MODE", AuthMode.self, default: .token)
+    /// The folder for the files of a process.
     public static let dataDirectory = text("CHAT_DATA_DIR", default: ".chat", allowed: "a folder")
+    /// The private key that signs access tokens.
     public static func signingKeyFile(dataDirectory: String) -> Setting<String> {
         text("CHAT_SIGNING_KEY_FILE", default: dataDirectory + "/signing-key.pem", allowed: "a file")
     }
+    /// The URL of the public keys.
     public static let jwksURL = Setting<String>(
         "CHAT_JWKS_URL", default: "http://127.0.0.1:8080/.well-known/jwks.json", allowed: "an http or https URL",
         isSecret: true,
         parse: { isWebURL($0) ? $0 : nil })
+    /// The lifetime of access tokens, in seconds.
     public static let accessTokenSeconds = integer("CHAT_ACCESS_TOKEN_SECONDS", default: 900, in: 1...86_400)
+    /// The lifetime of refresh tokens, in seconds.
     public static let refreshTokenSeconds = integer(
         "CHAT_REFRESH_TOKEN_SECONDS", default: 2_592_000, in: 1...31_536_000)
+    /// The cost of password hashes: log2 of scrypt's N.
     public static let passwordCost = integer("CHAT_PASSWORD_COST", default: 17, in: 12...20)
 
-    /// In `trusted` mode any page of the web could act as anybody from the browser of one who can reach the server, so the
-    /// default is pages of this machine.
+    /// The web origins whose pages may call.
+    ///
+    /// In `trusted` mode any page of the web could act as any user in the browser of a person who can reach the server, so
+    /// the default is the pages of this machine.
     public static func allowedOrigins(authMode: AuthMode) -> Setting<AllowedOrigins> {
         Setting(
             "CHAT_ALLOWED_ORIGINS",
@@ -58,43 +75,63 @@ public enum Settings {
             allowed: "*, loopback, or a comma list of origins such as https://example.org",
             parse: AllowedOrigins.init(text:))
     }
+    /// The proxies whose `X-Forwarded-For` is used.
     public static let trustedProxies = Setting<[AddressRange]>(
         "CHAT_TRUSTED_PROXIES", default: "", allowed: "a comma list of addresses or CIDR ranges",
         parse: AddressRange.list(text:))
 
-    /// Where the web client, the page at `/` of the system server, finds the other two.
+    /// The address of the message server for browsers.
     public static let publicMessageURL = publicAddress(
         "CHAT_PUBLIC_MESSAGE_URL", default: ":8081", schemes: ["http", "https"], example: "https://chat.example.org")
+    /// The address of the WebSocket server for browsers.
     public static let publicWebSocketURL = publicAddress(
         "CHAT_PUBLIC_WEBSOCKET_URL", default: ":8082", schemes: ["ws", "wss"], example: "wss://chat.example.org")
 
+    /// The lowest level that is logged.
     public static let logLevel = choice("CHAT_LOG_LEVEL", LogLevel.self, default: .info)
+    /// The format of log lines.
     public static let logFormat = choice("CHAT_LOG_FORMAT", LogFormat.self, default: .json)
 
+    /// Posts, edits and deletions per user.
     public static let limitPosts = rate("CHAT_LIMIT_POSTS", default: "100/s")
+    /// Frames per socket.
     public static let limitFrames = rate("CHAT_LIMIT_FRAMES", default: "20/s")
+    /// Logins per account.
     public static let limitLoginsPerAccount = rate(
         "CHAT_LIMIT_LOGINS_PER_ACCOUNT", default: "10/m", maximumBurst: passwordBurst)
+    /// Logins per address.
     public static let limitLoginsPerAddress = rate(
         "CHAT_LIMIT_LOGINS_PER_ADDRESS", default: "60/m", maximumBurst: passwordBurst)
+    /// Registrations per address.
     public static let limitRegistrations = rate(
         "CHAT_LIMIT_REGISTRATIONS", default: "60/m", maximumBurst: passwordBurst)
-    /// Each costs the hash of a password: half a second of a processor and 128 MiB.
+    /// Each needs a password hash: half a second of a core and 128 MiB.
     private static let passwordBurst = 10
+    /// Refreshes of tokens per address.
     public static let limitRefreshes = rate("CHAT_LIMIT_REFRESHES", default: "60/m")
+    /// Changes of rooms, members and names per user.
     public static let limitChanges = rate("CHAT_LIMIT_CHANGES", default: "10/s")
+    /// Reading calls per user.
     public static let limitReads = rate("CHAT_LIMIT_READS", default: "100/s")
+    /// Open sockets per user.
     public static let limitSocketsPerUser = count("CHAT_LIMIT_SOCKETS_PER_USER", default: 200)
+    /// Open sockets per address.
     public static let limitSocketsPerAddress = count("CHAT_LIMIT_SOCKETS_PER_ADDRESS", default: 0)
+    /// Open sockets of a server.
     public static let limitSockets = count("CHAT_LIMIT_SOCKETS", default: 0)
+    /// Open connections per address.
     public static let limitConnectionsPerAddress = count("CHAT_LIMIT_CONNECTIONS_PER_ADDRESS", default: 1_000)
+    /// Rooms of a user.
     public static let limitRoomsPerUser = count("CHAT_LIMIT_ROOMS_PER_USER", default: 10_000)
+    /// Members of a room.
     public static let limitMembersPerRoom = count("CHAT_LIMIT_MEMBERS_PER_ROOM", default: 100_000)
-    /// Memory of a WebSocket server for recent events of all rooms together, in bytes.
+    /// The memory of a WebSocket server for recent events of all rooms together, in bytes.
     public static let ringBytes = integer("CHAT_RING_BYTES", default: 67_108_864, in: 0...1 << 40)
+    /// The time over which a stopping WebSocket server closes its sockets, in seconds.
     public static let drainSeconds = integer("CHAT_DRAIN_SECONDS", default: 20, in: 0...600)
 
-    /// What switches every rate and every bound on sockets and connections off, for stacks that one client loads: benches, faults, tests.
+    /// Variables that switch off every rate and every limit on sockets and connections, for a stack that one client loads:
+    /// benchmarks, faults, tests.
     public static let withoutLimits: [String: String] = Dictionary(
         uniqueKeysWithValues: [
             limitPosts.name, limitFrames.name, limitLoginsPerAccount.name, limitLoginsPerAddress.name,
@@ -102,10 +139,10 @@ public enum Settings {
             limitSocketsPerUser.name, limitSocketsPerAddress.name, limitSockets.name, limitConnectionsPerAddress.name,
         ].map { ($0, "0") })
 
-    /// A JSON file with the same keys, nested: `{"chat": {"port": 8081}}`. An addition to the contract.
+    /// A JSON file of settings: `{"chat": {"port": 8081}}`. An addition to the contract.
     public static let configFile = text("CHAT_CONFIG_FILE", default: "", allowed: "a JSON file")
 
-    /// Every setting above.
+    /// All settings.
     public static let all: [AnySetting] = [
         AnySetting(host), AnySetting(port(default: 0)), AnySetting(metricsPort), AnySetting(databaseURL),
         AnySetting(redisURL), AnySetting(redisSubscribe), AnySetting(tlsCertificateFile), AnySetting(tlsKeyFile),
@@ -121,7 +158,7 @@ public enum Settings {
         AnySetting(ringBytes), AnySetting(drainSeconds), AnySetting(configFile),
     ]
 
-    /// Every name, to tell a misspelt variable from a known one.
+    /// The names of all settings.
     public static let names = Set(all.map(\.name))
 }
 
@@ -139,7 +176,7 @@ extension Settings {
         Setting(name, default: value, allowed: allowed, parse: { $0 })
     }
 
-    /// A file that need not be named.
+    /// An optional file.
     private static func file(_ name: String, allowed: String) -> Setting<String?> {
         Setting(name, default: "", allowed: allowed, parse: { .some($0.isEmpty ? nil : $0) })
     }
@@ -150,7 +187,7 @@ extension Settings {
             parse: { text in Int(text).flatMap { range.contains($0) ? $0 : nil } })
     }
 
-    /// A number of things of which 0 means any number.
+    /// A maximum number, with 0 for no limit.
     private static func count(_ name: String, default value: Int) -> Setting<Int> {
         Setting(
             name, default: String(value), allowed: "a whole number, 0 for no limit",
@@ -180,4 +217,30 @@ extension Settings {
             name, default: value.rawValue, allowed: Choice.allCases.map(\.rawValue).joined(separator: ", "),
             parse: { Choice(rawValue: $0) })
     }
+}
+
+/// How callers are authenticated.
+public enum AuthMode: String, CaseIterable, Sendable {
+    /// A valid access token is required.
+    case token
+    /// The user id of the request is used unchecked: for local work, or behind a gateway that authenticates.
+    case trusted
+}
+
+/// How a WebSocket server subscribes to events on Redis.
+public enum RedisSubscribeMode: String, CaseIterable, Sendable {
+    /// One `PSUBSCRIBE chat:room:*`.
+    case pattern
+    /// `SUBSCRIBE` of only the rooms that have sessions on this server.
+    case room
+}
+
+/// The levels of log lines, as in swift-log.
+public enum LogLevel: String, CaseIterable, Sendable {
+    case trace, debug, info, notice, warning, error, critical
+}
+
+/// The formats of log lines: JSON objects, or text for people.
+public enum LogFormat: String, CaseIterable, Sendable {
+    case json, text
 }

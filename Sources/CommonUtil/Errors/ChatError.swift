@@ -1,22 +1,27 @@
-import HTTPTypes
-import Hummingbird
-import NIOCore
-
-/// An error that a client is meant to see. It never holds internals: no SQL, no host name, no secret.
+/// An error that is shown to clients. It must not contain internals: no SQL, no host name, no secret.
 ///
-/// However much a client sent, it names at most ``maximumFieldErrors`` fields, and its texts have at most 4 KiB as JSON.
+/// Its size is bounded whatever a client sends: at most ``maximumFieldErrors`` fields and 4 KiB as JSON. CommonServer
+/// maps it to a response (RFC 9457).
 public struct ChatError: Error, Equatable, Sendable {
+    /// Maximum number of ``fieldErrors``.
     public static let maximumFieldErrors = 20
-    /// Of `detail` as JSON. The list of fields says the same once more, with the members' names around it.
+    /// Maximum size of ``detail`` as JSON. The list of fields repeats its text, with the names of the members.
     private static let maximumDetailBytes = 1_200
 
+    /// The kind of error, for programs.
     public let code: ErrorCode
+    /// The text for people.
     public let detail: String
-    /// Present with `validation_failed`.
+    /// The invalid fields, with `validation_failed`.
     public let fieldErrors: [FieldError]
-    /// Sent as `Retry-After`, in whole seconds.
+    /// The value of `Retry-After`, in whole seconds.
     public let retryAfterSeconds: Int?
 
+    /// Creates an error.
+    /// - Parameters:
+    ///   - code: the kind of error.
+    ///   - detail: the text for people, shortened where it is long; the code's title by default.
+    ///   - retryAfterSeconds: when the request can be sent again.
     public init(_ code: ErrorCode, _ detail: String? = nil, retryAfterSeconds: Int? = nil) {
         self.code = code
         self.detail = ErrorText.shortened(detail ?? code.title, maximumBytes: Self.maximumDetailBytes)
@@ -24,7 +29,7 @@ public struct ChatError: Error, Equatable, Sendable {
         self.retryAfterSeconds = retryAfterSeconds
     }
 
-    /// Names the first of the fields, as many as there is room for.
+    /// Creates a `validation_failed` with the first of the fields, as many as there is room for.
     public init(invalid fieldErrors: [FieldError]) {
         var details: [String] = []
         var room = Self.maximumDetailBytes
@@ -40,60 +45,58 @@ public struct ChatError: Error, Equatable, Sendable {
         self.retryAfterSeconds = nil
     }
 
+    /// Creates a `validation_failed` with one field.
     public static func invalid(_ field: String, _ message: String) -> ChatError {
         ChatError(invalid: [FieldError(field, message)])
     }
 
-    /// Something that this request needs is away; the request may be sent again.
+    /// Creates an `unavailable`: a dependency of the request is away, and the request can be sent again after a second.
     public static func unavailable(_ detail: String) -> ChatError {
         ChatError(.unavailable, detail, retryAfterSeconds: 1)
     }
 }
 
-extension ChatError {
-    /// The `application/problem+json` answer (RFC 9457); the trace id ties it to the log lines of this request.
-    public func response(traceID: String) -> Response {
-        Response(
-            status: code.status, headers: problemHeaders, body: .init(byteBuffer: problemBody(traceID: traceID)))
-    }
+/// An invalid field of a request.
+public struct FieldError: Error, Equatable, Sendable {
+    private static let maximumNameBytes = 100
+    private static let maximumMessageBytes = 400
 
-    /// The fields of that answer, for where there is no `Response`.
-    public var problemHeaders: HTTPFields {
-        var headers: HTTPFields = [
-            .contentType: "application/problem+json", .cacheControl: "no-store", .xContentTypeOptions: "nosniff",
-        ]
-        if let retryAfterSeconds { headers[.retryAfter] = String(retryAfterSeconds) }
-        if code.status == .unauthorized { headers[.wwwAuthenticate] = "Bearer" }
-        return headers
-    }
+    /// The field's name as the client wrote it, shortened where it is long; members of objects are joined by dots.
+    public let field: String
+    /// The requirement that the field does not meet.
+    public let message: String
 
-    /// Its body.
-    public func problemBody(traceID: String) -> ByteBuffer {
-        ByteBuffer(bytes: Problem(error: self, traceID: traceID).jsonBytes)
+    /// Creates an error with shortened texts.
+    public init(_ field: String, _ message: String) {
+        self.field = ErrorText.shortened(field, maximumBytes: Self.maximumNameBytes)
+        self.message = ErrorText.shortened(message, maximumBytes: Self.maximumMessageBytes)
     }
 }
 
-/// The body of an error answer.
-private struct Problem: JSONEncodable {
-    let error: ChatError
-    let traceID: String
+/// Shortens texts of errors, which can contain input of a client.
+enum ErrorText {
+    /// Shortens a text.
+    /// - Parameter maximumBytes: the maximum size as a JSON string.
+    static func shortened(_ text: String, maximumBytes: Int) -> String {
+        // An escape has up to six bytes for one.
+        guard text.utf8.count * 6 > maximumBytes, jsonBytes(text) > maximumBytes else { return text }
+        let ellipsis = "…"
+        var room = maximumBytes - ellipsis.utf8.count
+        let kept = text.unicodeScalars.prefix { scalar in
+            room -= jsonBytes(scalar)
+            return room >= 0
+        }
+        return String(String.UnicodeScalarView(kept)) + ellipsis
+    }
 
-    func write(to writer: inout JSONWriter) {
-        writer.object { writer in
-            writer.member("type", "urn:chat:error:\(error.code.rawValue)")
-            writer.member("title", error.code.title)
-            writer.member("status", Int64(error.code.status.code))
-            writer.member("detail", error.detail)
-            writer.member("code", error.code.rawValue)
-            writer.member("traceId", traceID)
-            guard !error.fieldErrors.isEmpty else { return }
-            writer.key("errors")
-            writer.array(error.fieldErrors) { writer, fieldError in
-                writer.object { writer in
-                    writer.member("field", fieldError.field)
-                    writer.member("message", fieldError.message)
-                }
-            }
+    /// The size of a text as a JSON string.
+    static func jsonBytes(_ text: String) -> Int { text.unicodeScalars.reduce(0) { $0 + jsonBytes($1) } }
+
+    private static func jsonBytes(_ scalar: UnicodeScalar) -> Int {
+        switch scalar {
+        case "\"", "\\": 2
+        case _ where scalar.value < 0x20: 6
+        default: UTF8.width(scalar)
         }
     }
 }

@@ -1,6 +1,4 @@
-import HTTPTypes
-
-/// What went wrong, in words that programs may compare: stable, snake_case, the `code` of an error answer.
+/// The kind of an error, for programs: stable and snake_case, the `code` of a problem response.
 public enum ErrorCode: String, Sendable, CaseIterable {
     case malformedRequest = "malformed_request"
     case malformedJSON = "malformed_json"
@@ -40,30 +38,6 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case httpVersionNotSupported = "http_version_not_supported"
     case unavailable
     case internalError = "internal_error"
-
-    public var status: HTTPResponse.Status {
-        switch self {
-        case .malformedRequest, .malformedJSON: .badRequest
-        case .missingToken, .invalidToken, .invalidCredentials, .invalidRefreshToken: .unauthorized
-        case .forbidden, .notAMember, .notAddable, .originNotAllowed: .forbidden
-        case .notFound, .roomNotFound, .userNotFound, .memberNotFound, .messageNotFound: .notFound
-        case .methodNotAllowed: .methodNotAllowed
-        case .usernameTaken, .roomExists, .roomArchived, .directRoom, .roomFull, .tooManyRooms, .alreadyMember,
-            .leftRoom, .ownerRole, .messageDeleted, .clientMessageIdReused:
-            .conflict
-        case .bodyTooLarge: .contentTooLarge
-        case .headerTooLarge: .requestHeaderFieldsTooLarge
-        case .expectationFailed: .expectationFailed
-        case .unsupportedMediaType: .unsupportedMediaType
-        case .validationFailed: .unprocessableContent
-        case .upgradeRequired: .upgradeRequired
-        case .rateLimited: .tooManyRequests
-        case .notImplemented: .notImplemented
-        case .httpVersionNotSupported: .httpVersionNotSupported
-        case .unavailable: .serviceUnavailable
-        case .internalError: .internalServerError
-        }
-    }
 
     /// One line for people, the same for every occurrence (RFC 9457 section 3.1.3).
     public var title: String {

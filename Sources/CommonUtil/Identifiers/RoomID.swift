@@ -1,17 +1,19 @@
-/// A room's name in URLs, channels and frames: 1–64 of `A–Z a–z 0–9 . _ -`, and none of the reserved names.
+/// The id of a room in URLs, channels and frames: 1–64 of `A–Z a–z 0–9 . _ -`, except the reserved ones.
 public struct RoomID: Hashable, Sendable, CustomStringConvertible {
-    /// Longest permitted name, in characters (and so in bytes: the alphabet is ASCII).
+    /// Maximum length in characters, which are bytes since the alphabet is ASCII.
     public static let maximumLength = 64
 
-    /// What a name may look like, for error texts.
+    /// The requirement on an id, for error messages.
     public static let rule = "1–64 of A–Z a–z 0–9 . _ -, not '.', '..' or 'public'"
 
-    /// `.` and `..` vanish when a client normalises a URL; `public` is a path of the REST interface.
+    /// `.` and `..` are removed when a client normalises a URL; `public` is a path of the REST interface.
     private static func isReserved(_ name: String) -> Bool { name == "." || name == ".." || name == "public" }
 
+    /// The text of the id.
     public let rawValue: String
 
-    /// - Returns: `nil` where `rawValue` breaks ``rule``.
+    /// Reads an id.
+    /// - Returns: `nil` where `rawValue` does not meet ``rule``.
     public init?(_ rawValue: some StringProtocol) {
         let bytes = rawValue.utf8
         guard (1...Self.maximumLength).contains(bytes.count), bytes.allSatisfy(Self.isAllowed) else { return nil }
@@ -32,11 +34,11 @@ public struct RoomID: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// A fresh name for a room whose maker chose none: 20 random characters, 100 bits.
+    /// Creates an id of 20 random characters, 100 bits.
     public static func random() -> RoomID {
         let alphabet = Array("abcdefghjkmnpqrstvwxyz0123456789".utf8)
         var name: [UInt8] = []
-        // Five bits for a character; a number costs a system call.
+        // Five bits per character. Two numbers for all, since each costs a system call.
         for _ in 0..<2 {
             var bits = UInt64.random(in: .min ... .max)
             for _ in 0..<10 {
@@ -47,7 +49,7 @@ public struct RoomID: Hashable, Sendable, CustomStringConvertible {
         return RoomID(verified: String(decoding: name, as: UTF8.self))
     }
 
-    /// For names that come from where they were checked before (the database).
+    /// Creates an id from text that was checked before, for example from the database.
     public init(verified rawValue: String) {
         self.rawValue = rawValue
     }

@@ -1,17 +1,17 @@
-/// Why a text is not the JSON that was asked for.
+/// The reason why a text is not valid JSON.
 public enum JSONError: Error, Equatable, Sendable {
-    /// Not JSON at all. `offset` is the byte at which reading stopped.
+    /// Invalid by the grammar of JSON. `offset` is the byte at which parsing stopped.
     case malformed(offset: Int)
-    /// JSON by its grammar, but a string within is not Unicode: bad UTF-8 or half a surrogate pair.
+    /// Valid by the grammar, but with a string that is not Unicode: bad UTF-8 or half a surrogate pair.
     case notUnicode(offset: Int)
-    /// Arrays and objects lie deeper within each other than ``JSONParser/maximumDepth``.
+    /// Arrays and objects are nested deeper than ``JSONParser/maximumDepth``.
     case tooDeep
 }
 
-/// A strict RFC 8259 parser. Of a key that stands twice in an object the last value counts, as in `JSON.parse`, unless
-/// unique keys are asked for.
+/// A strict parser of JSON (RFC 8259). Of a repeated key the last value is used, as in `JSON.parse`, unless unique keys
+/// are required.
 public struct JSONParser {
-    /// Bounds the recursion, and so the stack that a hostile body can use.
+    /// Maximum nesting, which bounds the recursion and so the stack.
     public static let maximumDepth = 64
 
     /// Borrowed for the time of ``parse(_:uniqueKeys:)``; every access is checked against its count.
@@ -20,8 +20,9 @@ public struct JSONParser {
 
     private let requiresUniqueKeys: Bool
 
-    /// With `uniqueKeys` a key that stands twice in an object is malformed: for what must not mean one thing to one
-    /// reader and another to the next (RFC 7515 section 4, RFC 7519 section 4).
+    /// Parses a text.
+    /// - Parameter uniqueKeys: whether a repeated key is malformed, as JOSE headers and claims require, so that two parsers
+    ///   cannot understand them differently (RFC 7515 section 4, RFC 7519 section 4).
     public static func parse(_ bytes: [UInt8], uniqueKeys: Bool = false) throws(JSONError) -> JSONValue {
         try bytes.withUnsafeBufferPointer { bytes throws(JSONError) in
             var parser = JSONParser(bytes: bytes, requiresUniqueKeys: uniqueKeys)
@@ -130,7 +131,7 @@ public struct JSONParser {
             case UInt8(ascii: "\""):
                 let end = position
                 position += 1
-                // Nearly all strings; of them nothing has to be checked.
+                // Nearly all strings: ASCII without escapes, which needs no validation.
                 if isASCII, unescaped == nil { return text(start..<end) }
                 let content = unescaped ?? Array(bytes[start..<end])
                 guard let text = String(validating: content, as: UTF8.self) else { throw .notUnicode(offset: start) }
@@ -202,7 +203,7 @@ public struct JSONParser {
 
     private var malformed: JSONError { .malformed(offset: position) }
 
-    /// Passes over printable ASCII characters that mean themselves, of which most strings consist.
+    /// Skips printable ASCII characters that are no escape, of which most strings consist.
     private mutating func skipPlain() {
         var index = position
         while index < bytes.count {

@@ -1,5 +1,6 @@
-/// A type that has one JSON form.
+/// A type with a JSON form.
 public protocol JSONEncodable: Sendable {
+    /// Writes the value.
     func write(to writer: inout JSONWriter)
 }
 
@@ -12,26 +13,31 @@ extension JSONEncodable {
     }
 }
 
-/// Appends compact JSON to a byte array. It sets the commas; calls must nest as the text does.
+/// Writes compact JSON to a byte array. It adds the commas; calls must be nested as the text is.
 ///
-/// Frames and answers are written several thousand times a second, so this neither boxes values nor looks up keys.
+/// Frames and responses are written thousands of times a second, so it neither boxes values nor looks up keys.
 public struct JSONWriter {
+    /// The JSON text so far, UTF-8.
     public private(set) var bytes: [UInt8] = []
-    /// A comma belongs before the next value: it follows neither an opening bracket nor a colon.
+    /// Whether a comma is needed before the next value: not after an opening bracket or a colon.
     private var needsComma = false
 
+    /// - Parameter capacity: the expected size in bytes.
     public init(capacity: Int = 512) { bytes.reserveCapacity(capacity) }
 
+    /// The JSON text so far.
     public var text: String { String(decoding: bytes, as: UTF8.self) }
 
     // MARK: Structure
 
+    /// Writes an object with the members that the closure writes.
     public mutating func object(_ members: (inout JSONWriter) -> Void) {
         open(UInt8(ascii: "{"))
         members(&self)
         close(UInt8(ascii: "}"))
     }
 
+    /// Writes an array with a value for each element.
     public mutating func array<Elements: Sequence>(
         _ elements: Elements, _ write: (inout JSONWriter, Elements.Element) -> Void
     ) {
@@ -40,7 +46,8 @@ public struct JSONWriter {
         close(UInt8(ascii: "]"))
     }
 
-    /// - Parameter key: one of our own, in which nothing has to be escaped.
+    /// Writes the name of a member.
+    /// - Parameter key: a name that needs no escapes, as all names of the contract.
     public mutating func key(_ key: String) {
         assert(!key.utf8.contains(where: Self.needsEscape), "a name that must be escaped: \(key)")
         separate()
@@ -50,7 +57,8 @@ public struct JSONWriter {
         endKey()
     }
 
-    /// - Parameter key: of any characters.
+    /// Writes the name of a member.
+    /// - Parameter key: any name.
     public mutating func key(_ key: JSONKey) {
         separate()
         quote(key.text)
@@ -59,32 +67,37 @@ public struct JSONWriter {
 
     // MARK: Values
 
+    /// Writes a string.
     public mutating func string(_ value: String) {
         separate()
         quote(value)
     }
 
+    /// Writes an integer.
     public mutating func integer(_ value: Int64) {
         separate()
         append(String(value))
     }
 
+    /// Writes `true` or `false`.
     public mutating func bool(_ value: Bool) {
         separate()
         append(value ? "true" : "false")
     }
 
+    /// Writes `null`.
     public mutating func null() {
         separate()
         append("null")
     }
 
-    /// Appends a text that is JSON already.
+    /// Writes a value that is JSON text already; it is not checked.
     public mutating func raw(_ json: some Collection<UInt8>) {
         separate()
         bytes.append(contentsOf: json)
     }
 
+    /// Writes any value.
     public mutating func value(_ value: JSONValue) {
         switch value {
         case .null: null()
@@ -104,30 +117,36 @@ public struct JSONWriter {
 
     // MARK: Members
 
+    /// Writes a member with a string.
     public mutating func member(_ key: String, _ value: String) {
         self.key(key)
         string(value)
     }
 
+    /// Writes a member with an integer.
     public mutating func member(_ key: String, _ value: Int64) {
         self.key(key)
         integer(value)
     }
 
+    /// Writes a member with `true` or `false`.
     public mutating func member(_ key: String, _ value: Bool) {
         self.key(key)
         bool(value)
     }
 
+    /// Writes a member with any encodable value.
     public mutating func member(_ key: String, _ value: some JSONEncodable) {
         self.key(key)
         value.write(to: &self)
     }
 
+    /// Writes a member with a string, or nothing for `nil`.
     public mutating func member(_ key: String, ifPresent value: String?) {
         if let value { member(key, value) }
     }
 
+    /// Writes a member with an integer, or nothing for `nil`.
     public mutating func member(_ key: String, ifPresent value: Int64?) {
         if let value { member(key, value) }
     }

@@ -1,30 +1,34 @@
-/// A token bucket for each user, address or name, in bounded memory, which several processes share through a place that
-/// all of them can ask. Pure: the time and the answers are handed in.
+/// Token buckets per user, address or name, in bounded memory, which several processes share through a store (Redis). Does
+/// no I/O and reads no clock.
 ///
-/// Each process has its own view of every bucket and decides by it. What it lets through it owes to the shared bucket,
-/// and says so no later than with the ``Rate/share``-th token: that caller waits for the answer, which also tells what
-/// the others took. So few callers wait, none is asked about twice at a time, one process alone is as exact as without
-/// the others, and together they let through less than a share each too many. While the shared place is away the own
-/// view decides.
+/// Each process has a local bucket for every key and decides by it. The tokens that it takes are reported to the shared
+/// bucket with the ``Rate/share``-th token at the latest: that caller waits for the reply, which includes the tokens that
+/// other processes took. So few callers wait, there is one request per key at a time, one process alone is exact, and
+/// together the processes exceed the rate by less than a share each. While the store is away the local bucket decides.
 public struct SharedBuckets<Key: Hashable & Sendable, Waiter: Sendable>: Sendable {
+    /// The clock of the buckets.
     public typealias Instant = TokenBucket.Instant
 
+    /// The result of ``take(_:isShared:at:)``.
     public enum Verdict: Equatable, Sendable {
+        /// There was a token.
         case granted
-        /// For so long there is no token.
+        /// There is no token for this time.
         case refused(Duration)
-        /// The shared bucket decides: ``wait(_:for:at:)``.
+        /// The shared bucket decides, see ``wait(_:for:at:)``.
         case undecided
     }
 
-    /// What the shared bucket of `key` is asked.
-    public struct Ask: Equatable, Sendable {
+    /// A request to the shared bucket of a key.
+    public struct Request: Equatable, Sendable {
+        /// The key.
         public let key: Key
-        /// Tokens that are taken already.
+        /// The number of tokens that were taken locally since the last request.
         public let spent: Int
-        /// Tokens that callers wait for.
+        /// The number of tokens that callers wait for.
         public let wanted: Int
 
+        /// Creates a request.
         public init(key: Key, spent: Int, wanted: Int) {
             self.key = key
             self.spent = spent
@@ -32,20 +36,20 @@ public struct SharedBuckets<Key: Hashable & Sendable, Waiter: Sendable>: Sendabl
         }
     }
 
-    /// Who waited, and what became of it: `nil` for a token, else for how long there is none.
+    /// The result for a waiting caller: `nil` for a token, otherwise the time until there is one.
     public typealias Decision = (waiter: Waiter, refusal: Duration?)
 
     private struct Entry {
         var bucket: TokenBucket
         var unreported = 0
-        var isAsking = false
-        /// In order; the first of them are asked for.
+        var isRequesting = false
+        /// In order. The request in progress is for the first ``requested`` of them.
         var waiters: [Waiter] = []
-        var asked = 0
+        var requested = 0
     }
 
     private static var firstSweep: Int { 1_024 }
-    /// After this long as a full bucket what was not reported is of no account any more.
+    /// Time as a full bucket after which unreported tokens do not matter any more.
     private static var forgetAfter: Duration { .seconds(1) }
 
     private let rate: Rate
@@ -53,19 +57,22 @@ public struct SharedBuckets<Key: Hashable & Sendable, Waiter: Sendable>: Sendabl
     private var entries: [Key: Entry] = [:]
     private var sweepCount: Int
 
-    /// - Parameter capacity: buckets that are kept at most, beside those that are being asked about.
+    /// - Parameters:
+    ///   - rate: the limit of each key.
+    ///   - capacity: the maximum number of buckets, without those with a request in progress.
     public init(rate: Rate, capacity: Int = 65_536) {
         self.rate = rate
         self.capacity = capacity
         sweepCount = min(capacity, Self.firstSweep)
     }
 
+    /// The number of buckets.
     public var count: Int { entries.count }
 
     // MARK: Callers
 
     /// Takes a token.
-    /// - Parameter isShared: whether the shared place can be asked; without it the verdict is never `undecided`.
+    /// - Parameter isShared: whether the store is available; without it the verdict is never `undecided`.
     public mutating func take(_ key: Key, isShared: Bool, at now: Instant) -> Verdict {
         guard !rate.isUnlimited else { return .granted }
         if entries.count >= sweepCount, entries[key] == nil { sweep(at: now) }
@@ -83,84 +90,87 @@ public struct SharedBuckets<Key: Hashable & Sendable, Waiter: Sendable>: Sendabl
         return .granted
     }
 
-    /// Leaves a caller waiting whose verdict was ``Verdict/undecided``.
-    /// - Returns: what to ask now; `nil` where an answer is on its way, after which the rest is asked.
-    public mutating func wait(_ waiter: Waiter, for key: Key, at now: Instant) -> Ask? {
+    /// Adds a caller whose verdict was ``Verdict/undecided``.
+    /// - Returns: the request to send now; `nil` where one is in progress, after whose reply there will be another.
+    public mutating func wait(_ waiter: Waiter, for key: Key, at now: Instant) -> Request? {
         var entry = entries[key] ?? Entry(bucket: TokenBucket(at: now))
         defer { entries[key] = entry }
         entry.waiters.append(waiter)
-        return entry.isAsking ? nil : Self.ask(key, &entry)
+        return entry.isRequesting ? nil : Self.request(key, &entry)
     }
 
-    private static func ask(_ key: Key, _ entry: inout Entry) -> Ask {
+    private static func request(_ key: Key, _ entry: inout Entry) -> Request {
         defer {
-            entry.isAsking = true
-            entry.asked = entry.waiters.count
+            entry.isRequesting = true
+            entry.requested = entry.waiters.count
             entry.unreported = 0
         }
-        return Ask(key: key, spent: entry.unreported, wanted: entry.waiters.count)
+        return Request(key: key, spent: entry.unreported, wanted: entry.waiters.count)
     }
 
-    // MARK: Answers
+    // MARK: Replies
 
-    /// - Returns: who is told now, and what to ask next for those who came meanwhile.
-    public mutating func answered(_ key: Key, _ answer: SharedBucketReply, at now: Instant) -> (
-        told: [Decision], next: Ask?
+    /// Handles the reply to the request of a key.
+    /// - Returns: the results for waiting callers, and the next request for those who were added meanwhile.
+    public mutating func received(_ reply: SharedBucketReply, for key: Key, at now: Instant) -> (
+        decisions: [Decision], next: Request?
     ) {
         guard var entry = entries[key] else { return ([], nil) }
-        // What was taken here meanwhile comes on top.
-        entry.bucket.empty(until: now + answer.fullIn + rate.interval * entry.unreported)
-        entry.isAsking = false
+        // Tokens that were taken locally meanwhile are not in the reply.
+        entry.bucket.empty(until: now + reply.fullIn + rate.interval * entry.unreported)
+        entry.isRequesting = false
         let refusal = entry.bucket.wait(rate, at: now)
-        var told: [Decision] = entry.waiters.prefix(entry.asked).enumerated()
-            .map { ($1, $0 < answer.granted ? nil : refusal ?? rate.interval) }
-        entry.waiters.removeFirst(entry.asked)
-        entry.asked = 0
-        var next: Ask?
+        var decisions: [Decision] = entry.waiters.prefix(entry.requested).enumerated()
+            .map { ($1, $0 < reply.granted ? nil : refusal ?? rate.interval) }
+        entry.waiters.removeFirst(entry.requested)
+        entry.requested = 0
+        var next: Request?
         if let refusal {
-            told += entry.waiters.map { ($0, refusal) }
+            decisions += entry.waiters.map { ($0, refusal) }
             entry.waiters = []
         } else if !entry.waiters.isEmpty {
-            next = Self.ask(key, &entry)
+            next = Self.request(key, &entry)
         }
         entries[key] = entry
-        return (told, next)
+        return (decisions, next)
     }
 
-    /// The shared place did not answer: this process decides alone.
+    /// Handles a request without reply: the local bucket decides.
+    /// - Returns: the results for all waiting callers.
     public mutating func failed(_ key: Key, at now: Instant) -> [Decision] {
         guard var entry = entries[key] else { return [] }
-        let told: [Decision] = entry.waiters.map { ($0, entry.bucket.take(rate, at: now)) }
+        let decisions: [Decision] = entry.waiters.map { ($0, entry.bucket.take(rate, at: now)) }
         entry.waiters = []
-        entry.asked = 0
+        entry.requested = 0
         entry.unreported = 0
-        entry.isAsking = false
+        entry.isRequesting = false
         entries[key] = entry
-        return told
+        return decisions
     }
 
     // MARK: Memory
 
-    /// Drops full buckets, which are as good as none. Where that is not enough, because more are in use than may be
-    /// kept, the fuller half of the others go: forgetting those gives least away.
+    /// Removes full buckets, which have no state. Where more buckets are in use than the capacity allows, the fuller half of
+    /// the others is removed too, since resetting those grants the fewest tokens.
     private mutating func sweep(at now: Instant) {
-        entries = entries.filter { $0.value.isAsking || !$0.value.bucket.isFull(at: now) }
+        entries = entries.filter { $0.value.isRequesting || !$0.value.bucket.isFull(at: now) }
         if entries.count > capacity / 2 {
             let median = entries.values.map(\.bucket.fullAt).sorted()[entries.count / 2]
-            entries = entries.filter { $0.value.isAsking || $0.value.bucket.fullAt > median }
+            entries = entries.filter { $0.value.isRequesting || $0.value.bucket.fullAt > median }
         }
-        // Twice what is left, so that a sweep's cost is shared by as many new keys as it looked at.
+        // Twice the rest: the cost of a sweep is amortised over as many new keys as it visited.
         sweepCount = min(capacity, max(Self.firstSweep, entries.count * 2))
     }
 }
 
-/// What a shared bucket answers.
+/// The reply of a shared bucket.
 public struct SharedBucketReply: Equatable, Sendable {
-    /// How many of the wanted tokens it gave.
+    /// The number of granted tokens.
     public let granted: Int
-    /// How long it takes until it is full again.
+    /// The time until the bucket is full.
     public let fullIn: Duration
 
+    /// Creates a reply.
     public init(granted: Int, fullIn: Duration) {
         self.granted = granted
         self.fullIn = fullIn

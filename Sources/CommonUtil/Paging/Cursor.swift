@@ -1,18 +1,24 @@
 import FoundationEssentials
 
-/// Where a list goes on. Clients send it back unread, so its inside may change from release to release.
+/// A position in a list. Opaque to clients, so its content can change between releases.
 public struct Cursor: Equatable, Sendable {
-    /// Which list gave it: another one does not take it.
+    /// The list that issued it. Other lists refuse it.
     public let list: String
-    /// The sort key of the last item sent.
+    /// The sort key of the last item of the page.
     public let parts: [String]
 
+    /// Creates the cursor behind an item.
     public init(of list: String, _ parts: [String]) {
         self.list = list
         self.parts = parts
     }
 
-    /// - Throws: `validation_failed` for what ``text`` did not make, or made for another list.
+    /// Reads a cursor.
+    /// - Parameters:
+    ///   - text: the value that a client sent.
+    ///   - list: the list that has to have issued it.
+    ///   - partCount: the number of parts of the list's sort key.
+    /// - Throws: `validation_failed` for a text that is not a cursor of this list.
     public init(text: String, of list: String, partCount: Int) throws(ChatError) {
         let base64 = text.replacing("-", with: "+").replacing("_", with: "/")
         let padded = base64 + String(repeating: "=", count: (4 - base64.count % 4) % 4)
@@ -27,8 +33,8 @@ public struct Cursor: Equatable, Sendable {
         }
     }
 
-    /// A part that is a time, as whole microseconds since 1970.
-    /// - Throws: `validation_failed` for what is none, and for years that no list of ours has and PostgreSQL may refuse.
+    /// Returns a part that is a time, in microseconds since 1970.
+    /// - Throws: `validation_failed` for anything else, and for times that PostgreSQL can refuse.
     public func timestamp(part index: Int) throws(ChatError) -> Timestamp {
         guard let microseconds = Int64(parts[index]), case let time = Timestamp(microseconds: microseconds),
             Timestamp.years1970To9999.contains(time)
@@ -36,7 +42,7 @@ public struct Cursor: Equatable, Sendable {
         return time
     }
 
-    /// URL-safe base64 (RFC 4648 section 5) without padding, of a JSON array: a name may hold any character.
+    /// The text for clients: a JSON array as URL-safe base64 (RFC 4648 section 5) without padding.
     public var text: String {
         Data(JSONValue.array(([list] + parts).map(JSONValue.string)).canonicalText.utf8).base64EncodedString()
             .replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
@@ -44,28 +50,32 @@ public struct Cursor: Equatable, Sendable {
 }
 
 extension ChatError {
-    /// What a list says to a cursor that it did not give.
+    /// The error for a cursor that the list has not issued.
     public static let notFromThisList = ChatError.invalid("cursor", "is not one that this list gave")
 }
 
 /// One page of a list: `{items, nextCursor?}`.
 public struct Page<Item: JSONEncodable>: JSONEncodable {
+    /// The items.
     public let items: [Item]
+    /// The cursor of the next page; `nil` on the last one.
     public let nextCursor: Cursor?
 
+    /// Creates a page.
     public init(items: [Item], nextCursor: Cursor?) {
         self.items = items
         self.nextCursor = nextCursor
     }
 
+    /// Creates a page of fetched items.
     /// - Parameters:
-    ///   - fetched: one more than `limit`, if there are as many.
-    ///   - cursor: the sort key of an item.
+    ///   - fetched: up to `limit` + 1 items; the last of them shows that there is another page.
+    ///   - cursor: makes the cursor behind an item.
     public init(fetched: [Item], limit: Int, cursor: (Item) -> Cursor) {
         self.init(fetched: fetched, limit: limit, item: { $0 }, cursor: cursor)
     }
 
-    /// Where what is fetched holds more than what is shown, such as the sort key.
+    /// Creates a page of fetched values that have more than the items, for example the sort key.
     public init<Fetched>(fetched: [Fetched], limit: Int, item: (Fetched) -> Item, cursor: (Fetched) -> Cursor) {
         let shown = fetched.prefix(limit)
         items = shown.map(item)

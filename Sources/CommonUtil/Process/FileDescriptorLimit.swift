@@ -1,15 +1,15 @@
 import Glibc
 
-/// The limit of open files (`getrlimit(2)`), and so of connections, which children inherit.
+/// The limit of open files of the process, `RLIMIT_NOFILE` (`getrlimit(2)`), which child processes inherit.
 public enum FileDescriptorLimit {
-    /// Raises the soft limit to the hard one. The soft one is low for the sake of programs that use `select(2)`.
+    /// Raises the soft limit to the hard one. The soft limit is low by default for programs that use `select(2)`.
     public static func raise() {
         guard var limit else { return }
         limit.rlim_cur = limit.rlim_max
         setrlimit(resource, &limit)
     }
 
-    /// The limit as it is now: an operator can change that of a running process (`prlimit(1)`).
+    /// The present soft limit. It can be changed while the process runs (`prlimit(1)`).
     public static var current: Int { limit.map { Int(clamping: $0.rlim_cur) } ?? .max }
 
     private static var resource: __rlimit_resource_t { __rlimit_resource_t(RLIMIT_NOFILE.rawValue) }

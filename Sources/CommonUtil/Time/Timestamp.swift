@@ -1,19 +1,24 @@
 import FoundationEssentials
 
-/// A moment as PostgreSQL keeps it: whole microseconds since 1970-01-01 UTC. Shown to clients in RFC 3339 with
-/// milliseconds; the rest is cut off, so that a time never reads later than it was.
+/// A time in microseconds since 1970-01-01 UTC, the resolution of PostgreSQL. Clients see RFC 3339 with milliseconds,
+/// rounded down, so that a time is never later than it was.
 public struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible {
+    /// Microseconds since 1970-01-01 UTC.
     public let microseconds: Int64
 
+    /// Creates a time.
     public init(microseconds: Int64) { self.microseconds = microseconds }
 
+    /// Creates a time from a date, rounded to microseconds.
     public init(_ date: Date) { microseconds = Int64((date.timeIntervalSince1970 * 1_000_000).rounded()) }
 
-    /// Times that can be ours: RFC 3339 has years of four digits, and nothing happened here before 1970.
+    /// The plausible times: RFC 3339 has years of four digits, and no event is older than 1970.
     static let years1970To9999 = Timestamp(microseconds: 0)..<Timestamp(microseconds: 253_402_300_800_000_000)
 
+    /// The present time.
     public static var now: Timestamp { Timestamp(Date()) }
 
+    /// Whole seconds since 1970-01-01 UTC.
     public var seconds: Int64 { microseconds.floorDivided(by: 1_000_000) }
 
     public static func < (a: Timestamp, b: Timestamp) -> Bool { a.microseconds < b.microseconds }
@@ -43,8 +48,8 @@ public struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible
         }
     }
 
-    /// Reads what ``description`` writes.
-    /// - Returns: `nil` for any other form, other forms of RFC 3339 among them.
+    /// Reads the form of ``description``.
+    /// - Returns: `nil` for any other form, including other forms of RFC 3339.
     public init?(text: String) {
         let bytes = Array(text.utf8)
         guard bytes.count == 24, Self.punctuation.allSatisfy({ bytes[$0.position] == $0.byte }) else { return nil }
@@ -78,7 +83,8 @@ public struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible
         return cycle * 146_097 + yearOfCycle * 365 + yearOfCycle / 4 - yearOfCycle / 100 + dayOfYear - 719_468
     }
 
-    /// Proleptic Gregorian calendar, counted in 400-year cycles that begin on 1 March, so that leap days come last.
+    /// The date in the proleptic Gregorian calendar. Computed in 400-year cycles that begin on 1 March, so that leap days are
+    /// the last days of their years.
     private static func civilDate(daysSince1970: Int64) -> (year: Int64, month: Int64, day: Int64) {
         let shifted = daysSince1970 + 719_468
         let cycle = shifted.floorDivided(by: 146_097)
@@ -99,8 +105,10 @@ extension Int64 {
 }
 
 extension JSONWriter {
+    /// Writes a member with a time.
     public mutating func member(_ key: String, _ value: Timestamp) { member(key, value.description) }
 
+    /// Writes a member with a time, or nothing for `nil`.
     public mutating func member(_ key: String, ifPresent value: Timestamp?) {
         if let value { member(key, value) }
     }

@@ -1,6 +1,6 @@
-/// Reads the members of a JSON object and collects what is wrong with them, so that one answer names every field.
+/// Reads the members of a JSON object and collects the errors, so that one response names every invalid field.
 ///
-/// A getter that finds a fault notes it and returns `nil`; ``finish()`` throws what was noted:
+/// A getter that finds an error notes it and returns `nil`; ``finish()`` throws the noted errors:
 ///
 ///     var fields = try FieldReader(body: bytes)
 ///     let name = fields.string("name", length: 1...64)
@@ -10,16 +10,19 @@
 public struct FieldReader {
     private let members: JSONObject
     private let path: String
+    /// The errors found so far.
     public private(set) var errors: [FieldError] = []
 
+    /// Reads members of an object.
+    /// - Parameter path: the prefix of field names in errors, for a nested object.
     public init(_ members: JSONObject, path: String = "") {
         self.members = members
         self.path = path
     }
 
     /// Parses a request body.
-    /// - Throws: `malformed_json` (400) for what is no JSON object; `validation_failed` (422) for text that is no
-    ///   Unicode, nesting that is too deep, or U+0000.
+    /// - Throws: `malformed_json` (400) for a body that is not a JSON object; `validation_failed` (422) for text that is not
+    ///   Unicode, or nested too deep. U+0000 is noted as an error.
     public init(body: [UInt8]) throws(ChatError) {
         let value: JSONValue
         do {
@@ -38,24 +41,28 @@ public struct FieldReader {
         }
     }
 
+    /// Whether the object has no members.
     public var isEmpty: Bool { members.isEmpty }
 
-    /// - Throws: `validation_failed` with every fault noted so far.
+    /// Ends the reading.
+    /// - Throws: `validation_failed` (422) with every error noted so far.
     public func finish() throws(ChatError) {
         guard errors.isEmpty else { throw ChatError(invalid: errors) }
     }
 
-    /// For `guard` statements that no request reaches once ``finish()`` has passed.
+    /// The error for `guard` statements behind ``finish()``, which no request reaches.
     public var incomplete: ChatError { ChatError(invalid: errors) }
 
+    /// Adds an error. The number of errors is bounded, whatever a client sends.
     public mutating func note(_ field: String, _ message: String) {
-        // One more than are told, so that it can be told that there are more.
+        // One more than a response names, so that it can say that there are more.
         guard errors.count <= ChatError.maximumFieldErrors else { return }
         errors.append(FieldError(path + field, message))
     }
 
     // MARK: Required members
 
+    /// Reads any value.
     public mutating func value(_ field: String) -> JSONValue? {
         guard let value = optionalValue(field) else {
             note(field, "is required")
@@ -64,17 +71,19 @@ public struct FieldReader {
         return value
     }
 
-    /// A text whose length is counted in Unicode scalars.
+    /// Reads a text whose length is counted in Unicode scalars.
     public mutating func string(_ field: String, length: ClosedRange<Int>) -> String? {
         value(field).flatMap { string($0, field, length: length) }
     }
 
+    /// Reads a case of an enumeration by its raw value.
     public mutating func choice<Choice: RawRepresentable<String> & CaseIterable>(
         _ field: String, _: Choice.Type
     ) -> Choice? {
         value(field).flatMap { choice($0, field) }
     }
 
+    /// Reads `true` or `false`.
     public mutating func bool(_ field: String) -> Bool? {
         guard let value = value(field) else { return nil }
         guard case .bool(let flag) = value else {
@@ -84,6 +93,7 @@ public struct FieldReader {
         return flag
     }
 
+    /// Reads an object.
     public mutating func object(_ field: String) -> JSONObject? {
         guard let value = value(field) else { return nil }
         guard case .object(let members) = value else {
@@ -93,44 +103,53 @@ public struct FieldReader {
         return members
     }
 
+    /// Reads an identifier.
     public mutating func numericID<ID: NumericID>(_ field: String, _: ID.Type = ID.self) -> ID? {
         value(field).flatMap { numericID($0, field) }
     }
 
+    /// Reads an integer.
     public mutating func integer(_ field: String, in range: ClosedRange<Int64>) -> Int64? {
         value(field).flatMap { integer($0, field, in: range) }
     }
 
+    /// Reads the id of a room.
     public mutating func roomID(_ field: String) -> RoomID? {
         value(field).flatMap { roomID($0, field) }
     }
 
     // MARK: Optional members; `null` counts as absent
 
+    /// Reads any value.
     public func optionalValue(_ field: String) -> JSONValue? {
         guard let value = members[JSONKey(field)] else { return nil }
         if case .null = value { return nil }
         return value
     }
 
+    /// Reads a text whose length is counted in Unicode scalars.
     public mutating func optionalString(_ field: String, length: ClosedRange<Int>) -> String? {
         optionalValue(field).flatMap { string($0, field, length: length) }
     }
 
+    /// Reads a case of an enumeration by its raw value.
     public mutating func optionalChoice<Choice: RawRepresentable<String> & CaseIterable>(
         _ field: String, _: Choice.Type
     ) -> Choice? {
         optionalValue(field).flatMap { choice($0, field) }
     }
 
+    /// Reads an identifier.
     public mutating func optionalNumericID<ID: NumericID>(_ field: String, _: ID.Type = ID.self) -> ID? {
         optionalValue(field).flatMap { numericID($0, field) }
     }
 
+    /// Reads the id of a room.
     public mutating func optionalRoomID(_ field: String) -> RoomID? {
         optionalValue(field).flatMap { roomID($0, field) }
     }
 
+    /// Reads an array of user ids.
     /// - Returns: an empty array where the member is absent.
     public mutating func userIDs(_ field: String, maximumCount: Int) -> [UserID] {
         guard let value = optionalValue(field) else { return [] }
@@ -186,7 +205,7 @@ public struct FieldReader {
 }
 
 extension String {
-    /// Whether so many Unicode scalars are in it. They take one to four bytes each, so mostly none has to be counted.
+    /// Whether the number of Unicode scalars is in a range. A scalar has one to four bytes, so mostly none has to be counted.
     fileprivate func hasScalars(_ count: ClosedRange<Int>) -> Bool {
         let bytes = utf8.count
         if bytes <= count.upperBound, (bytes + 3) / 4 >= count.lowerBound { return true }

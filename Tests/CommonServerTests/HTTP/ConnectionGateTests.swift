@@ -42,7 +42,7 @@ import Testing
             .connect(host: "127.0.0.1", port: port).get()
     }
 
-    @Test func `an address has so many connections at a time`() async throws {
+    @Test func `an address has a maximum number of connections`() async throws {
         try await TestServer.run(settings: ["CHAT_LIMIT_CONNECTIONS_PER_ADDRESS": "3"]) { server in
             var held: [any Channel] = []
             for _ in 0..<3 { held.append(try await connect(server.port)) }

@@ -21,7 +21,7 @@ import Testing
     }
 
     @Test func `a head that drips has ten seconds from its first byte on`() {
-        timing.answered()
+        timing.responseCompleted()
         timing.wait(for: .nextRequest, at: start)
         timing.wait(for: .head, at: at(50))
         timing.wait(for: .head, at: at(59))
@@ -34,18 +34,18 @@ import Testing
         #expect(!isDue(59) && isDue(60))
     }
 
-    @Test func `a connection that was answered and says nothing more has 75 seconds`() {
-        timing.answered()
+    @Test func `a connection has 75 seconds after a response`() {
+        timing.responseCompleted()
         timing.wait(for: .nextRequest, at: start)
         #expect(!isDue(74) && isDue(75))
         // The next answer begins them anew.
         timing.wait(for: nil, at: at(60))
-        timing.answered()
+        timing.responseCompleted()
         timing.wait(for: .nextRequest, at: at(61))
         #expect(!isDue(135) && isDue(136))
     }
 
-    @Test func `while it is answered a connection has all the time`() {
+    @Test func `while a request is handled there is no deadline`() {
         timing.wait(for: nil, at: start)
         #expect(!isDue(1_000_000, waitsForClient: false))
     }
@@ -56,7 +56,7 @@ import Testing
     }
 
     @Test func `a peer that takes little is not idle`() {
-        timing.answered()
+        timing.responseCompleted()
         timing.wait(for: .nextRequest, at: start)
         for second in stride(from: Int64(0), to: 1_000, by: 10) {
             #expect(!isDue(second, queued: 10_000 - Int(second)))
@@ -74,7 +74,7 @@ import Testing
     }
 
     @Test func `whatever begins to be waited for, it is looked at in time`() {
-        timing.answered()
+        timing.responseCompleted()
         timing.wait(for: .nextRequest, at: start)
         #expect(timing.nextCheck(after: start) == at(10))
         timing.wait(for: nil, at: start)

@@ -26,9 +26,9 @@ struct HTTPTableTests {
 
     static func routes() -> Routes {
         var routes = Routes(authenticator: Authenticator(mode: .trusted, verifier: nil))
-        routes.postDirectly("/direct", admission: { $1(nil) }) { call, answer in
+        routes.postDirectly("/direct", admission: { $1(nil) }) { call, respond in
             let echo = Echo(text: try text(FieldReader(body: call.body)))
-            answer(.success(DirectResponse(jsonBytes: echo.jsonBytes, status: .created)))
+            respond(.success(DirectResponse(jsonBytes: echo.jsonBytes, status: .created)))
         }
         routes.post("/routed", authenticated: true) { request, context in
             Response(json: Echo(text: try text(try await request.fields(context))), status: .created)
@@ -37,14 +37,15 @@ struct HTTPTableTests {
         return routes
     }
 
-    @Test("There are at least 300 cases, each with a name of its own")
-    func count() {
+    @Test func `there are at least 300 cases, each with a name of its own`() {
         #expect(HTTPCases.all.count >= 300)
         #expect(Set(HTTPCases.all.map(\.description)).count == HTTPCases.all.count)
     }
 
-    @Test("Each case is answered as the table says, alike both ways, whole and byte by byte", arguments: [false, true])
-    func table(byteByByte: Bool) async throws {
+    @Test(arguments: [false, true])
+    func `each case has the responses of the table, alike both ways, whole and byte by byte`(byteByByte: Bool)
+        async throws
+    {
         try await TestServer.run(routes: Self.routes()) { server in
             try await withThrowingTaskGroup { group in
                 // A few at a time.

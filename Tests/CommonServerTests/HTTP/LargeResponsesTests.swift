@@ -9,7 +9,7 @@ import Testing
 @Suite(.timeLimit(.minutes(2))) struct LargeResponsesTests {
     private let start = ContinuousClock.now
 
-    @Test func `answers share the bound, and give back what they took`() {
+    @Test func `responses share the bound, and return their share`() {
         var ledger = LargeResponseLedger(maximumBytes: 100)
         let first = ledger.begin(60, at: start)
         #expect(first.id != nil && first.evicted == nil)
@@ -22,13 +22,13 @@ import Testing
         #expect(ledger.begin(60, at: start).id != nil)
     }
 
-    @Test func `a single answer has a place whatever its length`() {
+    @Test func `a single response is accepted whatever its size`() {
         var ledger = LargeResponseLedger(maximumBytes: 100)
         #expect(ledger.begin(1_000, at: start).id != nil)
         #expect(ledger.begin(1, at: start).id == nil)
     }
 
-    @Test func `the one that has waited for its client for longest makes place`() {
+    @Test func `the one without progress for the longest time is aborted`() {
         var ledger = LargeResponseLedger(maximumBytes: 100)
         let ids = (0..<4).map { ledger.begin(25, at: start + .milliseconds($0)).id ?? 0 }
         ledger.progressed(ids[0], at: start + .milliseconds(500))
@@ -38,7 +38,7 @@ import Testing
         #expect(ledger.bytes == 100)
     }
 
-    @Test func `small answers are left as they are, and the bound ends with the answer`() throws {
+    @Test func `small responses are returned as they are, and a share ends with its response`() throws {
         let answers = LargeResponses(maximumBytes: 1_000_000)
         let channel = EmbeddedChannel()
         let large = ResponseBody(byteBuffer: ByteBuffer(repeating: 0, count: 600_000))

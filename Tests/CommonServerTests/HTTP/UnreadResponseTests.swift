@@ -31,7 +31,7 @@ import Testing
         return channel
     }
 
-    @Test func `a large answer arrives whole, and the connection goes on`() async throws {
+    @Test func `a large response arrives complete, and the connection goes on`() async throws {
         let length = 1_000_000
         try await TestServer.run(routes: Self.routes(length)) { server in
             let bytes = try await server.exchange(Array((Self.request + HTTPCase.last).utf8))
@@ -44,7 +44,7 @@ import Testing
         }
     }
 
-    @Test func `unread answers do not keep others from theirs`() async throws {
+    @Test func `unread responses do not keep others from theirs`() async throws {
         try await TestServer.run(routes: Self.routes(10 * 1_024 * 1_024)) { server in
             var held: [any Channel] = []
             // More than there is place for.

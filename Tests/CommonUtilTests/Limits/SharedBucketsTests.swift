@@ -66,21 +66,21 @@ import Testing
             let ask = buckets.wait(waiter, for: 1, at: start)
             #expect(ask == nil)
         }
-        let (told, next) = buckets.answered(1, .init(granted: 1, fullIn: .milliseconds(4_000)), at: start)
-        #expect(told.map(\.waiter) == [0])
-        #expect(told[0].refusal == nil)
+        let (decisions, next) = buckets.received(.init(granted: 1, fullIn: .milliseconds(4_000)), for: 1, at: start)
+        #expect(decisions.map(\.waiter) == [0])
+        #expect(decisions[0].refusal == nil)
         #expect(next == .init(key: 1, spent: 0, wanted: 3))
         // Of the two tokens that were left, another process took one.
-        let (rest, none) = buckets.answered(1, .init(granted: 1, fullIn: .seconds(5)), at: start)
+        let (rest, none) = buckets.received(.init(granted: 1, fullIn: .seconds(5)), for: 1, at: start)
         #expect(rest.map(\.waiter) == [1, 2, 3])
         #expect(rest.map(\.refusal) == [nil, .milliseconds(500), .milliseconds(500)])
         #expect(none == nil)
     }
 
-    @Test func `what others took is known from the answer, and refused without asking`() {
+    @Test func `tokens that others took are known from the reply, and refused without a request`() {
         var buckets = SharedBuckets<Int, Int>(rate: Rate(2, per: .second))
         _ = buckets.wait(0, for: 1, at: start)
-        _ = buckets.answered(1, .init(granted: 0, fullIn: .milliseconds(5_200)), at: start)
+        _ = buckets.received(.init(granted: 0, fullIn: .milliseconds(5_200)), for: 1, at: start)
         let verdict = buckets.take(1, isShared: true, at: start)
         #expect(verdict == .refused(.milliseconds(700)))
         let later = buckets.take(1, isShared: true, at: start + .milliseconds(700))
@@ -101,18 +101,18 @@ import Testing
                 guard let ask = buckets.wait(number, for: 1, at: now) else { continue }
                 let isGiven = (0..<ask.spent + ask.wanted).map { _ in shared.take(rate, at: now) == nil }.last ?? false
                 let fullIn = rate.interval * (granted + 1) - .microseconds(number)
-                let (told, _) = buckets.answered(1, .init(granted: isGiven ? 1 : 0, fullIn: fullIn), at: now)
-                granted += told.count { $0.refusal == nil }
+                let (decisions, _) = buckets.received(.init(granted: isGiven ? 1 : 0, fullIn: fullIn), for: 1, at: now)
+                granted += decisions.count { $0.refusal == nil }
             }
         }
         #expect(granted == 500)
     }
 
-    @Test func `without an answer the own bucket decides`() {
+    @Test func `without a reply the local bucket decides`() {
         var buckets = SharedBuckets<Int, Int>(rate: Rate(1, per: .second))
         for waiter in 0..<7 { _ = buckets.wait(waiter, for: 1, at: start) }
-        let told = buckets.failed(1, at: start)
-        #expect(told.map { $0.refusal == nil } == [true, true, true, true, true, false, false])
+        let decisions = buckets.failed(1, at: start)
+        #expect(decisions.map { $0.refusal == nil } == [true, true, true, true, true, false, false])
         let verdict = buckets.take(1, isShared: false, at: start)
         #expect(verdict == .refused(.seconds(1)))
         let ask = buckets.wait(9, for: 1, at: start + .seconds(1))

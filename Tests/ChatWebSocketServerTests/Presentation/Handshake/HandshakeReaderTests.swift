@@ -82,8 +82,8 @@ import Testing
             "GET / HTTP/1.1\r\nHost: x\r\nA: \(String(repeating: "x", count: valueLength))\r\n\r\n"
         }
         let rest = head(valueLength: 0).utf8.count
-        #expect(self.head(head(valueLength: ChatHTTPChannel.maximumHeaderBytes - rest)) != nil)
-        #expect(isOther(head(valueLength: ChatHTTPChannel.maximumHeaderBytes - rest + 1)))
+        #expect(self.head(head(valueLength: RequestBounds.maximumHeadBytes - rest)) != nil)
+        #expect(isOther(head(valueLength: RequestBounds.maximumHeadBytes - rest + 1)))
         #expect(isOther(String(head(valueLength: 20_000).dropLast(4)), chunk: 1_000))
         func fields(_ count: Int) -> String {
             "GET / HTTP/1.1\r\nHost: x\r\n" + (1..<count).map { "A\($0): b\r\n" }.joined() + "\r\n"
