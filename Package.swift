@@ -105,10 +105,10 @@ let package = Package(
                 "CLibCrypto", "CommonUtil", asyncHTTPClient, crypto, httpTypes, hummingbird, jwtKit, lifecycle, logging,
                 nioConcurrency, nioCore, nioHTTP1, nioPosix, nioSSL,
             ]),
-        library("PostgresClient", ["CLibPQ", deque, lifecycle, logging, metrics]),
+        library("PostgresClient", ["CLibPQ", "CommonUtil", deque, lifecycle, logging, metrics]),
         library(
             "RedisClient",
-            ["CHiredis", deque, lifecycle, logging, metrics, nioConcurrency, nioCore, nioPosix, nioSSL]),
+            ["CHiredis", "CommonUtil", deque, lifecycle, logging, metrics, nioConcurrency, nioCore, nioPosix, nioSSL]),
         // What the three servers share as processes: start and stop, health, metrics endpoint, routes, CORS.
         library(
             "CommonServer",
@@ -182,7 +182,7 @@ let package = Package(
         tests(
             of: "CommonAuth",
             ["CommonUtil", asyncHTTPClient, crypto, httpTypes, hummingbird, jwtKit, lifecycle, nioCore]),
-        tests(of: "PostgresClient", ["ChatLocalStack", "ChatTestSupport", lifecycle, logging]),
+        tests(of: "PostgresClient", ["ChatLocalStack", "ChatTestSupport", "CommonUtil", lifecycle, logging]),
         tests(
             of: "RedisClient",
             ["ChatLocalStack", "ChatTestSupport", lifecycle, logging, nioConcurrency, nioCore, nioEmbedded, nioPosix]),
