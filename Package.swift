@@ -110,10 +110,10 @@ let package = Package(
                 "CLibCrypto", "CommonUtil", asyncHTTPClient, crypto, httpTypes, jwtKit, lifecycle, logging, nioCore,
                 nioHTTP1, nioPosix, nioSSL,
             ]),
-        library("PostgresClient", ["CLibPQ", deque, lifecycle, logging, metrics]),
+        library("PostgresClient", ["CLibPQ", "CommonUtil", deque, lifecycle, logging, metrics]),
         library(
             "RedisClient",
-            ["CHiredis", deque, lifecycle, logging, metrics, nioConcurrency, nioCore, nioPosix, nioSSL]),
+            ["CHiredis", "CommonUtil", deque, lifecycle, logging, metrics, nioConcurrency, nioCore, nioPosix, nioSSL]),
         // What the three servers share as processes: start and stop, health, metrics endpoint, routes, CORS.
         library(
             "CommonServer",
@@ -187,7 +187,7 @@ let package = Package(
         tests(
             of: "CommonAuth",
             ["CommonUtil", asyncHTTPClient, crypto, httpTypes, hummingbird, jwtKit, lifecycle, logging, nioCore]),
-        tests(of: "PostgresClient", ["ChatLocalStack", "ChatTestSupport", lifecycle, logging]),
+        tests(of: "PostgresClient", ["ChatLocalStack", "ChatTestSupport", "CommonUtil", lifecycle, logging]),
         tests(
             of: "RedisClient",
             ["ChatLocalStack", "ChatTestSupport", lifecycle, logging, nioConcurrency, nioCore, nioEmbedded, nioPosix]),

@@ -1,67 +1,69 @@
-/// Whether a subscription that looks healthy delivers: what a server publishes to itself must come back. Pure, no I/O.
+/// Tracks whether a subscription delivers: the messages that a server publishes to itself must come back. Pure: no I/O.
 ///
-/// It hears from the first message of its own that comes back, until three in a row stay away.
+/// A subscription delivers from the first message that comes back until three in a row are missing.
 struct CanaryWatch {
+    /// The intervals of the check.
     struct Timing: Sendable {
-        /// Between two messages.
+        /// Time between two messages.
         var interval = Duration.seconds(1)
-        /// Messages that may stay away in a row.
+        /// Messages that may be missing in a row.
         var allowedMisses = 3
-        /// Between two attempts to make a subscription deliver by making it anew, doubling up to `longestRebuild`.
+        /// Time between two attempts to rebuild a subscription that does not deliver, doubling up to `longestRebuild`.
         var firstRebuild = Duration.seconds(3)
         var longestRebuild = Duration.seconds(15)
     }
 
+    /// What the subscriber has to do.
     enum Action: Equatable {
-        /// From now on nothing is heard.
+        /// The subscription has stopped delivering.
         case stalled
-        /// Make the subscription anew: it is open and delivers nothing.
+        /// Rebuild the subscription: it is open and delivers nothing.
         case rebuild
     }
 
     private let timing: Timing
     private var isSubscribed = false
-    private(set) var isHearing = false
-    private var lastSign: ContinuousClock.Instant
+    private(set) var isDelivering = false
+    private var lastDelivery: ContinuousClock.Instant
     private var nextRebuild: ContinuousClock.Instant?
     private var rebuildWait: Duration
 
     init(timing: Timing, now: ContinuousClock.Instant) {
         self.timing = timing
-        lastSign = now
+        lastDelivery = now
         rebuildWait = timing.firstRebuild
     }
 
-    /// How long nothing of its own has come back.
-    func silence(now: ContinuousClock.Instant) -> Duration { now - lastSign }
+    /// Time since the last message that came back.
+    func silence(now: ContinuousClock.Instant) -> Duration { now - lastDelivery }
 
     /// The server has confirmed the subscription, or it is lost.
-    /// - Returns: whether hearing has ended with this.
+    /// - Returns: whether delivery has ended with this.
     mutating func subscriptionChanged(isSubscribed: Bool, now: ContinuousClock.Instant) -> Bool {
         self.isSubscribed = isSubscribed
-        if isSubscribed { lastSign = now }
-        guard !isSubscribed, isHearing else { return false }
-        isHearing = false
+        if isSubscribed { lastDelivery = now }
+        guard !isSubscribed, isDelivering else { return false }
+        isDelivering = false
         return true
     }
 
-    /// A message of its own came back.
-    /// - Returns: whether hearing has begun with this.
-    mutating func heard(now: ContinuousClock.Instant) -> Bool {
+    /// A message came back.
+    /// - Returns: whether delivery has begun with this.
+    mutating func received(now: ContinuousClock.Instant) -> Bool {
         guard isSubscribed else { return false }
-        lastSign = now
+        lastDelivery = now
         nextRebuild = nil
         rebuildWait = timing.firstRebuild
-        defer { isHearing = true }
-        return !isHearing
+        defer { isDelivering = true }
+        return !isDelivering
     }
 
-    /// To be called at least once in an interval.
-    mutating func look(now: ContinuousClock.Instant) -> [Action] {
+    /// Checks for missing messages; called at least once in an interval.
+    mutating func check(now: ContinuousClock.Instant) -> [Action] {
         guard isSubscribed, silence(now: now) > timing.interval * timing.allowedMisses else { return [] }
         var actions: [Action] = []
-        if isHearing {
-            isHearing = false
+        if isDelivering {
+            isDelivering = false
             actions.append(.stalled)
         }
         if nextRebuild.map({ $0 <= now }) ?? true {

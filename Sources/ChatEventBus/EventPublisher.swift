@@ -5,11 +5,11 @@ import Metrics
 import NIOConcurrencyHelpers
 import RedisClient
 
-/// Publishes events on Redis, in the order in which they were handed over.
+/// Publishes events on Redis, in the order of the calls.
 ///
-/// Publishing is a hint that makes delivery instant; the log holds what it tells. So nothing here waits or fails: what
-/// cannot be published (Redis is away, or so slow that its client's bound is reached) is counted and dropped, and is read
-/// from the log by those who miss it.
+/// Publishing is a hint that makes delivery instant; the log holds the events. So nothing here waits or fails: an event
+/// that cannot be published (Redis is away, or so slow that its client is overloaded) is counted and dropped, and the
+/// servers that miss it read it from the log.
 public final class EventPublisher: Sendable {
     private let redis: RedisClient
     private let logger: Logger
@@ -17,24 +17,28 @@ public final class EventPublisher: Sendable {
     private let failures = Counter(label: "chat_events_publish_failures_total")
     private let watch = NIOLockedValueBox(PublicationWatch())
 
+    /// - Parameter redis: run by the caller.
     public init(redis: RedisClient, logger: Logger) {
         self.redis = redis
         self.logger = logger
     }
 
+    /// Publishes events of rooms' logs.
     public func publish(_ events: [RoomEvent]) {
         publish(events.map { (EventChannel.room($0.roomID).name, $0.jsonBytes) })
     }
 
+    /// Publishes messages that have just been stored.
     public func publish(_ posts: [PostedMessage]) {
         publish(posts.map { (EventChannel.room($0.message.roomID).name, $0.eventJSON) })
     }
 
+    /// Publishes an event without a `seq`.
     public func publish(_ event: EphemeralEvent) {
         publish([(EventChannel.room(event.roomID).name, event.jsonBytes)])
     }
 
-    /// What Redis says for refusing publications, in a word such as `NOPERM`; nil while it takes them.
+    /// The error code with which Redis refuses publications, such as `NOPERM`; `nil` while it accepts them.
     public var refusal: String? { watch.withLockedValue { $0.refusal } }
 
     private func publish(_ messages: [(channel: String, payload: [UInt8])]) {
@@ -43,22 +47,47 @@ public final class EventPublisher: Sendable {
                 if case .failure = result { true } else { false }
             }
             published.increment(by: results.count - failed)
-            guard failed > 0 else { return noteRefusals([]) }
+            guard failed > 0 else { return recordRefusals([]) }
             failures.increment(by: failed)
             logger.debug("events were not published", metadata: ["count": .stringConvertible(failed)])
-            noteRefusals(
+            recordRefusals(
                 results.compactMap { result in
                     if case .failure(.server(let message)) = result { message } else { nil }
                 })
         }
     }
 
-    private func noteRefusals(_ messages: [String]) {
+    private func recordRefusals(_ messages: [String]) {
         let reason = messages.first.map { String($0.prefix { $0 != " " }.prefix(32)) }
-        let warning = watch.withLockedValue { $0.note(refused: messages.count, reason: reason, now: .now) }
+        let warning = watch.withLockedValue { $0.record(refused: messages.count, reason: reason, now: .now) }
         guard let warning else { return }
         logger.warning(
             "Redis refuses what is published; events are delivered later, from the log",
             metadata: ["reason": "\(warning.reason)", "count": .stringConvertible(warning.count)])
+    }
+}
+
+/// Tracks whether Redis accepts publications. A connection may be up and every `PUBLISH` be refused, by an ACL for
+/// instance; then events are delivered late, from the log. Pure: the time is passed in.
+struct PublicationWatch {
+    /// A warning for the operator, with the number of refused publications since the last one.
+    struct Warning: Equatable {
+        var reason: String
+        var count: Int
+    }
+
+    /// The error code of the last refused publication; `nil` once all of a later batch were accepted.
+    private(set) var refusal: String?
+    private var throttle = Throttle(interval: .seconds(60))
+
+    /// Records the outcome of a batch.
+    /// - Parameters:
+    ///   - refused: the number of refused publications.
+    ///   - reason: their error code.
+    /// - Returns: a warning to log, at most once a minute.
+    mutating func record(refused: Int, reason: String?, now: ContinuousClock.Instant) -> Warning? {
+        refusal = refused > 0 ? reason : nil
+        guard let refusal else { return nil }
+        return throttle.pass(refused, now: now).map { Warning(reason: refusal, count: $0) }
     }
 }

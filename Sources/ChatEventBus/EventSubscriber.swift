@@ -6,23 +6,24 @@ import NIOCore
 import RedisClient
 import ServiceLifecycle
 
-/// An event as it came from Redis.
+/// An event received from Redis.
 public struct ReceivedEvent: Sendable {
+    /// The channel it was published on.
     public let channel: EventChannel
-    /// The published JSON, unchecked.
+    /// The published JSON, not validated.
     public let json: ByteBuffer
 
+    /// Describes a received event.
     public init(channel: EventChannel, json: ByteBuffer) {
         self.channel = channel
         self.json = json
     }
 }
 
-/// Hears every event that is published for a room or a user, or for a user and the rooms that it is told to follow, and
-/// knows whether it does.
+/// Subscribes to the events of users and rooms on Redis, of all rooms or of those that it follows.
 ///
 /// A subscription can look healthy and deliver nothing. So this server publishes to itself, through Redis, once a
-/// second; if that stays away the subscription is made anew, and until it delivers it counts as stalled.
+/// second; if the messages do not come back the subscription is rebuilt, and until it delivers it counts as stalled.
 public final class EventSubscriber: Service {
     private let subscription: RedisSubscription
     private let mode: RedisSubscribeMode
@@ -30,38 +31,40 @@ public final class EventSubscriber: Service {
     private let timing: CanaryWatch.Timing
     private let canary: Canary
     private let watch: NIOLockedValueBox<CanaryWatch>
-    private let onHearingChange: @Sendable (Bool) -> Void
+    private let onDeliveryChange: @Sendable (Bool) -> Void
     private let eventLoop: any EventLoop
     private let logger: Logger
 
     /// - Parameters:
-    ///   - redis: what this server publishes to itself with; run by the caller.
-    ///   - eventLoop: where the connection lives and the closures are called.
-    ///   - onEvents: told all events of one read, in the order in which Redis sent them.
-    ///   - onHearingChange: whether events are being heard from now on.
+    ///   - mode: whether to subscribe to all rooms (`CHAT_REDIS_SUBSCRIBE`).
+    ///   - redis: publishes this server's messages to itself; run by the caller.
+    ///   - eventLoop: the connection's, on which the closures are called.
+    ///   - onEvents: called with all events of one read, in the order in which Redis sent them.
+    ///   - onDeliveryChange: called when the subscription begins or stops delivering.
     public convenience init(
         configuration: RedisConfiguration, mode: RedisSubscribeMode = .pattern, redis: RedisClient,
         eventLoop: any EventLoop, logger: Logger,
         onEvents: @escaping @Sendable ([ReceivedEvent]) -> Void,
-        onHearingChange: @escaping @Sendable (_ isHearing: Bool) -> Void
+        onDeliveryChange: @escaping @Sendable (_ isDelivering: Bool) -> Void
     ) {
         self.init(
             configuration: configuration, mode: mode, redis: redis, eventLoop: eventLoop, timing: CanaryWatch.Timing(),
-            logger: logger, onEvents: onEvents, onHearingChange: onHearingChange)
+            logger: logger, onEvents: onEvents, onDeliveryChange: onDeliveryChange)
     }
 
     init(
         configuration: RedisConfiguration, mode: RedisSubscribeMode, redis: RedisClient, eventLoop: any EventLoop,
         timing: CanaryWatch.Timing, logger: Logger,
         onEvents: @escaping @Sendable ([ReceivedEvent]) -> Void,
-        onHearingChange: @escaping @Sendable (_ isHearing: Bool) -> Void
+        onDeliveryChange: @escaping @Sendable (_ isDelivering: Bool) -> Void
     ) {
         self.mode = mode
         self.timing = timing
         self.eventLoop = eventLoop
         self.logger = logger
-        self.onHearingChange = onHearingChange
-        let canary = Canary(channel: CanaryChannel(serverID: RoomID.random().rawValue), redis: redis)
+        self.onDeliveryChange = onDeliveryChange
+        let serverID = String(UInt64.random(in: .min ... .max), radix: 36)
+        let canary = Canary(channel: CanaryChannel(serverID: serverID), redis: redis)
         self.canary = canary
         let watch = NIOLockedValueBox(CanaryWatch(timing: timing, now: .now))
         self.watch = watch
@@ -71,8 +74,8 @@ public final class EventSubscriber: Service {
                 let events = messages.compactMap { message in
                     EventChannel(name: message.channel).map { ReceivedEvent(channel: $0, json: message.payload) }
                 }
-                let isOwnHeard = messages.contains { $0.channel == canary.channel.name }
-                if isOwnHeard, watch.withLockedValue({ $0.heard(now: .now) }) { onHearingChange(true) }
+                let hasCanary = messages.contains { $0.channel == canary.channel.name }
+                if hasCanary, watch.withLockedValue({ $0.received(now: .now) }) { onDeliveryChange(true) }
                 if !events.isEmpty { onEvents(events) }
             },
             onStateChange: { state in
@@ -80,59 +83,60 @@ public final class EventSubscriber: Service {
                 let hasEnded = watch.withLockedValue {
                     $0.subscriptionChanged(isSubscribed: isSubscribed, now: .now)
                 }
-                if hasEnded { onHearingChange(false) }
+                if hasEnded { onDeliveryChange(false) }
                 if isSubscribed { canary.publishProbe() }
             })
         rooms = RoomChannels(subscription: subscription, logger: logger)
     }
 
-    /// Whether all rooms are heard of, so that following one comes to nothing.
+    /// Whether all rooms are subscribed, so that there is no need to follow one.
     public var hearsAllRooms: Bool { mode != .room }
 
-    /// Hears of a room from now on.
+    /// Subscribes to a room.
     public func follow(_ roomID: RoomID) async {
         if !hearsAllRooms { await rooms.follow(roomID) }
     }
 
-    /// Stops hearing of a room.
+    /// Ends the subscription to a room.
     public func drop(_ roomID: RoomID) {
         if !hearsAllRooms { rooms.drop(roomID) }
     }
 
-    /// Why nothing is heard, or not of all rooms, in a few words; `nil` while all events are.
+    /// A short reason why no events are delivered, or not those of all rooms; `nil` while all are.
     public var stallReason: String? {
         let silence = watch.withLockedValue { watch in
-            watch.isHearing ? nil : "nothing heard for \(watch.silence(now: .now).components.seconds) s"
+            watch.isDelivering ? nil : "nothing heard for \(watch.silence(now: .now).components.seconds) s"
         }
         let refused = rooms.refusedCount
         return silence ?? (refused > 0 ? "\(refused) rooms are not subscribed" : nil)
     }
 
+    /// Subscribes until graceful shutdown.
     public func run() async throws {
-        await rememberNames()
+        await addNames()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await self.subscription.run() }
             group.addTask { try await self.rooms.run() }
-            group.addTask { try? await cancelWhenGracefulShutdown { try await self.keepWatch() } }
-            // The subscription ends when it is told to; whatever ends first, the other has no more to do.
+            group.addTask { try? await cancelWhenGracefulShutdown { try await self.checkDelivery() } }
+            // Each of them ends at graceful shutdown; whichever ends first, the others have no more to do.
             try await group.next()
             group.cancelAll()
         }
     }
 
-    private func keepWatch() async throws {
+    private func checkDelivery() async throws {
         while true {
-            // What hears nothing is asked more often, so that it is believed again soon.
-            let isHearing = watch.withLockedValue(\.isHearing)
-            try await Task.sleep(for: isHearing ? timing.interval : timing.interval / 5)
+            // A stalled subscription is checked more often, so that its recovery is noticed soon.
+            let isDelivering = watch.withLockedValue(\.isDelivering)
+            try await Task.sleep(for: isDelivering ? timing.interval : timing.interval / 5)
             canary.publishProbe()
-            for action in watch.withLockedValue({ $0.look(now: .now) }) {
+            for action in watch.withLockedValue({ $0.check(now: .now) }) {
                 switch action {
                 case .stalled:
                     logger.warning("the Redis subscription is open and delivers nothing")
-                    // What it is by then: it may hear again before this is run.
-                    eventLoop.execute { [watch, onHearingChange] in
-                        onHearingChange(watch.withLockedValue { $0.isHearing })
+                    // The state when this runs, since the subscription may have recovered by then.
+                    eventLoop.execute { [watch, onDeliveryChange] in
+                        onDeliveryChange(watch.withLockedValue { $0.isDelivering })
                     }
                 case .rebuild: subscription.rebuild(reason: "nothing was delivered")
                 }
@@ -140,10 +144,10 @@ public final class EventSubscriber: Service {
         }
     }
 
-    /// The names must be wanted before there is a connection, which else counts as subscribed without them. They are
-    /// remembered from the call on, so its wait, for a connection that nobody makes yet, is cancelled at once.
-    private func rememberNames() async {
-        let remembering = Task { [subscription, mode, canary] in
+    /// Adds the names before there is a connection, which otherwise would count as subscribed without them. They are
+    /// added by the call itself, so its wait for a connection is cancelled at once.
+    private func addNames() async {
+        let adding = Task { [subscription, mode, canary] in
             switch mode {
             case .pattern: try await subscription.psubscribe(patterns: EventChannel.patterns)
             case .room:
@@ -152,17 +156,17 @@ public final class EventSubscriber: Service {
                 _ = try await (users, own)
             }
         }
-        remembering.cancel()
-        _ = await remembering.result
+        adding.cancel()
+        _ = await adding.result
     }
 }
 
-/// A server's message to itself.
+/// A server's messages to itself.
 private struct Canary: Sendable {
     let channel: CanaryChannel
     let redis: RedisClient
 
-    /// Publishes once, not waited for: Redis answers within its own deadline, or the message has stayed away.
+    /// Publishes a message, without waiting: if it fails, the message does not come back.
     func publishProbe() {
         Task { [name = channel.name] in _ = try? await redis.publish(Array("{}".utf8), to: name) }
     }

@@ -2,8 +2,9 @@ import CommonUtil
 import RedisClient
 
 extension RedisConfiguration {
-    /// The Redis that `CHAT_REDIS_URL` describes; `CHAT_TLS_CA_FILE` may vouch for it.
-    /// - Throws: `ConfigurationError` for an URL that is none.
+    /// The configuration for `CHAT_REDIS_URL`, which also trusts the authorities in `CHAT_TLS_CA_FILE`.
+    /// - Parameter name: the client name of its connections (`CLIENT SETNAME`).
+    /// - Throws: `ConfigurationError` for an invalid URL.
     public static func chat(_ configuration: ConfigurationSource, name: String) throws(ConfigurationError) -> Self {
         let setting = Settings.redisURL
         let url = try configuration.value(setting)

@@ -8,16 +8,16 @@ import RedisClient
 import ServiceLifecycle
 import Synchronization
 
-/// Keeps a server's list of revocations up to date: what other servers end is in force here within two seconds.
+/// Keeps a server's list of revocations up to date: revocations by other servers are in force here within two seconds.
 ///
-/// Redis pushes revocations at once. The database is asked for the recent ones every second, whether Redis is up or not:
-/// a push can be lost without a sign of it, and the query costs a look into an index that is nearly always empty. A push
-/// is taken as it is, so it is in force here also while this server cannot reach the database.
+/// Redis pushes revocations at once. The recent ones are read from the database every second as well, whether Redis is
+/// up or not: a push can be lost without notice, and the query reads an index that is nearly always empty. A push is
+/// enforced as it is, so also while this server cannot reach the database.
 public final class RevocationFeed: Service {
-    /// Reads the revocations of the last `time` that are still in force; more do no harm.
+    /// Reads the revocations of the last `time` that are still in force; it may return older ones, too.
     public typealias Read = @Sendable (_ time: Duration) async throws -> [Revocation]
 
-    /// Between two reads at most, and three quarters of it at least, so that servers do not read together.
+    /// Time between two reads; jittered down to three quarters, so that servers do not read together.
     private static let interval = Duration.seconds(1)
 
     private let sink: RevocationSink
@@ -29,11 +29,11 @@ public final class RevocationFeed: Service {
     private let logger: Logger
 
     /// - Parameters:
-    ///   - list: what tokens are held against.
-    ///   - configuration: of the Redis that pushes; the connection is one of this feed's own.
-    ///   - redis: what is published with; run by the caller.
-    ///   - read: asks the database.
-    ///   - onNews: gets those that were not in force here before, once they are. Must not block.
+    ///   - list: the list that tokens are checked against.
+    ///   - configuration: of the Redis that pushes; this feed has a connection of its own.
+    ///   - redis: publishes; run by the caller.
+    ///   - read: reads from the database.
+    ///   - onNews: called with revocations that were not in force here before, once they are. Must not block.
     public init(
         list: RevocationList, configuration: RedisConfiguration, redis: RedisClient, eventLoop: any EventLoop,
         logger: Logger, read: @escaping Read, onNews: @escaping @Sendable ([Revocation]) -> Void = { _ in }
@@ -43,7 +43,7 @@ public final class RevocationFeed: Service {
         self.logger = logger
         let sink = RevocationSink(list: list, onNews: onNews, logger: logger)
         self.sink = sink
-        // Its metrics are not those of the subscription to events, by which operators see whether delivery works.
+        // A prefix of its own: by the metrics of the subscription to events operators see whether delivery works.
         var configuration = configuration
         configuration.metricPrefix = "chat_revocations_redis"
         subscription = RedisSubscription(
@@ -53,15 +53,15 @@ public final class RevocationFeed: Service {
             }, onStateChange: { _ in })
     }
 
-    // MARK: What is ended here
+    // MARK: Revocations by this server
 
-    /// Puts revocations that were just stored into force on this server, and tells the others.
+    /// Enforces revocations that were just stored on this server, and publishes them to the others.
     public func announce(_ revocations: [Revocation]) {
         sink.take(revocations, from: .own)
         let messages = stride(from: 0, to: revocations.count, by: RevocationMessage.maximumCount).map { start in
             RevocationMessage(Array(revocations[start...].prefix(RevocationMessage.maximumCount)))
         }
-        // Nobody waits for it, and it may fail: the others read it from the database within a second.
+        // Without waiting, and it may fail: the others read it from the database within a second.
         redis.publish(messages.map { (RevocationMessage.channel, $0.jsonBytes) }) { [logger] results in
             for case .failure(let error) in results {
                 logger.debug("revocations were not published", metadata: ["reason": "\(error)"])
@@ -69,21 +69,21 @@ public final class RevocationFeed: Service {
         }
     }
 
-    // MARK: What is ended elsewhere
+    // MARK: Revocations by other servers
 
-    /// Reads all that is in force, before the first request; waits for the database as long as it takes.
+    /// Reads all revocations that are in force, before the first request; waits for the database without a limit.
     public func load() async throws {
         var backoff = Backoff(first: .milliseconds(100), longest: .seconds(3))
         while await !poll() { try await Task.sleep(for: backoff.next()) }
     }
 
-    /// Returns at graceful shutdown.
+    /// Subscribes and reads until graceful shutdown.
     public func run() async throws {
-        await rememberChannel()
+        await addChannel()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await self.subscription.run() }
             group.addTask { try? await cancelWhenGracefulShutdown { try await self.keepReading() } }
-            // The subscription ends when it is told to; whatever ends first, the other has no more to do.
+            // Both end at graceful shutdown; whichever ends first, the other has no more to do.
             try await group.next()
             group.cancelAll()
         }
@@ -92,12 +92,13 @@ public final class RevocationFeed: Service {
     private func keepReading() async throws {
         while true {
             try await Task.sleep(for: Self.interval * Double.random(in: 0.75...1))
-            // Before the first one nobody is served, and the table may not be there yet.
+            // Before the first read no request is served, and the table may not exist yet.
             if reads.hasBegun { await poll() }
         }
     }
 
-    /// - Returns: whether the database answered.
+    /// Reads the revocations since the last successful read.
+    /// - Returns: whether the database responded.
     @discardableResult
     private func poll() async -> Bool {
         let start = ContinuousClock.now
@@ -113,18 +114,18 @@ public final class RevocationFeed: Service {
         }
     }
 
-    /// The name must be wanted before there is a connection. It is remembered from the call on, so its wait, for a
-    /// connection that nobody makes yet, is cancelled at once.
-    private func rememberChannel() async {
-        let remembering = Task { [subscription] in
+    /// Adds the channel before there is a connection. It is added by the call itself, so its wait for a connection is
+    /// cancelled at once.
+    private func addChannel() async {
+        let adding = Task { [subscription] in
             try await subscription.subscribe(channels: [RevocationMessage.channel])
         }
-        remembering.cancel()
-        _ = await remembering.result
+        adding.cancel()
+        _ = await adding.result
     }
 }
 
-/// Where revocations come together, whichever way they came.
+/// Enforces revocations, whichever way they came.
 private struct RevocationSink: Sendable {
     enum Source: String, CaseIterable {
         case own, redis, postgres
@@ -149,7 +150,7 @@ private struct RevocationSink: Sendable {
     func take(message json: [UInt8]) {
         guard let message = RevocationMessage(json: json) else {
             invalid.increment()
-            return logger.debug("what came as a message of revocations is none", metadata: ["bytes": "\(json.count)"])
+            return logger.debug("a message of revocations is malformed", metadata: ["bytes": "\(json.count)"])
         }
         take(message.revocations, from: .redis)
     }
@@ -160,7 +161,7 @@ private struct RevocationSink: Sendable {
         guard !news.isEmpty else { return }
         received[source]?.increment(by: news.count)
         onNews(news)
-        // Who ends sign-ins says so itself, and why.
+        // The server that ends sign-ins logs that itself, with the reason.
         guard source != .own else { return }
         logger.info(
             "Sign-ins ended elsewhere",
@@ -168,12 +169,12 @@ private struct RevocationSink: Sendable {
     }
 }
 
-/// How far back a read has to reach: to the last one that was answered, or to the beginning.
+/// The time that a read has to cover: back to the last successful read, or everything.
 final class ReadWindow: Sendable {
-    /// Longer than any revocation is in force.
+    /// Longer than a revocation is in force.
     static let everything = Duration.seconds(2 * 86_400)
 
-    /// When the last read that was answered began.
+    /// The start of the last successful read.
     private let last = Mutex(ContinuousClock.Instant?.none)
 
     var hasBegun: Bool { last.withLock { $0 != nil } }

@@ -6,13 +6,14 @@ import NIOConcurrencyHelpers
 import RedisClient
 import ServiceLifecycle
 
-/// The rooms that a server hears of where it does not hear of all: each is a channel of its own on Redis.
+/// The subscriptions of a server to single rooms (`CHAT_REDIS_SUBSCRIBE=room`): each room is a channel of its own on
+/// Redis.
 ///
-/// Changes are carried out in the order in which they came, by one task, so that a room that is let go of and wanted
-/// again ends up subscribed. What comes while Redis is asked waits and is asked for together.
+/// One task carries out changes in the order of the calls, so that a room that is dropped and followed again ends up
+/// subscribed. Changes that come while Redis is responding share the next commands.
 ///
-/// A room may be refused, by a bound (``RedisConfiguration/maximumSubscriptions``) or by Redis. Its events are then read
-/// from the log, later; it is asked for again every few seconds and as soon as other rooms are let go of.
+/// A room may be refused, by a bound (``RedisConfiguration/maximumSubscriptions``) or by Redis. Its events are then
+/// read from the log, later; it is tried again every few seconds and as soon as other rooms are dropped.
 final class RoomChannels: Service {
     private enum Change {
         case follow(RoomID, done: CheckedContinuation<Void, Never>)
@@ -38,11 +39,11 @@ final class RoomChannels: Service {
         refusedGauge.record(0)
     }
 
-    /// Rooms with sessions here whose channels are not subscribed, although Redis is there.
+    /// The number of followed rooms whose channels are not subscribed although Redis is available.
     var refusedCount: Int { refused.withLockedValue { $0.count } }
 
-    /// Returns when the room's events are heard; also where Redis is away: it is subscribed to with the rest when Redis
-    /// comes back, and meanwhile nothing is heard of any room. Also where the room is refused.
+    /// Subscribes to a room, and returns when its events are delivered. Returns as well where Redis is away, since the
+    /// room is subscribed with the others when Redis comes back, and where the room is refused.
     func follow(_ roomID: RoomID) async {
         await withCheckedContinuation { done in
             do throws(BatchQueue<Change>.Refusal) {
@@ -54,7 +55,7 @@ final class RoomChannels: Service {
         }
     }
 
-    /// Stops hearing of a room, soon.
+    /// Ends the subscription to a room, without waiting.
     func drop(_ roomID: RoomID) { try? changes.append(.drop(roomID)) }
 
     func run() async throws {
@@ -80,7 +81,7 @@ final class RoomChannels: Service {
     }
 
     private func carryOut(_ batch: [Change]) async {
-        // Of a room's changes the last one counts.
+        // The last change of each room counts.
         var isWanted: [RoomID: Bool] = [:]
         var retries = false
         for change in batch {
@@ -107,7 +108,7 @@ final class RoomChannels: Service {
         do throws(RedisError) {
             try await subscription.subscribe(channels: rooms.map(Self.channel))
         } catch .overloaded where rooms.count > 1 {
-            // It takes all names or none: some of them may have room.
+            // All names are accepted or none: a part of them may fit.
             await subscribe(Array(rooms[..<(rooms.count / 2)]))
             return await subscribe(Array(rooms[(rooms.count / 2)...]))
         } catch .overloaded {
@@ -115,7 +116,7 @@ final class RoomChannels: Service {
         } catch .server(let message) {
             return refuse(rooms, String(message.prefix { $0 != " " }.prefix(32)))
         } catch {
-            // Remembered all the same, and subscribed with the rest when Redis is there.
+            // The names are kept, and subscribed with the others when Redis comes back.
         }
         refused.withLockedValue { $0.subtract(rooms) }
     }

@@ -7,7 +7,8 @@ import NIOCore
 import PostgresClient
 import RedisClient
 
-/// Puts the message server together.
+/// Builds the message server; tests call it as well.
+/// - Throws: `ConfigurationError` for a wrong value of a setting.
 func buildMessageServer(_ environment: ServerEnvironment) async throws -> ServerDependencies {
     let configuration = environment.configuration
     let logger = environment.logger

@@ -7,7 +7,8 @@ import NIOCore
 import PostgresClient
 import RedisClient
 
-/// Puts the system server together.
+/// Builds the system server; tests call it as well.
+/// - Throws: `ConfigurationError` for a wrong value of a setting.
 func buildSystemServer(_ environment: ServerEnvironment) async throws -> ServerDependencies {
     let configuration = environment.configuration
     let logger = environment.logger
@@ -73,7 +74,7 @@ func buildSystemServer(_ environment: ServerEnvironment) async throws -> ServerD
         ])
 }
 
-/// The variables that only this server reads.
+/// The settings that only this server has.
 private struct SystemSettings {
     let signingKeyFile: String
     let accessTokenSeconds: Int

@@ -1,4 +1,4 @@
-/// Everything that can go wrong with a Redis command or subscription. Never holds a password or a payload of ours.
+/// The failure of a Redis command or subscription. Never holds a password or a sent payload.
 public enum RedisError: Error, Sendable, Hashable {
     /// There is no connection now. Nothing was sent.
     case notConnected
@@ -21,6 +21,7 @@ public enum RedisError: Error, Sendable, Hashable {
 }
 
 extension RedisError: CustomStringConvertible {
+    /// The error for logs.
     public var description: String {
         switch self {
         case .notConnected: "not connected to Redis"

@@ -7,6 +7,7 @@ import NIOCore
 import NIOPosix
 import RedisClient
 import ServiceLifecycle
+import Testing
 
 enum BusHarness {
     /// Says nothing: outages are what some tests are about.
@@ -14,21 +15,23 @@ enum BusHarness {
 
     static func configuration(_ url: String) throws -> RedisConfiguration {
         var configuration = try RedisConfiguration(url: url)
-        configuration.connectionWait = .seconds(10)
         configuration.commandTimeout = .seconds(5)
         configuration.maximumBackoff = .milliseconds(200)
         return configuration
     }
 
+    /// Runs a client for the time of `body`, which is called once there is a connection, unless `isConnected` is false.
     static func withClient<Result: Sendable>(
-        _ configuration: RedisConfiguration, _ body: (RedisClient) async throws -> Result
+        _ configuration: RedisConfiguration, isConnected: Bool = true,
+        _ body: (RedisClient) async throws -> Result
     ) async throws -> Result {
         let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
         let client = RedisClient(configuration: configuration, eventLoop: eventLoop, logger: quiet)
         return try await whileRunning {
             try await client.run()
         } _: {
-            try await body(client)
+            if isConnected { try await client.untilConnected() }
+            return try await body(client)
         }
     }
 
@@ -40,28 +43,25 @@ enum BusHarness {
         return try await whileRunning({ try await group.run() }, stop: { await group.triggerGracefulShutdown() }, body)
     }
 
-    /// Runs a subscriber that hears everything.
+    /// Runs a subscriber to everything.
     static func withSubscriber<Result: Sendable>(
         _ configuration: RedisConfiguration, _ body: (Heard) async throws -> Result
     ) async throws -> Result {
         let heard = Heard()
         return try await withSubscriber(
-            configuration, onEvents: { heard.take($0) }, onHearingChange: { heard.states.append($0) }
+            configuration, onEvents: { heard.take($0) }, onDeliveryChange: { heard.states.append($0) }
         ) { try await body(heard) }
     }
 
     static func withSubscriber<Result: Sendable>(
         _ configuration: RedisConfiguration, onEvents: @escaping @Sendable ([ReceivedEvent]) -> Void,
-        onHearingChange: @escaping @Sendable (Bool) -> Void, _ body: () async throws -> Result
+        onDeliveryChange: @escaping @Sendable (Bool) -> Void, _ body: () async throws -> Result
     ) async throws -> Result {
         let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
-        // As servers have it: what the subscription is proved with waits for no connection.
-        var proving = configuration
-        proving.connectionWait = .zero
-        let redis = RedisClient(configuration: proving, eventLoop: eventLoop, logger: quiet)
+        let redis = RedisClient(configuration: configuration, eventLoop: eventLoop, logger: quiet)
         let subscriber = EventSubscriber(
             configuration: configuration, redis: redis, eventLoop: eventLoop, logger: quiet, onEvents: onEvents,
-            onHearingChange: onHearingChange)
+            onDeliveryChange: onDeliveryChange)
         return try await whileRunning {
             try await redis.run()
         } _: {
@@ -74,11 +74,11 @@ enum BusHarness {
     }
 }
 
-/// What a subscriber heard.
+/// The events of a subscriber.
 final class Heard: Sendable {
     /// `channel json`
     let events = EventCollector<String>()
-    /// How many events came in one call.
+    /// The number of events of each call.
     let batches = EventCollector<Int>()
     let states = EventCollector<Bool>()
 
@@ -87,7 +87,7 @@ final class Heard: Sendable {
         events.append(contentsOf: received.map { "\($0.channel.name) \(String(buffer: $0.json))" })
     }
 
-    /// What was heard in one room; other tests talk on the same Redis.
+    /// The events of one room; other tests use the same Redis.
     func events(in roomID: RoomID) -> [String] {
         events.all.filter { $0.hasPrefix("chat:room:\(roomID) ") }
     }
@@ -108,4 +108,15 @@ func event(_ seq: Seq, in roomID: RoomID) -> RoomEvent {
 extension RoomEvent {
     /// As ``Heard/events`` has it.
     var heard: String { "chat:room:\(roomID) \(String(decoding: jsonBytes, as: UTF8.self))" }
+}
+
+extension RedisClient {
+    /// Returns when there is a connection.
+    func untilConnected() async throws {
+        let deadline = ContinuousClock.now + .seconds(10)
+        while !isConnected {
+            try #require(.now < deadline, "no connection to Redis")
+            try await Task.sleep(for: .milliseconds(2))
+        }
+    }
 }

@@ -10,55 +10,55 @@ import Testing
     private func hearing() -> CanaryWatch {
         var watch = CanaryWatch(timing: .init(), now: at(0))
         #expect(watch.subscriptionChanged(isSubscribed: true, now: at(0)) == false)
-        #expect(watch.heard(now: at(0)) == true)
+        #expect(watch.received(now: at(0)) == true)
         return watch
     }
 
-    @Test func `a subscription hears from its first message on, not from its confirmation`() {
+    @Test func `a subscription delivers from its first message on, not from its confirmation`() {
         var watch = CanaryWatch(timing: .init(), now: at(0))
-        #expect(watch.heard(now: at(0)) == false)
+        #expect(watch.received(now: at(0)) == false)
         _ = watch.subscriptionChanged(isSubscribed: true, now: at(0))
-        #expect(!watch.isHearing)
-        #expect(watch.heard(now: at(0.1)) == true)
-        #expect(watch.heard(now: at(1)) == false)
-        #expect(watch.isHearing)
+        #expect(!watch.isDelivering)
+        #expect(watch.received(now: at(0.1)) == true)
+        #expect(watch.received(now: at(1)) == false)
+        #expect(watch.isDelivering)
     }
 
-    @Test func `three misses make it stalled and have it made anew`() {
+    @Test func `three misses stall it and rebuild it`() {
         var watch = hearing()
-        #expect(watch.look(now: at(3)) == [])
-        #expect(watch.look(now: at(3.1)) == [.stalled, .rebuild])
-        #expect(!watch.isHearing)
-        #expect(watch.look(now: at(4)) == [])
+        #expect(watch.check(now: at(3)) == [])
+        #expect(watch.check(now: at(3.1)) == [.stalled, .rebuild])
+        #expect(!watch.isDelivering)
+        #expect(watch.check(now: at(4)) == [])
     }
 
-    @Test func `one that stays stalled is made anew ever more rarely, until it hears`() {
+    @Test func `one that stays stalled is rebuilt ever more rarely, until it delivers`() {
         var watch = hearing()
-        _ = watch.look(now: at(3.1))
+        _ = watch.check(now: at(3.1))
         var rebuilds: [Double] = []
         for second in 4...120 {
-            let actions = watch.look(now: at(Double(second)))
+            let actions = watch.check(now: at(Double(second)))
             #expect(!actions.contains(.stalled))
             if actions.contains(.rebuild) {
                 rebuilds.append(Double(second))
                 // A new connection, confirmed at once, that delivers nothing either.
                 #expect(watch.subscriptionChanged(isSubscribed: false, now: at(Double(second))) == false)
                 #expect(watch.subscriptionChanged(isSubscribed: true, now: at(Double(second))) == false)
-                #expect(!watch.isHearing)
+                #expect(!watch.isDelivering)
             }
         }
         let gaps = zip(rebuilds.dropFirst(), rebuilds).map(-)
         #expect(gaps.count >= 5)
         #expect(gaps.allSatisfy { (3...16).contains($0) })
-        #expect(watch.heard(now: at(121)) == true)
-        #expect(watch.look(now: at(124.1)) == [.stalled, .rebuild])
+        #expect(watch.received(now: at(121)) == true)
+        #expect(watch.check(now: at(124.1)) == [.stalled, .rebuild])
     }
 
-    @Test func `a lost connection is stalled at once, and nothing is made anew while there is none`() {
+    @Test func `a lost connection is stalled at once, and nothing is rebuilt while there is none`() {
         var watch = hearing()
         #expect(watch.subscriptionChanged(isSubscribed: false, now: at(1)) == true)
         #expect(watch.subscriptionChanged(isSubscribed: false, now: at(1)) == false)
-        #expect(watch.look(now: at(60)) == [])
+        #expect(watch.check(now: at(60)) == [])
         #expect(watch.silence(now: at(60)) == .seconds(60))
     }
 }

@@ -10,7 +10,7 @@ import Testing
 @testable import ChatLocalStack
 
 @Suite(.timeLimit(.minutes(2))) struct EventSubscriberTests {
-    @Test func `hears rooms and users, and nothing else`() async throws {
+    @Test func `receives events of rooms and users, and nothing else`() async throws {
         let configuration = try BusHarness.configuration(try await SharedEngines.redisURL)
         let room = RoomID.random()
         try await BusHarness.withSubscriber(configuration) { heard in
@@ -50,7 +50,7 @@ import Testing
         }
     }
 
-    @Test func `tells when it stops hearing and when it hears again`() async throws {
+    @Test func `reports when delivery stops and begins again`() async throws {
         let engine = try await LocalRedis.ephemeral(logger: BusHarness.quiet)
         let configuration = try BusHarness.configuration(engine.url)
         let room = RoomID.random()
@@ -87,7 +87,7 @@ import Testing
     }
 
     /// Whoever is told `true` stops reading the log, so from that very moment on nothing may pass unheard.
-    @Test func `says that it hears only once it does`() async throws {
+    @Test func `reports delivery only once it delivers`() async throws {
         let engine = try await LocalRedis.ephemeral(logger: BusHarness.quiet)
         let configuration = try BusHarness.configuration(engine.url)
         let port = engine.port
@@ -102,7 +102,7 @@ import Testing
             let receivers = EventCollector<String>()
             try await BusHarness.withSubscriber(
                 configuration, onEvents: { _ in },
-                onHearingChange: { isHearing in
+                onDeliveryChange: { isHearing in
                     // Blocks, so that nothing can happen in between.
                     if isHearing { receivers.append(Self.publish(port: port)) }
                 }
@@ -114,7 +114,7 @@ import Testing
         try await engine.stop()
     }
 
-    @Test func `a server that answers and delivers nothing is noticed, and believed again when it does`() async throws {
+    @Test func `a server that responds and delivers nothing is noticed, and its recovery as well`() async throws {
         let engine = try await LocalRedis.ephemeral(logger: BusHarness.quiet)
         var configuration = try BusHarness.configuration(engine.url)
         // Longer than the canary takes.

@@ -22,7 +22,7 @@ import Testing
         return url.replacing("redis://", with: "redis://\(name):word@")
     }
 
-    @Test func aPublisherThatIsRefusedSaysSo() async throws {
+    @Test func `a refused publisher reports the refusal`() async throws {
         let url = try await url("mute", "~*", "&*", "+@all", "-publish")
         try await BusHarness.withClient(try BusHarness.configuration(url)) { redis in
             try await redis.ping()
@@ -36,7 +36,7 @@ import Testing
         }
     }
 
-    @Test func roomsBeyondTheMaximumAreCountedAndSubscribedLater() async throws {
+    @Test func `rooms beyond the maximum are counted and subscribed later`() async throws {
         var configuration = try BusHarness.configuration(try await SharedEngines.redisURL)
         configuration.maximumSubscriptions = 10
         let subscription = RedisSubscription(
@@ -66,7 +66,7 @@ import Testing
         }
     }
 
-    @Test func roomsThatRedisRefusesAreCountedAndAskedForAgain() async throws {
+    @Test func `rooms that Redis refuses are counted and tried again`() async throws {
         let url = try await url("deaf", "resetchannels", "&chat:user:*", "+@all")
         let subscription = RedisSubscription(
             configuration: try BusHarness.configuration(url), eventLoop: MultiThreadedEventLoopGroup.singleton.next(),

@@ -5,10 +5,8 @@ import CommonUtil
 import RedisClient
 import Testing
 
-@Suite("The bus over TLS", .timeLimit(.minutes(2)))
-struct TLSTests {
-    @Test("An event that is published over TLS is heard over TLS")
-    func published() async throws {
+@Suite(.timeLimit(.minutes(2))) struct TLSTests {
+    @Test func `an event that is published over TLS is received over TLS`() async throws {
         let authority = try TestAuthority()
         let files = try authority.issue()
         let port = try FreePort.next()

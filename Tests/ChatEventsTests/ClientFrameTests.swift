@@ -28,11 +28,11 @@ import Testing
     }
 
     @Test(arguments: ["", "ping", "{", "[]", "1", "null", #"{"type":"ping"} x"#, #"{"type":"ping",}"#])
-    func `what is no JSON object is malformed`(text: String) {
+    func `a text that is no JSON object is malformed`(text: String) {
         #expect(code(text) == .malformedFrame)
     }
 
-    @Test func `what is no Unicode is malformed`() {
+    @Test func `a text that is not Unicode is malformed`() {
         #expect(throws: FrameError.self) {
             try ClientFrame(text: Array(#"{"type":""#.utf8) + [0xFF] + Array(#""}"#.utf8))
         }
@@ -46,7 +46,7 @@ import Testing
         "{}", #"{"type":null}"#, #"{"type":1}"#, #"{"type":"Ping"}"#, #"{"type":"message"}"#, #"{"Type":"ping"}"#,
         #"{"type":["ping"]}"#, #"{"type":""}"#,
     ])
-    func `an unknown type is told`(text: String) {
+    func `an unknown type is an error`(text: String) {
         #expect(code(text) == .unknownType)
     }
 
@@ -57,7 +57,7 @@ import Testing
         #"{"type":"read","seq":9223372036854775808}"#, #"{"type":"auth"}"#, #"{"type":"auth","token":""}"#,
         #"{"type":"auth","token":7}"#, #"{"type":"ping","more":"\u0000"}"#,
     ])
-    func `a bad field is told`(text: String) {
+    func `an invalid field is an error`(text: String) {
         #expect(code(text) == .invalidField)
     }
 

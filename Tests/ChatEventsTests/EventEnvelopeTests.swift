@@ -24,7 +24,7 @@ import Testing
         #"{"a":"}"#, #"{"a":"\"}"#, #"{"a":"\x"}"#, #"{"a":"\u12"}"#, #"{"a":"\u12g4"}"#, "{\"a\":\"\n\"}",
         "{\"a\":\"\u{0}\"}", #"{"a":1}"# + "//", #"{"a":1/**/}"#, #"{"seq":1"#,
     ])
-    func `refuses what is none`(text: String) {
+    func `refuses other texts`(text: String) {
         #expect(envelope(text) == nil)
     }
 
@@ -106,7 +106,7 @@ import Testing
         #""5""#, "1e3", "1.0", "2.0", "-1", "0", "-0", "null", "true", "[1]", #"{"seq":1}"#, "9223372036854775808",
         "99999999999999999999999999999999",
     ])
-    func `an event whose seq is anything but a positive 64-bit integer is none`(seq: String) {
+    func `an event whose seq is no positive 64-bit integer is refused`(seq: String) {
         #expect(envelope(#"{"eventType":"message","seq":\#(seq)}"#) == nil)
         #expect(envelope(#"{"seq":\#(seq),"seq":5}"#) == nil)
         #expect(envelope(#"{"seq":5,"seq":\#(seq)}"#) == nil)
@@ -116,7 +116,7 @@ import Testing
         arguments: [
             (#"{"typing":true}"#, true), (#"{"typing":false}"#, false), (#"{"typing":1}"#, false), ("{}", nil),
         ] as [(String, Bool?)])
-    func `whether somebody types`(text: String, isTyping: Bool?) throws {
+    func `reads whether the user types`(text: String, isTyping: Bool?) throws {
         #expect(try #require(envelope(text)).isTyping == isTyping)
     }
 

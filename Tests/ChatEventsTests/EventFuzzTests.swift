@@ -5,10 +5,8 @@ import Testing
 
 @testable import ChatEvents
 
-@Suite("Fuzzing: events and frames of clients", .timeLimit(.minutes(2)))
-struct EventFuzzTests {
-    @Test("What the one-pass scanner takes for an object, the parser and Foundation do too")
-    func events() throws {
+@Suite(.timeLimit(.minutes(2))) struct EventFuzzTests {
+    @Test func `the scanner accepts the same objects as the parser and Foundation`() throws {
         var fuzzer = Fuzzer("events")
         try fuzzer.run { input, _ in
             let envelope = EventEnvelope(input)
@@ -34,8 +32,7 @@ struct EventFuzzTests {
         }
     }
 
-    @Test("A client's frame is read or answered with an error, and means the same to Foundation")
-    func clientFrames() throws {
+    @Test func `a client frame is read or refused, and means the same to Foundation`() throws {
         var fuzzer = Fuzzer("client-frames")
         try fuzzer.run { input, _ in
             guard let frame = try? ClientFrame(text: input) else { return nil }

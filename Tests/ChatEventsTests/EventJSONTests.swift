@@ -44,7 +44,7 @@ import Testing
                 + #""isEdited":true,"isDeleted":false}"#)
     }
 
-    @Test func `a deletion tells nothing of what was said`() {
+    @Test func `a deletion has nothing of the content`() {
         let deleted = Message(
             messageID: MessageID(77), roomID: room, seq: 7, senderID: UserID(5), type: .text,
             contentJSON: #"{"text":"secret"}"#, sentAt: at, isDeleted: true)
@@ -105,7 +105,7 @@ import Testing
                 == #"{"eventType":"typing","roomId":"general","userId":5,"typing":true}"#)
     }
 
-    @Test func `what a session is told of itself`() {
+    @Test func `events of a session have the members of the contract`() {
         #expect(
             text(SessionEvent.ready(sessionID: "s-1", room, UserID(5), seq: 0, heartbeatSeconds: 25))
                 == #"{"eventType":"ready","sessionId":"s-1","roomId":"general","userId":5,"seq":0,"#

@@ -5,8 +5,7 @@ import Foundation
 import Testing
 
 /// `docs/frames.schema.json` and `docs/asyncapi.yaml`, held against the types that write and read the frames.
-@Suite("Schemas of the frames", .timeLimit(.minutes(1)))
-struct FrameSchemaTests {
+@Suite(.timeLimit(.minutes(1))) struct FrameSchemaTests {
     private let schemas: OpenAPIDescription
     private let asyncAPI: OpenAPIDescription
 
@@ -54,8 +53,7 @@ struct FrameSchemaTests {
         return changes.map { RoomEvent(roomID: room, seq: 9, change: $0) } + passing + session
     }
 
-    @Test("Every frame of a server fits the one schema of its type, and no schema tells of more")
-    func server() throws {
+    @Test func `every frame of a server fits the schema of its type, which has no other members`() throws {
         let definitions = try definitions(of: "ServerFrame")
         // By name: members that were seen, and how often there was such a frame.
         var members: [String: Set<String>] = [:]
@@ -81,8 +79,7 @@ struct FrameSchemaTests {
         }
     }
 
-    @Test("The schemas of client frames are those that the server takes")
-    func client() throws {
+    @Test func `the schemas of client frames are those that the server accepts`() throws {
         let definitions = try definitions(of: "ClientFrame")
         #expect(
             definitions.values.flatMap { Self.values(of: $0["properties"]?["type"]) }.sorted()
@@ -102,8 +99,7 @@ struct FrameSchemaTests {
         }
     }
 
-    @Test("The AsyncAPI description has every frame, in its direction")
-    func operations() throws {
+    @Test func `the AsyncAPI description has every frame, in its direction`() throws {
         for (operation, group) in [("sendToClient", "ServerFrame"), ("receiveFromClient", "ClientFrame")] {
             let messages = asyncAPI.document["operations"]?[operation]?["messages"]?.array ?? []
             let payloads = messages.compactMap { message -> String? in

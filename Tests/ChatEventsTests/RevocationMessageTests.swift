@@ -20,7 +20,7 @@ import Testing
         #expect(RevocationMessage(json: message.jsonBytes) == message)
     }
 
-    @Test func `is no event of a room or a user`() {
+    @Test func `is not on the channel of a room or a user`() {
         #expect(EventChannel(name: RevocationMessage.channel) == nil)
     }
 
@@ -33,7 +33,7 @@ import Testing
         #"{"revocations":[{"userId":7,"sid":"1","expiresAt":"tomorrow"}]}"#,
         #"{"revocations":[],"revocations":[]}"#,
     ])
-    func `what is not as it should be is none`(text: String) {
+    func `a malformed message is refused`(text: String) {
         #expect(RevocationMessage(json: Array(text.utf8)) == nil)
     }
 

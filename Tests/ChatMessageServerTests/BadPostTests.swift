@@ -3,8 +3,7 @@ import ChatTestSupport
 import Testing
 
 /// Posts that are refused: the status, the `code`, the field, and nothing stored.
-@Suite("Bad input to the message server", .timeLimit(.minutes(2)))
-struct BadPostTests {
+@Suite(.timeLimit(.minutes(2))) struct BadPostTests {
     struct Case: Sendable, CustomTestStringConvertible {
         let name: String
         let body: [UInt8]
@@ -123,8 +122,8 @@ struct BadPostTests {
         .invalid("sticker", payload: #"{"stickerId":null}"#, field: "stickerId"),
     ]
 
-    @Test("POST /messages", arguments: bodies + members + payloads)
-    func post(_ bad: Case) async throws {
+    @Test(arguments: bodies + members + payloads)
+    func `an invalid post names its fields`(_ bad: Case) async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let roomID = try await stack.room(of: user)
@@ -142,8 +141,7 @@ struct BadPostTests {
         #expect(try await stack.room(roomID, as: user)["lastSeq"] == 0)
     }
 
-    @Test("All that is wrong is named at once")
-    func manyFields() async throws {
+    @Test func `all invalid fields are named at once`() async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let answer = try await stack.messages().post(
@@ -151,15 +149,13 @@ struct BadPostTests {
         #expect(Set(answer.fields) == ["roomId", "messageType", "payload", "clientMessageId"])
     }
 
-    @Test(
-        "Queries that are out of range name their field",
-        arguments: [
-            ("messages?limit=0", "limit"), ("messages?limit=101", "limit"), ("messages?limit=x", "limit"),
-            ("messages?limit=", "limit"), ("messages?before=-1", "before"), ("messages?after=x", "after"),
-            ("messages?before=9223372036854775808", "before"), ("messages?after=1&after=2", "after"),
-            ("events?after=-1", "after"), ("events?limit=101", "limit"), ("events?after=%00", "after"),
-        ])
-    func queries(_ path: String, _ field: String) async throws {
+    @Test(arguments: [
+        ("messages?limit=0", "limit"), ("messages?limit=101", "limit"), ("messages?limit=x", "limit"),
+        ("messages?limit=", "limit"), ("messages?before=-1", "before"), ("messages?after=x", "after"),
+        ("messages?before=9223372036854775808", "before"), ("messages?after=1&after=2", "after"),
+        ("events?after=-1", "after"), ("events?limit=101", "limit"), ("events?after=%00", "after"),
+    ])
+    func `a query out of range names its field`(_ path: String, _ field: String) async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let roomID = try await stack.room(of: user)
@@ -170,14 +166,12 @@ struct BadPostTests {
         #expect(answer.header("Content-Type") == "application/problem+json")
     }
 
-    @Test(
-        "Ids in paths that nothing can have",
-        arguments: [
-            "messages/0", "messages/-1", "messages/x", "messages/9223372036854775808", "messages/1%00",
-            "messages/9007199254740991", "messages/9007199254740992", "rooms/a%20b/messages", "rooms/none/messages",
-            "nothing",
-        ])
-    func paths(_ path: String) async throws {
+    @Test(arguments: [
+        "messages/0", "messages/-1", "messages/x", "messages/9223372036854775808", "messages/1%00",
+        "messages/9007199254740991", "messages/9007199254740992", "rooms/a%20b/messages", "rooms/none/messages",
+        "nothing",
+    ])
+    func `impossible ids in paths are refused`(_ path: String) async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let answer = try await stack.messages().get("/api/v1/\(path)", as: user.credentials)
@@ -187,8 +181,8 @@ struct BadPostTests {
     }
 
     /// As bytes: the client of the other tests cannot write such a path and asks for `/` instead.
-    @Test("An id that is no UTF-8", arguments: ["messages/%FF", "rooms/%FF/events"])
-    func pathOfBadText(_ path: String) async throws {
+    @Test(arguments: ["messages/%FF", "rooms/%FF/events"])
+    func `an id that is not UTF-8 is refused`(_ path: String) async throws {
         let stack = try await SharedStack.running()
         let token = try #require(try await stack.user().token)
         let answer = try await RawHTTP.exchange(
@@ -198,13 +192,13 @@ struct BadPostTests {
         #expect(answer.contains("\"code\":\"validation_failed\""))
     }
 
-    @Test(
-        "A wrong method is told which are right",
-        arguments: [
-            ("PUT", "messages", "POST"), ("GET", "messages", "POST"), ("POST", "messages/1", "GET"),
-            ("DELETE", "rooms/r/messages", "GET"), ("PUT", "rooms/r/events", "GET"),
-        ])
-    func methods(_ method: String, _ path: String, _ allowed: String) async throws {
+    @Test(arguments: [
+        ("PUT", "messages", "POST"), ("GET", "messages", "POST"), ("POST", "messages/1", "GET"),
+        ("DELETE", "rooms/r/messages", "GET"), ("PUT", "rooms/r/events", "GET"),
+    ])
+    func `a wrong method gets the list of allowed ones`(_ method: String, _ path: String, _ allowed: String)
+        async throws
+    {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let answer = try await stack.messages().send(

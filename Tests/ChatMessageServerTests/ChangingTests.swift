@@ -2,8 +2,7 @@ import ChatTestSupport
 import CommonUtil
 import Testing
 
-@Suite("Editing and deleting", .timeLimit(.minutes(2)))
-struct ChangingTests {
+@Suite(.timeLimit(.minutes(2))) struct ChangingTests {
     private func edit(
         _ message: JSON, _ payload: JSON, as user: TestUser, of stack: SharedStack, server: Int = 0
     ) async throws -> RESTResponse {
@@ -26,8 +25,7 @@ struct ChangingTests {
 
     // MARK: What they do
 
-    @Test("An edit answers with the message as it is now; every event about it tells that")
-    func editing() async throws {
+    @Test func `an edit returns the message as it is now, and so does every event about it`() async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let roomID = try await stack.room(of: user)
@@ -57,8 +55,7 @@ struct ChangingTests {
         #expect(again.json == edited.json)
     }
 
-    @Test("An edit that changes nothing is no event")
-    func sameAgain() async throws {
+    @Test func `an edit that changes nothing is no event`() async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let roomID = try await stack.room(of: user)
@@ -69,8 +66,7 @@ struct ChangingTests {
         #expect(try await stack.room(roomID, as: user)["lastSeq"] == 1)
     }
 
-    @Test("An edit to what only looks the same is one")
-    func lookAlikes() async throws {
+    @Test func `an edit to a canonically equivalent text is an event`() async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let roomID = try await stack.room(of: user)
@@ -80,8 +76,7 @@ struct ChangingTests {
         #expect(edited.json["contentJson"]?.string?.unicodeScalars.contains("\u{301}") == true)
     }
 
-    @Test("A deletion leaves a tombstone, and is made once")
-    func deleting() async throws {
+    @Test func `a deletion leaves a tombstone, and happens once`() async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let roomID = try await stack.room(of: user)
@@ -118,8 +113,7 @@ struct ChangingTests {
         #expect(try await stack.room(roomID, as: user)["lastSeq"] == 3)
     }
 
-    @Test("A socket gets both events")
-    func sockets() async throws {
+    @Test func `a socket gets both events`() async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let roomID = try await stack.room(of: user)
@@ -136,8 +130,7 @@ struct ChangingTests {
 
     // MARK: Who may
 
-    @Test("The sender edits; the sender, admins and the owner delete")
-    func roles() async throws {
+    @Test func `the sender edits; the sender, admins and the owner delete`() async throws {
         let stack = try await SharedStack.running()
         let users = try await stack.users(4)
         let (owner, admin, member, other) = (users[0], users[1], users[2], users[3])
@@ -161,8 +154,7 @@ struct ChangingTests {
         #expect(try await stack.log(of: roomID, as: owner).count == 7)
     }
 
-    @Test("Who has lost the room: 404 where it is hidden, 403 where it is public")
-    func lostRoom() async throws {
+    @Test func `a sender who has lost the room gets 404 where it is hidden, 403 where it is public`() async throws {
         let stack = try await SharedStack.running()
         let (owner, member) = (try await stack.user(), try await stack.user())
         for (type, status, code) in [("public", 403, "not_a_member"), ("group", 404, "message_not_found")] {
@@ -190,8 +182,7 @@ struct ChangingTests {
         }
     }
 
-    @Test("An archived room is read-only")
-    func archived() async throws {
+    @Test func `an archived room is read-only`() async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let roomID = try await stack.room(of: user)
@@ -211,8 +202,7 @@ struct ChangingTests {
         #expect(try await read(messages[0], as: user, of: stack) == messages[0])
     }
 
-    @Test("In trusted mode those who are no members change what they said in public rooms")
-    func openRooms() async throws {
+    @Test func `in trusted mode non-members change their messages in public rooms`() async throws {
         let stack = try await SharedStack.running(.trusted)
         let (sender, other) = (try await stack.user(), try await stack.user())
         let roomID = Unique.name("open")
@@ -225,14 +215,12 @@ struct ChangingTests {
 
     // MARK: Bad input
 
-    @Test(
-        "An edit is checked as a post is",
-        arguments: [
-            (#"{}"#, 422, "payload"), (#"{"payload":null}"#, 422, "payload"), (#"{"payload":[]}"#, 422, "payload"),
-            (#"{"payload":{}}"#, 422, "payload.text"), (#"{"payload":{"text":""}}"#, 422, "payload.text"),
-            (#"{"payload":{"text":"a\u0000b"}}"#, 422, "payload"), (#"{"payload":"#, 400, nil), ("[]", 400, nil),
-        ])
-    func badEdits(_ body: String, _ status: Int, _ field: String?) async throws {
+    @Test(arguments: [
+        (#"{}"#, 422, "payload"), (#"{"payload":null}"#, 422, "payload"), (#"{"payload":[]}"#, 422, "payload"),
+        (#"{"payload":{}}"#, 422, "payload.text"), (#"{"payload":{"text":""}}"#, 422, "payload.text"),
+        (#"{"payload":{"text":"a\u0000b"}}"#, 422, "payload"), (#"{"payload":"#, 400, nil), ("[]", 400, nil),
+    ])
+    func `an edit is validated like a post`(_ body: String, _ status: Int, _ field: String?) async throws {
         let stack = try await SharedStack.running(.trusted)
         let user = try await stack.user()
         let roomID = Unique.name("edits")
@@ -246,8 +234,7 @@ struct ChangingTests {
         #expect(try await read(posted, as: user, of: stack) == posted)
     }
 
-    @Test("Without credentials, and of another type than JSON")
-    func refusedAtTheDoor() async throws {
+    @Test func `an edit needs credentials and JSON`() async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let roomID = try await stack.room(of: user)
@@ -262,8 +249,7 @@ struct ChangingTests {
 
     // MARK: At once
 
-    @Test("Posts, edits and deletions at once, over two servers: no gap, no double")
-    func atOnce() async throws {
+    @Test func `concurrent posts, edits and deletions over two servers leave no gap and no duplicate`() async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let roomID = try await stack.room(of: user)

@@ -7,12 +7,10 @@ import Testing
 @testable import ChatMessageServer
 @testable import CommonServer
 
-@Suite("Description of the message server", .timeLimit(.minutes(2)))
-struct DescriptionTests {
+@Suite(.timeLimit(.minutes(2))) struct DescriptionTests {
     private static var description: String { String(decoding: PackageResources.openapi_yaml, as: UTF8.self) }
 
-    @Test("Routes and description name the same calls")
-    func calls() async throws {
+    @Test func `routes and description name the same calls`() async throws {
         let environment = try ServerEnvironment(
             name: "Test", defaultPort: 0,
             configuration: try await ConfigurationSource(arguments: ["test"], environment: [:]),
@@ -25,8 +23,7 @@ struct DescriptionTests {
         #expect(routes.calls == described.union(["GET /openapi.yaml"]))
     }
 
-    @Test("Every call answers as it is described, in success and in failure")
-    func answers() async throws {
+    @Test func `every call responds as described, in success and in failure`() async throws {
         let stack = try await SharedStack.running()
         let calls = try await DescribedCalls(stack.messages())
         let users = try await stack.users(3)
@@ -45,6 +42,14 @@ struct DescriptionTests {
         let path = "/api/v1/messages/{id}"
         try await calls.make("GET", path, at: message, as: member)
         try await calls.make("GET", path, at: message, as: stranger)
+        let lost = try await stack.user()
+        let otherRoom = try await stack.room(of: user, with: [lost])
+        let lostPost = SharedStack.post("Hello", in: otherRoom, key: "k")
+        try await calls.make("POST", "/api/v1/messages", lostPost, as: lost)
+        try await stack.system.send(
+            .delete, "/api/v1/rooms/\(otherRoom)/members/\(lost.userID)", as: user.credentials
+        ).require(204, "remove")
+        try await calls.make("POST", "/api/v1/messages", lostPost, as: lost)
         try await calls.make("PATCH", path, at: message, ["payload": ["text": "Edited"]], as: user)
         try await calls.make("PATCH", path, at: message, ["payload": ["text": "Edited"]], as: member)
         try await calls.make("PATCH", path, at: message, ["payload": [:]], as: user)
@@ -80,8 +85,7 @@ struct DescriptionTests {
             .require(204, "remove")
     }
 
-    @Test("What both descriptions have in common reads the same in both")
-    func common() throws {
+    @Test func `components of both descriptions are the same in both`() throws {
         let sources = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../Sources")
         let other = try OpenAPIDescription(
             yaml: String(

@@ -3,8 +3,7 @@ import Foundation
 import Testing
 
 /// What generators of clients stumble over, in all three descriptions; `scripts/clients` runs two of them.
-@Suite("Descriptions for generators", .timeLimit(.minutes(1)))
-struct GeneratorTests {
+@Suite(.timeLimit(.minutes(1))) struct GeneratorTests {
     private static let files = [
         "Sources/ChatSystemServer/Presentation/openapi.yaml", "Sources/ChatMessageServer/Presentation/openapi.yaml",
         "docs/openapi.yaml",
@@ -15,8 +14,8 @@ struct GeneratorTests {
         return try OpenAPIDescription(yaml: String(contentsOf: root.appending(path: file), encoding: .utf8))
     }
 
-    @Test("No keyword of later versions than OpenAPI 3.0 is used", arguments: files)
-    func keywords(file: String) throws {
+    @Test(arguments: files)
+    func `no keyword of later versions than OpenAPI 3.0 is used`(file: String) throws {
         let description = try description(file)
         #expect(description.document["openapi"] == "3.0.3")
         var found: [String] = []
@@ -30,8 +29,8 @@ struct GeneratorTests {
         #expect(found == [])
     }
 
-    @Test("Every reference leads somewhere, and none back to where it stands", arguments: files)
-    func references(file: String) throws {
+    @Test(arguments: files)
+    func `every reference resolves, and no schema is recursive`(file: String) throws {
         let description = try description(file)
         var targets: [String: Set<String>] = [:]
         for (name, schema) in description.document["components"]?["schemas"]?.object ?? [:] {
@@ -53,8 +52,8 @@ struct GeneratorTests {
         }
     }
 
-    @Test("Operation names are verbs, and links say nothing of bodies", arguments: files)
-    func operations(file: String) throws {
+    @Test(arguments: files)
+    func `operation names are verbs, and links name no bodies`(file: String) throws {
         let description = try description(file)
         var names: [String] = []
         visit(description.document["paths"] ?? .null, at: "") { place, value in

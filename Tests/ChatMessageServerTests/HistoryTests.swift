@@ -1,10 +1,8 @@
 import ChatTestSupport
 import Testing
 
-@Suite("History and events", .timeLimit(.minutes(2)))
-struct HistoryTests {
-    @Test("Pages: newest first, before and after, until nothing is left")
-    func pages() async throws {
+@Suite(.timeLimit(.minutes(2))) struct HistoryTests {
+    @Test func `pages are newest first, before and after a seq, until the end`() async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let roomID = try await stack.room(of: user)
@@ -40,8 +38,7 @@ struct HistoryTests {
         #expect(events["hasMore"] == true)
     }
 
-    @Test("Without a limit a page has 50; between two seqs it ascends")
-    func defaults() async throws {
+    @Test func `the default limit is 50, and a page between two seqs ascends`() async throws {
         let stack = try await SharedStack.running(.trusted)
         let user = try await stack.user()
         let roomID = Unique.name("pages")
@@ -65,8 +62,7 @@ struct HistoryTests {
         #expect(try await page("messages?limit=100").seqs.count == 51)
     }
 
-    @Test("A public room can be read by any signed-in user, others do not exist for strangers")
-    func readers() async throws {
+    @Test func `public rooms can be read by every signed-in user; others are hidden from non-members`() async throws {
         let stack = try await SharedStack.running()
         let (owner, stranger) = (try await stack.user(), try await stack.user())
         for (type, status) in [("public", 200), ("group", 404), ("private", 404)] {

@@ -55,7 +55,7 @@ import Testing
         (#"{"latitude":90.1,"longitude":"0"}"#, .location, ["payload.latitude", "payload.longitude"]),
         (#"{"stickerId":null}"#, .sticker, ["payload.stickerId"]),
     ])
-    func `what a type must carry is asked for by name`(json: String, type: MessageType, fields: [String]) throws {
+    func `a missing member of a payload is named`(json: String, type: MessageType, fields: [String]) throws {
         #expect(try fieldsAtFault(json, type) == fields)
     }
 

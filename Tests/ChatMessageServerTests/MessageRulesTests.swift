@@ -32,7 +32,7 @@ import Testing
         }
     }
 
-    @Test func `the sender edits, nobody else`() {
+    @Test func `only the sender edits`() {
         #expect(code { try rules(role: .member, of: sender).checkEditing(message()) } == nil)
         for role in MemberRole.allCases {
             #expect(code { try rules(role: role, of: UserID(2)).checkEditing(message()) } == .forbidden)
@@ -54,7 +54,8 @@ import Testing
         (RoomType.group, false, Optional(ErrorCode.messageNotFound)), (.private, true, .messageNotFound),
         (.direct, true, .messageNotFound), (.public, false, .notAMember), (.public, true, nil),
     ])
-    func `who has lost the room has lost the messages`(type: RoomType, isOpen: Bool, expected: ErrorCode?) {
+    func `a sender who has lost the room cannot change its messages`(type: RoomType, isOpen: Bool, expected: ErrorCode?)
+    {
         let rules = rules(type, role: nil, of: sender, isOpen: isOpen)
         #expect(code { try rules.checkEditing(message()) } == expected)
         #expect(code { try rules.checkDeleting(message()) } == expected)

@@ -2,10 +2,8 @@ import ChatLocalStack
 import ChatTestSupport
 import Testing
 
-@Suite("The limit on posts", .timeLimit(.minutes(2)))
-struct PostLimitTests {
-    @Test("Posts, edits and deletions of a user count together; others are not concerned")
-    func posts() async throws {
+@Suite(.timeLimit(.minutes(2))) struct PostLimitTests {
+    @Test func `posts, edits and deletions of a user count together, apart from other users`() async throws {
         let stack = try await SharedStack.running(.trusted)
         let (user, other) = (try await stack.user(), try await stack.user())
         let roomID = Unique.name("limit")

@@ -1,10 +1,8 @@
 import ChatTestSupport
 import Testing
 
-@Suite("Posting", .timeLimit(.minutes(2)))
-struct PostingTests {
-    @Test("A post is stored and read back as it was answered")
-    func postAndRead() async throws {
+@Suite(.timeLimit(.minutes(2))) struct PostingTests {
+    @Test func `a post is stored and read back as it was returned`() async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let roomID = try await stack.room(of: user)
@@ -36,19 +34,19 @@ struct PostingTests {
         }
     }
 
-    @Test(
-        "Every type of message takes its payload and keeps other keys",
-        arguments: [
-            ("text", #"{"text":"ä ☔ 👩‍👩‍👧"}"#),
-            ("image", #"{"caption":"c","height":2,"imageUrl":"https://example.org/a.png","width":1}"#),
-            ("file", #"{"fileName":"a.txt","fileSize":0,"fileUrl":"http://example.org/a"}"#),
-            ("video", #"{"durationSeconds":1.5,"url":"https://example.org/v"}"#),
-            ("audio", #"{"mimeType":"audio/ogg","url":"https://example.org/a"}"#),
-            ("location", #"{"label":"here","latitude":-90,"longitude":180}"#),
-            ("sticker", #"{"stickerId":"wave"}"#),
-            ("rich_content", #"{"any":[1,{"deep":null}],"number":12345678901234567890.10}"#),
-        ])
-    func types(_ type: String, _ payload: String) async throws {
+    @Test(arguments: [
+        ("text", #"{"text":"ä ☔ 👩‍👩‍👧"}"#),
+        ("image", #"{"caption":"c","height":2,"imageUrl":"https://example.org/a.png","width":1}"#),
+        ("file", #"{"fileName":"a.txt","fileSize":0,"fileUrl":"http://example.org/a"}"#),
+        ("video", #"{"durationSeconds":1.5,"url":"https://example.org/v"}"#),
+        ("audio", #"{"mimeType":"audio/ogg","url":"https://example.org/a"}"#),
+        ("location", #"{"label":"here","latitude":-90,"longitude":180}"#),
+        ("sticker", #"{"stickerId":"wave"}"#),
+        ("rich_content", #"{"any":[1,{"deep":null}],"number":12345678901234567890.10}"#),
+    ])
+    func `every type of message validates its payload and keeps other keys`(_ type: String, _ payload: String)
+        async throws
+    {
         let stack = try await SharedStack.running(.trusted)
         let user = try await stack.user()
         let roomID = Unique.name("types")
@@ -63,8 +61,7 @@ struct PostingTests {
 
     // MARK: Repeats
 
-    @Test("100 parallel retries of one clientMessageId store one message")
-    func retries() async throws {
+    @Test func `a hundred parallel retries of one clientMessageId store one message`() async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let roomID = try await stack.room(of: user)
@@ -89,8 +86,7 @@ struct PostingTests {
         #expect(history.json["items"]?.array?.count == 2)
     }
 
-    @Test("A clientMessageId names one message of its sender")
-    func reusedKey() async throws {
+    @Test func `a clientMessageId names one message of its sender`() async throws {
         let stack = try await SharedStack.running()
         let (user, other) = (try await stack.user(), try await stack.user())
         let rooms = [
@@ -129,8 +125,7 @@ struct PostingTests {
         #expect(try await stack.room(rooms[1], as: user)["lastSeq"] == 0)
     }
 
-    @Test("Keys and members that only look the same are not the same")
-    func lookAlikes() async throws {
+    @Test func `canonically equivalent keys and members are different`() async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let roomID = try await stack.room(of: user)
@@ -160,8 +155,10 @@ struct PostingTests {
         #expect(content.utf8.elementsEqual("{\"e\u{301}\":2,\"\u{E9}\":1}".utf8))
     }
 
-    @Test("A repeat is answered also after the room is archived, but not to one who has lost the room")
-    func repeatLater() async throws {
+    @Test
+    func `a repeat returns the message also after an archive, and a receipt to a sender who has lost the room`()
+        async throws
+    {
         let stack = try await SharedStack.running()
         let (owner, member) = (try await stack.user(), try await stack.user())
         let roomID = try await stack.room(of: owner, with: [member])
@@ -170,11 +167,17 @@ struct PostingTests {
             SharedStack.post("mine", in: roomID, key: Unique.name("key"))
         )
         let first = try await stack.messages().post("/api/v1/messages", ownersPost, as: owner.credentials)
-        try await stack.messages().post("/api/v1/messages", membersPost, as: member.credentials).require(201, "post")
+        let stored = try await stack.messages().post("/api/v1/messages", membersPost, as: member.credentials)
+            .require(201, "post")
         try await stack.system.send(
             .delete, "/api/v1/rooms/\(roomID)/members/\(member.userID)", as: owner.credentials
         ).require(204, "remove")
-        let lost = try await stack.messages().post("/api/v1/messages", membersPost, as: member.credentials)
+        let receipt = try await stack.messages(1).post("/api/v1/messages", membersPost, as: member.credentials)
+        #expect(receipt.status == 200)
+        #expect(receipt.json.keys == ["messageId", "roomId", "seq", "sentAt", "clientMessageId"])
+        for key in receipt.json.keys { #expect(receipt.json[key] == stored.json[key]) }
+        let lost = try await stack.messages().post(
+            "/api/v1/messages", SharedStack.post("new", in: roomID), as: member.credentials)
         #expect(lost.status == 404)
         #expect(lost.code == "room_not_found")
 
@@ -190,8 +193,7 @@ struct PostingTests {
 
     // MARK: Who may
 
-    @Test("Only members post: strangers get 403 in a public room and 404 elsewhere")
-    func strangers() async throws {
+    @Test func `only members post; others get 403 in a public room and 404 elsewhere`() async throws {
         let stack = try await SharedStack.running()
         let (owner, stranger) = (try await stack.user(), try await stack.user())
         for (type, status, code) in [("public", 403, "not_a_member"), ("group", 404, "room_not_found")] {

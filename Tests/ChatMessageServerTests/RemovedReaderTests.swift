@@ -1,11 +1,9 @@
 import ChatTestSupport
 import Testing
 
-@Suite("Reading while one is removed", .timeLimit(.minutes(2)))
-struct RemovedReaderTests {
+@Suite(.timeLimit(.minutes(2))) struct RemovedReaderTests {
     /// Readers ask all the time, so that some of them are always between the check and the read, if these are apart.
-    @Test("A reader under way at its removal is told nothing that was posted after the answer to it")
-    func removed() async throws {
+    @Test func `a reader in progress at its removal does not see what is posted afterwards`() async throws {
         let stack = try await SharedStack.running()
         let (owner, reader) = (try await stack.user(), try await stack.user())
         for _ in 0..<12 {

@@ -2,8 +2,7 @@ import ChatLocalStack
 import ChatTestSupport
 import Testing
 
-@Suite("Limits on accounts", .timeLimit(.minutes(2)))
-struct AccountLimitTests {
+@Suite(.timeLimit(.minutes(2))) struct AccountLimitTests {
     private static func account(_ username: String, _ password: String = SharedStack.password) -> JSON {
         ["username": .string(username), "password": .string(password)]
     }
@@ -14,8 +13,7 @@ struct AccountLimitTests {
         #expect((1...60).contains(try #require(answer.header("Retry-After").flatMap { Int($0) })))
     }
 
-    @Test("Logins to one account, in whatever case, right or wrong, known or not")
-    func perAccount() async throws {
+    @Test func `logins to one account count in whatever case, right or wrong, known or not`() async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         try await stack.withServer(.system, ["CHAT_LIMIT_LOGINS_PER_ACCOUNT": "1/m"]) { server in
@@ -35,8 +33,7 @@ struct AccountLimitTests {
         }
     }
 
-    @Test("Strangers at other addresses lock nobody out who signed in before; many of them have a bound together")
-    func strangers() async throws {
+    @Test func `other addresses do not lock out a known one, and share a limit`() async throws {
         let stack = try await SharedStack.running()
         let limits = ["CHAT_LIMIT_LOGINS_PER_ACCOUNT": "1/m", "CHAT_TRUSTED_PROXIES": "127.0.0.0/8"]
         try await stack.withServer(.system, limits) { server in
@@ -70,8 +67,7 @@ struct AccountLimitTests {
         }
     }
 
-    @Test("Ten logins and ten registrations at once, however many a minute may bring")
-    func bursts() async throws {
+    @Test func `the burst of logins and registrations is ten, whatever the rate`() async throws {
         let stack = try await SharedStack.running()
         let limits = [
             "CHAT_LIMIT_LOGINS_PER_ADDRESS": "60/m", "CHAT_LIMIT_REGISTRATIONS": "60/m",
@@ -93,8 +89,7 @@ struct AccountLimitTests {
         }
     }
 
-    @Test("Logins and registrations of one address; a trusted proxy's word is taken, a stranger's is not")
-    func perAddress() async throws {
+    @Test func `logins and registrations count by address, which only a trusted proxy may report`() async throws {
         let stack = try await SharedStack.running()
         let limits = [
             "CHAT_LIMIT_LOGINS_PER_ADDRESS": "1/m", "CHAT_LIMIT_REGISTRATIONS": "1/m",

@@ -1,14 +1,12 @@
 import ChatTestSupport
 import Testing
 
-@Suite("Accounts and tokens", .timeLimit(.minutes(2)))
-struct AccountTests {
+@Suite(.timeLimit(.minutes(2))) struct AccountTests {
     private static func account(_ username: String, _ password: String = SharedStack.password) -> JSON {
         ["username": .string(username), "password": .string(password)]
     }
 
-    @Test("Register, log in, read and change one's profile")
-    func profile() async throws {
+    @Test func `a user registers, logs in, and reads and changes the profile`() async throws {
         let stack = try await SharedStack.running()
         let username = Unique.name("anna")
         let registered = try await stack.system.post(
@@ -47,8 +45,7 @@ struct AccountTests {
         #expect(empty.fields == ["displayName"])
     }
 
-    @Test("A name is taken once, in whatever case")
-    func takenName() async throws {
+    @Test func `a name is taken once, in whatever case`() async throws {
         let stack = try await SharedStack.running()
         let username = Unique.name("anna")
         let answers = try await withThrowingTaskGroup(of: RESTResponse.self) { group in
@@ -61,8 +58,7 @@ struct AccountTests {
         #expect(answers.filter { $0.status == 409 }.allSatisfy { $0.code == "username_taken" })
     }
 
-    @Test("A wrong password and an unknown user get the same answer")
-    func wrongPassword() async throws {
+    @Test func `a wrong password and an unknown user get the same response`() async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let wrong = try await stack.system.post("/api/v1/auth/login", Self.account(user.username, "wrong horse"))
@@ -76,8 +72,7 @@ struct AccountTests {
 
     // MARK: Refreshing
 
-    @Test("A refresh token works once; within half a minute it gives the same next one again, for a lost answer")
-    func rotation() async throws {
+    @Test func `a refresh token works once, and within half a minute gives the same next one again`() async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         func refresh(_ token: String) async throws -> RESTResponse {
@@ -108,8 +103,7 @@ struct AccountTests {
         #expect(!former.contains(fourth.json["refreshToken"]?.string))
     }
 
-    @Test("Parallel uses of one refresh token all get the same next one")
-    func parallelRefresh() async throws {
+    @Test func `parallel uses of one refresh token all get the same next one`() async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let answers = try await withThrowingTaskGroup(of: RESTResponse.self) { group in
@@ -125,8 +119,7 @@ struct AccountTests {
         #expect(Set(answers.map { $0.json["refreshToken"]?.string }).count == 1)
     }
 
-    @Test("Logging out ends the family and tells nothing of tokens that are none")
-    func logout() async throws {
+    @Test func `a logout ends the family, and reveals nothing about unknown tokens`() async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         for token in [user.refreshToken, user.refreshToken, "nonsense"] {
@@ -141,8 +134,7 @@ struct AccountTests {
 
     // MARK: Access tokens
 
-    @Test("The public keys are Ed25519 JWKs and hold nothing private")
-    func keys() async throws {
+    @Test func `the public keys are Ed25519 JWKs without private members`() async throws {
         let stack = try await SharedStack.running()
         let answer = try await stack.system.get("/.well-known/jwks.json")
         #expect(answer.status == 200)
@@ -159,8 +151,7 @@ struct AccountTests {
         }
     }
 
-    @Test("An access token has the contract's header and claims")
-    func claims() async throws {
+    @Test func `an access token has the contract's header and claims`() async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let parts = (user.token ?? "").split(separator: ".").map { Base64URL.decode($0) }
@@ -187,8 +178,7 @@ struct AccountTests {
         #expect(expires - issued == 900)
     }
 
-    @Test("Calls without a good token are 401, on both REST servers")
-    func badTokens() async throws {
+    @Test func `calls without a valid token are 401, on both REST servers`() async throws {
         let (stack, trusted) = (try await SharedStack.running(), try await SharedStack.running(.trusted))
         let user = try await stack.user()
         let token = try #require(user.token)

@@ -3,8 +3,7 @@ import ChatTestSupport
 import Testing
 
 /// Nobody is kept in rooms, put into rooms or made the owner of rooms against their will.
-@Suite("Being added to rooms", .timeLimit(.minutes(2)))
-struct AddingTests {
+@Suite(.timeLimit(.minutes(2))) struct AddingTests {
     private let stack: SharedStack
 
     init() async throws { stack = try await SharedStack.running() }
@@ -32,8 +31,7 @@ struct AddingTests {
         #expect(changed.json["whoMayAdd"] == .string(whoMayAdd))
     }
 
-    @Test("One account that fills its own rooms with others leaves these all of theirs")
-    func roomBombing() async throws {
+    @Test func `rooms that a user is added to by others do not count against that user`() async throws {
         let users = try await stack.users(2)
         let (attacker, victim) = (users[0], users[1])
         try await stack.withServer(.system, ["CHAT_LIMIT_ROOMS_PER_USER": "3"]) { server in
@@ -59,8 +57,7 @@ struct AddingTests {
         }
     }
 
-    @Test("Who left is added again only by joining; who was removed can be added")
-    func leaving() async throws {
+    @Test func `a user who left is added again only by joining; a removed one can be added`() async throws {
         let users = try await stack.users(2)
         let (owner, guest) = (users[0], users[1])
         for type in ["group", "public"] {
@@ -78,8 +75,7 @@ struct AddingTests {
         }
     }
 
-    @Test("whoMayAdd: everyone, those who share a room, or nobody; for direct rooms, too, but not for those there are")
-    func whoMayAdd() async throws {
+    @Test func `whoMayAdd is everyone, shared or nobody; it also applies to new direct rooms`() async throws {
         let users = try await stack.users(3)
         let (user, friend, stranger) = (users[0], users[1], users[2])
         let me = try await stack.system.get("/api/v1/users/me", as: user.credentials).json
@@ -117,8 +113,7 @@ struct AddingTests {
         #expect(direct != nil)
     }
 
-    @Test("PATCH /users/me takes either field, and one of them")
-    func profile() async throws {
+    @Test func `PATCH on users-me takes either field, and needs one`() async throws {
         let user = try await stack.user()
         func patch(_ body: JSON) async throws -> RESTResponse {
             try await stack.system.send(.patch, "/api/v1/users/me", body, as: user.credentials)
@@ -138,8 +133,7 @@ struct AddingTests {
         }
     }
 
-    @Test("In trusted mode those who are not registered can be added by everyone")
-    func trusted() async throws {
+    @Test func `in trusted mode unregistered users can be added by everyone`() async throws {
         let trusted = try await SharedStack.running(.trusted)
         let (maker, other) = (try await trusted.user(), try await trusted.user())
         let roomID = try await trusted.room(of: maker, with: [other])

@@ -3,8 +3,7 @@ import ChatTestSupport
 import Testing
 
 /// Requests that are refused: the status, the `code`, the field, and nothing stored.
-@Suite("Bad input to the system server", .timeLimit(.minutes(2)))
-struct BadRequestTests {
+@Suite(.timeLimit(.minutes(2))) struct BadRequestTests {
     struct Case: Sendable, CustomTestStringConvertible {
         let method: String
         let path: String
@@ -97,8 +96,8 @@ struct BadRequestTests {
         Case("PUT", "rooms/none/read", #"{"seq":1}"#, 404),
     ]
 
-    @Test("Bodies", arguments: accounts + rooms)
-    func bodies(_ bad: Case) async throws {
+    @Test(arguments: accounts + rooms)
+    func `an invalid body names its fields`(_ bad: Case) async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let roomID = try await stack.room(of: user)
@@ -119,13 +118,13 @@ struct BadRequestTests {
         #expect(rooms.json["items"]?.array?.count == 1)
     }
 
-    @Test(
-        "Whatever the call: no body over 64 KiB, no other content type, no bad UTF-8",
-        arguments: [
-            ("POST", "auth/register"), ("POST", "auth/login"), ("POST", "rooms"), ("PATCH", "users/me"),
-            ("PUT", "users/me/password"), ("PATCH", "rooms/$R"), ("POST", "rooms/$R/members"), ("PUT", "rooms/$R/read"),
-        ])
-    func everyBody(_ method: String, _ path: String) async throws {
+    @Test(arguments: [
+        ("POST", "auth/register"), ("POST", "auth/login"), ("POST", "rooms"), ("PATCH", "users/me"),
+        ("PUT", "users/me/password"), ("PATCH", "rooms/$R"), ("POST", "rooms/$R/members"), ("PUT", "rooms/$R/read"),
+    ])
+    func `every call refuses bodies over 64 KiB, other content types and bad UTF-8`(_ method: String, _ path: String)
+        async throws
+    {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let path = "/api/v1/" + path.replacing("$R", with: try await stack.room(of: user))
@@ -150,15 +149,13 @@ struct BadRequestTests {
         }
     }
 
-    @Test(
-        "Queries name their field",
-        arguments: [
-            ("rooms?cursor=nonsense", "cursor"), ("rooms?cursor=", "cursor"), ("rooms?cursor=%00", "cursor"),
-            ("rooms?limit=0", "limit"), ("rooms?limit=101", "limit"), ("rooms?limit=1e1", "limit"),
-            ("rooms/public?cursor=nonsense", "cursor"), ("rooms/$R/members?cursor=nonsense", "cursor"),
-            ("rooms/$R/members?limit=-1", "limit"), ("users?cursor=nonsense", "cursor"), ("users?query=%00", "query"),
-        ])
-    func queries(_ path: String, _ field: String) async throws {
+    @Test(arguments: [
+        ("rooms?cursor=nonsense", "cursor"), ("rooms?cursor=", "cursor"), ("rooms?cursor=%00", "cursor"),
+        ("rooms?limit=0", "limit"), ("rooms?limit=101", "limit"), ("rooms?limit=1e1", "limit"),
+        ("rooms/public?cursor=nonsense", "cursor"), ("rooms/$R/members?cursor=nonsense", "cursor"),
+        ("rooms/$R/members?limit=-1", "limit"), ("users?cursor=nonsense", "cursor"), ("users?query=%00", "query"),
+    ])
+    func `an invalid query names its field`(_ path: String, _ field: String) async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let roomID = try await stack.room(of: user)
@@ -169,8 +166,7 @@ struct BadRequestTests {
         #expect(answer.fields == [field])
     }
 
-    @Test("A cursor of another list is no cursor of this one")
-    func foreignCursor() async throws {
+    @Test func `a cursor of another list is refused`() async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let roomID = try await stack.room(of: user, with: [try await stack.user()])
@@ -182,13 +178,11 @@ struct BadRequestTests {
         #expect(answer.fields == ["cursor"])
     }
 
-    @Test(
-        "Ids in paths that nothing can have",
-        arguments: [
-            "users/0", "users/-1", "users/x", "users/9223372036854775808", "users/1%00", "users/9007199254740991",
-            "rooms/a%20b", "rooms/none", "rooms/none/members", "rooms/%2E%2E", "nothing",
-        ])
-    func paths(_ path: String) async throws {
+    @Test(arguments: [
+        "users/0", "users/-1", "users/x", "users/9223372036854775808", "users/1%00", "users/9007199254740991",
+        "rooms/a%20b", "rooms/none", "rooms/none/members", "rooms/%2E%2E", "nothing",
+    ])
+    func `impossible ids in paths are refused`(_ path: String) async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let answer = try await stack.system.get("/api/v1/\(path)", as: user.credentials)
@@ -198,8 +192,7 @@ struct BadRequestTests {
     }
 
     /// As bytes: the client of the other tests cannot write such a path and asks for `/` instead.
-    @Test("An id that is no UTF-8")
-    func pathOfBadText() async throws {
+    @Test func `an id that is not UTF-8 is refused`() async throws {
         let stack = try await SharedStack.running()
         let token = try #require(try await stack.user().token)
         let answer = try await RawHTTP.exchange(
@@ -209,14 +202,14 @@ struct BadRequestTests {
         #expect(answer.contains("\"code\":\"validation_failed\""))
     }
 
-    @Test(
-        "A wrong method is told which are right",
-        arguments: [
-            ("GET", "auth/login", "POST"), ("DELETE", "auth/register", "POST"), ("DELETE", "users/me", "PATCH"),
-            ("PUT", "rooms", "POST"), ("POST", "rooms/r", "PATCH"), ("GET", "rooms/r/join", "POST"),
-            ("PUT", "rooms/r/members", "POST"), ("POST", "rooms/r/read", "PUT"),
-        ])
-    func methods(_ method: String, _ path: String, _ allowed: String) async throws {
+    @Test(arguments: [
+        ("GET", "auth/login", "POST"), ("DELETE", "auth/register", "POST"), ("DELETE", "users/me", "PATCH"),
+        ("PUT", "rooms", "POST"), ("POST", "rooms/r", "PATCH"), ("GET", "rooms/r/join", "POST"),
+        ("PUT", "rooms/r/members", "POST"), ("POST", "rooms/r/read", "PUT"),
+    ])
+    func `a wrong method gets the list of allowed ones`(_ method: String, _ path: String, _ allowed: String)
+        async throws
+    {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let answer = try await stack.system.send(.init(method), "/api/v1/\(path)", as: user.credentials)
@@ -228,8 +221,7 @@ struct BadRequestTests {
         #expect(answer.header("Content-Type") == "application/problem+json")
     }
 
-    @Test("A request's id is echoed or made, its trace is carried on")
-    func traces() async throws {
+    @Test func `a request id is echoed or made, and its trace is continued`() async throws {
         let stack = try await SharedStack.running()
         let given = try await stack.system.get(
             "/api/v1/nothing",

@@ -3,14 +3,12 @@ import CommonUtil
 import Testing
 
 /// Values at the very bounds that the contract names: good on this side, refused on the other.
-@Suite("Bounds", .timeLimit(.minutes(2)))
-struct BoundaryTests {
+@Suite(.timeLimit(.minutes(2))) struct BoundaryTests {
     private static let scalar = "😀"
 
     private static func scalars(_ count: Int) -> String { String(repeating: scalar, count: count) }
 
-    @Test("Names and passwords are counted in Unicode scalars, also where each has four bytes")
-    func accounts() async throws {
+    @Test func `names and passwords are counted in Unicode scalars, also those of four bytes`() async throws {
         let stack = try await SharedStack.running()
         let longName = Unique.name("L._-0").padding(to: 32, with: "z")
         #expect(longName.count == 32)
@@ -43,8 +41,7 @@ struct BoundaryTests {
         #expect(Set(long.fields) == ["password", "displayName"])
     }
 
-    @Test("Rooms, texts and keys: at the bound they come back over REST and socket as they were sent")
-    func messages() async throws {
+    @Test func `rooms, texts and keys of the greatest length come back unchanged over REST and socket`() async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let roomID = Unique.name("R.b_").padding(to: 64, with: "Z")
@@ -79,8 +76,7 @@ struct BoundaryTests {
         #expect(try await stack.room(roomID, as: user)["lastSeq"] == 1)
     }
 
-    @Test("The largest user there can be speaks, reads and is spoken of; the largest seq is no mistake")
-    func largestNumbers() async throws {
+    @Test func `the largest user id works everywhere, and the largest seq is valid`() async throws {
         let stack = try await SharedStack.running(.trusted)
         let roomID = Unique.name("max")
         let user = Credentials.user(UserID.largest)

@@ -2,16 +2,16 @@ import ChatLocalStack
 import ChatTestSupport
 import Testing
 
-@Suite("Limits on changes, reads and refreshes", .timeLimit(.minutes(2)))
-struct ChangeLimitTests {
+@Suite(.timeLimit(.minutes(2))) struct ChangeLimitTests {
     private func expectLimited(_ answer: RESTResponse) throws {
         #expect(answer.status == 429)
         #expect(answer.code == "rate_limited")
         #expect((1...60).contains(try #require(answer.header("Retry-After").flatMap { Int($0) })))
     }
 
-    @Test("Changes of rooms, members and names count together, on all instances; read marks and others do not")
-    func changes() async throws {
+    @Test func `changes of rooms, members and names count together on all instances, apart from read marks`()
+        async throws
+    {
         let stack = try await SharedStack.running()
         let users = try await stack.users(2)
         let (user, other) = (users[0], users[1])
@@ -55,8 +55,7 @@ struct ChangeLimitTests {
         }
     }
 
-    @Test("Reads count for each user, without one for each address, on both servers; health does not count")
-    func reads() async throws {
+    @Test func `reads count by user, anonymous ones by address, on both servers; health does not count`() async throws {
         let stack = try await SharedStack.running()
         let users = try await stack.users(2)
         let roomID = try await stack.room(of: users[0], with: [users[1]])
@@ -90,8 +89,7 @@ struct ChangeLimitTests {
         }
     }
 
-    @Test("Refreshing and logging out count for each address, whatever the token")
-    func refreshes() async throws {
+    @Test func `refreshes and logouts count by address, whatever the token`() async throws {
         let stack = try await SharedStack.running()
         let limits = ["CHAT_LIMIT_REFRESHES": "1/m", "CHAT_TRUSTED_PROXIES": "127.0.0.0/8"]
         try await stack.withServer(.system, limits) { server in

@@ -3,8 +3,7 @@ import ChatTestSupport
 import Foundation
 import Testing
 
-@Suite("What all three servers have in common", .timeLimit(.minutes(2)))
-struct CommonHTTPTests {
+@Suite(.timeLimit(.minutes(2))) struct CommonHTTPTests {
     private static func client(_ kind: ServerKind, of stack: SharedStack) -> RESTClient {
         switch kind {
         case .system: stack.system
@@ -13,13 +12,13 @@ struct CommonHTTPTests {
         }
     }
 
-    @Test(
-        "Readiness names what the server needs, and nothing else",
-        arguments: [
-            (ServerKind.system, ["keys", "postgres", "redis"]), (.message, ["keys", "postgres", "redis"]),
-            (.webSocket, ["keys", "postgres", "redis", "redis_subscription"]),
-        ])
-    func health(_ kind: ServerKind, _ checks: [String]) async throws {
+    @Test(arguments: [
+        (ServerKind.system, ["keys", "postgres", "redis"]), (.message, ["keys", "postgres", "redis"]),
+        (.webSocket, ["keys", "postgres", "redis", "redis_subscription"]),
+    ])
+    func `readiness names the dependencies of the server, and nothing else`(_ kind: ServerKind, _ checks: [String])
+        async throws
+    {
         let client = Self.client(kind, of: try await SharedStack.running())
         let ready = try await client.waitForAnswer("/health/ready", 200) { $0.json["status"] == "ok" }
         #expect(ready.json.keys == ["status", "checks"])
@@ -29,15 +28,15 @@ struct CommonHTTPTests {
         #expect(try await client.get("/health/live").status == 200)
     }
 
-    @Test(
-        "HEAD is GET without a body, OPTIONS tells the methods, and a wrong one is refused with the same list",
-        arguments: [
-            (ServerKind.system, "/.well-known/jwks.json", 200, "GET, HEAD, OPTIONS"),
-            (.system, "/api/v1/rooms", 401, "GET, HEAD, OPTIONS, POST"),
-            (.message, "/api/v1/messages/1", 401, "DELETE, GET, HEAD, OPTIONS, PATCH"),
-            (.webSocket, "/metrics", 200, "GET, HEAD, OPTIONS"),
-        ])
-    func methods(_ kind: ServerKind, _ path: String, _ status: Int, _ allowed: String) async throws {
+    @Test(arguments: [
+        (ServerKind.system, "/.well-known/jwks.json", 200, "GET, HEAD, OPTIONS"),
+        (.system, "/api/v1/rooms", 401, "GET, HEAD, OPTIONS, POST"),
+        (.message, "/api/v1/messages/1", 401, "DELETE, GET, HEAD, OPTIONS, PATCH"),
+        (.webSocket, "/metrics", 200, "GET, HEAD, OPTIONS"),
+    ])
+    func `HEAD is GET without a body, OPTIONS lists the methods, and a wrong one gets the same list`(
+        _ kind: ServerKind, _ path: String, _ status: Int, _ allowed: String
+    ) async throws {
         let client = Self.client(kind, of: try await SharedStack.running())
         let head = try await client.send(.init("HEAD"), path)
         #expect(head.status == status)
@@ -53,8 +52,7 @@ struct CommonHTTPTests {
         #expect(refused.code == "method_not_allowed")
     }
 
-    @Test("Pages may load nothing and be framed by nobody, and no cache keeps tokens")
-    func securityHeaders() async throws {
+    @Test func `pages load nothing and are not framed, and no cache keeps tokens`() async throws {
         let stack = try await SharedStack.running()
         for client in [stack.system, stack.messages()] {
             let page = try await client.get("/docs")
@@ -73,8 +71,8 @@ struct CommonHTTPTests {
         #expect(try await stack.system.post("/api/v1/auth/login", [:]).header("Cache-Control") == "no-store")
     }
 
-    @Test("An error has the members of the contract and no others", arguments: ServerKind.allCases)
-    func problem(_ kind: ServerKind) async throws {
+    @Test(arguments: ServerKind.allCases)
+    func `an error has the members of the contract and no others`(_ kind: ServerKind) async throws {
         let client = Self.client(kind, of: try await SharedStack.running())
         let answer = try await client.get("/api/v1/nothing", headers: [("X-Request-Id", "mine")])
         #expect(answer.status == 404)
@@ -86,9 +84,9 @@ struct CommonHTTPTests {
     }
 
     @Test(
-        "A caller's trace is in the log, and so is a warning that everybody is believed", arguments: ServerKind.allCases
+        arguments: ServerKind.allCases
     )
-    func log(_ kind: ServerKind) async throws {
+    func `the log has the trace of the caller, and a warning in trusted mode`(_ kind: ServerKind) async throws {
         let stack = try await SharedStack.running(.trusted)
         let traceID = "0af7651916cd43dd8448eb211c80319c"
         let file = try await stack.withServer(kind) { server in

@@ -7,10 +7,8 @@ import Testing
 @testable import ChatSystemServer
 @testable import CommonServer
 
-@Suite("Description of the system server", .timeLimit(.minutes(2)))
-struct DescriptionTests {
-    @Test("Routes and description name the same calls")
-    func calls() async throws {
+@Suite(.timeLimit(.minutes(2))) struct DescriptionTests {
+    @Test func `routes and description name the same calls`() async throws {
         let folder = try PrivateFolder.temporary(prefix: "description")
         defer { PrivateFolder.remove(folder) }
         let environment = try ServerEnvironment(
@@ -25,8 +23,7 @@ struct DescriptionTests {
         #expect(routes.calls == description.calls.union(["GET /openapi.yaml"]))
     }
 
-    @Test("Every call answers as it is described, in success and in failure")
-    func answers() async throws {
+    @Test func `every call responds as described, in success and in failure`() async throws {
         let stack = try await SharedStack.running()
         let calls = try await DescribedCalls(stack.system)
         let users = try await stack.users(3)
@@ -96,8 +93,7 @@ struct DescriptionTests {
         try await calls.make("GET", path, at: room, as: owner)
     }
 
-    @Test("The page needs no script and shows every call")
-    func page() async throws {
+    @Test func `the page needs no script and shows every call`() async throws {
         let stack = try await SharedStack.running()
         let page = try await stack.system.get("/docs").require(200, "docs")
         #expect(page.header("Content-Type") == "text/html; charset=utf-8")

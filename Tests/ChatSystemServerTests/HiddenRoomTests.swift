@@ -2,8 +2,7 @@ import ChatTestSupport
 import CommonUtil
 import Testing
 
-@Suite("Rooms that are not a stranger's to know of", .timeLimit(.minutes(2)))
-struct HiddenRoomTests {
+@Suite(.timeLimit(.minutes(2))) struct HiddenRoomTests {
     /// `$R`, `$M` and `$U` stand for a room, a message in it and one of its members.
     private static let system: [(String, String, JSON?)] = [
         ("GET", "rooms/$R", nil), ("PATCH", "rooms/$R", ["name": "x"]), ("DELETE", "rooms/$R", nil),
@@ -16,10 +15,8 @@ struct HiddenRoomTests {
         ("PATCH", "messages/$M", ["payload": ["text": "x"]]), ("DELETE", "messages/$M", nil),
     ]
 
-    @Test(
-        "Whatever is asked, the answer is the one for a room that is not there",
-        arguments: ["group", "private", "direct"])
-    func strangers(_ type: String) async throws {
+    @Test(arguments: ["group", "private", "direct"])
+    func `a hidden room gets the same response as a room that does not exist`(_ type: String) async throws {
         let stack = try await SharedStack.running()
         let users = try await stack.users(3)
         let (owner, member, stranger) = (users[0], users[1], users[2])
@@ -57,8 +54,7 @@ struct HiddenRoomTests {
         #expect(try await stack.room(roomID, as: owner)["lastSeq"] == 1)
     }
 
-    @Test("A message of another room is none that can be replied to")
-    func replies() async throws {
+    @Test func `a reply needs a message of the same room`() async throws {
         let stack = try await SharedStack.running()
         let (owner, stranger) = (try await stack.user(), try await stack.user())
         let (hidden, own) = (try await stack.room(of: owner), try await stack.room(of: stranger))

@@ -4,13 +4,12 @@ import Foundation
 import Testing
 
 /// What a server writes to standard output, and what becomes of it where nobody reads that.
-@Suite("Log", .timeLimit(.minutes(2)))
-struct LogTests {
+@Suite(.timeLimit(.minutes(2))) struct LogTests {
     /// Long, so that few of them fill a pipe.
     private static let unknownPath = "/" + String(repeating: "x", count: 500)
 
-    @Test("A server whose log nobody reads goes on, and stops with 0", arguments: ServerKind.allCases)
-    func unread(_ kind: ServerKind) async throws {
+    @Test(arguments: ServerKind.allCases)
+    func `a server whose log is not read goes on, and stops with 0`(_ kind: ServerKind) async throws {
         let stack = try await SharedStack.running()
         let folder = try PrivateFolder.temporary(prefix: "chat-unread")
         defer { PrivateFolder.remove(folder) }
@@ -37,8 +36,8 @@ struct LogTests {
         }
     }
 
-    @Test("Refused requests are written a few a second and counted", arguments: [ServerKind.system])
-    func refusals(_ kind: ServerKind) async throws {
+    @Test(arguments: [ServerKind.system])
+    func `refused requests are logged a few a second and counted`(_ kind: ServerKind) async throws {
         let stack = try await SharedStack.running()
         try await stack.withServer(kind) { server in
             let client = RESTClient(baseURL: server.url)

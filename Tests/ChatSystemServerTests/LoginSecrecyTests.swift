@@ -2,10 +2,8 @@ import ChatLocalStack
 import ChatTestSupport
 import Testing
 
-@Suite("Logins that fail tell nothing", .timeLimit(.minutes(2)))
-struct LoginSecrecyTests {
-    @Test("An unknown user and a wrong password get the same answer for the same work")
-    func sameWork() async throws {
+@Suite(.timeLimit(.minutes(2))) struct LoginSecrecyTests {
+    @Test func `an unknown user and a wrong password get the same response for the same work`() async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         try await stack.withServer(.system) { server in

@@ -1,8 +1,7 @@
 import ChatTestSupport
 import Testing
 
-@Suite("Members", .timeLimit(.minutes(2)))
-struct MemberTests {
+@Suite(.timeLimit(.minutes(2))) struct MemberTests {
     /// A room with all roles.
     private struct Cast {
         let stack: SharedStack
@@ -56,8 +55,7 @@ struct MemberTests {
         }
     }
 
-    @Test("Members are listed with their roles, page by page")
-    func list() async throws {
+    @Test func `members are listed with their roles, page by page`() async throws {
         let cast = try await Cast.make()
         #expect(
             try await cast.roles() == [
@@ -76,8 +74,7 @@ struct MemberTests {
         #expect(Set(seen).count == 5)
     }
 
-    @Test("Adding: admins and the owner; roles are the owner's to give")
-    func adding() async throws {
+    @Test func `admins and the owner add members; the owner gives roles`() async throws {
         let cast = try await Cast.make()
         let guests = try await cast.stack.users(4)
         func isForbidden(_ answer: RESTResponse) -> Bool { answer.status == 403 && answer.code == "forbidden" }
@@ -101,8 +98,7 @@ struct MemberTests {
         #expect(nobody.fields == ["userId"])
     }
 
-    @Test("Removing: admins remove members, the owner removes admins too, nobody the owner")
-    func removing() async throws {
+    @Test func `admins remove members, the owner also admins; nobody removes the owner`() async throws {
         let cast = try await Cast.make()
         for (user, actor) in [
             (cast.otherMember, cast.member), (cast.admin, cast.member), (cast.owner, cast.member),
@@ -123,8 +119,7 @@ struct MemberTests {
         #expect(Set(try await cast.roles().keys) == [cast.owner.userID, cast.admin.userID])
     }
 
-    @Test("Renaming is for admins and the owner; roles and archiving for the owner")
-    func ruling() async throws {
+    @Test func `admins and the owner rename; the owner changes roles and archives`() async throws {
         let cast = try await Cast.make()
         func rename(_ user: TestUser) async throws -> RESTResponse {
             try await cast.stack.system.send(.patch, cast.path, ["name": "New"], as: user.credentials)
@@ -150,8 +145,7 @@ struct MemberTests {
         #expect(try await archive(cast.owner).status == 200)
     }
 
-    @Test("An owner who leaves hands on: to the admin who is there longest, else of those who posted the member who is")
-    func succession() async throws {
+    @Test func `the next owner is the senior admin, else the senior member who has posted`() async throws {
         let stack = try await SharedStack.running()
         let users = try await stack.users(5)
         let roomID = try await stack.room("public", of: users[0])
@@ -197,8 +191,7 @@ struct MemberTests {
         #expect(late.code == "room_archived")
     }
 
-    @Test("Joining twice and removing oneself")
-    func oneself() async throws {
+    @Test func `joining twice changes nothing, and removing oneself is leaving`() async throws {
         let stack = try await SharedStack.running()
         let (owner, guest) = (try await stack.user(), try await stack.user())
         let roomID = try await stack.room("public", of: owner)

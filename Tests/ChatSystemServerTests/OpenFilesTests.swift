@@ -4,8 +4,7 @@ import Testing
 
 @testable import ChatLocalStack
 
-@Suite("The limit of open files", .timeLimit(.minutes(2)))
-struct OpenFilesTests {
+@Suite(.timeLimit(.minutes(2))) struct OpenFilesTests {
     /// The soft and the hard limit of another process (`proc(5)`), as text.
     private static func limits(of pid: pid_t) throws -> [Substring] {
         let text = try String(contentsOfFile: "/proc/\(pid)/limits", encoding: .utf8)
@@ -25,8 +24,7 @@ struct OpenFilesTests {
         (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/fd").count) ?? 0
     }
 
-    @Test("It is raised at the start; a server that has reached it goes on, and accepts again when there is room")
-    func exhausted() async throws {
+    @Test func `the limit is raised at the start, and a server that reaches it recovers`() async throws {
         let stack = try await SharedStack.running()
         try await stack.withServer(.system) { server in
             let system = RESTClient(baseURL: server.url)

@@ -1,8 +1,7 @@
 import ChatTestSupport
 import Testing
 
-@Suite("Rooms made on first use", .timeLimit(.minutes(2)))
-struct OpenRoomTests {
+@Suite(.timeLimit(.minutes(2))) struct OpenRoomTests {
     struct Call: Sendable, CustomTestStringConvertible {
         let method: String
         let path: String
@@ -35,8 +34,10 @@ struct OpenRoomTests {
         Call("GET", "rooms/$R/messages", 200).onMessageServer, Call("GET", "rooms/$R/events", 200).onMessageServer,
     ]
 
-    @Test("Whichever call names the room first, it is there: public, named by its id, and nobody's", arguments: calls)
-    func first(_ call: Call) async throws {
+    @Test(arguments: calls)
+    func `the first call that names a room makes it public, named by its id and without an owner`(_ call: Call)
+        async throws
+    {
         let stack = try await SharedStack.running(.trusted)
         let user = try await stack.user()
         let roomID = Unique.name("first")

@@ -1,10 +1,8 @@
 import ChatTestSupport
 import Testing
 
-@Suite("Cursors", .timeLimit(.minutes(2)))
-struct PagingTests {
-    @Test("Each list takes its own cursor, and no other list's, nor half of one")
-    func ownCursors() async throws {
+@Suite(.timeLimit(.minutes(2))) struct PagingTests {
+    @Test func `each list accepts its own cursors only, and no truncated one`() async throws {
         let stack = try await SharedStack.running()
         let (user, other) = (try await stack.user(), try await stack.user())
         let prefix = Unique.name("N")

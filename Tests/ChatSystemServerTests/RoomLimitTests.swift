@@ -2,10 +2,9 @@ import ChatLocalStack
 import ChatTestSupport
 import Testing
 
-@Suite("Limits on rooms and members", .timeLimit(.minutes(2)))
-struct RoomLimitTests {
-    @Test("Adding, joining and making are refused with 409; leaving makes room")
-    func limits() async throws {
+@Suite(.timeLimit(.minutes(2))) struct RoomLimitTests {
+    @Test func `beyond the limits adding, joining and making are refused with 409; leaving frees a place`() async throws
+    {
         let stack = try await SharedStack.running()
         let users = try await stack.users(3)
         let (owner, friend, stranger) = (users[0], users[1], users[2])

@@ -25,7 +25,7 @@ import Testing
         (MemberRole.owner, MemberRole.member, nil), (.owner, .admin, nil), (.owner, .owner, ErrorCode.validationFailed),
         (.admin, .member, nil), (.admin, .admin, .forbidden), (.member, .member, .forbidden),
     ])
-    func adding(actor: MemberRole, role: MemberRole, expected: ErrorCode?) {
+    func `adding needs an admin or the owner`(actor: MemberRole, role: MemberRole, expected: ErrorCode?) {
         #expect(code { try RoomRules.checkAdding(to: room(), by: actor, as: role) } == expected)
     }
 
@@ -33,7 +33,7 @@ import Testing
         (MemberRole.owner, MemberRole.member, nil), (.owner, .admin, nil), (.admin, .member, nil),
         (.admin, .admin, ErrorCode.forbidden), (.admin, .owner, .forbidden), (.member, .member, .forbidden),
     ])
-    func removing(actor: MemberRole, target: MemberRole, expected: ErrorCode?) {
+    func `removing`(actor: MemberRole, target: MemberRole, expected: ErrorCode?) {
         #expect(code { try RoomRules.checkRemoving(target, from: room(), by: actor) } == expected)
     }
 
@@ -42,7 +42,7 @@ import Testing
         (.owner, .admin, .member, nil), (.owner, .owner, .member, ErrorCode.ownerRole),
         (.owner, .member, .owner, .validationFailed), (.admin, .member, .admin, .forbidden),
     ])
-    func changingRoles(actor: MemberRole, target: MemberRole, role: MemberRole, expected: ErrorCode?) {
+    func `changing roles`(actor: MemberRole, target: MemberRole, role: MemberRole, expected: ErrorCode?) {
         #expect(code { try RoomRules.checkRoleChange(of: target, to: role, in: room(), by: actor) } == expected)
     }
 

@@ -2,10 +2,9 @@ import ChatTestSupport
 import Foundation
 import Testing
 
-@Suite("Rooms", .timeLimit(.minutes(2)))
-struct RoomTests {
-    @Test("Every type can be made; a new room's log is empty", arguments: ["group", "public", "private"])
-    func make(_ type: String) async throws {
+@Suite(.timeLimit(.minutes(2))) struct RoomTests {
+    @Test(arguments: ["group", "public", "private"])
+    func `every type can be made, and the log of a new room is empty`(_ type: String) async throws {
         let stack = try await SharedStack.running()
         let (owner, member) = (try await stack.user(), try await stack.user())
         let made = try await stack.system.post(
@@ -30,8 +29,7 @@ struct RoomTests {
         #expect(again.code == "room_exists")
     }
 
-    @Test("Two users have one direct room, whoever asks")
-    func direct() async throws {
+    @Test func `two users have one direct room, whoever makes it`() async throws {
         let stack = try await SharedStack.running()
         let (anna, bob) = (try await stack.user(), try await stack.user())
         func ask(_ user: TestUser, for other: TestUser) async throws -> RESTResponse {
@@ -72,8 +70,7 @@ struct RoomTests {
         }
     }
 
-    @Test("A direct room is renamed by nobody and archived by either; a new one can follow an archived one")
-    func directRules() async throws {
+    @Test func `a direct room cannot be renamed; either member archives it, and a new one can follow`() async throws {
         let stack = try await SharedStack.running()
         let (maker, other) = (try await stack.user(), try await stack.user())
         func ask(_ user: TestUser, for other: TestUser) async throws -> RESTResponse {
@@ -121,8 +118,7 @@ struct RoomTests {
         #expect(try await rename(maker).code == "direct_room")
     }
 
-    @Test("A direct room is called like the other one in it, as that one is called now")
-    func directNames() async throws {
+    @Test func `a direct room has the present display name of the other member`() async throws {
         let stack = try await SharedStack.running()
         let (anna, bob) = (try await stack.user(), try await stack.user())
         func call(_ user: TestUser, _ name: String) async throws {
@@ -158,8 +154,7 @@ struct RoomTests {
         #expect(open.json["name"] == "We")
     }
 
-    @Test("Public rooms are found by any word of their name, in any script")
-    func search() async throws {
+    @Test func `public rooms are found by any word of their name, in any script`() async throws {
         let stack = try await SharedStack.running()
         let owner = try await stack.user()
         let mark = Unique.name("z").replacing("-", with: "")
@@ -191,8 +186,7 @@ struct RoomTests {
         #expect(other.status == 422)
     }
 
-    @Test("My rooms: newest activity first, with what is new in them, page by page")
-    func list() async throws {
+    @Test func `a user lists rooms by activity, with unread counts, page by page`() async throws {
         let stack = try await SharedStack.running()
         let (user, other) = (try await stack.user(), try await stack.user())
         var rooms: [String] = []
@@ -228,8 +222,7 @@ struct RoomTests {
         #expect(paged == items)
     }
 
-    @Test("Reading moves forward only, and never beyond the head")
-    func read() async throws {
+    @Test func `a read mark moves forward only, and never beyond the head`() async throws {
         let stack = try await SharedStack.running()
         let (user, other) = (try await stack.user(), try await stack.user())
         let roomID = try await stack.room("public", of: user)
@@ -251,8 +244,7 @@ struct RoomTests {
         #expect(refused.status == 403)
     }
 
-    @Test("The others are told of what is read: at first at once, then once a second")
-    func receipts() async throws {
+    @Test func `read marks are published to the others: the first at once, then once a second`() async throws {
         let stack = try await SharedStack.running()
         let (user, reader) = (try await stack.user(), try await stack.user())
         let roomID = try await stack.room(of: user, with: [reader])
@@ -277,8 +269,7 @@ struct RoomTests {
         try await socket.close()
     }
 
-    @Test("In trusted mode those who are no members mark public rooms read; nothing is kept")
-    func openRead() async throws {
+    @Test func `in trusted mode the read marks of non-members are published and not stored`() async throws {
         let stack = try await SharedStack.running(.trusted)
         let (user, reader) = (try await stack.user(), try await stack.user())
         let roomID = Unique.name("open")
@@ -293,8 +284,7 @@ struct RoomTests {
         #expect(try await stack.system.get("/api/v1/rooms", as: reader.credentials).json["items"] == [])
     }
 
-    @Test("Public rooms are found, read and joined by anyone; others do not exist for strangers")
-    func visibility() async throws {
+    @Test func `public rooms are found, read and joined by anyone; others are hidden from non-members`() async throws {
         let stack = try await SharedStack.running()
         let (owner, stranger) = (try await stack.user(), try await stack.user())
         let name = Unique.name("Name")
@@ -327,8 +317,7 @@ struct RoomTests {
         #expect(found.json["items"]?[0]?["memberCount"] == 2)
     }
 
-    @Test("An archived room is read-only")
-    func archived() async throws {
+    @Test func `an archived room is read-only`() async throws {
         let stack = try await SharedStack.running()
         let (owner, member) = (try await stack.user(), try await stack.user())
         let roomID = try await stack.room(of: owner, with: [member])

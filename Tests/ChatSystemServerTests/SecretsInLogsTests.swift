@@ -3,8 +3,7 @@ import ChatTestSupport
 import Foundation
 import Testing
 
-@Suite("Secrets in logs", .timeLimit(.minutes(2)))
-struct SecretsInLogsTests {
+@Suite(.timeLimit(.minutes(2))) struct SecretsInLogsTests {
     /// What must not be in any log, by what it is.
     private struct Secrets {
         let token: String
@@ -21,8 +20,7 @@ struct SecretsInLogsTests {
         }
     }
 
-    @Test("The most talkative log holds no token, no password and no URL with one")
-    func everyWay() async throws {
+    @Test func `the most verbose log holds no token, no password and no URL with one`() async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let roomID = try await stack.room(of: user)

@@ -4,8 +4,7 @@ import Foundation
 import Testing
 
 /// Starting as an operator sees it, for all three processes.
-@Suite("Start", .timeLimit(.minutes(2)))
-struct StartTests {
+@Suite(.timeLimit(.minutes(2))) struct StartTests {
     struct WrongValue: Sendable, CustomTestStringConvertible {
         let kind: ServerKind
         let name: String
@@ -64,8 +63,9 @@ struct StartTests {
             WrongValue(kind: .webSocket, name: "CHAT_LIMIT_SOCKETS", value: "1.5"),
         ]
 
-    @Test("A wrong value ends the process with 78 and one line that names the variable", arguments: wrongValues)
-    func wrongValue(_ wrong: WrongValue) async throws {
+    @Test(arguments: wrongValues)
+    func `a wrong value ends the process with 78 and one line that names the variable`(_ wrong: WrongValue) async throws
+    {
         let stack = try await SharedStack.running()
         // With PostgreSQL away: what is wrong is found before anything is waited for.
         let away = "postgres://chat@127.0.0.1:\(try FreePort.next())/chat"
@@ -86,8 +86,8 @@ struct StartTests {
         }
     }
 
-    @Test("A database that cannot be used ends the process with 78 and one line", arguments: ServerKind.allCases)
-    func wrongEncoding(_ kind: ServerKind) async throws {
+    @Test(arguments: ServerKind.allCases)
+    func `an unusable database ends the process with 78 and one line`(_ kind: ServerKind) async throws {
         let stack = try await SharedStack.running()
         let name = "latin_\(kind.logName)"
         try await stack.processes.postgres.run(
@@ -102,8 +102,7 @@ struct StartTests {
         #expect(lines.first?.contains("CHAT_DATABASE_URL") == true && lines.first?.contains("LATIN1") == true)
     }
 
-    @Test("Once the database is up to date, the role needs no right to change its schema")
-    func withoutCreate() async throws {
+    @Test func `with a migrated database the role needs no privilege to change its schema`() async throws {
         let stack = try await SharedStack.running()
         let postgres = stack.processes.postgres
         let url = try await postgres.createDatabase(named: "without_create")
@@ -117,8 +116,8 @@ struct StartTests {
         for kind in ServerKind.allCases { try await stack.withServer(kind, environment) { _ in } }
     }
 
-    @Test("A port in use ends the process with 1 and one line", arguments: ServerKind.allCases)
-    func portInUse(_ kind: ServerKind) async throws {
+    @Test(arguments: ServerKind.allCases)
+    func `a port in use ends the process with 1 and one line`(_ kind: ServerKind) async throws {
         let stack = try await SharedStack.running()
         let folder = try PrivateFolder.temporary(prefix: "chat-port")
         defer { PrivateFolder.remove(folder) }
@@ -138,8 +137,7 @@ struct StartTests {
         #expect(lines.first?.contains("in use") == true)
     }
 
-    @Test("An empty value is an unset one; an unknown variable is a warning")
-    func leniency() async throws {
+    @Test func `an empty value is unset, and an unknown variable is a warning`() async throws {
         let stack = try await SharedStack.running()
         let variables = ["CHAT_LOG_LEVEL": "", "CHAT_PASSWORD_COST": "", "CHAT_PASWORD_COST": "12"]
         try await stack.withServer(.system, variables) { server in
@@ -149,8 +147,9 @@ struct StartTests {
         }
     }
 
-    @Test("Started before PostgreSQL and Redis, all are live, say what they wait for, and become ready by themselves")
-    func beforeTheEngines() async throws {
+    @Test func `servers that start before PostgreSQL and Redis are live, name what is missing, and become ready`()
+        async throws
+    {
         let stack = try LocalStack(.init(environment: ["CHAT_PASSWORD_COST": "12"]))
         let servers = [stack.systemServer, stack.messageServers[0], stack.webSocketServers[0]]
         do {

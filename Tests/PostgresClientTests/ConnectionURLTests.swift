@@ -10,7 +10,7 @@ import Testing
             uniqueKeysWithValues: configuration.endpoint.keywords(configuration, targets: targets))
     }
 
-    @Test func aPasswordMayHoldAnythingPercentEncoded() throws {
+    @Test func `a password may hold any percent-encoded character`() throws {
         let keywords = try keywords("postgres://us%40er:p%40s%2Fs%25w%3Ao%3Frd@db.example:5433/ch%40t")
         #expect(keywords["user"] == "us@er" && keywords["password"] == "p@s/s%w:o?rd")
         #expect(keywords["host"] == "db.example" && keywords["port"] == "5433" && keywords["dbname"] == "ch@t")
@@ -22,7 +22,7 @@ import Testing
         "postgres://chat:hun:ter2@db.example/chat", "postgresql://chat:hunter2@db.example/ch@t",
         "postgres://chat:hun@t/e@r2@db.example/chat", "postgres://ch@t:hunter2@db.example/chat",
     ])
-    func oneThatIsNotEncodedIsRefusedWithoutAWordOfIt(url: String) {
+    func `an unencoded password is refused without being quoted`(url: String) {
         let error = #expect(throws: PostgresError.self) { try PostgresConfiguration(url: url) }
         let text = error.map { "\($0)" } ?? ""
         #expect(!text.contains("hun") && !text.contains("ter2") && !text.contains("12"), "\(text)")
@@ -33,16 +33,16 @@ import Testing
         "postgres://u:p@[::1]:5433/chat", "postgres://u:p@one:1,two:2/chat", "postgres:///chat?host=/run/postgresql",
         "postgres://u:p?w@db.example/chat",
     ])
-    func whatIsUnambiguousIsTaken(url: String) throws {
+    func `an unambiguous URI is accepted`(url: String) throws {
         _ = try PostgresConfiguration(url: url)
     }
 
-    @Test func onlyServersThatTakeWritesAreUsedUnlessTheURISaysOtherwise() throws {
+    @Test func `only writable servers are used unless the URI says otherwise`() throws {
         #expect(try keywords("postgres://db.example/chat")["target_session_attrs"] == "read-write")
         #expect(try keywords("postgres://h/chat?target_session_attrs=any")["target_session_attrs"] == "any")
     }
 
-    @Test func everyAddressOfEveryHostIsATarget() throws {
+    @Test func `every address of every host is a target`() throws {
         let configuration = try PostgresConfiguration(url: "postgres://one:1,two:2,three:3/chat")
         // The second has no address now.
         let targets = configuration.endpoint.targets(addresses: [["10.0.0.1", "10.0.0.2"], [], ["10.0.0.3"]])
@@ -63,7 +63,7 @@ import Testing
 
     private let targets = (0..<3).map { ConnectTarget(host: "h", address: "10.0.0.\($0)", port: "") }
 
-    @Test func theNextAttemptBeginsBehindTheAddressWhereThisOneEnded() {
+    @Test func `the next attempt begins after the address where this one ended`() {
         var order = ConnectOrder()
         #expect(order.sorted(targets) == targets)
         order.failed(at: 0, of: targets)
@@ -75,7 +75,7 @@ import Testing
         #expect(order.sorted(targets).first == targets[0])
     }
 
-    @Test func theAddressThatLetUsInComesFirst() {
+    @Test func `the address that accepted the connection comes first`() {
         var order = ConnectOrder()
         order.connected(to: 2, of: targets)
         #expect(order.sorted(targets) == [targets[2], targets[0], targets[1]])
@@ -84,7 +84,7 @@ import Testing
         #expect(order.sorted([]).isEmpty)
     }
 
-    @Test func thePlaceOfAnAttemptIsFoundByItsAddressAndPort() {
+    @Test func `the position of an attempt is found by its address and port`() {
         let targets = [
             ConnectTarget(host: "a", address: "127.0.0.1", port: "1"),
             ConnectTarget(host: "b", address: "127.0.0.1", port: "2"),
@@ -101,11 +101,11 @@ import Testing
         ("", ""), ("-c jit=on", "jit"), ("-cjit=on --statement-timeout=5s", "jit statement_timeout"),
         (#"-c search_path=a\ b -c  Work_Mem=1"#, "search_path work_mem"), ("-c", ""), ("--", ""),
     ])
-    func theNamesInOptionsAreRead(options: String, names: String) {
+    func `the names in options are read`(options: String, names: String) {
         #expect(StartupOptions.names(in: options).sorted().joined(separator: " ") == names)
     }
 
-    @Test func whatTheURISetsWins() throws {
+    @Test func `settings of the URI take precedence`() throws {
         var configuration = try PostgresConfiguration(
             url: "postgres://h/chat?options=-c%20statement_timeout%3D5s%20-c%20TimeZone%3DCET")
         configuration.sessionSettings = ["jit": "off", "search_path": "it's"]

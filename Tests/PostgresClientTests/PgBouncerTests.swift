@@ -9,7 +9,7 @@ import Testing
 /// Debian's PgBouncer between the client and the server.
 @Suite(.enabled(if: PgBouncer.executable != nil, "pgbouncer is not installed"), .timeLimit(.minutes(2)))
 struct PgBouncerTests {
-    @Test func sessionModeWorks() async throws {
+    @Test func `session mode works`() async throws {
         try await PgBouncer.running(mode: "session") { url in
             var configuration = try PostgresConfiguration(url: url)
             configuration.queryTimeout = .seconds(60)
@@ -38,7 +38,7 @@ struct PgBouncerTests {
     }
 
     @Test(arguments: ["transaction", "statement"])
-    func otherModesAreRefused(mode: String) async throws {
+    func `other modes are refused`(mode: String) async throws {
         try await PgBouncer.running(mode: mode) { url in
             let client = PostgresClient(configuration: try PostgresConfiguration(url: url), logger: quiet)
             let error = await #expect(throws: PostgresError.self) {
@@ -51,7 +51,7 @@ struct PgBouncerTests {
 
     /// The pooler keeps the server's session open and, told so, clears nothing: what a session holds would outlive its
     /// client.
-    @Test func noLockIsLeftBehindByMigrations() async throws {
+    @Test func `migrations leave no lock`() async throws {
         try await PgBouncer.running(mode: "session", settings: ["server_reset_query": ""]) { url in
             let schema = "bounced_\(UUID().uuidString.prefix(8).lowercased())"
             let good = PostgresMigration(number: 1, name: "one", sql: "CREATE TABLE one (id int8)")

@@ -1,3 +1,4 @@
+import CommonUtil
 import Testing
 
 @testable import PostgresClient
@@ -10,10 +11,10 @@ import Testing
         PoolStateMachine(
             PoolStateMachine.Limits(
                 connections: connections, waiters: waiters, pipelineDepth: depth,
-                backoff: ReconnectBackoff(range: .milliseconds(50)...(.seconds(3)))))
+                backoff: Backoff(first: .milliseconds(50), longest: .seconds(3))))
     }
 
-    @Test func opensAConnectionForTheFirstRequestAndSendsItThere() {
+    @Test func `opens a connection for the first request and sends it there`() {
         var pool = machine()
         #expect(pool.enqueue(1, .shared, now: now) == [.connect(1)])
         #expect(pool.connected(1, now: now) == [.send(1, on: 1)])
@@ -21,7 +22,7 @@ import Testing
         #expect(pool.enqueue(2, .shared, now: now) == [.send(2, on: 1)])
     }
 
-    @Test func opensAnotherBeforeItSharesAndThenTakesTheShortestPipeline() {
+    @Test func `opens another before it shares and then takes the shortest pipeline`() {
         var pool = machine()
         _ = pool.enqueue(1, .shared, now: now)
         _ = pool.connected(1, now: now)
@@ -34,7 +35,7 @@ import Testing
         #expect(pool.enqueue(5, .shared, now: now) == [.send(5, on: 1)])
     }
 
-    @Test func boundsPipelinesAndQueue() {
+    @Test func `bounds pipelines and queue`() {
         var pool = machine(connections: 1, waiters: 1, depth: 2)
         _ = pool.enqueue(1, .shared, now: now)
         _ = pool.connected(1, now: now)
@@ -45,7 +46,7 @@ import Testing
         #expect(pool.completed(on: 1, now: now) == [.send(3, on: 1)])
     }
 
-    @Test func whoIsBehindAnotherJoinsItsPipelineThoughOthersBeIdle() {
+    @Test func `a request of a lane joins its pipeline though other connections are idle`() {
         var pool = machine(connections: 2, depth: 2)
         _ = pool.enqueue(1, .shared, now: now)
         _ = pool.connected(1, now: now)
@@ -59,7 +60,7 @@ import Testing
         #expect(pool.enqueue(5, .shared, behind: 9, now: now) == [.send(5, on: 2)])
     }
 
-    @Test func nobodyJoinsAConnectionThatIsReserved() {
+    @Test func `no request joins a reserved connection`() {
         var pool = machine(connections: 1, depth: 4)
         _ = pool.enqueue(1, .shared, now: now)
         _ = pool.connected(1, now: now)
@@ -68,7 +69,7 @@ import Testing
         #expect(pool.completed(on: 1, now: now) == [.lease(1, to: 2)])
     }
 
-    @Test func leasesAnIdleConnectionAndKeepsItToItself() {
+    @Test func `leases an idle connection exclusively`() {
         var pool = machine(connections: 1)
         _ = pool.enqueue(1, .exclusive, now: now)
         #expect(pool.connected(1, now: now) == [.lease(1, to: 1)])
@@ -76,7 +77,7 @@ import Testing
         #expect(pool.released(1, now: now) == [.send(2, on: 1)])
     }
 
-    @Test func aLeaseReservesABusyConnectionWhichRunsDry() {
+    @Test func `a lease reserves a busy connection until it is idle`() {
         var pool = machine(connections: 1)
         _ = pool.enqueue(1, .shared, now: now)
         _ = pool.connected(1, now: now)
@@ -88,7 +89,7 @@ import Testing
         #expect(pool.released(1, now: now) == [.send(4, on: 1)])
     }
 
-    @Test func aCancelledReservationOpensTheConnectionAgain() {
+    @Test func `a cancelled reservation opens the connection again`() {
         var pool = machine(connections: 1)
         _ = pool.enqueue(1, .shared, now: now)
         _ = pool.connected(1, now: now)
@@ -100,7 +101,7 @@ import Testing
         #expect(pool.cancel(3, now: now).wasWaiting == false)
     }
 
-    @Test func aLostReservedConnectionPutsTheLeaseInFrontAgain() {
+    @Test func `a lost reserved connection puts the lease in front again`() {
         var pool = machine(connections: 1)
         _ = pool.enqueue(1, .shared, now: now)
         _ = pool.connected(1, now: now)
@@ -110,7 +111,7 @@ import Testing
         #expect(pool.connected(2, now: now) == [.lease(2, to: 2)])
     }
 
-    @Test func duringAnOutageOneAttemptAtATimeProbesAfterABackoff() throws {
+    @Test func `during an outage one attempt at a time probes after a backoff`() throws {
         var pool = machine()
         _ = pool.enqueue(1, .shared, now: now)
         _ = pool.enqueue(2, .shared, now: now)
@@ -127,7 +128,7 @@ import Testing
         #expect(!pool.isOutage)
     }
 
-    @Test func keepsOneConnectionOnceStarted() throws {
+    @Test func `keeps one connection once started`() throws {
         var pool = machine()
         #expect(pool.start(now: now) == [.connect(1)])
         _ = pool.connected(1, now: now)
@@ -135,7 +136,7 @@ import Testing
         #expect(pool.closed(1, isBroken: false, now: now) == [.connect(2)])
     }
 
-    @Test func aConnectionThatBrokeUnusedIsReplacedAfterABackoff() throws {
+    @Test func `a connection that broke unused is replaced after a backoff`() throws {
         var pool = machine(connections: 1)
         _ = pool.start(now: now)
         _ = pool.connected(1, now: now)
@@ -149,15 +150,7 @@ import Testing
         #expect(pool.closed(2, isBroken: true, now: retry) == [.connect(3)])
     }
 
-    @Test func backoffDoublesWithinItsBounds() {
-        let backoff = ReconnectBackoff(range: .milliseconds(50)...(.seconds(3)))
-        for (failures, full) in [(1, 50), (2, 100), (3, 200), (6, 1600), (7, 3000), (1000, 3000)] {
-            let delay = backoff.delay(afterFailures: failures)
-            #expect(delay >= .milliseconds(full) / 2 && delay <= .milliseconds(full), "\(failures) failures")
-        }
-    }
-
-    @Test func drainsBeforeItCloses() {
+    @Test func `drains before it closes`() {
         var pool = machine(connections: 1)
         _ = pool.enqueue(1, .shared, now: now)
         _ = pool.connected(1, now: now)

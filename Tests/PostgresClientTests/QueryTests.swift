@@ -5,7 +5,7 @@ import Testing
 
 /// Requests that share connections: results, errors, and who gets to see them.
 @Suite(.timeLimit(.minutes(2))) struct QueryTests {
-    @Test func aThousandConcurrentQueriesShareTwoConnections() async throws {
+    @Test func `a thousand concurrent queries share two connections`() async throws {
         try await withClient { client in
             let sum = try await withThrowingTaskGroup(of: Int.self) { group in
                 for number in 1...1000 {
@@ -20,7 +20,7 @@ import Testing
         }
     }
 
-    @Test func aStatementIsPreparedOnceAndForItsTypes() async throws {
+    @Test func `a statement is prepared once and for its types`() async throws {
         try await withClient({ $0.maximumConnections = 1 }) { client in
             let statement: PostgresStatement = "SELECT $1"
             for number in 1...3 { _ = try await client.query(statement, .int8(number)) }
@@ -31,7 +31,7 @@ import Testing
         }
     }
 
-    @Test func beyondItsBoundTheCacheRunsStatementsWithoutAName() async throws {
+    @Test func `beyond its capacity the cache runs statements without a name`() async throws {
         try await withClient({
             $0.maximumConnections = 1
             $0.maximumPreparedStatements = 2
@@ -44,7 +44,7 @@ import Testing
         }
     }
 
-    @Test func anErrorInAPipelineIsItsOwnersAlone() async throws {
+    @Test func `an error in a pipeline affects its own request only`() async throws {
         try await withClient({ $0.maximumConnections = 1 }) { client in
             try await withThrowingTaskGroup(of: Bool.self) { group in
                 for number in 0..<200 {
@@ -75,7 +75,7 @@ import Testing
         }
     }
 
-    @Test func aPlanThatNoLongerFitsIsMadeAnew() async throws {
+    @Test func `a stale plan is prepared again`() async throws {
         try await withClient({ $0.maximumConnections = 1 }) { client in
             try await client.script("CREATE TABLE plan_test (a int8)")
             let statement: PostgresStatement = "SELECT * FROM plan_test"
@@ -86,7 +86,7 @@ import Testing
         }
     }
 
-    @Test func aLaneIsOneConnectionThoughAnotherIsIdle() async throws {
+    @Test func `a lane uses one connection though another is idle`() async throws {
         try await withClient { client in
             // Two connections, both idle.
             try await withThrowingTaskGroup(of: Void.self) { group in
@@ -112,7 +112,7 @@ import Testing
         }
     }
 
-    @Test func whatIsForAfterSendingComesAfterAllOfTheTurn() async throws {
+    @Test func `closures for after sending run at the end of the turn`() async throws {
         try await withClient { client in
             _ = try await client.query("SELECT 1")
             let (steps, continuation) = AsyncStream.makeStream(of: String.self)
@@ -136,7 +136,7 @@ import Testing
         }
     }
 
-    @Test func aClosedClientAnswersItsLanes() async throws {
+    @Test func `a closed client answers its lanes`() async throws {
         try await withClient { client in
             await client.close()
             let answer = await withCheckedContinuation { continuation in
@@ -146,7 +146,7 @@ import Testing
         }
     }
 
-    @Test func aBatchIsAllOrNothing() async throws {
+    @Test func `a batch is all or nothing`() async throws {
         try await withClient { client in
             try await client.script("CREATE TABLE batch_test (id int8 PRIMARY KEY)")
             let insert: PostgresStatement = "INSERT INTO batch_test VALUES ($1)"
@@ -164,7 +164,7 @@ import Testing
         }
     }
 
-    @Test func aCommitThatFailsIsNotReportedAsSuccess() async throws {
+    @Test func `a commit that fails is not reported as success`() async throws {
         try await withClient({ $0.maximumConnections = 1 }) { client in
             try await client.script(
                 "CREATE TABLE deferred_test (id int8 CONSTRAINT once UNIQUE DEFERRABLE INITIALLY DEFERRED)")
@@ -185,7 +185,7 @@ import Testing
         }
     }
 
-    @Test func copyIsRefusedAndTheConnectionReplaced() async throws {
+    @Test func `copy is refused and the connection replaced`() async throws {
         try await withClient({ $0.maximumConnections = 1 }) { client in
             let error = await #expect(throws: PostgresError.self) {
                 try await client.query("COPY (SELECT 1) TO STDOUT")
@@ -199,7 +199,7 @@ import Testing
         }
     }
 
-    @Test func largeValuesPassBothWays() async throws {
+    @Test func `large values pass both ways`() async throws {
         let text = String(repeating: "0123456789abcdef", count: 200_000)
         try await withClient { client in
             try await withThrowingTaskGroup(of: Bool.self) { group in
@@ -213,7 +213,7 @@ import Testing
         }
     }
 
-    @Test func sessionsSpeakUTCAndUTF8() async throws {
+    @Test func `sessions use UTC and UTF8`() async throws {
         try await withClient { client in
             let settings = try await client.query(
                 "SELECT current_setting('TimeZone'), current_setting('client_encoding'), current_setting('statement_timeout')"

@@ -22,7 +22,7 @@ import Testing
         ) { client in try await body(server, client) }
     }
 
-    @Test func aServerThatBecomesReadOnlyIsLeft() async throws {
+    @Test func `connections to a server that becomes read-only are closed`() async throws {
         try await withServer { server, client in
             try await client.script("CREATE TABLE writes (id int8)")
             try await client.proveWritable(timeout: .seconds(20))
@@ -47,7 +47,7 @@ import Testing
         }
     }
 
-    @Test func readinessFindsOutByItselfAndLeavesIdleConnections() async throws {
+    @Test func `readiness notices a read-only server and closes idle connections`() async throws {
         try await withServer { server, client in
             _ = try await client.query("SELECT 1")
             try await server.setReadOnly(true)
@@ -61,7 +61,7 @@ import Testing
         }
     }
 
-    @Test func theProofIsSharedAndAskedForSeldom() async throws {
+    @Test func `the write proof is shared and rate-limited`() async throws {
         let proof = WriteProof()
         let asked = Atomic(0)
         let ask: @Sendable () async -> WriteProof.Outcome = {
@@ -80,13 +80,13 @@ import Testing
         let brief = WriteProof()
         for _ in 0..<3 { _ = await brief.outcome(lifetime: .zero, of: ask) }
         // A failure that is known is believed, whatever is refused meanwhile.
-        proof.refute()
+        proof.invalidate()
         _ = await proof.outcome(lifetime: .seconds(3_600), of: ask)
         let askedInTurn = asked.load(ordering: .relaxed)
         #expect(askedInTurn == 4)
     }
 
-    @Test func aRefusedWriteRefutesAProof() async throws {
+    @Test func `a refused write invalidates a proof`() async throws {
         let proof = WriteProof()
         let asked = Atomic(0)
         let ask: @Sendable () async -> WriteProof.Outcome = {
@@ -94,13 +94,13 @@ import Testing
             return .success(())
         }
         for _ in 0..<2 { try await proof.outcome(lifetime: .seconds(3_600), of: ask).get() }
-        proof.refute()
+        proof.invalidate()
         for _ in 0..<2 { try await proof.outcome(lifetime: .seconds(3_600), of: ask).get() }
         let count = asked.load(ordering: .relaxed)
         #expect(count == 2)
     }
 
-    @Test func afterTheServerWasOutOfRoomAWriteHasToSucceed() async throws {
+    @Test func `after a full disk a write has to succeed`() async throws {
         try await withClient({
             $0.maximumConnections = 1
             $0.writeProofLifetime = .zero
@@ -145,7 +145,7 @@ import Testing
         return try result.get()
     }
 
-    @Test func aHostThatRefusesOrHasNoNameIsPassedOver() async throws {
+    @Test func `a host that refuses or has no address is skipped`() async throws {
         let port = PostgresFixture.shared.port
         let closed = try FreePort.next()
         #expect(try await number("postgres://postgres@127.0.0.1:\(closed),127.0.0.1:\(port)/postgres") == 7)
@@ -156,7 +156,7 @@ import Testing
         }
     }
 
-    @Test func aHostThatDoesNotAnswerIsPassedOverByTheNextAttempt() async throws {
+    @Test func `a host that does not respond is skipped by the next attempt`() async throws {
         let silent = try SilentListener()
         let port = PostgresFixture.shared.port
         let url = "postgres://postgres@127.0.0.1:\(silent.port),127.0.0.1:\(port)/postgres"
@@ -164,7 +164,7 @@ import Testing
         #expect(silent.hasBeenCalled)
     }
 
-    @Test func aHostThatLetsInAndHangsUpIsPassedOverByTheNextAttempt() async throws {
+    @Test func `a host that accepts and closes is skipped by the next attempt`() async throws {
         // As a proxy does whose server has gone.
         let proxy = try await FaultProxy.start(to: FreePort.next())
         let url = "postgres://postgres@127.0.0.1:\(proxy.port),127.0.0.1:\(PostgresFixture.shared.port)/postgres"
@@ -172,7 +172,7 @@ import Testing
         try await proxy.stop()
     }
 
-    @Test func aReadOnlyHostIsPassedOver() async throws {
+    @Test func `a read-only host is skipped`() async throws {
         let standby = PostgresFixture.started()
         defer { standby.remove() }
         try await standby.setReadOnly(true)

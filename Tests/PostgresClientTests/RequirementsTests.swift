@@ -4,18 +4,18 @@ import Testing
 
 /// Servers and roles that will do, and those that will not.
 @Suite(.timeLimit(.minutes(2))) struct RequirementsTests {
-    @Test func anOldServerIsRefused() {
-        #expect(ServerRequirements.complaint(version: 150_000, encoding: "UTF8", minimum: 15) == nil)
-        #expect(ServerRequirements.complaint(version: 170_002, encoding: "UTF8", minimum: 15) == nil)
-        let complaint = ServerRequirements.complaint(version: 140_009, encoding: "UTF8", minimum: 15)
-        #expect(complaint?.contains("PostgreSQL 14") == true)
+    @Test func `an old server is refused`() {
+        #expect(ServerRequirements.violation(version: 150_000, encoding: "UTF8", minimum: 15) == nil)
+        #expect(ServerRequirements.violation(version: 170_002, encoding: "UTF8", minimum: 15) == nil)
+        let violation = ServerRequirements.violation(version: 140_009, encoding: "UTF8", minimum: 15)
+        #expect(violation?.contains("PostgreSQL 14") == true)
     }
 
-    @Test func aServerThatWillDoIsTaken() async throws {
+    @Test func `a supported server is accepted`() async throws {
         try await withClient { client in try await client.checkRequirements(minimumVersion: 15) }
     }
 
-    @Test func aDatabaseThatIsNotUTF8IsRefused() async throws {
+    @Test func `a database that is not UTF8 is refused`() async throws {
         try await withClient { client in
             let name = "latin_\(client.configuration.applicationName.suffix(8).lowercased())"
             _ = try await client.query(
@@ -39,7 +39,7 @@ import Testing
     private let first = PostgresMigration(number: 1, name: "one", sql: "CREATE TABLE things (id int8)")
     private let second = PostgresMigration(number: 2, name: "two", sql: "CREATE TABLE more_things (id int8)")
 
-    @Test func aRoleWithoutCreateNeedsNothingToMigrate() async throws {
+    @Test func `a role without CREATE works with a migrated database`() async throws {
         try await withClient { admin in
             let name = "rights_\(admin.configuration.applicationName.suffix(8).lowercased())"
             _ = try await admin.query(PostgresStatement("CREATE DATABASE \(name)"))

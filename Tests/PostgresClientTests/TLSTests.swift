@@ -58,7 +58,7 @@ import Testing
         }
     }
 
-    @Test func verifyFullConnectsByNameToAServerThatProvesIt() async throws {
+    @Test func `verify-full connects by name to a server with a valid certificate`() async throws {
         try await withServer { port in
             let url = "postgres://chat@localhost:\(port)/chat?sslmode=verify-full"
             #expect(try await ask("\(url)&sslrootcert=\(authority.file)").get().hasPrefix("TLSv1."))
@@ -71,7 +71,7 @@ import Testing
         }
     }
 
-    @Test func verifyFullRefusesAForeignAuthorityAnotherNameAndNoTLSAtAllAndSaysWhy() async throws {
+    @Test func `verify-full refuses another authority, another name and no TLS, with the reason`() async throws {
         try await withServer { port in
             let stranger = try TestAuthority()
             let query = "sslmode=verify-full&sslrootcert="
@@ -87,7 +87,7 @@ import Testing
         }
     }
 
-    @Test func theTrustFileChangesNothingWhereTheURIAsksForNoProof() async throws {
+    @Test func `the trust file changes nothing where the URI requires no verification`() async throws {
         try await withServer { port in
             let stranger = try TestAuthority()
             let url = "postgres://chat@localhost:\(port)/chat"

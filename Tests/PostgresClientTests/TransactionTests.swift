@@ -6,7 +6,7 @@ import Testing
 @Suite(.timeLimit(.minutes(2))) struct TransactionTests {
     private struct Refusal: Error {}
 
-    @Test func commitsOnReturnAndRollsBackOnAnError() async throws {
+    @Test func `commits on return and rolls back on an error`() async throws {
         try await withClient({ $0.maximumConnections = 1 }) { client in
             try await client.script("CREATE TABLE transaction_test (id int8)")
             let insert: PostgresStatement = "INSERT INTO transaction_test VALUES ($1)"
@@ -26,7 +26,7 @@ import Testing
         }
     }
 
-    @Test func aSwallowedErrorDoesNotCommit() async throws {
+    @Test func `an error that the body ignores does not commit`() async throws {
         try await withClient { client in
             let error = await #expect(throws: PostgresError.self) {
                 try await client.withTransaction { transaction in
@@ -37,7 +37,7 @@ import Testing
         }
     }
 
-    @Test func anEmptyTransactionAndOneThatEndedItself() async throws {
+    @Test func `an empty transaction succeeds, and one that ended itself fails`() async throws {
         try await withClient({ $0.maximumConnections = 1 }) { client in
             let answer = try await client.withTransaction { _ in 42 }
             #expect(answer == 42)
@@ -52,7 +52,7 @@ import Testing
         }
     }
 
-    @Test func aLeaseThatIsOverIsRefused() async throws {
+    @Test func `a lease that has ended is refused`() async throws {
         try await withClient({ $0.maximumConnections = 1 }) { client in
             let escaped = try await client.withTransaction { transaction in
                 _ = try await transaction.query("SELECT 1")
@@ -62,19 +62,7 @@ import Testing
         }
     }
 
-    @Test func isolatesItsSnapshot() async throws {
-        try await withClient { client in
-            try await client.script("CREATE TABLE snapshot_test (id int8)")
-            try await client.withTransaction(.snapshot) { transaction in
-                let count: PostgresStatement = "SELECT count(*) FROM snapshot_test"
-                #expect(try await transaction.query(count)[0].decode(Int.self) == 0)
-                _ = try await client.query("INSERT INTO snapshot_test VALUES (1)")
-                #expect(try await transaction.query(count)[0].decode(Int.self) == 0)
-            }
-        }
-    }
-
-    @Test func leasesAreExclusiveAndSharedRequestsGoOnBeside() async throws {
+    @Test func `leases are exclusive and shared requests go on beside`() async throws {
         try await withClient { client in
             try await client.withTransaction { transaction in
                 let own = try await transaction.query("SELECT pg_backend_pid()")[0].decode(Int32.self)
@@ -88,7 +76,7 @@ import Testing
         }
     }
 
-    @Test func manyTransactionsAndQueriesGetThroughOnOneConnection() async throws {
+    @Test func `many transactions and queries get through on one connection`() async throws {
         try await withClient({ $0.maximumConnections = 1 }) { client in
             try await client.script("CREATE TABLE counter_test (value int8); INSERT INTO counter_test VALUES (0)")
             try await withThrowingTaskGroup(of: Void.self) { group in
@@ -107,7 +95,7 @@ import Testing
         }
     }
 
-    @Test func aSessionTakesItsLocksWithIt() async throws {
+    @Test func `the locks of a session end with it`() async throws {
         try await withClient { client in
             let unlock: PostgresStatement = "SELECT pg_try_advisory_lock(77)"
             try await client.withConnection { session in
@@ -127,7 +115,7 @@ import Testing
         number: 1, name: "one", sql: "CREATE TABLE m.one (id int8); INSERT INTO m.one VALUES (1)")
     private let second = PostgresMigration(number: 2, name: "two", sql: "ALTER TABLE m.one ADD COLUMN name text")
 
-    @Test func migratesOnceHoweverManyTry() async throws {
+    @Test func `migrations are applied once by concurrent processes`() async throws {
         try await withDatabase { url in
             let applied = try await withThrowingTaskGroup(of: [Int].self) { group in
                 for _ in 0..<3 {
@@ -140,7 +128,7 @@ import Testing
         }
     }
 
-    @Test func refusesWhatDoesNotFitTheDatabase() async throws {
+    @Test func `migrations that contradict the database are refused`() async throws {
         try await withDatabase { url in
             let applied = try await migrate(url, [first, second])
             #expect(applied == [1, 2])
@@ -156,7 +144,7 @@ import Testing
         }
     }
 
-    @Test func aMigrationThatFailsLeavesNothing() async throws {
+    @Test func `a migration that fails leaves nothing`() async throws {
         try await withDatabase { url in
             let broken = PostgresMigration(number: 2, name: "two", sql: "CREATE TABLE m.two (id int8); SELEC")
             let error = await #expect(throws: PostgresError.self) { try await migrate(url, [first, broken]) }

@@ -10,10 +10,8 @@ enum Harness {
     static var eventLoop: any EventLoop { MultiThreadedEventLoopGroup.singleton.next() }
     static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
-    /// Waits for the connection where a test does not want to race it.
     static func configuration(_ url: String) throws -> RedisConfiguration {
         var configuration = try RedisConfiguration(url: url)
-        configuration.connectionWait = .seconds(10)
         configuration.commandTimeout = .seconds(10)
         return configuration
     }
@@ -22,13 +20,15 @@ enum Harness {
         try configuration("redis://127.0.0.1:\(redis.port)")
     }
 
+    /// Runs a client for the time of `body`, which is called once there is a connection, unless `isConnected` is false.
     static func withClient(
-        _ configuration: RedisConfiguration, logger: Logger = quiet,
+        _ configuration: RedisConfiguration, logger: Logger = quiet, isConnected: Bool = true,
         _ body: @Sendable (RedisClient) async throws -> Void
     ) async throws {
         let client = RedisClient(configuration: configuration, eventLoop: eventLoop, logger: logger)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await client.run() }
+            if isConnected { try await client.untilConnected() }
             try await body(client)
             group.cancelAll()
         }
@@ -134,4 +134,23 @@ extension RedisSubscription.State {
     var isLost: Bool {
         if case .lost = self { true } else { false }
     }
+}
+
+extension RedisClient {
+    /// Returns when there is a connection.
+    func untilConnected() async throws { try await until("a connection") { isConnected } }
+}
+
+/// Returns when a condition holds that has no event to wait for.
+/// - Throws: ``Timeout`` after ten seconds.
+func until(_ what: String, _ condition: () async throws -> Bool) async throws {
+    let deadline = ContinuousClock.now + .seconds(10)
+    while try await !condition() {
+        guard ContinuousClock.now < deadline else { throw Timeout(what: what) }
+        try await Task.sleep(for: .milliseconds(1))
+    }
+}
+
+struct Timeout: Error {
+    let what: String
 }

@@ -1,12 +1,13 @@
 import CommonUtil
 
-/// What servers tell each other on Redis when sign-ins end: `{"revocations": [{"userId", "sid" | "issuedUpTo", "expiresAt"}]}`.
+/// The message that a server publishes on Redis when sign-ins end:
+/// `{"revocations": [{"userId", "sid" | "issuedUpTo", "expiresAt"}]}`.
 ///
-/// A hint: whoever misses it reads the same from PostgreSQL.
+/// A hint: a server that misses it reads the same from PostgreSQL.
 public struct RevocationMessage: Equatable, Sendable {
-    /// No room's or user's channel: their patterns do not match it.
+    /// Its channel on Redis, which the patterns of ``EventChannel`` do not match.
     public static let channel = "chat:revocations"
-    /// Revocations of one message at most, about 40 KB.
+    /// The number of revocations in one message, at most; about 40 KB.
     public static let maximumCount = 500
 
     private enum Key {
@@ -15,11 +16,14 @@ public struct RevocationMessage: Equatable, Sendable {
         static let issuedUpTo = "issuedUpTo"
     }
 
+    /// The announced revocations.
     public let revocations: [Revocation]
 
+    /// - Parameter revocations: at most ``maximumCount``.
     public init(_ revocations: [Revocation]) { self.revocations = revocations }
 
-    /// - Returns: `nil` where anything in it is not as ``write(to:)`` has it.
+    /// Reads a message.
+    /// - Returns: `nil` where it is not of the form that ``write(to:)`` writes.
     public init?(json: [UInt8]) {
         guard case .object(let members)? = try? JSONParser.parse(json, uniqueKeys: true),
             case .array(let elements)? = members[JSONKey(Key.revocations)], elements.count <= Self.maximumCount
@@ -51,6 +55,7 @@ public struct RevocationMessage: Equatable, Sendable {
 }
 
 extension RevocationMessage: JSONEncodable {
+    /// Writes the message.
     public func write(to writer: inout JSONWriter) {
         writer.object { writer in
             writer.key(Key.revocations)

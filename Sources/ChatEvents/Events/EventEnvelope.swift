@@ -1,29 +1,30 @@
 import CommonUtil
 
-/// The little that delivery needs to know of an event's JSON, found without decoding the rest.
+/// The members of an event's JSON that delivery needs, read without decoding the rest.
 ///
-/// An event passes through a WebSocket server as the bytes that were published. This one pass checks that they are
-/// one JSON object in valid UTF-8, and picks up the few members named here where they stand at its top level.
+/// An event passes through a WebSocket server as the bytes that were published. One pass checks that they are one JSON
+/// object in valid UTF-8, and reads these members at its top level.
 public struct EventEnvelope: Equatable, Sendable {
-    /// Largest event without a place in a log that is passed on, in bytes.
+    /// Size limit of an event without a `seq`, in bytes.
     public static let maximumSize = 65_536
-    /// Largest event of a log: a message's content is at most 64 KiB, of which escaping within the event doubles each
-    /// quote and backslash; the rest of an event is short.
+    /// Size limit of an event with a `seq`, in bytes: a message's content is at most 64 KiB, in which escaping doubles
+    /// each quote and backslash; the rest of an event is short.
     static let maximumLoggedSize = 2 * 65_536 + 4_096
 
-    /// Its place in the room's log; `nil` for an event that has none.
+    /// Its position in the room's log; `nil` for an event without one.
     public let seq: Seq?
-    /// `nil` for none or for a type that is not ours; such an event is passed on as it is.
+    /// `nil` for none or an unknown type; such an event is passed on as it is.
     public let type: EventType?
     public let roomID: String?
     public let userID: UserID?
     public let messageID: MessageID?
     public let sentAt: Timestamp?
-    /// Of an event that says whether somebody types.
+    /// The `typing` of an event of that type.
     public let isTyping: Bool?
 
-    /// - Returns: `nil` where the bytes are no JSON object, no UTF-8, or larger than such an event can be, and where `seq`
-    ///   is anything but a positive integer, written as one: it claims a place in a log that does not exist.
+    /// Reads an event.
+    /// - Returns: `nil` where the bytes are no JSON object, not UTF-8 or too large, and where `seq` is present and not
+    ///   a positive integer in plain digits: it claims a position in a log that does not exist.
     public init?(_ json: UnsafeRawBufferPointer) {
         guard json.count <= Self.maximumLoggedSize, Self.isUTF8(json) else { return nil }
         var scanner = JSONScanner(json)
@@ -34,12 +35,12 @@ public struct EventEnvelope: Equatable, Sendable {
         var messageID: MessageID?
         var sentAt: Timestamp?
         var isTyping: Bool?
-        var hasPlace = true
+        var isSeqValid = true
         let isObject = scanner.object { key, value in
             switch key.count {
             case EventKey.seq.utf8.count where key.elementsEqual(EventKey.seq.utf8):
                 seq = Self.integer(value)
-                hasPlace = hasPlace && seq != nil
+                isSeqValid = isSeqValid && seq != nil
             case EventKey.userID.utf8.count where key.elementsEqual(EventKey.userID.utf8):
                 userID = Self.integer(value).map(UserID.init(_:))
             case EventKey.typing.utf8.count where key.elementsEqual(EventKey.typing.utf8):
@@ -56,7 +57,7 @@ public struct EventEnvelope: Equatable, Sendable {
                 break
             }
         }
-        guard isObject, hasPlace, scanner.isAtEnd, seq != nil || json.count <= Self.maximumSize else { return nil }
+        guard isObject, isSeqValid, scanner.isAtEnd, seq != nil || json.count <= Self.maximumSize else { return nil }
         self.seq = seq
         self.type = type
         self.roomID = roomID
@@ -66,12 +67,13 @@ public struct EventEnvelope: Equatable, Sendable {
         self.isTyping = isTyping
     }
 
+    /// Reads an event from an array.
     public init?(_ json: [UInt8]) {
         guard let envelope = json.withUnsafeBytes({ EventEnvelope($0) }) else { return nil }
         self = envelope
     }
 
-    /// What stands between a string's quotes; the words that matter here need no escapes.
+    /// The text between a string's quotes; the values read here need no escapes.
     private static func text(_ value: Slice<UnsafeRawBufferPointer>) -> String {
         String(decoding: value.dropFirst().dropLast(), as: UTF8.self)
     }

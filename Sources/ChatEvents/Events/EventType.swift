@@ -9,7 +9,7 @@ public enum EventType: String, CaseIterable, Sendable {
     case memberRoleChanged = "member_role_changed"
     case roomUpdated = "room_updated"
     case roomArchived = "room_archived"
-    // Passing by, without one.
+    // Not stored, without a `seq`.
     case read
     case typing
     // From a server to one of its sessions.
@@ -21,7 +21,41 @@ public enum EventType: String, CaseIterable, Sendable {
     case error
 }
 
-/// What a member may do in a room.
+/// A member's role, which determines the member's rights in a room.
 public enum MemberRole: String, CaseIterable, Sendable {
     case owner, admin, member
+}
+
+/// The JSON keys of the contract's events, and of the REST bodies that share them.
+public enum EventKey {
+    public static let actorID = "actorId"
+    public static let afterMs = "afterMs"
+    public static let at = "at"
+    public static let clientMessageID = "clientMessageId"
+    public static let code = "code"
+    public static let contentJSON = "contentJson"
+    public static let eventType = "eventType"
+    public static let expiresAt = "expiresAt"
+    public static let heartbeatSeconds = "heartbeatSeconds"
+    public static let isDeleted = "isDeleted"
+    public static let isEdited = "isEdited"
+    public static let lastReadSeq = "lastReadSeq"
+    public static let message = "message"
+    public static let messageID = "messageId"
+    public static let messageType = "messageType"
+    public static let name = "name"
+    public static let reason = "reason"
+    public static let replyToMessageID = "replyToMessageId"
+    public static let role = "role"
+    public static let roomID = "roomId"
+    public static let senderID = "senderId"
+    public static let sentAt = "sentAt"
+    public static let seq = "seq"
+    public static let sessionID = "sessionId"
+    public static let status = "status"
+    public static let token = "token"
+    public static let type = "type"
+    public static let typing = "typing"
+    public static let updatedAt = "updatedAt"
+    public static let userID = "userId"
 }

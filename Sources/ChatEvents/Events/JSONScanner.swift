@@ -1,13 +1,13 @@
 import CommonUtil
 
-/// Walks over JSON (RFC 8259) without building anything. Every read is checked against the end.
+/// Scans JSON (RFC 8259) without building values. Every read is checked against the end.
 struct JSONScanner {
     private let bytes: UnsafeRawBufferPointer
     private var position = 0
 
     init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
-    /// Whether nothing but white space is left.
+    /// Whether only white space is left.
     var isAtEnd: Bool {
         mutating get {
             skipSpace()
@@ -15,8 +15,8 @@ struct JSONScanner {
         }
     }
 
-    /// Walks over an object.
-    /// - Parameter member: is told each key's bytes (between the quotes, escapes unresolved) and its value's bytes.
+    /// Scans an object.
+    /// - Parameter member: called with each key's bytes (between the quotes, escapes unresolved) and its value's bytes.
     /// - Returns: `false` where there is no well-formed object.
     mutating func object(
         depth: Int = 0, _ member: (Slice<UnsafeRawBufferPointer>, Slice<UnsafeRawBufferPointer>) -> Void

@@ -1,37 +1,41 @@
 import CommonUtil
 
-/// What kind of payload a message carries.
+/// The type of a message, which determines its payload.
 public enum MessageType: String, CaseIterable, Sendable {
     case text, image, file, system, video, audio
     case richContent = "rich_content"
     case location, sticker
 }
 
-/// How far a message has come. The other words of the contract are reserved.
+/// The status of a message. The other values of the contract are reserved.
 public enum MessageStatus: String, Sendable {
     case sent
 }
 
-/// A message as it stands in its room's log now: edits have replaced its content, a deletion has emptied it.
+/// A message with its present content: edits have replaced it, a deletion has emptied it.
 public struct Message: Equatable, Sendable {
-    /// What a deleted message's `contentJson` reads.
+    /// The `contentJson` of a deleted message.
     public static let emptyContent = "{}"
 
     public let messageID: MessageID
     public let roomID: RoomID
-    /// The place of the message's first event.
+    /// The `seq` of the message's first event.
     public let seq: Seq
     public let senderID: UserID
     public let type: MessageType
     /// The payload's canonical JSON text.
     public let contentJSON: String
     public let sentAt: Timestamp
+    /// The time of the last edit or of the deletion.
     public let updatedAt: Timestamp?
+    /// The message that this one replies to.
     public let replyToMessageID: MessageID?
+    /// The sender's idempotency key.
     public let clientMessageID: String?
     public let isEdited: Bool
     public let isDeleted: Bool
 
+    /// Describes a message; a deleted one gets ``emptyContent``.
     public init(
         messageID: MessageID, roomID: RoomID, seq: Seq, senderID: UserID, type: MessageType, contentJSON: String,
         sentAt: Timestamp, updatedAt: Timestamp? = nil, replyToMessageID: MessageID? = nil,
@@ -53,7 +57,7 @@ public struct Message: Equatable, Sendable {
 }
 
 extension Message: JSONEncodable {
-    /// The contract's `Message`, as REST answers show it.
+    /// Writes the contract's `Message`, as in REST responses.
     public func write(to writer: inout JSONWriter) {
         writer.object { writer in
             writeMembers(to: &writer, seq: seq)
@@ -61,7 +65,7 @@ extension Message: JSONEncodable {
         }
     }
 
-    /// The members that the answer and the events have in common.
+    /// Writes the members that REST responses and events share.
     func writeMembers(to writer: inout JSONWriter, seq: Seq) {
         writer.member(EventKey.messageID, messageID.rawValue)
         writer.member(EventKey.roomID, roomID.rawValue)
@@ -76,4 +80,49 @@ extension Message: JSONEncodable {
         writer.member(EventKey.isEdited, isEdited)
         writer.member(EventKey.isDeleted, isDeleted)
     }
+}
+
+/// A message that has just been stored, with its JSON.
+///
+/// The event for sockets and the response to the sender are the same text but for its beginning, so it is encoded once.
+/// A class, since a message has many fields and is passed from thread to thread.
+public final class PostedMessage: Sendable {
+    /// The stored message.
+    public let message: Message
+    /// The JSON of its ``event``.
+    public let eventJSON: [UInt8]
+
+    /// Encodes the message.
+    public init(_ message: Message) {
+        self.message = message
+        eventJSON = Self.event(message).jsonBytes
+    }
+
+    /// The message's event in the room's log.
+    public var event: RoomEvent { Self.event(message) }
+
+    /// The JSON of the message, as in REST responses.
+    public var messageJSON: [UInt8] {
+        var json: [UInt8] = []
+        json.reserveCapacity(eventJSON.count)
+        json.append(UInt8(ascii: "{"))
+        json.append(contentsOf: eventJSON[Self.typePrefix.count...])
+        return json
+    }
+
+    private static func event(_ message: Message) -> RoomEvent {
+        RoomEvent(roomID: message.roomID, seq: message.seq, change: .message(message))
+    }
+
+    /// `{"eventType":"message",`
+    private static let typePrefix: [UInt8] = {
+        var writer = JSONWriter()
+        writer.object { $0.member(EventKey.eventType, EventType.message.rawValue) }
+        return writer.bytes.dropLast() + [UInt8(ascii: ",")]
+    }()
+}
+
+extension PostedMessage: Equatable {
+    /// Compares the messages; their JSON follows from them.
+    public static func == (a: PostedMessage, b: PostedMessage) -> Bool { a.message == b.message }
 }

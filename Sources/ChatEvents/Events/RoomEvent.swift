@@ -1,11 +1,13 @@
 import CommonUtil
 
-/// One entry of a room's log. Its JSON is what Redis carries, sockets get and `GET /rooms/{id}/events` lists.
+/// One event of a room's log. Its JSON is published on Redis, sent to sockets and listed by `GET /rooms/{id}/events`.
 public struct RoomEvent: Equatable, Sendable {
     public let roomID: RoomID
+    /// Its position in the log.
     public let seq: Seq
     public let change: RoomChange
 
+    /// Describes an event.
     public init(roomID: RoomID, seq: Seq, change: RoomChange) {
         self.roomID = roomID
         self.seq = seq
@@ -13,7 +15,7 @@ public struct RoomEvent: Equatable, Sendable {
     }
 }
 
-/// What an event tells.
+/// The change that an event reports.
 public enum RoomChange: Equatable, Sendable {
     case message(Message)
     case messageEdited(Message)
@@ -24,6 +26,7 @@ public enum RoomChange: Equatable, Sendable {
     case roomUpdated(name: String, by: UserID, at: Timestamp)
     case roomArchived(name: String, by: UserID, at: Timestamp)
 
+    /// The `eventType` of the event.
     public var type: EventType {
         switch self {
         case .message: .message
@@ -39,6 +42,7 @@ public enum RoomChange: Equatable, Sendable {
 }
 
 extension RoomEvent: JSONEncodable {
+    /// Writes the contract's event.
     public func write(to writer: inout JSONWriter) {
         writer.object { writer in
             writer.member(EventKey.eventType, change.type.rawValue)
@@ -47,23 +51,23 @@ extension RoomEvent: JSONEncodable {
                 message.writeMembers(to: &writer, seq: seq)
             case .memberJoined(let userID, let role, let actorID, let at),
                 .memberRoleChanged(let userID, let role, let actorID, let at):
-                writePlace(to: &writer)
+                writePosition(to: &writer)
                 writer.member(EventKey.userID, userID.rawValue)
                 writer.member(EventKey.role, role.rawValue)
                 writeActor(actorID, at, to: &writer)
             case .memberLeft(let userID, let actorID, let at):
-                writePlace(to: &writer)
+                writePosition(to: &writer)
                 writer.member(EventKey.userID, userID.rawValue)
                 writeActor(actorID, at, to: &writer)
             case .roomUpdated(let name, let actorID, let at), .roomArchived(let name, let actorID, let at):
-                writePlace(to: &writer)
+                writePosition(to: &writer)
                 writer.member(EventKey.name, name)
                 writeActor(actorID, at, to: &writer)
             }
         }
     }
 
-    private func writePlace(to writer: inout JSONWriter) {
+    private func writePosition(to writer: inout JSONWriter) {
         writer.member(EventKey.seq, seq)
         writer.member(EventKey.roomID, roomID.rawValue)
     }
@@ -71,5 +75,39 @@ extension RoomEvent: JSONEncodable {
     private func writeActor(_ actorID: UserID, _ at: Timestamp, to writer: inout JSONWriter) {
         writer.member(EventKey.actorID, actorID.rawValue)
         writer.member(EventKey.at, at)
+    }
+}
+
+/// An event that is sent to live sessions and not stored: it has no `seq`.
+public enum EphemeralEvent: Equatable, Sendable {
+    case read(RoomID, UserID, lastReadSeq: Seq, at: Timestamp)
+    case typing(RoomID, UserID, isTyping: Bool)
+
+    /// The room that it belongs to.
+    public var roomID: RoomID {
+        switch self {
+        case .read(let roomID, _, _, _), .typing(let roomID, _, _): roomID
+        }
+    }
+}
+
+extension EphemeralEvent: JSONEncodable {
+    /// Writes the contract's event.
+    public func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            switch self {
+            case .read(let roomID, let userID, let lastReadSeq, let at):
+                writer.member(EventKey.eventType, EventType.read.rawValue)
+                writer.member(EventKey.roomID, roomID.rawValue)
+                writer.member(EventKey.userID, userID.rawValue)
+                writer.member(EventKey.lastReadSeq, lastReadSeq)
+                writer.member(EventKey.at, at)
+            case .typing(let roomID, let userID, let isTyping):
+                writer.member(EventKey.eventType, EventType.typing.rawValue)
+                writer.member(EventKey.roomID, roomID.rawValue)
+                writer.member(EventKey.userID, userID.rawValue)
+                writer.member(EventKey.typing, isTyping)
+            }
+        }
     }
 }

@@ -1,9 +1,11 @@
 import CommonUtil
 
-/// What a client may say over its socket.
+/// A frame that a client sends over its socket.
 public enum ClientFrame: Equatable, Sendable {
     case ping
+    /// The user starts or stops typing.
     case typing(Bool)
+    /// The user has read up to this `seq`.
     case read(Seq)
     /// A fresh token for the open socket.
     case auth(token: String)
@@ -12,13 +14,14 @@ public enum ClientFrame: Equatable, Sendable {
         case ping, typing, read, auth
     }
 
-    /// Every value of `type`.
+    /// All values of `type`.
     public static var types: [String] { Kind.allCases.map(\.rawValue) }
 
-    /// Longest token that is looked at, in characters.
+    /// Length limit of a token, in characters.
     private static let maximumTokenLength = 4096
 
-    /// - Throws: what the `error` event tells the client.
+    /// Reads a text frame.
+    /// - Throws: the error for the `error` event.
     public init(text: [UInt8]) throws(FrameError) {
         var fields: FieldReader
         do {

@@ -1,21 +1,22 @@
 import CommonUtil
 
-/// What a server tells one session about the session itself.
+/// An event that a server sends to one session about the session itself.
 public enum SessionEvent: Equatable, Sendable {
     /// The first frame. `seq` is the room's head.
     case ready(sessionID: String, RoomID, UserID?, seq: Seq, heartbeatSeconds: Int64)
     /// Everything after the session's `lastSeq` up to `seq` has been sent; what follows is live.
     case caughtUp(RoomID, seq: Seq)
     case tokenExpiring(expiresAt: Timestamp)
-    /// This server is about to close; come back so many milliseconds after it has.
+    /// This server is about to close; the client should connect again `afterMs` milliseconds after the close.
     case reconnect(afterMs: Int64, reason: String)
     case pong
-    /// A client frame that could not be taken. The socket stays open.
+    /// A client frame was not accepted. The socket stays open.
     case error(FrameError)
 }
 
-/// Why a client frame was not taken.
+/// Why a client frame was not accepted.
 public struct FrameError: Error, Equatable, Sendable {
+    /// The stable `code` of the `error` event.
     public enum Code: String, CaseIterable, Sendable {
         case malformedFrame = "malformed_frame"
         case unknownType = "unknown_type"
@@ -29,6 +30,7 @@ public struct FrameError: Error, Equatable, Sendable {
     public let code: Code
     public let message: String
 
+    /// - Parameter message: for the client's developer.
     public init(_ code: Code, _ message: String) {
         self.code = code
         self.message = message
@@ -36,6 +38,7 @@ public struct FrameError: Error, Equatable, Sendable {
 }
 
 extension SessionEvent: JSONEncodable {
+    /// Writes the contract's event.
     public func write(to writer: inout JSONWriter) {
         writer.object { writer in
             writer.member(EventKey.eventType, type.rawValue)

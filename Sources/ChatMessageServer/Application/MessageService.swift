@@ -3,7 +3,7 @@ import ChatEvents
 import ChatStorage
 import CommonUtil
 
-/// Posting, changing and reading messages.
+/// The use cases of messages: posting, changing and reading them.
 struct MessageService: Sendable {
     let writer: MessageWriter
     let messages: MessageRepository
@@ -14,27 +14,33 @@ struct MessageService: Sendable {
 
     // MARK: Posting
 
+    /// A post that is stored.
     enum Posted: Sendable {
+        /// Stored now.
         case now(PostedMessage)
-        /// Under the same key.
+        /// Stored before, under the same key.
         case before(Message)
+        /// Stored before, in a room that the sender may no longer read.
+        case beforeInLostRoom(PostReceipt)
     }
 
-    /// Answers once, in the writer's lane or, where the message cannot be stored at once, elsewhere.
-    func post(_ draft: MessageDraft, answer: @escaping @Sendable (Result<Posted, any Error>) -> Void) {
+    /// Stores a message; the writer publishes it.
+    /// - Parameter reply: called once, in the writer's lane or, where a room had to be made, in a task.
+    func post(_ draft: MessageDraft, reply: @escaping @Sendable (Result<Posted, any Error>) -> Void) {
         let isOpen = authMode == .trusted
-        // Not all of this service, which has many parts.
+        // Captures only the parts that are needed: this service has many.
         writer.post(draft) { [rooms, writer] result in
             guard case .success(.refused(.roomNotFound)) = result, isOpen else {
-                return answer(result.flatMap(Self.posted))
+                return reply(result.flatMap(Self.posted))
             }
-            // Once for each room that there is.
+            // The first post to a room of `trusted` mode. This is `RoomRepository.withOpenRoom` for a caller with a
+            // closure, whose first attempt has been made.
             Task {
                 do {
                     try await rooms.makeOpenRoom(draft.roomID)
-                    answer(Self.posted(try await writer.post(draft)))
+                    reply(Self.posted(try await writer.post(draft)))
                 } catch {
-                    answer(.failure(error))
+                    reply(.failure(error))
                 }
             }
         }
@@ -44,6 +50,7 @@ struct MessageService: Sendable {
         switch outcome {
         case .stored(let posted): .success(.now(posted))
         case .repeated(let message): .success(.before(message))
+        case .repeatedInLostRoom(let receipt): .success(.beforeInLostRoom(receipt))
         case .refused(let refusal): .failure(error(refusal))
         }
     }
@@ -60,24 +67,27 @@ struct MessageService: Sendable {
 
     // MARK: Changing
 
-    /// An edit that changes nothing is no event.
+    /// Replaces a message's payload. An edit that changes nothing is no event.
     /// - Returns: the message as it is now.
+    /// - Throws: `message_not_found`, the errors of ``MessageRules/checkEditing(_:)``, `validation_failed`.
     func edit(_ messageID: MessageID, payload: JSONObject, by userID: UserID) async throws -> Message {
         let message = try await message(messageID, for: userID)
-        // Before the lock, since it may take a while; told after the rules, which decide who is told anything.
+        // Before the lock, since it may take a while. Its error is thrown after the rules, which decide whether the
+        // caller may know anything.
         let content = Result { () throws(ChatError) in
             try MessagePayload.canonicalText(payload, type: message.type)
         }
         return try await change(message, by: userID) { room, message, rules in
             try rules.checkEditing(message)
             let content = try content.get()
-            // By characters: strings that only look the same are equal to Swift, and not the same data.
+            // By bytes: canonically equivalent strings are equal in Swift, and different data.
             guard !content.utf8.elementsEqual(message.contentJSON.utf8) else { return message }
             return try await room.edit(message, to: content, by: userID)
         }
     }
 
-    /// Leaves a tombstone. Deleting once more changes nothing.
+    /// Deletes a message and leaves a tombstone. Deleting it again changes nothing.
+    /// - Throws: `message_not_found`, the errors of ``MessageRules/checkDeleting(_:)``.
     func delete(_ messageID: MessageID, by userID: UserID) async throws {
         try await change(try await message(messageID, for: userID), by: userID) { room, message, rules in
             try rules.checkDeleting(message)
@@ -85,7 +95,7 @@ struct MessageService: Sendable {
         }
     }
 
-    /// Changes a message under its room's lock, and publishes what came of it.
+    /// Changes a message under its room's lock, and publishes the events.
     private func change<Result: Sendable>(
         _ message: Message, by userID: UserID,
         _ body: @escaping @Sendable (inout LockedRoom, Message, MessageRules) async throws -> Result
@@ -104,7 +114,8 @@ struct MessageService: Sendable {
 
     // MARK: Reading
 
-    /// - Throws: `message_not_found` also for a message of a room that this user may not know of.
+    /// Reads a message.
+    /// - Throws: `message_not_found` also for a message of a room that is hidden from this user.
     func message(_ messageID: MessageID, for userID: UserID) async throws -> Message {
         guard let message = try await messages.message(messageID, for: userID) else {
             throw ChatError(.messageNotFound)
@@ -112,6 +123,8 @@ struct MessageService: Sendable {
         return message
     }
 
+    /// Reads a page of a room's messages.
+    /// - Throws: `room_not_found` also for a room that is hidden from this user.
     func history(
         of roomID: RoomID, for userID: UserID, before: Seq?, after: Seq?, limit: Int
     ) async throws -> HistoryPage<Message> {
@@ -124,6 +137,8 @@ struct MessageService: Sendable {
         return page
     }
 
+    /// Reads a page of a room's log.
+    /// - Throws: `room_not_found` also for a room that is hidden from this user.
     func events(of roomID: RoomID, for userID: UserID, after: Seq, limit: Int) async throws -> HistoryPage<RoomEvent> {
         let fetched = try await rooms.read(in: roomID, isOpen: authMode == .trusted) {
             try await log.events(of: roomID, for: userID, after: after, limit: limit + 1)
@@ -131,5 +146,31 @@ struct MessageService: Sendable {
         var page = HistoryPage(fetched: fetched, limit: limit)
         page.nextAfter = page.hasMore ? page.items.last?.seq : nil
         return page
+    }
+}
+
+/// A page of a room's history or log: `{items, hasMore, nextBefore?, nextAfter?}`.
+struct HistoryPage<Item: JSONEncodable>: JSONEncodable {
+    let items: [Item]
+    let hasMore: Bool
+    /// The `before` of the next older page.
+    var nextBefore: Seq?
+    /// The `after` of the next newer page.
+    var nextAfter: Seq?
+
+    /// - Parameter fetched: up to `limit + 1` items, by which a further page is known.
+    init(fetched: [Item], limit: Int) {
+        items = Array(fetched.prefix(limit))
+        hasMore = fetched.count > limit
+    }
+
+    func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.key("items")
+            writer.array(items) { $1.write(to: &$0) }
+            writer.member("hasMore", hasMore)
+            writer.member("nextBefore", ifPresent: nextBefore)
+            writer.member("nextAfter", ifPresent: nextAfter)
+        }
     }
 }

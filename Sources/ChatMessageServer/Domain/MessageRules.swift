@@ -2,16 +2,16 @@ import ChatEvents
 import ChatStorage
 import CommonUtil
 
-/// Who may change which message: the contract's table. Pure; to be asked under the room's lock.
+/// Who may change which message, as the contract's table has it. Pure; checked under the room's lock.
 struct MessageRules {
     let room: Room
-    /// The caller's place in the room, if any.
+    /// The caller's role; `nil` for a non-member.
     let role: MemberRole?
     let userID: UserID
-    /// Whether public rooms are everyone's, members or not (`trusted` mode).
+    /// Whether public rooms are open to non-members (`trusted` mode).
     let isOpen: Bool
 
-    /// Only the sender edits.
+    /// Checks an edit, which only the sender may make.
     /// - Throws: `message_not_found` where the room is hidden from the caller; `not_a_member`, `forbidden`,
     ///   `message_deleted`, `room_archived`.
     func checkEditing(_ message: Message) throws(ChatError) {
@@ -23,10 +23,12 @@ struct MessageRules {
         try checkOpen()
     }
 
-    /// The sender deletes; others' messages the owner and admins, in a `direct` room the one who made it.
+    /// Checks a deletion, which the sender, the owner and admins may make; in a `direct` room the owner is its maker.
     ///
-    /// Deleting what is deleted already is let through, also in an archived room: it changes nothing, and one who got
-    /// no answer may ask again.
+    /// Deleting a deleted message passes, also in an archived room: it changes nothing, and a client without a response
+    /// may repeat the request.
+    /// - Throws: `message_not_found` where the room is hidden from the caller; `not_a_member`, `forbidden`,
+    ///   `room_archived`.
     func checkDeleting(_ message: Message) throws(ChatError) {
         try checkPresence()
         guard message.senderID == userID || role == .owner || role == .admin else {

@@ -4,9 +4,9 @@ import CommonServer
 import CommonUtil
 import Hummingbird
 
-/// The message server's part of the REST interface.
+/// The REST routes of the message server.
 enum MessageRoutes {
-    /// - Parameter limit: on what a user posts, edits and deletes, together.
+    /// - Parameter limit: on a user's posts, edits and deletions together.
     static func add(to routes: inout Routes, _ messages: MessageService, limit: RateLimiter<UserID>) {
         addChanges(to: &routes, messages, limit)
         addReading(to: &routes, messages)
@@ -17,14 +17,15 @@ enum MessageRoutes {
     ) {
         routes.postDirectly(
             "/api/v1/messages", admission: { user, proceed in limit.check(user.userID, then: proceed) }
-        ) { call, answer in
+        ) { call, respond in
             let draft = try PostRequest.draft(try FieldReader(body: call.body), senderID: call.user.userID)
             messages.post(draft) { result in
-                answer(
+                respond(
                     result.map { posted in
                         switch posted {
                         case .now(let posted): DirectResponse(jsonBytes: posted.messageJSON, status: .created)
                         case .before(let message): DirectResponse(jsonBytes: message.jsonBytes, status: .ok)
+                        case .beforeInLostRoom(let receipt): DirectResponse(jsonBytes: receipt.jsonBytes, status: .ok)
                         }
                     })
             }

@@ -1,25 +1,30 @@
 import CommonUtil
 import PostgresClient
 
-/// PostgreSQL as the repositories see it: a failure of the moment becomes the error that clients are told.
+/// PostgreSQL for the repositories: transient failures become the error that clients get (503).
 public struct ChatDatabase: Sendable {
     let client: PostgresClient
 
+    /// - Parameter client: run by the caller.
     public init(_ client: PostgresClient) { self.client = client }
 
-    /// - Throws: `unavailable` (503) while PostgreSQL does not answer; any other ``PostgresError`` as it is.
+    /// Runs one statement.
+    /// - Throws: `unavailable` (503) while PostgreSQL does not respond; any other ``PostgresError`` as it is.
     func query(_ statement: PostgresStatement, _ parameters: PostgresParameter...) async throws -> PostgresRows {
         try await query(statement, parameters)
     }
 
+    /// Runs one statement, as ``query(_:_:)-(PostgresStatement,PostgresParameter...)``.
     func query(_ statement: PostgresStatement, _ parameters: [PostgresParameter]) async throws -> PostgresRows {
         try await translating { try await client.query(statement, parameters) }
     }
 
+    /// Runs several statements as one transaction, in one round trip.
     func batch(_ commands: [PostgresCommand]) async throws -> [PostgresRows] {
         try await translating { try await client.batch(commands) }
     }
 
+    /// Runs a transaction, which ends with `body`.
     func withTransaction<Result: Sendable>(
         _ body: @Sendable (PostgresTransaction) async throws -> Result
     ) async throws -> Result {
@@ -30,13 +35,13 @@ public struct ChatDatabase: Sendable {
         do {
             return try await body()
         } catch let error as PostgresError {
-            throw Self.told(error)
+            throw Self.clientError(for: error)
         }
     }
 
-    /// What a client is told: that the request may be sent again (503), where it was the moment that was wrong and not
-    /// the request, or where nobody knows what became of it. Every other error is a fault of ours and stays what it is.
-    static func told(_ error: PostgresError) -> any Error {
+    /// The error that a client gets: `unavailable` (503, send the request again) where the failure is transient or its
+    /// outcome is unknown. Every other error is a fault of this program and stays as it is.
+    static func clientError(for error: PostgresError) -> any Error {
         switch error {
         case .closed, .cancelled: unavailable(error)
         default: error.isTransient || error.isOutcomeUnknown ? unavailable(error) : error
@@ -48,5 +53,49 @@ public struct ChatDatabase: Sendable {
             error.isOutcomeUnknown
                 ? "The database did not answer in time; it is not known whether the request was carried out"
                 : "The database is not available right now; nothing was stored")
+    }
+}
+
+/// Columns as types of this program.
+extension PostgresRow {
+    func timestamp(column: Int) throws(PostgresError) -> Timestamp {
+        Timestamp(microseconds: try decode(column: column, as: PostgresTimestamp.self).microsecondsSinceEpoch)
+    }
+
+    func optionalTimestamp(column: Int) throws(PostgresError) -> Timestamp? {
+        let timestamp = try decode(column: column, as: PostgresTimestamp?.self)
+        return timestamp.map { Timestamp(microseconds: $0.microsecondsSinceEpoch) }
+    }
+
+    func userID(column: Int) throws(PostgresError) -> UserID { UserID(try decode(column: column, as: Int64.self)) }
+
+    func optionalUserID(column: Int) throws(PostgresError) -> UserID? {
+        try decode(column: column, as: Int64?.self).map(UserID.init(_:))
+    }
+
+    /// Reads a text that is the raw value of an enumeration.
+    func enumValue<Value: RawRepresentable<String>>(column: Int, as _: Value.Type = Value.self) throws(PostgresError)
+        -> Value
+    {
+        guard let value = try optionalEnumValue(column: column, as: Value.self) else {
+            throw .decoding("\(Value.self) is never NULL")
+        }
+        return value
+    }
+
+    /// Reads a text that is the raw value of an enumeration, or NULL.
+    /// - Throws: ``PostgresError/decoding(_:)`` also for an unknown value, which is never read as `nil`.
+    func optionalEnumValue<Value: RawRepresentable<String>>(
+        column: Int, as _: Value.Type = Value.self
+    ) throws(PostgresError) -> Value? {
+        guard let text = try decode(column: column, as: String?.self) else { return nil }
+        guard let value = Value(rawValue: text) else { throw .decoding("\(Value.self) is never '\(text)'") }
+        return value
+    }
+}
+
+extension PostgresParameter {
+    static func timestamptz(_ timestamp: Timestamp) -> Self {
+        .timestamptz(microsecondsSinceEpoch: timestamp.microseconds)
     }
 }

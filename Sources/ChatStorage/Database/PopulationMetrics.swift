@@ -3,8 +3,8 @@ import Metrics
 import PostgresClient
 import ServiceLifecycle
 
-/// How many users and rooms there are, as metrics. Counted once a minute; large tables are estimated from PostgreSQL's
-/// own statistics instead of being read.
+/// The metrics `chat_users` and `chat_rooms`. Counted once a minute; large tables are estimated from PostgreSQL's
+/// statistics instead of being read.
 public struct PopulationMetrics: Service {
     private static let interval = Duration.seconds(60)
 
@@ -13,6 +13,7 @@ public struct PopulationMetrics: Service {
     private let users: Gauge
     private let rooms: Gauge
 
+    /// - Parameter factory: where the gauges are registered.
     public init(_ database: ChatDatabase, factory: any MetricsFactory = MetricsSystem.factory, logger: Logger) {
         self.database = database
         self.logger = logger
@@ -20,13 +21,14 @@ public struct PopulationMetrics: Service {
         rooms = Gauge(label: "chat_rooms", factory: factory)
     }
 
+    /// Counts until graceful shutdown.
     public func run() async throws {
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
                 do {
                     try await update()
                 } catch {
-                    // The schema may not be there yet, or the database is away: the last figures stay.
+                    // The schema is not migrated yet, or the database is away: the last figures stay.
                     logger.debug("users and rooms could not be counted", metadata: ["reason": "\(error)"])
                 }
                 try? await Task.sleep(for: Self.interval)

@@ -3,14 +3,14 @@ import Logging
 import PostgresClient
 
 extension PostgresClient {
-    /// Every statement here is a lookup or a short range in an index, at any size of the tables: so one plan, made once
-    /// for each connection, serves always. Left to itself PostgreSQL plans the batch of posts anew at each use for as
-    /// long as the batches it has seen were small, which takes longer than to carry it out; and a plan that was made
-    /// while a table was empty walks through it until statistics are gathered again (manual, 20.7).
+    /// Session settings under which each statement has one plan for each connection. Every statement here is a lookup
+    /// or a short range in an index, at any size of the tables. By default PostgreSQL would plan the batch of posts
+    /// again at each use for as long as batches have been small, which takes longer than to run it; and a plan made
+    /// while a table was empty scans it until statistics are gathered again (manual, 20.7).
     static let steadyPlans = ["plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off"]
 
-    /// Needs new pages on the disk, burns no number and is seen by nobody: it is rolled back. The text is too long and
-    /// too random for the page that is at hand.
+    /// A write that needs new pages on the disk, and is rolled back: it takes no `seq` and is never visible. The text is
+    /// too long and too random to fit into an existing page.
     static let writeProbe = PostgresCommand(
         """
         INSERT INTO room_events (room_id, seq, type, actor_id, at, name)
@@ -18,9 +18,11 @@ extension PostgresClient {
         FROM generate_series(1, 1000)
         """)
 
-    /// The client that `CHAT_DATABASE_URL` describes; `CHAT_TLS_CA_FILE` may vouch for the server. `queryTimeout` is for
-    /// callers with less time than usual.
-    /// - Throws: `ConfigurationError` for an URI that libpq does not take.
+    /// Makes the client that `CHAT_DATABASE_URL` describes, which also trusts the authorities in `CHAT_TLS_CA_FILE`.
+    /// - Parameters:
+    ///   - name: the `application_name` of its connections.
+    ///   - queryTimeout: for callers with less time than usual.
+    /// - Throws: `ConfigurationError` for a URI that libpq does not accept.
     public static func chat(
         _ configuration: ConfigurationSource, name: String, queryTimeout: Duration? = nil, logger: Logger
     ) throws -> PostgresClient {

@@ -2,21 +2,23 @@ import ChatEvents
 import CommonUtil
 import Crypto
 
-/// A message on its way into a room's log: checked in form, not yet against the room. A class, since it has many parts
-/// and goes from one thread and list to the next.
+/// A message to be stored: its form has been validated, the rules of its room have not. A class, since it has many
+/// fields and is passed from thread to thread.
 public final class MessageDraft: Sendable {
     public let roomID: RoomID
     public let senderID: UserID
     public let type: MessageType
     /// Canonical JSON text.
     public let contentJSON: String
+    /// A message of the same room.
     public let replyToMessageID: MessageID?
-    /// The sender's own key for this message: the same key is the same message, for ever.
+    /// The sender's idempotency key: one key stands for one message, for ever.
     public let clientMessageID: String?
-    /// Tells whether a repeated key comes with the same request. Stored with the key, since an edit changes the
-    /// content but not what was asked for. Empty without a key.
+    /// SHA-256 of the request, by which a repeated key is recognized as the same request. Stored with the message,
+    /// since an edit changes the content but not the request. Empty without a key.
     public let requestHash: [UInt8]
 
+    /// Makes a draft, and hashes its request where it has a key.
     public init(
         roomID: RoomID, senderID: UserID, type: MessageType, contentJSON: String,
         replyToMessageID: MessageID? = nil, clientMessageID: String? = nil
@@ -32,7 +34,7 @@ public final class MessageDraft: Sendable {
             ? [] : Self.hash(roomID: roomID, type: type, contentJSON: contentJSON, replyTo: replyToMessageID)
     }
 
-    /// What makes two posts with one key the same post.
+    /// The key and its owner; `nil` without a key.
     var idempotencyKey: IdempotencyKey? {
         clientMessageID.map { IdempotencyKey(senderID: senderID, clientMessageID: JSONKey($0)) }
     }
@@ -55,8 +57,8 @@ public final class MessageDraft: Sendable {
     }
 }
 
-/// What the unique index of the messages table is over. Compared as PostgreSQL does it, by bytes, which is how names in
-/// JSON are compared, too: Swift's strings are equal where they only look the same.
+/// The columns of the unique index of the messages table. Keys are compared by bytes, as PostgreSQL does (``JSONKey``
+/// does the same): Swift's strings are also equal where they are only canonically equivalent.
 struct IdempotencyKey: Hashable, Sendable {
     let senderID: UserID
     let clientMessageID: JSONKey

@@ -2,22 +2,24 @@ import ChatEvents
 import CommonUtil
 import PostgresClient
 
-/// Messages that are there, for those who may see them.
+/// Reads messages on behalf of a user, within the rooms that this user may read.
 public struct MessageRepository: Sendable {
     private let database: ChatDatabase
 
+    /// - Parameter database: the database to read from.
     public init(_ database: ChatDatabase) { self.database = database }
 
-    /// - Returns: `nil` also for a message of a room that this reader may not know of.
+    /// Reads one message.
+    /// - Returns: `nil` also for a message of a room that is hidden from this user.
     public func message(_ messageID: MessageID, for userID: UserID) async throws -> Message? {
         try await database.query(Self.select, .int8(messageID.rawValue), .int8(userID.rawValue)).first
             .map { try Message($0) }
     }
 
-    /// A stretch of a room's messages.
+    /// Reads a page of a room's messages.
     /// - Parameters:
     ///   - before: only messages of a lower `seq`.
-    ///   - after: only messages of a higher `seq`; the stretch then ascends, else it descends.
+    ///   - after: only messages of a higher `seq`; the page then ascends, else it descends.
     /// - Returns: at most `limit` messages.
     public func history(
         of roomID: RoomID, for userID: UserID, before: Seq?, after: Seq?, limit: Int
@@ -35,10 +37,10 @@ public struct MessageRepository: Sendable {
         CROSS JOIN LATERAL \(RoomAccess.isVisible(room: "messages.room_id", user: "$2")) AS access
         WHERE messages.message_id = $1 AND access.is_visible
         """)
-    private static let selectAscending = stretch(order: "seq")
-    private static let selectDescending = stretch(order: "seq DESC")
+    private static let selectAscending = page(order: "seq")
+    private static let selectDescending = page(order: "seq DESC")
 
-    private static func stretch(order: String) -> PostgresStatement {
+    private static func page(order: String) -> PostgresStatement {
         PostgresStatement(
             """
             SELECT access.is_visible, \(Message.columns)
@@ -49,5 +51,37 @@ public struct MessageRepository: Sendable {
             ) AS messages ON true
             ORDER BY \(order)
             """)
+    }
+}
+
+/// A message as a row. Columns are read by position, in this order.
+extension Message {
+    static let columns = """
+        messages.message_id, messages.room_id, messages.seq, messages.sender_id, messages.type, messages.content,
+        messages.sent_at, messages.updated_at, messages.reply_to, messages.client_message_id, messages.is_edited,
+        messages.is_deleted
+        """
+
+    /// - Parameter column: the position of the message's first column.
+    init(_ row: PostgresRow, from column: Int = 0) throws(PostgresError) {
+        self.init(
+            messageID: MessageID(try row.decode(column: column)),
+            roomID: RoomID(verified: try row.decode(column: column + 1)),
+            seq: try row.decode(column: column + 2),
+            senderID: try row.userID(column: column + 3),
+            type: try row.enumValue(column: column + 4),
+            contentJSON: try row.decode(column: column + 5),
+            sentAt: try row.timestamp(column: column + 6),
+            updatedAt: try row.optionalTimestamp(column: column + 7),
+            replyToMessageID: try row.decode(column: column + 8, as: Int64?.self).map(MessageID.init(_:)),
+            clientMessageID: try row.decode(column: column + 9),
+            isEdited: try row.decode(column: column + 10),
+            isDeleted: try row.decode(column: column + 11))
+    }
+
+    /// - Returns: `nil` where an outer join found no message.
+    init?(optional row: PostgresRow, from column: Int) throws(PostgresError) {
+        guard try row.decode(column: column, as: Int64?.self) != nil else { return nil }
+        try self.init(row, from: column)
     }
 }

@@ -7,34 +7,37 @@ import ServiceLifecycle
 import Synchronization
 
 /// Commits posts in groups: while one batch is being committed the next one gathers. There is no timer; a lone post
-/// goes out at once, and the busier it gets the more posts share a commit.
+/// is sent at once, and the busier it gets the more posts share a commit.
 ///
-/// One lane, so that a room is committed and published in one order: whoever waits in ``post(_:)`` is answered after
-/// `onCommit` was called with the messages, and that is called in commit order. At most two batches are under way, the
-/// second behind the first on the same connection (``BatchPacing``). A batch that is refused as a whole and stored again
-/// (``OptimisticBatches``) comes after that second one: posts that nobody waited for before sending the next have no order.
+/// The way of a post: ``post(_:reply:)`` puts it into the ``WriterQueue``; a batch is taken from there as an
+/// ``InFlightBatch`` and sent (``MessageBatchStatements``); the response is read as ``BatchOutcomes``; `onCommit`
+/// publishes the stored messages, and then each post gets its ``PostOutcome``.
 ///
-/// Batches are put together and taken apart on the PostgreSQL client's thread: a batch wakes no thread but that one and
-/// those that wait for its posts. What gathers until it wakes shares the batch.
+/// There is one lane, so that a room is committed and published in one order: a post is answered after `onCommit` was
+/// called with its message, and that is called in commit order. At most two batches are in flight, the second behind
+/// the first on the same connection (``BatchPacing``). A batch that is refused as a whole and stored again
+/// (``OptimisticBatches``) comes after that second one: posts whose senders did not wait for each other have no order.
+///
+/// Batches are put together and taken apart on the PostgreSQL client's thread, so that a batch wakes no thread but that
+/// one and those that wait for its posts. What gathers until it wakes shares the batch.
 public final class MessageWriter: Service {
     /// Bounds of the writer.
     public struct Limits: Sendable {
         /// Posts that share one transaction.
         public var batchSize = 256
-        /// Posts that wait for theirs; further ones are refused with `unavailable`.
+        /// Posts that wait for their transaction; further ones are refused with `unavailable`.
         public var queueLength = 16_384
-        /// Tries of one batch that lost against another transaction. Nothing of it was stored before the next try.
+        /// Attempts of one batch that lost a conflict with another transaction. Nothing of it was stored before.
         public var attempts = 8
-        /// Batches whose posts are judged one by one, after a start or a failure, before others are stored all or
-        /// nothing. So thin is the cost of one refused batch spread that even one who posts what is refused for ever
-        /// slows the others by little more than that judging.
+        // Large enough to spread the cost of a refused batch: a client that keeps posting what is refused slows the
+        // others by little more than validation does.
+        /// Batches that are validated draft by draft, after a start or a failure, before others are stored all or
+        /// nothing.
         public var validatedSpan = 64
 
+        /// The defaults.
         public init() {}
     }
-
-    /// Called once, in the writer's lane, which waits for it.
-    public typealias Reply = @Sendable (Result<PostOutcome, any Error>) -> Void
 
     private let client: PostgresClient
     private let isOpen: Bool
@@ -51,8 +54,8 @@ public final class MessageWriter: Service {
     private let commitTimes = Metrics.Timer(label: "chat_message_commit_seconds")
 
     /// - Parameters:
-    ///   - isOpen: whether public rooms take posts of those who are no members (`trusted` mode).
-    ///   - onCommit: told every committed message, in `seq` order for each room. Must not block.
+    ///   - isOpen: whether public rooms take posts from non-members (`trusted` mode).
+    ///   - onCommit: called with every committed message, in `seq` order for each room. Must not block.
     public init(
         client: PostgresClient, isOpen: Bool, limits: Limits = Limits(), logger: Logger,
         onCommit: @escaping @Sendable ([PostedMessage]) -> Void
@@ -66,10 +69,11 @@ public final class MessageWriter: Service {
         queue = Mutex(WriterQueue(batchSize: limits.batchSize, capacity: limits.queueLength))
     }
 
-    /// Stores a message. `reply` is called once it is committed, or refused, or failed: with `unavailable` (503) where
-    /// the queue is full or PostgreSQL did not answer. If the answer to the commit was lost the message may be stored; a
-    /// post with a key can be sent again.
-    public func post(_ draft: MessageDraft, reply: @escaping Reply) {
+    /// Stores a message.
+    /// - Parameter reply: called once, in the writer's lane, which waits for it: when the post is committed, refused,
+    ///   or has failed with `unavailable` (503), because the queue is full or PostgreSQL did not respond. If the
+    ///   response to the commit was lost the message may be stored; a post with a key can be sent again.
+    public func post(_ draft: MessageDraft, reply: @escaping PostOutcome.Reply) {
         do {
             if try queue.withLock({ queue throws(ChatError) in try queue.append(draft, reply) }) { requestBatch() }
         } catch {
@@ -77,44 +81,44 @@ public final class MessageWriter: Service {
         }
     }
 
-    /// As ``post(_:reply:)``.
+    /// Stores a message, as ``post(_:reply:)``.
     public func post(_ draft: MessageDraft) async throws -> PostOutcome {
         try await withCheckedThrowingContinuation { continuation in
             post(draft) { continuation.resume(with: $0) }
         }
     }
 
-    // MARK: Beginning and end
+    // MARK: Start and stop
 
-    /// Commits until graceful shutdown or cancellation; what waits then is still committed.
+    /// Commits until graceful shutdown or cancellation, and then what is waiting.
     public func run() async throws {
         await withTaskCancellationOrGracefulShutdownHandler {
             await withCheckedContinuation { continuation in
-                change { queue in queue.start { continuation.resume() } }
+                update { queue in queue.start { continuation.resume() } }
             }
         } onCancelOrGracefulShutdown: {
-            self.change { queue in queue.stop() }
+            self.update { queue in queue.stop() }
         }
     }
 
-    /// Does what a change of the queue gives rise to.
-    private func change(_ change: (inout WriterQueue) -> Void) {
-        let (isBatchDue, hasEnded) = queue.withLock { queue in
+    /// Changes the queue, and requests a batch or ends ``run()`` where that is due then.
+    private func update(_ change: (inout WriterQueue) -> Void) {
+        let (isBatchDue, onEnd) = queue.withLock { queue in
             change(&queue)
             return (queue.requestBatch(), queue.takeEnd())
         }
         if isBatchDue { requestBatch() }
-        hasEnded?()
+        onEnd?()
     }
 
-    // MARK: The lane, on the client's thread
+    // MARK: Sending, on the client's thread
 
     private func requestBatch() {
         if client.execute({ self.sendBatch() }) { return }
-        // The client is gone, and with it all that could still be stored.
+        // The client is closed, so nothing can be stored any more.
         var waiting: [WriterQueue.Post] = []
-        change { waiting = $0.abandon() }
-        for (_, reply) in waiting { reply(.failure(ChatDatabase.told(.closed))) }
+        update { waiting = $0.abandon() }
+        for (_, reply) in waiting { reply(.failure(ChatDatabase.clientError(for: .closed))) }
     }
 
     private func sendBatch() {
@@ -126,95 +130,107 @@ public final class MessageWriter: Service {
     }
 
     private func send(_ batch: InFlightBatch) {
-        client.batch(batch.commands, in: lane) { self.answered(batch, $0) }
+        client.batch(batch.commands, in: lane) { self.received($0, for: batch) }
     }
 
-    private func answered(_ batch: InFlightBatch, _ answer: Result<[PostgresRows], PostgresError>) {
-        if case .failure(let error) = answer {
-            optimism.withLock { $0.failed() }
-            // Nothing of it is stored, so it can be tried again.
-            if MessageBatchStatements.isRefusal(error) {
-                var next = batch
-                if next.judge() { return send(next) }
-            }
-            if error.isRetryableConflict, batch.attempt < attempts { return retry(batch) }
-        }
-        // First, so that the next batch goes out before these posts are told.
-        change { $0.answered(batch.count) }
-        client.afterSending {
-            self.conclude(batch.batch.entries, answer, start: batch.start) { self.change { $0.told() } }
-        }
-    }
-
-    /// - Parameter whenTold: called once all posts are told what became of them.
-    private func conclude(
-        _ entries: [MessageBatch<Reply>.Entry], _ answer: Result<[PostgresRows], PostgresError>,
-        start: ContinuousClock.Instant, whenTold: @escaping @Sendable () -> Void
-    ) {
-        do throws(PostgresError) {
-            let outcomes = try BatchOutcomes(answer.get()[1], of: entries.map(\.draft))
-            commitTimes.record(duration: .now - start)
-            let posted = outcomes.posted
-            stored.increment(by: posted.count)
-            onCommit(posted)
-            for (entry, outcome) in zip(entries, outcomes.outcomes) {
-                if let outcome { tell(entry, outcome.mapError { $0 }) }
-            }
-            if !outcomes.priors.isEmpty { return tell(outcomes.priors, entries, whenTold: whenTold) }
-        } catch {
-            // While the database refuses them there is one for each few posts.
-            if let count = warnings.withLock({ $0.pass(now: .now) }) {
-                logger.warning(
-                    "batches of posts were not committed",
-                    metadata: ["reason": "\(error)", "count": .stringConvertible(count)])
-            }
-            for entry in entries { tell(entry, .failure(ChatDatabase.told(error))) }
-        }
-        whenTold()
-    }
-
-    /// The server refused the transaction for another's sake.
+    /// Sends a batch again that lost a conflict with another transaction.
     private func retry(_ batch: InFlightBatch) {
         var next = batch
         let wait = next.nextAttempt()
         Task { [next] in
-            // Not cancelled by anyone: those who posted wait for an answer in any case.
+            // Never cancelled: the senders wait for an answer in any case.
             try? await Task.sleep(for: wait)
             send(next)
         }
     }
 
-    // MARK: Answering
+    // MARK: Completing, on the client's thread
 
-    /// Repeated keys: what they stand for has to be read first. The batch is committed, so its other posts must be told
-    /// whatever becomes of these.
-    private func tell(
-        _ priors: [(index: Int, messageID: MessageID)], _ entries: [MessageBatch<Reply>.Entry],
-        whenTold: @escaping @Sendable () -> Void
-    ) {
-        Task {
-            let found = await BatchOutcomes.read(priors.map(\.messageID), with: client)
-            for (index, messageID) in priors {
-                let outcome = found.flatMap { messages -> Result<PostOutcome, any Error> in
-                    guard let message = messages[messageID] else {
-                        return .failure(PostgresError.decoding("a repeated key stands for no message"))
-                    }
-                    return .success(.repeated(message))
-                }
-                tell(entries[index], outcome)
+    private func received(_ response: Result<[PostgresRows], PostgresError>, for batch: InFlightBatch) {
+        if case .failure(let error) = response {
+            optimism.withLock { $0.failed() }
+            // Nothing of it is stored, so it can be tried again.
+            if MessageBatchStatements.isRefusal(error) {
+                var next = batch
+                if next.requireValidation() { return send(next) }
             }
-            whenTold()
+            if error.isRetryableConflict, batch.attempt < attempts { return retry(batch) }
+        }
+        // First, so that the next batch is sent before these posts are answered.
+        update { $0.ended(batch.count) }
+        client.afterSending {
+            self.complete(batch.batch.entries, response, start: batch.start) { self.update { $0.completed() } }
         }
     }
 
-    private func tell(_ entry: MessageBatch<Reply>.Entry, _ result: Result<PostOutcome, any Error>) {
+    /// Publishes and answers the posts of a batch.
+    /// - Parameter completion: called once, when all posts are answered.
+    private func complete(
+        _ entries: [MessageBatch<PostOutcome.Reply>.Entry], _ response: Result<[PostgresRows], PostgresError>,
+        start: ContinuousClock.Instant, completion: @escaping @Sendable () -> Void
+    ) {
+        do throws(PostgresError) {
+            let outcomes = try BatchOutcomes(response.get()[1], of: entries.map(\.draft))
+            commitTimes.record(duration: .now - start)
+            let posted = outcomes.posted
+            stored.increment(by: posted.count)
+            onCommit(posted)
+            for (entry, outcome) in zip(entries, outcomes.outcomes) {
+                if let outcome { complete(entry, outcome.mapError { $0 }) }
+            }
+            if !outcomes.priors.isEmpty { return complete(outcomes.priors, entries, completion: completion) }
+        } catch {
+            // While the database refuses them there is a failure for every few posts.
+            if let count = warnings.withLock({ $0.pass(now: .now) }) {
+                logger.warning(
+                    "batches of posts were not committed",
+                    metadata: ["reason": "\(error)", "count": .stringConvertible(count)])
+            }
+            for entry in entries { complete(entry, .failure(ChatDatabase.clientError(for: error))) }
+        }
+        completion()
+    }
+
+    /// Answers posts that repeat a key, once the messages stored under their keys have been read. The batch is
+    /// committed: a failure to read them is a failure of these posts alone.
+    private func complete(
+        _ priors: [(index: Int, messageID: MessageID)], _ entries: [MessageBatch<PostOutcome.Reply>.Entry],
+        completion: @escaping @Sendable () -> Void
+    ) {
+        Task {
+            let repeated = await readRepeated(priors.map(\.messageID))
+            for (index, messageID) in priors {
+                complete(
+                    entries[index],
+                    repeated.flatMap { outcomes in
+                        outcomes[messageID].map { .success($0) }
+                            ?? .failure(PostgresError.decoding("no message is stored under a repeated key"))
+                    })
+            }
+            completion()
+        }
+    }
+
+    private func readRepeated(_ messageIDs: [MessageID]) async -> Result<[MessageID: PostOutcome], any Error> {
+        do throws(PostgresError) {
+            let command = MessageBatchStatements.priorCommand(messageIDs)
+            return .success(try BatchOutcomes.repeated(try await client.batch([command])[0]))
+        } catch {
+            return .failure(ChatDatabase.clientError(for: error))
+        }
+    }
+
+    /// Answers a post and its followers. A follower that is another request with the same key is posted by itself.
+    private func complete(
+        _ entry: MessageBatch<PostOutcome.Reply>.Entry, _ result: Result<PostOutcome, any Error>
+    ) {
         entry.reply(result)
         guard case .success(let outcome) = result else {
             for follower in entry.followers { follower.reply(result) }
             return
         }
         for (draft, reply) in entry.followers {
-            if let outcome = MessageBatch<Reply>.outcome(of: draft, after: entry.draft, outcome) {
+            if let outcome = MessageBatch<PostOutcome.Reply>.outcome(of: draft, after: entry.draft, outcome) {
                 reply(.success(outcome))
             } else {
                 post(draft, reply: reply)

@@ -1,11 +1,11 @@
-// NFC is the standard library's own, which compares strings by it, but has no public name yet. Foundation has one, with
-// thirty megabytes of ICU behind it. A test holds its results.
+// The standard library normalizes to NFC to compare strings, but has no public API for it yet. Foundation has one,
+// which needs thirty megabytes of ICU. A test checks the results of this one.
 @_spi(_Unicode) import Swift
 
-/// A name, or what somebody looks for in names, in the form in which they are compared: NFC, and without case (Unicode
-/// standard, 3.11 and 3.13), in any script.
+/// A name or a search text in the form in which they are compared: NFC and case-folded, in any script (Unicode
+/// standard, 3.11 and 3.13).
 struct FoldedName: Equatable, Sendable {
-    /// The rest of a name from a place on at which it can be found.
+    /// The rest of a name from a position at which a search can match.
     struct Suffix: Hashable, Sendable {
         let text: String
         /// Whether it begins inside a word.
@@ -14,15 +14,16 @@ struct FoldedName: Equatable, Sendable {
 
     let text: String
 
-    /// Upper case first: of letters with several lower-case forms, such as `σ` and `ς`, it leaves one.
+    // Upper case first: letters with several lower-case forms, such as `σ` and `ς`, become one.
+    /// - Parameter name: as a user wrote it.
     init(_ name: String) {
         let upper = name._nfc.map(\.properties.uppercaseMapping).joined()
         let lower = upper.unicodeScalars.map(\.properties.lowercaseMapping).joined()
         text = String(String.UnicodeScalarView(lower._nfc))
     }
 
-    /// The name from each place on at which it can be found: where a word begins, and for Hangul, Han and Kana, which
-    /// are written without spaces, every character. So a search is a search for a prefix, whatever it is for.
+    /// The name from each position at which a search can match: where a word begins, and for Hangul, Han and Kana,
+    /// which are written without spaces, at every character. So every search is a prefix search.
     var suffixes: [Suffix] {
         let scalars = text.unicodeScalars
         var suffixes: [Suffix] = []
@@ -42,7 +43,7 @@ struct FoldedName: Equatable, Sendable {
         case letter
         /// Of Hangul, Han or Kana.
         case syllable
-        /// Belongs to what stands before it: marks, joiners.
+        /// Belongs to the preceding character: marks, joiners.
         case extender
 
         init(_ scalar: Unicode.Scalar) {

@@ -3,27 +3,29 @@ import Logging
 import PostgresClient
 import ServiceLifecycle
 
-/// Makes people and rooms findable whose names were stored by a release that knew no suffixes: those that were there
-/// before the migration, and those that a server of that release stores while the servers are being replaced.
+/// Indexes the names of users and rooms that a release without name search has stored: before the migration, or while
+/// servers are being replaced.
 ///
-/// Which ones that are a partial index tells, so looking for none costs nothing.
+/// A partial index lists these rows, so a pass without any costs nothing.
 public struct NameIndexer: Service {
     private static let interval = Duration.seconds(60)
-    /// Names in a transaction: few, since their rows are locked for as long.
+    /// Names in a transaction; few, since it locks their rows.
     static let batchSize = 200
 
     private let database: ChatDatabase
     private let logger: Logger
     private let gate = AsyncStream<Never>.makeStream()
 
+    /// - Parameter database: the database to index.
     public init(_ database: ChatDatabase, logger: Logger) {
         self.database = database
         self.logger = logger
     }
 
-    /// To be called once the database is migrated; nothing is looked for before.
+    /// Starts the work, once the database is migrated.
     public func begin() { gate.continuation.finish() }
 
+    /// Indexes names until graceful shutdown, from ``begin()`` on.
     public func run() async throws {
         try? await cancelWhenGracefulShutdown {
             for await _ in gate.stream {}
@@ -42,8 +44,8 @@ public struct NameIndexer: Service {
         }
     }
 
-    /// Works until there is nothing left to do.
-    /// - Returns: how many names were indexed.
+    /// Indexes all names that are not.
+    /// - Returns: the number of indexed names.
     @discardableResult
     func catchUp() async throws -> Int {
         var count = 0
@@ -81,7 +83,7 @@ public struct NameIndexer: Service {
         }
     }
 
-    /// Whose rows somebody else has locked comes later.
+    // Locked rows are left for the next pass.
     private static let selectUsers = PostgresStatement(
         """
         SELECT user_id, username, display_name FROM users WHERE indexed_name IS DISTINCT FROM display_name

@@ -1,28 +1,31 @@
 import PostgresClient
 
-/// One who was found, or a room, by the rest of a name from `suffix` on: what the search sorts by.
+/// A search result, with the matching suffix of its name, by which results are sorted.
 public struct Found<Item: Sendable>: Sendable {
+    /// The user or room.
     public let item: Item
+    /// The folded name from the matching word on.
     public let suffix: String
 }
 
-/// Finding people and rooms by their names: a table of each name's suffixes (``FoldedName/suffixes``), in which a search
-/// is a range of an index, at any size and without an extension.
+/// Searches names of users and rooms: a table holds each name's suffixes (``FoldedName/suffixes``), in which a search
+/// is a range of an index, at any size and without a PostgreSQL extension.
 ///
-/// `LIKE` with a parameter is no bound for an index once PostgreSQL plans a statement for all parameters at once, and
-/// the search would read the whole index; a range of the C collation is, and no character of it is a wildcard.
+/// With `LIKE` and a generic plan PostgreSQL would read the whole index. A range in the C collation bounds the index
+/// scan, and has no wildcards.
 struct NameSearch: Sendable {
     let statement: PostgresStatement
 
-    /// A statement with these parameters: what is looked for, the suffix and the id after which the page begins, how
-    /// many at most, and whether to look inside words as well. Its last column is the suffix that was found.
+    /// Makes a statement with these parameters: the search text, the suffix and the id after which the page begins, the
+    /// limit, and whether to match inside words as well. Its last column is the matching suffix.
     ///
-    /// Of a name that is found by several of its suffixes the first one counts. The two ranges, of words and of what is
-    /// inside them, stand one after the other in the index, so each is read by itself and no further than the page.
+    /// Where several suffixes of a name match, the first one counts. The two ranges, of words and of what is inside
+    /// them, follow each other in the index, so each is read by itself and no further than the page.
     /// - Parameters:
-    ///   - table: that of the suffixes; `of` is that of what has the names.
-    ///   - id: the column that ties them.
-    ///   - condition: on a row of `entities`, where not all of them are to be found.
+    ///   - table: the table of suffixes.
+    ///   - id: the key of `entities`, which `table` refers to.
+    ///   - entities: the table of the rows to be found.
+    ///   - condition: on a row of `entities`.
     init(table: String, id: String, of entities: String, columns: String, condition: String? = nil) {
         func part(isInside: Bool, _ condition: String) -> String {
             """
@@ -53,7 +56,9 @@ struct NameSearch: Sendable {
             """)
     }
 
-    /// - Parameter last: where the page before ended; `lowest` is less than any id.
+    /// - Parameters:
+    ///   - last: where the previous page ended.
+    ///   - lowest: less than any id.
     static func parameters(
         _ name: FoldedName, after last: (suffix: String, id: PostgresParameter)?, lowest: PostgresParameter, limit: Int
     ) -> [PostgresParameter] {

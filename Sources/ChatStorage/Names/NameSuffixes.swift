@@ -1,14 +1,14 @@
 import CommonUtil
 import PostgresClient
 
-/// How the suffixes of names are kept: in the transaction that stores the name, so that one is found as soon as it is
-/// there and never by a name of before.
+/// Writes the suffixes of names, in the transaction that stores the name: a name can be found at once, and an old name
+/// no longer.
 ///
-/// `indexed_name` is the name that the suffixes were made of. Where it is another than the name, an older release wrote
-/// the row; ``NameIndexer`` makes up for that.
+/// `indexed_name` is the name that the suffixes were made of. Where it differs from the name, an older release wrote
+/// the row; ``NameIndexer`` repairs that.
 enum NameSuffixes {
-    /// Adds suffixes to the row that a part of the same statement (`made`) inserts. `suffixes` and `areInside` are array
-    /// parameters.
+    /// Inserts suffixes of the row that a part of the same statement (`made`) inserts. `suffixes` and `areInside` are
+    /// array parameters.
     static func insert(
         into table: String, id: String, of made: String, suffixes: String, areInside: String
     ) -> String {
@@ -19,8 +19,8 @@ enum NameSuffixes {
         """
     }
 
-    /// The array parameters for ``insert(into:id:of:suffixes:areInside:)``. Names that are alike have suffixes in common,
-    /// and each is kept once.
+    /// The array parameters for ``insert(into:id:of:suffixes:areInside:)``. A suffix that several names share is kept
+    /// once.
     static func parameters(of names: [String]) -> [PostgresParameter] {
         let suffixes = distinct(of: names)
         return [.textArray(suffixes.map(\.text)), .boolArray(suffixes.map(\.isInside))]
@@ -34,9 +34,9 @@ enum NameSuffixes {
         return isInside.map { FoldedName.Suffix(text: $0, isInside: $1) }
     }
 
-    // MARK: Of names that change
+    // MARK: Names that change
 
-    /// To be run in the transaction that has the row locked, once it holds the new name.
+    /// Replaces the suffixes of a user, in the transaction that has stored the new name and locks the row.
     static func replaceForUser(
         _ userID: UserID, username: String, displayName: String
     ) -> [PostgresCommand] {
@@ -55,6 +55,7 @@ enum NameSuffixes {
         ]
     }
 
+    /// Removes the suffixes of a room, which then cannot be found.
     static func removeForRoom(_ roomID: RoomID) -> PostgresCommand {
         PostgresCommand(deleteForRoom, .text(roomID.rawValue))
     }

@@ -2,8 +2,8 @@ import ChatEvents
 import CommonUtil
 import PostgresClient
 
-/// What was said in the room and changes afterwards. The row tells a message as it is now, and with it every event
-/// about the message does: what was edited away or deleted is kept nowhere.
+/// Changes of stored messages. A row holds the present content of a message, and every event about the message shows
+/// that: earlier content is kept nowhere.
 ///
 /// Neither change moves the room up in its members' lists, nor makes anything unread.
 extension LockedRoom {
@@ -13,6 +13,7 @@ extension LockedRoom {
             .map { try Message($0) }
     }
 
+    /// Replaces the content of a message.
     /// - Returns: the message as it is now.
     public mutating func edit(_ message: Message, to contentJSON: String, by actorID: UserID) async throws -> Message {
         let edited = message.edited(to: contentJSON, at: now)
@@ -22,7 +23,7 @@ extension LockedRoom {
         return edited
     }
 
-    /// Leaves a tombstone.
+    /// Deletes a message and leaves a tombstone.
     public mutating func delete(_ message: Message, by actorID: UserID) async throws {
         try await append(
             .messageDeleted(message.deleted(at: now)), by: actorID, Self.updateDeleted,
@@ -38,7 +39,7 @@ extension LockedRoom {
         """
         UPDATE messages SET content = $3, updated_at = $4, is_edited = true WHERE room_id = $1 AND message_id = $2
         """)
-    /// What is deleted tells of its sender's mark no more (``StoredMark``).
+    // A deleted message no longer implies its sender's mark (``StoredMark``).
     private static let updateDeleted = PostgresStatement(
         """
         WITH marked AS (

@@ -2,13 +2,14 @@ import ChatEvents
 import CommonUtil
 import PostgresClient
 
-/// A room whose row this transaction has locked: the only place from which its members, roles, name, archive state and
-/// what was said in it change. Each change takes the next `seq`, so that changes and posts stand in one order.
+/// A room whose row this transaction has locked. Members, roles, name, archive state and stored messages of a room
+/// change only here. Each change takes the next `seq`, so that changes and posts have one order.
 public struct LockedRoom: Sendable {
+    /// The room, with the changes so far.
     public private(set) var room: Room
-    /// When the lock was given: the time of this transaction's events.
+    /// The time at which the lock was given, which is the time of this transaction's events.
     public let now: Timestamp
-    /// What was appended so far; published by the caller once committed.
+    /// The events of the changes so far; the caller publishes them after the commit.
     public private(set) var events: [RoomEvent] = []
 
     private let limits: RoomLimits
@@ -23,26 +24,27 @@ public struct LockedRoom: Sendable {
 
     // MARK: Reading under the lock
 
+    /// A member of the room; `nil` for a non-member.
     public func member(_ userID: UserID) async throws -> RoomMember? {
         try await transaction.query(Self.selectMember, .text(room.roomID.rawValue), .int8(userID.rawValue)).first
             .map { try RoomMember($0) }
     }
 
-    /// Whether one who is no member left of their own accord, and so is not to be added by others.
+    /// Whether a non-member has left by their own choice, and so must not be added by others.
     public func hasLeft(_ userID: UserID) async throws -> Bool {
         try await transaction.query(Self.selectFormer, .text(room.roomID.rawValue), .int8(userID.rawValue)).first
             .map { try $0.decode(column: 0, as: Bool.self) } ?? false
     }
 
-    /// Whether a user lets another one add them to rooms.
+    /// Whether a user's `whoMayAdd` allows another user to add them.
     public func mayAdd(_ userID: UserID, by actorID: UserID) async throws -> Bool {
         try await transaction.query(
             UserRepository.selectNotAddable, .int8Array([userID.rawValue]), .int8(actorID.rawValue)
         ).isEmpty
     }
 
-    /// Who follows when the owner leaves: the admin who is there longest, else of those who have said something the
-    /// member who is. A room is nobody's for having been put into it.
+    /// The next owner when the owner leaves: the admin with the longest membership, else the member with the longest
+    /// membership who has posted. Members who were only added do not become owners.
     public func successor(of ownerID: UserID) async throws -> UserID? {
         for statement in [Self.selectSeniorAdmin, Self.selectSeniorAuthor] {
             let row = try await transaction.query(statement, .text(room.roomID.rawValue), .int8(ownerID.rawValue)).first
@@ -53,6 +55,7 @@ public struct LockedRoom: Sendable {
 
     // MARK: Changing
 
+    /// Adds a member.
     /// - Throws: `room_full`, `too_many_rooms`.
     public mutating func join(_ userID: UserID, as role: MemberRole, by actorID: UserID) async throws {
         try limits.checkMembers(room.memberCount + 1)
@@ -63,18 +66,21 @@ public struct LockedRoom: Sendable {
             [.int8(userID.rawValue), .text(role.rawValue), .int8(addedBy?.rawValue)], memberCountChange: 1)
     }
 
+    /// Removes a member; where it is `actorID` itself, the member has left.
     public mutating func leave(_ userID: UserID, by actorID: UserID) async throws {
         try await append(
             .memberLeft(userID, by: actorID, at: now), by: actorID, Self.deleteMember,
             [.int8(userID.rawValue), .bool(userID == actorID)], memberCountChange: -1)
     }
 
+    /// Changes a member's role.
     public mutating func setRole(_ role: MemberRole, of userID: UserID, by actorID: UserID) async throws {
         try await append(
             .memberRoleChanged(userID, role: role, by: actorID, at: now), by: actorID,
             Self.updateRole, [.int8(userID.rawValue), .text(role.rawValue)])
     }
 
+    /// Renames the room.
     public mutating func rename(to name: String, by actorID: UserID) async throws {
         try await append(
             .roomUpdated(name: name, by: actorID, at: now), by: actorID, Self.updateName, [.text(name)])
@@ -82,6 +88,7 @@ public struct LockedRoom: Sendable {
         _ = try await transaction.batch(NameSuffixes.replaceForRoom(room.roomID, name: name))
     }
 
+    /// Archives the room, for good.
     public mutating func archive(by actorID: UserID) async throws {
         try await append(
             .roomArchived(name: room.name, by: actorID, at: now), by: actorID,
@@ -90,13 +97,13 @@ public struct LockedRoom: Sendable {
         _ = try await transaction.batch([NameSuffixes.removeForRoom(room.roomID)])
     }
 
-    /// Who owns the room; no event of its own: it goes with the change of roles that tells it.
+    /// Sets the owner. This is no event of its own: it comes with a change of roles.
     public mutating func setOwner(_ userID: UserID?) async throws {
         _ = try await transaction.query(Self.updateOwner, .text(room.roomID.rawValue), .int8(userID?.rawValue))
         room = room.changed(ownerID: .some(userID))
     }
 
-    /// Makes a change and its event, in one round trip.
+    /// Makes a change and appends its event to the log, in one round trip.
     /// - Parameters:
     ///   - parameters: of the statement, after the room's id.
     ///   - isActivity: whether the room moves up in its members' lists.
@@ -126,8 +133,8 @@ public struct LockedRoom: Sendable {
         SELECT user_id FROM room_members WHERE room_id = $1 AND user_id <> $2 AND role = 'admin'
         ORDER BY joined_at, user_id LIMIT 1
         """)
-    /// Reads one index of the room's messages, whatever their number: nobody pays at each post for what is asked when an
-    /// owner leaves. What is deleted does not count.
+    // Reads one index of the room's messages, whatever their number: rather this, when an owner leaves, than a write at
+    // each post. Deleted messages do not count.
     private static let selectSeniorAuthor = PostgresStatement(
         """
         SELECT members.user_id
@@ -140,7 +147,7 @@ public struct LockedRoom: Sendable {
         ) AS members
         ORDER BY members.joined_at, members.user_id LIMIT 1
         """)
-    /// One who comes back has read what was read before.
+    // A member who comes back keeps the read mark.
     private static let insertMember = PostgresStatement(
         """
         WITH former AS (
@@ -160,7 +167,7 @@ public struct LockedRoom: Sendable {
     private static let updateRole = PostgresStatement(
         "UPDATE room_members SET role = $3 WHERE room_id = $1 AND user_id = $2")
     private static let updateName = PostgresStatement("UPDATE rooms SET name = $2 WHERE room_id = $1")
-    /// A pair whose `direct` room is archived can begin a new one: nothing brings an archived room back.
+    // A pair whose `direct` room is archived can make a new one: an archived room stays archived.
     private static let updateArchived = PostgresStatement(
         "UPDATE rooms SET archived_at = $2, direct_key = NULL WHERE room_id = $1")
     private static let updateOwner = PostgresStatement("UPDATE rooms SET owner_id = $2 WHERE room_id = $1")

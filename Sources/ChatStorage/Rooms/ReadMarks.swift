@@ -1,10 +1,12 @@
 import CommonUtil
+import PostgresClient
 
-/// The use case "mark read", for REST and for sockets.
+/// Marks rooms read, for REST and for sockets.
 public struct ReadMarks: Sendable {
     private let rooms: RoomRepository
     private let authMode: AuthMode
 
+    /// - Parameter authMode: in `trusted` mode rooms are made on first use and public ones are open.
     public init(rooms: RoomRepository, authMode: AuthMode) {
         self.rooms = rooms
         self.authMode = authMode
@@ -12,21 +14,19 @@ public struct ReadMarks: Sendable {
 
     /// Marks a room read up to a `seq`, only ever forward and never beyond its head.
     ///
-    /// In `trusted` mode public rooms are everyone's: of one who is no member nothing is kept, but the others are told.
-    /// - Throws: `room_not_found` also for a room that is not this user's to know of; `not_a_member`.
+    /// In `trusted` mode public rooms are open: the mark of a non-member is not stored, but it is published.
+    /// - Throws: `room_not_found` also for a room that is hidden from this user; `not_a_member`.
     public func mark(_ roomID: RoomID, by userID: UserID, upTo seq: Seq) async throws -> ReadMark {
         let isOpen = authMode == .trusted
-        var outcome = try await rooms.markRead(roomID, by: userID, upTo: seq)
-        if outcome == nil, isOpen {
-            try await rooms.makeOpenRoom(roomID)
-            outcome = try await rooms.markRead(roomID, by: userID, upTo: seq)
+        let outcome = try await rooms.withOpenRoom(roomID, isOpen: isOpen) {
+            try await rooms.markRead(roomID, by: userID, upTo: seq)
         }
         switch outcome {
         case .marked(let mark): return mark
         case .notAMember(.public, let head):
             guard isOpen else { throw ChatError(.notAMember) }
             let lastReadSeq = min(seq, head)
-            return ReadMark(lastReadSeq: lastReadSeq, isNews: lastReadSeq > 0)
+            return ReadMark(lastReadSeq: lastReadSeq, hasMoved: lastReadSeq > 0)
         case .notAMember, nil: throw ChatError(.roomNotFound)
         }
     }
@@ -34,18 +34,48 @@ public struct ReadMarks: Sendable {
 
 /// How far a user has read a room.
 public struct ReadMark: Equatable, Sendable {
+    /// The last `seq` that is read.
     public let lastReadSeq: Seq
-    /// Whether there is something to tell the others.
-    public let isNews: Bool
+    /// Whether the mark has moved and is to be published.
+    public let hasMoved: Bool
 
-    public init(lastReadSeq: Seq, isNews: Bool) {
+    /// Describes a read mark.
+    public init(lastReadSeq: Seq, hasMoved: Bool) {
         self.lastReadSeq = lastReadSeq
-        self.isNews = isNews
+        self.hasMoved = hasMoved
     }
 }
 
-/// What came of marking a room that is there.
+/// The result of marking a room that exists.
 enum ReadOutcome: Equatable, Sendable {
     case marked(ReadMark)
     case notAMember(RoomType, head: Seq)
+}
+
+/// A member's read mark as PostgreSQL stores it.
+///
+/// Posting marks a room read up to the post, which the message row already implies. So `last_read_seq` may be behind
+/// the member's own posts, by ``window`` at most, and a post writes it only where it would fall further behind.
+/// Statements read a mark by ``sql(of:user:)``, which looks through no more than the window.
+///
+/// Its index has no deleted messages: deleting a message moves the mark of its sender. Posts from before the membership
+/// (`joined_seq`) do not count.
+enum StoredMark {
+    static let window = 256
+
+    /// The mark as an SQL expression.
+    /// - Parameters:
+    ///   - row: a row with the `room_id`, `last_read_seq` and `joined_seq` of `room_members`.
+    ///   - user: the member's id; the row's `user_id` where it is not given.
+    static func sql(of row: String, user: String? = nil) -> String {
+        """
+        greatest(\(row).last_read_seq, (
+            SELECT seq FROM messages
+            WHERE room_id = \(row).room_id AND sender_id = \(user ?? "\(row).user_id") AND NOT is_deleted
+                AND seq > greatest(\(row).last_read_seq, \(row).joined_seq)
+                AND seq <= \(row).last_read_seq + \(window)
+            ORDER BY seq DESC LIMIT 1
+        ))
+        """
+    }
 }

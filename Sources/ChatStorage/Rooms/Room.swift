@@ -1,12 +1,16 @@
 import ChatEvents
 import CommonUtil
+import PostgresClient
 
+/// The type of a room.
 public enum RoomType: String, CaseIterable, Sendable {
-    /// Two members for good; one such room for each pair.
+    /// Two members who never change; one such room for each pair of users.
     case direct
+    /// For members; hidden from others.
     case group
-    /// Anyone signed in may find, read and join it.
+    /// Every signed-in user may find, read and join it.
     case `public`
+    /// For members; hidden from others.
     case `private`
 }
 
@@ -15,17 +19,22 @@ public struct Room: Equatable, Sendable {
     public let roomID: RoomID
     public let name: String
     public let type: RoomType
+    /// `nil` where nobody owns the room.
     public let ownerID: UserID?
+    /// The number of members now.
     public let memberCount: Int
-    /// The head of its log.
+    /// The `seq` of the last event in its log.
     public let lastSeq: Seq
     public let createdAt: Timestamp
+    /// `nil` while the room is not archived.
     public let archivedAt: Timestamp?
 
+    /// Whether the room is read-only for good.
     public var isArchived: Bool { archivedAt != nil }
 }
 
 extension Room: JSONEncodable {
+    /// Writes the contract's `Room`.
     public func write(to writer: inout JSONWriter) {
         writer.object { writeMembers(to: &$0) }
     }
@@ -42,13 +51,15 @@ extension Room: JSONEncodable {
     }
 }
 
-/// A user's place in a room.
+/// A member of a room.
 public struct RoomMember: Equatable, Sendable, JSONEncodable {
     public let userID: UserID
     public let role: MemberRole
+    /// The member's read mark.
     public let lastReadSeq: Seq
     public let joinedAt: Timestamp
 
+    /// Writes `{userId, role, lastReadSeq, joinedAt}`.
     public func write(to writer: inout JSONWriter) {
         writer.object { writer in
             writer.member("userId", userID.rawValue)
@@ -59,16 +70,19 @@ public struct RoomMember: Equatable, Sendable, JSONEncodable {
     }
 }
 
-/// A room in the list of one's own: with what is new in it.
+/// A room in a user's list of rooms, with what is new in it.
 public struct RoomSummary: Equatable, Sendable, JSONEncodable {
     public let room: Room
+    /// The last message, also a deleted one; `nil` in a room without messages.
     public let lastMessage: Message?
+    /// The user's read mark.
     public let lastReadSeq: Seq
     /// Messages of others after `lastReadSeq`, deleted ones not counted; 1,000 stands for more than 999.
     public let unreadCount: Int
-    /// What the list is sorted by.
+    /// The time of the last activity, by which the list is sorted.
     public let activeAt: Timestamp
 
+    /// Writes the room with `lastMessage`, `lastReadSeq` and `unreadCount`.
     public func write(to writer: inout JSONWriter) {
         writer.object { writer in
             room.writeMembers(to: &writer)
@@ -79,12 +93,80 @@ public struct RoomSummary: Equatable, Sendable, JSONEncodable {
     }
 }
 
-/// What a user may know of a room: the answer to "may this user come in?", in one round trip.
+/// A user's access to a room.
 public struct RoomAccess: Equatable, Sendable {
     public let room: Room
-    /// The user's place in it, if any.
+    /// The user's role; `nil` for a non-member.
     public let role: MemberRole?
 
-    /// A room that is not public does not exist for strangers.
+    /// Whether the user may read the room; others get the same errors as for a room that does not exist.
     public var isVisible: Bool { role != nil || room.type == .public }
+}
+
+/// Rooms and members as rows. Columns are read by position, in this order.
+extension Room {
+    static let columns = columns(name: "rooms.name")
+    static let columnCount = 8
+
+    /// The columns for a user: the name of a `direct` room is the other member's display name, where that one is
+    /// registered.
+    /// - Parameter viewer: an SQL expression for the user's id.
+    static func columns(seenBy viewer: String) -> String {
+        columns(
+            name: """
+                CASE WHEN rooms.type = '\(RoomType.direct.rawValue)' THEN coalesce((
+                    SELECT users.display_name FROM room_members AS other
+                    JOIN users ON users.user_id = other.user_id
+                    WHERE other.room_id = rooms.room_id AND other.user_id <> \(viewer) LIMIT 1
+                ), rooms.name) ELSE rooms.name END
+                """)
+    }
+
+    private static func columns(name: String) -> String {
+        """
+        rooms.room_id, \(name), rooms.type, rooms.owner_id, rooms.member_count, rooms.last_seq, rooms.created_at,
+        rooms.archived_at
+        """
+    }
+
+    init(_ row: PostgresRow, from column: Int = 0) throws(PostgresError) {
+        self.init(
+            roomID: RoomID(verified: try row.decode(column: column)),
+            name: try row.decode(column: column + 1),
+            type: try row.enumValue(column: column + 2),
+            ownerID: try row.optionalUserID(column: column + 3),
+            memberCount: try row.decode(column: column + 4),
+            lastSeq: try row.decode(column: column + 5),
+            createdAt: try row.timestamp(column: column + 6),
+            archivedAt: try row.optionalTimestamp(column: column + 7))
+    }
+}
+
+extension RoomMember {
+    static let columns = """
+        room_members.user_id, room_members.role, \(StoredMark.sql(of: "room_members")), room_members.joined_at
+        """
+
+    init(_ row: PostgresRow, from column: Int = 0) throws(PostgresError) {
+        self.init(
+            userID: try row.userID(column: column),
+            role: try row.enumValue(column: column + 1),
+            lastReadSeq: try row.decode(column: column + 2),
+            joinedAt: try row.timestamp(column: column + 3))
+    }
+
+    /// - Returns: `nil` where an outer join found no member.
+    init?(optional row: PostgresRow, from column: Int) throws(PostgresError) {
+        guard try row.optionalUserID(column: column) != nil else { return nil }
+        try self.init(row, from: column)
+    }
+}
+
+extension RoomAccess {
+    static let columns = "\(Room.columns), room_members.role"
+    static let columnCount = Room.columnCount + 1
+
+    init(_ row: PostgresRow) throws(PostgresError) {
+        self.init(room: try Room(row), role: try row.optionalEnumValue(column: Room.columnCount))
+    }
 }

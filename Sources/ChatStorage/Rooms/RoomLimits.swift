@@ -1,19 +1,23 @@
 import CommonUtil
 import PostgresClient
 
-/// How many rooms a user may have, and how many members a room may have; 0 = any number. Checked in the transaction that
-/// adds the members.
+/// Limits on the rooms of a user and on the members of a room; 0 is no limit. Checked in the transaction that adds the
+/// members.
 public struct RoomLimits: Sendable {
+    /// No limits.
     public static let none = RoomLimits(roomsPerUser: 0, membersPerRoom: 0)
 
-    /// This far from the limit nobody is in anyone's way: no more transactions than this can be under way for a user.
+    /// At this distance from the limit no lock is needed: no more transactions than this can run for a user at once.
     private static let margin = 256
-    /// Close to the limit, users whose ids are the same modulo this number wait for each other.
+    /// Near the limit, users whose ids are equal modulo this number share a lock.
     private static let stripes = 128
 
     let roomsPerUser: Int
     let membersPerRoom: Int
 
+    /// - Parameters:
+    ///   - roomsPerUser: `CHAT_LIMIT_ROOMS_PER_USER`.
+    ///   - membersPerRoom: `CHAT_LIMIT_MEMBERS_PER_ROOM`.
     public init(roomsPerUser: Int, membersPerRoom: Int) {
         self.roomsPerUser = roomsPerUser
         self.membersPerRoom = membersPerRoom
@@ -28,17 +32,17 @@ public struct RoomLimits: Sendable {
         }
     }
 
-    /// To be called before `userID` makes, joins or adds somebody to a room, in the same transaction.
+    /// Checks the limit before `userID` makes or joins a room or adds somebody to it, in the same transaction.
     ///
-    /// A room counts once for each user whose doing it is that somebody is in it: who made it, joined it or added others.
-    /// So nobody's rooms are used up by others, and who leaves others behind in rooms has these rooms all the same.
+    /// A room counts against the user who made it, joined it or added members to it: once, and for as long as such a
+    /// membership lasts. Being added by others does not count.
     /// - Throws: `too_many_rooms`.
     func checkRooms(of userID: UserID, adding roomID: RoomID, _ transaction: PostgresTransaction) async throws {
         guard countsRooms else { return }
         var held = try await held(by: userID, roomID, transaction)
         if !held.isIncluded, held.count < roomsPerUser, held.count >= roomsPerUser - Self.margin {
             _ = try await transaction.query(Self.lock, .int8(userID.rawValue), .int8(Self.stripes))
-            // A new statement sees what those committed who had the lock before.
+            // A new statement sees what the previous holders of the lock committed.
             held = try await self.held(by: userID, roomID, transaction)
         }
         guard held.isIncluded || held.count < roomsPerUser else {
@@ -55,8 +59,8 @@ public struct RoomLimits: Sendable {
         return try row?.decode(Int.self, Bool.self) ?? (0, false)
     }
 
-    /// No more are counted than matter. Only where there are as many memberships as there may be rooms, because others
-    /// were added to them, the rooms are told apart, by skipping from each to the next in the index.
+    // Counts at most `roomsPerUser` rows. Only where there are as many memberships as rooms are allowed, since one room
+    // may have several, distinct rooms are counted, by skipping from each to the next in the index.
     private static let countRooms = PostgresStatement(
         """
         SELECT
@@ -79,6 +83,6 @@ public struct RoomLimits: Sendable {
             ) AS rows
         ) AS memberships
         """)
-    /// The first key is these locks' own.
+    // The first key of the advisory lock is reserved for these limits.
     private static let lock = PostgresStatement("SELECT pg_advisory_xact_lock(7265, ($1 % $2)::integer)")
 }

@@ -1,17 +1,19 @@
 import CommonUtil
 import PostgresClient
 
-/// A stretch of a room's history, log or members, read in the statement that also tells whether the reader may see it.
+/// A page of a room's history, log or members, read in the statement that also checks the reader's access.
 ///
-/// Asked one after the other, a member could be removed in between and be told what was posted after that. One statement
-/// has one snapshot: where it shows the post, it shows the removal, too.
+/// Between two statements a member could be removed and then see what was posted after the removal. One statement has
+/// one snapshot: where it shows the post, it shows the removal, too.
 public enum RoomReading<Item: Sendable>: Sendable {
+    /// There is no such room.
     case noRoom
-    /// There is such a room, but not for this reader.
+    /// The reader may not read the room.
     case hidden
+    /// The page.
     case items([Item])
 
-    /// - Parameter rows: those of a statement that begins as ``RoomAccess/isVisible(room:user:)`` says.
+    /// - Parameter rows: of a statement built on ``RoomAccess/isVisible(room:user:)``.
     init(_ rows: PostgresRows, _ item: (PostgresRow) throws -> Item?) throws {
         guard let first = rows.first else {
             self = .noRoom
@@ -24,10 +26,11 @@ public enum RoomReading<Item: Sendable>: Sendable {
 extension RoomReading: Equatable where Item: Equatable {}
 
 extension RoomAccess {
-    /// One row with `is_visible`, or none where there is no such room. What is read stands in a `LEFT JOIN LATERAL`
-    /// behind it, with `is_visible` as a condition, and the first column is `is_visible`.
+    /// A subquery with one row, `is_visible`, or none where there is no such room. A statement joins what it reads with
+    /// `LEFT JOIN LATERAL` under the condition `is_visible`, and selects `is_visible` as its first column.
     /// - Parameters:
-    ///   - room: an expression, as is `user`.
+    ///   - room: an SQL expression for the room's id.
+    ///   - user: an SQL expression for the user's id.
     static func isVisible(room: String, user: String) -> String {
         """
         (
@@ -40,15 +43,15 @@ extension RoomAccess {
 }
 
 extension RoomRepository {
-    /// Reads in a room, which in `trusted` mode (`isOpen`) is made where it is not there.
-    /// - Throws: `room_not_found` also for a room that is not this reader's to know of.
+    /// Reads a page of a room, which is made on first use where `isOpen` (``withOpenRoom(_:isOpen:_:)``).
+    /// - Throws: `room_not_found` also for a room that is hidden from this reader.
     public func read<Item>(
         in roomID: RoomID, isOpen: Bool, _ read: () async throws -> RoomReading<Item>
     ) async throws -> [Item] {
-        var reading = try await read()
-        if case .noRoom = reading, isOpen {
-            try await makeOpenRoom(roomID)
-            reading = try await read()
+        let reading = try await withOpenRoom(roomID, isOpen: isOpen) {
+            let reading = try await read()
+            if case .noRoom = reading { return RoomReading<Item>?.none }
+            return reading
         }
         guard case .items(let items) = reading else { throw ChatError(.roomNotFound) }
         return items

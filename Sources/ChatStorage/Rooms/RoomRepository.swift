@@ -2,11 +2,14 @@ import ChatEvents
 import CommonUtil
 import PostgresClient
 
-/// Rooms and who is in them. Whatever changes a room that exists goes through ``withLockedRoom(_:_:)``.
+/// Rooms and their members. All changes of an existing room go through ``withLockedRoom(_:_:)``.
 public struct RoomRepository: Sendable {
     private let database: ChatDatabase
     private let limits: RoomLimits
 
+    /// - Parameters:
+    ///   - database: the database to use.
+    ///   - limits: for callers that make rooms or add members.
     public init(_ database: ChatDatabase, limits: RoomLimits = .none) {
         self.database = database
         self.limits = limits
@@ -14,8 +17,8 @@ public struct RoomRepository: Sendable {
 
     // MARK: Making
 
-    /// Makes a room with its first members, the maker as owner. This is no event: the log of a new room is empty.
-    /// - Parameter directPair: for a `direct` room, its two members: the room's second key.
+    /// Makes a room with its first members. This is no event: the log of a new room is empty.
+    /// - Parameter directPair: the two members of a `direct` room, which are unique among such rooms.
     /// - Returns: `nil` where a room of this id, or a direct room of this pair, exists.
     /// - Throws: `room_full`, `too_many_rooms`.
     public func insert(
@@ -40,22 +43,24 @@ public struct RoomRepository: Sendable {
 
     // MARK: Reading
 
+    /// A room by its id.
     public func room(_ roomID: RoomID) async throws -> Room? {
         try await database.query(Self.select, .text(roomID.rawValue)).first.map { try Room($0) }
     }
 
-    /// The pair's room that is not archived.
+    /// The `direct` room of two users that is not archived.
     public func directRoom(_ pair: DirectPair) async throws -> Room? {
         try await database.query(Self.selectDirect, .text(pair.key)).first.map { try Room($0) }
     }
 
+    /// A user's access to a room.
     /// - Returns: `nil` where there is no such room.
     public func access(to roomID: RoomID, of userID: UserID?) async throws -> RoomAccess? {
         try await database.query(Self.selectAccess, .text(roomID.rawValue), .int8(userID?.rawValue)).first
             .map { try RoomAccess($0) }
     }
 
-    /// The same for many at once, in order.
+    /// As ``access(to:of:)`` for many at once, in order.
     public func accesses(_ asked: [(roomID: RoomID, userID: UserID?)]) async throws -> [RoomAccess?] {
         let rows = try await database.query(
             Self.selectAccesses, .textArray(asked.map(\.roomID.rawValue)), .int8Array(asked.map { $0.userID?.rawValue })
@@ -68,12 +73,13 @@ public struct RoomRepository: Sendable {
         return found
     }
 
+    /// A member of a room; `nil` for a non-member.
     public func member(_ userID: UserID, of roomID: RoomID) async throws -> RoomMember? {
         try await database.query(LockedRoom.selectMember, .text(roomID.rawValue), .int8(userID.rawValue)).first
             .map { try RoomMember($0) }
     }
 
-    /// Members by user id, from the one after `last` on.
+    /// A page of a room's members by user id, after `last`.
     public func members(
         of roomID: RoomID, for userID: UserID, after last: UserID?, limit: Int
     ) async throws -> RoomReading<RoomMember> {
@@ -83,8 +89,8 @@ public struct RoomRepository: Sendable {
         return try RoomReading(rows) { try RoomMember(optional: $0, from: 1) }
     }
 
-    /// The rooms of a user, newest activity first.
-    /// - Parameter last: the sort key of the last room of the page before.
+    /// A page of a user's rooms, newest activity first.
+    /// - Parameter last: the sort key of the last room of the previous page.
     public func rooms(
         of userID: UserID, after last: (activeAt: Timestamp, roomID: RoomID)?, limit: Int
     ) async throws -> [RoomSummary] {
@@ -103,14 +109,15 @@ public struct RoomRepository: Sendable {
         }
     }
 
-    /// Public rooms that are not archived, by name.
+    /// A page of the public rooms that are not archived, by name.
     public func publicRooms(after last: (name: String, roomID: RoomID)?, limit: Int) async throws -> [Room] {
         try await database.query(
             Self.selectPublic, .text(last?.name ?? ""), .text(last?.roomID.rawValue ?? ""), .int8(limit)
         ).map { try Room($0) }
     }
 
-    /// Public rooms that are not archived and of whose name a word begins with `text`, in the order of what was found.
+    /// A page of the public rooms that are not archived and have a word in their name that begins with `text`, sorted
+    /// by the matching suffix.
     public func publicRooms(
         finding text: String, after last: (suffix: String, roomID: RoomID)?, limit: Int
     ) async throws -> [Found<Room>] {
@@ -122,7 +129,7 @@ public struct RoomRepository: Sendable {
         ).map { Found(item: try Room($0), suffix: try $0.decode(column: Room.columnCount)) }
     }
 
-    /// The heads of these rooms' logs; rooms that are not there are left out.
+    /// The heads of these rooms' logs; rooms that do not exist are left out.
     public func heads(of roomIDs: [RoomID]) async throws -> [RoomID: Seq] {
         let rows = try await database.query(Self.selectHeads, .textArray(roomIDs.map(\.rawValue)))
         return Dictionary(
@@ -143,12 +150,12 @@ public struct RoomRepository: Sendable {
             guard try row.decode(column: 4, as: Bool.self) else {
                 return .notAMember(try row.enumValue(column: 0), head: try row.decode(column: 1))
             }
-            return .marked(ReadMark(lastReadSeq: try row.decode(column: 2), isNews: try row.decode(column: 3)))
+            return .marked(ReadMark(lastReadSeq: try row.decode(column: 2), hasMoved: try row.decode(column: 3)))
         }
     }
 
-    /// Runs `body` while no other change of this room, nor a post to it, can be under way.
-    /// - Returns: what `body` returned and the events it appended, now committed; `nil` where there is no such room.
+    /// Runs `body` in a transaction that excludes other changes of this room and posts to it.
+    /// - Returns: the result of `body` and the events it appended, now committed; `nil` where there is no such room.
     public func withLockedRoom<Result: Sendable>(
         _ roomID: RoomID, _ body: @escaping @Sendable (inout LockedRoom) async throws -> Result
     ) async throws -> (result: Result, events: [RoomEvent])? {
@@ -163,18 +170,34 @@ public struct RoomRepository: Sendable {
     }
 }
 
-/// The two users of a `direct` room; the same pair in either order.
+/// The two users of a `direct` room, in either order.
 public struct DirectPair: Equatable, Sendable {
     let key: String
 
+    /// Names the pair of two users.
     public init(_ one: UserID, _ other: UserID) {
         key = "\(min(one, other)):\(max(one, other))"
     }
 }
 
+// MARK: - Open rooms (`trusted` mode)
+
 extension RoomRepository {
-    /// Makes a public room that nobody owns, named by its id, unless a room of that id is there: how rooms come to be
-    /// in `trusted` mode.
+    /// Runs `attempt`, and where it finds no room and rooms are open, makes the room and runs it again.
+    /// - Parameters:
+    ///   - isOpen: whether rooms are made on first use (`trusted` mode).
+    ///   - attempt: returns `nil` where there is no such room.
+    /// - Returns: `nil` where there is no such room, and none is made.
+    public func withOpenRoom<Value>(
+        _ roomID: RoomID, isOpen: Bool, _ attempt: () async throws -> Value?
+    ) async throws -> Value? {
+        if let value = try await attempt() { return value }
+        guard isOpen else { return nil }
+        try await makeOpenRoom(roomID)
+        return try await attempt()
+    }
+
+    /// Makes a public room without an owner, named by its id, unless there is a room of that id.
     public func makeOpenRoom(_ roomID: RoomID) async throws {
         _ = try await insert(roomID, name: roomID.rawValue, type: .public, ownerID: nil, memberIDs: [])
     }

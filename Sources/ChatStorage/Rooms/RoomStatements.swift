@@ -1,6 +1,7 @@
 import ChatEvents
 import PostgresClient
 
+/// The SQL of ``RoomRepository``.
 extension RoomRepository {
     static let insert = PostgresStatement(
         """
@@ -26,7 +27,7 @@ extension RoomRepository {
         FROM rooms LEFT JOIN room_members ON room_members.room_id = rooms.room_id AND room_members.user_id = $2
         WHERE rooms.room_id = $1
         """)
-    /// Lateral with a limit, so that each stays a look-up by key under any statistics.
+    // Lateral with a limit, so that each stays a lookup by key under any statistics.
     static let selectAccesses = PostgresStatement(
         """
         SELECT \(RoomAccess.columns), asked.ordinal
@@ -46,10 +47,10 @@ extension RoomRepository {
         ) AS room_members ON true
         ORDER BY room_members.user_id
         """)
-    /// First the page, then what is costly, for its rooms only. Each unread count reads at most 1,000 entries of
-    /// `messages_live` that count, however long the room's history is; those of one's own do not, but there are none
-    /// after one's mark (`Migration0002`). Rooms are looked up one by one under any statistics: by them, a user's few
-    /// thousand rooms can seem to be worth a look at all rooms there are.
+    // First the page, then the costly parts for its rooms only. Each unread count reads at most 1,000 matching entries
+    // of `messages_live`, however long the room's history is; the user's own messages do not match, but there are none
+    // after the user's mark (`ChatSchema.readMarksMigration`). Rooms are looked up one by one under any statistics: a
+    // user with a few thousand rooms could make the planner scan all rooms.
     static let selectSummaries = PostgresStatement(
         """
         SELECT \(Room.columns(seenBy: "$1")), mark.seq, unread.count, rooms.active_at, \(Message.columns)
@@ -76,7 +77,7 @@ extension RoomRepository {
         ) AS messages ON true
         ORDER BY rooms.active_at DESC, rooms.room_id DESC
         """)
-    /// All of them. Only PostgreSQL folds case here: the order is that of an index.
+    // Only PostgreSQL folds case here: the order is that of an index.
     static let selectPublic = PostgresStatement(
         """
         SELECT \(Room.columns) FROM rooms
@@ -88,8 +89,8 @@ extension RoomRepository {
         table: NameSuffixes.rooms, id: "room_id", of: "rooms", columns: Room.columns,
         condition: "rooms.type = 'public' AND rooms.archived_at IS NULL")
     static let selectHeads = PostgresStatement("SELECT room_id, last_seq FROM rooms WHERE room_id = ANY ($1)")
-    /// Where the mark does not move nothing is written. Whether it does is asked of the row as it is once it can be
-    /// changed, which may be later than the rest was read.
+    // Nothing is written where the mark does not move. That is decided on the row as it is when it is locked, which may
+    // be later than the rest was read.
     static let updateRead = PostgresStatement(
         """
         WITH place AS (
@@ -107,7 +108,7 @@ extension RoomRepository {
             place.mark IS NOT NULL
         FROM place LEFT JOIN moved ON true
         """)
-    /// `clock_timestamp()`: the time at which the lock was given, not that at which the waiting began.
+    // `clock_timestamp()` is the time at which the lock was given, not that at which the waiting began.
     static let lock = PostgresStatement(
         """
         SELECT \(Room.columns), clock_timestamp() FROM rooms WHERE room_id = $1 FOR NO KEY UPDATE

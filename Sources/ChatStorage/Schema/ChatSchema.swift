@@ -2,12 +2,12 @@ import CommonUtil
 import Logging
 import PostgresClient
 
-/// The database as this release expects it.
+/// The database schema of this release.
 public enum ChatSchema {
-    /// Any number will do as long as all releases use the same one: "chat" in ASCII.
+    /// The advisory lock of migrations, the same in all releases: "chat" in ASCII.
     private static let lockKey: Int64 = 0x6368_6174
 
-    /// The oldest PostgreSQL that this release is tested with, and whose SQL it speaks.
+    /// The oldest major version of PostgreSQL that this release supports.
     static let minimumVersion = 15
 
     static let migrations = [
@@ -18,10 +18,10 @@ public enum ChatSchema {
         PostgresMigration(number: 5, name: "revocations", sql: revocationsMigration),
     ]
 
-    /// Looks whether the database can be used, and brings it up to date. Several processes may call this at once.
+    /// Checks that the database can be used, and migrates it. Several processes may call this at once.
     /// - Returns: the numbers of the migrations that were run now.
-    /// - Throws: `ConfigurationError` where `CHAT_DATABASE_URL` leads to what can never be used: PostgreSQL that is too
-    ///   old, a database that is not UTF-8, a pooler that gives transactions to clients and not sessions.
+    /// - Throws: `ConfigurationError` where `CHAT_DATABASE_URL` leads to a database that can never be used: PostgreSQL
+    ///   is too old, the encoding is not UTF-8, or a pooler runs in transaction mode.
     @discardableResult
     public static func migrate(_ client: PostgresClient) async throws -> [Int] {
         do {
@@ -32,9 +32,9 @@ public enum ChatSchema {
         return try await client.migrate(migrations, lockKey: lockKey)
     }
 
-    /// Waits for the database, however long it takes to come up, and brings it up to date.
-    /// - Throws: where the database cannot be used (``migrate(_:)``), where it belongs to a newer release, or where it is
-    ///   not up to date and the role may not change it.
+    /// Waits for the database, without a limit, and migrates it.
+    /// - Throws: where the database cannot be used (``migrate(_:)``), where it belongs to a newer release, or where it
+    ///   has to be migrated and the role may not change it.
     public static func migrateWhenReachable(_ client: PostgresClient, logger: Logger) async throws {
         var backoff = Backoff(first: .milliseconds(100), longest: .seconds(3))
         while true {

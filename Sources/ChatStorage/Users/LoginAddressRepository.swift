@@ -1,23 +1,25 @@
 import CommonUtil
 import PostgresClient
 
-/// The addresses from which accounts were signed in to in the last 30 days, as pseudonyms: whatever text stands for an
-/// address here says nothing else about it.
+/// The addresses from which accounts signed in during the last 30 days, as pseudonyms: the stored text does not reveal
+/// the address.
 public struct LoginAddressRepository: Sendable {
     private static let lifetime = "30 days"
-    /// Of more than so many the oldest are forgotten.
+    /// Addresses kept for a user; beyond that the oldest are deleted.
     static let addressesPerUser = 64
 
     private let database: ChatDatabase
 
+    /// - Parameter database: the database to use.
     public init(_ database: ChatDatabase) { self.database = database }
 
+    /// Whether the account signed in from this address recently.
     /// - Returns: `false` also where there is no such user.
     public func contains(_ address: String, of username: String) async throws -> Bool {
         try await !database.query(Self.select, .text(username), .text(address)).isEmpty
     }
 
-    /// To be called after each login. An address that was noted today is not written again.
+    /// Notes the address of a login. An address that was noted today is not written again.
     public func note(_ address: String, of userID: UserID) async throws {
         let rows = try await database.query(Self.upsert, .int8(userID.rawValue), .text(address))
         guard rows.affectedRows > 0 else { return }

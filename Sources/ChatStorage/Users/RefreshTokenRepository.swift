@@ -1,17 +1,19 @@
 import CommonUtil
 import PostgresClient
 
-/// Refresh tokens, kept only as hashes. Those that grew out of one login are a family: a sign-in. A token that is used
-/// again long after its first use was copied, and ends its family (RFC 9700 section 4.14.2).
+/// Refresh tokens, stored only as hashes. The tokens of one login are a family, which is a sign-in. A token that is
+/// used again long after its first use was copied, and ends its family (RFC 9700 section 4.14.2).
 public struct RefreshTokenRepository: Sendable {
-    /// What a refresh token that is given out is stored with.
+    /// An issued refresh token, as it is stored.
     public struct Grant: Sendable {
-        /// Of the refresh token.
+        /// The hash of the refresh token.
         public let hash: [UInt8]
+        /// The lifetime of the refresh token, in seconds.
         public let lifetimeSeconds: Int
-        /// The end of the access token that is given out with it.
+        /// The expiry of the access token that is issued with it.
         public let accessExpiresAt: Timestamp
 
+        /// Describes an issued token.
         public init(hash: [UInt8], lifetimeSeconds: Int, accessExpiresAt: Timestamp) {
             self.hash = hash
             self.lifetimeSeconds = lifetimeSeconds
@@ -19,29 +21,30 @@ public struct RefreshTokenRepository: Sendable {
         }
     }
 
-    /// What came of showing a token.
+    /// The result of presenting a refresh token.
     public enum Rotation: Equatable, Sendable {
-        /// The next token may be given out. `salt` is what it is made with: the one that was offered, or at a repetition
-        /// that of the first use, so that the next token is the same.
+        /// The next token may be issued. It is made with `salt`: the given one, or at a repetition that of the first
+        /// use, so that the next token is the same.
         case rotated(UserID, SignInID, salt: [UInt8])
         /// Unknown, expired, or of a family that has ended.
         case unknown
-        /// Used before, and not just now; its family has ended with this.
+        /// Used before, and longer ago than a repetition may be; its family has been ended.
         case reused(UserID, [Revocation])
     }
 
-    /// How long after its first use a token gives the next one again: an answer may have been lost.
+    /// Time after its first use in which a token gives the next one again, since the response may have been lost.
     static let repetitionSeconds = 30
-    /// When salts are erased. Later than they are needed, so that no repetition which is under way misses its salt.
+    /// Time after which salts are erased: longer than they are needed, so that a repetition in progress has its salt.
     static let saltSeconds = 60
 
     private let database: ChatDatabase
 
+    /// - Parameter database: the database to use.
     public init(_ database: ChatDatabase) { self.database = database }
 
-    /// Begins a family: a login. Tokens that are of no more use are cleared away on the way.
-    /// - Parameter passwordHash: the one that the password was checked against.
-    /// - Returns: `nil` where the user's password is another by now: who changes it ends all sign-ins that it gave.
+    /// Begins a family, at a login. Deletes expired tokens as well.
+    /// - Parameter passwordHash: the hash that the password was verified against.
+    /// - Returns: `nil` where the password has been changed since: that ends all sign-ins with the old one.
     public func begin(_ grant: Grant, of userID: UserID, passwordHash: String) async throws -> SignInID? {
         let signInID = SignInID.random()
         let results = try await database.batch([
@@ -54,18 +57,17 @@ public struct RefreshTokenRepository: Sendable {
         return results.first?.affectedRows == 1 ? signInID : nil
     }
 
-    /// Replaces a token by its successor, or lets the successor be given out again.
+    /// Replaces a token by its successor, or allows the successor to be issued again.
     ///
-    /// A token within its time of repetition gives its successor whatever became of that: where the successor was used
-    /// already the answer came through after all, and the one who asks again gets a token that works for as long as the
-    /// successor's own time of repetition lasts.
+    /// Within the time of repetition a token gives its successor, used or not. Where the successor has been used, the
+    /// repeated response has a token that works for as long as the successor's own time of repetition lasts.
     /// - Parameters:
-    ///   - hash: of the token that is shown.
-    ///   - salt: what its successor is made with at the first use.
-    ///   - successor: the successor that is made with this salt.
+    ///   - hash: of the presented token.
+    ///   - salt: that of its successor, at the first use.
+    ///   - successor: the successor made with this salt.
     public func rotate(hash: [UInt8], salt: [UInt8], successor: Grant) async throws -> Rotation {
         try await database.withTransaction { transaction in
-            // The row lock makes two uses at once take turns: the later one sees the earlier one's mark.
+            // The row lock serializes concurrent uses: the later one sees that the earlier one has used the token.
             guard let row = try await transaction.query(Self.lock, .bytea(hash)).first else { return .unknown }
             let (signIn, user, isUsed, isRepeatable, isExpired, firstSalt) = try row.decode(
                 Int64.self, Int64.self, Bool.self, Bool.self, Bool.self, [UInt8]?.self)
@@ -84,7 +86,7 @@ public struct RefreshTokenRepository: Sendable {
                 PostgresCommand(
                     Self.insertSuccessor, .bytea(successor.hash), .int8(signIn), .int8(user),
                     .int8(successor.lifetimeSeconds), .timestamptz(successor.accessExpiresAt)),
-                // The last one, and it skips what others hold: it waits for nobody while it holds rows.
+                // The last one, and it skips locked rows: it does not wait for others while it holds locks.
                 PostgresCommand(Self.eraseSalts),
             ])
             return .rotated(userID, signInID, salt: salt)
@@ -97,7 +99,7 @@ public struct RefreshTokenRepository: Sendable {
         SELECT $1, $2, user_id, now() + $4 * interval '1 second', $5
         FROM users WHERE user_id = $3 AND password_hash = $6 FOR SHARE
         """)
-    /// What an access token may still live by is kept: whoever ends the sign-in has to know.
+    // Tokens whose access token has not expired are kept: ending the sign-in has to revoke it.
     private static let deleteExpired = PostgresStatement(
         """
         DELETE FROM refresh_tokens WHERE token_hash IN
@@ -121,7 +123,7 @@ public struct RefreshTokenRepository: Sendable {
         """)
     private static let markUsed = PostgresStatement(
         "UPDATE refresh_tokens SET used_at = now(), successor_salt = $2 WHERE token_hash = $1")
-    /// With the token that was shown, whose row is locked: any row of the family will do.
+    // Stored with the presented token, whose row is locked: any row of the family will do.
     private static let noteAccess = PostgresStatement(
         "UPDATE refresh_tokens SET access_expires_at = greatest(access_expires_at, $2) WHERE token_hash = $1")
     private static let insertSuccessor = PostgresStatement(

@@ -1,12 +1,13 @@
 import CommonUtil
 
-/// A registered user, as everyone signed in may see one.
+/// A registered user, as other users see it.
 public struct User: Equatable, Sendable, JSONEncodable {
     public let userID: UserID
     public let username: String
     public let displayName: String
     public let createdAt: Timestamp
 
+    /// Describes a user.
     public init(userID: UserID, username: String, displayName: String, createdAt: Timestamp) {
         self.userID = userID
         self.username = username
@@ -14,6 +15,7 @@ public struct User: Equatable, Sendable, JSONEncodable {
         self.createdAt = createdAt
     }
 
+    /// Writes `{userId, username, displayName, createdAt}`.
     public func write(to writer: inout JSONWriter) {
         writer.object { writeMembers(to: &$0) }
     }
@@ -26,19 +28,22 @@ public struct User: Equatable, Sendable, JSONEncodable {
     }
 }
 
-/// Whom a user lets add them to rooms, `direct` ones among them. Joining by oneself is another matter.
+/// Who may add a user to rooms, `direct` ones included. It does not limit joining.
 public enum WhoMayAdd: String, CaseIterable, Sendable {
+    /// Every user.
     case everyone
-    /// Those who share a room with them that is not archived.
+    /// Users who share a room with them that is not archived.
     case shared
+    /// No one.
     case nobody
 }
 
-/// A user, as only the user sees it.
+/// A user's own profile.
 public struct UserProfile: Equatable, Sendable, JSONEncodable {
     public let user: User
     public let whoMayAdd: WhoMayAdd
 
+    /// Writes the user with `whoMayAdd`.
     public func write(to writer: inout JSONWriter) {
         writer.object { writer in
             user.writeMembers(to: &writer)
@@ -47,7 +52,7 @@ public struct UserProfile: Equatable, Sendable, JSONEncodable {
     }
 }
 
-/// What checking a password needs of a user.
+/// The stored credentials of a user.
 public struct Credentials: Sendable {
     public let userID: UserID
     public let username: String

@@ -1,12 +1,14 @@
 import CommonUtil
 import PostgresClient
 
-/// The users of the platform.
+/// Registered users.
 public struct UserRepository: Sendable {
     private let database: ChatDatabase
 
+    /// - Parameter database: the database to use.
     public init(_ database: ChatDatabase) { self.database = database }
 
+    /// Registers a user.
     /// - Parameter username: folded to lower case by the caller.
     /// - Returns: `nil` where the name is taken.
     public func insert(username: String, displayName: String, passwordHash: String) async throws -> User? {
@@ -16,20 +18,23 @@ public struct UserRepository: Sendable {
         ).first.map(Self.user)
     }
 
+    /// A user by id.
     public func user(_ userID: UserID) async throws -> User? {
         try await database.query(Self.select, .int8(userID.rawValue)).first.map(Self.user)
     }
 
+    /// The credentials of a user, by name.
     public func credentials(username: String) async throws -> Credentials? {
         try await database.query(Self.selectCredentials, .text(username)).first.map(Self.credentials)
     }
 
+    /// The credentials of a user, by id.
     public func credentials(of userID: UserID) async throws -> Credentials? {
         try await database.query(Self.selectCredentialsByID, .int8(userID.rawValue)).first.map(Self.credentials)
     }
 
-    /// Puts another hash of the same password in place of the one that was checked against.
-    /// - Returns: whether that was still the user's: a password that was changed meanwhile stays changed.
+    /// Replaces the hash that a password was verified against by another hash of the same password.
+    /// - Returns: `false` where the password has been changed meanwhile; nothing is written then.
     public func replacePasswordHash(_ old: String, by new: String, of userID: UserID) async throws -> Bool {
         try await database.query(Self.updatePasswordHash, .int8(userID.rawValue), .text(new), .text(old))
             .affectedRows == 1
@@ -40,11 +45,12 @@ public struct UserRepository: Sendable {
         try await database.query(Self.selectHighestCost).first?.decode(column: 0, as: Int32?.self).map(Int.init)
     }
 
+    /// A user's own profile.
     public func profile(of userID: UserID) async throws -> UserProfile? {
         try await database.query(Self.selectProfile, .int8(userID.rawValue)).first.map(Self.profile)
     }
 
-    /// Changes what is not `nil`.
+    /// Changes the fields that are not `nil`.
     /// - Returns: `nil` where there is no such user.
     public func change(
         _ userID: UserID, displayName: String?, whoMayAdd: WhoMayAdd?
@@ -63,12 +69,13 @@ public struct UserRepository: Sendable {
         }
     }
 
-    /// All users by username, from the one after `name` on.
+    /// A page of all users by username, after `name`.
     public func users(after name: String?, limit: Int) async throws -> [User] {
         try await database.query(Self.selectAll, .text(name ?? ""), .int8(limit)).map(Self.user)
     }
 
-    /// Users of whose username or display name a word begins with `text`, in the order of what was found.
+    /// A page of the users with a word in their username or display name that begins with `text`, sorted by the
+    /// matching suffix.
     public func users(
         finding text: String, after last: (suffix: String, userID: UserID)?, limit: Int
     ) async throws -> [Found<User>] {
@@ -80,15 +87,14 @@ public struct UserRepository: Sendable {
         ).map { Found(item: try Self.user($0), suffix: try $0.decode(column: Self.columnCount)) }
     }
 
-    /// - Returns: the first of these users who does not let `actorID` add them to rooms. Who is not registered lets
-    ///   everyone.
+    /// The first of these users whom `actorID` may not add to rooms. Unregistered users may be added by everyone.
     public func firstNotAddable(of userIDs: [UserID], by actorID: UserID) async throws -> UserID? {
         try await database.query(
             Self.selectNotAddable, .int8Array(userIDs.map(\.rawValue)), .int8(actorID.rawValue)
         ).first?.userID(column: 0)
     }
 
-    /// Which of these are registered.
+    /// The registered ones among these users.
     public func existing(_ userIDs: [UserID]) async throws -> Set<UserID> {
         let rows = try await database.query(Self.selectExisting, .int8Array(userIDs.map(\.rawValue)))
         return Set(try rows.map { UserID(try $0.decode(column: 0, as: Int64.self)) })
@@ -129,10 +135,10 @@ public struct UserRepository: Sendable {
     private static let selectCredentialsByID = PostgresStatement(
         "SELECT \(credentialColumns) FROM users WHERE user_id = $1")
     private static let credentialColumns = "user_id, username, password_hash"
-    /// The end of an index on this very expression.
+    // Reads the end of an index on this expression.
     private static let selectHighestCost = PostgresStatement(
         "SELECT max(substring(password_hash FROM '[$]ln=([0-9]{1,2}),')::integer) FROM users")
-    /// The second use of this statement is `SignInRepository.changePassword`.
+    // Also used by `SignInRepository.changePassword`.
     static let updatePasswordHash = PostgresStatement(
         "UPDATE users SET password_hash = $2 WHERE user_id = $1 AND password_hash = $3")
     private static let selectProfile = PostgresStatement(
@@ -146,7 +152,8 @@ public struct UserRepository: Sendable {
         "SELECT \(columns) FROM users WHERE username > $1 ORDER BY username LIMIT $2")
     static let search = NameSearch(
         table: NameSuffixes.users, id: "user_id", of: "users", columns: columns)
-    /// Room by room of whoever is to be added, up to the first that is shared; user by user, up to the first who refuses.
+    /// Reads the rooms of each user who is to be added up to the first shared one, and the users up to the first who
+    /// refuses.
     static let selectNotAddable = PostgresStatement(
         """
         SELECT asked.user_id FROM unnest($1::bigint[]) AS asked (user_id)

@@ -2,7 +2,7 @@ import ChatStorage
 import CommonAuth
 import CommonUtil
 
-/// Registering, logging in and one's own profile.
+/// The use cases of accounts: registering, logging in, refreshing, and the user's own profile.
 struct AccountService: Sendable {
     let users: UserRepository
     let loginAddresses: LoginAddressRepository
@@ -12,6 +12,8 @@ struct AccountService: Sendable {
     let refreshTokenSeconds: Int
     let signIns: SignInService
 
+    /// Registers a user.
+    /// - Parameter address: the caller's, as limits count it.
     /// - Throws: `username_taken`.
     func register(
         username: String, password: String, displayName: String?, from address: String
@@ -22,18 +24,19 @@ struct AccountService: Sendable {
         return user
     }
 
-    /// Whether somebody signed in to this account from this address of late.
+    /// Whether this account signed in from this address recently.
     func isKnown(_ address: String, to username: String) async throws -> Bool {
         try await loginAddresses.contains(Self.pseudonym(of: address, username), of: username)
     }
 
-    /// With the name, so that it does not tell who signs in from the same address.
+    // With the name, so that pseudonyms do not reveal which accounts share an address.
     private static func pseudonym(of address: String, _ username: String) -> String {
         Pseudonym.of("\(address) \(username)")
     }
 
+    /// Logs a user in.
     /// - Parameter address: the caller's, as limits count it.
-    /// - Throws: `invalid_credentials`, after the same time whether the user is unknown or the password wrong.
+    /// - Throws: `invalid_credentials`, after the same time for an unknown user and for a wrong password.
     func login(username: String, password: String, from address: String) async throws -> TokenPair {
         let highestCost = try await users.highestPasswordCost()
         guard let credentials = try await users.credentials(username: username) else {
@@ -48,12 +51,14 @@ struct AccountService: Sendable {
         let (refreshToken, issuedAt) = (RefreshToken(), Timestamp.now)
         let signInID = try await refreshTokens.begin(
             grant(of: refreshToken, issuedAt: issuedAt), of: credentials.userID, passwordHash: passwordHash)
-        // The password was changed since it was checked.
+        // The password was changed since it was verified.
         guard let signInID else { throw ChatError(.invalidCredentials) }
         return try await pair(credentials.userID, signInID, refreshToken, issuedAt: issuedAt)
     }
 
-    /// - Throws: `invalid_credentials` where the password was changed since it was checked.
+    /// Replaces a hash of another cost by one of the configured cost.
+    /// - Returns: the stored hash.
+    /// - Throws: `invalid_credentials` where the password was changed since it was verified.
     private func rehashed(
         _ credentials: Credentials, _ password: String, from address: String
     ) async throws -> String {
@@ -65,7 +70,9 @@ struct AccountService: Sendable {
         return hash
     }
 
-    /// - Throws: `invalid_refresh_token`; if it was used before, and not just now, its sign-in has ended with this.
+    /// Exchanges a refresh token for the next pair of tokens. Using a token again, later than a repetition may be, ends
+    /// its sign-in.
+    /// - Throws: `invalid_refresh_token`.
     func refresh(_ text: String) async throws -> TokenPair {
         guard let token = RefreshToken(text: text) else { throw ChatError(.invalidRefreshToken) }
         let (salt, issuedAt) = (RefreshToken.makeSalt(), Timestamp.now)
@@ -82,13 +89,16 @@ struct AccountService: Sendable {
         }
     }
 
+    /// Ends the sign-in of a refresh token; an unknown token is no error.
     func logout(_ text: String) async throws {
         guard let token = RefreshToken(text: text) else { return }
         try await signIns.logOut(token)
     }
 
-    /// Checks the current password of a user; `admit` is asked with the user's name before that costs anything.
-    /// - Parameter address: the caller's, as limits count it.
+    /// Changes a user's password.
+    /// - Parameters:
+    ///   - address: the caller's, as limits count it.
+    ///   - admit: checks limits for the user's name, before the current password is verified.
     /// - Throws: `user_not_found` in `trusted` mode, where callers need not be registered; `invalid_credentials`.
     func changePassword(
         of user: AuthenticatedUser, from current: String, to next: String, address: String,
@@ -103,24 +113,29 @@ struct AccountService: Sendable {
             of: user, from: credentials.passwordHash, to: try await passwords.hash(next, from: address))
     }
 
+    /// A user, as others see it.
+    /// - Throws: `user_not_found`.
     func profile(of userID: UserID) async throws -> User {
         guard let user = try await users.user(userID) else { throw ChatError(.userNotFound) }
         return user
     }
 
+    /// The caller's own profile.
+    /// - Throws: `user_not_found`.
     func ownProfile(of userID: UserID) async throws -> UserProfile {
         guard let profile = try await users.profile(of: userID) else { throw ChatError(.userNotFound) }
         return profile
     }
 
-    /// Changes what is not `nil`.
+    /// Changes the fields that are not `nil`.
+    /// - Throws: `user_not_found`.
     func change(_ userID: UserID, displayName: String?, whoMayAdd: WhoMayAdd?) async throws -> UserProfile {
         let profile = try await users.change(userID, displayName: displayName, whoMayAdd: whoMayAdd)
         guard let profile else { throw ChatError(.userNotFound) }
         return profile
     }
 
-    /// The access token's end is stored before the token is signed: whoever ends the sign-in meanwhile knows of it.
+    // The access token's expiry is stored before the token is signed, so that ending the sign-in meanwhile revokes it.
     private func grant(of token: RefreshToken, issuedAt: Timestamp) -> RefreshTokenRepository.Grant {
         RefreshTokenRepository.Grant(
             hash: token.hash, lifetimeSeconds: refreshTokenSeconds, accessExpiresAt: signer.expiry(issuedAt: issuedAt))
@@ -135,7 +150,7 @@ struct AccountService: Sendable {
     }
 }
 
-/// The answer to a login: `{accessToken, refreshToken, tokenType, expiresIn, userId}`, `expiresIn` in seconds.
+/// The response to a login: `{accessToken, refreshToken, tokenType, expiresIn, userId}`, `expiresIn` in seconds.
 struct TokenPair: JSONEncodable {
     let accessToken: String
     let refreshToken: String

@@ -2,13 +2,15 @@ import ChatEvents
 import ChatStorage
 import CommonUtil
 
-/// Who is in a room: listing, adding, removing, joining, leaving, roles.
+/// The use cases of members: listing, adding, removing, joining, leaving, roles.
 struct MemberService: Sendable {
     /// The name of the list of members in its cursors.
     static let list = "members"
 
     let rooms: RoomService
 
+    /// A page of a room's members.
+    /// - Throws: `room_not_found` also for a room that is hidden from this user.
     func members(of roomID: RoomID, for userID: UserID, cursor: Cursor?, limit: Int) async throws -> Page<RoomMember> {
         let last = try cursor.map { cursor throws(ChatError) in
             guard let userID = UserID(text: cursor.parts[0]) else {
@@ -22,6 +24,8 @@ struct MemberService: Sendable {
         return Page(fetched: fetched, limit: limit, cursor: { Cursor(of: Self.list, [$0.userID.description]) })
     }
 
+    /// Adds a user to a room.
+    /// - Throws: the errors of ``RoomRules/checkAdding(to:by:as:)``; `already_member`, `left_room`, `not_addable`.
     func add(_ userID: UserID, as role: MemberRole, to roomID: RoomID, by actorID: UserID) async throws -> RoomMember {
         try await rooms.requireRegistered([userID], field: "userId")
         try await rooms.change(roomID, by: actorID) { room, actor in
@@ -34,7 +38,8 @@ struct MemberService: Sendable {
         return try await member(userID, of: roomID)
     }
 
-    /// Removing oneself is leaving.
+    /// Removes a member; removing oneself is leaving.
+    /// - Throws: the errors of ``RoomRules/checkRemoving(_:from:by:)``; `member_not_found`.
     func remove(_ userID: UserID, from roomID: RoomID, by actorID: UserID) async throws {
         guard userID != actorID else { return try await leave(roomID, actorID) }
         try await rooms.change(roomID, by: actorID) { room, actor in
@@ -47,6 +52,8 @@ struct MemberService: Sendable {
         }
     }
 
+    /// Changes a member's role.
+    /// - Throws: the errors of ``RoomRules/checkRoleChange(of:to:in:by:)``; `member_not_found`.
     func setRole(_ role: MemberRole, of userID: UserID, in roomID: RoomID, by actorID: UserID) async throws
         -> RoomMember
     {
@@ -61,7 +68,8 @@ struct MemberService: Sendable {
         return try await member(userID, of: roomID)
     }
 
-    /// Joining a room that one is in already changes nothing.
+    /// Joins a public room. Nothing changes for a member.
+    /// - Throws: `room_not_found` also for a room that is not public.
     func join(_ roomID: RoomID, _ userID: UserID) async throws -> Room {
         _ = try await rooms.visible(roomID, for: userID)
         return try await rooms.changeLocked(roomID) { room in
@@ -72,7 +80,9 @@ struct MemberService: Sendable {
         }
     }
 
-    /// The owner hands the room on, if there is somebody to whom it may pass; the last one to leave archives it.
+    /// Leaves a room. Ownership passes on where another member may own the room; when the last member leaves, it is
+    /// archived.
+    /// - Throws: `direct_room`.
     func leave(_ roomID: RoomID, _ userID: UserID) async throws {
         try await rooms.change(roomID, by: userID) { room, member in
             guard room.room.type != .direct else { throw ChatError(.directRoom) }

@@ -3,9 +3,9 @@ import ChatEvents
 import ChatStorage
 import CommonUtil
 
-/// Rooms: making, finding and reading them, and what changes them as a whole.
+/// The use cases of rooms: making, finding, reading and changing them.
 struct RoomService: Sendable {
-    /// The names of the lists in their cursors.
+    // The names of the lists in their cursors.
     static let myList = "rooms"
     static let publicList = "public rooms"
     static let publicSearch = "public rooms found"
@@ -17,7 +17,7 @@ struct RoomService: Sendable {
     let receipts: ReadReceiptPublisher
     let authMode: AuthMode
 
-    /// What `POST /rooms` asks for.
+    /// The room that `POST /rooms` describes.
     struct NewRoom: Sendable {
         let roomID: RoomID?
         let name: String
@@ -25,7 +25,9 @@ struct RoomService: Sendable {
         let memberIDs: [UserID]
     }
 
-    /// - Returns: the room, and whether it was made now (201) or, a `direct` one, before (200).
+    /// Makes a room; of the same pair of users there is one `direct` room.
+    /// - Returns: the room, and whether it was made now (201) or before (200).
+    /// - Throws: `room_exists`, `not_addable`, `room_full`, `too_many_rooms`, `validation_failed`.
     func make(_ new: NewRoom, by makerID: UserID) async throws -> (room: Room, isNew: Bool) {
         var memberIDs = [makerID]
         for userID in new.memberIDs where !memberIDs.contains(userID) { memberIDs.append(userID) }
@@ -58,7 +60,8 @@ struct RoomService: Sendable {
         throw ChatError(.notAddable, "User \(refusing) does not let you add them to rooms")
     }
 
-    /// In `trusted` mode nobody is registered.
+    /// Checks that users are registered, which in `trusted` mode they need not be.
+    /// - Throws: `validation_failed` for `field`.
     func requireRegistered(_ userIDs: [UserID], field: String = "memberIds") async throws {
         guard authMode == .token else { return }
         let known = try await users.existing(userIDs)
@@ -67,11 +70,13 @@ struct RoomService: Sendable {
         }
     }
 
-    /// - Throws: `room_not_found` also for a room that is not this user's to know of.
+    /// A room, as a user sees it.
+    /// - Throws: `room_not_found` also for a room that is hidden from this user.
     func room(_ roomID: RoomID, for userID: UserID) async throws -> Room {
         try await visible(roomID, for: userID).room
     }
 
+    /// A page of a user's rooms.
     func myRooms(_ userID: UserID, cursor: Cursor?, limit: Int) async throws -> Page<RoomSummary> {
         let last = try cursor.map { cursor throws(ChatError) in
             guard let roomID = RoomID(cursor.parts[1]) else { throw ChatError.notFromThisList }
@@ -82,6 +87,7 @@ struct RoomService: Sendable {
             cursor: { Cursor(of: Self.myList, [String($0.activeAt.microseconds), $0.room.roomID.rawValue]) })
     }
 
+    /// A page of all public rooms.
     func publicRooms(cursor: Cursor?, limit: Int) async throws -> Page<Room> {
         let last = try cursor.map { cursor throws(ChatError) in
             guard let roomID = RoomID(cursor.parts[1]) else { throw ChatError.notFromThisList }
@@ -92,6 +98,7 @@ struct RoomService: Sendable {
             cursor: { Cursor(of: Self.publicList, [$0.name, $0.roomID.rawValue]) })
     }
 
+    /// A page of the public rooms that a search finds.
     func publicRooms(finding text: String, cursor: Cursor?, limit: Int) async throws -> Page<Room> {
         let last = try cursor.map { cursor throws(ChatError) in
             guard let roomID = RoomID(cursor.parts[1]) else { throw ChatError.notFromThisList }
@@ -102,6 +109,7 @@ struct RoomService: Sendable {
             item: \.item, cursor: { Cursor(of: Self.publicSearch, [$0.suffix, $0.item.roomID.rawValue]) })
     }
 
+    /// Renames a room.
     func rename(_ roomID: RoomID, to name: String, by actorID: UserID) async throws -> Room {
         try await change(roomID, by: actorID) { room, actor in
             try RoomRules.checkRenaming(room.room, by: actor.role)
@@ -109,6 +117,7 @@ struct RoomService: Sendable {
         }
     }
 
+    /// Archives a room; archiving it again changes nothing.
     func archive(_ roomID: RoomID, by actorID: UserID) async throws -> Room {
         let room = try await change(roomID, by: actorID) { room, actor in
             try RoomRules.checkArchiving(room.room, by: actor.role)
@@ -118,35 +127,38 @@ struct RoomService: Sendable {
         return room.type == .direct ? try await self.room(roomID, for: actorID) : room
     }
 
-    /// - Returns: how far the room is read now.
+    /// Marks a room read, and publishes the mark where it has moved.
+    /// - Returns: the `seq` up to which the room is read now.
     func markRead(_ roomID: RoomID, by userID: UserID, upTo seq: Seq) async throws -> Seq {
         let mark = try await readMarks.mark(roomID, by: userID, upTo: seq)
-        if mark.isNews {
+        if mark.hasMoved {
             receipts.note(ReadReceipt(roomID: roomID, userID: userID, lastReadSeq: mark.lastReadSeq))
         }
         return mark.lastReadSeq
     }
 
-    // MARK: What the services of rooms have in common
+    // MARK: Shared with the members' use cases
 
-    /// - Throws: `room_not_found` also for a room that is not this reader's to know of.
+    /// Reads in a room.
+    /// - Throws: `room_not_found` also for a room that is hidden from this reader.
     func read<Item>(
         in roomID: RoomID, _ read: (RoomRepository) async throws -> RoomReading<Item>
     ) async throws -> [Item] {
         try await rooms.read(in: roomID, isOpen: authMode == .trusted) { try await read(rooms) }
     }
 
+    /// A user's access to a room that the user may read.
+    /// - Throws: `room_not_found` also for a room that is hidden from this user.
     func visible(_ roomID: RoomID, for userID: UserID) async throws -> RoomAccess {
-        var access = try await rooms.access(to: roomID, of: userID)
-        if access == nil, authMode == .trusted {
-            try await rooms.makeOpenRoom(roomID)
-            access = try await rooms.access(to: roomID, of: userID)
+        let access = try await rooms.withOpenRoom(roomID, isOpen: authMode == .trusted) {
+            try await rooms.access(to: roomID, of: userID)
         }
         guard let access, access.isVisible else { throw ChatError(.roomNotFound) }
         return access
     }
 
-    /// Changes a room under its lock, as one of its members, and publishes what came of it.
+    /// Changes a room under its lock on behalf of a member, and publishes the events.
+    /// - Throws: `not_a_member`; `room_not_found` also for a room that is hidden from this user.
     @discardableResult
     func change(
         _ roomID: RoomID, by actorID: UserID,
@@ -160,6 +172,9 @@ struct RoomService: Sendable {
         }
     }
 
+    /// Changes a room under its lock, and publishes the events.
+    /// - Returns: the changed room.
+    /// - Throws: `room_not_found`.
     @discardableResult
     func changeLocked(
         _ roomID: RoomID, _ body: @escaping @Sendable (inout LockedRoom) async throws -> Void
@@ -168,10 +183,8 @@ struct RoomService: Sendable {
             try await body(&room)
             return room.room
         }
-        var changed = try await rooms.withLockedRoom(roomID, locked)
-        if changed == nil, authMode == .trusted {
-            try await rooms.makeOpenRoom(roomID)
-            changed = try await rooms.withLockedRoom(roomID, locked)
+        let changed = try await rooms.withOpenRoom(roomID, isOpen: authMode == .trusted) {
+            try await rooms.withLockedRoom(roomID, locked)
         }
         guard let changed else { throw ChatError(.roomNotFound) }
         publisher.publish(changed.events)

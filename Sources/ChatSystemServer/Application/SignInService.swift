@@ -5,15 +5,15 @@ import CommonUtil
 import Logging
 import Metrics
 
-/// Ending sign-ins: their refresh tokens are gone with the commit, and every server refuses their access tokens and closes
-/// their sockets as soon as it is told.
+/// Ends sign-ins: their refresh tokens are deleted with the commit, and every server refuses their access tokens and
+/// closes their sockets as soon as it receives the revocations.
 struct SignInService: Sendable {
     /// Why a sign-in ended.
     enum Reason: String, CaseIterable {
         case logout
         case logoutAll = "logout_all"
         case password
-        /// A refresh token was used a second time.
+        /// A refresh token was used again.
         case reuse
     }
 
@@ -31,17 +31,19 @@ struct SignInService: Sendable {
         self.logger = logger
     }
 
+    /// Ends the sign-in of a refresh token.
     func logOut(_ token: RefreshToken) async throws {
         if let ended = try await signIns.end(ofHash: token.hash) { announce(ended, .logout) }
     }
 
+    /// Ends all sign-ins of a user.
     func logOutEverywhere(_ user: AuthenticatedUser) async throws {
         announce(try await signIns.endAll(of: user.userID), .logoutAll)
     }
 
-    /// The caller's own sign-in stays: who changes the password has just proved to know it. Where the token does not name
-    /// its sign-in that cannot be told from the others, and all end.
-    /// - Throws: `invalid_credentials` where the password was changed since it was checked.
+    /// Changes a password and ends all sign-ins but the caller's, who has just proved to know the password. Where the
+    /// caller's token does not name its sign-in, all end.
+    /// - Throws: `invalid_credentials` where the password was changed since it was verified.
     func changePassword(of user: AuthenticatedUser, from current: String, to next: String) async throws {
         let ended = try await signIns.changePassword(
             of: user.userID, from: current, to: next, keeping: user.signInID)
@@ -49,8 +51,8 @@ struct SignInService: Sendable {
         announce(ended, .password)
     }
 
-    /// Tells all servers, this one first, and leaves a line in the log. A sign-in's id is no secret: nothing can be done
-    /// with it.
+    /// Announces revocations to all servers, this one first, and logs them. A sign-in's id is no secret: it grants
+    /// nothing.
     func announce(_ ended: SignInRepository.Ended, _ reason: Reason) {
         feed.announce(ended.revocations)
         self.ended[reason]?.increment(by: max(1, ended.signInIDs.count))
@@ -64,7 +66,7 @@ struct SignInService: Sendable {
 }
 
 extension SignInRepository.Ended {
-    /// Those that access tokens may be about yet.
+    /// The sign-ins that valid access tokens may still name.
     fileprivate var signInIDs: [SignInID] {
         revocations.compactMap { if case .signIn(let signInID) = $0.scope { signInID } else { nil } }
     }

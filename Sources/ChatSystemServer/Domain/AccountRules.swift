@@ -1,12 +1,14 @@
 import CommonUtil
 
-/// What names and passwords of accounts must look like.
+/// The form of user names, display names and passwords.
 enum AccountRules {
+    // Lengths in Unicode scalars.
     static let usernameLength = 3...32
     static let displayNameLength = 1...64
     static let passwordLength = 8...128
 
     /// Reads a username; upper case is folded.
+    /// - Returns: `nil` where it is invalid, which is noted in `fields`.
     static func username(_ fields: inout FieldReader) -> String? {
         guard let text = fields.string("username", length: usernameLength) else { return nil }
         let name = folded(text)
@@ -17,7 +19,7 @@ enum AccountRules {
         return name
     }
 
-    /// Folds ASCII only: what is not ASCII is not allowed anyway, and must not be folded into something that is.
+    /// Folds upper case, of ASCII only: other characters are not allowed, and must not be folded into allowed ones.
     static func folded(_ username: String) -> String {
         String(decoding: username.utf8.map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }, as: UTF8.self)
     }

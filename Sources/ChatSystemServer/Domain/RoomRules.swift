@@ -2,13 +2,14 @@ import ChatEvents
 import ChatStorage
 import CommonUtil
 
-/// Who may do what in a room: the contract's table. Pure.
+/// Who may do what in a room, as the contract's table has it. Pure.
 enum RoomRules {
+    /// Length of a room's name, in Unicode scalars.
     static let nameLength = 1...64
-    /// Members that a room may be made with.
+    /// The number of first members, at most.
     static let maximumFirstMembers = 1_000
 
-    /// Adding someone to a room.
+    /// Checks adding a user to a room.
     static func checkAdding(to room: Room, by actor: MemberRole, as role: MemberRole) throws(ChatError) {
         try checkOpen(room)
         guard actor == .owner || actor == .admin else {
@@ -18,7 +19,7 @@ enum RoomRules {
         guard role == .member || actor == .owner else { throw ChatError(.forbidden, "Only the owner gives roles") }
     }
 
-    /// Removing someone else.
+    /// Checks removing another member.
     static func checkRemoving(_ target: MemberRole, from room: Room, by actor: MemberRole) throws(ChatError) {
         try checkOpen(room)
         switch (actor, target) {
@@ -27,12 +28,14 @@ enum RoomRules {
         }
     }
 
-    /// What changes who is in a room, or its name: a `direct` room has two members for good, whose names it has.
+    /// Checks that members and name may change: not in an archived room, nor in a `direct` one, which keeps its two
+    /// members and is named after them.
     static func checkOpen(_ room: Room) throws(ChatError) {
         guard room.type != .direct else { throw ChatError(.directRoom) }
         guard !room.isArchived else { throw ChatError(.roomArchived) }
     }
 
+    /// Checks changing a member's role.
     static func checkRoleChange(of target: MemberRole, to role: MemberRole, in room: Room, by actor: MemberRole)
         throws(ChatError)
     {
@@ -42,6 +45,7 @@ enum RoomRules {
         guard target != .owner else { throw ChatError(.ownerRole) }
     }
 
+    /// Checks renaming a room.
     static func checkRenaming(_ room: Room, by actor: MemberRole) throws(ChatError) {
         try checkOpen(room)
         guard actor == .owner || actor == .admin else {
@@ -49,7 +53,7 @@ enum RoomRules {
         }
     }
 
-    /// A `direct` room is archived by either of its two.
+    /// Checks archiving a room, which in a `direct` one both members may do.
     static func checkArchiving(_ room: Room, by actor: MemberRole) throws(ChatError) {
         guard actor == .owner || room.type == .direct else {
             throw ChatError(.forbidden, "Only the owner archives a room")

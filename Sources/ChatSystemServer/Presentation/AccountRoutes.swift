@@ -4,11 +4,11 @@ import CommonServer
 import CommonUtil
 import Hummingbird
 
-/// Accounts, tokens, keys and users.
+/// The REST routes of accounts, tokens, keys and users.
 enum AccountRoutes {
-    /// Longest refresh token that is looked at.
+    /// Length of a refresh token, in characters.
     private static let tokenLength = 1...512
-    /// The name of the list of users in its cursors.
+    // The names of the lists in their cursors.
     private static let userList = "users"
     private static let userSearch = "users found"
 
@@ -44,7 +44,7 @@ enum AccountRoutes {
             let address = limits.address(request, context)
             try await limits.checkLogin(from: address)
             var fields = try await request.fields(context)
-            // Whatever the form of the name: it is wrong, not invalid.
+            // A malformed name is wrong credentials, not an invalid field.
             let username = fields.string("username", length: 0...256)
             let password = fields.string("password", length: 0...1_024)
             try fields.finish()
@@ -72,11 +72,11 @@ enum AccountRoutes {
             return .noContent
         }
         routes.put("/api/v1/users/me/password", authenticated: true) { request, context in
-            // Trying passwords is as costly here as at the login, and counts there.
+            // Guessing passwords is possible here as at the login, so it has the same limits.
             let address = limits.address(request, context)
             try await limits.checkLogin(from: address)
             var fields = try await request.fields(context)
-            // Whatever the form of the present one: it is wrong, not invalid.
+            // A malformed current password is wrong, not invalid.
             let current = fields.string("current", length: 0...1_024)
             let next = fields.string("next", length: AccountRules.passwordLength)
             try fields.finish()
@@ -123,7 +123,7 @@ enum AccountRoutes {
         }
         routes.get("/api/v1/users", authenticated: true) { request, _ in
             var query = QueryReader(request)
-            let text = query.soughtName(length: AccountRules.displayNameLength)
+            let text = query.nameQuery(length: AccountRules.displayNameLength)
             let cursor =
                 text == nil
                 ? query.optionalCursor(of: userList, partCount: 1)

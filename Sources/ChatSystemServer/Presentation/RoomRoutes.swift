@@ -5,7 +5,7 @@ import CommonServer
 import CommonUtil
 import Hummingbird
 
-/// Rooms and their members.
+/// The REST routes of rooms and their members.
 enum RoomRoutes {
     static func add(
         to routes: inout Routes, _ rooms: RoomService, _ members: MemberService, _ limits: ChangeLimits
@@ -17,7 +17,7 @@ enum RoomRoutes {
     private static func addRooms(to routes: inout Routes, _ rooms: RoomService, _ limits: ChangeLimits) {
         routes.post("/api/v1/rooms", authenticated: true) { request, context in
             let userID = try await limits.admitChange(context)
-            let new = try RoomForms.newRoom(try await request.fields(context))
+            let new = try RoomService.NewRoom(try await request.fields(context))
             let (room, isNew) = try await rooms.make(new, by: userID)
             return Response(json: room, status: isNew ? .created : .ok)
         }
@@ -31,7 +31,7 @@ enum RoomRoutes {
         }
         routes.get("/api/v1/rooms/public", authenticated: true) { request, _ in
             var query = QueryReader(request)
-            let text = query.soughtName(length: RoomRules.nameLength)
+            let text = query.nameQuery(length: RoomRules.nameLength)
             let list = text == nil ? RoomService.publicList : RoomService.publicSearch
             let cursor = query.optionalCursor(of: list, partCount: 2)
             let limit = query.pageLimit()
@@ -115,15 +115,15 @@ enum RoomRoutes {
 }
 
 extension QueryReader {
-    /// What names are searched for; `nil` where all are asked for.
-    mutating func soughtName(length: ClosedRange<Int>) -> String? {
+    /// The `query` of a search for names; `nil` where all are requested.
+    mutating func nameQuery(length: ClosedRange<Int>) -> String? {
         let text = optionalString("query", length: 0...length.upperBound) ?? ""
         let sought = text.drop(while: \.isWhitespace)
         return sought.isEmpty ? nil : String(sought)
     }
 }
 
-/// The answer to `PUT /rooms/{id}/read`.
+/// The response to `PUT /rooms/{id}/read`.
 private struct ReadMarkResponse: JSONEncodable {
     let roomID: RoomID
     let lastReadSeq: Seq
@@ -133,5 +133,23 @@ private struct ReadMarkResponse: JSONEncodable {
             writer.member(EventKey.roomID, roomID.rawValue)
             writer.member(EventKey.lastReadSeq, lastReadSeq)
         }
+    }
+}
+
+extension RoomService.NewRoom {
+    /// Reads the body of `POST /rooms`: `{name, type, roomId?, memberIds?}`; a `direct` room needs no name.
+    /// - Throws: `validation_failed`, which names each invalid field.
+    init(_ fields: FieldReader) throws(ChatError) {
+        var fields = fields
+        let type = fields.choice("type", RoomType.self)
+        let name =
+            type == .direct
+            ? fields.optionalString(EventKey.name, length: RoomRules.nameLength) ?? RoomType.direct.rawValue
+            : fields.string(EventKey.name, length: RoomRules.nameLength)
+        let roomID = fields.optionalRoomID(EventKey.roomID)
+        let memberIDs = fields.userIDs("memberIds", maximumCount: RoomRules.maximumFirstMembers)
+        try fields.finish()
+        guard let type, let name else { throw fields.incomplete }
+        self.init(roomID: roomID, name: name, type: type, memberIDs: memberIDs)
     }
 }

@@ -17,7 +17,7 @@ final class RedisMessageSubscriber: Service {
         subscriber = EventSubscriber(
             configuration: configuration, mode: mode, redis: redis, eventLoop: eventLoop, logger: logger,
             onEvents: { broadcast.receive($0) },
-            onHearingChange: { broadcast.hearingChanged($0) })
+            onDeliveryChange: { broadcast.hearingChanged($0) })
         broadcast.follow(with: subscriber)
     }
 

@@ -30,7 +30,7 @@ struct StoredRooms: RoomLog, RoomDirectory {
 
     func markRead(_ roomID: RoomID, by userID: UserID, upTo seq: Seq) async throws -> ReadReceipt? {
         let mark = try await readMarks.mark(roomID, by: userID, upTo: seq)
-        return mark.isNews ? ReadReceipt(roomID: roomID, userID: userID, lastReadSeq: mark.lastReadSeq) : nil
+        return mark.hasMoved ? ReadReceipt(roomID: roomID, userID: userID, lastReadSeq: mark.lastReadSeq) : nil
     }
 
     func makeOpenRoom(_ roomID: RoomID) async throws {

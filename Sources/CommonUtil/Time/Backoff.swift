@@ -1,22 +1,35 @@
-/// Waiting times between retries: doubling, bounded, and with full jitter, so that many clients of a server that
-/// comes back do not all return at once.
-public struct Backoff: Sendable {
+/// Waiting times between attempts: doubling, bounded, and jittered, so that many clients of a server that comes back do
+/// not all return at once.
+public struct Backoff: Sendable, Hashable {
     private let first: Duration
     private let longest: Duration
-    private var attempt = 0
+    private var failures = 0
 
+    /// - Parameters:
+    ///   - first: the longest wait after the first failure.
+    ///   - longest: the longest wait after any failure.
     public init(first: Duration, longest: Duration) {
         self.first = first
         self.longest = longest
     }
 
-    /// The next wait: between half and all of `first * 2^attempts`, at most `longest`.
+    /// Counts a failure.
+    /// - Returns: the wait after it, see ``delay(afterFailures:)``.
     public mutating func next() -> Duration {
-        let ceiling = min(longest, first * (1 << min(attempt, 20)))
-        attempt += 1
-        return ceiling * Double.random(in: 0.5...1)
+        failures += 1
+        return delay(afterFailures: failures)
     }
 
-    /// To be called after a success that lasted.
-    public mutating func reset() { attempt = 0 }
+    /// The wait after this many failures in a row: between half and all of `first * 2^(failures - 1)`, at most `longest`.
+    public func delay(afterFailures failures: Int) -> Duration {
+        min(longest, first * (1 << min(max(failures - 1, 0), 20))) * Double.random(in: 0.5...1)
+    }
+
+    /// Starts over, after a success that lasted.
+    public mutating func reset() { failures = 0 }
+
+    /// Starts over if a connection lasted longer than the longest wait: one that breaks at once is no success.
+    public mutating func connectionEnded(after lifetime: Duration) {
+        if lifetime > longest { reset() }
+    }
 }

@@ -1,12 +1,12 @@
 import CLibPQ
 
-/// What a connection URI says, read by libpq itself (`PQconninfoParse`).
+/// A connection URI, parsed by libpq (`PQconninfoParse`).
 struct ConnectionEndpoint: Sendable, CustomStringConvertible {
     /// libpq's keywords that the URI sets; the password is one of them.
     private let values: [String: String]
 
     init(url: String) throws(PostgresError) {
-        // libpq would also take `key=value` text, and its complaints quote the URI with its password: say it ourselves.
+        // libpq also accepts `key=value` text, and its messages quote the URI with its password.
         guard let scheme = ["postgres://", "postgresql://"].first(where: url.hasPrefix), !url.utf8.contains(0) else {
             throw .invalidConfiguration("a connection URI begins with postgres:// or postgresql://")
         }
@@ -49,16 +49,16 @@ struct ConnectionEndpoint: Sendable, CustomStringConvertible {
         return "postgres://\(user)\(values["host"] ?? values["hostaddr"] ?? "")\(port)/\(values["dbname"] ?? "")"
     }
 
-    /// The hosts of the URI; none when it leaves the choice to libpq.
+    /// The hosts of the URI; empty where libpq chooses one.
     var hosts: [String] { Self.list(values["host"]) }
 
-    /// True when there is a name to look up before libpq may connect.
+    /// Whether there is a name to look up before libpq may connect.
     var needsResolving: Bool { values["hostaddr"] == nil && !hosts.isEmpty }
 
-    /// Whether the text after the scheme can be read in one way only.
+    /// Whether the text after the scheme is unambiguous.
     ///
-    /// libpq ends a password at its first `@`, takes what comes before a `/` for a host, and connects to whatever that
-    /// makes of the rest: a part of the password would be looked up as a name and be logged as one.
+    /// libpq ends a password at its first `@` and a host at its first `/`. With unencoded characters a part of the
+    /// password would be looked up as a host name, and be logged as one.
     private static func isUnambiguous(_ text: Substring) -> Bool {
         let authority = text.prefix { $0 != "/" }
         let credentials = authority.firstIndex(of: "@").map { text[..<$0] }
@@ -67,9 +67,8 @@ struct ConnectionEndpoint: Sendable, CustomStringConvertible {
         return isOneColon && !rest.prefix { $0 != "?" }.contains("@")
     }
 
-    /// Where a connection may lead to, in the order of the URI; a host with several addresses is there once for each.
-    ///
-    /// - Parameter addresses: what each of ``hosts`` resolved to.
+    /// The addresses of the hosts, in the order of the URI; a host with several addresses appears once for each.
+    /// - Parameter addresses: those of each of ``hosts``.
     func targets(addresses: [[String]]) -> [ConnectTarget] {
         let ports = Self.list(values["port"])
         return zip(hosts.indices, addresses).flatMap { index, addresses in
@@ -80,14 +79,14 @@ struct ConnectionEndpoint: Sendable, CustomStringConvertible {
 
     /// libpq's keywords and values for `PQconnectStartParams`.
     ///
-    /// - Parameter targets: none where libpq is to find the way by what the URI says.
+    /// - Parameter targets: empty where libpq uses the hosts of the URI.
     func keywords(_ configuration: PostgresConfiguration, targets: [ConnectTarget]) -> [(String, String)] {
         var merged = [
             "application_name": configuration.applicationName,
             "gssencmode": "disable",
             "keepalives": "1", "keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3",
             "tcp_user_timeout": "30000",
-            // A standby, or a primary that was demoted, is passed over.
+            // Skips a standby, and a demoted primary.
             "target_session_attrs": "read-write",
         ]
         if let trustFile = configuration.trustFile, values["sslmode"]?.hasPrefix("verify") == true {
@@ -104,13 +103,13 @@ struct ConnectionEndpoint: Sendable, CustomStringConvertible {
         return merged.map { ($0.key, $0.value) }
     }
 
-    /// Run on each new connection. Not as `options` of its start: PgBouncer refuses those.
+    /// The SQL that makes the settings of a new session. They are not sent as `options`, which PgBouncer refuses.
     func sessionSetup(_ configuration: PostgresConfiguration) -> String {
         var settings = configuration.sessionSettings
         settings["statement_timeout"] = String(StatementTimeout.milliseconds(within: configuration.queryTimeout))
         settings["idle_in_transaction_session_timeout"] = String(
             configuration.idleInTransactionTimeout.wholeMilliseconds)
-        // What the URI sets wins, but for the time zone.
+        // Settings in the URI take precedence, except for the time zone.
         for name in StartupOptions.names(in: values["options"] ?? "") { settings[name] = nil }
         settings["timezone"] = "UTC"
         let calls = settings.sorted { $0.key < $1.key }.map { name, value in
@@ -126,8 +125,8 @@ struct ConnectionEndpoint: Sendable, CustomStringConvertible {
     }
 }
 
-/// The server's own limit on a statement, a little below the caller's deadline: normally the server is the one to end
-/// a slow statement (57014), and its answer, unlike a timeout of ours, says for certain that nothing was stored.
+/// The server's limit on a statement, a little below the caller's deadline: normally the server ends a slow statement
+/// (57014), and its error, unlike a timeout of the client, proves that nothing was stored.
 enum StatementTimeout {
     static func milliseconds(within timeout: Duration) -> Int64 {
         let whole = timeout.wholeMilliseconds
@@ -136,11 +135,55 @@ enum StatementTimeout {
 }
 
 extension Duration {
-    /// Rounded up, so that a wait of this many milliseconds is never too short.
+    /// Milliseconds, rounded up, so that a wait is never too short.
     var wholeMilliseconds: Int64 {
         let (seconds, attoseconds) = components
         let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1000)
         guard !overflow else { return seconds < 0 ? .min : Int64(Int32.max) }
         return min(Int64(Int32.max), scaled + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
+    }
+}
+
+/// The `options` of a connection: command-line switches for the server's session (PostgreSQL manual, `postgres(1)`).
+enum StartupOptions {
+    /// The settings that `-c name=value`, `-cname=value` and `--name=value` name, in lower case with underscores.
+    static func names(in options: String) -> Set<String> {
+        var names: Set<String> = []
+        var isName = false
+        for word in words(of: options) {
+            if isName {
+                names.insert(name(word))
+            } else if word.hasPrefix("--") || word.hasPrefix("-c") {
+                names.insert(name(word.dropFirst(2)))
+            }
+            isName = !isName && word == "-c"
+        }
+        names.remove("")
+        return names
+    }
+
+    private static func name(_ assignment: some StringProtocol) -> String {
+        assignment.prefix { $0 != "=" }.lowercased().replacing("-", with: "_")
+    }
+
+    /// Splits at white space without a preceding backslash.
+    private static func words(of options: String) -> [String] {
+        var words: [String] = []
+        var word = ""
+        var isEscaped = false
+        for character in options {
+            if isEscaped {
+                word.append(character)
+                isEscaped = false
+            } else if character == "\\" {
+                isEscaped = true
+            } else if character.isWhitespace {
+                if !word.isEmpty { words.append(word) }
+                word = ""
+            } else {
+                word.append(character)
+            }
+        }
+        return word.isEmpty ? words : words + [word]
     }
 }

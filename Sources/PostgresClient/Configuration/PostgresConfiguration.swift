@@ -1,45 +1,44 @@
-/// Where PostgreSQL is and how much may be asked of it at once.
+/// The server, and the limits of a ``PostgresClient``.
 public struct PostgresConfiguration: Sendable {
-    /// Connections kept at most, each of them one backend process of the server.
+    /// Connections, at most; each is one backend process of the server.
     public var maximumConnections = 8
     /// Requests that may wait for a connection; the next one fails with ``PostgresError/tooManyWaiters``.
     public var maximumWaiters = 1024
-    /// Requests under way on one connection at a time.
+    /// Requests in progress on one connection, at most.
     public var maximumPipelineDepth = 64
     /// Time for one attempt to connect: name lookup, TCP, TLS and login.
     public var connectTimeout: Duration = .seconds(5)
-    /// Time from the call to its answer, waiting included, unless the call names its own.
+    /// Time from a call to its response, waiting included, unless the call has its own timeout.
     public var queryTimeout: Duration = .seconds(10)
     /// How long a transaction may lie idle before the server ends it, and its connection.
     public var idleInTransactionTimeout: Duration = .seconds(30)
-    /// Wait before the second, and at most before any, attempt to reconnect. Jittered.
+    /// Waits between attempts to connect: the first and the longest one. Jittered.
     public var reconnectBackoff: ClosedRange<Duration> = .milliseconds(50)...(.seconds(1))
     /// Statements prepared on one connection; further ones are parsed at each use.
     public var maximumPreparedStatements = 256
-    /// Settings of the server for each session, where the URI's `options` say nothing else
-    /// (PostgreSQL manual, chapter 20).
+    /// Settings of each session (PostgreSQL manual, chapter 20). The URI's `options` take precedence.
     public var sessionSettings: [String: String] = [:]
-    /// Writes that only their rollback takes back, and that need room on the server's disk: how
-    /// ``PostgresClient/proveWritable(timeout:)`` finds out that a full disk has room again.
+    /// Statements that need space on the server's disk, and that are rolled back: by these
+    /// ``PostgresClient/proveWritable(timeout:)`` finds out that a full disk has space again.
     public var writeProbe: [PostgresCommand] = []
-    /// PEM file of the certificate authorities that may vouch for the server where the URI asks for that
-    /// (`sslmode=verify-full`, `verify-ca`) and names no `sslrootcert` itself. In other modes libpq would take the file
-    /// for a reason to be strict, and then go on without TLS.
+    /// PEM file of trusted certificate authorities, used where the URI requires verification (`sslmode=verify-full`,
+    /// `verify-ca`) and has no `sslrootcert` itself. In other modes the file would make libpq verify the server, and
+    /// then fall back to a connection without TLS.
     public var trustFile: String?
     /// Shown in `pg_stat_activity`, unless the URI sets `application_name`.
     public var applicationName = "PostgresClient"
-    /// Metrics are called `<prefix>_pool`, `<prefix>_query_seconds` and `<prefix>_reconnects_total`; nil for none.
+    /// Prefix of the metrics `<prefix>_pool`, `<prefix>_query_seconds` and `<prefix>_reconnects_total`; `nil` for none.
     public var metricPrefix: String? = "chat_postgres"
 
-    /// What readiness believes for how long before it asks again.
+    /// Time for which the result of ``PostgresClient/proveWritable(timeout:)`` is cached.
     var writeProofLifetime: Duration = .seconds(1)
 
     let endpoint: ConnectionEndpoint
 
-    /// Takes a libpq connection URI, `postgres://user:password@host:port/database?sslmode=require`
+    /// Reads a libpq connection URI, `postgres://user:password@host:port/database?sslmode=require`
     /// (PostgreSQL manual, section 34.1.1.2).
     ///
-    /// Throws ``PostgresError/invalidConfiguration(_:)`` if libpq cannot read it.
+    /// - Throws: ``PostgresError/invalidConfiguration(_:)`` if libpq cannot read it.
     public init(url: String) throws(PostgresError) {
         endpoint = try ConnectionEndpoint(url: url)
         if let seconds = endpoint.connectTimeoutSeconds {

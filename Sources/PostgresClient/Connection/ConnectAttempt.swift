@@ -1,37 +1,41 @@
 import CLibPQ
+import Dispatch
+import Glibc
 
 /// One attempt to connect, from the name lookup to a usable `PGconn`, without ever blocking
 /// (PostgreSQL manual, section 34.1, `PQconnectStartParams`).
 ///
 /// Not `Sendable`: it lives on the event loop only.
 final class ConnectAttempt {
+    /// The state of an attempt.
     enum Progress {
         case pending
-        /// Logged in, with the session's settings made. The handle is the caller's now.
+        /// Logged in, with the session's settings made. The caller owns the handle.
         case connected(Connected)
         case failed(PostgresError)
     }
 
+    /// An established connection.
     struct Connected {
         let handle: OpaquePointer
-        /// Something between us and the server, such as PgBouncer, holds the server's connections.
+        /// The connection leads through a pooler, such as PgBouncer.
         let isPooled: Bool
-        /// Where it leads to, in the list of ``ConnectAttempt/targets``.
+        /// The index of the server's address in ``ConnectAttempt/targets``.
         let position: Int?
     }
 
-    let id: PoolStateMachine.ConnectionID
+    let id: PostgresConnection.ID
     let deadline: ContinuousClock.Instant
     private var handle: OpaquePointer?
     private var events: CShort = 0
     private(set) var targets: [ConnectTarget] = []
-    /// Run before the connection is handed over.
+    /// SQL to run before the connection is used.
     private let setup: String
     private var isSettingUp = false
-    /// Who serves the session, as the server has it.
+    /// The server's process for the session, as the server reports it.
     private var serverProcess: Int32?
 
-    init(id: PoolStateMachine.ConnectionID, deadline: ContinuousClock.Instant, setup: String) {
+    init(id: PostgresConnection.ID, deadline: ContinuousClock.Instant, setup: String) {
         self.id = id
         self.deadline = deadline
         self.setup = setup
@@ -41,8 +45,8 @@ final class ConnectAttempt {
         PQfinish(handle)
     }
 
-    /// Begins, once the names are resolved.
-    /// - Parameter targets: those that `keywords` name, in the same order.
+    /// Starts, once the names are resolved.
+    /// - Parameter targets: the addresses in `keywords`, in the same order.
     func start(_ keywords: [(String, String)], targets: [ConnectTarget]) -> Progress {
         self.targets = targets
         handle = Self.withCStrings(keywords) { PQconnectStartParams($0, $1, 0) }
@@ -99,19 +103,20 @@ final class ConnectAttempt {
 
     private func finish(_ handle: OpaquePointer) -> Progress {
         guard let serverProcess, PQenterPipelineMode(handle) == 1 else { return .failed(failure(of: handle)) }
-        // A pooler tells its client the id of no process, so that cancellations come back to it.
+        // A pooler reports a process id of its own to its client, so that cancellations come back to it.
         let connected = Connected(
             handle: handle, isPooled: serverProcess != PQbackendPID(handle), position: position)
         self.handle = nil
         return .connected(connected)
     }
 
-    /// Where in its list of targets the attempt is; nil where it has none.
+    /// The index of the current address in ``targets``; `nil` where there is none.
     var position: Int? {
         guard let handle, let address = PQhostaddr(handle), let port = PQport(handle) else { return nil }
         return Self.position(of: (String(cString: address), String(cString: port)), in: targets)
     }
 
+    /// The index of an address in a list of targets.
     static func position(of place: (address: String, port: String), in targets: [ConnectTarget]) -> Int? {
         targets.firstIndex { $0.address == place.address && ($0.port.isEmpty || $0.port == place.port) }
     }
@@ -148,5 +153,62 @@ final class ConnectAttempt {
                 values.withUnsafeBufferPointer { values in body(keywords.baseAddress, values.baseAddress) }
             }
         }
+    }
+}
+
+/// Turns host names into addresses, off the event loop: `getaddrinfo` blocks, and so would `PQconnectPoll` if it were
+/// given names.
+enum HostResolver {
+    // Serial: while the name server does not respond, only one thread waits.
+    private static let queue = DispatchQueue(label: "PostgresClient.resolver")
+
+    /// Looks up the addresses of each host, in the resolver's order; a socket's folder has one empty address. Of
+    /// several hosts some may have no address, since a machine that was removed may have no name any more.
+    static func resolve(
+        _ hosts: [String], then completion: @escaping @Sendable (Result<[[String]], PostgresError>) -> Void
+    ) {
+        queue.async {
+            completion(
+                Result { () throws(PostgresError) in
+                    var resolved: [[String]] = []
+                    var failure: PostgresError?
+                    for host in hosts {
+                        do throws(PostgresError) {
+                            resolved.append(try addresses(of: host))
+                        } catch {
+                            resolved.append([])
+                            failure = failure ?? error
+                        }
+                    }
+                    if let failure, resolved.allSatisfy(\.isEmpty) { throw failure }
+                    return resolved
+                })
+        }
+    }
+
+    private static func addresses(of host: String) throws(PostgresError) -> [String] {
+        guard !host.isEmpty, !host.hasPrefix("/"), !host.hasPrefix("@") else { return [""] }
+        var hints = addrinfo()
+        hints.ai_family = AF_UNSPEC
+        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        var list: UnsafeMutablePointer<addrinfo>?
+        let status = getaddrinfo(host, nil, &hints, &list)
+        defer { if let list { freeaddrinfo(list) } }
+        guard status == 0 else {
+            throw .connectFailed("cannot resolve \(host): \(String(cString: gai_strerror(status)))")
+        }
+        var addresses: [String] = []
+        var next = list
+        while let entry = next?.pointee {
+            var text = [CChar](repeating: 0, count: Int(NI_MAXHOST))
+            if getnameinfo(
+                entry.ai_addr, entry.ai_addrlen, &text, socklen_t(text.count), nil, 0, NI_NUMERICHOST) == 0
+            {
+                addresses.append(text.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } ?? "" })
+            }
+            next = entry.ai_next
+        }
+        guard !addresses.isEmpty else { throw .connectFailed("\(host) has no address") }
+        return addresses
     }
 }

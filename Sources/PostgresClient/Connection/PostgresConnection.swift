@@ -2,31 +2,33 @@ import CLibPQ
 import DequeModule
 import Glibc
 
-/// A logged-in `PGconn` in pipeline mode and the requests under way on it
+/// A logged-in `PGconn` in pipeline mode and the requests on it
 /// (PostgreSQL manual, section 34.5 "Pipeline Mode").
 ///
 /// Not `Sendable`: the pool, whose isolation is the event loop's thread, holds the only reference. That is what keeps
 /// two threads off one `PGconn`.
 final class PostgresConnection {
-    let id: PoolStateMachine.ConnectionID
+    typealias ID = Int
+
+    let id: ID
     private let handle: OpaquePointer
     private let usesTLS: Bool
     private var statements: StatementCache
     private var buffer = ParameterBuffer()
-    /// Assigned to this connection, not given to libpq yet.
+    /// Assigned to this connection, not passed to libpq yet.
     private var outbox = Deque<PipelineRequest>()
-    /// Given to libpq, in order; the first one is being answered.
+    /// Passed to libpq, in order; results are for the first one.
     private var pipeline = Deque<PipelineRequest>()
-    /// libpq holds bytes that the socket would not take.
+    /// libpq holds bytes that the socket has not accepted.
     private var wantsToWrite = false
-    /// The server has said that it ends the session; what is behind the first request will never be run.
+    /// The server has ended the session; it will not run the requests behind the first one.
     private var wasTerminated = false
-    /// The server has said something after which this connection is of no use, although it may still be open.
-    private(set) var isCondemned = false
-    /// The server was out of disk or memory since this was last asked.
+    /// The server has reported an error after which this connection cannot be used, although it may still be open.
+    private(set) var isUnusable = false
+    /// The server was out of disk or memory since the last ``takeLackOfResources()``.
     private var lackedResources = false
 
-    init(id: PoolStateMachine.ConnectionID, owning handle: OpaquePointer, preparedStatements: Int) {
+    init(id: ID, owning handle: OpaquePointer, preparedStatements: Int) {
         self.id = id
         self.handle = handle
         usesTLS = PQsslInUse(handle) == 1
@@ -37,9 +39,10 @@ final class PostgresConnection {
         PQfinish(handle)
     }
 
-    /// Nothing is under way and nothing waits to be sent.
+    /// No request is in progress or waits to be sent.
     var isIdle: Bool { pipeline.isEmpty && outbox.isEmpty }
 
+    /// Requests wait to be sent.
     var hasUnsent: Bool { !outbox.isEmpty }
 
     var requestCount: Int { pipeline.count + outbox.count }
@@ -47,7 +50,7 @@ final class PostgresConnection {
     /// False when a transaction is open or has failed.
     var isOutsideTransaction: Bool { PQtransactionStatus(handle) == PQTRANS_IDLE }
 
-    /// Whether the server has told that it takes writes here. A pooler may tell nothing.
+    /// Whether the server has reported that it accepts writes. A pooler may report nothing.
     var isKnownWritable: Bool {
         ["default_transaction_read_only", "in_hot_standby"].allSatisfy { (name: String) in
             PQparameterStatus(handle, name).map { String(cString: $0) } == "off"
@@ -63,20 +66,23 @@ final class PostgresConnection {
 
     // MARK: Sending
 
-    /// Takes a request; it goes out with the next ``flush()``.
+    /// Takes a request, which the next ``flush()`` sends.
     func enqueue(_ request: PipelineRequest) { outbox.append(request) }
 
-    /// Takes a request back. False when libpq has it, or others depend on its preamble.
+    /// Removes a request.
+    /// - Returns: `false` where it has been passed to libpq, or others depend on its preamble.
     func withdraw(_ request: PipelineRequest) -> Bool {
         guard request.preamble.isEmpty, let index = outbox.firstIndex(where: { $0 === request }) else { return false }
         outbox.remove(at: index)
         return true
     }
 
-    /// Sends what has been enqueued. Throws when the connection can no longer be used.
+    /// Sends the enqueued requests.
     ///
     /// libpq 15 writes to the socket at every sync. Corked, the kernel gathers those writes into few segments, so that
     /// the server wakes up once for all requests of a turn.
+    ///
+    /// - Throws: where the connection can no longer be used.
     func flush() throws(PostgresError) {
         let isBurst = outbox.count > 1
         if isBurst { cork(true) }
@@ -87,14 +93,15 @@ final class PostgresConnection {
         try push()
     }
 
-    /// Gives one request to libpq. False when it must wait for those before it.
+    /// Passes one request to libpq.
+    /// - Returns: `false` where it must wait for those before it.
     private func send(_ request: PipelineRequest) throws(PostgresError) -> Bool {
         if case .script = pipeline.first?.work { return false }
         switch request.work {
         case .lease:
             return true
         case .script(let texts):
-            // Simple queries are not allowed in pipeline mode, which can only be left when nothing is under way.
+            // Simple queries are not allowed in pipeline mode, which can only be left when it is idle.
             guard pipeline.isEmpty else { return false }
             request.steps = texts.map { _ in .script }
             pipeline.append(request)
@@ -166,14 +173,14 @@ final class PostgresConnection {
 
     // MARK: Receiving
 
-    /// Reads what has come and hands over each request whose answer is complete.
-    /// Throws when the connection can no longer be used.
+    /// Reads results, and calls `finished` with each request that is complete.
+    /// - Throws: where the connection can no longer be used.
     func receive(_ finished: (PipelineRequest) -> Void) throws(PostgresError) {
         if wantsToWrite { try push() }
         // OpenSSL may hold back part of a record that `poll` knows nothing of; one record is at most three reads.
         var isAlive = true
         for _ in 0..<(usesTLS ? 3 : 1) where isAlive { isAlive = PQconsumeInput(handle) == 1 }
-        // What came before the end still counts.
+        // Results that came before the end still count.
         try readResults(finished)
         guard isAlive, PQstatus(handle) == CONNECTION_OK else { throw .connectionLost(outcomeUnknown: true) }
     }
@@ -184,10 +191,10 @@ final class PostgresConnection {
             if let result = PQgetResult(handle) {
                 strayEnds = 0
                 try take(PostgresResult(owning: result), for: request, finished)
-            } else if request.isStepAnswered {
+            } else if request.hasStepResult {
                 try endStep(of: request, finished)
             } else {
-                // An error in place of the sync ends like a step does. More than that, and we have lost the thread.
+                // An error in place of the sync ends like a step does. More of these, and the results are out of step.
                 strayEnds += 1
                 guard strayEnds < 4 else { throw .connectionLost(outcomeUnknown: true) }
             }
@@ -204,16 +211,16 @@ final class PostgresConnection {
         case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY:
             if case .prepare(let key) = request.step { statements.confirm(key) }
             if case .execute(_, isCounted: true) = request.step { request.collect(result) }
-            request.isStepAnswered = true
+            request.hasStepResult = true
         case PGRES_FATAL_ERROR:
-            // Without a code of the server's it is libpq that reports the end of the connection.
+            // Without an error code of the server, libpq reports the end of the connection.
             guard let error = result.serverError else { throw .connectionLost(outcomeUnknown: true) }
             refuse(request, error)
         case PGRES_PIPELINE_ABORTED:
             if case .prepare(let key) = request.step { statements.forget(key) }
-            request.isStepAnswered = true
+            request.hasStepResult = true
         default:
-            // COPY would need a dialogue of its own. The server may still carry it out, and what follows it.
+            // COPY needs a protocol of its own. The server may still carry it out, and the statements after it.
             request.fail(.unsupported("COPY", outcomeUnknown: true))
             throw .connectionLost(outcomeUnknown: true)
         }
@@ -227,7 +234,7 @@ final class PostgresConnection {
 
     private func refuse(_ request: PipelineRequest, _ error: PostgresServerError) {
         wasTerminated = wasTerminated || error.isFatal
-        isCondemned = isCondemned || error.condemnsConnection
+        isUnusable = isUnusable || error.makesConnectionUnusable
         lackedResources = lackedResources || error.isLackOfResources
         switch request.step {
         case .prepare(let key):
@@ -247,14 +254,14 @@ final class PostgresConnection {
             break
         }
         request.fail(.server(error))
-        request.isStepAnswered = true
+        request.hasStepResult = true
     }
 
     private func endStep(
         of request: PipelineRequest, _ finished: (PipelineRequest) -> Void
     ) throws(PostgresError) {
         request.position += 1
-        request.isStepAnswered = false
+        request.hasStepResult = false
         guard case .script = request.work else { return }
         if request.step != nil, request.error == nil {
             try sendScript(request)
@@ -267,7 +274,8 @@ final class PostgresConnection {
 
     // MARK: Ending
 
-    /// Gives up whatever is here, each request with what can be said about its outcome.
+    /// Fails all requests, each with what is known about its outcome.
+    /// - Returns: these requests.
     func abandon() -> [PipelineRequest] {
         // An error ahead of the sync is final: the server stores nothing of that request.
         for request in pipeline { request.fail(.connectionLost(outcomeUnknown: !wasTerminated)) }

@@ -2,13 +2,13 @@ import DequeModule
 import Glibc
 import Synchronization
 
-/// What an event loop asks of the one it works for. All of it is called on the loop's thread.
+/// The owner of an event loop. Its methods are called on the loop's thread.
 protocol PostgresEventLoopHandler: AnyObject, Sendable {
-    /// Names the sockets to wait for, and returns when to wake up at the latest.
+    /// Adds the sockets to wait for, and returns the time to wake up at the latest.
     func prepareToWait(_ watches: inout [SocketWatch]) -> ContinuousClock.Instant?
     /// A socket can be read or written, or has ended.
     func ready(_ watch: SocketWatch)
-    /// Everything that was ready or enqueued has been handled: the place to send what it gave rise to, in one go.
+    /// All that was ready or enqueued has been handled: the requests of the turn can be sent together.
     func turnEnded()
 }
 
@@ -24,8 +24,8 @@ struct SocketWatch: Sendable, Hashable {
 
 /// The one thread that touches libpq: it waits for sockets, then runs what was enqueued, then sleeps again.
 ///
-/// It is the executor of the ``PostgresPool``, whose isolation therefore is this thread. It waits with `poll(2)`: a pool
-/// has a handful of sockets, libpq exchanges them under way while it connects, and a list handed over anew each
+/// It is the executor of the ``PostgresPool``, whose isolation therefore is this thread. It waits with `poll(2)`: a
+/// pool has a handful of sockets, libpq replaces them while it connects, and a list passed again each
 /// time cannot go stale.
 ///
 /// `@unchecked Sendable`: `inbox` is a `Mutex`, `thread` an `Atomic`, the descriptors never change; everything else is
@@ -81,18 +81,20 @@ final class PostgresEventLoop: SerialExecutor, @unchecked Sendable {
         pthread_detach(identifier)
     }
 
-    /// Ends the thread once what is enqueued has run.
+    /// Ends the thread after the enqueued closures.
     func stop() {
         inbox.withLock { $0.isStopped = true }
         wake()
     }
 
-    /// Runs a closure on the loop's thread, after what was enqueued before it. False when the loop has been stopped.
+    /// Runs a closure on the loop's thread, after those enqueued before it.
+    /// - Returns: `false` where the loop has been stopped.
     @discardableResult
     func execute(_ closure: @escaping @Sendable () -> Void) -> Bool {
         enqueue(.closure(closure))
     }
 
+    /// Whether the caller is on the loop's thread.
     var isCurrentThread: Bool { thread.load(ordering: .relaxed) == UInt(pthread_self()) }
 
     // MARK: SerialExecutor
@@ -156,7 +158,7 @@ final class PostgresEventLoop: SerialExecutor, @unchecked Sendable {
         }
     }
 
-    /// Runs what is enqueued, and what that enqueues in turn, for a bounded number of rounds.
+    /// Runs the enqueued closures, and those that they enqueue, for a bounded number of rounds.
     private func runInbox() -> Bool {
         for round in 1... {
             let (work, isStopped) = inbox.withLock { inbox in

@@ -1,7 +1,7 @@
-/// Which statements are prepared on a connection, and under which names.
+/// The prepared statements of a connection and their names.
 ///
-/// A name counts as prepared once the server has said so. Until then only the request that asked for it may use it: if
-/// that one is aborted the name never comes to be, and others in the same pipeline must not suffer for it.
+/// A name counts as prepared once the server has confirmed it. Until then only the request that prepares it may use it:
+/// if that one is aborted the name does not exist, and others in the same pipeline must not fail for it.
 struct StatementCache {
     /// A statement is prepared for its parameters' types; the same text with others is another statement.
     struct Key: Hashable {
@@ -14,6 +14,7 @@ struct StatementCache {
         }
     }
 
+    /// How to run a statement.
     enum Plan: Hashable {
         /// Run it by this name.
         case named(String)
@@ -25,8 +26,8 @@ struct StatementCache {
 
     private struct Entry {
         let name: String
-        /// The request that prepares it; nil once the server has confirmed.
-        var preparer: PoolStateMachine.RequestID?
+        /// The request that prepares it; `nil` once the server has confirmed it.
+        var preparer: PipelineRequest.ID?
     }
 
     private let capacity: Int
@@ -37,7 +38,8 @@ struct StatementCache {
         self.capacity = capacity
     }
 
-    mutating func plan(_ key: Key, for request: PoolStateMachine.RequestID) -> Plan {
+    /// How a request runs a statement.
+    mutating func plan(_ key: Key, for request: PipelineRequest.ID) -> Plan {
         if let entry = entries[key] {
             return entry.preparer == nil || entry.preparer == request ? .named(entry.name) : .unnamed
         }
@@ -48,8 +50,9 @@ struct StatementCache {
         return .prepare(entry.name)
     }
 
+    /// The server has prepared the statement.
     mutating func confirm(_ key: Key) { entries[key]?.preparer = nil }
 
-    /// The statement was not prepared, or is no longer good.
+    /// The statement was not prepared, or is no longer valid.
     mutating func forget(_ key: Key) { entries[key] = nil }
 }

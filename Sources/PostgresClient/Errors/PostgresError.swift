@@ -1,4 +1,4 @@
-/// Everything that can go wrong between a caller and PostgreSQL.
+/// The failure of a request to PostgreSQL.
 public enum PostgresError: Error, Sendable, Hashable {
     /// The server refused the statement, or the commit. Nothing of the request was stored.
     case server(PostgresServerError)
@@ -6,24 +6,24 @@ public enum PostgresError: Error, Sendable, Hashable {
     case connectFailed(String)
     /// The connection ended under the request. `outcomeUnknown` is false when the server cannot have committed it.
     case connectionLost(outcomeUnknown: Bool)
-    /// The deadline passed: in the queue (`outcomeUnknown` false) or with the request under way (true).
+    /// The deadline passed: in the queue (`outcomeUnknown` false) or with the request in progress (true).
     case timedOut(outcomeUnknown: Bool)
-    /// The caller's task was cancelled. A request that was under way is still carried out, its result thrown away.
+    /// The caller's task was cancelled. A request in progress is still carried out, and its result dropped.
     case cancelled(outcomeUnknown: Bool)
     /// The queue of waiting requests is full. Nothing was sent.
     case tooManyWaiters
     /// The client, transaction or session has ended. Nothing was sent.
     case closed
-    /// A row is not what the caller took it for.
+    /// A row does not have the expected columns.
     case decoding(String)
-    /// The client was asked for what it does not do, e.g. `COPY`.
+    /// The client does not support the request, e.g. `COPY`.
     case unsupported(String, outcomeUnknown: Bool)
     /// The connection URI, or another setting, cannot be used. Never quotes the URI, as it may hold a password.
     case invalidConfiguration(String)
-    /// The migrations of this program and those of the database do not fit together.
+    /// The migrations of this program and those of the database contradict each other.
     case migration(String)
 
-    /// True when the request may have been committed although it failed. False when it certainly was not.
+    /// Whether the request may have been committed although it failed.
     public var isOutcomeUnknown: Bool {
         switch self {
         case .connectionLost(let unknown), .timedOut(let unknown), .cancelled(let unknown): unknown
@@ -33,7 +33,7 @@ public enum PostgresError: Error, Sendable, Hashable {
         }
     }
 
-    /// True when the same request may succeed later. Whether it may be *repeated* is for ``isOutcomeUnknown`` to say.
+    /// Whether the same request may succeed later. It may be *repeated* only where ``isOutcomeUnknown`` is false.
     public var isTransient: Bool {
         switch self {
         case .connectFailed, .connectionLost, .timedOut, .tooManyWaiters: true
@@ -42,16 +42,17 @@ public enum PostgresError: Error, Sendable, Hashable {
         }
     }
 
-    /// The server's words, if it was the server that refused.
+    /// The server's error, if the server refused the request.
     public var serverError: PostgresServerError? {
         if case .server(let error) = self { error } else { nil }
     }
 
-    /// The server's error code, if it was the server that refused.
+    /// The server's error code, if the server refused the request.
     public var sqlState: SQLState? { serverError?.sqlState }
 }
 
 extension PostgresError: CustomStringConvertible {
+    /// The error without values of rows, for logs.
     public var description: String {
         switch self {
         case .server(let error): "PostgreSQL refused: \(error)"

@@ -1,42 +1,39 @@
-/// What the server said when it refused a statement (libpq manual, `PQresultErrorField`).
-///
-/// `detail` may quote values of the row at hand; keep it out of answers to clients.
+/// An error reported by the server (libpq manual, `PQresultErrorField`), without the fields that may quote values of
+/// rows.
 public struct PostgresServerError: Sendable, Hashable {
+    /// The error code.
     public let sqlState: SQLState
+    /// The primary message.
     public let message: String
-    public let detail: String?
-    public let hint: String?
+    /// The name of the violated constraint.
     public let constraint: String?
+    /// The table of the violated constraint.
     public let table: String?
-    public let column: String?
 
-    /// True when the server ended the session with this error (severity FATAL or PANIC).
+    /// Whether the server ended the session with this error (severity FATAL or PANIC).
     public let isFatal: Bool
 
-    /// True when a prepared statement no longer fits the tables, or is gone, and must be prepared anew.
+    /// Whether a prepared statement no longer fits the tables, or does not exist, and must be prepared again.
     public let isStalePlan: Bool
 
+    /// Describes an error.
     public init(
-        sqlState: SQLState, message: String, detail: String? = nil, hint: String? = nil, constraint: String? = nil,
-        table: String? = nil, column: String? = nil, isFatal: Bool = false,
+        sqlState: SQLState, message: String, constraint: String? = nil, table: String? = nil, isFatal: Bool = false,
         isStalePlan: Bool = false
     ) {
         self.sqlState = sqlState
         self.message = message
-        self.detail = detail
-        self.hint = hint
         self.constraint = constraint
         self.table = table
-        self.column = column
         self.isFatal = isFatal
         self.isStalePlan = isStalePlan
     }
 }
 
-// Judged by class and severity, not by a list of codes: no list is ever complete.
+// By class and severity, not by a list of codes, which would never be complete.
 extension PostgresServerError {
-    /// True when the same request may succeed later, perhaps on another connection or another server: conflicts between
-    /// transactions, missing resources, an operator's or the system's intervention, a server that must not be written.
+    /// Whether the same request may succeed later, perhaps on another connection or server: conflicts between
+    /// transactions, missing resources, intervention of an operator or the system, a read-only server.
     public var isTransient: Bool {
         if isFatal || isStalePlan { return true }
         return switch sqlState.errorClass {
@@ -46,9 +43,9 @@ extension PostgresServerError {
         }
     }
 
-    /// True when the connection on which the server said this is of no further use: it is ending, its server takes no
-    /// writes, or its session is not what this client takes it for.
-    public var condemnsConnection: Bool {
+    /// Whether the connection cannot be used after this error: it is ending, its server is read-only, or its session
+    /// has statements that this client did not prepare.
+    public var makesConnectionUnusable: Bool {
         if isFatal { return true }
         return switch sqlState.errorClass {
         case "08": true
@@ -57,19 +54,69 @@ extension PostgresServerError {
         }
     }
 
-    /// True when the server could not take what was written: its disk or its memory is full, or fails.
+    /// Whether the server lacks disk space or memory, or its system fails.
     public var isLackOfResources: Bool { ["53", "58"].contains(sqlState.errorClass) }
 
-    /// True when the server itself does not know whether the transaction was committed.
+    /// Whether the server itself does not know if the transaction was committed.
     public var isOutcomeUnknown: Bool {
         sqlState == .transactionResolutionUnknown || sqlState == .statementCompletionUnknown
     }
 }
 
 extension PostgresServerError: CustomStringConvertible {
-    /// State, message and the names of what was violated, but no `detail`: that may quote data.
+    /// State, message and the name of the violated constraint.
     public var description: String {
         let constraint = constraint.map { " (constraint \($0))" } ?? ""
         return "\(sqlState): \(message)\(constraint)"
     }
+}
+
+/// A five-character error code of the server (PostgreSQL manual, appendix A "PostgreSQL Error Codes").
+public struct SQLState: RawRepresentable, Sendable, Hashable {
+    /// The five characters.
+    public let rawValue: String
+
+    /// Makes a code from its five characters.
+    public init(rawValue: String) {
+        self.rawValue = rawValue
+    }
+
+    /// The first two characters: the class of the error, e.g. `23` for a violated constraint.
+    public var errorClass: Substring { rawValue.prefix(2) }
+
+    /// Class 0A: the server does not support it.
+    public static let featureNotSupported = SQLState(rawValue: "0A000")
+
+    // Class 22 and 23: the data or a constraint.
+    public static let divisionByZero = SQLState(rawValue: "22012")
+    public static let uniqueViolation = SQLState(rawValue: "23505")
+
+    // Class 08: the connection.
+    public static let transactionResolutionUnknown = SQLState(rawValue: "08007")
+
+    // Class 25 and 40: the transaction.
+    public static let readOnlyTransaction = SQLState(rawValue: "25006")
+    public static let noActiveTransaction = SQLState(rawValue: "25P01")
+    public static let inFailedTransaction = SQLState(rawValue: "25P02")
+    public static let idleInTransactionTimeout = SQLState(rawValue: "25P03")
+    public static let statementCompletionUnknown = SQLState(rawValue: "40003")
+    public static let serializationFailure = SQLState(rawValue: "40001")
+    public static let deadlockDetected = SQLState(rawValue: "40P01")
+
+    // Class 26 and 42: the statement, privileges.
+    public static let invalidStatementName = SQLState(rawValue: "26000")
+    public static let insufficientPrivilege = SQLState(rawValue: "42501")
+    public static let duplicatePreparedStatement = SQLState(rawValue: "42P05")
+    public static let syntaxError = SQLState(rawValue: "42601")
+
+    // Class 53, 55 and 57: resources, locks, the operator.
+    public static let diskFull = SQLState(rawValue: "53100")
+    public static let objectInUse = SQLState(rawValue: "55006")
+    public static let lockNotAvailable = SQLState(rawValue: "55P03")
+    public static let queryCanceled = SQLState(rawValue: "57014")
+    public static let adminShutdown = SQLState(rawValue: "57P01")
+}
+
+extension SQLState: CustomStringConvertible {
+    public var description: String { rawValue }
 }

@@ -1,17 +1,17 @@
 import Metrics
 
-/// The pool's numbers, told to swift-metrics when they change.
+/// The pool's metrics, recorded when they change.
 struct PoolMetrics {
     private let idle: Gauge
     private let busy: Gauge
     private let connecting: Gauge
     private let waiting: Gauge
     private let reconnects: Counter
-    /// How long requests took, waiting included.
+    /// The duration of requests, waiting included.
     let queries: Timer
     private var last: PoolStateMachine.Counts?
 
-    /// - Parameter prefix: of all names; nil for numbers that nobody sees.
+    /// - Parameter prefix: of all names; `nil` for no metrics.
     init(prefix: String?) {
         let factory = prefix == nil ? NOOPMetricsHandler.instance : MetricsSystem.factory
         let prefix = prefix ?? ""
@@ -35,6 +35,6 @@ struct PoolMetrics {
         waiting.record(counts.waiting)
     }
 
-    /// A connection was made in place of one that was lost.
+    /// A connection was made to replace a lost one.
     func countReconnect() { reconnects.increment() }
 }

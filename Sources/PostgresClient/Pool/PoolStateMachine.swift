@@ -1,25 +1,29 @@
+import CommonUtil
 import DequeModule
 
-/// Decides which request goes to which connection, and when to open one. Does no I/O and reads no clock: it is told
-/// what happened and when, and answers with what to do.
+/// Decides which request goes to which connection, and when to open one. Pure: each input is an event with its time,
+/// and returns the actions to take.
 ///
 /// A request takes an idle connection; else a new one is opened for it; else, when there are as many as allowed, it
-/// joins the shortest pipeline; else it waits. Those who wait are served in order. An exclusive request (a lease)
-/// reserves the connection with the shortest pipeline, which gets nothing new and is leased when it has run dry.
+/// joins the shortest pipeline; else it waits. Waiting requests are served in order. An exclusive request (a lease)
+/// reserves the connection with the shortest pipeline, which gets no new requests and is leased when it is idle.
 struct PoolStateMachine {
     typealias ConnectionID = Int
     typealias RequestID = UInt64
     typealias Instant = ContinuousClock.Instant
 
+    /// The bounds of the pool.
     struct Limits {
         var connections: Int
         var waiters: Int
         var pipelineDepth: Int
-        var backoff: ReconnectBackoff
+        var backoff: Backoff
     }
 
+    /// Whether a request shares a connection or needs one exclusively (a lease).
     enum Demand { case shared, exclusive }
 
+    /// What the pool has to do.
     enum Action: Hashable {
         case send(RequestID, on: ConnectionID)
         case lease(ConnectionID, to: RequestID)
@@ -27,7 +31,7 @@ struct PoolStateMachine {
         case refuse(RequestID, PostgresError)
         /// The first failure to connect after things went well, and the first success after that.
         case outageBegan, outageEnded
-        /// After ``PoolStateMachine/shutdown()``: nothing waits and nothing is under way any more.
+        /// After ``PoolStateMachine/shutdown(now:)``: no request waits or is in progress.
         case drained
     }
 
@@ -45,7 +49,7 @@ struct PoolStateMachine {
     private struct Slot {
         var id: ConnectionID
         var state: State
-        /// It has answered a request.
+        /// It has completed a request.
         var isProven = false
 
         var isConnecting: Bool { if case .connecting = state { true } else { false } }
@@ -61,7 +65,7 @@ struct PoolStateMachine {
     private var waiters = Deque<Waiter>()
     private var lastConnectionID = 0
     private var failures = 0
-    /// Connections in a row that broke before they had answered anything.
+    /// Connections in a row that broke before they had completed a request.
     private var earlyLosses = 0
     private var retryAt: Instant?
 
@@ -69,15 +73,16 @@ struct PoolStateMachine {
         self.limits = limits
     }
 
-    // MARK: What happened
+    // MARK: Events
 
-    /// From here on at least one connection is kept open, so that an outage and its end are noticed without requests.
+    /// Keeps at least one connection open from now on, so that an outage and its end are noticed without requests.
     mutating func start(now: Instant) -> [Action] {
         if phase == .idle { phase = .running }
         return settle(now)
     }
 
-    /// - Parameter behind: the connection whose pipeline a shared request joins, if it can, though others be idle.
+    /// Takes a request.
+    /// - Parameter behind: the connection whose pipeline a shared request joins if it can, even if others are idle.
     mutating func enqueue(
         _ id: RequestID, _ demand: Demand, behind connection: ConnectionID? = nil, now: Instant
     ) -> [Action] {
@@ -101,7 +106,7 @@ struct PoolStateMachine {
         return actions
     }
 
-    /// A waiting request gives up. False when it does not wait any more.
+    /// A request is cancelled. It has not been waiting if it was assigned before.
     mutating func cancel(_ id: RequestID, now: Instant) -> (wasWaiting: Bool, actions: [Action]) {
         if let index = waiters.firstIndex(where: { $0.id == id }) {
             waiters.remove(at: index)
@@ -116,6 +121,7 @@ struct PoolStateMachine {
         return (false, [])
     }
 
+    /// A connection is established.
     mutating func connected(_ connection: ConnectionID, now: Instant) -> [Action] {
         guard let index = index(of: connection) else { return [] }
         slots[index].state = .shared(depth: 0, reservation: nil)
@@ -125,6 +131,7 @@ struct PoolStateMachine {
         return (isRecovery ? [.outageEnded] : []) + settle(now)
     }
 
+    /// A connection could not be established.
     mutating func connectFailed(_ connection: ConnectionID, now: Instant) -> [Action] {
         guard remove(connection) != nil else { return [] }
         let isFirst = failures == 0
@@ -156,10 +163,10 @@ struct PoolStateMachine {
         return settle(now)
     }
 
-    /// The connection is gone, and so are the requests that were on it.
+    /// A connection has ended, and with it the requests on it.
     ///
-    /// One that broke before it had answered anything is not replaced at once: a server that lets clients in only to
-    /// throw them out must not be hammered.
+    /// One that broke before its first response is not replaced at once: a server that accepts connections only to
+    /// close them must not be flooded.
     mutating func closed(_ connection: ConnectionID, isBroken: Bool, now: Instant) -> [Action] {
         guard let slot = remove(connection) else { return [] }
         if isBroken, !slot.isProven {
@@ -175,31 +182,32 @@ struct PoolStateMachine {
     /// The time of ``nextWake`` has come.
     mutating func timeReached(now: Instant) -> [Action] { settle(now) }
 
-    /// Refuses what is new, lets finish what is there, and then says ``Action/drained``.
+    /// Refuses new requests, lets the others finish, and then returns ``Action/drained``.
     mutating func shutdown(now: Instant) -> [Action] {
         guard phase != .drained else { return [] }
         phase = .draining
         return settle(now)
     }
 
-    /// Everything has been ended from outside.
+    /// All requests and connections have been ended by the pool.
     mutating func abandon() {
         phase = .drained
         slots.removeAll()
         waiters.removeAll()
     }
 
-    // MARK: What is
+    // MARK: State
 
-    /// When ``timeReached(now:)`` has something to do.
+    /// The time at which ``timeReached(now:)`` has to be called.
     var nextWake: Instant? { wantsConnection && hasRoom && count(where: \.isConnecting) == 0 ? retryAt : nil }
 
-    /// True while no connection can be made.
+    /// Whether the last attempt to connect failed.
     var isOutage: Bool { failures > 0 }
 
-    /// True when there is a connection to send requests on.
+    /// Whether there is a connection to send requests on.
     var hasConnection: Bool { slots.contains { !$0.isConnecting } }
 
+    /// The numbers of connections and waiting requests.
     struct Counts: Hashable {
         var idle = 0
         var busy = 0
@@ -220,7 +228,7 @@ struct PoolStateMachine {
         return counts
     }
 
-    // MARK: Deciding
+    // MARK: Decisions
 
     private mutating func settle(_ now: Instant) -> [Action] {
         var actions: [Action] = []
@@ -229,7 +237,7 @@ struct PoolStateMachine {
                 actions.append(assign(waiter, to: index))
                 continue
             }
-            // Whoever a connection is being opened for waits for it, but not for one that may never come.
+            // As many requests as connections are being opened wait for these, but not during an outage.
             let covered = failures == 0 ? count(where: \.isConnecting) : 0
             guard waiters.count > covered else { break }
             if canConnect(now) {
@@ -273,7 +281,7 @@ struct PoolStateMachine {
         }
     }
 
-    /// The unreserved connection with the fewest requests under way, if it can take one more.
+    /// The unreserved connection with the fewest requests in progress, if it can take one more.
     private func shortestPipeline() -> Int? {
         var shortest: (index: Int, depth: Int)?
         for index in slots.indices {

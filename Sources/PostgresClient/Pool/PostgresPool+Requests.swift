@@ -1,50 +1,63 @@
 import Logging
 import Metrics
 
-/// What a caller hands over to the loop.
+/// A request as a caller passes it to the loop.
 struct Submission: Sendable {
     let token: RequestToken
     let work: PipelineRequest.Work
-    /// The transaction or session it belongs to; nil for whichever connection is free.
+    /// The transaction or session it belongs to; `nil` for any connection.
     let lease: LeaseID?
     var lane: PostgresLane?
     let deadline: ContinuousClock.Instant
-    /// The server's limit for the statements, if it is not the connection's own.
+    /// The server's `statement_timeout` in milliseconds; `nil` for that of the connection.
     let statementTimeout: Int64?
-    let answer: PipelineRequest.Answer
+    let response: PipelineRequest.Response
 }
 
-// MARK: - The way in, from any task
+// MARK: - Called from any task
 
 extension PostgresPool {
-    /// Carries out statements up to one sync, or a script, and waits for the end of it, its deadline, or cancellation.
+    /// Runs statements up to one sync.
+    nonisolated(nonsending) func batch(
+        _ commands: [PostgresCommand], lease: LeaseID?, timeout: Duration?
+    ) async throws(PostgresError) -> [PostgresRows] {
+        guard !commands.isEmpty else { return [] }
+        // The protocol counts parameters in 16 bits.
+        guard commands.allSatisfy({ $0.parameters.count <= Int(UInt16.max) }) else {
+            throw .unsupported("more than 65535 parameters", outcomeUnknown: false)
+        }
+        return try await run(.commands(commands), lease: lease, timeout: timeout)
+    }
+
+    /// Runs statements up to one sync, or a script, and waits for its end, its deadline or cancellation.
     nonisolated(nonsending) func run(
         _ work: PipelineRequest.Work, lease: LeaseID? = nil, timeout: Duration?
     ) async throws(PostgresError) -> [PostgresRows] {
         try await submit(work, lease: lease, timeout: timeout) { .rows($0) }.get()
     }
 
-    /// Waits for a connection of one's own, to be given back with ``end(_:)``.
+    /// Waits for a connection for exclusive use, which ``end(_:)`` returns to the pool.
     nonisolated(nonsending) func lease(
-        _ kind: Lease.Kind, timeout: Duration?
+        _ kind: LeaseKind, timeout: Duration?
     ) async throws(PostgresError) -> LeaseID {
         try await submit(.lease(kind), lease: nil, timeout: timeout) { .lease($0) }.get()
     }
 
-    /// Carries out statements in their lane. `reply` is called once, on the event loop.
+    /// Runs statements in a lane.
+    /// - Parameter reply: called once, on the event loop.
     nonisolated func run(
         _ commands: [PostgresCommand], in lane: PostgresLane,
         reply: @escaping @Sendable (Result<[PostgresRows], PostgresError>) -> Void
     ) {
         let submission = Submission(
             token: RequestToken(), work: .commands(commands), lease: nil, lane: lane,
-            deadline: .now + configuration.queryTimeout, statementTimeout: nil, answer: .reply(reply))
+            deadline: .now + configuration.queryTimeout, statementTimeout: nil, response: .closure(reply))
         if !onLoop({ $0.accept(submission) }) { reply(.failure(.closed)) }
     }
 
     private nonisolated(nonsending) func submit<Value: Sendable>(
         _ work: PipelineRequest.Work, lease: LeaseID?, timeout: Duration?,
-        _ answer: (CheckedContinuation<Result<Value, PostgresError>, Never>) -> PipelineRequest.Answer
+        _ response: (CheckedContinuation<Result<Value, PostgresError>, Never>) -> PipelineRequest.Response
     ) async -> Result<Value, PostgresError> {
         let token = RequestToken()
         let deadline = ContinuousClock.now + (timeout ?? configuration.queryTimeout)
@@ -54,7 +67,7 @@ extension PostgresPool {
             await withCheckedContinuation { continuation in
                 let submission = Submission(
                     token: token, work: work, lease: lease, deadline: deadline, statementTimeout: limit,
-                    answer: answer(continuation))
+                    response: response(continuation))
                 if !onLoop({ $0.accept(submission) }) { continuation.resume(returning: .failure(.closed)) }
             }
         } onCancel: {
@@ -73,7 +86,7 @@ extension PostgresPool {
         let now = ContinuousClock.now
         let request = PipelineRequest(
             id: submission.token.id, work: submission.work, submitted: now, deadline: submission.deadline,
-            answer: submission.answer)
+            response: submission.response)
         guard !isDrained else { return request.resume(.failure(.closed)) }
         guard !submission.token.isCancelled else {
             return request.resume(.failure(.cancelled(outcomeUnknown: false)))
@@ -101,12 +114,13 @@ extension PostgresPool {
     private func cancel(_ id: PoolStateMachine.RequestID) {
         guard let request = requests[id] else { return }
         if !withdraw(request, .cancelled(outcomeUnknown: false)) {
-            // It runs its course; only its caller has gone. Its deadline still guards the connection.
+            // It goes on without its caller. Its deadline still applies to the connection.
             request.resume(.failure(request.error ?? .cancelled(outcomeUnknown: true)))
         }
     }
 
-    /// Ends a request that has not been given to libpq. False when it has been.
+    /// Ends a request that has not been passed to libpq.
+    /// - Returns: `false` where it has been.
     private func withdraw(_ request: PipelineRequest, _ error: PostgresError) -> Bool {
         guard let id = request.connection, let connection = connections[id] else {
             requests[request.id] = nil
@@ -121,19 +135,19 @@ extension PostgresPool {
         return true
     }
 
-    /// A request is through, well or not, and answers its caller.
+    /// Removes a request that has ended, and resumes its caller.
     func leave(_ request: PipelineRequest) {
         requests[request.id] = nil
         if let lane = request.lane, lanes[lane]?.request == request.id { lanes[lane] = nil }
-        metrics.queries.recordNanoseconds((ContinuousClock.now - request.submitted).wholeNanoseconds)
+        metrics.queries.record(duration: .now - request.submitted)
         request.finish()
     }
 
-    /// A request has left this connection: there may be room for another, or the end of a lease.
+    /// Assigns further requests to a connection that one has left, or ends its lease.
     func settle(_ connection: PostgresConnection) {
         if connection.hasUnsent { unflushed.insert(connection.id) }
         if leases[connection.id] != nil {
-            tidy(connection)
+            cleanUp(connection)
         } else {
             perform(machine.completed(on: connection.id, now: .now))
         }
@@ -163,18 +177,11 @@ extension PostgresPool {
 
     private func expire(_ request: PipelineRequest) {
         let isWaiting = request.connection == nil
-        // What kept a waiting request waiting says more than that it waited.
+        // The reason of an outage says more than that the request waited.
         let reason = isWaiting && machine.isOutage && !machine.hasConnection ? lastConnectFailure : nil
         guard !withdraw(request, reason ?? .timedOut(outcomeUnknown: false)) else { return }
-        // The server owes an answer that nobody will wait for, and what is behind it would wait as well.
+        // The connection is of no use: the requests behind this one would wait for the server's response, too.
         request.fail(.timedOut(outcomeUnknown: true))
         if let connection = request.connection.flatMap({ connections[$0] }) { lose(connection) }
-    }
-}
-
-extension Duration {
-    fileprivate var wholeNanoseconds: Int64 {
-        let (seconds, attoseconds) = components
-        return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
     }
 }

@@ -1,8 +1,9 @@
+import CommonUtil
 import Logging
 import Metrics
 import Synchronization
 
-/// The client's heart: carries out what ``PoolStateMachine`` decides, on libpq's connections.
+/// The connection pool: carries out the decisions of ``PoolStateMachine`` on libpq's connections.
 ///
 /// Its executor is the event loop, so its isolation is the loop's thread, and with it that of the connections and
 /// requests it holds, none of which is `Sendable`.
@@ -12,11 +13,11 @@ actor PostgresPool {
 
     nonisolated let configuration: PostgresConfiguration
     nonisolated let logger: Logger
-    /// There is a connection to send requests on; written by the loop, read by anyone.
+    /// Whether there is a connection to send requests on; written by the loop, read by any thread.
     nonisolated let isAvailable = Atomic(false)
-    /// A connection leads through a pooler.
+    /// Whether connections lead through a pooler.
     nonisolated let isPooled = Atomic(false)
-    /// The server was out of disk or memory, and has not been seen to write since.
+    /// Whether the server was out of disk or memory, and has not proved writable since.
     nonisolated let lacksResources = Atomic(false)
     nonisolated let writeProof = WriteProof()
     var machine: PoolStateMachine
@@ -26,22 +27,22 @@ actor PostgresPool {
     var attempts: [PoolStateMachine.ConnectionID: ConnectAttempt] = [:]
     var awaitingAddresses: [PoolStateMachine.ConnectionID] = []
     var connectOrder = ConnectOrder()
-    /// Where the newest request of a lane is, while it is under way.
+    /// The connection and the newest request of each lane, while the request is in progress.
     var lanes: [PostgresLane: (connection: PoolStateMachine.ConnectionID, request: PoolStateMachine.RequestID)] = [:]
     var leases: [PoolStateMachine.ConnectionID: Lease] = [:]
     var lastLease: UInt64 = 0
-    /// Every request that has not left the pool, answered or not.
+    /// All requests in the pool; the callers of some may have been resumed.
     var requests: [PoolStateMachine.RequestID: PipelineRequest] = [:]
-    /// No deadline of ``requests`` is earlier; it may be too early itself, which costs one look at all of them.
+    /// A lower bound of the deadlines of ``requests``; where it is too early, one pass over all corrects it.
     var earliestDeadline: ContinuousClock.Instant?
-    /// Connections with something to send at the end of this turn.
+    /// Connections with requests to send at the end of this turn.
     var unflushed: Set<PoolStateMachine.ConnectionID> = []
-    /// What waits until this turn's requests are sent.
+    /// Closures to call when this turn's requests have been sent.
     var afterSending: [@Sendable () -> Void] = []
     var lostConnections = 0
     var lastConnectFailure: PostgresError?
     var drainWaiters: [CheckedContinuation<Void, Never>] = []
-    /// When a shutdown stops waiting for what is under way.
+    /// The time at which a shutdown stops waiting for requests in progress.
     var drainDeadline: ContinuousClock.Instant?
     var isDrained = false
 
@@ -52,11 +53,14 @@ actor PostgresPool {
             PoolStateMachine.Limits(
                 connections: max(1, configuration.maximumConnections), waiters: max(0, configuration.maximumWaiters),
                 pipelineDepth: max(1, configuration.maximumPipelineDepth),
-                backoff: ReconnectBackoff(range: configuration.reconnectBackoff)))
+                backoff: Backoff(
+                    first: configuration.reconnectBackoff.lowerBound, longest: configuration.reconnectBackoff.upperBound
+                )))
         metrics = PoolMetrics(prefix: configuration.metricPrefix)
     }
 
-    /// Runs a closure with the pool's isolation. False when the client is gone; the closure is dropped then.
+    /// Runs a closure with the pool's isolation.
+    /// - Returns: `false` where the client is closed; the closure is dropped then.
     @discardableResult
     nonisolated func onLoop(_ body: @escaping @Sendable (isolated PostgresPool) -> Void) -> Bool {
         loop.execute { self.assumeIsolated(body) }
@@ -153,7 +157,7 @@ actor PostgresPool {
 
     // MARK: Losing and closing connections
 
-    /// The connection broke, or must be broken: everything on it ends, and it is replaced.
+    /// Ends a broken connection and all requests on it, and replaces it.
     func lose(_ connection: PostgresConnection) {
         guard connections.removeValue(forKey: connection.id) != nil else { return }
         lostConnections += 1
@@ -165,14 +169,22 @@ actor PostgresPool {
         perform(machine.closed(connection.id, isBroken: true, now: .now))
     }
 
-    /// The connection is idle and has served its purpose.
+    /// Closes an idle connection.
     func close(_ connection: PostgresConnection) {
         connections[connection.id] = nil
         leases[connection.id] = nil
         perform(machine.closed(connection.id, isBroken: false, now: .now))
     }
 
-    /// Ends everything at once.
+    /// Refuses new requests, and resumes `waiter` when those in progress have ended.
+    func shutdown(_ waiter: CheckedContinuation<Void, Never>) {
+        guard !isDrained else { return waiter.resume() }
+        drainWaiters.append(waiter)
+        drainDeadline = drainDeadline ?? .now + configuration.queryTimeout
+        perform(machine.shutdown(now: .now))
+    }
+
+    /// Ends all requests and connections at once.
     func closeNow() {
         isDrained = true
         drainDeadline = nil
@@ -215,16 +227,16 @@ extension PostgresPool: PostgresEventLoopHandler {
     nonisolated func turnEnded() {
         assumeIsolated { pool in
             pool.checkDeadlines(now: .now)
-            // Losing one connection may give work to another.
+            // Losing one connection may assign requests to another.
             while let id = pool.unflushed.popFirst() { pool.flush(id) }
             pool.metrics.update(pool.machine.counts)
             pool.isAvailable.store(pool.machine.hasConnection && !pool.isDrained, ordering: .relaxed)
         }
-        let bodies = assumeIsolated { pool in
+        let closures = assumeIsolated { pool in
             defer { pool.afterSending.removeAll() }
             return pool.afterSending
         }
-        for body in bodies { body() }
+        for closure in closures { closure() }
     }
 
     private func receive(_ connection: PostgresConnection) {
@@ -237,11 +249,11 @@ extension PostgresPool: PostgresEventLoopHandler {
         }
         if connection.takeLackOfResources() {
             lacksResources.store(true, ordering: .relaxed)
-            writeProof.refute()
+            writeProof.invalidate()
         }
-        // What waits must not be given to a connection that is about to be closed.
-        let isOver = isLost || connection.isCondemned
-        if connection.isCondemned { writeProof.refute() }
+        // Waiting requests must not be assigned to a connection that is about to be closed.
+        let isOver = isLost || connection.isUnusable
+        if connection.isUnusable { writeProof.invalidate() }
         for request in finished {
             leave(request)
             if !isOver { settle(connection) }

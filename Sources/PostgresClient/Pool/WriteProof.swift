@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Whether the server takes writes, asked at most once in a while however many want to know.
+/// Caches whether the server accepts writes, so that it is asked at a bounded rate, whatever the number of callers.
 final class WriteProof: Sendable {
     typealias Outcome = Result<Void, PostgresError>
 
@@ -8,21 +8,21 @@ final class WriteProof: Sendable {
         var task: Task<Outcome, Never>?
         var expiry: ContinuousClock.Instant = .now
         var isRunning = false
-        /// What `task` found, once it is through.
+        /// The outcome of `task`, once it has ended.
         var hasSucceeded = false
-        /// Something happened that a success does not know of.
-        var isRefuted = false
+        /// A write was refused since `task` began.
+        var isInvalidated = false
     }
 
     private let state = Mutex(State())
 
-    /// The outcome of `ask`, run now or not long ago; those who come while it runs wait for the same one.
-    func outcome(lifetime: Duration, of ask: @escaping @Sendable () async -> Outcome) async -> Outcome {
+    /// The outcome of `check`, run now or at most `lifetime` ago; callers share a check that is running.
+    func outcome(lifetime: Duration, of check: @escaping @Sendable () async -> Outcome) async -> Outcome {
         let task = state.withLock { state in
-            let isFresh = state.expiry > .now && !(state.hasSucceeded && state.isRefuted)
+            let isFresh = state.expiry > .now && !(state.hasSucceeded && state.isInvalidated)
             if let task = state.task, state.isRunning || isFresh { return task }
             let task = Task {
-                let outcome = await ask()
+                let outcome = await check()
                 self.state.withLock { state in
                     state.isRunning = false
                     state.hasSucceeded = (try? outcome.get()) != nil
@@ -32,50 +32,43 @@ final class WriteProof: Sendable {
             }
             state.task = task
             state.isRunning = true
-            state.isRefuted = false
+            state.isInvalidated = false
             return task
         }
         return await task.value
     }
 
-    /// A write was refused: that there was a success a moment ago is not believed any more.
-    func refute() { state.withLock { $0.isRefuted = true } }
+    /// A write was refused: a cached success is no longer valid.
+    func invalidate() { state.withLock { $0.isInvalidated = true } }
 }
 
-extension PostgresClient {
-    /// A write that leaves nothing behind: a record in the write-ahead log that nobody reads. It asks for no right, and
-    /// waits, like every commit, for the disk and for synchronous standbys. `transaction_read_only` is looked at first,
-    /// since the function does not heed it.
+extension PostgresPool {
+    // A write that leaves nothing behind: a record in the write-ahead log that nobody reads. It needs no privilege, and
+    // waits, like every commit, for the disk and for synchronous standbys. `transaction_read_only` is checked first,
+    // since the function ignores it.
     private static let writeAheadProbe: PostgresStatement = """
         SELECT CASE WHEN current_setting('transaction_read_only') = 'off'
             THEN pg_logical_emit_message(true, 'write probe', '') END IS NOT NULL
         """
 
-    /// Returns if the server takes writes. Many may ask at once and often: it finds out at most once a second.
-    ///
-    /// After the server was out of disk or memory it also has to carry out ``PostgresConfiguration/writeProbe``.
-    ///
-    /// - Throws: what kept it from writing; 25006 (``SQLState/readOnlyTransaction``) where it takes none. Idle
-    ///   connections to such a server are closed, so that others are made.
-    public nonisolated(nonsending) func proveWritable(
-        timeout: Duration = .milliseconds(400)
-    ) async throws(PostgresError) {
-        try await pool.writeProof.outcome(lifetime: configuration.writeProofLifetime) { [pool] in
-            await Self.askWhetherWritable(pool, timeout: timeout)
+    /// As ``PostgresClient/proveWritable(timeout:)``.
+    nonisolated(nonsending) func proveWritable(timeout: Duration) async throws(PostgresError) {
+        try await writeProof.outcome(lifetime: configuration.writeProofLifetime) {
+            await self.checkWritable(timeout: timeout)
         }.get()
     }
 
-    private static func askWhetherWritable(_ pool: PostgresPool, timeout: Duration) async -> WriteProof.Outcome {
+    private nonisolated func checkWritable(timeout: Duration) async -> WriteProof.Outcome {
         do throws(PostgresError) {
-            let rows = try await pool.one(PostgresCommand(writeAheadProbe), lease: nil, timeout: timeout)
-            guard rows.count == 1, try rows[0].decode(Bool.self) else {
-                pool.onLoop { $0.closeReadOnlyConnections() }
+            let results = try await batch([PostgresCommand(Self.writeAheadProbe)], lease: nil, timeout: timeout)
+            guard let row = results.first?.first, try row.decode(Bool.self) else {
+                onLoop { $0.closeReadOnlyConnections() }
                 throw .server(
                     PostgresServerError(sqlState: .readOnlyTransaction, message: "the server takes no writes"))
             }
-            if pool.lacksResources.load(ordering: .relaxed) {
-                try await tryWriteProbe(pool, timeout: timeout)
-                pool.lacksResources.store(false, ordering: .relaxed)
+            if lacksResources.load(ordering: .relaxed) {
+                try await runWriteProbe(timeout: timeout)
+                lacksResources.store(false, ordering: .relaxed)
             }
             return .success(())
         } catch {
@@ -83,21 +76,18 @@ extension PostgresClient {
         }
     }
 
-    private static func tryWriteProbe(_ pool: PostgresPool, timeout: Duration) async throws(PostgresError) {
-        let commands = pool.configuration.writeProbe
+    private nonisolated func runWriteProbe(timeout: Duration) async throws(PostgresError) {
+        let commands = configuration.writeProbe
         guard !commands.isEmpty else { return }
-        let begin = PostgresTransaction.Mode.readCommitted.begin
-        let lease = try await pool.lease(.transaction(begin: begin), timeout: timeout)
+        let lease = try await lease(.transaction, timeout: timeout)
         // Rolls back, since nothing is committed.
-        defer { pool.end(lease) }
-        _ = try await pool.batch(commands, lease: lease, timeout: timeout)
+        defer { end(lease) }
+        _ = try await batch(commands, lease: lease, timeout: timeout)
     }
-}
 
-extension PostgresPool {
-    /// Where a server has become read-only its connections lead nowhere, and new ones may lead to the new primary. Those
-    /// that are in use find out by themselves (25006).
-    func closeReadOnlyConnections() {
+    /// Closes idle connections to a server that has become read-only; new ones may lead to the new primary. Connections
+    /// in use get 25006 from the server.
+    private func closeReadOnlyConnections() {
         for connection in connections.values where connection.requestCount == 0 && leases[connection.id] == nil {
             if !connection.isKnownWritable { lose(connection) }
         }

@@ -4,15 +4,12 @@ struct PostgresType: RawRepresentable, Sendable, Hashable {
 
     static let bool = Self(rawValue: 16)
     static let bytea = Self(rawValue: 17)
-    static let char = Self(rawValue: 18)
     static let name = Self(rawValue: 19)
     static let int8 = Self(rawValue: 20)
     static let int2 = Self(rawValue: 21)
     static let int4 = Self(rawValue: 23)
     static let text = Self(rawValue: 25)
     static let json = Self(rawValue: 114)
-    static let float4 = Self(rawValue: 700)
-    static let float8 = Self(rawValue: 701)
     static let unknown = Self(rawValue: 705)
     static let bpchar = Self(rawValue: 1042)
     static let varchar = Self(rawValue: 1043)
@@ -24,13 +21,13 @@ struct PostgresType: RawRepresentable, Sendable, Hashable {
     static let int4Array = Self(rawValue: 1007)
     static let textArray = Self(rawValue: 1009)
     static let int8Array = Self(rawValue: 1016)
-    static let timestamptzArray = Self(rawValue: 1185)
 
     /// Every array type whose elements can be decoded.
     static let arrays: Set<PostgresType> = [
-        .boolArray, .byteaArray, .int4Array, .textArray, .int8Array, .timestamptzArray,
+        .boolArray, .byteaArray, .int4Array, .textArray, .int8Array,
+        // Of `json`, `name`, `int2`, `bpchar`, `varchar`, `timestamptz` and `jsonb`.
         Self(rawValue: 199), Self(rawValue: 1003), Self(rawValue: 1005), Self(rawValue: 1014), Self(rawValue: 1015),
-        Self(rawValue: 1021), Self(rawValue: 1022), Self(rawValue: 3807),
+        Self(rawValue: 1185), Self(rawValue: 3807),
     ]
 }
 
@@ -46,5 +43,33 @@ extension PostgresType: CustomStringConvertible {
         case .timestamptz: "timestamptz"
         default: "type \(rawValue)"
         }
+    }
+}
+
+/// A point in time as `timestamptz` keeps it: whole microseconds, here since the Unix epoch.
+public struct PostgresTimestamp: Sendable, Hashable {
+    /// Microseconds since the Unix epoch.
+    public var microsecondsSinceEpoch: Int64
+
+    /// Makes a timestamp.
+    public init(microsecondsSinceEpoch: Int64) {
+        self.microsecondsSinceEpoch = microsecondsSinceEpoch
+    }
+
+    /// 2000-01-01, the zero of PostgreSQL's binary format, in microseconds since the Unix epoch.
+    private static let wireEpoch: Int64 = 946_684_800_000_000
+
+    /// The binary format: microseconds since 2000-01-01. Saturates; the server refuses the ends of the range.
+    var wireValue: Int64 {
+        let (value, overflow) = microsecondsSinceEpoch.subtractingReportingOverflow(Self.wireEpoch)
+        return overflow ? .min : value
+    }
+
+    /// `nil` for `infinity` and `-infinity`.
+    init?(wireValue: Int64) {
+        guard wireValue != .max, wireValue != .min else { return nil }
+        let (value, overflow) = wireValue.addingReportingOverflow(Self.wireEpoch)
+        guard !overflow else { return nil }
+        microsecondsSinceEpoch = value
     }
 }

@@ -1,8 +1,8 @@
 import Metrics
 import NIOCore
 
-/// The last handler of a command connection: writes what the inbox holds, gives replies to those who wait for them.
-final class CommandHandler: ChannelInboundHandler {
+/// The last handler of a command connection: writes the commands of the inbox and delivers their replies.
+final class CommandHandler: ConnectionHandler {
     typealias InboundIn = [RESPFrame]
     typealias OutboundOut = ByteBuffer
 
@@ -19,15 +19,15 @@ final class CommandHandler: ChannelInboundHandler {
     private let metrics: CommandMetrics
     private let lost: EventLoopPromise<String>
 
-    private var context: ChannelHandlerContext?
+    var context: ChannelHandlerContext?
     private var machine = CommandStateMachine<Command>()
     private var deadlineCheck: Scheduled<Void>?
     private var keepAlive: Scheduled<Void>?
     private var lastRead = NIODeadline.uptimeNanoseconds(0)
-    private var closeReason: String?
+    var closeReason: String?
     private var timedOut = false
 
-    /// `lost` is succeeded with the reason when the connection is gone.
+    /// - Parameter lost: succeeds with the reason when the connection has ended.
     init(
         inbox: CommandInbox, configuration: RedisConfiguration, metrics: CommandMetrics, lost: EventLoopPromise<String>
     ) {
@@ -56,14 +56,15 @@ final class CommandHandler: ChannelInboundHandler {
         watchDeadline()
     }
 
-    /// - Returns: the bytes to be written; from now on their replies are expected.
+    /// Takes the queued commands, whose replies are expected from now on.
+    /// - Returns: the bytes to write.
     private func takeQueued(_ allocator: ByteBufferAllocator) -> [ByteBuffer] {
         var buffers: [ByteBuffer] = []
         var abandoned: [CommandBatch] = []
         var gathered = allocator.buffer(capacity: 0)
         for batch in inbox.takeQueued() {
             // A command whose caller was cancelled before it was written is not written.
-            if batch.isOver {
+            if batch.isComplete {
                 abandoned.append(batch)
                 continue
             }
@@ -100,7 +101,7 @@ final class CommandHandler: ChannelInboundHandler {
             deliveries.append((batch, value.asReply))
             if isLast { finished.append(batch) }
         }
-        // Room is made before anybody is told, so that one who sends again at once finds it.
+        // Before the deliveries, so that a caller that sends again at once is within the bounds.
         inbox.release(finished)
         metrics.commands.increment(by: deliveries.count)
         for delivery in deliveries {
@@ -136,16 +137,14 @@ final class CommandHandler: ChannelInboundHandler {
         }
     }
 
-    /// An idle connection proves with a `PING` that it is alive; a busy one is watched by its deadlines.
+    /// Checks an idle connection with a `PING`; a busy one is checked by its deadlines.
     private func checkIdle() {
         guard let context else { return }
         let now = context.eventLoop.now
         let interval = TimeAmount(configuration.keepAliveInterval)
         if machine.isEmpty, lastRead + interval <= now {
             machine.sent(.keepAlive, replies: 1, deadline: now + TimeAmount(configuration.commandTimeout))
-            var bytes = context.channel.allocator.buffer(capacity: 16)
-            bytes.writeRedisCommand("PING", [])
-            context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
+            sendPing()
             watchDeadline()
         }
         let isFresh = lastRead + interval > now
@@ -154,7 +153,7 @@ final class CommandHandler: ChannelInboundHandler {
 
     // MARK: The end
 
-    /// Lets what is in flight finish within the configured grace. The inbox must refuse more by now.
+    /// Lets commands in flight finish within the configured grace. The inbox must refuse new ones by now.
     func shutDown() {
         guard let context else { return }
         sendQueued()
@@ -167,33 +166,9 @@ final class CommandHandler: ChannelInboundHandler {
         }
     }
 
-    private func close(_ reason: String) {
-        guard let context, closeReason == nil else { return }
-        closeReason = reason
-        context.close(promise: nil)
-        // Not only when the channel is closed: TLS waits for a peer, which may be dead, to say goodbye.
-        end()
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        close(ConnectionFailure(connecting: error).reason)
-    }
-
-    func channelInactive(context: ChannelHandlerContext) {
-        end()
-        context.fireChannelInactive()
-    }
-
-    func handlerRemoved(context: ChannelHandlerContext) {
-        end()
-    }
-
-    private func end() {
-        guard context != nil else { return }
-        context = nil
+    func ended(reason: String) {
         deadlineCheck?.cancel()
         keepAlive?.cancel()
-        let reason = closeReason ?? "closed by the server"
         let unsent = inbox.goDown(reason)
         let unanswered = machine.close()
         for (index, command) in unanswered.enumerated() {
@@ -210,8 +185,24 @@ final class CommandHandler: ChannelInboundHandler {
 }
 
 extension RESPValue {
-    /// An error reply is the command's failure.
+    /// The reply; an error reply is a failure.
     fileprivate var asReply: CommandBatch.Reply {
         if case .error(let message) = self { .failure(.server(message)) } else { .success(self) }
+    }
+}
+
+/// The metrics of a command connection.
+struct CommandMetrics: Sendable {
+    /// Connections made after one was lost, by link.
+    let reconnects: Counter
+    /// Replies to commands.
+    let commands: Counter
+    /// Commands that were sent or queued and ended without a reply.
+    let failures: Counter
+
+    init(prefix: String) {
+        reconnects = Counter(label: "\(prefix)_reconnects_total", dimensions: [("link", "commands")])
+        commands = Counter(label: "\(prefix)_commands_total")
+        failures = Counter(label: "\(prefix)_command_failures_total")
     }
 }

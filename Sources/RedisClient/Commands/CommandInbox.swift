@@ -1,13 +1,14 @@
 import NIOConcurrencyHelpers
 import NIOCore
 
-/// Commands on their way to the connection: the one thing that callers and the event loop share.
+/// The queue of commands between callers and the event loop.
 ///
-/// It bounds what is queued and in flight together, and wakes the event loop once for all that gathers until it comes.
+/// It bounds the commands that are queued and in flight together, and wakes the event loop once for all that gather
+/// until it runs.
 final class CommandInbox: Sendable {
     private enum Link {
         case down
-        /// The closure makes the event loop fetch what is queued.
+        /// The closure makes the event loop take the queue.
         case up(wake: @Sendable () -> Void)
         case closed
     }
@@ -37,23 +38,20 @@ final class CommandInbox: Sendable {
         self.maximumBytes = maximumBytes
     }
 
+    /// Whether there is a connection.
     var isUp: Bool {
         state.withLockedValue { if case .up = $0.link { true } else { false } }
     }
 
-    /// Whether there is no connection now but may be one later.
-    var isDown: Bool {
-        state.withLockedValue { if case .down = $0.link { true } else { false } }
-    }
-
-    /// Why there is no connection now.
+    /// The reason why there is no connection; `nil` while there is one or none was tried.
     var lastFailure: String? {
         state.withLockedValue(\.lastFailure)
     }
 
-    // MARK: For callers
+    // MARK: Called from any thread
 
-    /// Takes the batch as a whole or refuses it as a whole.
+    /// Queues a batch, or refuses it as a whole.
+    /// - Throws: `notConnected`, `closed` or `overloaded`.
     func submit(_ batch: CommandBatch) throws(RedisError) {
         let admission: Admission = state.withLockedValue { state in
             switch state.link {
@@ -78,8 +76,10 @@ final class CommandInbox: Sendable {
         }
     }
 
-    // MARK: For the event loop
+    // MARK: Called on the event loop
 
+    /// A connection is established.
+    /// - Parameter wake: makes the event loop take the queue.
     func open(wake: @escaping @Sendable () -> Void) {
         state.withLockedValue { state in
             guard case .down = state.link else { return }
@@ -88,7 +88,7 @@ final class CommandInbox: Sendable {
         }
     }
 
-    /// What is queued, oldest first; it counts as in flight until ``release(_:)``.
+    /// Takes the queue, oldest first; the batches count as in flight until ``release(_:)``.
     func takeQueued() -> [CommandBatch] {
         state.withLockedValue { state in
             defer { state.queued = [] }
@@ -108,7 +108,8 @@ final class CommandInbox: Sendable {
         }
     }
 
-    /// The connection is gone, and with it all that was in flight. Returns what had not been sent.
+    /// The connection has ended, and with it all commands in flight.
+    /// - Returns: the batches that had not been sent.
     func goDown(_ reason: String) -> [CommandBatch] {
         state.withLockedValue { state in
             let queued = state.queued
@@ -123,8 +124,81 @@ final class CommandInbox: Sendable {
         state.withLockedValue { $0.lastFailure = reason }
     }
 
-    /// From now on every command is refused; what is in flight may still finish.
-    func refuseMore() {
+    /// Refuses commands from now on; those in flight may still finish.
+    func close() {
         state.withLockedValue { $0.link = .closed }
+    }
+}
+
+/// Encoded commands that are written together, and the closure that gets their replies.
+final class CommandBatch: Sendable {
+    typealias Reply = Result<RESPValue, RedisError>
+
+    private struct State {
+        var replies: [Reply] = []
+        var onCompletion: (@Sendable ([Reply]) -> Void)?
+    }
+
+    let bytes: ByteBuffer
+    /// The number of commands, and of replies.
+    let count: Int
+    let deadline: NIODeadline
+    private let state: NIOLockedValueBox<State>
+
+    init(_ bytes: ByteBuffer, count: Int, deadline: NIODeadline) {
+        self.bytes = bytes
+        self.count = count
+        self.deadline = deadline
+        var state = State()
+        state.replies.reserveCapacity(count)
+        self.state = NIOLockedValueBox(state)
+    }
+
+    /// Waits for all replies, in order. Cancellation ends the wait, with ``RedisError/cancelled`` for the missing ones.
+    func replies() async -> [Reply] {
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                whenComplete { continuation.resume(returning: $0) }
+            }
+        } onCancel: {
+            fail(.cancelled)
+        }
+    }
+
+    /// Calls `body` once, when all replies have come or failed. To be called once.
+    func whenComplete(_ body: @escaping @Sendable ([Reply]) -> Void) {
+        let replies: [Reply]? = state.withLockedValue { state in
+            if state.replies.count == count { return state.replies }
+            state.onCompletion = body
+            return nil
+        }
+        if let replies { body(replies) }
+    }
+
+    /// Takes the next reply. One that comes after ``fail(_:)`` is dropped.
+    func deliver(_ reply: Reply) {
+        complete { replies in replies.append(reply) }
+    }
+
+    /// Completes the batch: all missing replies are this error.
+    func fail(_ error: RedisError) {
+        complete { replies in
+            replies.append(contentsOf: repeatElement(.failure(error), count: self.count - replies.count))
+        }
+    }
+
+    /// Whether all replies have come or failed.
+    var isComplete: Bool {
+        state.withLockedValue { $0.replies.count == count }
+    }
+
+    private func complete(_ change: (inout [Reply]) -> Void) {
+        let completion: (call: @Sendable ([Reply]) -> Void, replies: [Reply])? = state.withLockedValue { state in
+            guard state.replies.count < count else { return nil }
+            change(&state.replies)
+            guard state.replies.count == count, let call = state.onCompletion.take() else { return nil }
+            return (call, state.replies)
+        }
+        if let completion { completion.call(completion.replies) }
     }
 }

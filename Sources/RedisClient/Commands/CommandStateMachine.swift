@@ -1,9 +1,9 @@
 import DequeModule
 import NIOCore
 
-/// Which reply belongs to which command: Redis replies in the order of the commands. Pure; does no I/O.
+/// Matches replies with commands: Redis replies in the order of the commands. Pure: no I/O.
 ///
-/// All commands get the same time, so their deadlines are in order too and only the first has to be watched.
+/// All commands have the same timeout, so their deadlines are in order, too, and only the first has to be checked.
 struct CommandStateMachine<Command> {
     private struct InFlight {
         let command: Command
@@ -11,19 +11,21 @@ struct CommandStateMachine<Command> {
         var missingReplies: Int
     }
 
+    /// What to do with a reply.
     enum ReplyAction {
         /// The reply belongs to this command; `isLast` when it has all of its replies.
         case deliver(Command, isLast: Bool)
-        /// A reply that nobody asked for: the connection is out of step and must be closed.
+        /// A reply without a command: the connection is out of step and must be closed.
         case close
     }
 
+    /// What to do about the first deadline.
     enum DeadlineAction {
         /// Nothing is in flight.
         case idle
-        /// Look again then.
+        /// Check again then.
         case check(NIODeadline)
-        /// The first command is late. Replies come in order, so the connection must be closed.
+        /// The first command has timed out. Replies come in order, so the connection must be closed.
         case expired
     }
 
@@ -31,14 +33,16 @@ struct CommandStateMachine<Command> {
     private var isDraining = false
 
     var isEmpty: Bool { inFlight.isEmpty }
-    /// True once nothing more is to be waited for: the connection should be closed.
+    /// Whether the last reply has come after ``drain()``: the connection should be closed.
     var isDrained: Bool { isDraining && inFlight.isEmpty }
 
-    /// `replies` is how many the command gets, at least 1.
+    /// A command was written.
+    /// - Parameter replies: their number, at least 1.
     mutating func sent(_ command: Command, replies: Int, deadline: NIODeadline) {
         inFlight.append(InFlight(command: command, deadline: deadline, missingReplies: replies))
     }
 
+    /// A reply was received.
     mutating func received() -> ReplyAction {
         guard var first = inFlight.popFirst() else { return .close }
         first.missingReplies -= 1
@@ -48,6 +52,7 @@ struct CommandStateMachine<Command> {
         return .deliver(first.command, isLast: first.missingReplies == 0)
     }
 
+    /// Checks the deadline of the first command.
     func checkDeadline(now: NIODeadline) -> DeadlineAction {
         guard let first = inFlight.first else { return .idle }
         return first.deadline <= now ? .expired : .check(first.deadline)
@@ -58,7 +63,8 @@ struct CommandStateMachine<Command> {
         isDraining = true
     }
 
-    /// The connection is gone: the commands that will get no reply, oldest first.
+    /// The connection has ended.
+    /// - Returns: the commands without a reply, oldest first.
     mutating func close() -> [Command] {
         defer { inFlight.removeAll() }
         return inFlight.map(\.command)

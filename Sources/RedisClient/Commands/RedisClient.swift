@@ -3,27 +3,26 @@ import NIOConcurrencyHelpers
 import NIOCore
 import ServiceLifecycle
 
-/// Commands to one Redis server, pipelined on one connection that is kept while ``run()`` runs.
+/// A client of one Redis server, with one connection for pipelined commands, which ``run()`` maintains.
 ///
 /// ```swift
-/// let redis = RedisClient(configuration: try RedisConfiguration(url: "redis://127.0.0.1"), eventLoop: loop, logger: logger)
-/// async let running: Void = redis.run()
+/// let redis = RedisClient(configuration: try RedisConfiguration(url: "redis://127.0.0.1"), eventLoop: loop, logger:
+/// logger) async let running: Void = redis.run()
 /// try await redis.send("SET", "key", "value")
 /// ```
 ///
-/// Nothing is queued for an outage: without a connection commands fail at once (see
-/// ``RedisConfiguration/connectionWait``). Nothing is ever sent twice. Commands that change how the connection
-/// replies (`SUBSCRIBE`, `MONITOR`, `HELLO`, `CLIENT REPLY`) must not be sent; use ``RedisSubscription`` to subscribe.
+/// Nothing is queued during an outage: without a connection commands fail at once with ``RedisError/notConnected``. No
+/// command is sent twice. Commands that change how the connection replies (`SUBSCRIBE`, `MONITOR`, `HELLO`,
+/// `CLIENT REPLY`) must not be sent; use ``RedisSubscription`` to subscribe.
 public final class RedisClient: Service, Sendable {
     private let configuration: RedisConfiguration
     private let connector: RedisConnector
     private let inbox: CommandInbox
-    private let waiters: ConnectionWaiters
     private let metrics: CommandMetrics
     private let logger: Logger
     private let hasRun = NIOLockedValueBox(false)
 
-    /// `eventLoop` is the connection's and belongs to a `MultiThreadedEventLoopGroup`.
+    /// - Parameter eventLoop: the connection's, of a `MultiThreadedEventLoopGroup`.
     public init(configuration: RedisConfiguration, eventLoop: any EventLoop, logger: Logger) {
         self.configuration = configuration
         var logger = logger
@@ -33,18 +32,17 @@ public final class RedisClient: Service, Sendable {
         connector = RedisConnector(configuration: configuration, eventLoop: eventLoop, mode: .replies)
         inbox = CommandInbox(
             maximumCommands: configuration.maximumInFlight, maximumBytes: configuration.maximumInFlightBytes)
-        waiters = ConnectionWaiters(maximum: configuration.maximumInFlight, eventLoop: eventLoop)
         metrics = CommandMetrics(prefix: configuration.metricPrefix)
     }
 
     /// Whether commands can be sent now.
     public var isConnected: Bool { inbox.isUp }
 
-    /// Why there is no connection, in a few words without secrets; `nil` while there is one or none was tried yet.
+    /// A short reason, without secrets, why there is no connection; `nil` while there is one or none was tried yet.
     public var lastFailure: String? { inbox.lastFailure }
 
-    /// Keeps the connection until the task is cancelled or the service group shuts down; commands in flight then have
-    /// ``RedisConfiguration/shutdownGrace`` to finish. Runs once.
+    /// Connects and reconnects until the task is cancelled or the service group shuts down; commands in flight then
+    /// have ``RedisConfiguration/shutdownGrace`` to finish. Runs once.
     ///
     /// - Throws: ``RedisError/closed`` when it was called before.
     public func run() async throws {
@@ -56,8 +54,7 @@ public final class RedisClient: Service, Sendable {
         await ReconnectLoop(connector: connector, logger: logger, reconnects: metrics.reconnects).run(
             install: { [self] channel in try install(on: channel) },
             onFailure: { [inbox] failure in inbox.stayDown(failure.reason) })
-        inbox.refuseMore()
-        waiters.resumeAll()
+        inbox.close()
     }
 
     private func install(on channel: any Channel) throws -> RedisLink {
@@ -69,10 +66,9 @@ public final class RedisClient: Service, Sendable {
             lost.succeed("closed at once")
             throw error
         }
-        waiters.resumeAll()
         let bound = NIOLoopBound(handler, eventLoop: channel.eventLoop)
         return RedisLink(channel: channel, lost: lost.futureResult) { [inbox] in
-            inbox.refuseMore()
+            inbox.close()
             bound.eventLoop.execute { bound.value.shutDown() }
         }
     }
@@ -82,7 +78,7 @@ public final class RedisClient: Service, Sendable {
     /// Sends one command and waits for its reply.
     ///
     /// - Returns: the reply; never a top-level ``RESPValue/error(_:)``, which is thrown.
-    /// - Throws: ``RedisError/server(_:)`` for an error reply, else what kept the reply away.
+    /// - Throws: ``RedisError/server(_:)`` for an error reply, else the reason why there is no reply.
     @discardableResult
     public func send(_ arguments: RedisArgument...) async throws(RedisError) -> RESPValue {
         try await send(arguments)
@@ -92,25 +88,22 @@ public final class RedisClient: Service, Sendable {
     @discardableResult
     public func send(_ arguments: [RedisArgument]) async throws(RedisError) -> RESPValue {
         guard !arguments.isEmpty else { throw .invalidConfiguration("a command needs a name") }
-        if configuration.connectionWait > .zero, inbox.isDown {
-            await waiters.wait(atMost: configuration.connectionWait, unless: { [inbox] in !inbox.isDown })
-        }
         var bytes = ByteBuffer()
         bytes.writeRedisCommand(arguments)
         guard let reply = await replies(to: bytes, count: 1).first else { throw .protocolViolation }
         return try reply.get()
     }
 
-    /// Whether the server answers (`PING`).
+    /// Returns if the server replies to `PING`.
     public func ping() async throws(RedisError) {
         try await send("PING")
     }
 
-    /// Whether the server is a replica: what is published there does not reach those who subscribe to its primary, and
-    /// nothing tells the publisher.
+    /// Whether the server is a replica: messages published there do not reach the subscribers of its primary, without
+    /// an error.
     ///
-    /// `HELLO 2` changes nothing, since the connection speaks RESP2, and tells what the server is. One that does not know
-    /// it, or forbids it, is taken for a primary.
+    /// Asks with `HELLO 2`, which changes nothing, since the connection uses RESP2. A server that does not know it, or
+    /// forbids it, counts as a primary.
     public func isReplica() async -> Bool {
         guard case .array(let fields) = try? await send("HELLO", "2") else { return false }
         let role = zip(fields, fields.dropFirst()).first { $0.0.string == "role" }?.1.string
@@ -121,22 +114,22 @@ public final class RedisClient: Service, Sendable {
 
     /// Publishes one message (`PUBLISH`). Never waits for a connection.
     ///
-    /// - Returns: how many subscribers of this server received it.
+    /// - Returns: the number of subscribers of this server that received it.
     @discardableResult
     public func publish(_ payload: [UInt8], to channel: String) async throws(RedisError) -> Int {
         guard let result = await publish([(channel, payload)]).first else { throw .protocolViolation }
         return try result.get()
     }
 
-    /// Publishes messages in order with one write. They are taken or refused (``RedisError/overloaded``,
+    /// Publishes messages in order with one write. They are accepted or refused (``RedisError/overloaded``,
     /// ``RedisError/notConnected``) as a whole; each has its own result, in order.
     public func publish(_ messages: [(channel: String, payload: [UInt8])]) async -> [Result<Int, RedisError>] {
         if messages.isEmpty { return [] }
         return await replies(to: Self.publishing(messages), count: messages.count).map(Self.receivers)
     }
 
-    /// As ``publish(_:)-([(channel:String,payload:[UInt8])])``, without waiting. Calls that are made one after the
-    /// other are carried out in that order.
+    /// As ``publish(_:)-([(channel:String,payload:[UInt8])])``, without waiting. Calls are carried out in
+    /// their order.
     ///
     /// - Parameter completion: called once, on any thread, with the results. Must not block.
     public func publish(
@@ -145,7 +138,7 @@ public final class RedisClient: Service, Sendable {
     ) {
         if messages.isEmpty { return completion([]) }
         let batch = batch(Self.publishing(messages), count: messages.count)
-        batch.whenOver { completion($0.map(Self.receivers)) }
+        batch.whenComplete { completion($0.map(Self.receivers)) }
         do { try inbox.submit(batch) } catch { batch.fail(error) }
     }
 

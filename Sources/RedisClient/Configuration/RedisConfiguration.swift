@@ -1,5 +1,8 @@
-/// Where Redis is, who we are there, and how long to wait for it.
+import FoundationEssentials
+
+/// The server, the credentials, and the limits of ``RedisClient`` and ``RedisSubscription``.
 public struct RedisConfiguration: Sendable {
+    /// A name or an address.
     public var host: String
     public var port: Int
     /// Index of the logical database (`SELECT`).
@@ -9,20 +12,18 @@ public struct RedisConfiguration: Sendable {
     var password: Secret?
     /// Whether the connection is encrypted (`rediss://`).
     public var usesTLS: Bool
-    /// PEM file of certificate authorities that may vouch for the server, beside those of the operating system.
+    /// PEM file of trusted certificate authorities, in addition to those of the operating system.
     public var trustFile: String?
 
     /// Bound on name lookup, TCP, TLS and the opening commands together.
     public var connectTimeout = Duration.seconds(3)
     /// Bound on one command, from the call to its reply.
     public var commandTimeout = Duration.seconds(2)
-    /// How long ``RedisClient/send(_:)`` may wait for a connection. Zero fails at once with ``RedisError/notConnected``.
-    public var connectionWait = Duration.zero
     /// Bound on commands queued and in flight together; beyond it ``RedisError/overloaded``.
     public var maximumInFlight = 16_384
     /// Bound on the encoded bytes of those commands.
     public var maximumInFlightBytes = 64 << 20
-    /// Bound on the bytes of one reply; a larger one is taken for a broken server.
+    /// Bound on the bytes of one reply; a larger one is a protocol violation.
     public var maximumReplyBytes = 64 << 20
     /// Bound on the names (channels and patterns) of one ``RedisSubscription``.
     public var maximumSubscriptions = 65_536
@@ -30,11 +31,11 @@ public struct RedisConfiguration: Sendable {
     public var minimumBackoff = Duration.milliseconds(50)
     /// Longest delay before reconnecting.
     public var maximumBackoff = Duration.seconds(2)
-    /// A connection that heard nothing for this long sends a `PING`.
+    /// A connection that has received nothing for this long sends a `PING`.
     public var keepAliveInterval = Duration.seconds(5)
-    /// A subscription that then still hears nothing for this long is dropped. (Commands: `commandTimeout`.)
+    /// A subscription that then receives nothing for this long is closed. (Commands: ``commandTimeout``.)
     public var keepAliveTimeout = Duration.seconds(3)
-    /// How long commands in flight may take when ``RedisClient/run()`` is asked to end.
+    /// Time for commands in flight to finish when ``RedisClient/run()`` ends.
     public var shutdownGrace = Duration.seconds(1)
     /// Name shown by `CLIENT LIST`; printable ASCII without spaces.
     public var clientName: String?
@@ -61,11 +62,6 @@ public struct RedisConfiguration: Sendable {
         self.password = parts.password
         self.usesTLS = parts.usesTLS
     }
-
-    /// Sets or removes the password. It cannot be read back.
-    public mutating func setPassword(_ password: String?) {
-        self.password = password.map(Secret.init)
-    }
 }
 
 extension RedisConfiguration: CustomStringConvertible, CustomDebugStringConvertible {
@@ -90,4 +86,53 @@ struct Secret: Sendable, CustomStringConvertible, CustomDebugStringConvertible, 
     var description: String { "***" }
     var debugDescription: String { "***" }
     var customMirror: Mirror { Mirror(self, children: [:]) }
+}
+
+/// The parts of a `redis://` or `rediss://` URL (IANA's provisional registration of the scheme).
+struct RedisURL {
+    let usesTLS: Bool
+    let username: String?
+    let password: Secret?
+    let host: String
+    let port: Int
+    let database: Int
+
+    /// Reads a URL. No error text quotes it, since it may hold a password.
+    init(parsing text: String) throws(RedisError) {
+        guard let parts = URLComponents(string: text) else {
+            throw .invalidConfiguration("the URL cannot be read")
+        }
+        switch parts.scheme?.lowercased() {
+        case "redis": usesTLS = false
+        case "rediss": usesTLS = true
+        default: throw .invalidConfiguration("the URL's scheme must be redis or rediss")
+        }
+        guard let host = parts.host, !host.isEmpty else {
+            throw .invalidConfiguration("the URL has no host")
+        }
+        // URLComponents keeps the brackets of an IPv6 address.
+        self.host = host.hasPrefix("[") && host.hasSuffix("]") ? String(host.dropFirst().dropLast()) : host
+        port = parts.port ?? 6379
+        guard (1...65_535).contains(port) else {
+            throw .invalidConfiguration("the URL's port must be 1 to 65535")
+        }
+        guard parts.query == nil, parts.fragment == nil else {
+            throw .invalidConfiguration("the URL must not have a query or fragment")
+        }
+        username = parts.user.flatMap { $0.isEmpty ? nil : $0 }
+        password = parts.password.flatMap { $0.isEmpty ? nil : Secret($0) }
+        guard username == nil || password != nil else {
+            throw .invalidConfiguration("the URL has a user but no password")
+        }
+        database = try Self.database(path: parts.path)
+    }
+
+    private static func database(path: String) throws(RedisError) -> Int {
+        let name = path.drop { $0 == "/" }
+        if name.isEmpty { return 0 }
+        guard let index = Int(name), index >= 0 else {
+            throw .invalidConfiguration("the URL's path must be a database index")
+        }
+        return index
+    }
 }

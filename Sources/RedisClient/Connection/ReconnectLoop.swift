@@ -1,3 +1,4 @@
+import CommonUtil
 import Logging
 import Metrics
 import NIOCore
@@ -9,7 +10,10 @@ struct ReconnectLoop: Sendable {
     let logger: Logger
     let reconnects: Counter
 
-    /// `onFailure` is told each time an attempt fails; a connection that breaks is told by its handler.
+    /// Connects, and connects again when the connection has ended.
+    /// - Parameters:
+    ///   - install: adds the handler of a new connection.
+    ///   - onFailure: called when an attempt fails; the end of a connection is reported by its handler.
     func run(
         install: @escaping RedisConnector.Install,
         onFailure: @escaping @Sendable (ConnectionFailure) -> Void
@@ -24,9 +28,8 @@ struct ReconnectLoop: Sendable {
         onFailure: @Sendable (ConnectionFailure) -> Void
     ) async {
         let configuration = connector.configuration
-        var backoff = ReconnectBackoff(minimum: configuration.minimumBackoff, maximum: configuration.maximumBackoff)
+        var backoff = Backoff(first: configuration.minimumBackoff, longest: configuration.maximumBackoff)
         var outage = OutageLog(logger: logger)
-        var generator = SystemRandomNumberGenerator()
         var isFirst = true
         while !Task.isCancelled {
             let failure: ConnectionFailure
@@ -46,7 +49,7 @@ struct ReconnectLoop: Sendable {
             if Task.isCancelled { return }
             outage.failed(failure)
             // Only cancellation ends the sleep early, and the loop's condition sees that.
-            try? await Task.sleep(for: backoff.next(using: &generator))
+            try? await Task.sleep(for: backoff.next())
         }
     }
 
@@ -56,5 +59,39 @@ struct ReconnectLoop: Sendable {
         } onCancel: {
             link.shutDown()
         }
+    }
+}
+
+/// Logs outages: one warning each, another one if an operator must act (a refused password, a wrong configuration), one
+/// info at the end. Further attempts are logged at debug.
+struct OutageLog {
+    private let logger: Logger
+    private var reported: String?
+    private var attempts = 0
+
+    init(logger: Logger) {
+        self.logger = logger
+    }
+
+    mutating func failed(_ failure: ConnectionFailure) {
+        attempts += 1
+        let isNews = reported == nil || (failure.needsOperator && reported != failure.reason)
+        let metadata: Logger.Metadata = ["reason": "\(failure.reason)", "attempts": .stringConvertible(attempts)]
+        if isNews {
+            reported = failure.reason
+            logger.warning("Redis is away, reconnecting", metadata: metadata)
+        } else {
+            logger.debug("Redis is still away", metadata: metadata)
+        }
+    }
+
+    mutating func recovered() {
+        if reported == nil {
+            logger.debug("connected to Redis")
+        } else {
+            logger.info("Redis is back", metadata: ["attempts": .stringConvertible(attempts)])
+        }
+        reported = nil
+        attempts = 0
     }
 }

@@ -3,9 +3,9 @@ import NIOCore
 import NIOPosix
 import NIOSSL
 
-/// Makes one connection at a time: name lookup, TCP, TLS, handshake, all under one deadline.
+/// Makes connections: name lookup, TCP, TLS and handshake under one deadline.
 struct RedisConnector: Sendable {
-    /// Puts the handler of an established channel in place. Called on the event loop.
+    /// Adds the handler of an established connection. Called on the event loop.
     typealias Install = @Sendable (any Channel) throws -> RedisLink
 
     let configuration: RedisConfiguration
@@ -20,6 +20,7 @@ struct RedisConnector: Sendable {
         tls = Result { () throws(ConnectionFailure) in try Self.tlsContext(configuration) }
     }
 
+    /// Makes a connection.
     /// - Throws: ``ConnectionFailure``, with ``RedisError/cancelled`` as soon as the task is cancelled.
     func connect(install: @escaping Install) async throws -> RedisLink {
         let tls = try tls.get()
@@ -54,8 +55,8 @@ struct RedisConnector: Sendable {
             }
     }
 
-    /// The handlers come once the channel is connected: before that there may be several, one per address that is
-    /// tried. A Redis server does not speak first, so nothing is missed.
+    // The handlers are added once the channel is connected: before that there may be several channels, one per address.
+    // A Redis server does not send first, so nothing is missed.
     private func shakeHands(on channel: any Channel, tls: NIOSSLContext?) -> EventLoopFuture<Void> {
         let established = channel.eventLoop.makePromise(of: Void.self)
         let handshake = RedisHandshakeHandler(Handshake(configuration), established: established)
@@ -89,8 +90,7 @@ struct RedisConnector: Sendable {
     }
 }
 
-/// One attempt, which ends once: by its success, its failure, its deadline or its caller's cancellation. Whatever
-/// comes too late is closed.
+/// One attempt, which ends once: by success, failure, deadline or cancellation. A channel that comes later is closed.
 private final class ConnectionAttempt: Sendable {
     private struct State {
         var channel: (any Channel)?
@@ -130,12 +130,54 @@ private final class ConnectionAttempt: Sendable {
         channel?.close(promise: nil)
     }
 
-    /// `nil` if it was over already, else the channel if there is one.
+    /// Ends the attempt.
+    /// - Returns: `nil` if it had ended before, else the channel if there is one.
     private func end() -> (any Channel)?? {
         state.withLockedValue { state in
             if state.isOver { return nil }
             state.isOver = true
             return .some(state.channel)
+        }
+    }
+}
+
+/// An established connection, as ``ReconnectLoop`` uses it.
+struct RedisLink: Sendable {
+    let channel: any Channel
+    /// Succeeds with the reason when the connection has ended.
+    let lost: EventLoopFuture<String>
+    /// Lets commands in flight finish within a bound, then closes. May be called from any thread, more than once.
+    let shutDown: @Sendable () -> Void
+}
+
+/// Why there is no connection: an error for callers and a short reason for logs and health checks, both without
+/// secrets.
+struct ConnectionFailure: Error, Sendable, Hashable {
+    let error: RedisError
+    let reason: String
+
+    init(_ error: RedisError, reason: String? = nil) {
+        self.error = error
+        self.reason = reason ?? error.description
+    }
+
+    /// Whether an operator has to act.
+    var needsOperator: Bool {
+        switch error {
+        case .server, .invalidConfiguration: true
+        default: false
+        }
+    }
+
+    /// Errors of NIO and NIOSSL name addresses and certificates, never credentials.
+    init(connecting error: any Error) {
+        switch error {
+        case let failure as ConnectionFailure: self = failure
+        case let error as RedisError: self.init(error)
+        case let error as NIOConnectionError:
+            let cause = error.connectionErrors.first?.error ?? error.dnsAError ?? error.dnsAAAAError
+            self.init(.notConnected, reason: cause.map { "\($0)" } ?? "the name cannot be resolved")
+        default: self.init(.notConnected, reason: "\(error)")
         }
     }
 }

@@ -1,18 +1,18 @@
 import NIOCore
 
-/// What a connection receives: a reply, or a published message.
+/// A frame received from the server: a reply, or a published message.
 enum RESPFrame: Sendable, Hashable {
     case value(RESPValue)
     case message(RedisMessage)
 }
 
-/// Turns bytes into replies, an array of them per read. Anything that is not RESP2 is an error to the next handler,
-/// and what follows it is not read.
+/// Decodes bytes into frames, an array of them per read. Bytes that are not RESP2 are an error to the next handler, and
+/// the rest is not read.
 final class RESPDecoder: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = [RESPFrame]
 
-    /// Only a subscriber knows `message` and `pmessage`; elsewhere they may be elements of a list.
+    /// Whether `message` and `pmessage` are published messages, or elements of a list.
     enum Mode {
         case replies
         case subscriber
@@ -87,5 +87,22 @@ extension RedisMessage {
             let payload = reply[offset + 1], payload.isBulkString
         else { return nil }
         self.init(channel: channel.text, pattern: hasPattern ? reply[1]?.text : nil, payload: payload.buffer)
+    }
+}
+
+/// A published message (<https://redis.io/docs/latest/develop/interact/pubsub/>).
+public struct RedisMessage: Sendable, Hashable {
+    /// The channel it was published to.
+    public let channel: String
+    /// The pattern it was received through; `nil` if through the channel itself.
+    public let pattern: String?
+    /// The published bytes.
+    public let payload: ByteBuffer
+
+    /// Describes a message.
+    public init(channel: String, pattern: String?, payload: ByteBuffer) {
+        self.channel = channel
+        self.pattern = pattern
+        self.payload = payload
     }
 }

@@ -1,7 +1,8 @@
 import NIOCore
 
-/// Commands are RESP arrays of bulk strings.
+/// Encodes commands, which are RESP arrays of bulk strings.
 extension ByteBuffer {
+    /// Writes a command.
     mutating func writeRedisCommand(_ arguments: some Collection<RedisArgument>) {
         var command: [UInt8] = []
         command.appendRESPHeader("*", arguments.count)
@@ -15,7 +16,7 @@ extension ByteBuffer {
         writeBytes(command)
     }
 
-    /// `verb name name …`
+    /// Writes a command of a verb and names.
     mutating func writeRedisCommand(_ verb: String, _ names: some Collection<String>) {
         var command: [UInt8] = []
         command.appendRESPHeader("*", names.count + 1)
@@ -25,11 +26,11 @@ extension ByteBuffer {
     }
 }
 
-/// As bytes, which several small pieces are appended to at a fraction of a buffer's cost.
+/// Encodes into an array, to which small pieces are appended at a fraction of the cost of a buffer.
 extension [UInt8] {
     private static let publish = [UInt8]("*3\r\n$7\r\nPUBLISH\r\n".utf8)
 
-    /// `PUBLISH channel payload`, without building an array of arguments.
+    /// Appends `PUBLISH channel payload`, without building an array of arguments.
     mutating func appendRedisPublish(_ payload: [UInt8], to channel: String) {
         append(contentsOf: Self.publish)
         appendRESPBulk(channel.utf8)
@@ -56,5 +57,26 @@ extension [UInt8] {
     private mutating func appendLineEnd() {
         append(UInt8(ascii: "\r"))
         append(UInt8(ascii: "\n"))
+    }
+}
+
+/// One argument of a command. Redis takes all of them as byte strings.
+public enum RedisArgument: Sendable, Hashable {
+    case string(String)
+    case integer(Int)
+    case bytes(ByteBuffer)
+}
+
+extension RedisArgument: ExpressibleByStringInterpolation {
+    /// Makes an argument of a literal.
+    public init(stringLiteral value: String) {
+        self = .string(value)
+    }
+}
+
+extension RedisArgument: ExpressibleByIntegerLiteral {
+    /// Makes an argument of a literal.
+    public init(integerLiteral value: Int) {
+        self = .integer(value)
     }
 }

@@ -1,7 +1,7 @@
 import CHiredis
 import NIOCore
 
-/// hiredis' reply parser: bytes in, replies out. Owns the `redisReader` and frees it.
+/// hiredis' reply parser. Owns the `redisReader` and frees it.
 ///
 /// hiredis limits nesting to eight levels; this adds a bound on the bytes of one reply and on the length of an array,
 /// for which hiredis would allocate whatever the server announces.
@@ -9,14 +9,14 @@ final class RESPReader {
     static let maximumArrayLength: CInt = 1 << 20
 
     private let reader: UnsafeMutablePointer<redisReader>
-    /// hiredis' own constructors. `privdata` points here, so that `createArray` can call the one it replaces.
+    /// hiredis' constructors. `privdata` points here, so that `createArray` can call the one it replaces.
     private let defaults: UnsafeMutablePointer<redisReplyObjectFunctions>
     private let bounded: UnsafeMutablePointer<redisReplyObjectFunctions>
     private let maximumReplyBytes: Int
     /// Bytes of the reply that is not complete yet.
     private var pendingBytes = 0
 
-    /// `nil` when there is no memory for it.
+    /// - Returns: `nil` where there is no memory for it.
     init?(maximumReplyBytes: Int) {
         guard let reader = redisReaderCreate() else { return nil }
         guard let functions = reader.pointee.fn else {
@@ -65,5 +65,48 @@ final class RESPReader {
         pendingBytes = reader.pointee.len - reader.pointee.pos
         defer { freeReplyObject(object) }
         return convert(RESPReplyView(reply: object.assumingMemoryBound(to: redisReply.self)))
+    }
+}
+
+/// A view of a `redisReply` before it is freed, by which published messages are read with one copy.
+struct RESPReplyView {
+    let reply: UnsafePointer<redisReply>
+
+    init(reply: UnsafeMutablePointer<redisReply>) {
+        self.reply = UnsafePointer(reply)
+    }
+
+    /// The elements of an array, else `nil`.
+    var elements: UnsafeBufferPointer<UnsafeMutablePointer<redisReply>?>? {
+        guard reply.pointee.type == REDIS_REPLY_ARRAY else { return nil }
+        return UnsafeBufferPointer(start: reply.pointee.element, count: reply.pointee.elements)
+    }
+
+    /// The bytes of any kind of string; empty for all else.
+    var bytes: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: reply.pointee.str, count: reply.pointee.str == nil ? 0 : reply.pointee.len)
+    }
+
+    var isBulkString: Bool { reply.pointee.type == REDIS_REPLY_STRING }
+    var text: String { String(decoding: bytes, as: UTF8.self) }
+    var buffer: ByteBuffer { ByteBuffer(bytes: bytes) }
+
+    /// A copy of the whole tree. The recursion is bounded by hiredis' limit on nesting.
+    var value: RESPValue {
+        switch reply.pointee.type {
+        case REDIS_REPLY_STRING: .bulkString(buffer)
+        case REDIS_REPLY_STATUS: .simpleString(text)
+        case REDIS_REPLY_ERROR: .error(text)
+        case REDIS_REPLY_INTEGER: .integer(reply.pointee.integer)
+        case REDIS_REPLY_ARRAY:
+            .array((elements ?? .init(start: nil, count: 0)).map { $0.map { RESPReplyView(reply: $0).value } ?? .null })
+        default: .null
+        }
+    }
+
+    /// The element at `index`, if this is an array that has it.
+    subscript(index: Int) -> RESPReplyView? {
+        guard let elements, elements.indices.contains(index), let element = elements[index] else { return nil }
+        return RESPReplyView(reply: element)
     }
 }

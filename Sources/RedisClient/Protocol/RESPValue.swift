@@ -1,6 +1,7 @@
 import NIOCore
 
-/// One reply of the Redis serialization protocol, version 2 (<https://redis.io/docs/latest/develop/reference/protocol-spec/>).
+/// One reply of the Redis serialization protocol, version 2
+/// (<https://redis.io/docs/latest/develop/reference/protocol-spec/>).
 public enum RESPValue: Sendable, Hashable {
     /// `+OK`
     case simpleString(String)

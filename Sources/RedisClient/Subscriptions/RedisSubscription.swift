@@ -3,17 +3,18 @@ import NIOConcurrencyHelpers
 import NIOCore
 import ServiceLifecycle
 
-/// One subscriber connection to Redis, kept while ``run()`` runs, and the names subscribed on it.
+/// A subscriber connection to Redis, which ``run()`` maintains, and the names subscribed on it.
 ///
-/// Redis keeps nothing for a subscriber that is away: what is published while ``State`` is not `subscribed` is lost
-/// to it, and whoever needs it must read it elsewhere.
+/// Redis stores nothing for a subscriber without a connection: messages published while the state is not
+/// ``State/subscribed`` are not delivered.
 public final class RedisSubscription: Service, Sendable {
+    /// The state of the subscription.
     public enum State: Sendable, Hashable {
-        /// `run()` has begun; there was no connection yet.
+        /// `run()` has begun; there has been no connection.
         case connecting
         /// The server has confirmed all names that were wanted when the connection was made.
         case subscribed
-        /// There is no connection, for this reason; told once per outage.
+        /// There is no connection, for this reason; reported once per outage.
         case lost(reason: String)
     }
 
@@ -29,8 +30,8 @@ public final class RedisSubscription: Service, Sendable {
     ///   - configuration: where the server is.
     ///   - eventLoop: the connection's, of a `MultiThreadedEventLoopGroup`.
     ///   - logger: warns once per outage.
-    ///   - onMessages: called on the event loop once per read, with what it brought, in the order of arrival. It must
-    ///     not block. What it does not take in time piles up in Redis, which drops a subscriber that is too slow.
+    ///   - onMessages: called on the event loop once per read, with its messages in the order of arrival. It must not
+    ///     block: Redis closes the connection of a subscriber that is too slow.
     ///   - onStateChange: called on the event loop.
     public init(
         configuration: RedisConfiguration, eventLoop: any EventLoop, logger: Logger,
@@ -52,8 +53,7 @@ public final class RedisSubscription: Service, Sendable {
             eventLoop: eventLoop)
     }
 
-    /// Keeps the connection and its subscriptions until the task is cancelled or the service group shuts down. Runs
-    /// once.
+    /// Connects and reconnects until the task is cancelled or the service group shuts down. Runs once.
     ///
     /// - Throws: ``RedisError/closed`` when it was called before.
     public func run() async throws {
@@ -86,7 +86,7 @@ public final class RedisSubscription: Service, Sendable {
         }
     }
 
-    /// Drops the connection and makes a new one; for a caller who can tell that it delivers nothing.
+    /// Closes the connection and makes a new one, for a caller that has noticed that it delivers nothing.
     public func rebuild(reason: String) {
         onLoop { $0.rebuild(reason: reason) }
     }
@@ -95,19 +95,19 @@ public final class RedisSubscription: Service, Sendable {
 
     /// Subscribes to channels (`SUBSCRIBE`) and returns when the server has confirmed them.
     ///
-    /// The names are remembered from the call on and subscribed again on each new connection, also when this throws
-    /// because there is no connection now, the wait took longer than ``RedisConfiguration/commandTimeout``, or the
-    /// task was cancelled meanwhile. A name is subscribed or not; it is not counted how often.
+    /// The names are kept from the call on and subscribed again on each new connection, also when this throws because
+    /// there is no connection, the wait took longer than ``RedisConfiguration/commandTimeout``, or the task was
+    /// cancelled. Subscribing to a name again changes nothing.
     ///
     /// - Throws: ``RedisError/overloaded`` beyond ``RedisConfiguration/maximumSubscriptions`` names (or
     ///   ``RedisConfiguration/maximumInFlight`` unconfirmed calls) and ``RedisError/server(_:)`` when the server
-    ///   refuses; then new names are not remembered.
+    ///   refuses; then new names are not kept.
     public func subscribe(channels: [String]) async throws(RedisError) {
         try await perform(SubscriptionRequest(channels.unique, kind: .channel, isAdding: true))
     }
 
     /// Ends subscriptions to channels (`UNSUBSCRIBE`) and returns when the server has confirmed. The names are
-    /// forgotten from the call on.
+    /// removed by the call itself.
     public func unsubscribe(channels: [String]) async throws(RedisError) {
         try await perform(SubscriptionRequest(channels.unique, kind: .channel, isAdding: false))
     }
@@ -138,7 +138,7 @@ public final class RedisSubscription: Service, Sendable {
 }
 
 extension [String] {
-    /// Redis confirms a repeated name repeatedly; asking once keeps the confirmations countable.
+    // Redis confirms a repeated name repeatedly, so each is sent once.
     fileprivate var unique: [String] {
         var seen: Set<String> = []
         return filter { seen.insert($0).inserted }

@@ -1,20 +1,20 @@
 import NIOCore
 
-/// The last handler of a subscriber connection: hands messages on in batches, and everything else to the session.
-final class SubscriptionHandler: ChannelInboundHandler {
+/// The last handler of a subscriber connection: passes messages on in batches, and all other replies to the session.
+final class SubscriptionHandler: ConnectionHandler {
     typealias InboundIn = [RESPFrame]
     typealias OutboundOut = ByteBuffer
 
     private let session: SubscriptionSession
     private let lost: EventLoopPromise<String>
-    private var context: ChannelHandlerContext?
+    var context: ChannelHandlerContext?
     private var batch: [RedisMessage] = []
     private var liveness: Liveness
     private var livenessCheck: Scheduled<Void>?
     private var restoreDeadline: Scheduled<Void>?
-    private var closeReason: String?
+    var closeReason: String?
 
-    /// `lost` is succeeded with the reason when the connection is gone.
+    /// - Parameter lost: succeeds with the reason when the connection has ended.
     init(session: SubscriptionSession, lost: EventLoopPromise<String>) {
         self.session = session
         self.lost = lost
@@ -43,6 +43,7 @@ final class SubscriptionHandler: ChannelInboundHandler {
         context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
     }
 
+    /// All names are subscribed.
     func restored() {
         restoreDeadline?.cancel()
     }
@@ -81,9 +82,7 @@ final class SubscriptionHandler: ChannelInboundHandler {
         case .check(let time): next = time
         case .ping(let time):
             next = time
-            var bytes = context.channel.allocator.buffer(capacity: 16)
-            bytes.writeRedisCommand("PING", [])
-            context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
+            sendPing()
         }
         livenessCheck = context.eventLoop.assumeIsolated().scheduleTask(deadline: next) {
             self.checkLiveness()
@@ -92,35 +91,51 @@ final class SubscriptionHandler: ChannelInboundHandler {
 
     // MARK: The end
 
-    func close(_ reason: String) {
-        guard let context, closeReason == nil else { return }
-        closeReason = reason
-        context.close(promise: nil)
-        // Not only when the channel is closed: TLS waits for a peer, which may be dead, to say goodbye.
-        end()
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        close(ConnectionFailure(connecting: error).reason)
-    }
-
-    func channelInactive(context: ChannelHandlerContext) {
-        end()
-        context.fireChannelInactive()
-    }
-
-    func handlerRemoved(context: ChannelHandlerContext) {
-        end()
-    }
-
-    private func end() {
-        guard context != nil else { return }
-        context = nil
+    func ended(reason: String) {
         livenessCheck?.cancel()
         restoreDeadline?.cancel()
         deliver()
-        let reason = closeReason ?? "closed by the server"
         session.disconnected(self, reason: reason)
         lost.succeed(reason)
+    }
+}
+
+/// Tracks whether an idle connection is alive: after an interval without bytes it is sent a `PING`, and without a reply
+/// it is dead. Pure: no I/O.
+struct Liveness {
+    /// What to do after a check.
+    enum Action: Equatable {
+        case check(at: NIODeadline)
+        case ping(checkAt: NIODeadline)
+        case dead
+    }
+
+    private let interval: TimeAmount
+    private let timeout: TimeAmount
+    private var lastRead: NIODeadline
+    private var pinged: NIODeadline?
+
+    init(interval: TimeAmount, timeout: TimeAmount, now: NIODeadline) {
+        self.interval = interval
+        self.timeout = timeout
+        lastRead = now
+    }
+
+    /// Bytes were received.
+    mutating func received(now: NIODeadline) {
+        lastRead = now
+        pinged = nil
+    }
+
+    /// - Returns: the next check, or what to do now.
+    mutating func check(now: NIODeadline) -> Action {
+        if let pinged {
+            return now >= pinged + timeout ? .dead : .check(at: pinged + timeout)
+        }
+        if now < lastRead + interval {
+            return .check(at: lastRead + interval)
+        }
+        pinged = now
+        return .ping(checkAt: now + min(interval, timeout))
     }
 }

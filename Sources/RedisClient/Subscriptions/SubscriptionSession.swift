@@ -1,9 +1,10 @@
 import Logging
 import Metrics
+import NIOConcurrencyHelpers
 import NIOCore
 
-/// What outlives the connections of a subscription: the wanted names, those who wait for a confirmation, the state.
-/// Lives on the event loop.
+/// The state of a subscription across connections: the wanted names, the requests that wait for a confirmation. Used on
+/// the event loop only.
 final class SubscriptionSession {
     typealias State = RedisSubscription.State
 
@@ -36,7 +37,7 @@ final class SubscriptionSession {
     // MARK: Requests
 
     func perform(_ request: SubscriptionRequest) {
-        // Also when its caller was cancelled meanwhile: a cleanup must not depend on that.
+        // Also where its caller was cancelled meanwhile, since names must be removed in any case.
         guard requests.count < configuration.maximumInFlight else {
             return request.finish(.failure(.overloaded))
         }
@@ -109,7 +110,7 @@ final class SubscriptionSession {
         }
     }
 
-    /// An outage is told once, however many attempts fail.
+    /// Reports a state; an outage once, whatever the number of failed attempts.
     private func change(to new: State) {
         if case .lost = new, case .lost = state { return }
         state = new
@@ -124,7 +125,7 @@ final class SubscriptionSession {
         guard now >= nextUnexpectedLog else { return }
         nextUnexpectedLog = now + .minutes(1)
         logger.warning(
-            "Redis pushed what nobody waits for", metadata: ["count": .stringConvertible(unexpectedSinceLog)])
+            "Redis sent unexpected pushes", metadata: ["count": .stringConvertible(unexpectedSinceLog)])
         unexpectedSinceLog = 0
     }
 }
@@ -137,5 +138,80 @@ extension RESPValue {
         case .array(let elements): elements.count == 2 && elements[0].string == "pong"
         default: false
         }
+    }
+}
+
+/// A request to add or remove names, and the task that waits for the server's confirmation.
+final class SubscriptionRequest: Sendable {
+    typealias Outcome = Result<Void, RedisError>
+
+    private enum State {
+        case idle
+        case waiting(CheckedContinuation<Outcome, Never>)
+        case over(Outcome)
+    }
+
+    let names: [String]
+    let kind: SubscriptionStateMachine.Kind
+    let isAdding: Bool
+    private let state = NIOLockedValueBox(State.idle)
+
+    init(_ names: [String], kind: SubscriptionStateMachine.Kind, isAdding: Bool) {
+        self.names = names
+        self.kind = kind
+        self.isAdding = isAdding
+    }
+
+    /// Waits for the confirmation. Cancellation ends the wait.
+    func outcome() async -> Outcome {
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let outcome: Outcome? = state.withLockedValue { state in
+                    if case .over(let outcome) = state { return outcome }
+                    state = .waiting(continuation)
+                    return nil
+                }
+                if let outcome {
+                    continuation.resume(returning: outcome)
+                }
+            }
+        } onCancel: {
+            finish(.failure(.cancelled))
+        }
+    }
+
+    /// Only the first outcome counts.
+    func finish(_ outcome: Outcome) {
+        let waiter: CheckedContinuation<Outcome, Never>? = state.withLockedValue { state in
+            switch state {
+            case .idle:
+                state = .over(outcome)
+                return nil
+            case .waiting(let waiter):
+                state = .over(outcome)
+                return waiter
+            case .over: return nil
+            }
+        }
+        waiter?.resume(returning: outcome)
+    }
+}
+
+/// The metrics of a subscriber connection.
+struct SubscriptionMetrics: Sendable {
+    /// Connections made after one was lost, by link.
+    let reconnects: Counter
+    /// Published messages received.
+    let messages: Counter
+    /// Unexpected pushes.
+    let unexpected: Counter
+    /// 1 while all wanted names are subscribed, else 0.
+    let up: Gauge
+
+    init(prefix: String) {
+        reconnects = Counter(label: "\(prefix)_reconnects_total", dimensions: [("link", "subscription")])
+        messages = Counter(label: "\(prefix)_messages_total")
+        unexpected = Counter(label: "\(prefix)_unexpected_pushes_total")
+        up = Gauge(label: "\(prefix)_subscription_up")
     }
 }

@@ -1,17 +1,19 @@
 import DequeModule
 
-/// What is to be subscribed, what the server was asked, and what it has confirmed. Pure; does no I/O.
+/// Tracks the wanted names, the commands sent for them, and the server's confirmations. Pure: no I/O.
 ///
-/// The wanted set outlives connections: each new one first restores it. Redis confirms the names of a command one by
-/// one and in order, so confirmations are matched first in, first out.
+/// The wanted names are kept across connections: each new one first restores them. Redis confirms the names of a
+/// command one by one and in order, so confirmations are matched first in, first out.
 struct SubscriptionStateMachine {
     typealias RequestID = Int
 
+    /// The kind of a name.
     enum Kind: Hashable, Sendable {
         case channel
         case pattern
     }
 
+    /// A command for names.
     enum Verb: String, Sendable {
         case subscribe, unsubscribe, psubscribe, punsubscribe
 
@@ -23,15 +25,16 @@ struct SubscriptionStateMachine {
         }
     }
 
+    /// What the session has to do.
     enum Action: Equatable {
         case send(Verb, names: [String])
         case succeed(RequestID)
         case fail(RequestID, RedisError)
         /// All names that were wanted when the connection was made are confirmed.
         case established
-        /// The server sent what nobody waits for; harmless.
+        /// The server sent an unexpected push, which is ignored.
         case unexpected
-        /// The connection is of no use: close it and make a new one.
+        /// The connection cannot be used: close it and make a new one.
         case disconnect(reason: String)
     }
 
@@ -56,7 +59,7 @@ struct SubscriptionStateMachine {
         case closed
     }
 
-    /// Names per restoring command, so that the server is not held up by one huge command.
+    /// Names in one restoring command, so that one command does not block the server for long.
     static let namesPerCommand = 1_000
 
     private let maximumNames: Int
@@ -80,6 +83,7 @@ struct SubscriptionStateMachine {
 
     // MARK: Requests
 
+    /// Adds names, which are wanted from now on.
     mutating func add(_ names: [String], kind: Kind, request: RequestID) -> [Action] {
         if case .closed = link { return [.fail(request, .closed)] }
         var added: [String] = []
@@ -101,13 +105,14 @@ struct SubscriptionStateMachine {
         }
     }
 
+    /// Removes names, which are not wanted from now on.
     mutating func remove(_ names: [String], kind: Kind, request: RequestID) -> [Action] {
         wanted[kind]?.subtract(names)
         guard hasLink else { return [.succeed(request)] }
         return send(Verb(kind, isAdding: false), names, request: request)
     }
 
-    /// A command without names would mean all of them, so it is not sent.
+    // A command without names would mean all of them, so it is not sent.
     private mutating func send(
         _ verb: Verb, _ names: [String], request: RequestID, added: [String] = []
     ) -> [Action] {
@@ -118,6 +123,7 @@ struct SubscriptionStateMachine {
 
     // MARK: The connection
 
+    /// A connection is established; the wanted names are restored on it.
     mutating func connected() -> [Action] {
         if case .closed = link { return [.disconnect(reason: "closed")] }
         awaiting.removeAll()
@@ -133,6 +139,7 @@ struct SubscriptionStateMachine {
         return awaiting.map { .send($0.verb, names: $0.names) }
     }
 
+    /// The connection has ended.
     mutating func disconnected() -> [Action] {
         if case .closed = link { return [] }
         link = .lost
@@ -146,12 +153,13 @@ struct SubscriptionStateMachine {
         return endRequests(.notConnected)
     }
 
+    /// The subscription has ended.
     mutating func closed() -> [Action] {
         link = .closed
         return endRequests(.closed)
     }
 
-    /// What was to be unsubscribed is, when there is no connection.
+    // Without a connection, names to be unsubscribed are.
     private mutating func endRequests(_ error: RedisError) -> [Action] {
         defer {
             awaiting.removeAll()
@@ -166,6 +174,7 @@ struct SubscriptionStateMachine {
 
     // MARK: Replies
 
+    /// A reply was received.
     mutating func received(_ reply: RESPValue) -> [Action] {
         switch reply {
         case .error(let message): return refused(message)
@@ -190,7 +199,7 @@ struct SubscriptionStateMachine {
         return restoredOne()
     }
 
-    /// One error answers a whole command.
+    // One error refuses a whole command.
     private mutating func refused(_ message: String) -> [Action] {
         guard let first = awaiting.popFirst() else { return [.unexpected] }
         guard let request = first.request else { return [.disconnect(reason: message)] }

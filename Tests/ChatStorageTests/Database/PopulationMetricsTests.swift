@@ -4,10 +4,8 @@ import Testing
 
 @testable import ChatStorage
 
-@Suite("Counts of users and rooms", .timeLimit(.minutes(2)))
-struct PopulationMetricsTests {
-    @Test("Small tables are counted, large ones estimated")
-    func counts() async throws {
+@Suite(.timeLimit(.minutes(2))) struct PopulationMetricsTests {
+    @Test func `small tables are counted, large ones estimated`() async throws {
         try await withStore { store in
             let registry = TestMetrics()
             let metrics = PopulationMetrics(ChatDatabase(store.client), factory: registry, logger: quiet)

@@ -31,7 +31,7 @@ import Testing
         }
     }
 
-    @Test func `an event about a message tells its present content`() async throws {
+    @Test func `an event about a message has its present content`() async throws {
         try await withTalk { store, first, second in
             let events = try await store.log.events(of: .hall, after: 0, limit: 10).events
             for event in [events[0], events[3]] {

@@ -25,9 +25,9 @@ import Testing
 
     @Test(arguments: [0, 64])
     func `posts through two servers are published in order`(validatedSpan: Int) async throws {
-        let told = [EventCollector<RoomEvent>(), EventCollector<RoomEvent>()]
+        let published = [EventCollector<RoomEvent>(), EventCollector<RoomEvent>()]
         try await withTwoWriters(
-            limits: .init(validatedSpan: validatedSpan), onCommit: { told[$0].append(contentsOf: $1) }
+            limits: .init(validatedSpan: validatedSpan), onCommit: { published[$0].append(contentsOf: $1) }
         ) {
             store, writers in
             let rooms = [RoomID.hall, .attic, .cellar]
@@ -38,8 +38,8 @@ import Testing
                             let writer = (poster + number) % 2
                             let message = try await writers[writer].mustStore(
                                 draft("\(poster)-\(number)", by: poster < 25 ? ann : bob, in: rooms[number % 3]))
-                            // Who is answered has been told of before.
-                            #expect(told[writer].all.contains { $0.message == message })
+                            // Who is answered has been published of before.
+                            #expect(published[writer].all.contains { $0.message == message })
                         }
                     }
                 }
@@ -48,9 +48,9 @@ import Testing
             for roomID in rooms {
                 let events = try await store.log.events(of: roomID, after: 0, limit: 200).events
                 #expect(events.map(\.seq) == Array(1...100))
-                let toldHere = told.map { $0.all.filter { $0.roomID == roomID } }
-                for events in toldHere { #expect(events.map(\.seq) == events.map(\.seq).sorted()) }
-                #expect(toldHere.flatMap { $0 }.sorted { $0.seq < $1.seq } == events)
+                let publishedHere = published.map { $0.all.filter { $0.roomID == roomID } }
+                for events in publishedHere { #expect(events.map(\.seq) == events.map(\.seq).sorted()) }
+                #expect(publishedHere.flatMap { $0 }.sorted { $0.seq < $1.seq } == events)
                 #expect(try await store.rooms.room(roomID)?.lastSeq == 100)
             }
         }
@@ -58,10 +58,10 @@ import Testing
 
     @Test(arguments: [1, 7, 256], [0, 64])
     func `a hundred retries of one post are one message`(batchSize: Int, validatedSpan: Int) async throws {
-        let told = EventCollector<RoomEvent>()
+        let published = EventCollector<RoomEvent>()
         var limits = MessageWriter.Limits(validatedSpan: validatedSpan)
         limits.batchSize = batchSize
-        try await withTwoWriters(limits: limits, onCommit: { told.append(contentsOf: $1) }) { store, writers in
+        try await withTwoWriters(limits: limits, onCommit: { published.append(contentsOf: $1) }) { store, writers in
             let outcomes = try await withThrowingTaskGroup(of: PostOutcome.self) { group in
                 for number in 0..<100 { group.addTask { try await writers[number % 2].post(draft(key: "k")) } }
                 return try await group.reduce(into: []) { $0.append($1) }
@@ -70,7 +70,7 @@ import Testing
             #expect(stored.count == 1)
             #expect(outcomes.compactMap(\.repeated) == Array(repeating: stored[0], count: 99))
             #expect(try await store.client.number("SELECT count(*) FROM messages") == 1)
-            #expect(told.all.map(\.message) == [stored[0]])
+            #expect(published.all.map(\.message) == [stored[0]])
             #expect(try await store.rooms.room(.hall)?.lastSeq == 1)
         }
     }

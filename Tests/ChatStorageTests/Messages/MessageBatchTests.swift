@@ -42,7 +42,7 @@ import Testing
         MessageDraft(
             roomID: .hall, senderID: ann, type: .sticker, contentJSON: #"{"text":"a"}"#, clientMessageID: "k"),
     ])
-    func `another request is judged by itself`(follower: MessageDraft) {
+    func `another request is posted by itself`(follower: MessageDraft) {
         let leader = draft("a", key: "k")
         let message = Message(MessageID(1), 1, leader, sentAt: Timestamp(microseconds: 0))
         #expect(Batch.outcome(of: follower, after: leader, .stored(PostedMessage(message))) == nil)

@@ -3,7 +3,7 @@ import Testing
 @testable import ChatStorage
 
 @Suite(.timeLimit(.minutes(2))) struct OptimisticBatchesTests {
-    @Test func `so many batches are judged at the start, and again after each failure`() {
+    @Test func `a span of batches is validated at the start, and again after each failure`() {
         var batches = OptimisticBatches(validatedSpan: 2)
         #expect((0..<4).map { _ in batches.isNextOptimistic() } == [false, false, true, true])
         batches.failed()
@@ -14,7 +14,7 @@ import Testing
         #expect((0..<3).map { _ in batches.isNextOptimistic() } == [false, false, true])
     }
 
-    @Test func `without a span all are stored on trust`() {
+    @Test func `without a span all are stored without validation`() {
         var batches = OptimisticBatches(validatedSpan: 0)
         batches.failed()
         #expect(batches.isNextOptimistic() == true)

@@ -53,7 +53,7 @@ import Testing
     }
 
     @Test(arguments: refused.indices)
-    func `one that does not pass refuses all`(index: Int) async throws {
+    func `one draft that does not pass refuses all`(index: Int) async throws {
         try await withRooms { store async throws in
             let drafts = [draft("1"), Self.refused[index].draft, draft("2", in: .attic)]
             let error = await #expect(throws: PostgresError.self) { try await self.store(drafts, in: store) }
@@ -83,9 +83,10 @@ import Testing
         }
     }
 
-    /// A room's time of activity is that of the message where a batch was judged, and earlier where the head moved first.
+    /// A room's time of activity is that of the message where a batch was validated, and earlier where the head moved
+    /// first.
     @Test(arguments: [0, 64])
-    func `batches are judged only so long as they are to be`(validatedSpan: Int) async throws {
+    func `batches are validated for the span only`(validatedSpan: Int) async throws {
         try await withStore { store async throws in
             try await store.makeRoom()
             try await withWriter(store.client, limits: .init(validatedSpan: validatedSpan)) { writer in

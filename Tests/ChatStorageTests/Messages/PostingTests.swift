@@ -9,12 +9,12 @@ import Testing
 /// What one post comes to.
 @Suite(.timeLimit(.minutes(2))) struct PostingTests {
     @Test(arguments: [0, 64])
-    func `a post is stored as it was sent, told once, and marks the room read`(validatedSpan: Int) async throws {
-        let told = EventCollector<RoomEvent>()
+    func `a post is stored as it was sent, published once, and marks the room read`(validatedSpan: Int) async throws {
+        let published = EventCollector<RoomEvent>()
         try await withStore { store in
             try await store.makeRoom()
             try await withWriter(
-                store.client, limits: .init(validatedSpan: validatedSpan), onCommit: told.append(contentsOf:)
+                store.client, limits: .init(validatedSpan: validatedSpan), onCommit: published.append(contentsOf:)
             ) { writer in
                 let first = try await writer.mustStore(draft("first"))
                 let sent = draft("second", by: bob, replyTo: first.messageID, key: "k")
@@ -28,8 +28,9 @@ import Testing
                 #expect(second.sentAt >= first.sentAt)
                 #expect(try await store.messages.message(second.messageID) == second)
                 #expect(
-                    told.all == [first, second].map { RoomEvent(roomID: .hall, seq: $0.seq, change: .message($0)) })
-                #expect(try await store.log.events(of: .hall, after: 0, limit: 10).events == told.all)
+                    published.all
+                        == [first, second].map { RoomEvent(roomID: .hall, seq: $0.seq, change: .message($0)) })
+                #expect(try await store.log.events(of: .hall, after: 0, limit: 10).events == published.all)
             }
             #expect(try await store.rooms.member(ann, of: .hall)?.lastReadSeq == 1)
             #expect(try await store.rooms.member(bob, of: .hall)?.lastReadSeq == 2)
@@ -140,13 +141,34 @@ import Testing
     }
 
     @Test(arguments: [0, 64])
-    func `who has lost the room is not told of the first message`(validatedSpan: Int) async throws {
+    func `a sender who has lost the room gets a receipt without the content`(validatedSpan: Int) async throws {
         try await withStore { store in
             try await store.makeRoom()
             try await withWriter(store.client, limits: .init(validatedSpan: validatedSpan)) { writer in
-                try await writer.mustStore(draft(by: bob, key: "k"))
+                let first = try await writer.mustStore(draft(by: bob, key: "k"))
+                let receipt = PostOutcome.repeatedInLostRoom(PostReceipt(first))
                 _ = try await store.rooms.withLockedRoom(.hall) { try await $0.leave(bob, by: ann) }
-                #expect(try await writer.post(draft(by: bob, key: "k")) == .refused(.roomNotFound))
+                #expect(try await writer.post(draft(by: bob, key: "k")) == receipt)
+                #expect(try await writer.post(draft("other", by: bob, key: "k")) == .refused(.keyReused))
+                #expect(try await writer.post(draft(by: bob, key: "l")) == .refused(.roomNotFound))
+
+                try await store.edit(first, to: "x")
+                _ = try await store.rooms.withLockedRoom(.hall) { try await $0.archive(by: ann) }
+                #expect(try await writer.post(draft(by: bob, key: "k")) == receipt)
+            }
+            #expect(try await store.client.number("SELECT count(*) FROM messages") == 1)
+        }
+    }
+
+    @Test(arguments: [0, 64])
+    func `a sender who has left a public room still gets the message`(validatedSpan: Int) async throws {
+        try await withStore { store in
+            try await store.makeRoom(.hall, .public)
+            try await withWriter(store.client, limits: .init(validatedSpan: validatedSpan)) { writer in
+                let first = try await writer.mustStore(draft(by: bob, key: "k"))
+                _ = try await store.rooms.withLockedRoom(.hall) { try await $0.leave(bob, by: bob) }
+                #expect(try await writer.post(draft(by: bob, key: "k")) == .repeated(first))
+                #expect(try await writer.post(draft(by: bob)) == .refused(.notAMember))
             }
         }
     }

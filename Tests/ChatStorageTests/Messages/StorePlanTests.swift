@@ -4,8 +4,8 @@ import Testing
 
 @testable import ChatStorage
 
-/// The statements that store a batch must read messages by index whatever PostgreSQL knows of the table: their plans may
-/// have been made while the table was empty, and no statistics may be there yet.
+/// The statements that store a batch must read messages by index whatever PostgreSQL knows of the table: their plans
+/// may have been made while the table was empty, and no statistics may be there yet.
 @Suite(.timeLimit(.minutes(2))) struct StorePlanTests {
     typealias Kind = MessageBatchStatements.Kind
 
@@ -45,8 +45,8 @@ import Testing
         }
     }
 
-    /// In the order of their keys, which keeps two servers' batches from waiting for each other in a circle: one by one as
-    /// they are given, or, where the table holds few, along its index.
+    /// In the order of their keys, which keeps two servers' batches from waiting for each other in a circle: one by one
+    /// as they are given, or, where the table holds few, along its index.
     @Test(arguments: [1, 1_000])
     func `rooms are moved in the order of their keys`(rooms: Int) async throws {
         try await withStore { store in

@@ -91,7 +91,7 @@ import Testing
         }
     }
 
-    @Test func `an outage loses no keyed post that is sent again, and doubles none`() async throws {
+    @Test func `an outage neither loses nor duplicates a keyed post that is sent again`() async throws {
         let postgres = try await LocalPostgres.ephemeral(logger: quiet)
         try await withClient(postgres.url, { $0.queryTimeout = .milliseconds(700) }) { client in
             try await ChatSchema.migrate(client)
@@ -134,8 +134,10 @@ import Testing
         }
     }
 
-    @Test func `when a repeated post cannot be read back, the others of its batch are stored and told`() async throws {
-        let told = EventCollector<RoomEvent>()
+    @Test func `when a repeated post cannot be read back, the others of its batch are stored and published`()
+        async throws
+    {
+        let published = EventCollector<RoomEvent>()
         try await withStore { store in
             try await store.makeRoom()
             try await withWriter(store.client) { writer in
@@ -147,7 +149,7 @@ import Testing
                 let rowLock = HeldLock(store.client, "SELECT FROM room_members WHERE user_id = 1 FOR UPDATE")
                 try await rowLock.wait()
                 let drafts = [draft(key: "k"), draft(key: "l"), draft("new"), draft("newer")]
-                try await withFullQueue(drafts, client, told.append(contentsOf:)) { writer, waiting in
+                try await withFullQueue(drafts, client, published.append(contentsOf:)) { writer, waiting in
                     try await running(writer) {
                         // The batch has written its message and waits for the row; who wants the table waits for it,
                         try await store.client.waitForBlockedSessions(1)
@@ -173,7 +175,7 @@ import Testing
                         try await tableLock.release()
                         #expect((1...2).contains(stored.count))
                         #expect(errors.map(\.code) == Array(repeating: .unavailable, count: 3 - stored.count))
-                        #expect(told.all.compactMap(\.message) == stored.sorted { $0.seq < $1.seq })
+                        #expect(published.all.compactMap(\.message) == stored.sorted { $0.seq < $1.seq })
                         #expect(try await store.rooms.room(.hall)?.lastSeq == 1000 + Seq(stored.count))
                     }
                 }

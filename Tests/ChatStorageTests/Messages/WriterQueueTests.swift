@@ -7,15 +7,15 @@ import Testing
 @Suite(.timeLimit(.minutes(2))) struct WriterQueueTests {
     private var queue = WriterQueue(batchSize: 20, capacity: 40)
 
-    /// - Returns: whether one of the appended had to call for a batch.
+    /// - Returns: whether one of the appended had to request a batch.
     @discardableResult
     private mutating func append(_ count: Int) throws -> Bool {
-        var isCalled = false
-        for _ in 0..<count { isCalled = try queue.append(draft(), { _ in }) || isCalled }
-        return isCalled
+        var isRequested = false
+        for _ in 0..<count { isRequested = try queue.append(draft(), { _ in }) || isRequested }
+        return isRequested
     }
 
-    @Test mutating func `one batch is called for at a time, and takes what gathered meanwhile`() throws {
+    @Test mutating func `one batch is requested at a time, and takes what gathered meanwhile`() throws {
         queue.start {}
         #expect(try append(1) == true)
         #expect(try append(4) == false)
@@ -24,14 +24,14 @@ import Testing
         #expect(queue.take().isEmpty)
     }
 
-    @Test mutating func `before it runs no batch is called for`() throws {
+    @Test mutating func `before it runs no batch is requested`() throws {
         #expect(try append(3) == false)
         queue.start {}
         #expect(queue.requestBatch() == true)
         #expect(queue.take().count == 3)
     }
 
-    @Test mutating func `a batch behind another waits until it is worth its cost, and a third for an answer`() throws {
+    @Test mutating func `a second batch waits until it is large enough, and a third until one has ended`() throws {
         queue.start {}
         try append(1)
         _ = queue.take()
@@ -39,7 +39,7 @@ import Testing
         #expect(try append(1) == true)
         #expect(queue.take().count == 16)
         #expect(try append(20) == false)
-        queue.answered(1)
+        queue.ended(1)
         #expect(queue.requestBatch() == true)
         #expect(queue.take().count == 20)
     }
@@ -49,7 +49,7 @@ import Testing
         queue.start {}
         #expect(queue.requestBatch() == true)
         #expect(queue.take().count == 20)
-        queue.answered(20)
+        queue.ended(20)
         #expect(queue.requestBatch() == true)
         #expect(queue.take().count == 10)
     }
@@ -64,7 +64,7 @@ import Testing
         #expect(throws: ChatError.self) { try append(1) }
     }
 
-    @Test mutating func `the end comes once all that waited is told`() throws {
+    @Test mutating func `the end comes once all that waited are answered`() throws {
         let ends = Mutex(0)
         queue.start { ends.withLock { $0 += 1 } }
         try append(3)
@@ -75,12 +75,12 @@ import Testing
         queue.stop()
         #expect(queue.requestBatch() == true)
         #expect(queue.take().count == 2)
-        queue.answered(3)
-        queue.told()
+        queue.ended(3)
+        queue.completed()
         #expect(queue.takeEnd() == nil)
-        queue.answered(2)
+        queue.ended(2)
         #expect(queue.takeEnd() == nil)
-        queue.told()
+        queue.completed()
         queue.takeEnd()?()
         queue.takeEnd()?()
         #expect(ends.withLock { $0 } == 1)

@@ -48,7 +48,7 @@ import Testing
         }
     }
 
-    @Test func `a cursor of another search takes nobody in who was not looked for`() async throws {
+    @Test func `a cursor of another search finds no other users`() async throws {
         try await withStore { store in
             for name in ["ann", "bob"] {
                 _ = try await store.users.insert(username: name, displayName: name, passwordHash: "")

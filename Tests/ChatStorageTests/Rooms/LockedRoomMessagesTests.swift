@@ -5,7 +5,7 @@ import PostgresClient
 import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct LockedRoomMessagesTests {
-    @Test func `an edit and a deletion are events, and the row is what the log tells`() async throws {
+    @Test func `an edit and a deletion are events, and the log shows the row`() async throws {
         try await withStore { store in
             try await store.makeRoom()
             let (first, second) = try await withWriter(store.client) { writer in

@@ -4,7 +4,7 @@ import CommonUtil
 import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct LockedRoomTests {
-    @Test func `every change is an event with the next seq, and the log tells the same`() async throws {
+    @Test func `every change is an event with the next seq, as in the log`() async throws {
         try await withStore { store in
             let before = try await store.makeRoom(.hall, .public, members: [ann])
             let outcome = try #require(

@@ -18,7 +18,7 @@ import Testing
         try await withFivePosts { store async throws in
             func mark(_ seq: Seq) async throws -> [String] {
                 let mark = try await store.marks.mark(.hall, by: bob, upTo: seq)
-                return ["\(mark.lastReadSeq)", "\(mark.isNews)"]
+                return ["\(mark.lastReadSeq)", "\(mark.hasMoved)"]
             }
             #expect(try await mark(0) == ["0", "false"])
             #expect(try await mark(3) == ["3", "true"])
@@ -30,7 +30,8 @@ import Testing
         }
     }
 
-    @Test func `marks at once leave the furthest, and each is told a mark that is not behind its own`() async throws {
+    @Test func `concurrent marks leave the furthest, and each returns a mark that is not behind its own`() async throws
+    {
         try await withFivePosts { store async throws in
             let marks = try await withThrowingTaskGroup(of: (asked: Seq, mark: ReadMark).self) { group in
                 for number in 0..<40 {
@@ -41,7 +42,7 @@ import Testing
             }
             #expect(marks.allSatisfy { $0.mark.lastReadSeq >= $0.asked })
             // Whoever moved it is the only one who has this to tell.
-            let news = marks.filter(\.mark.isNews).map(\.mark.lastReadSeq)
+            let news = marks.filter(\.mark.hasMoved).map(\.mark.lastReadSeq)
             #expect(Set(news).count == news.count)
             #expect(news.max() == 5)
             #expect(try await store.rooms.member(bob, of: .hall)?.lastReadSeq == 5)
@@ -60,20 +61,20 @@ import Testing
         }
     }
 
-    @Test func `in trusted mode a stranger's mark in a public room is told, not kept`() async throws {
+    @Test func `in trusted mode a non-member's mark in a public room is published, not stored`() async throws {
         try await withFivePosts(.public) { store async throws in
             let marks = ReadMarks(rooms: store.rooms, authMode: .trusted)
             try await store.makeRoom(.attic, .private)
             for _ in 0..<2 {
-                #expect(try await marks.mark(.hall, by: cid, upTo: 9) == ReadMark(lastReadSeq: 5, isNews: true))
+                #expect(try await marks.mark(.hall, by: cid, upTo: 9) == ReadMark(lastReadSeq: 5, hasMoved: true))
             }
-            #expect(try await marks.mark(.hall, by: cid, upTo: 0) == ReadMark(lastReadSeq: 0, isNews: false))
-            #expect(try await marks.mark(.hall, by: bob, upTo: 2) == ReadMark(lastReadSeq: 2, isNews: true))
-            #expect(try await marks.mark(.hall, by: bob, upTo: 2) == ReadMark(lastReadSeq: 2, isNews: false))
+            #expect(try await marks.mark(.hall, by: cid, upTo: 0) == ReadMark(lastReadSeq: 0, hasMoved: false))
+            #expect(try await marks.mark(.hall, by: bob, upTo: 2) == ReadMark(lastReadSeq: 2, hasMoved: true))
+            #expect(try await marks.mark(.hall, by: bob, upTo: 2) == ReadMark(lastReadSeq: 2, hasMoved: false))
             #expect(try await store.rooms.member(cid, of: .hall) == nil)
             await #expect(throws: ChatError(.roomNotFound)) { try await marks.mark(.attic, by: cid, upTo: 1) }
             // A room that is not there is made on first use.
-            #expect(try await marks.mark(.cellar, by: cid, upTo: 1) == ReadMark(lastReadSeq: 0, isNews: false))
+            #expect(try await marks.mark(.cellar, by: cid, upTo: 1) == ReadMark(lastReadSeq: 0, hasMoved: false))
             #expect(try await store.rooms.room(.cellar)?.type == .public)
         }
     }

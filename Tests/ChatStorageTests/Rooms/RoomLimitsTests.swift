@@ -29,7 +29,7 @@ import Testing
             ChatDatabase(store.client), limits: RoomLimits(roomsPerUser: roomsPerUser, membersPerRoom: membersPerRoom))
     }
 
-    @Test func `of those who join a nearly full room at once only so many get in`() async throws {
+    @Test func `concurrent joins of a nearly full room stay within its limit`() async throws {
         try await withStore { store in
             let rooms = rooms(store, membersPerRoom: 4)
             _ = try await store.makeRoom(.hall, .public, members: [ann])
@@ -48,7 +48,7 @@ import Testing
         }
     }
 
-    @Test func `a user who comes into many rooms at once gets into so many`() async throws {
+    @Test func `concurrent joins of a user stay within the limit of rooms`() async throws {
         try await withStore { store in
             let rooms = rooms(store, roomsPerUser: 3)
             for number in 0..<6 {

@@ -7,7 +7,7 @@ import Testing
 @Suite(.timeLimit(.minutes(2))) struct RoomListTests {
     // MARK: One's own rooms
 
-    @Test func `a list of rooms tells what is new in them`() async throws {
+    @Test func `a list of rooms has what is new in them`() async throws {
         try await withStore { store in
             try await store.makeRoom(.hall)
             try await store.makeRoom(.attic)

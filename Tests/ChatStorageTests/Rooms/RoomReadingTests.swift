@@ -41,7 +41,7 @@ import Testing
         }
     }
 
-    @Test func `a role that is none is an error, not no member`() async throws {
+    @Test func `an unknown role is an error, not a non-member`() async throws {
         try await withStore { store in
             try await store.makeRoom(members: [ann, bob])
             try await store.client.script(
@@ -56,7 +56,7 @@ import Testing
         }
     }
 
-    @Test func `a verdict that is none is an error of its post alone`() async throws {
+    @Test func `an unknown verdict is an error of its post alone`() async throws {
         try await withStore { store in
             let rows = try await store.client.query(
                 PostgresStatement(

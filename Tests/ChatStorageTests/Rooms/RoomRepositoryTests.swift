@@ -35,7 +35,7 @@ import Testing
         }
     }
 
-    @Test func `a pair has one direct room, whoever asks and in whatever order`() async throws {
+    @Test func `a pair has one direct room, in either order`() async throws {
         try await withStore { store in
             @Sendable func make(_ number: Int) async throws -> Room? {
                 let pair = number.isMultiple(of: 2) ? DirectPair(ann, bob) : DirectPair(bob, ann)
@@ -70,7 +70,7 @@ import Testing
 
     // MARK: Reading
 
-    @Test func `access tells the room, the role, and whether one may know of it`() async throws {
+    @Test func `access has the room, the role and the visibility`() async throws {
         try await withStore { store in
             try await store.makeRoom(.hall, .group, members: [ann])
             try await store.makeRoom(.attic, .public, members: [ann])
@@ -121,7 +121,7 @@ import Testing
 
     // MARK: Under the lock
 
-    @Test func `there is nothing to lock where there is no room`() async throws {
+    @Test func `a room that does not exist cannot be locked`() async throws {
         try await withStore { store in
             let outcome = try await store.rooms.withLockedRoom(.hall) { $0.room }
             #expect(outcome == nil)

@@ -69,15 +69,15 @@ import Testing
         }
     }
 
-    @Test func `to mark what one's own post marks is no news`() async throws {
+    @Test func `marking up to a member's own post does not move the mark`() async throws {
         try await withPosts(3) { store, writer async throws in
             try await writer.mustStore(draft(by: ann))
             for seq in [Seq(2), 4] {
                 #expect(
-                    try await store.marks.mark(.hall, by: ann, upTo: seq) == ReadMark(lastReadSeq: 4, isNews: false))
+                    try await store.marks.mark(.hall, by: ann, upTo: seq) == ReadMark(lastReadSeq: 4, hasMoved: false))
             }
             try await writer.mustStore(draft(by: bob))
-            #expect(try await store.marks.mark(.hall, by: ann, upTo: 5) == ReadMark(lastReadSeq: 5, isNews: true))
+            #expect(try await store.marks.mark(.hall, by: ann, upTo: 5) == ReadMark(lastReadSeq: 5, hasMoved: true))
         }
     }
 
@@ -100,7 +100,7 @@ import Testing
                 for _ in 0..<3 { try await writer.mustStore(draft(by: bob)) }
                 _ = try await store.rooms.withLockedRoom(.hall) { try await $0.join(ann, as: .member, by: ann) }
                 #expect(try await store.rooms.member(ann, of: .hall)?.lastReadSeq == 0)
-                #expect(try await store.marks.mark(.hall, by: ann, upTo: 1) == ReadMark(lastReadSeq: 1, isNews: true))
+                #expect(try await store.marks.mark(.hall, by: ann, upTo: 1) == ReadMark(lastReadSeq: 1, hasMoved: true))
                 #expect(try await store.rooms.rooms(of: ann, after: nil, limit: 1).first?.lastReadSeq == 1)
                 _ = try await store.rooms.withLockedRoom(.hall) { try await $0.delete(early, by: bob) }
                 #expect(try await store.rooms.rooms(of: ann, after: nil, limit: 1).first?.unreadCount == 3)

@@ -81,7 +81,7 @@ func withWriter<Result: Sendable>(
 }
 
 extension MessageWriter.Limits {
-    /// - Parameter validatedSpan: 0 where no batch is judged before it has been refused.
+    /// - Parameter validatedSpan: 0 where no batch is validated before it has been refused.
     init(validatedSpan: Int) {
         self.init()
         self.validatedSpan = validatedSpan

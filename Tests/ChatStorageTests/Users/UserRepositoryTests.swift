@@ -81,7 +81,7 @@ import Testing
         }
     }
 
-    @Test func `tells which of some users are registered`() async throws {
+    @Test func `finds the registered users of a list`() async throws {
         try await withStore { store in
             let user = try #require(try await store.users.insert(username: "ann", displayName: "", passwordHash: ""))
             let stranger = UserID(user.userID.rawValue + 1)

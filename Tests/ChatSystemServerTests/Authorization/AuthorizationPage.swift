@@ -51,7 +51,8 @@ struct AuthorizationPage: Sendable {
 
     let rows: [Row]
 
-    /// - Throws: ``Unreadable`` for a table of actions without a known heading, for other columns and for rows of other length.
+    /// - Throws: ``Unreadable`` for a table of actions without a known heading, for other columns and for rows of other
+    ///   length.
     init() throws {
         let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../../docs/security.md")
         let lines = try String(contentsOf: file, encoding: .utf8).split(

@@ -74,8 +74,8 @@ extension AuthorizationRoom {
         try people[caller == .owner ? .sender : .owner]
     }
 
-    /// A token that is taken is not answered. Tokens are judged one by one: when another user's after it has been refused,
-    /// so has this one, or it was taken.
+    /// A token that is taken is not answered. Tokens are judged one by one: when another user's after it has been
+    /// refused, so has this one, or it was taken.
     private func renewal(with token: String, _ socket: WebSocketTestClient) async throws -> String {
         let anothers = try people[.stranger].token ?? ""
         for token in [token, anothers] { try await socket.send(["type": "auth", "token": .string(token)]) }

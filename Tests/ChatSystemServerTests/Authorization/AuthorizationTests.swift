@@ -4,8 +4,7 @@ import Foundation
 import Testing
 
 /// Every cell of the tables of docs/security.md.
-@Suite("Authorization", .timeLimit(.minutes(2)))
-struct AuthorizationTests {
+@Suite(.timeLimit(.minutes(2))) struct AuthorizationTests {
     private typealias Page = AuthorizationPage
 
     /// The same for all cells: registering takes longer than trying. Detached, since a cancelled test must not end it.
@@ -13,8 +12,8 @@ struct AuthorizationTests {
         try await AuthorizationRoom.People(SharedStack.running())
     }
 
-    @Test("In a room everyone gets what the table says", arguments: AuthorizationPage.roomRows)
-    func inARoom(row: AuthorizationPage.Row) async throws {
+    @Test(arguments: AuthorizationPage.roomRows)
+    func `in a room every role gets the responses of the table`(row: AuthorizationPage.Row) async throws {
         let action = try #require(RoomAction(rawValue: row.action), "a row that the test does not know")
         let stack = try await SharedStack.running()
         for place in Self.places(row.section) {
@@ -54,8 +53,8 @@ struct AuthorizationTests {
         }
     }
 
-    @Test("Everywhere else, too", arguments: AuthorizationPage.otherRows)
-    func elsewhere(row: AuthorizationPage.Row) async throws {
+    @Test(arguments: AuthorizationPage.otherRows)
+    func `outside rooms every caller gets the responses of the table`(row: AuthorizationPage.Row) async throws {
         let action = try #require(ElsewhereAction(rawValue: row.action), "a row that the test does not know")
         let stack = try await SharedStack.running()
         let people = try await Self.people.value
@@ -70,8 +69,7 @@ struct AuthorizationTests {
         }
     }
 
-    @Test("The page has each action that can be tried, once in each table, and no others")
-    func page() throws {
+    @Test func `the page has each tested action once in each table, and no others`() throws {
         let rows = try Page.read.get().rows
         for section in Page.Section.allCases {
             let known =
@@ -84,8 +82,7 @@ struct AuthorizationTests {
         }
     }
 
-    @Test("Every call of both REST servers is on the page, and so is every frame that a client may send")
-    func calls() async throws {
+    @Test func `the page has every call of both REST servers and every client frame`() async throws {
         let stack = try await SharedStack.running()
         // A description does not describe itself.
         var described: Set<String> = ["GET /ws/chat", "GET /openapi.yaml"]

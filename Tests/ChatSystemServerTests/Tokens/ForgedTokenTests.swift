@@ -5,8 +5,7 @@ import Foundation
 import Testing
 
 /// The doors of all three servers; `CommonAuthTests` has every trick.
-@Suite("Forged tokens", .timeLimit(.minutes(2)))
-struct ForgedTokenTests {
+@Suite(.timeLimit(.minutes(2))) struct ForgedTokenTests {
     private static func forged(_ own: TokenForge, _ userID: Int64) throws -> [(name: String, token: String)] {
         let (claims, now) = (TokenForge.claims(userID), Int(Date.now.timeIntervalSince1970))
         let (none, hmac) = (own.header(alg: "none"), TokenForge.input(own.header(alg: "HS256"), claims))
@@ -42,8 +41,7 @@ struct ForgedTokenTests {
         ]
     }
 
-    @Test("No server takes one, over REST or over any way to hand it to a socket")
-    func everywhere() async throws {
+    @Test func `no server accepts a forged token, over REST or a socket`() async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let roomID = try await stack.room(of: user)

@@ -3,8 +3,7 @@ import ChatTestSupport
 import Foundation
 import Testing
 
-@Suite("Rotation of keys", .timeLimit(.minutes(2)))
-struct KeyRotationTests {
+@Suite(.timeLimit(.minutes(2))) struct KeyRotationTests {
     /// Servers with a key of their own.
     private struct Cast {
         let stack: SharedStack
@@ -45,8 +44,7 @@ struct KeyRotationTests {
     private static let accepted: [Int?] = [200, 200, nil]
     private static let refused: [Int?] = [401, 401, 4401]
 
-    @Test("The key is changed under load: no restart, no token refused, no storm of fetches")
-    func withoutDowntime() async throws {
+    @Test func `the key is changed under load without a restart, a refused token or a storm of fetches`() async throws {
         let folder = try PrivateFolder.temporary(prefix: "rotation")
         defer { PrivateFolder.remove(folder) }
         let stack = try await SharedStack.running()

@@ -4,8 +4,7 @@ import Testing
 
 @testable import ChatSystemServer
 
-@Suite("Whom the web client may talk to", .timeLimit(.minutes(2)))
-struct WebClientPolicyTests {
+@Suite(.timeLimit(.minutes(2))) struct WebClientPolicyTests {
     private func sources(host: String?, _ environment: [String: String] = [:]) async throws -> String {
         let configuration = try await ConfigurationSource(arguments: ["test"], environment: environment)
         let policy = try WebClientPolicy(WebClientServers(configuration)).headers(host: host)[.contentSecurityPolicy]
@@ -15,24 +14,20 @@ struct WebClientPolicyTests {
         return try #require(directives.first { $0.hasPrefix("connect-src ") }).dropFirst(12).description
     }
 
-    @Test(
-        "Ports are those of the host that the page came from",
-        arguments: [
-            ("localhost:8080", "localhost"), ("chat.example.org", "chat.example.org"), ("10.0.0.1:80", "10.0.0.1"),
-            // A policy knows no IPv6 addresses, and nothing that is no name gets into it.
-            ("[::1]:8080", "*"), ("", "*"), ("a; script-src *", "*"), ("a b", "*"), ("a,b", "*"), ("a'", "*"),
-        ])
-    func ports(_ field: String, _ host: String) async throws {
+    @Test(arguments: [
+        ("localhost:8080", "localhost"), ("chat.example.org", "chat.example.org"), ("10.0.0.1:80", "10.0.0.1"),
+        // A policy knows no IPv6 addresses, and nothing that is no name gets into it.
+        ("[::1]:8080", "*"), ("", "*"), ("a; script-src *", "*"), ("a b", "*"), ("a,b", "*"), ("a'", "*"),
+    ])
+    func `ports are those of the host that served the page`(_ field: String, _ host: String) async throws {
         #expect(try await sources(host: field) == "'self' http://\(host):8081 ws://\(host):8082")
     }
 
-    @Test("Without a host any will do")
-    func noHost() async throws {
+    @Test func `without a host any host is allowed`() async throws {
         #expect(try await sources(host: nil) == "'self' http://*:8081 ws://*:8082")
     }
 
-    @Test("A URL is its origin, whatever the host")
-    func urls() async throws {
+    @Test func `a URL is its origin, whatever the host`() async throws {
         let environment = [
             "CHAT_PUBLIC_MESSAGE_URL": "https://m.example.org/path", "CHAT_PUBLIC_WEBSOCKET_URL": ":9000",
         ]

@@ -1,12 +1,10 @@
 import ChatLocalStack
 import Testing
 
-@Suite("The web client's sources", .timeLimit(.minutes(2)))
-struct WebClientSourceTests {
+@Suite(.timeLimit(.minutes(2))) struct WebClientSourceTests {
     private static let scripts = WebClientFolder.names.filter { $0.hasSuffix(".js") }
 
-    @Test("The page and its modules name only files that there are, and every file is named")
-    func references() throws {
+    @Test func `the page and its modules name only existing files, and every file is named`() throws {
         let page = try WebClientFolder.text("index.html")
         var named: Set<String> = ["index.html"]
         for match in page.matches(of: /(?:src|href)="([^"]*)"/) {
@@ -23,8 +21,7 @@ struct WebClientSourceTests {
         #expect(named == Set(WebClientFolder.names))
     }
 
-    @Test("Modules ask only for elements that the page has")
-    func elements() throws {
+    @Test func `modules use only elements that the page has`() throws {
         let page = try WebClientFolder.text("index.html")
         let ids = page.matches(of: /\bid="([^"]*)"/).map { String($0.1) }
         #expect(Set(ids).count == ids.count)
@@ -38,8 +35,7 @@ struct WebClientSourceTests {
         #expect(asked > 0)
     }
 
-    @Test("Labels and descriptions name elements of the page")
-    func labels() throws {
+    @Test func `labels and descriptions name elements of the page`() throws {
         let page = try WebClientFolder.text("index.html")
         let ids = Set(page.matches(of: /\bid="([^"]*)"/).map { String($0.1) })
         let named = page.matches(of: /(?:for|aria-labelledby)="([^"]*)"/).map { String($0.1) }
@@ -50,8 +46,8 @@ struct WebClientSourceTests {
         }
     }
 
-    @Test("Nothing makes HTML or code of a text", arguments: scripts)
-    func noHTML(_ script: String) throws {
+    @Test(arguments: scripts)
+    func `no module makes HTML or code from text`(_ script: String) throws {
         let text = try WebClientFolder.text(script)
         #expect(
             try text.firstMatch(
@@ -60,8 +56,7 @@ struct WebClientSourceTests {
                 )) == nil)
     }
 
-    @Test("The page has no script and no style of its own, and nothing is asked of other hosts")
-    func page() throws {
+    @Test func `the page has no inline script or style, and loads nothing from other hosts`() throws {
         let page = try WebClientFolder.text("index.html")
         #expect(page.firstMatch(of: /<style|style=|<script(?![^>]* src=)|\son[a-z]+=|https?:/) == nil)
         for sheet in WebClientFolder.names where sheet.hasSuffix(".css") {
@@ -69,10 +64,8 @@ struct WebClientSourceTests {
         }
     }
 
-    @Test(
-        "The modules do what their tests say (Tests/WebClient)",
-        .enabled("needs Node.js 20.19 or newer") { try await Self.hasNode() })
-    func modules() async throws {
+    @Test(.enabled("needs Node.js 20.19 or newer") { try await Self.hasNode() })
+    func `the tests of the modules pass (Tests-WebClient)`() async throws {
         let folder = try PrivateFolder.temporary(prefix: "web-client")
         defer { PrivateFolder.remove(folder) }
         // Every module is parsed, also those that need a page and so have no test of this kind.

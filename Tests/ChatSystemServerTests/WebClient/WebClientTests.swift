@@ -2,14 +2,13 @@ import ChatLocalStack
 import ChatTestSupport
 import Testing
 
-@Suite("The web client as it is served", .timeLimit(.minutes(2)))
-struct WebClientTests {
+@Suite(.timeLimit(.minutes(2))) struct WebClientTests {
     private func client() async throws -> RESTClient {
         RESTClient(baseURL: try await SharedStack.running().processes.systemServer.url)
     }
 
-    @Test("Every file is there, as it stands in the repository", arguments: WebClientFolder.names)
-    func files(_ name: String) async throws {
+    @Test(arguments: WebClientFolder.names)
+    func `every file of the repository is served unchanged`(_ name: String) async throws {
         let client = try await client()
         let path = WebClientFolder.path(name)
         let answer = try await client.get(path)
@@ -38,13 +37,11 @@ struct WebClientTests {
         }
     }
 
-    @Test("There are files, so that the test above has something to look at")
-    func names() {
+    @Test func `there are files to serve`() {
         #expect(WebClientFolder.names.contains("index.html") && WebClientFolder.names.contains("app.js"))
     }
 
-    @Test("What a browser has already is not sent again")
-    func validators() async throws {
+    @Test func `a file that the browser has is not sent again`() async throws {
         let client = try await client()
         let tag = try #require(try await client.get("/").header("ETag"))
         #expect(tag.wholeMatch(of: /"[!-~]+"/) != nil)
@@ -62,26 +59,23 @@ struct WebClientTests {
         #expect(try await client.get("/web/app.js").header("ETag") != tag)
     }
 
-    @Test(
-        "All else stays as it was",
-        arguments: [
-            "/web", "/web/", "/web/index.html", "/index.html", "/web/nothing.js", "/web/App.js", "/web//app.js",
-            "/web/%61pp.js", "/web/../openapi.yaml", "/web/..%2f..%2fopenapi.yaml", "/app.js", "/favicon.ico",
-        ])
-    func unknown(_ path: String) async throws {
+    @Test(arguments: [
+        "/web", "/web/", "/web/index.html", "/index.html", "/web/nothing.js", "/web/App.js", "/web//app.js",
+        "/web/%61pp.js", "/web/../openapi.yaml", "/web/..%2f..%2fopenapi.yaml", "/app.js", "/favicon.ico",
+    ])
+    func `unknown paths get the usual errors`(_ path: String) async throws {
         let answer = try await client().get(path)
         #expect(answer.status == 404)
         #expect(answer.header("Content-Type") == "application/problem+json")
         #expect(answer.code == "not_found")
     }
 
-    @Test("The page can only be read", arguments: [RESTClient.Method.post, .put, .delete])
-    func methods(_ method: RESTClient.Method) async throws {
+    @Test(arguments: [RESTClient.Method.post, .put, .delete])
+    func `the page can only be read`(_ method: RESTClient.Method) async throws {
         #expect(try await client().send(method, "/").status == 404)
     }
 
-    @Test("The page is told where the other servers are, and may talk to them alone")
-    func servers() async throws {
+    @Test func `the page gets the addresses of the other servers, and may connect only there`() async throws {
         let stack = try await SharedStack.running()
         let client = try await client()
         let message = try #require(stack.processes.messageServers.first).port
@@ -100,8 +94,7 @@ struct WebClientTests {
                 """)
     }
 
-    @Test("An operator says where they are for browsers")
-    func namedServers() async throws {
+    @Test func `an operator can set the public addresses`() async throws {
         try await SharedStack.running().withServer(
             .system,
             [

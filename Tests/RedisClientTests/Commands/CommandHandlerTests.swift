@@ -104,7 +104,7 @@ import Testing
         #expect(!inbox.isUp)
     }
 
-    @Test func `a reply that nobody asked for closes`() throws {
+    @Test func `a reply without a command closes the connection`() throws {
         try receive(.integer(1))
         #expect(!inbox.isUp)
         #expect(!channel.isActive)

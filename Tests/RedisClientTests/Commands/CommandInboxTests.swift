@@ -12,7 +12,7 @@ import Testing
     @Test func `refuses at once while there is no connection`() {
         let inbox = CommandInbox(maximumCommands: 10, maximumBytes: 100)
         #expect(throws: RedisError.notConnected) { try inbox.submit(batch()) }
-        inbox.refuseMore()
+        inbox.close()
         #expect(throws: RedisError.closed) { try inbox.submit(batch()) }
         inbox.open {}
         #expect(throws: RedisError.closed) { try inbox.submit(batch()) }

@@ -22,7 +22,7 @@ import Testing
         #expect(machine.isEmpty)
     }
 
-    @Test func `a reply that nobody asked for closes`() {
+    @Test func `a reply without a command closes the connection`() {
         var machine = CommandStateMachine<String>()
         guard case .close = machine.received() else {
             Issue.record("delivered")

@@ -24,7 +24,7 @@ import Testing
         }
     }
 
-    @Test func `an error reply is thrown and harms nobody else`() async throws {
+    @Test func `an error reply is thrown to its own caller`() async throws {
         let redis = try await RedisFixture()
         try await Harness.withClient(of: redis) { client in
             try await client.send("SET", "key", "text")
@@ -126,7 +126,7 @@ import Testing
         }
     }
 
-    @Test func `publishing tells how many received it, and errors one by one`() async throws {
+    @Test func `publishing returns the number of receivers, and errors one by one`() async throws {
         let redis = try await RedisFixture()
         try await Harness.withClient(of: redis) { client in
             try await client.ping()

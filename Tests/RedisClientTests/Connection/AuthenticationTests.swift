@@ -21,7 +21,8 @@ import Testing
 
     /// The second argument is the ACL rule that lets the first in.
     @Test(arguments: [("redis://:shibboleth@127.0.0.1", ">shibboleth"), ("redis://127.0.0.1", "nopass")])
-    func `a wrong or missing password is told without it, and tried again`(_ url: String, rule: String) async throws {
+    func `a wrong or missing password is reported without it, and tried again`(_ url: String, rule: String) async throws
+    {
         let redis = try await redis()
         let recorder = LogRecorder()
         var configuration = try RedisConfiguration(url: "\(url):\(redis.port)")

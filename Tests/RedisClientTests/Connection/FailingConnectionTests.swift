@@ -43,7 +43,7 @@ import Testing
         #expect(await batches[0].replies() == [.success(.integer(1))])
         #expect(await batches[1].replies() == [failure])
         #expect(await batches[2].replies() == [failure])
-        #expect(inbox.isDown)
+        #expect(!inbox.isUp)
         #expect(try await lost.futureResult.get() == "closed by the server")
     }
 

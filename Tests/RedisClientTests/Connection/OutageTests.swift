@@ -11,21 +11,9 @@ import Testing
     @Test func `without a connection commands fail at once`() async throws {
         let redis = try await RedisFixture()
         redis.stop()
-        var configuration = try Harness.configuration(redis)
-        configuration.connectionWait = .zero
-        try await Harness.withClient(configuration) { client in
+        try await Harness.withClient(Harness.configuration(redis), isConnected: false) { client in
             await #expect(throws: RedisError.notConnected) { try await client.ping() }
             #expect(await client.publish([("a", [])]) == [.failure(.notConnected)])
-        }
-    }
-
-    @Test func `waits for a connection only as long as it may`() async throws {
-        let redis = try await RedisFixture()
-        redis.stop()
-        var configuration = try Harness.configuration(redis)
-        configuration.connectionWait = .milliseconds(50)
-        try await Harness.withClient(configuration) { client in
-            await #expect(throws: RedisError.notConnected) { try await client.ping() }
         }
     }
 
@@ -37,30 +25,30 @@ import Testing
             redis.stop()
             async let pinging: Void = client.ping()
             try await redis.start()
-            // In flight when the server died, it fails; sent later, it waits for the connection.
+            // In flight when the server died, it fails.
             _ = try? await pinging
+            try await client.untilConnected()
             try await client.ping()
         }
         #expect(recorder.entries.filter { $0.level == .warning }.count == 1)
         #expect(recorder.entries.contains { $0.level == .info && $0.text.contains("Redis is back") })
     }
 
-    @Test func `a silent server is a lost connection, until it speaks`() async throws {
+    @Test func `a silent server is a lost connection, until it responds`() async throws {
         let redis = try await RedisFixture()
         var configuration = try Harness.configuration(redis)
         configuration.commandTimeout = .milliseconds(400)
         configuration.connectTimeout = .milliseconds(400)
-        configuration.connectionWait = .zero
         let client = RedisClient(configuration: configuration, eventLoop: Harness.eventLoop, logger: Harness.quiet)
-        await withThrowingTaskGroup(of: Void.self) { group in
+        try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await client.run() }
-            while !client.isConnected { await Task.yield() }
+            try await client.untilConnected()
             redis.suspend()
             await #expect(throws: RedisError.timedOut) { try await client.ping() }
             #expect(!client.isConnected)
             await #expect(throws: RedisError.notConnected) { try await client.ping() }
             redis.resume()
-            while !client.isConnected { await Task.yield() }
+            try await client.untilConnected()
             group.cancelAll()
         }
     }
@@ -73,9 +61,10 @@ import Testing
         try await Harness.withClient(configuration) { client in
             try await client.ping()
             redis.suspend()
-            while client.isConnected { await Task.yield() }
+            try await until("the end of the connection") { !client.isConnected }
             #expect(client.lastFailure == "no reply in time")
             redis.resume()
+            try await client.untilConnected()
             try await client.ping()
         }
     }
@@ -87,26 +76,27 @@ import Testing
         }
         try await Harness.withClient(Harness.configuration("redis://127.0.0.1:\(server.port)")) { client in
             await #expect(throws: RedisError.connectionLost(outcomeUnknown: true)) { try await client.send("PING") }
+            try await client.untilConnected()
             try await client.ping()
         }
         try await server.stop()
     }
 
-    @Test func `a reply too many closes the connection`() async throws {
+    @Test func `an extra reply closes the connection`() async throws {
         let server = try await FakeServer.start { connection, command in
             // After the handshake.
             if connection == 1, command == 2 { "+PONG\r\n+PONG\r\n" } else { "+PONG\r\n" }
         }
         try await Harness.withClient(Harness.configuration("redis://127.0.0.1:\(server.port)")) { client in
             try await client.ping()
-            while client.isConnected, client.lastFailure == nil, server.connections < 2 { await Task.yield() }
+            try await until("the second connection") { server.connections == 2 && client.isConnected }
             try await client.ping()
             #expect(server.connections == 2)
         }
         try await server.stop()
     }
 
-    @Test func `a server that accepts and never answers is no connection`() async throws {
+    @Test func `a server that accepts and never responds is no connection`() async throws {
         let server = try await FakeServer.start { _, _ in "" }
         var configuration = try Harness.configuration("redis://127.0.0.1:\(server.port)")
         configuration.connectTimeout = .milliseconds(100)
@@ -121,8 +111,8 @@ import Testing
         let server = try await FakeServer.start { _, _ in "" }
         var configuration = try Harness.configuration("redis://127.0.0.1:\(server.port)")
         configuration.connectTimeout = .seconds(60)
-        try await Harness.withClient(configuration) { _ in
-            while server.connections == 0 { await Task.yield() }
+        try await Harness.withClient(configuration, isConnected: false) { _ in
+            try await until("a connection") { server.connections > 0 }
         }
         try await server.stop()
     }
@@ -134,6 +124,7 @@ import Testing
         let group = ServiceGroup(
             configuration: .init(services: [.init(service: client)], logger: Harness.quiet))
         async let running: Void = group.run()
+        try await client.untilConnected()
         try await client.ping()
         // Long enough in the server to be in flight when the shutdown begins.
         async let slow = client.send("EVAL", "for i = 1, 3000000 do end return 'done'", 0)

@@ -4,7 +4,7 @@ import Testing
 
 /// What is published on a replica does not reach those who subscribe to its primary.
 @Suite(.timeLimit(.minutes(2))) struct ReplicaTests {
-    @Test func aReplicaIsToldFromAPrimaryAlsoWhenItBecomesOne() async throws {
+    @Test func `a replica is distinguished from a primary, also when it becomes one`() async throws {
         // Its primary need not be there.
         let server = try await RedisFixture { port, _ in ["--port", "\(port)", "--replicaof", "127.0.0.1 1"] }
         try await Harness.withClient(of: server) { client in

@@ -5,8 +5,7 @@ import Testing
 
 @testable import RedisClient
 
-@Suite("Fuzzing: replies of Redis", .timeLimit(.minutes(2)))
-struct RESPFuzzTests {
+@Suite(.timeLimit(.minutes(2))) struct RESPFuzzTests {
     private func decode(_ pieces: [[UInt8]], _ mode: RESPDecoder.Mode) -> (frames: [RESPFrame], failed: Bool) {
         let channel = EmbeddedChannel(handler: RESPDecoder(mode: mode, maximumReplyBytes: 1 << 20))
         var frames: [RESPFrame] = []
@@ -19,8 +18,7 @@ struct RESPFuzzTests {
         return (frames, failed)
     }
 
-    @Test("However a stream is cut, the same comes of it")
-    func replies() throws {
+    @Test func `however a stream is cut, the replies are the same`() throws {
         var fuzzer = Fuzzer("resp")
         try fuzzer.run { input, random in
             let mode: RESPDecoder.Mode = Bool.random(using: &random) ? .subscriber : .replies

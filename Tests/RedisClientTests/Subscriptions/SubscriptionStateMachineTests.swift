@@ -55,7 +55,7 @@ import Testing
         #expect(sizes == [1_000, 1_000, 500])
     }
 
-    @Test func `a request made while restoring is no part of it`() {
+    @Test func `a request made while restoring is not part of it`() {
         var machine = SubscriptionStateMachine(maximumNames: 100)
         _ = machine.add(["a"], kind: .channel, request: 1)
         _ = machine.connected()
@@ -96,7 +96,7 @@ import Testing
         #expect(machine.wantedNames(.channel) == ["a"])
     }
 
-    @Test func `subscribing and unsubscribing in a row are told apart`() {
+    @Test func `subscribing and unsubscribing in a row are distinguished`() {
         var machine = connected()
         _ = machine.add(["a"], kind: .channel, request: 1)
         _ = machine.remove(["a"], kind: .channel, request: 2)

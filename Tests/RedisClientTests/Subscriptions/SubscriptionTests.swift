@@ -123,7 +123,7 @@ import Testing
                     return calls.flatMap { Int($0) } ?? 0
                 }
                 // Pings go on, and nothing but pings keeps this loop from ending.
-                while try await pings() < 8 { await Task.yield() }
+                try await until("8 pings") { try await pings() >= 8 }
                 #expect(try await client.publish(Array("x".utf8), to: "a") == 1)
             }
             #expect(try await events.states.next(2) == [.connecting, .subscribed])
