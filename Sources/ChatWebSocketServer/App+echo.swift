@@ -8,7 +8,7 @@ func buildEchoServer(_ environment: ServerEnvironment) throws(ConfigurationError
     guard ["127.0.0.1", "::1", "localhost"].contains(environment.host) else {
         throw ConfigurationError(
             name: Settings.host.name, held: environment.host, isSecret: false,
-            allowed: "a loopback address, for the echo server asks nobody who they are")
+            allowed: "a loopback address, since the echo server authenticates nobody")
     }
     let deadlines = HandshakeDeadlines(eventLoops: environment.eventLoopGroup.makeIterator())
     return ServerDependencies(

@@ -3,7 +3,7 @@ import CommonServer
 @main
 struct Main {
     static func main() async {
-        // A word on the command line alone, which no environment or file can hold.
+        // A command-line argument only; neither environment nor file can select it.
         if CommandLine.arguments.dropFirst().first == "echo" {
             await ServerProcess.run("ChatWebSocketServer echo", defaultPort: 9_001) { try buildEchoServer($0) }
         }
