@@ -50,14 +50,14 @@ extension Admission where Stage == AdmissionStage.Requested {
 
 extension Admission where Stage == AdmissionStage.Authenticated {
     static func authenticated(lastSeq: Seq? = nil, slot: Lease = Lease {}) throws -> Self {
-        try Admission<AdmissionStage.Requested>.requested(lastSeq: lastSeq).authenticated(
+        try RequestedAdmission.requested(lastSeq: lastSeq).authenticated(
             as: AuthenticatedUser(userID: UserID(7), tokenExpiresAt: nil), slot: slot)
     }
 }
 
 extension Admission where Stage == AdmissionStage.Authorized {
     static func authorized(lastSeq: Seq? = nil, head: Seq = 0, feed: Lease = Lease {}) throws -> Self {
-        try Admission<AdmissionStage.Authenticated>.authenticated(lastSeq: lastSeq).authorized(head: head, feed: feed)
+        try AuthenticatedAdmission.authenticated(lastSeq: lastSeq).authorized(head: head, feed: feed)
     }
 }
 

@@ -9,10 +9,10 @@ import NIOCore
 /// Lives on the feeds' event loop, so that opening a feed and giving it a head are calls and no hops.
 final class AdmissionQueue: Sendable {
     /// Called once, on the event loop of the socket.
-    typealias Completion = @Sendable (Result<Admission<AdmissionStage.Authorized>, CloseReason>) -> Void
+    typealias Completion = @Sendable (AdmissionResult) -> Void
 
-    private typealias Pending = (admission: Admission<AdmissionStage.Authenticated>, completion: Completion)
-    private typealias Decision = (pending: Pending, result: Result<Admission<AdmissionStage.Authorized>, CloseReason>)
+    private typealias Pending = (admission: AuthenticatedAdmission, completion: Completion)
+    private typealias Decision = (pending: Pending, result: AdmissionResult)
 
     /// An admission whose room has an open feed.
     private struct Entry: Sendable {
@@ -59,7 +59,7 @@ final class AdmissionQueue: Sendable {
     private var eventLoop: any EventLoop { feeds.eventLoop }
 
     /// Queues an admission. To be called on any event loop.
-    func append(_ admission: Admission<AdmissionStage.Authenticated>, completion: @escaping Completion) {
+    func append(_ admission: AuthenticatedAdmission, completion: @escaping Completion) {
         if eventLoop.inEventLoop {
             open((admission, completion))
         } else {
@@ -124,7 +124,7 @@ final class AdmissionQueue: Sendable {
 
     private func decide(
         _ entry: Entry, _ authorization: RoomAuthorization?
-    ) -> Result<Admission<AdmissionStage.Authorized>, CloseReason> {
+    ) -> AdmissionResult {
         let admission = entry.pending.admission
         do throws(CloseReason) {
             let head = try RoomAuthorization.check(

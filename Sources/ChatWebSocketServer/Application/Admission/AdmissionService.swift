@@ -19,7 +19,7 @@ struct AdmissionService: Sendable {
     ///
     /// To be called on the event loop of the socket. `completion` may be called before this returns.
     func admit(
-        _ admission: Admission<AdmissionStage.Requested>, on eventLoop: any EventLoop,
+        _ admission: RequestedAdmission, on eventLoop: any EventLoop,
         completion: @escaping Completion
     ) {
         do throws(CloseReason) {
@@ -39,7 +39,7 @@ struct AdmissionService: Sendable {
 
     // Off the event loop, which checking a signature would block.
     private func verify(
-        _ token: String, of admission: Admission<AdmissionStage.Requested>, on eventLoop: any EventLoop,
+        _ token: String, of admission: RequestedAdmission, on eventLoop: any EventLoop,
         _ completion: @escaping Completion
     ) {
         eventLoop.makeFutureWithTask { await Self.user(of: token, tokens) }.whenSuccess { user in
@@ -65,7 +65,7 @@ struct AdmissionService: Sendable {
     }
 
     private func authorize(
-        _ admission: Admission<AdmissionStage.Requested>, as user: AuthenticatedUser?,
+        _ admission: RequestedAdmission, as user: AuthenticatedUser?,
         _ completion: @escaping Completion
     ) throws(CloseReason) {
         let slot = try limits.admit(userID: user?.userID, address: admission.stage.address)

@@ -5,6 +5,7 @@ import NIOCore
 /// Reads the heads of the rooms that have sessions here from the log, at intervals: so events that Redis lost are found,
 /// delivery continues without Redis, and a log that was set back is noticed. Confined to the feeds' event loop.
 final class HeadComparison {
+    /// Intervals between two comparisons.
     struct Intervals: Sendable {
         /// Interval while events arrive from Redis.
         var whileReceiving = TimeAmount.seconds(3)
@@ -45,8 +46,10 @@ final class HeadComparison {
         feeds.onMissedEvents = { [weak self] in self?.distrustRedis() }
     }
 
+    /// Starts to compare.
     func start() { compare() }
 
+    /// Stops to compare.
     func stop() {
         isStopped = true
         next?.cancel()
@@ -102,6 +105,7 @@ struct ComparisonPace {
 
     init(_ intervals: HeadComparison.Intervals) { self.intervals = intervals }
 
+    /// The interval until the next comparison.
     func interval(now: NIODeadline) -> TimeAmount {
         isReceiving && distrustEnds <= now ? intervals.whileReceiving : intervals.whileStalled
     }

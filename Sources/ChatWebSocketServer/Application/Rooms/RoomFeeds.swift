@@ -57,8 +57,8 @@ final class RoomFeeds {
         self.logger = logger
         invalidEvents = QuietLog(logger: logger, message: "an event on Redis is not one that sockets can get")
         gaps = QuietLog(logger: logger, message: "a room's log lacks events; they are stepped over")
-        typing.onDue = { [unowned self] event, roomID in
-            if let entry = entries[roomID] { dispatch([event], of: roomID, entry) }
+        typing.onDue = { [weak self] event, roomID in
+            if let self, let entry = entries[roomID] { dispatch([event], of: roomID, entry) }
         }
     }
 

@@ -42,6 +42,7 @@ final class ChatRoomSessionManager: Sendable {
         self.init(shards: shards)
     }
 
+    /// Indexes of the shards.
     var shardIndexes: Range<Int> { shards.indices }
 
     /// The index of an event loop's shard; `nil` for a loop that is not one of this server's.

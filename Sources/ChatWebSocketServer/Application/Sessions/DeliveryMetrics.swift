@@ -47,6 +47,7 @@ struct DeliveryMetrics: Sendable {
         meter(new)?.increment()
     }
 
+    /// Counts frames and bytes that were sent to sessions.
     func sent(frames: Int, bytes: Int) {
         framesSent.increment(by: frames)
         bytesSent.increment(by: bytes)
@@ -60,12 +61,25 @@ struct DeliveryMetrics: Sendable {
         }
     }
 
+    /// Counts events that arrived from Redis.
     func receivedFromRedis(_ count: Int) { fromRedis.increment(by: count) }
+
+    /// Counts events that were read from the log.
     func receivedFromLog(_ count: Int) { fromLog.increment(by: count) }
+
+    /// Counts events that sockets cannot get.
     func receivedInvalid(_ count: Int = 1) { invalid.increment(by: count) }
+
+    /// Counts events that arrived before their predecessor.
     func foundHole() { holes.increment() }
+
+    /// Counts gaps in logs that were stepped over.
     func steppedOverGap() { gaps.increment() }
+
+    /// Sets the number of rooms that have sessions here.
     func hasRooms(_ count: Int) { rooms.record(count) }
+
+    /// Counts a session that ended.
     func ended(_ code: CloseCode) { closes[code]?.increment() }
 
     /// - Returns: `nil` for a phase that has no gauge.

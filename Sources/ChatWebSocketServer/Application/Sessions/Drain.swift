@@ -35,8 +35,10 @@ final class OpenSockets: Sendable {
 
     private let state = NIOLockedValueBox(State())
 
+    /// Counts a socket that was opened.
     func opened() { state.withLockedValue { $0.count += 1 } }
 
+    /// Counts a socket that was closed.
     func closed() {
         let waiter = state.withLockedValue { state in
             state.count -= 1

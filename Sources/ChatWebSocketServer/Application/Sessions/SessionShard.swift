@@ -31,6 +31,7 @@ final class SessionShard {
     private var rooms: [RoomID: RoomSessions] = [:]
     private var users: [UserID: [ObjectIdentifier: ChatSession]] = [:]
     private var rings: RingBudget<RoomSessions>
+    /// Number of registered sessions.
     private(set) var sessionCount = 0
 
     /// - Parameters:
@@ -89,8 +90,10 @@ final class SessionShard {
         wheel.tokenChanged(session)
     }
 
+    /// The sessions of a room.
     func sessions(inRoom roomID: RoomID) -> [ChatSession] { rooms[roomID]?.sessions ?? [] }
 
+    /// The sessions of a user, in all rooms.
     func sessions(ofUser userID: UserID) -> [ChatSession] { users[userID].map { Array($0.values) } ?? [] }
 
     // MARK: Ending sessions

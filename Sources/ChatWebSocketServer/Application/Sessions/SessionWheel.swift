@@ -14,7 +14,7 @@ final class SessionWheel {
 
     init(eventLoop: any EventLoop) {
         wheel = TickWheel(eventLoop: eventLoop, tick: .seconds(1), longest: Self.longest)
-        wheel.onDue = { [unowned self] in check($0) }
+        wheel.onDue = { [weak self] in self?.check($0) }
     }
 
     private var now: Int { wheel.now }

@@ -22,6 +22,7 @@ final class TickWheel<Member: AnyObject> {
         slots = Array(repeating: [:], count: longest + 1)
     }
 
+    /// Whether a member is scheduled.
     func contains(_ member: Member) -> Bool { slotOfMember[ObjectIdentifier(member)] != nil }
 
     /// Schedules a member, instead of when it was scheduled before.

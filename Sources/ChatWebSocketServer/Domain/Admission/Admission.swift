@@ -14,6 +14,15 @@ struct Admission<Stage: Sendable>: Sendable {
     let stage: Stage
 }
 
+/// The client asks for a room.
+typealias RequestedAdmission = Admission<AdmissionStage.Requested>
+/// The user is known.
+typealias AuthenticatedAdmission = Admission<AdmissionStage.Authenticated>
+/// The user may have a session.
+typealias AuthorizedAdmission = Admission<AdmissionStage.Authorized>
+/// The end of an admission's way: what a session begins with, or why the client is refused.
+typealias AdmissionResult = Result<AuthorizedAdmission, CloseReason>
+
 /// Stages of an ``Admission``.
 enum AdmissionStage {
     /// The handshake is a good one; nothing the client claims has been verified.
@@ -44,19 +53,22 @@ enum AdmissionStage {
 }
 
 extension Admission where Stage == AdmissionStage.Requested {
+    /// Makes the first stage, from a handshake.
     init(request: ConnectRequest, token: String?, address: String, shard: Int) {
         self.init(request: request, shard: shard, stage: Stage(token: token, address: address))
     }
 
-    func authenticated(as user: AuthenticatedUser?, slot: Lease) -> Admission<AdmissionStage.Authenticated> {
-        Admission<AdmissionStage.Authenticated>(
+    /// Makes the next stage, for a user that was authenticated and got a slot.
+    func authenticated(as user: AuthenticatedUser?, slot: Lease) -> AuthenticatedAdmission {
+        AuthenticatedAdmission(
             request: request, shard: shard, stage: AdmissionStage.Authenticated(user: user, slot: slot))
     }
 }
 
 extension Admission where Stage == AdmissionStage.Authenticated {
-    func authorized(head: Seq, feed: Lease) -> Admission<AdmissionStage.Authorized> {
-        Admission<AdmissionStage.Authorized>(
+    /// Makes the last stage, for a user that may have a session of the room.
+    func authorized(head: Seq, feed: Lease) -> AuthorizedAdmission {
+        AuthorizedAdmission(
             request: request, shard: shard,
             stage: AdmissionStage.Authorized(user: stage.user, slot: stage.slot, feed: feed, head: head))
     }
@@ -86,5 +98,40 @@ struct RoomAuthorization: Equatable, Sendable {
             throw CloseReason(.aheadOfLog, "lastSeq \(lastSeq) is beyond the head \(authorization.head)")
         }
         return authorization.head
+    }
+}
+
+/// The query of a handshake: `/ws/chat?roomId=R[&userId=U][&lastSeq=N]`.
+struct ConnectRequest: Equatable, Sendable {
+    static let path = "/ws/chat"
+
+    let roomID: RoomID
+    /// The user that the client claims to be; read in `trusted` mode only.
+    let claimedUserID: UserID?
+    /// The last event that the client has; `nil` if it wants live events only.
+    let lastSeq: Seq?
+
+    /// Parses a query. Of a parameter that is given twice the last value counts.
+    /// - Throws: 1007, naming the parameter that is missing or invalid.
+    init(query: [(key: String, value: String)], authMode: AuthMode) throws(CloseReason) {
+        func value(_ name: String) -> String? { query.last { $0.key == name }?.value }
+
+        guard let room = value("roomId") else { throw CloseReason(.invalidData, "roomId is required") }
+        guard let roomID = RoomID(room) else { throw CloseReason(.invalidData, "roomId must be \(RoomID.rule)") }
+        self.roomID = roomID
+        lastSeq = try value("lastSeq").map { text throws(CloseReason) in
+            guard let seq = Seq(text), seq >= 0, !text.hasPrefix("+"), !text.hasPrefix("-") else {
+                throw CloseReason(.invalidData, "lastSeq must be an integer not below 0")
+            }
+            return seq
+        }
+        guard authMode == .trusted, let user = value("userId") else {
+            claimedUserID = nil
+            return
+        }
+        guard let userID = UserID(text: user) else {
+            throw CloseReason(.invalidData, "userId \(UserID.requirement)")
+        }
+        claimedUserID = userID
     }
 }

@@ -6,6 +6,7 @@ import NIOCore
 struct RoomTail {
     /// The highest `seq` that this loop has dispatched. Another loop may be a turn ahead or behind.
     private(set) var position: Seq
+    /// The last events up to ``position``.
     private(set) var ring = EventRing()
 
     init(position: Seq) { self.position = position }

@@ -14,9 +14,11 @@ final class ChatSession {
     /// Index of the session's event loop among the server's.
     let shard: Int
     let transport: any SessionTransport
+    /// The session's place in the room's log.
     var cursor: SessionCursor
     /// The room on this event loop, while the session is registered with it.
     var room: RoomSessions?
+    /// Detects that the peer no longer responds.
     var heartbeat = Heartbeat()
     /// When the wheel looked at the heartbeat last, and when it does next, in its ticks.
     var heartbeatDue: (since: Int, tick: Int) = (0, 0)
@@ -29,7 +31,7 @@ final class ChatSession {
     ///   - admission: what the server knows about the client.
     ///   - now: the time from which the token's lifetime counts if it names no beginning.
     init(
-        id: SessionID = .random(), admission: Admission<AdmissionStage.Authorized>, transport: any SessionTransport,
+        id: SessionID = .random(), admission: AuthorizedAdmission, transport: any SessionTransport,
         now: Timestamp = .now
     ) {
         let stage = admission.stage
@@ -46,15 +48,18 @@ final class ChatSession {
 
 /// A room's sessions on one event loop. Confined to that loop.
 final class RoomSessions {
+    /// What this event loop has dispatched of the room.
     var tail: RoomTail
     /// The ring's slot in the loop's ``RingBudget``; `nil` while the ring is empty.
     var ringSlot: RingBudget<RoomSessions>.Slot?
+    /// The room's sessions, in no particular order.
     private(set) var sessions: [ChatSession] = []
     private var indexes: [ObjectIdentifier: Int] = [:]
 
     /// - Parameter position: what this event loop starts after.
     init(position: Seq) { tail = RoomTail(position: position) }
 
+    /// Adds a session.
     func insert(_ session: ChatSession) {
         indexes[ObjectIdentifier(session)] = sessions.count
         sessions.append(session)
@@ -95,6 +100,7 @@ protocol SessionTransport: AnyObject {
 }
 
 extension SessionTransport {
+    /// Sends an event about the session itself.
     func send(_ event: SessionEvent) { send(WebSocketFrame.text(event.jsonBytes)) }
 }
 
@@ -106,4 +112,38 @@ final class Lease: Sendable {
     init(onRelease: @escaping @Sendable () -> Void) { self.onRelease = onRelease }
 
     deinit { onRelease() }
+}
+
+/// The id of one session, which the client gets in `ready`: 80 random bits.
+///
+/// Two integers instead of a string, which would be an allocation for each socket.
+struct SessionID: Hashable, Sendable {
+    private let high: UInt16
+    private let low: UInt64
+
+    private init(high: UInt16, low: UInt64) {
+        self.high = high
+        self.low = low
+    }
+
+    /// Makes an id that no other session has.
+    static func random() -> SessionID {
+        SessionID(high: .random(in: .min ... .max), low: .random(in: .min ... .max))
+    }
+}
+
+extension SessionID: CustomStringConvertible {
+    /// 16 characters of five bits each, without those that are easily mistaken for others.
+    var description: String {
+        let alphabet: StaticString = "abcdefghjkmnpqrstvwxyz0123456789"
+        return String(unsafeUninitializedCapacity: 16) { text in
+            var (high, low) = (high, low)
+            for index in 0..<16 {
+                text[index] = alphabet.utf8Start[Int(low & 0x1F)]
+                low = low >> 5 | UInt64(high & 0x1F) << 59
+                high >>= 5
+            }
+            return 16
+        }
+    }
 }

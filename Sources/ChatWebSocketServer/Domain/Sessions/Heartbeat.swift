@@ -12,6 +12,7 @@ struct Heartbeat {
     /// Interval of checks of a peer with bytes queued.
     static let stallCheckInterval = Duration.seconds(5)
 
+    /// What to do about a peer.
     enum Action: Equatable {
         case none
         case ping

@@ -7,11 +7,9 @@ import CommonUtil
 /// cursor takes what its event loop dispatches. One that catches up takes events from the room's ring and from pages of the
 /// log until it has reached both the loop's position and ``admittedAt``; then it is live again, in the same turn.
 ///
-///                      socketFilled
-///             ┌──────────────────────────►┐
-///           live                     catching up ◄── pageRead, take, retry
-///             ▲◄──────────────────────────┘
-///                 next: nothing is missing             end: ended, from any state
+///     live ──────── socketFilled ───────► catching up
+///     live ◄── next, nothing is missing ── catching up ◄── pageRead, take, retry
+///     any state ──────── end ───────────► ended
 ///
 /// Every input is a method and the caller does what it returns. In any order of inputs each event is sent once, in the
 /// order of `seq`, and `caught_up` is announced once, not before ``admittedAt``.
@@ -79,6 +77,7 @@ struct SessionCursor {
         state = .catchingUp(CatchUp(announces: lastSeq != nil))
     }
 
+    /// The present phase.
     var phase: Phase {
         switch state {
         case .live: .live
@@ -87,6 +86,7 @@ struct SessionCursor {
         }
     }
 
+    /// Whether the session gets what its loop dispatches.
     var isLive: Bool { phase == .live }
 
     /// Makes the cursor live if nothing is missing and no `caught_up` is due.

@@ -12,6 +12,7 @@ struct TokenLifetime {
     /// Bound on ``grace``.
     static let longestGrace = Duration.seconds(30)
 
+    /// What to do about a session's token.
     enum Action: Equatable {
         case none
         case warn(expiresAt: Timestamp)

@@ -154,6 +154,7 @@ final class HandshakeHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
 /// Collects the bytes of a connection's first request until they can be classified. Pure, no I/O.
 struct HandshakeReader {
+    /// A classification of the bytes so far.
     enum Finding {
         case incomplete
         /// A request that may be a handshake: `GET`, HTTP/1.1, no body.
@@ -166,6 +167,7 @@ struct HandshakeReader {
     private(set) var bytes = ByteBuffer()
     private var reader = RequestHeadReader()
 
+    /// Takes more bytes and classifies all of them.
     mutating func append(_ chunk: ByteBuffer) -> Finding {
         bytes.writeImmutableBuffer(chunk)
         let view = bytes.readableBytesView

@@ -27,7 +27,7 @@ struct ChatUpgradePolicy: UpgradePolicy {
     }
 
     func decide(_ response: HandshakeResponse, context: ChannelHandlerContext, upgrade: @escaping Upgrade) {
-        let upgrade = { (result: Result<Admission<AdmissionStage.Authorized>, CloseReason>) in
+        let upgrade = { (result: AdmissionResult) in
             let result = current(result)
             upgrade { ChatWebSocketHandler(opening: $0, admission: result, services: services) }
         }
@@ -42,7 +42,7 @@ struct ChatUpgradePolicy: UpgradePolicy {
 
     private func admission(
         _ response: HandshakeResponse, _ context: ChannelHandlerContext
-    ) throws(CloseReason) -> Admission<AdmissionStage.Requested> {
+    ) throws(CloseReason) -> RequestedAdmission {
         guard !services.isDraining() else { throw .restart }
         guard let shard = services.sessions.shardIndex(of: context.eventLoop) else {
             throw CloseReason(.tryAgainLater, "no place for this socket")
@@ -61,8 +61,8 @@ struct ChatUpgradePolicy: UpgradePolicy {
     /// Checks again what may have changed while the admission was under way. Until there is a session, neither the end of a
     /// sign-in nor a drain reaches it.
     private func current(
-        _ result: Result<Admission<AdmissionStage.Authorized>, CloseReason>
-    ) -> Result<Admission<AdmissionStage.Authorized>, CloseReason> {
+        _ result: AdmissionResult
+    ) -> AdmissionResult {
         if services.isDraining() { return .failure(.restart) }
         guard case .success(let admission) = result, let user = admission.stage.user,
             services.admission.tokens.isRevoked(user)

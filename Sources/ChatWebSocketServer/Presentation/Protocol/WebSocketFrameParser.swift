@@ -6,6 +6,7 @@ import NIOCore
 /// so that the caller can count frames. The first violation ends the stream. Text is validated as it arrives, so that
 /// invalid UTF-8 ends the stream before its frame or message is complete (section 8.1).
 struct WebSocketFrameParser {
+    /// A frame, or the message that it completes.
     enum Message: Equatable {
         case text(ByteBuffer)
         case binary(ByteBuffer)

@@ -3,6 +3,7 @@ import NIOCore
 /// The protocol of one WebSocket after the handshake: incoming frames, the closing handshake in both directions, and the
 /// response to violations (RFC 6455 sections 5 and 7). Pure, no I/O.
 struct WebSocketStateMachine {
+    /// What the peer sent.
     enum Event: Equatable {
         case message(WebSocketFrameParser.Message)
         /// The peer ended the connection, by a close frame or by breaking the protocol.
@@ -11,6 +12,7 @@ struct WebSocketStateMachine {
 
     /// Steps with which the owner ends the connection: report the end of the session, send the frame, then the last step.
     struct Closing: Equatable {
+        /// The last step.
         enum Step: Equatable {
             /// Wait for the peer's close frame, with a timeout.
             case awaitPeer
@@ -41,6 +43,7 @@ struct WebSocketStateMachine {
 
     init(takesBinary: Bool = false) { parser = WebSocketFrameParser(takesBinary: takesBinary) }
 
+    /// Whether no close frame was sent or received.
     var isOpen: Bool { state == .open }
 
     // MARK: Input

@@ -14,7 +14,7 @@ final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication {
     /// The response to the handshake, until it is sent.
     private var opening: ByteBuffer
     /// The admission, until the session begins. From then on only the session holds its leases.
-    private var admission: Result<Admission<AdmissionStage.Authorized>, CloseReason>?
+    private var admission: AdmissionResult?
     private let services: WebSocketServices
     private var context: ChannelHandlerContext?
     private var session: ChatSession?
@@ -26,7 +26,7 @@ final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication {
     ///   - opening: the response to the handshake.
     ///   - admission: what the session begins with, or why the client is refused.
     init(
-        opening: ByteBuffer, admission: Result<Admission<AdmissionStage.Authorized>, CloseReason>,
+        opening: ByteBuffer, admission: AdmissionResult,
         services: WebSocketServices
     ) {
         self.opening = opening
@@ -51,7 +51,7 @@ final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication {
         }
     }
 
-    private func begin(_ admission: Admission<AdmissionStage.Authorized>, on connection: WebSocketConnection) {
+    private func begin(_ admission: AuthorizedAdmission, on connection: WebSocketConnection) {
         let session = ChatSession(admission: admission, transport: connection)
         self.session = session
         let ready = SessionEvent.ready(

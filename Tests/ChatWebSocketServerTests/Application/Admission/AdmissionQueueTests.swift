@@ -9,7 +9,7 @@ import Testing
 @testable import ChatWebSocketServer
 
 @Suite(.timeLimit(.minutes(1))) struct AdmissionQueueTests {
-    private typealias Outcome = Result<Admission<AdmissionStage.Authorized>, CloseReason>
+    private typealias Outcome = AdmissionResult
 
     private let outcomes = EventCollector<Outcome>()
 

@@ -88,3 +88,35 @@ import Testing
         #expect((Seq(1)...4).map { ring[$0]?.seq } == [nil, nil, nil, 4])
     }
 }
+
+@Suite(.timeLimit(.minutes(1))) struct RoomTailTests {
+    @Test func `events move the position and go into the ring`() {
+        var tail = RoomTail(position: 3)
+        #expect(tail.append(events(4...6)) == true)
+        #expect(tail.position == 6)
+        #expect((Seq(3)...7).compactMap { tail.ring[$0]?.seq } == [4, 5, 6])
+    }
+
+    @Test func `events that were appended before are not appended again`() {
+        var tail = RoomTail(position: 3)
+        #expect(tail.append(events(3...4)) == false)
+        #expect(tail.append(events(4...4)) == false)
+        #expect(tail.position == 4)
+        #expect(tail.append(events(5...5)) == true)
+    }
+
+    @Test func `an event without seq moves nothing`() throws {
+        var tail = RoomTail(position: 3)
+        let ephemeral = try #require(MessageEvent(json: ByteBuffer(string: #"{"eventType":"x"}"#), of: hall))
+        #expect(tail.append([ephemeral]) == true)
+        #expect(tail.position == 3)
+    }
+
+    @Test func `without its ring a tail keeps its position`() {
+        var tail = RoomTail(position: 0)
+        _ = tail.append(events(1...2))
+        tail.emptyRing()
+        #expect(tail.position == 2)
+        #expect(tail.ring[2] == nil)
+    }
+}

@@ -70,7 +70,7 @@ import Testing
         var line = Timeline()
         _ = line.look(queued: 400, written: 1_000)
         let start = line.time
-        while line.look(queued: 400, written: 1_000) == .none { #expect(line.time - start < .seconds(60)) }
+        for _ in 0..<100 where line.look(queued: 400, written: 1_000) != .none { break }
         #expect(line.time - start == .seconds(60))
     }
 
@@ -83,7 +83,7 @@ import Testing
         #expect(line.look(queued: 10, written: 1_010) == .none)
         let seen = line.time
         var action = Heartbeat.Action.none
-        while action == .none { action = line.look(queued: 10, written: 1_010) }
+        while action == .none, line.time - seen < .seconds(200) { action = line.look(queued: 10, written: 1_010) }
         #expect(action == .closeStalled)
         #expect(line.time - seen >= .seconds(60))
     }
