@@ -35,10 +35,14 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
     let feedLoop = environment.eventLoopGroup.next()
     let sessions = try await ChatRoomSessionManager(
         eventLoops: eventLoops, log: stored, ringBytes: settings.ringBytes, metrics: metrics, logger: logger)
-    let broadcast = try await feedLoop.submit {
-        WebSocketBroadcastService(
-            eventLoop: feedLoop, sessions: sessions, log: stored, publisher: publisher, metrics: metrics,
-            logger: logger)
+    let (feeds, broadcast) = try await feedLoop.submit {
+        let typing = TypingRelay(publisher: publisher, eventLoop: feedLoop)
+        let feeds = RoomFeeds(
+            eventLoop: feedLoop, sessions: sessions, log: stored, typing: typing, metrics: metrics, logger: logger)
+        return (
+            NIOLoopBound(feeds, eventLoop: feedLoop),
+            WebSocketBroadcastService(feeds: feeds, typing: typing, log: stored, logger: logger)
+        )
     }.get()
     // In `trusted` mode, too: signing out everywhere closes the user's sockets in either mode.
     let revocationFeed = RevocationFeed(
@@ -56,7 +60,7 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
         admission: AdmissionService(
             authMode: environment.authMode, tokens: tokens, limits: SocketLimits(settings.sockets),
             queue: AdmissionQueue(
-                authMode: environment.authMode, directory: stored, broadcast: broadcast, sessions: sessions)),
+                authMode: environment.authMode, directory: stored, feeds: feeds, sessions: sessions)),
         commands: SessionCommands(
             authMode: environment.authMode, tokens: tokens, directory: stored, broadcast: broadcast,
             receipts: receipts),

@@ -5,11 +5,11 @@ import NIOCore
 import RedisClient
 import ServiceLifecycle
 
-/// Hears what is published on Redis and hands it to the broadcast service, on the event loop of its feeds.
+/// Receives events from Redis and hands them to the broadcast service, on the feeds' event loop.
 final class RedisMessageSubscriber: Service {
     private let subscriber: EventSubscriber
 
-    /// - Parameter redis: what the subscription is proved with; run by the caller.
+    /// - Parameter redis: the client that publishes probes through the subscription; run by the caller.
     init(
         configuration: RedisConfiguration, mode: RedisSubscribeMode, redis: RedisClient, eventLoop: any EventLoop,
         broadcast: WebSocketBroadcastService, logger: Logger
@@ -17,11 +17,11 @@ final class RedisMessageSubscriber: Service {
         subscriber = EventSubscriber(
             configuration: configuration, mode: mode, redis: redis, eventLoop: eventLoop, logger: logger,
             onEvents: { broadcast.receive($0) },
-            onDeliveryChange: { broadcast.hearingChanged($0) })
+            onDeliveryChange: { broadcast.receivingChanged($0) })
         broadcast.follow(with: subscriber)
     }
 
-    /// Why no events are heard right now; `nil` while they are.
+    /// Why no events arrive at present; `nil` while they do.
     var stallReason: String? { subscriber.stallReason }
 
     func run() async throws { try await subscriber.run() }

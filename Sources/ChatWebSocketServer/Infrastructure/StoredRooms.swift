@@ -3,7 +3,7 @@ import ChatEvents
 import ChatStorage
 import CommonUtil
 
-/// The rooms and their logs in PostgreSQL.
+/// The rooms, their members and their logs in PostgreSQL.
 struct StoredRooms: RoomLog, RoomDirectory {
     let rooms: RoomRepository
     let log: EventLog
@@ -20,10 +20,10 @@ struct StoredRooms: RoomLog, RoomDirectory {
         roomIDs.isEmpty ? [:] : try await rooms.heads(of: roomIDs)
     }
 
-    func entries(_ asked: [(roomID: RoomID, userID: UserID?)]) async throws -> [RoomEntry?] {
+    func authorizations(for asked: [(roomID: RoomID, userID: UserID?)]) async throws -> [RoomAuthorization?] {
         try await rooms.accesses(asked).map { access in
             access.map {
-                RoomEntry(isPublic: $0.room.type == .public, isMember: $0.role != nil, head: $0.room.lastSeq)
+                RoomAuthorization(isPublic: $0.room.type == .public, isMember: $0.role != nil, head: $0.room.lastSeq)
             }
         }
     }

@@ -3,8 +3,7 @@ import ChatTestSupport
 import Testing
 
 /// `ChatWebSocketServer echo` through a real socket; `scripts/websocket-conformance` asks for much more.
-@Suite("Echo server", .timeLimit(.minutes(2)))
-struct EchoServerTests {
+@Suite(.timeLimit(.minutes(2))) struct EchoServerTests {
     private func withServer(_ body: (Int) async throws -> Void) async throws {
         let port = try FreePort.next()
         var environment = ChildEnvironment.inherited
@@ -23,8 +22,7 @@ struct EchoServerTests {
         #expect(try await server.stop() == .exited(0))
     }
 
-    @Test("Text comes back; an offer of permessage-deflate is declined, and a compressed frame is an error")
-    func echo() async throws {
+    @Test func `text is echoed, permessage-deflate is declined, and a compressed frame is an error`() async throws {
         try await withServer { port in
             let socket = try await WebSocketTestClient.connect(
                 port: port, "/any/path",
@@ -47,8 +45,7 @@ struct EchoServerTests {
         }
     }
 
-    @Test("It listens on this machine alone")
-    func loopback() async throws {
+    @Test func `the echo server listens on loopback addresses only`() async throws {
         var environment = ChildEnvironment.inherited
         environment["CHAT_HOST"] = "0.0.0.0"
         let server = try LocalProcess(

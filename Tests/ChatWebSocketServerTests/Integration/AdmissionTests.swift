@@ -1,10 +1,8 @@
 import ChatTestSupport
 import Testing
 
-@Suite("Who may open a socket", .timeLimit(.minutes(2)))
-struct AdmissionTests {
-    @Test("`ready` comes first and tells the room's head")
-    func ready() async throws {
+@Suite(.timeLimit(.minutes(2))) struct AdmissionTests {
+    @Test func `ready is the first frame and carries the room's head`() async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let roomID = try await stack.room(of: user)
@@ -24,8 +22,7 @@ struct AdmissionTests {
         #expect(socket.events.count == 2)
     }
 
-    @Test("`lastSeq` at the head is caught up at once")
-    func atTheHead() async throws {
+    @Test func `lastSeq at the head is caught up at once`() async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let roomID = try await stack.room(of: user)
@@ -37,8 +34,7 @@ struct AdmissionTests {
         }
     }
 
-    @Test("`lastSeq` beyond the head is refused with 4409")
-    func beyondTheHead() async throws {
+    @Test func `lastSeq beyond the head is refused with 4409`() async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let roomID = try await stack.room(of: user)
@@ -50,13 +46,11 @@ struct AdmissionTests {
         try await stack.readySocket(roomID, as: user, lastSeq: 1).event(type: "caught_up")
     }
 
-    @Test(
-        "A `roomId` that is missing or invalid is refused with 1007",
-        arguments: [
-            "", "?roomId=", "?roomId=a%20b", "?roomId=%2E%2E", "?roomId=public", "?roomId=a%2Fb", "?roomId=%C3%A4",
-            "?roomId=a%00", "?roomId=\(String(repeating: "x", count: 65))", "?lastSeq=0",
-        ])
-    func invalidRoomID(_ query: String) async throws {
+    @Test(arguments: [
+        "", "?roomId=", "?roomId=a%20b", "?roomId=%2E%2E", "?roomId=public", "?roomId=a%2Fb", "?roomId=%C3%A4",
+        "?roomId=a%00", "?roomId=\(String(repeating: "x", count: 65))", "?lastSeq=0",
+    ])
+    func `a roomId that is missing or invalid is refused with 1007`(_ query: String) async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let socket = try await WebSocketTestClient.connect(
@@ -71,10 +65,8 @@ struct AdmissionTests {
         try await socket.disconnected()
     }
 
-    @Test(
-        "A `lastSeq` that is no number is refused with 1007",
-        arguments: ["-1", "x", "", "1.5", "9223372036854775808"])
-    func invalidLastSeq(_ lastSeq: String) async throws {
+    @Test(arguments: ["-1", "x", "", "1.5", "9223372036854775808"])
+    func `a lastSeq that is no number is refused with 1007`(_ lastSeq: String) async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let roomID = try await stack.room(of: user)
@@ -86,8 +78,9 @@ struct AdmissionTests {
         #expect(close.reason.contains("lastSeq"))
     }
 
-    @Test("Strangers: 4403 for a public room, 4404 for one that they may not know of")
-    func strangers() async throws {
+    @Test func `a user without membership is refused with 4403 for a public room and with 4404 for a hidden one`()
+        async throws
+    {
         let stack = try await SharedStack.running()
         let (owner, stranger) = (try await stack.user(), try await stack.user())
         for (type, code) in [("public", UInt16(4403)), ("group", 4404), ("private", 4404)] {
@@ -101,8 +94,7 @@ struct AdmissionTests {
 
     // MARK: Tokens
 
-    @Test("A token may come in the header, in the query or as a subprotocol")
-    func tokenPlaces() async throws {
+    @Test func `a token may be in the header, in the query or in the subprotocol`() async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let roomID = try await stack.room(of: user)
@@ -122,15 +114,14 @@ struct AdmissionTests {
         #expect(bySubprotocol.handshake.header("Sec-WebSocket-Protocol") == "chat.v1")
     }
 
-    @Test("No token and bad tokens are refused with 4401")
-    func badTokens() async throws {
+    @Test func `a missing or invalid token is refused with 4401`() async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let roomID = try await stack.room(of: user)
         let target = "/ws/chat?roomId=\(roomID)"
         let attempts: [(String, [(String, String)])] = [
             (target, []),
-            (target, [("Authorization", "Bearer nonsense")]),
+            (target, [("Authorization", "Bearer invalid")]),
             (target, [("Authorization", "Basic \(user.token ?? "")")]),
             ("\(target)&access_token=a.b.c", []),
             ("\(target)&access_token=", []),

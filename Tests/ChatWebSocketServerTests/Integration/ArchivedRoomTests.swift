@@ -1,10 +1,11 @@
 import ChatTestSupport
 import Testing
 
-@Suite("Archived rooms", .timeLimit(.minutes(2)))
-struct ArchivedRoomTests {
-    @Test("Sockets stay open and can be opened, all can be read, nothing can be said")
-    func readOnly() async throws {
+@Suite(.timeLimit(.minutes(2))) struct ArchivedRoomTests {
+    @Test
+    func `sockets of an archived room stay open and can be opened, its log can be read, and nothing can be posted`()
+        async throws
+    {
         let stack = try await SharedStack.running()
         let (owner, member) = (try await stack.user(), try await stack.user())
         let roomID = try await stack.room(of: owner, with: [member])

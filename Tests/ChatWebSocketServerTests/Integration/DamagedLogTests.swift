@@ -3,14 +3,12 @@ import ChatTestSupport
 import Testing
 
 /// Logs that PostgreSQL came back with after a partial restore, or without its last commits.
-@Suite("Damaged logs", .timeLimit(.minutes(2)))
-struct DamagedLogTests {
+@Suite(.timeLimit(.minutes(2))) struct DamagedLogTests {
     private static func run(_ sql: String, on stack: SharedStack) async throws {
         _ = try await stack.processes.postgres.run(sql: sql)
     }
 
-    @Test("Events that a log lacks are stepped over, by sessions that return and by those that are there")
-    func gap() async throws {
+    @Test func `events that a log lacks are skipped by returning and by live sessions`() async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let roomID = try await stack.room(of: user)
@@ -32,8 +30,9 @@ struct DamagedLogTests {
         #expect(!metrics.contains("\nchat_log_holes_total 0\n"))
     }
 
-    @Test("A log that was set back ends the sessions that were told more, and those who come begin with what there is")
-    func setBack() async throws {
+    @Test func `a log that was set back closes the sessions that got more, and later ones begin with the present log`()
+        async throws
+    {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let roomID = try await stack.room(of: user)
@@ -57,8 +56,7 @@ struct DamagedLogTests {
         #expect(log == (try await stack.log(of: roomID, as: user, after: 3)))
     }
 
-    @Test("Who comes first to a log that was set back is told nothing of the old one")
-    func firstComer() async throws {
+    @Test func `the first session after a log was set back gets nothing of the old one`() async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let roomID = try await stack.room(of: user)

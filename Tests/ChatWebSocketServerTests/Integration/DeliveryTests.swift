@@ -1,8 +1,7 @@
 import ChatTestSupport
 import Testing
 
-@Suite("Delivery", .timeLimit(.minutes(2)))
-struct DeliveryTests {
+@Suite(.timeLimit(.minutes(2))) struct DeliveryTests {
     private static let writerCount = 50
     private static let roomCount = 3
     private static let socketsPerRoom = 20
@@ -45,8 +44,11 @@ struct DeliveryTests {
         }
     }
 
-    @Test("50 writers, 3 rooms, 4 servers: every socket sees 1…N in order, and the rest after a reconnect")
-    func fanOut() async throws {
+    @Test
+    func
+        `with 50 writers, 3 rooms and 4 servers every socket gets all events in order, and the rest after a reconnect`()
+        async throws
+    {
         let stack = try await SharedStack.running()
         let writers = try await stack.users(Self.writerCount)
         var rooms: [String] = []
@@ -92,8 +94,7 @@ struct DeliveryTests {
         }
     }
 
-    @Test("One who reads slowly misses nothing, and the others do not wait")
-    func slowReader() async throws {
+    @Test func `a slow reader misses nothing, and the others do not wait for it`() async throws {
         let stack = try await SharedStack.running(.trusted)
         let user = try await stack.user()
         let roomID = Unique.name("slow")

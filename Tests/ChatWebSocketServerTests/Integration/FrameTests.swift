@@ -2,8 +2,7 @@ import ChatTestSupport
 import Testing
 
 /// What clients send, well-formed or not (RFC 6455).
-@Suite("Client frames", .timeLimit(.minutes(2)))
-struct FrameTests {
+@Suite(.timeLimit(.minutes(2))) struct FrameTests {
     private static func socket() async throws -> WebSocketTestClient {
         let stack = try await SharedStack.running(.trusted)
         return try await stack.readySocket(Unique.name("frames"), as: nil)
@@ -68,8 +67,8 @@ struct FrameTests {
         Fault("a close code above all", 1002, .close(5000)),
     ]
 
-    @Test("Frames that end the connection", arguments: faults)
-    func faulty(_ fault: Fault) async throws {
+    @Test(arguments: faults)
+    func `a frame that breaks the protocol ends the connection`(_ fault: Fault) async throws {
         let socket = try await Self.socket()
         for frame in fault.frames { try await socket.send(frame) }
         #expect(try await socket.closeFrame().code == fault.code)
@@ -78,14 +77,14 @@ struct FrameTests {
         #expect(socket.faults.isEmpty)
     }
 
-    @Test(
-        "What the application does not understand gets `error`, and the socket stays open",
-        arguments: [
-            #"{"type":"dance"}"#, #"{"type":7}"#, #"{}"#, #"[]"#, #""ping""#, "not json", "", #"{"type":"read"}"#,
-            #"{"type":"read","seq":"x"}"#, #"{"type":"read","seq":-1}"#, #"{"type":"typing","typing":"yes"}"#,
-            #"{"type":"auth"}"#, #"{"type":"ping""#, "{\"type\":\"\u{0}\"}",
-        ])
-    func notUnderstood(_ text: String) async throws {
+    @Test(arguments: [
+        #"{"type":"dance"}"#, #"{"type":7}"#, #"{}"#, #"[]"#, #""ping""#, "not json", "", #"{"type":"read"}"#,
+        #"{"type":"read","seq":"x"}"#, #"{"type":"read","seq":-1}"#, #"{"type":"typing","typing":"yes"}"#,
+        #"{"type":"auth"}"#, #"{"type":"ping""#, "{\"type\":\"\u{0}\"}",
+    ])
+    func `a frame that the application does not understand gets error, and the socket stays open`(_ text: String)
+        async throws
+    {
         let socket = try await Self.socket()
         try await socket.send(.text(text))
         let error = try await socket.event(type: "error")
@@ -96,8 +95,7 @@ struct FrameTests {
         #expect(socket.faults.isEmpty)
     }
 
-    @Test("A ping of the application is answered, up to 64 KiB and in fragments")
-    func applicationPing() async throws {
+    @Test func `an application ping is answered, up to 64 KiB and in fragments`() async throws {
         let socket = try await Self.socket()
         try await socket.send(Self.ping)
         #expect(try await socket.event(type: "pong") == ["eventType": "pong"])
@@ -117,16 +115,14 @@ struct FrameTests {
         #expect(try await socket.events(4)[3]["eventType"] == "pong")
     }
 
-    @Test("A frame may come byte by byte, and many at once")
-    func anyChunks() async throws {
+    @Test func `a frame may arrive byte by byte, and many at once`() async throws {
         let socket = try await Self.socket()
         for byte in Self.ping.bytes { try await socket.send(bytes: [byte]) }
         try await socket.send(bytes: (0..<20).flatMap { _ in Self.ping.bytes })
         #expect(try await socket.events(22).dropFirst().allSatisfy { $0["eventType"] == "pong" })
     }
 
-    @Test("A ping of the protocol is answered with its payload")
-    func protocolPing() async throws {
+    @Test func `a protocol ping is answered with its payload`() async throws {
         let socket = try await Self.socket()
         for payload in [[], Array("hello".utf8), Array(repeating: 7, count: 125)] as [[UInt8]] {
             try await socket.send(WebSocketTestFrame(.ping, payload))
@@ -138,15 +134,14 @@ struct FrameTests {
         try await socket.event(type: "pong")
     }
 
-    @Test("A client's goodbye is echoed", arguments: [1000, 1001, 3000, 4999] as [UInt16])
-    func goodbye(_ code: UInt16) async throws {
+    @Test(arguments: [1000, 1001, 3000, 4999] as [UInt16])
+    func `a client's close frame is answered with its code`(_ code: UInt16) async throws {
         let socket = try await Self.socket()
         #expect(try await socket.close(code).code == code)
         #expect(socket.faults.isEmpty)
     }
 
-    @Test("A goodbye without a code is answered without one")
-    func goodbyeWithoutCode() async throws {
+    @Test func `a close frame without a code is answered without one`() async throws {
         let socket = try await Self.socket()
         try await socket.send(.close(nil))
         #expect(try await socket.closeFrame().code == nil)

@@ -5,10 +5,8 @@ import NIOCore
 import Testing
 
 /// What is no WebSocket handshake, or not one for this path, gets an HTTP answer.
-@Suite("Handshake over HTTP", .timeLimit(.minutes(2)))
-struct HandshakeTests {
-    @Test("A handshake for another path is not found")
-    func wrongPath() async throws {
+@Suite(.timeLimit(.minutes(2))) struct HandshakeTests {
+    @Test func `a handshake for another path is not found`() async throws {
         let stack = try await SharedStack.running(.trusted)
         for path in ["/ws", "/ws/chat/", "/", "/ws/other?roomId=r"] {
             let answer = try await WebSocketTestClient.connect(port: stack.webSocketPort(), path).handshake
@@ -18,8 +16,7 @@ struct HandshakeTests {
         }
     }
 
-    @Test("A plain GET must upgrade")
-    func noUpgrade() async throws {
+    @Test func `a plain GET requires an upgrade`() async throws {
         let stack = try await SharedStack.running(.trusted)
         let answer = try await stack.webSocket().get("/ws/chat?roomId=r")
         #expect(answer.status == 426)
@@ -28,8 +25,7 @@ struct HandshakeTests {
         #expect(answer.header("Content-Type") == "application/problem+json")
     }
 
-    @Test("Only GET")
-    func wrongMethod() async throws {
+    @Test func `only GET is allowed`() async throws {
         let stack = try await SharedStack.running(.trusted)
         let client = stack.webSocket()
         let answer = try await client.send(.post, "/ws/chat?roomId=r", [:])
@@ -41,8 +37,7 @@ struct HandshakeTests {
         #expect(upgrading.handshake.status == 405)
     }
 
-    @Test("A wrong version and a wrong key are refused")
-    func wrongFields() async throws {
+    @Test func `a wrong version and a wrong key are refused`() async throws {
         let stack = try await SharedStack.running(.trusted)
         let target = "/ws/chat?roomId=\(Unique.name())"
         let version = try await WebSocketTestClient.connect(
@@ -62,8 +57,7 @@ struct HandshakeTests {
         #expect(key.handshake.json["code"] == "malformed_request")
     }
 
-    @Test("The key of RFC 6455 gets the answer of RFC 6455")
-    func accept() async throws {
+    @Test func `the key of RFC 6455 gets the answer of RFC 6455`() async throws {
         let stack = try await SharedStack.running(.trusted)
         let socket = try await WebSocketTestClient.connect(
             port: stack.webSocketPort(), "/ws/chat?roomId=\(Unique.name())",
@@ -72,8 +66,7 @@ struct HandshakeTests {
         #expect(socket.handshake.header("Sec-WebSocket-Accept") == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
     }
 
-    @Test("Only pages of allowed origins may connect; programs have none")
-    func origins() async throws {
+    @Test func `pages of allowed origins may connect, and programs without an origin`() async throws {
         let stack = try await SharedStack.running(.trusted)
         let allowed = "https://chat.example.org"
         try await stack.withServer(.webSocket, ["CHAT_ALLOWED_ORIGINS": allowed]) { server async throws in
@@ -92,16 +85,14 @@ struct HandshakeTests {
         }
     }
 
-    @Test("Who has no more to ask still gets its HTTP answer")
-    func halfClosed() async throws {
+    @Test func `a client that has closed its output still gets its HTTP response`() async throws {
         let stack = try await SharedStack.running(.trusted)
         let request = "GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
         let answer = try await RawHTTP.exchange(port: stack.webSocketPort(), request, endsOutput: true)
         #expect(answer.hasPrefix("HTTP/1.1 200 OK"))
     }
 
-    @Test("HTTP connections beside it are kept alive")
-    func keepAlive() async throws {
+    @Test func `HTTP connections beside sockets are kept alive`() async throws {
         let stack = try await SharedStack.running(.trusted)
         let request = "GET /health/live HTTP/1.1\r\nHost: localhost\r\n"
         let answers = try await RawHTTP.exchange(
@@ -109,17 +100,14 @@ struct HandshakeTests {
         #expect(answers.split(separator: "HTTP/1.1 200 OK").count == 3)
     }
 
-    @Test(
-        "What is no HTTP is refused at once",
-        arguments: ["hello\r\n\r\n", "\u{16}\u{3}\u{1}\u{2}", "GET /ws/chat\r\n\r\n"])
-    func noHTTP(_ text: String) async throws {
+    @Test(arguments: ["hello\r\n\r\n", "\u{16}\u{3}\u{1}\u{2}", "GET /ws/chat\r\n\r\n"])
+    func `bytes that are no HTTP are refused at once`(_ text: String) async throws {
         let stack = try await SharedStack.running(.trusted)
         let answer = try await RawHTTP.exchange(port: stack.webSocketPort(), text)
         #expect(answer.hasPrefix("HTTP/1.1 400"))
     }
 
-    @Test("A head that is too long is refused")
-    func oversizedHead() async throws {
+    @Test func `a head that is too long is refused`() async throws {
         let stack = try await SharedStack.running(.trusted)
         let head = "GET /ws/chat?roomId=r HTTP/1.1\r\nHost: localhost\r\nCookie: "
         let answer = try await RawHTTP.exchange(
@@ -127,8 +115,7 @@ struct HandshakeTests {
         #expect(answer.hasPrefix("HTTP/1.1 4"))
     }
 
-    @Test("A handshake that has a body is none, and one behind another request neither")
-    func noHandshake() async throws {
+    @Test func `a handshake with a body is refused, and one after another request, too`() async throws {
         let stack = try await SharedStack.running(.trusted)
         let handshake = Self.handshake(Unique.name(), end: "Connection: close\r\n")
         let second = try await RawHTTP.exchange(
@@ -142,8 +129,8 @@ struct HandshakeTests {
     }
 
     /// The head may come in pieces, and the client need not wait for the answer before it sends frames.
-    @Test("Frames behind the handshake are not lost", arguments: [1, 50, .max])
-    func earlyFrames(chunk: Int) async throws {
+    @Test(arguments: [1, 50, .max])
+    func `frames that follow the handshake at once are not lost`(chunk: Int) async throws {
         let stack = try await SharedStack.running(.trusted)
         let bytes =
             Array(Self.handshake(Unique.name()).utf8) + WebSocketTestFrame.text(#"{"type":"ping"}"#).bytes

@@ -1,9 +1,8 @@
 import ChatTestSupport
 import Testing
 
-@Suite("Large messages", .timeLimit(.minutes(2)))
-struct LargeMessageTests {
-    /// A body of exactly so many bytes. Its payload is all quotes, each of which takes four bytes in an event.
+@Suite(.timeLimit(.minutes(2))) struct LargeMessageTests {
+    /// A body of exactly this number of bytes. Its payload is all quotes, each of which takes four bytes in an event.
     private static func body(_ roomID: String, bytes count: Int) -> [UInt8] {
         let head = #"{"roomId":"\#(roomID)","messageType":"rich_content","payload":{"q":""#
         let tail = #""}}"#
@@ -14,8 +13,9 @@ struct LargeMessageTests {
 
     /// Were such an event not taken from Redis the log would be asked for it, every 3 s. So of two in a row one would
     /// be late, whenever that is.
-    @Test("A body of 64 KiB goes to every socket at once, whole, and again on resume; one byte more is refused")
-    func whole() async throws {
+    @Test func `a body of 64 KiB reaches every socket whole, live and on resume, and one byte more is refused`()
+        async throws
+    {
         let stack = try await SharedStack.running(.trusted)
         let user = try await stack.user()
         let roomID = Unique.name("large")

@@ -2,10 +2,8 @@ import ChatTestSupport
 import Testing
 
 /// Changes of a room as its sockets see them.
-@Suite("Membership on sockets", .timeLimit(.minutes(2)))
-struct MembershipTests {
-    @Test("Joining and leaving is told live, by events, and on resume")
-    func joinAndLeave() async throws {
+@Suite(.timeLimit(.minutes(2))) struct MembershipTests {
+    @Test func `joining and leaving are sent live, by the REST log and on resume`() async throws {
         let stack = try await SharedStack.running()
         let (owner, guest) = (try await stack.user(), try await stack.user())
         let roomID = try await stack.room("public", of: owner)
@@ -29,8 +27,7 @@ struct MembershipTests {
         #expect(try await resumed.log(upTo: 3) == log)
     }
 
-    @Test("A removed member's socket is closed and gets nothing after")
-    func removed() async throws {
+    @Test func `the socket of a removed member is closed and gets nothing more`() async throws {
         let stack = try await SharedStack.running()
         let (owner, member) = (try await stack.user(), try await stack.user())
         let roomID = try await stack.room("public", of: owner, with: [member])
@@ -54,10 +51,10 @@ struct MembershipTests {
         #expect(try await stack.socket(roomID, as: member).closeFrame().code == 4403)
     }
 
-    @Test(
-        "Who loses a hidden room gets the event that says so, 4403, and from then on 4404",
-        arguments: ["group", "private"])
-    func lostHiddenRoom(_ type: String) async throws {
+    @Test(arguments: ["group", "private"])
+    func `a user who loses a hidden room gets the event that says so, then 4403, and from then on 4404`(_ type: String)
+        async throws
+    {
         let stack = try await SharedStack.running()
         let (owner, member) = (try await stack.user(), try await stack.user())
         let roomID = try await stack.room(type, of: owner, with: [member])
@@ -87,8 +84,7 @@ struct MembershipTests {
             ])
     }
 
-    @Test("Roles, name and archive state are told")
-    func changes() async throws {
+    @Test func `changes of roles, name and archive state are sent`() async throws {
         let stack = try await SharedStack.running()
         let (owner, member) = (try await stack.user(), try await stack.user())
         let roomID = try await stack.room("group", of: owner, with: [member])

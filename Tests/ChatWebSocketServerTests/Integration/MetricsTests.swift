@@ -2,8 +2,7 @@ import ChatLocalStack
 import ChatTestSupport
 import Testing
 
-@Suite("Metrics", .timeLimit(.minutes(2)))
-struct MetricsTests {
+@Suite(.timeLimit(.minutes(2))) struct MetricsTests {
     /// The contract's names, by who has them.
     private static let common = [
         "http_server_request_duration_seconds", "chat_postgres_pool", "chat_postgres_query_seconds",
@@ -29,14 +28,14 @@ struct MetricsTests {
     }
 
     /// Who draws a rate of a series wants its zero, too.
-    @Test(
-        "A server that has done nothing yet shows the same names, limits and states",
-        arguments: [
-            (ServerKind.system, publishing, ["registrations", "logins_per_account", "logins_per_address"]),
-            (.message, publishing + storing, ["posts"]),
-            (.webSocket, publishing + delivering, ["frames", "sockets", "sockets_per_user", "sockets_per_address"]),
-        ])
-    func fresh(_ kind: ServerKind, _ expected: [String], _ limits: [String]) async throws {
+    @Test(arguments: [
+        (ServerKind.system, publishing, ["registrations", "logins_per_account", "logins_per_address"]),
+        (.message, publishing + storing, ["posts"]),
+        (.webSocket, publishing + delivering, ["frames", "sockets", "sockets_per_user", "sockets_per_address"]),
+    ])
+    func `an idle server exports the same names, limits and states`(
+        _ kind: ServerKind, _ expected: [String], _ limits: [String]
+    ) async throws {
         let stack = try await SharedStack.running(.trusted)
         try await stack.withServer(kind) { server async throws in
             let client = RESTClient(baseURL: server.url)
@@ -49,8 +48,7 @@ struct MetricsTests {
         }
     }
 
-    @Test("All names of the contract are there after some traffic")
-    func names() async throws {
+    @Test func `all names of the contract are present after some traffic`() async throws {
         let stack = try await SharedStack.running(.trusted)
         let user = try await stack.user()
         let roomID = Unique.name("metrics")

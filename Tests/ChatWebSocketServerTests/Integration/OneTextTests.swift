@@ -1,10 +1,8 @@
 import ChatTestSupport
 import Testing
 
-@Suite("One text for each event", .timeLimit(.minutes(2)))
-struct OneTextTests {
-    @Test("A live socket, one that comes back and GET …/events tell the same to the letter, times in RFC 3339")
-    func everyEvent() async throws {
+@Suite(.timeLimit(.minutes(2))) struct OneTextTests {
+    @Test func `a live socket, a returning one and the REST log get the same text of every event`() async throws {
         let stack = try await SharedStack.running()
         let (owner, member) = (try await stack.user(), try await stack.user())
         let roomID = try await stack.room("public", of: owner)

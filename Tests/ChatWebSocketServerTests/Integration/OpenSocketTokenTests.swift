@@ -4,8 +4,7 @@ import CommonUtil
 import Testing
 
 /// Tokens of sockets that stay open for longer than a token lives.
-@Suite("Tokens on open sockets", .timeLimit(.minutes(2)))
-struct OpenSocketTokenTests {
+@Suite(.timeLimit(.minutes(2))) struct OpenSocketTokenTests {
     /// A login whose access token lives for so long.
     private static func login(
         _ stack: SharedStack, _ user: TestUser, seconds: Int
@@ -28,8 +27,9 @@ struct OpenSocketTokenTests {
         return socket
     }
 
-    @Test("A token that ends soon is warned of, a fresh one in place is taken, and without one the socket is closed")
-    func lifetime() async throws {
+    @Test func `the client is warned before its token expires, may renew it in place, and is closed if it does not`()
+        async throws
+    {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let roomID = try await stack.room(of: user)
@@ -56,8 +56,7 @@ struct OpenSocketTokenTests {
         #expect(!renewed.events.contains { $0["eventType"] == "error" })
     }
 
-    @Test("Another user's token, or none, is refused and changes nothing")
-    func refused() async throws {
+    @Test func `another user's token, or an invalid one, is refused and changes nothing`() async throws {
         let stack = try await SharedStack.running()
         let (user, other) = (try await stack.user(), try await stack.user())
         let roomID = try await stack.room(of: user)
@@ -70,8 +69,7 @@ struct OpenSocketTokenTests {
         #expect(try await socket.log(upTo: 1).count == 1)
     }
 
-    @Test("A server that asks for no tokens takes none")
-    func trusted() async throws {
+    @Test func `a trusted server accepts no tokens`() async throws {
         let stack = try await SharedStack.running(.trusted)
         let socket = try await stack.readySocket(Unique.name("auth"), as: try await stack.user())
         try await socket.send(["type": "auth", "token": "x.y.z"])

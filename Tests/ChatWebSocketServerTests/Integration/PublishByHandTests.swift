@@ -2,10 +2,8 @@ import ChatTestSupport
 import Testing
 
 /// What some other program publishes on Redis.
-@Suite("Publishing by hand", .timeLimit(.minutes(2)))
-struct PublishByHandTests {
-    @Test("A room's sockets get it as it is")
-    func room() async throws {
+@Suite(.timeLimit(.minutes(2))) struct PublishByHandTests {
+    @Test func `an event on a room's channel reaches its sockets unchanged`() async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let roomID = try await stack.room(of: user)
@@ -24,8 +22,9 @@ struct PublishByHandTests {
         }
     }
 
-    @Test("All sockets of a user get it, in all rooms, and nobody else")
-    func user() async throws {
+    @Test func `an event on a user's channel reaches all sockets of the user, in all rooms, and no others`()
+        async throws
+    {
         let stack = try await SharedStack.running()
         let (user, other) = (try await stack.user(), try await stack.user())
         let rooms = [
@@ -48,8 +47,7 @@ struct PublishByHandTests {
         #expect(others.events.compactMap { $0["eventType"]?.string } == ["ready", "end"])
     }
 
-    @Test("What is no JSON object of at most 64 KiB is dropped; what comes after it arrives")
-    func invalid() async throws {
+    @Test func `anything but a JSON object of at most 64 KiB is dropped, and what follows arrives`() async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let roomID = try await stack.room(of: user)
@@ -78,8 +76,7 @@ struct PublishByHandTests {
         #expect(socket.faults.isEmpty)
     }
 
-    @Test("An event with a seq that was seen is dropped; one that leaves a gap is not believed")
-    func sequence() async throws {
+    @Test func `an event with a seq that was sent is dropped, and one that leaves a gap is not trusted`() async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let roomID = try await stack.room(of: user)

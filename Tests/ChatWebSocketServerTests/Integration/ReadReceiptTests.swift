@@ -1,10 +1,11 @@
 import ChatTestSupport
 import Testing
 
-@Suite("Read receipts", .timeLimit(.minutes(2)))
-struct ReadReceiptTests {
-    @Test("Told to the whole room on every server, forward only, never beyond the head, and kept")
-    func read() async throws {
+@Suite(.timeLimit(.minutes(2))) struct ReadReceiptTests {
+    @Test
+    func `a read mark reaches the room on every server, moves forward only, never beyond the head, and is stored`()
+        async throws
+    {
         let stack = try await SharedStack.running()
         let (user, other) = (try await stack.user(), try await stack.user())
         let roomID = try await stack.room(of: user, with: [other])
@@ -33,8 +34,9 @@ struct ReadReceiptTests {
         #expect(try await stack.log(of: roomID, as: user).count == 4)
     }
 
-    @Test("A reader who scrolls is told of at most once a second, and in the end of where it stopped")
-    func coalesced() async throws {
+    @Test func `receipts of a reader who scrolls are sent at most once a second, and the last one is sent`()
+        async throws
+    {
         let stack = try await SharedStack.running()
         let (user, other) = (try await stack.user(), try await stack.user())
         let roomID = try await stack.room(of: user, with: [other])
@@ -43,13 +45,12 @@ struct ReadReceiptTests {
         let socket = try await stack.readySocket(roomID, as: user)
         for seq in 1...50 { try await mine.send(["type": "read", "seq": .integer(Int64(seq))]) }
         try await socket.event("the last receipt") { $0["lastReadSeq"] == 50 }
-        let told = socket.events.filter { $0["eventType"] == "read" }.compactMap { $0["lastReadSeq"]?.int }
-        #expect(told == told.sorted())
-        #expect(told.count <= 5)
+        let sent = socket.events.filter { $0["eventType"] == "read" }.compactMap { $0["lastReadSeq"]?.int }
+        #expect(sent == sent.sorted())
+        #expect(sent.count <= 5)
     }
 
-    @Test("In trusted mode a room that is open to all is told, though nobody is a member")
-    func open() async throws {
+    @Test func `in trusted mode receipts of an open room are sent without membership`() async throws {
         let stack = try await SharedStack.running(.trusted)
         let user = try await stack.user()
         let roomID = Unique.name("read")

@@ -2,10 +2,11 @@ import ChatLocalStack
 import ChatTestSupport
 import Testing
 
-@Suite("Redis away", .timeLimit(.minutes(2)))
-struct RedisOutageTests {
-    @Test("Readiness says degraded, posts are taken, delivery goes by the log; all is well when Redis is back")
-    func outage() async throws {
+@Suite(.timeLimit(.minutes(2))) struct RedisOutageTests {
+    @Test
+    func `without Redis readiness is degraded, posts are accepted and delivery reads the log, until Redis is back`()
+        async throws
+    {
         let stack = try await SharedStack.running(.trusted)
         // A Redis of one's own, since this one is stopped.
         let redis = try await LocalRedis.ephemeral()

@@ -3,14 +3,13 @@ import ChatTestSupport
 import Testing
 
 /// Losing a room, a role or the room itself while requests are under way.
-@Suite("Races with removal", .timeLimit(.minutes(2)))
-struct RemovalRaceTests {
+@Suite(.timeLimit(.minutes(2))) struct RemovalRaceTests {
     private static let rounds = 4
 
-    @Test(
-        "Nothing after a removal's seq reaches the removed, and nothing of theirs is stored",
-        arguments: ["pattern", "room"])
-    func removed(subscribe: String) async throws {
+    @Test(arguments: ["pattern", "room"])
+    func `nothing after a removal's seq reaches the removed member, and nothing of theirs is stored`(subscribe: String)
+        async throws
+    {
         let stack = try await SharedStack.running()
         let users = try await stack.users(3)
         let (owner, admin, member) = (users[0], users[1], users[2])
@@ -116,8 +115,7 @@ struct RemovalRaceTests {
         #expect(posts > Self.rounds * 10)
     }
 
-    @Test("Who has lost a room changes nothing there, not even what was their own")
-    func ownMessages() async throws {
+    @Test func `a removed member changes nothing in the room, not even own messages`() async throws {
         let stack = try await SharedStack.running()
         let (owner, member) = (try await stack.user(), try await stack.user())
         let roomID = try await stack.room("group", of: owner, with: [member])
@@ -145,8 +143,7 @@ struct RemovalRaceTests {
         #expect(answers.filter { $0.status == 200 }.count == log.filter { $0["eventType"] == "message_edited" }.count)
     }
 
-    @Test("An admin who is none any more deletes nothing more")
-    func demoted() async throws {
+    @Test func `a demoted admin deletes nothing more`() async throws {
         let stack = try await SharedStack.running()
         let (owner, admin) = (try await stack.user(), try await stack.user())
         let roomID = try await stack.room("public", of: owner, with: [admin])
@@ -187,8 +184,7 @@ struct RemovalRaceTests {
         }
     }
 
-    @Test("Nothing is said in a room after the event that archives it")
-    func archived() async throws {
+    @Test func `nothing is posted in a room after the event that archives it`() async throws {
         let stack = try await SharedStack.running()
         let users = try await stack.users(2)
         for _ in 0..<Self.rounds {

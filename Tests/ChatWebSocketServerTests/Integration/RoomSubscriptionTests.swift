@@ -3,10 +3,12 @@ import ChatTestSupport
 import Testing
 
 /// `CHAT_REDIS_SUBSCRIBE=room`.
-@Suite("Hearing only of rooms with sessions here", .timeLimit(.minutes(2)))
-struct RoomSubscriptionTests {
-    @Test("A room is subscribed to before its first session is ready, again when Redis was away, and let go of later")
-    func rooms() async throws {
+@Suite(.timeLimit(.minutes(2))) struct RoomSubscriptionTests {
+    @Test
+    func
+        `a room is subscribed before its first session is ready, again after an outage of Redis, and unsubscribed later`()
+        async throws
+    {
         let stack = try await SharedStack.running(.trusted)
         // A Redis of one's own, so that whoever receives something is this server.
         let redis = try await LocalRedis.ephemeral()
@@ -69,7 +71,7 @@ struct RoomSubscriptionTests {
         let deadline = ContinuousClock.now + .seconds(30)
         while try await publish("five", to: roomID) > 0 {
             try #require(ContinuousClock.now < deadline, "the room is still subscribed to")
-            // Nothing tells that a server no longer listens but asking.
+            // Only asking shows that a server no longer subscribes.
             try await Task.sleep(for: .milliseconds(250))
         }
         let late = try await stack.readySocket(roomID, as: user, port: server.port)

@@ -2,10 +2,8 @@ import ChatLocalStack
 import ChatTestSupport
 import Testing
 
-@Suite("How many sockets may be open", .timeLimit(.minutes(2)))
-struct SocketLimitTests {
-    @Test("Beyond a bound a socket is closed with 4429; one that goes makes room")
-    func bounds() async throws {
+@Suite(.timeLimit(.minutes(2))) struct SocketLimitTests {
+    @Test func `beyond a bound a socket is closed with 4429, and a closed socket frees its slot`() async throws {
         let stack = try await SharedStack.running(.trusted)
         let roomID = Unique.name("limits")
         let limits = [
@@ -42,8 +40,7 @@ struct SocketLimitTests {
         }
     }
 
-    @Test("One who sends too many frames is closed with 4429")
-    func frames() async throws {
+    @Test func `a client that sends too many frames is closed with 4429`() async throws {
         let stack = try await SharedStack.running(.trusted)
         try await stack.withServer(.webSocket, ["CHAT_LIMIT_FRAMES": "2/s"]) { server async throws in
             let socket = try await stack.readySocket(

@@ -3,10 +3,8 @@ import ChatTestSupport
 import Foundation
 import Testing
 
-@Suite("Stop", .timeLimit(.minutes(2)))
-struct StopTests {
-    @Test("SIGTERM with open sockets: not ready, `reconnect`, 1012, and exit 0 within seconds")
-    func drain() async throws {
+@Suite(.timeLimit(.minutes(2))) struct StopTests {
+    @Test func `SIGTERM with open sockets sends reconnect, closes with 1012 and exits with 0`() async throws {
         let stack = try await SharedStack.running(.trusted)
         let server = try stack.makeServer(.webSocket)
         try await server.start(timeout: .seconds(60))
@@ -33,8 +31,8 @@ struct StopTests {
         try await server.stop()
     }
 
-    @Test("SIGTERM ends a server that has nothing to do with exit 0", arguments: ServerKind.allCases)
-    func idle(_ kind: ServerKind) async throws {
+    @Test(arguments: ServerKind.allCases)
+    func `SIGTERM ends an idle server with exit 0`(_ kind: ServerKind) async throws {
         let stack = try await SharedStack.running()
         let server = try stack.makeServer(kind)
         try await server.start(timeout: .seconds(60))
@@ -46,8 +44,8 @@ struct StopTests {
         try await server.stop()
     }
 
-    @Test("SIGTERM while it still waits for PostgreSQL", arguments: ServerKind.allCases)
-    func starting(_ kind: ServerKind) async throws {
+    @Test(arguments: ServerKind.allCases)
+    func `SIGTERM ends a server that waits for PostgreSQL with exit 0`(_ kind: ServerKind) async throws {
         let stack = try await SharedStack.running()
         let nobody = try FreePort.next()
         let server = try stack.makeServer(kind, ["CHAT_DATABASE_URL": "postgres://chat@127.0.0.1:\(nobody)/chat"])

@@ -4,8 +4,7 @@ import Foundation
 import Testing
 
 /// Sockets of a server that speaks TLS itself, in a process of its own.
-@Suite("wss", .timeLimit(.minutes(2)))
-struct TLSTests {
+@Suite(.timeLimit(.minutes(2))) struct TLSTests {
     private let authority: TestAuthority
     private let files: TestAuthority.Files
 
@@ -38,8 +37,10 @@ struct TLSTests {
         }
     }
 
-    @Test("What is posted arrives, many frames and the largest, live and after an absence; both ends can say goodbye")
-    func delivery() async throws {
+    @Test
+    func `over TLS events arrive, many frames and the largest, live and after an absence, and both ends can close`()
+        async throws
+    {
         let stack = try await SharedStack.running(.trusted)
         let user = try await stack.user()
         let roomID = Unique.name("tls")
@@ -72,15 +73,14 @@ struct TLSTests {
             try await back.send(["type": "ping"])
             try await back.event(type: "pong")
             #expect(try await back.close().code == 1000)
-            // What breaks the protocol is told why before the stream ends.
+            // A client that breaks the protocol gets the reason before the stream ends.
             try await socket.send(bytes: [0x81, 0x01, 0x41])
             #expect(try await socket.closeFrame().code == 1002)
             for socket in [socket, back] { #expect(socket.faults.isEmpty) }
         }
     }
 
-    @Test("One who reads slowly falls behind on the log, costs no memory and misses nothing")
-    func slowReader() async throws {
+    @Test func `over TLS a slow reader is fed from the log, with bounded memory, and misses nothing`() async throws {
         let stack = try await SharedStack.running(.trusted)
         let user = try await stack.user()
         let roomID = Unique.name("slow-tls")
@@ -120,8 +120,10 @@ struct TLSTests {
         return try #require(pages.dropFirst().first.flatMap { Int($0) }) * Int(sysconf(Int32(_SC_PAGESIZE)))
     }
 
-    @Test("SIGHUP brings the new certificate, and a bad pair none; an open socket notices nothing")
-    func reload() async throws {
+    @Test
+    func `SIGHUP loads a new certificate, keeps the old one if the new is invalid, and leaves open sockets alone`()
+        async throws
+    {
         let stack = try await SharedStack.running(.trusted)
         let user = try await stack.user()
         let roomID = Unique.name("hup")
@@ -155,8 +157,8 @@ struct TLSTests {
         }
     }
 
-    @Test("Without TLS a server runs on after SIGHUP", arguments: ServerKind.allCases)
-    func nothingToReload(_ kind: ServerKind) async throws {
+    @Test(arguments: ServerKind.allCases)
+    func `a server without TLS continues after SIGHUP`(_ kind: ServerKind) async throws {
         let stack = try await SharedStack.running(.trusted)
         try await stack.withServer(kind) { server in
             let process = try #require(await server.running)
@@ -166,8 +168,7 @@ struct TLSTests {
         }
     }
 
-    @Test("The keys that tokens are checked with come over https, and `chat health` asks over it")
-    func keys() async throws {
+    @Test func `keys for tokens are fetched over https, and chat health connects over it`() async throws {
         let stack = try await SharedStack.running(.token)
         let stranger = try TestAuthority()
         try await withServer(.system, of: stack) { system, _ in

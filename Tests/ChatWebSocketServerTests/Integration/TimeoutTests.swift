@@ -2,13 +2,15 @@ import ChatTestSupport
 import Testing
 
 /// How long the server waits for a peer. All at once, since it is long.
-@Suite("Patience with peers", .timeLimit(.minutes(2)))
-struct TimeoutTests {
-    @Test("A peer that answers no ping is dropped, one that does is kept, and half a handshake is cut after 10 s")
-    func silence() async throws {
+@Suite(.timeLimit(.minutes(2))) struct TimeoutTests {
+    @Test
+    func
+        `a peer that answers no ping is dropped, one that does is kept, and an incomplete handshake is closed after 10 s`()
+        async throws
+    {
         let stack = try await SharedStack.running(.trusted)
         let port = stack.webSocketPort()
-        let target = "/ws/chat?roomId=\(Unique.name("patience"))"
+        let target = "/ws/chat?roomId=\(Unique.name("timeout"))"
         let start = ContinuousClock.now
         async let cut: Duration = {
             _ = try await RawHTTP.exchange(port: port, "GET \(target) HTTP/1.1\r\nHost: localhost\r\n")

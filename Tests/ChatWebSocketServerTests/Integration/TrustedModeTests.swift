@@ -1,11 +1,9 @@
 import ChatTestSupport
 import Testing
 
-@Suite("Trusted mode", .timeLimit(.minutes(2)))
-struct TrustedModeTests {
+@Suite(.timeLimit(.minutes(2))) struct TrustedModeTests {
     /// The specification's example, as printed. Its `messageId` of 1 holds for an empty database; here other tests post.
-    @Test("A page's socket receives what a REST client posts to a room that nobody made")
-    func example() async throws {
+    @Test func `a socket gets what a REST client posts to a room that nobody made`() async throws {
         let stack = try await SharedStack.running(.trusted)
         let page = try await WebSocketTestClient.connect(port: stack.webSocketPort(), "/ws/chat?roomId=room-123")
         #expect(page.handshake.status == 101)
@@ -38,8 +36,7 @@ struct TrustedModeTests {
         #expect(page.texts[1].contains(#""contentJson":"{\"text\":\"Hello\"}""#))
     }
 
-    @Test("A room made on first use is public and named by its id")
-    func firstUse() async throws {
+    @Test func `a room made on first use is public and named by its id`() async throws {
         let stack = try await SharedStack.running(.trusted)
         let user = try await stack.user()
         let roomID = Unique.name("first")
@@ -51,8 +48,7 @@ struct TrustedModeTests {
         #expect(room["lastSeq"] == 1)
     }
 
-    @Test("Other rooms keep their member rules")
-    func closedRooms() async throws {
+    @Test func `other rooms keep their member rules`() async throws {
         let stack = try await SharedStack.running(.trusted)
         let (owner, stranger) = (try await stack.user(), try await stack.user())
         let roomID = try await stack.room("group", of: owner)
@@ -64,8 +60,8 @@ struct TrustedModeTests {
         try await stack.say("Hello", in: roomID, as: owner)
     }
 
-    @Test("A userId that is no positive 64-bit integer is refused", arguments: ["0", "-1", "x", "9223372036854775808"])
-    func wrongUserID(_ userID: String) async throws {
+    @Test(arguments: ["0", "-1", "x", "9223372036854775808"])
+    func `a userId that is no positive integer is refused`(_ userID: String) async throws {
         let stack = try await SharedStack.running(.trusted)
         let target = "/ws/chat?roomId=\(Unique.name())&userId=\(userID)"
         let socket = try await WebSocketTestClient.connect(port: stack.webSocketPort(), target)
@@ -77,8 +73,7 @@ struct TrustedModeTests {
         #expect(posted.code != nil)
     }
 
-    @Test("In token mode no room is made and nobody's word is taken")
-    func tokenMode() async throws {
+    @Test func `in token mode no room is made and no claimed user is accepted`() async throws {
         let stack = try await SharedStack.running(.token)
         let user = try await stack.user()
         let roomID = Unique.name("never")

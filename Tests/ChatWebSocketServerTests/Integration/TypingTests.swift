@@ -1,10 +1,10 @@
 import ChatTestSupport
 import Testing
 
-@Suite("Typing", .timeLimit(.minutes(2)))
-struct TypingTests {
-    @Test("Told to the room's other sessions on every server, never to the one that sent it, and not kept")
-    func typing() async throws {
+@Suite(.timeLimit(.minutes(2))) struct TypingTests {
+    @Test func `typing reaches the room's other sessions on every server, not its sender, and is not stored`()
+        async throws
+    {
         let stack = try await SharedStack.running()
         let (user, other) = (try await stack.user(), try await stack.user())
         let roomID = try await stack.room(of: user, with: [other])
@@ -37,8 +37,7 @@ struct TypingTests {
         #expect(try await stack.log(of: roomID, as: user).map { $0["eventType"]?.string } == ["message"])
     }
 
-    @Test("The same said again and again is told once")
-    func coalesced() async throws {
+    @Test func `a repeated statement is sent once`() async throws {
         let stack = try await SharedStack.running()
         let (user, other) = (try await stack.user(), try await stack.user())
         let roomID = try await stack.room(of: user, with: [other])
@@ -47,12 +46,15 @@ struct TypingTests {
         for _ in 0..<20 { try await mine.send(["type": "typing", "typing": true]) }
         try await mine.send(["type": "typing", "typing": false])
         try await socket.event("the end of typing") { $0["typing"] == false }
-        let told = socket.events.filter { $0["eventType"] == "typing" }.map { $0["typing"]?.bool }
-        #expect(told == [true, false])
+        let sent = socket.events.filter { $0["eventType"] == "typing" }.map { $0["typing"]?.bool }
+        #expect(sent == [true, false])
     }
 
-    @Test("What one user types over many sockets on all servers is told twice a second at most, and the last one wins")
-    func throttled() async throws {
+    @Test
+    func
+        `typing of one user over many sockets on all servers is sent at most twice a second, and the last statement wins`()
+        async throws
+    {
         let stack = try await SharedStack.running()
         let (user, other) = (try await stack.user(), try await stack.user())
         let roomID = try await stack.room(of: user, with: [other])
@@ -67,12 +69,11 @@ struct TypingTests {
         // From the first to the last that may come: the last one says that nobody types.
         for client in mine { client.drop() }
         try await socket.event("the end of typing", within: .seconds(20)) { $0["typing"] == false }
-        let told = socket.events.filter { $0["eventType"] == "typing" }
-        #expect(told.count <= Int(elapsed / .milliseconds(500)) + 4)
+        let sent = socket.events.filter { $0["eventType"] == "typing" }
+        #expect(sent.count <= Int(elapsed / .milliseconds(500)) + 4)
     }
 
-    @Test("Typing that is not taken back ends by itself, or with the session")
-    func ends() async throws {
+    @Test func `typing that is not taken back ends by itself, or with the session`() async throws {
         let stack = try await SharedStack.running()
         let (user, other) = (try await stack.user(), try await stack.user())
         let roomID = try await stack.room(of: user, with: [other])
@@ -91,8 +92,7 @@ struct TypingTests {
         try await another.event("the end of typing", within: .seconds(5)) { $0["typing"] == false }
     }
 
-    @Test("A socket without a user only listens")
-    func anonymous() async throws {
+    @Test func `a socket without a user only listens`() async throws {
         let stack = try await SharedStack.running(.trusted)
         let socket = try await stack.readySocket(Unique.name("typing"), as: nil)
         try await socket.send(["type": "typing", "typing": true])

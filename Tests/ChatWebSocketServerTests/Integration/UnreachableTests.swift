@@ -2,10 +2,11 @@ import ChatLocalStack
 import ChatTestSupport
 import Testing
 
-@Suite("Without PostgreSQL", .timeLimit(.minutes(2)))
-struct UnreachableTests {
-    @Test("REST answers 503 with Retry-After, a socket is told to try later", arguments: ServerKind.allCases)
-    func nobody(_ kind: ServerKind) async throws {
+@Suite(.timeLimit(.minutes(2))) struct UnreachableTests {
+    @Test(arguments: ServerKind.allCases)
+    func `without PostgreSQL REST answers 503 with Retry-After, and a socket is closed with 1013`(_ kind: ServerKind)
+        async throws
+    {
         let stack = try await SharedStack.running(.trusted)
         let user = try await stack.user()
         let nobody = try FreePort.next()

@@ -2,25 +2,25 @@ import CommonServer
 import Logging
 import NIOCore
 
-/// The first handler of a connection: reads its first request and answers it, if it is a handshake, by putting the
-/// socket's handler in its own place; all else it leaves, untouched, to HTTP. So a socket never has an HTTP pipeline.
+/// The first handler of a connection. Reads its first request. If that is a WebSocket handshake, replaces itself by the
+/// socket's handler; all else it passes, unchanged, to an HTTP pipeline. So a socket never has an HTTP pipeline.
 final class HandshakeHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    /// What may be queued for a socket: above it the session falls behind on the log instead.
+    /// Bytes that may be queued for a socket. Above them its session is fed from the log as the socket drains.
     private static let watermark = ChannelOptions.Types.WriteBufferWaterMark(low: 64 * 1_024, high: 256 * 1_024)
-    /// What is read of a client that does not wait for the answer to its handshake.
+    /// Bytes that are read of a client before its handshake is answered.
     private static let maximumEarlyBytes = 64 * 1_024
 
     private enum State {
         case reading
-        /// The handshake is a good one; whether the client may come in is being asked.
-        case asking(HandshakeResponse)
-        /// The socket's handler is being put in place. It writes at once, and a write that fails reads the socket: what
-        /// comes then belongs behind what came before.
+        /// The handshake is valid; the policy decides about the client.
+        case deciding(HandshakeResponse)
+        /// The socket's handler is being added. It writes at once, and a write that fails reads the socket: what is read then
+        /// follows what was read before.
         case upgrading
         case done
     }
@@ -31,7 +31,7 @@ final class HandshakeHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private let logger: Logger
     private var context: ChannelHandlerContext?
     private var reader = HandshakeReader()
-    /// What came behind the handshake: frames of a client that does not wait for the answer.
+    /// Bytes after the handshake: frames of a client that does not wait for the response.
     private var early = ByteBuffer()
     private var state = State.reading
 
@@ -74,8 +74,8 @@ final class HandshakeHandler: ChannelDuplexHandler, RemovableChannelHandler {
         context.close(promise: nil)
     }
 
-    /// The first request did not come in time.
-    func cut() { context?.close(promise: nil) }
+    /// Closes the connection, whose first request did not arrive in time.
+    func timedOut() { context?.close(promise: nil) }
 
     // MARK: Reading
 
@@ -83,7 +83,7 @@ final class HandshakeHandler: ChannelDuplexHandler, RemovableChannelHandler {
         switch state {
         case .reading:
             take(reader.append(unwrapInboundIn(data)), context)
-        case .asking, .upgrading:
+        case .deciding, .upgrading:
             early.writeImmutableBuffer(unwrapInboundIn(data))
         case .done:
             context.fireChannelRead(data)
@@ -91,7 +91,7 @@ final class HandshakeHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func read(context: ChannelHandlerContext) {
-        if case .asking = state, early.readableBytes > Self.maximumEarlyBytes { return }
+        if case .deciding = state, early.readableBytes > Self.maximumEarlyBytes { return }
         context.read()
     }
 
@@ -100,18 +100,16 @@ final class HandshakeHandler: ChannelDuplexHandler, RemovableChannelHandler {
         case .incomplete:
             break
         case .head(let head):
-            guard let answer = policy.answer(to: head) else {
-                return fallBack(context)
-            }
+            guard let response = policy.response(to: head) else { return fallBack(context) }
             early = reader.bytes
             early.moveReaderIndex(forwardBy: head.length)
-            ask(answer, context)
+            decide(response, context)
         case .other:
             fallBack(context)
         }
     }
 
-    /// Leaves the connection to HTTP, which reads from the first byte on.
+    /// Passes the connection to HTTP, which gets all bytes from the first on.
     private func fallBack(_ context: ChannelHandlerContext) {
         state = .done
         do {
@@ -129,20 +127,20 @@ final class HandshakeHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     // MARK: Upgrading
 
-    private func ask(_ answer: HandshakeResponse, _ context: ChannelHandlerContext) {
-        // From here on the deadlines are those of what is asked: who is refused because the database is away is told so.
+    private func decide(_ response: HandshakeResponse, _ context: ChannelHandlerContext) {
+        // From here on the timeouts are those of the database, so that the client gets a close code if it is away.
         deadlines.end(self, on: context.eventLoop)
-        state = .asking(answer)
-        policy.ask(answer, from: context) { makeHandler in self.upgrade(makeHandler) }
+        state = .deciding(response)
+        policy.decide(response, context: context) { makeHandler in self.upgrade(makeHandler) }
     }
 
     private func upgrade(_ makeHandler: (ByteBuffer) -> any ChannelHandler) {
-        // The client may have gone meanwhile.
-        guard case .asking(let answer) = state, let context else { return }
+        // The connection may have closed meanwhile.
+        guard case .deciding(let response) = state, let context else { return }
         state = .upgrading
         do {
             try context.channel.syncOptions?.setOption(.writeBufferWaterMark, value: Self.watermark)
-            try context.pipeline.syncOperations.addHandler(makeHandler(answer.response))
+            try context.pipeline.syncOperations.addHandler(makeHandler(response.bytes))
             guard case .upgrading = state else { return }
             state = .done
             let isReadDue = early.readableBytes > Self.maximumEarlyBytes
@@ -151,5 +149,63 @@ final class HandshakeHandler: ChannelDuplexHandler, RemovableChannelHandler {
         } catch {
             errorCaught(context: context, error: error)
         }
+    }
+}
+
+/// Collects the bytes of a connection's first request until they can be classified. Pure, no I/O.
+struct HandshakeReader {
+    /// A classification of the bytes so far.
+    enum Finding {
+        case incomplete
+        /// A request that may be a handshake: `GET`, HTTP/1.1, no body.
+        case head(RequestHead)
+        /// Anything else, for an HTTP decoder.
+        case other
+    }
+
+    /// All bytes so far.
+    private(set) var bytes = ByteBuffer()
+    private var reader = RequestHeadReader()
+
+    /// Takes more bytes and classifies all of them.
+    mutating func append(_ chunk: ByteBuffer) -> Finding {
+        bytes.writeImmutableBuffer(chunk)
+        let view = bytes.readableBytesView
+        guard view.starts(with: "GET ".utf8.prefix(view.count)) else { return .other }
+        switch reader.find(in: &bytes) {
+        case .incomplete: return .incomplete
+        case .head(let head): return head.hasNoBody && !head.isVersion10 ? .head(head) : .other
+        case .refused: return .other
+        }
+    }
+}
+
+/// Closes connections whose first request is not complete in time.
+///
+/// Not by a timer for each: NIO searches all timers of an event loop to cancel one, and clients that never finish their
+/// request would make that slow for all.
+final class HandshakeDeadlines: Sendable {
+    private static let tick = TimeAmount.milliseconds(250)
+    private static let ticks = Int(RequestBounds.headTimeout.nanoseconds / tick.nanoseconds)
+
+    private let wheels: [ObjectIdentifier: NIOLoopBoundBox<TickWheel<HandshakeHandler>>]
+
+    init(eventLoops: some Sequence<any EventLoop>) {
+        wheels = Dictionary(
+            uniqueKeysWithValues: eventLoops.map { eventLoop in
+                let wheel = TickWheel<HandshakeHandler>(eventLoop: eventLoop, tick: Self.tick, longest: Self.ticks)
+                wheel.onDue = { $0.timedOut() }
+                return (ObjectIdentifier(eventLoop), .makeBoxSendingValue(wheel, eventLoop: eventLoop))
+            })
+    }
+
+    /// Starts a connection's deadline. To be called on its event loop, one of those given.
+    func begin(_ handler: HandshakeHandler, on eventLoop: any EventLoop) {
+        wheels[ObjectIdentifier(eventLoop)]?.value.schedule(handler, in: Self.ticks)
+    }
+
+    /// Cancels a connection's deadline. To be called on its event loop.
+    func end(_ handler: HandshakeHandler, on eventLoop: any EventLoop) {
+        wheels[ObjectIdentifier(eventLoop)]?.value.cancel(handler)
     }
 }

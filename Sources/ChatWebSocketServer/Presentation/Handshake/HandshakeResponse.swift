@@ -1,21 +1,26 @@
 import CommonAuth
+import CommonLogging
 import CommonServer
 import CommonUtil
+import Crypto
+import FoundationEssentials
 import HTTPTypes
+import Hummingbird
 import HummingbirdCore
 import NIOCore
 
-/// What a handshake that may be answered with 101 says and is told.
+/// A valid WebSocket handshake and the response to it.
 struct HandshakeResponse {
     let query: [(key: String, value: String)]
+    /// The access token, if the client sent one.
     let token: String?
     /// The values of `X-Forwarded-For`.
     let forwarded: [String]
-    /// The head of the answer (RFC 6455 section 4.2.2). Extensions are declined by silence.
-    let response: ByteBuffer
+    /// The head of the response with status 101 (RFC 6455 section 4.2.2). It accepts no extension.
+    let bytes: ByteBuffer
 
-    /// - Returns: `nil` for what is to be answered over HTTP: another path, no handshake, an origin that may not.
-    /// - Parameter path: the only one that has a socket; `nil` where all have.
+    /// Fails for a request that is answered over HTTP: another path, no handshake, an origin that is not allowed.
+    /// - Parameter path: the only path that has sockets; `nil` if all have.
     init?(_ head: RequestHead, path: String?, allowedOrigins: AllowedOrigins) {
         let uri = URI(head.target)
         guard path == nil || uri.path == path,
@@ -26,7 +31,7 @@ struct HandshakeResponse {
         query = uri.queryParameters.map { (key: String($0.key), value: String($0.value)) }
         token = Self.token(head["authorization"], query: query) ?? subprotocolToken
         forwarded = head.values("x-forwarded-for")
-        response = Self.response(accept: HandshakeCheck.accept(key: key), selectsChat: offersChat)
+        bytes = Self.response(accept: HandshakeCheck.accept(key: key), selectsChat: offersChat)
     }
 
     /// `Authorization: Bearer` or, since browsers cannot set it, `access_token` in the query.
@@ -42,5 +47,87 @@ struct HandshakeResponse {
         return ByteBuffer(
             string: "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                 + "Sec-WebSocket-Accept: \(accept)\r\n\(subprotocol)\r\n")
+    }
+}
+
+/// The rules for opening handshakes (RFC 6455 section 4.2).
+enum HandshakeCheck {
+    static let version = "13"
+    static let subprotocol = "chat.v1"
+    private static let tokenPrefix = "bearer."
+
+    /// Checks a request (RFC 6455 section 4.2.1).
+    /// - Parameter header: returns the values of a header, joined by commas; `nil` for an absent one.
+    /// - Returns: the error to respond with over HTTP; `nil` for a valid handshake.
+    static func rejection(
+        method: String, allowedOrigins: AllowedOrigins, header: (StaticString) -> String?
+    ) -> ChatError? {
+        guard method == "GET" else { return ChatError(.methodNotAllowed) }
+        guard lists(header("upgrade"), "websocket"), lists(header("connection"), "upgrade") else {
+            return ChatError(.upgradeRequired)
+        }
+        guard header("sec-websocket-version") == version else {
+            return ChatError(.upgradeRequired, "Sec-WebSocket-Version must be \(version)")
+        }
+        guard let key = header("sec-websocket-key"), Data(base64Encoded: key)?.count == 16 else {
+            return ChatError(.malformedRequest, "Sec-WebSocket-Key must be 16 bytes in base64")
+        }
+        guard allowedOrigins.allows(header("origin")) else { return ChatError(.originNotAllowed) }
+        return nil
+    }
+
+    /// The value of `Sec-WebSocket-Accept` (RFC 6455 section 4.2.2, step 5.4).
+    static func accept(key: String) -> String {
+        let digest = Insecure.SHA1.hash(data: Data((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").utf8))
+        return Data(digest).base64EncodedString()
+    }
+
+    /// Reads the offered subprotocols. Browsers can set no header, so a token may be one of them:
+    /// `chat.v1, bearer.<token>`.
+    static func subprotocols(_ header: String?) -> (offersChat: Bool, token: String?) {
+        let offered = (header ?? "").split(separator: ",").map { $0.filter { $0 != " " } }
+        let token = offered.first { $0.hasPrefix(tokenPrefix) }.map { String($0.dropFirst(tokenPrefix.count)) }
+        return (offered.contains(subprotocol), token)
+    }
+
+    /// Whether a list (RFC 9110 section 5.6.1) contains a token, compared without case.
+    /// - Parameter token: in lower case.
+    private static func lists(_ list: String?, _ token: String) -> Bool {
+        guard let list else { return false }
+        return list.utf8.split(separator: UInt8(ascii: ",")).contains { item in
+            let isBlank = { (byte: UInt8) in byte == 0x20 || byte == 0x09 }
+            let name = item.drop(while: isBlank).prefix { !isBlank($0) }
+            return name.elementsEqual(token.utf8) { $0 | 0x20 == $1 } && item[name.endIndex...].allSatisfy(isBlank)
+        }
+    }
+}
+
+/// HTTP responses for the WebSocket's path. A valid handshake does not get here: ``HandshakeHandler`` takes it.
+enum WebSocketRoutes {
+    /// Adds the route of the WebSocket's path.
+    static func add(to routes: inout Routes, allowedOrigins: AllowedOrigins) {
+        routes.get(ConnectRequest.path) { request, context in
+            // For the router `/ws/chat/` is the same path.
+            guard request.uri.path == ConnectRequest.path else { throw ChatError(.notFound) }
+            let rejection = HandshakeCheck.rejection(
+                method: request.method.rawValue, allowedOrigins: allowedOrigins,
+                header: { request.headers[HTTPField.Name(constant: $0)] })
+            // Valid, but not the first request of its connection, or with a body.
+            let error =
+                rejection
+                ?? ChatError(.upgradeRequired, "A handshake has no body and is the first request of a connection")
+            return response(error, traceID: context.trace.traceID)
+        }
+    }
+
+    private static func response(_ error: ChatError, traceID: String) -> Response {
+        var response = error.response(traceID: traceID)
+        // A client that wants a WebSocket has no other use for the connection.
+        response.headers[.connection] = "close"
+        if error.code == .upgradeRequired {
+            response.headers[.upgrade] = "websocket"
+            response.headers[.secWebSocketVersion] = HandshakeCheck.version
+        }
+        return response
     }
 }

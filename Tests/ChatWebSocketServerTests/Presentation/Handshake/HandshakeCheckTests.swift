@@ -33,7 +33,7 @@ import Testing
     }
 
     @Test(arguments: ["POST", "HEAD", "OPTIONS", "PUT", "get", ""])
-    func `only GET`(method: String) {
+    func `only GET is allowed`(method: String) {
         #expect(rejection(method: method) == .methodNotAllowed)
     }
 

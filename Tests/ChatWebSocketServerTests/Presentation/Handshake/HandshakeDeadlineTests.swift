@@ -7,7 +7,6 @@ import Testing
 @testable import ChatWebSocketServer
 @testable import CommonServer
 
-/// A connection's first request has ten seconds.
 @Suite(.timeLimit(.minutes(2))) struct HandshakeDeadlineTests {
     private let channel = EmbeddedChannel()
     private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -25,7 +24,7 @@ import Testing
     private func read(_ text: String) throws { try channel.writeInbound(ByteBuffer(string: text)) }
 
     @Test(arguments: ["", "GET / HTTP/1.1\r\nHost: localhost\r\n"])
-    func `who does not finish it is cut`(beginning: String) throws {
+    func `a connection whose request is incomplete is closed after ten seconds`(beginning: String) throws {
         try read(beginning)
         channel.embeddedEventLoop.advanceTime(by: .milliseconds(9_500))
         #expect(channel.isActive)
@@ -33,7 +32,7 @@ import Testing
         #expect(!channel.isActive)
     }
 
-    @Test func `who is let in has left it behind, and gets the answer before all else`() throws {
+    @Test func `a handshake ends the deadline, and its response is sent first`() throws {
         channel.embeddedEventLoop.advanceTime(by: .seconds(9))
         try read(
             "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

@@ -11,7 +11,7 @@ import Testing
         "GET /ws/chat?roomId=r HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection:  Upgrade \r\n"
         + "X-Forwarded-For: 10.0.0.1\r\nx-forwarded-for: 10.0.0.2\r\nEmpty:\r\n\r\n"
 
-    /// - Returns: what came of the last byte, each chunk being so long.
+    /// Reads a text in chunks of a length; returns the finding after the last one.
     private func read(_ text: String, chunk: Int = .max) -> HandshakeReader.Finding {
         var reader = HandshakeReader()
         var bytes = ByteBuffer(string: text)
@@ -46,13 +46,13 @@ import Testing
         #expect(head["origin"] == nil)
     }
 
-    @Test func `no beginning of a head is taken for one, nor for anything else`() {
+    @Test func `no beginning of a head is classified`() {
         for length in 0..<Self.good.utf8.count {
             #expect(isIncomplete(String(decoding: Self.good.utf8.prefix(length), as: UTF8.self)), "\(length)")
         }
     }
 
-    @Test func `what comes behind the head is left`() {
+    @Test func `bytes after the head are left`() {
         guard case .head(let head) = read(Self.good + "frames\r\n\r\n") else {
             Issue.record("no head")
             return
@@ -73,7 +73,7 @@ import Testing
         "GET / HTTP/1.1\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n",
         "GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
     ])
-    func `all else is left to HTTP`(text: String) {
+    func `anything else is left to HTTP`(text: String) {
         for chunk in [1, .max] { #expect(isOther(text, chunk: chunk)) }
     }
 
@@ -93,8 +93,8 @@ import Testing
     }
 
     /// Heads made of parts that are right, wrong or odd, from a fixed seed.
-    @Test func `a head that is read here says to NIO's decoder what it says here`() throws {
-        var numbers = SplitMix(state: 20_261_124)
+    @Test func `a head is read as NIO's decoder reads it`() throws {
+        var numbers = SeededGenerator(seed: 20_261_124)
         let targets = ["/", "/ws/chat?roomId=r&a=%20", "*", "http://h/ws/chat", "/a b", "/\u{1}", "/x#y", "//"]
         let names = ["Host", "UPGRADE", "x-a", "a_b", "A!", "a b", "", "Cookie", "x\t"]
         let values = ["", " a", "a ", "\t a b \t", "a,b", "ä", "\u{1}", "a:b", " ", "\"q\""]
@@ -127,18 +127,8 @@ import Testing
     }
 }
 
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-
-    mutating func pick<Element>(_ elements: [Element]) -> Element {
+extension SeededGenerator {
+    fileprivate mutating func pick<Element>(_ elements: [Element]) -> Element {
         elements[Int.random(in: elements.indices, using: &self)]
     }
 }

@@ -1,0 +1,298 @@
+import ChatEventBus
+import ChatEvents
+import CommonUtil
+import Logging
+import NIOCore
+
+/// The feeds of the rooms that have sessions on this server: takes what comes from Redis, reads from the log what is
+/// missing, and sends each event loop what its sessions get. Confined to the event loop that receives from Redis, so that an
+/// event is put in order where it arrives.
+final class RoomFeeds {
+    /// Time for a missing event to arrive by itself: events of different servers can overtake each other on Redis.
+    private static let gapTimeout = TimeAmount.milliseconds(20)
+    /// Time for which the feed of a room without sessions stays open: clients that lost their sockets return.
+    private static let idleRoomTTL = TimeAmount.seconds(10)
+    /// Events of one page that a feed reads from the log.
+    private static let pageSize = 256
+
+    private final class Entry {
+        var feed = RoomFeed()
+        /// Number of sessions, and of admissions under way, by event loop.
+        var leases: [Int: Int] = [:]
+        /// Event loops that get this room's events.
+        var shards: Set<Int> = []
+        /// Succeeds when the room's channel is subscribed.
+        var followed: EventLoopFuture<Void>?
+        var isReading = false
+        var failures = Backoff(first: .milliseconds(100), longest: .seconds(2))
+        var gap = LogGap()
+    }
+
+    let eventLoop: any EventLoop
+    private let sessions: ChatRoomSessionManager
+    private let log: any RoomLog
+    private let typing: TypingRelay
+    private let metrics: DeliveryMetrics
+    private let logger: Logger
+    private let invalidEvents: QuietLog
+    private let gaps: QuietLog
+    private var entries: [RoomID: Entry] = [:]
+    private var occupiedRooms = 0 {
+        didSet { metrics.hasRooms(occupiedRooms) }
+    }
+    /// Called when the log had events that Redis had not delivered.
+    var onMissedEvents: (() -> Void)?
+    /// Receives changes of the set of rooms that have sessions here.
+    var subscriber: EventSubscriber?
+
+    init(
+        eventLoop: any EventLoop, sessions: ChatRoomSessionManager, log: any RoomLog, typing: TypingRelay,
+        metrics: DeliveryMetrics, logger: Logger
+    ) {
+        self.eventLoop = eventLoop
+        self.sessions = sessions
+        self.log = log
+        self.typing = typing
+        self.metrics = metrics
+        self.logger = logger
+        invalidEvents = QuietLog(logger: logger, message: "an event on Redis is not one that sockets can get")
+        gaps = QuietLog(logger: logger, message: "a room's log lacks events; they are stepped over")
+        typing.onDue = { [weak self] event, roomID in
+            if let self, let entry = entries[roomID] { dispatch([event], of: roomID, entry) }
+        }
+    }
+
+    // MARK: Rooms with sessions here
+
+    /// Opens a room's feed, before the log is read for the room's head: once the room is followed nothing is missed.
+    /// - Parameter shard: the event loop that the session will live on.
+    /// - Returns: a lease that keeps the feed open, and a future that succeeds when the room is followed.
+    func open(_ roomID: RoomID, shard: Int) -> (feed: Lease, isFollowed: EventLoopFuture<Void>) {
+        let entry = entries[roomID] ?? Entry()
+        entries[roomID] = entry
+        if entry.leases.isEmpty { occupiedRooms += 1 }
+        entry.leases[shard, default: 0] += 1
+        let followed = entry.followed ?? follow(roomID)
+        entry.followed = followed
+        let feeds = NIOLoopBound(self, eventLoop: eventLoop)
+        let lease = Lease {
+            if feeds.eventLoop.inEventLoop {
+                feeds.value.release(roomID, shard: shard)
+            } else {
+                feeds.eventLoop.execute { feeds.value.release(roomID, shard: shard) }
+            }
+        }
+        return (lease, followed)
+    }
+
+    private func follow(_ roomID: RoomID) -> EventLoopFuture<Void> {
+        guard let subscriber, !subscriber.hearsAllRooms else { return eventLoop.makeSucceededVoidFuture() }
+        return eventLoop.makeFutureWithTask { await subscriber.follow(roomID) }
+    }
+
+    private func release(_ roomID: RoomID, shard: Int) {
+        guard let entry = entries[roomID], let leases = entry.leases[shard] else { return }
+        entry.leases[shard] = leases > 1 ? leases - 1 : nil
+        guard leases == 1 else { return }
+        if entry.shards.remove(shard) != nil { sessions.apply([.detach(roomID)], toShard: shard) }
+        guard entry.leases.isEmpty else { return }
+        occupiedRooms -= 1
+        eventLoop.assumeIsolated().scheduleTask(in: Self.idleRoomTTL) { self.closeFeed(roomID, entry) }
+    }
+
+    private func closeFeed(_ roomID: RoomID, _ entry: Entry) {
+        guard entries[roomID] === entry, entry.leases.isEmpty else { return }
+        entries[roomID] = nil
+        subscriber?.drop(roomID)
+    }
+
+    /// Gives an open feed the room's head, as it was read from the log, and the session's event loop the room's events.
+    /// - Parameters:
+    ///   - head: the head of the room's log.
+    ///   - sent: the feed's position before the log was read.
+    func attach(_ roomID: RoomID, shard: Int, head: Seq, sent: Seq?) {
+        if let sent, head < sent, let entry = entries[roomID], entry.feed.position.map({ $0 >= sent }) == true {
+            restart(roomID, entry, head: head)
+        }
+        guard let entry = entries[roomID] else { return }
+        let waited = entry.feed.start(at: head)
+        if let position = entry.feed.position, entry.shards.insert(shard).inserted {
+            sessions.apply([.attach(roomID, position: position - Seq(waited.count))], toShard: shard)
+        }
+        dispatch(waited, of: roomID, entry)
+        entry.feed.noteHead(head)
+        readSoonIfBehind(roomID, entry)
+    }
+
+    /// The positions of the feeds that have begun.
+    var positions: [RoomID: Seq] { entries.compactMapValues(\.feed.position) }
+
+    // MARK: Events from Redis, and heads
+
+    /// Takes what arrived from Redis, in order.
+    func receive(_ events: [ReceivedEvent]) {
+        metrics.receivedFromRedis(events.count)
+        var lines: [RoomID: [MessageEvent]] = [:]
+        for received in events {
+            switch received.channel {
+            case .room(let roomID):
+                guard let entry = entries[roomID] else { continue }
+                guard let event = checked(received, of: roomID), let event = due(event, received, in: roomID) else {
+                    continue
+                }
+                let line = receive(event, of: roomID, entry)
+                if !line.isEmpty { lines[roomID, default: []] += line }
+            case .user(let userID):
+                guard let event = checked(received, of: nil) else { continue }
+                // In the order of arrival, across channels, too.
+                dispatch(lines)
+                lines.removeAll()
+                for shard in sessions.shardIndexes {
+                    sessions.apply([.user(userID, frame: event.frame)], toShard: shard)
+                }
+            }
+        }
+        dispatch(lines)
+    }
+
+    /// Compares the heads of logs with the feeds' positions.
+    /// - Parameters:
+    ///   - heads: as they were read from the log; a room that is absent has none.
+    ///   - sent: the feeds' positions before the log was read.
+    func compare(heads: [RoomID: Seq], sent: [RoomID: Seq]) {
+        for (roomID, sent) in sent {
+            guard let entry = entries[roomID], let position = entry.feed.position, position >= sent else { continue }
+            let head = heads[roomID] ?? 0
+            guard head >= sent else {
+                restart(roomID, entry, head: head)
+                continue
+            }
+            entry.feed.noteHead(head)
+            readSoonIfBehind(roomID, entry)
+        }
+    }
+
+    private func checked(_ received: ReceivedEvent, of roomID: RoomID?) -> MessageEvent? {
+        if let event = MessageEvent(json: received.json, of: roomID) { return event }
+        metrics.receivedInvalid()
+        invalidEvents.note([
+            "channel": "\(received.channel.name)", "bytes": .stringConvertible(received.json.readableBytes),
+        ])
+        return nil
+    }
+
+    /// - Returns: `nil` for a typing event that is sent later, or not at all.
+    private func due(_ event: MessageEvent, _ received: ReceivedEvent, in roomID: RoomID) -> MessageEvent? {
+        event.type == .typing ? typing.receive(event, json: received.json, in: roomID) : event
+    }
+
+    private func receive(_ event: MessageEvent, of roomID: RoomID, _ entry: Entry) -> [MessageEvent] {
+        guard let seq = event.seq else { return [event] }
+        switch entry.feed.receive(event, seq: seq) {
+        case .deliver(let line):
+            return line
+        case .drop:
+            return []
+        case .wait:
+            metrics.foundHole()
+            readSoonIfBehind(roomID, entry)
+            return []
+        }
+    }
+
+    // MARK: Reading the log
+
+    private func readSoonIfBehind(_ roomID: RoomID, _ entry: Entry, in delay: TimeAmount = gapTimeout) {
+        guard entry.feed.isBehind, !entry.isReading else { return }
+        entry.isReading = true
+        eventLoop.assumeIsolated().scheduleTask(in: delay) { self.read(roomID, entry) }
+    }
+
+    private func read(_ roomID: RoomID, _ entry: Entry) {
+        guard entries[roomID] === entry, let cursor = entry.feed.beginReading() else {
+            entry.isReading = false
+            return
+        }
+        eventLoop.makeFutureWithTask { [log] in
+            try await log.events(of: roomID, after: cursor, limit: Self.pageSize)
+        }.assumeIsolated().whenComplete { self.received($0, of: roomID, entry) }
+    }
+
+    private func received(
+        _ page: Result<(events: [MessageEvent], hasMore: Bool), any Error>, of roomID: RoomID, _ entry: Entry
+    ) {
+        entry.isReading = false
+        guard entries[roomID] === entry else { return }
+        switch page {
+        case .success(let page):
+            entry.failures.reset()
+            metrics.receivedFromLog(page.events.count)
+            let filling = entry.feed.fill(page.events, isLast: !page.hasMore)
+            if !filling.line.isEmpty { onMissedEvents?() }
+            dispatch(filling.line, of: roomID, entry)
+            if filling.phantoms > 0 {
+                metrics.receivedInvalid(filling.phantoms)
+                invalidEvents.note(["room": "\(roomID)", "beyond": .stringConvertible(entry.feed.position ?? 0)])
+            }
+            let pause = filling.gapEnd.map { stepOverGap(endingAt: $0, of: roomID, entry) }
+            readSoonIfBehind(roomID, entry, in: pause ?? .zero)
+        case .failure(let error):
+            logger.debug("a feed could not read the log", metadata: ["room": "\(roomID)", "reason": "\(error)"])
+            readSoonIfBehind(roomID, entry, in: TimeAmount(entry.failures.next()))
+        }
+    }
+
+    /// Skips events that the log lacks, once it was read often enough.
+    /// - Returns: the pause before the log is read again.
+    private func stepOverGap(endingAt end: Seq, of roomID: RoomID, _ entry: Entry) -> TimeAmount {
+        guard let position = entry.feed.position else { return .zero }
+        switch entry.gap.found(after: position) {
+        case .readAgain(let pause):
+            return TimeAmount(pause)
+        case .stepOver:
+            metrics.steppedOverGap()
+            gaps.note(["room": "\(roomID)", "after": "\(position)", "upTo": "\(end)"])
+            dispatch(entry.feed.stepOver(upTo: end), of: roomID, entry)
+            return .zero
+        }
+    }
+
+    // MARK: A log that was set back
+
+    /// The highest `seq` that was sent of a room; `nil` if its feed has not begun.
+    func position(of roomID: RoomID) -> Seq? { entries[roomID]?.feed.position }
+
+    /// Restarts a room whose log no longer holds what was sent of it: PostgreSQL was restored without its last commits. Its
+    /// sessions are closed, and later ones begin with the log as it is now.
+    private func restart(_ roomID: RoomID, _ old: Entry, head: Seq) {
+        logger.warning(
+            "a room's log was set back",
+            metadata: ["room": "\(roomID)", "sent": "\(old.feed.position ?? 0)", "head": "\(head)"])
+        for shard in old.shards { sessions.apply([.logSetBack(roomID)], toShard: shard) }
+        guard !old.leases.isEmpty else { return closeFeed(roomID, old) }
+        // Another object, so that reads of the old log that are under way do not reach the new feed.
+        let entry = Entry()
+        entry.leases = old.leases
+        entry.followed = old.followed
+        entries[roomID] = entry
+    }
+
+    // MARK: Sending to the event loops
+
+    private func dispatch(_ line: [MessageEvent], of roomID: RoomID, _ entry: Entry) {
+        guard !line.isEmpty else { return }
+        let dispatch = RoomDispatch(roomID: roomID, events: line)
+        for shard in entry.shards { sessions.apply([.dispatch(dispatch)], toShard: shard) }
+    }
+
+    /// One hop to each event loop for the whole batch.
+    private func dispatch(_ lines: [RoomID: [MessageEvent]]) {
+        var updates: [Int: [ShardUpdate]] = [:]
+        for (roomID, line) in lines {
+            guard let entry = entries[roomID], !entry.shards.isEmpty else { continue }
+            let dispatch = RoomDispatch(roomID: roomID, events: line)
+            for shard in entry.shards { updates[shard, default: []].append(.dispatch(dispatch)) }
+        }
+        for (shard, updates) in updates { sessions.apply(updates, toShard: shard) }
+    }
+}

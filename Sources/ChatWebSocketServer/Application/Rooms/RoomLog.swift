@@ -1,0 +1,74 @@
+import ChatEventBus
+import ChatEvents
+import CommonUtil
+import DequeModule
+import NIOConcurrencyHelpers
+
+/// The rooms' logs, wherever they are stored.
+protocol RoomLog: Sendable {
+    /// Reads events after a cursor, ascending and without a gap.
+    /// - Returns: at most `limit` events, and whether there are more.
+    func events(of roomID: RoomID, after seq: Seq, limit: Int) async throws -> (events: [MessageEvent], hasMore: Bool)
+
+    /// Reads the heads of logs. Rooms that do not exist are absent.
+    func heads(of roomIDs: [RoomID]) async throws -> [RoomID: Seq]
+}
+
+/// The rooms and their members.
+protocol RoomDirectory: Sendable {
+    /// Reads what decides whether users may have sessions of rooms, in the order of `asked`; `nil` where there is no such
+    /// room.
+    func authorizations(for asked: [(roomID: RoomID, userID: UserID?)]) async throws -> [RoomAuthorization?]
+
+    /// Marks a room read, forward only and never beyond its head.
+    /// - Returns: the receipt to publish; `nil` if the mark did not move.
+    /// - Throws: `ChatError` if the user may not read the room.
+    func markRead(_ roomID: RoomID, by userID: UserID, upTo seq: Seq) async throws -> ReadReceipt?
+
+    /// Makes a public room named by its id, unless it exists (`trusted` mode).
+    func makeOpenRoom(_ roomID: RoomID) async throws
+}
+
+/// Bounds the reads of the log that run at once; the others wait in order of arrival. A thousand sessions that catch up
+/// leave connections of the database to admissions. There are at most as many waiters as sessions.
+final class ReadLimiter: Sendable {
+    private struct State {
+        var free: Int
+        var waiting: Deque<CheckedContinuation<Void, Never>> = []
+    }
+
+    private let state: NIOLockedValueBox<State>
+
+    /// - Parameter limit: reads that may run at once.
+    init(limit: Int) { state = NIOLockedValueBox(State(free: limit)) }
+
+    /// Runs a read as soon as one may run.
+    func run<Result: Sendable>(_ body: @Sendable () async throws -> Result) async rethrows -> Result {
+        await enter()
+        defer { leave() }
+        return try await body()
+    }
+
+    private func enter() async {
+        await withCheckedContinuation { continuation in
+            let isFree = state.withLockedValue { state in
+                guard state.free > 0 else {
+                    state.waiting.append(continuation)
+                    return false
+                }
+                state.free -= 1
+                return true
+            }
+            if isFree { continuation.resume() }
+        }
+    }
+
+    private func leave() {
+        let next = state.withLockedValue { state in
+            let next = state.waiting.popFirst()
+            if next == nil { state.free += 1 }
+            return next
+        }
+        next?.resume()
+    }
+}

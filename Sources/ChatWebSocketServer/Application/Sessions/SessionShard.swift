@@ -1,0 +1,172 @@
+import ChatEvents
+import CommonUtil
+import Logging
+import NIOCore
+
+/// Changes that the feeds send to an event loop; applied in order.
+enum ShardUpdate: Sendable {
+    /// From now on this loop gets what the room sends after `position`.
+    case attach(RoomID, position: Seq)
+    case dispatch(RoomDispatch)
+    /// This loop has no more sessions of the room.
+    case detach(RoomID)
+    /// The room's log no longer holds what was sent of it: its sessions end, and it starts again.
+    case logSetBack(RoomID)
+    /// For every session of a user, whatever its room.
+    case user(UserID, frame: ByteBuffer)
+}
+
+/// The sessions of one event loop, by room and by user. Confined to that loop.
+final class SessionShard {
+    /// Clients of a stopping server reconnect within this time after their close, in milliseconds.
+    private static let reconnectSpread: Int64 = 5_000
+    /// Sockets that one event loop closes per second while the server drains, if that fits into the time for it.
+    private static let drainedPerSecond = 200
+
+    let eventLoop: any EventLoop
+    private let fanOut: FanOut
+    private let catchUp: CatchUp
+    private let metrics: DeliveryMetrics
+    private let wheel: SessionWheel
+    private var rooms: [RoomID: RoomSessions] = [:]
+    private var users: [UserID: [ObjectIdentifier: ChatSession]] = [:]
+    private var rings: RingBudget<RoomSessions>
+    /// Number of registered sessions.
+    private(set) var sessionCount = 0
+
+    /// - Parameters:
+    ///   - readLimiter: shared by all event loops.
+    ///   - ringBytes: memory for the rings of all rooms on this event loop.
+    init(
+        eventLoop: any EventLoop, log: any RoomLog, readLimiter: ReadLimiter, ringBytes: Int, metrics: DeliveryMetrics,
+        logger: Logger
+    ) {
+        self.eventLoop = eventLoop
+        self.metrics = metrics
+        fanOut = FanOut(metrics: metrics)
+        catchUp = CatchUp(
+            eventLoop: eventLoop, log: log, readLimiter: readLimiter, fanOut: fanOut, metrics: metrics, logger: logger)
+        wheel = SessionWheel(eventLoop: eventLoop)
+        rings = RingBudget(maximumBytes: ringBytes)
+    }
+
+    // MARK: Sessions
+
+    /// Registers a session and sends it `ready`, and from then on what its room sends.
+    /// - Parameter ready: the first bytes that the session gets.
+    func register(_ session: ChatSession, ready: ByteBuffer) {
+        let room = rooms[session.roomID] ?? RoomSessions(position: session.cursor.admittedAt)
+        rooms[session.roomID] = room
+        room.insert(session)
+        if let userID = session.userID { users[userID, default: [:]][ObjectIdentifier(session)] = session }
+        sessionCount += 1
+        session.cursor.begin(position: room.tail.position)
+        metrics.moved(from: nil, to: session.cursor.phase)
+        wheel.begin(session)
+        guard !session.cursor.isLive else { return session.transport.send(ready) }
+        // Together with what it is missing, in one write.
+        session.transport.write(ready)
+        catchUp.advance(session)
+    }
+
+    /// Removes a session. Nothing is sent to it any more.
+    func remove(_ session: ChatSession) {
+        guard session.cursor.phase != .ended else { return }
+        fanOut.move(session) { $0.end() }
+        session.room?.remove(session)
+        wheel.end(session)
+        sessionCount -= 1
+        guard let userID = session.userID else { return }
+        users[userID]?[ObjectIdentifier(session)] = nil
+        if users[userID]?.isEmpty == true { users[userID] = nil }
+    }
+
+    /// Sends a session what it is missing; to be called when its socket has become writable.
+    func advance(_ session: ChatSession) { catchUp.advance(session) }
+
+    /// Replaces a session's access token.
+    func renew(_ session: ChatSession, token: TokenLifetime) {
+        session.token = token
+        wheel.tokenChanged(session)
+    }
+
+    /// The sessions of a room.
+    func sessions(inRoom roomID: RoomID) -> [ChatSession] { rooms[roomID]?.sessions ?? [] }
+
+    /// The sessions of a user, in all rooms.
+    func sessions(ofUser userID: UserID) -> [ChatSession] { users[userID].map { Array($0.values) } ?? [] }
+
+    // MARK: Ending sessions
+
+    /// Closes the sessions whose sign-ins have ended. A session that is being opened is not among them: for it
+    /// `ChatUpgradePolicy` checks the list of revocations, on this event loop.
+    func close(endedBy revocations: [Revocation]) {
+        for revocation in revocations {
+            for session in sessions(ofUser: revocation.userID)
+            where revocation.ends(sessionOf: session.token?.signInID) {
+                session.transport.close(.signInEnded)
+            }
+        }
+    }
+
+    /// Sends `reconnect` to every session and closes each at a random moment.
+    /// - Parameter longest: the time in which all have to be closed.
+    func drain(longest: TimeAmount) {
+        let reason = "this server restarts"
+        let needed = TimeAmount.milliseconds(Int64(sessionCount) * 1_000 / Int64(Self.drainedPerSecond))
+        for session in rooms.values.flatMap(\.sessions) {
+            let reconnect = SessionEvent.reconnect(afterMs: .random(in: 0...Self.reconnectSpread), reason: reason)
+            session.transport.send(reconnect)
+            let delay = TimeAmount.nanoseconds(.random(in: 0...min(needed, longest).nanoseconds))
+            eventLoop.assumeIsolated().scheduleTask(in: delay) {
+                session.transport.close(CloseReason(.restart, reason))
+            }
+        }
+    }
+
+    // MARK: Delivery
+
+    /// Applies what the feeds send.
+    func apply(_ updates: [ShardUpdate]) {
+        defer { fanOut.reportSent() }
+        for update in updates {
+            switch update {
+            case .attach(let roomID, let position):
+                if rooms[roomID] == nil { rooms[roomID] = RoomSessions(position: position) }
+            case .dispatch(let dispatch):
+                if let room = rooms[dispatch.roomID] { deliver(dispatch, to: room) }
+            case .detach(let roomID):
+                if rooms[roomID]?.sessions.isEmpty == true { removeRoom(roomID) }
+            case .logSetBack(let roomID):
+                for session in removeRoom(roomID)?.sessions ?? [] {
+                    session.transport.close(CloseReason(.aheadOfLog, "the room's log was set back"))
+                }
+            case .user(let userID, let frame):
+                for session in sessions(ofUser: userID) where session.cursor.isLive {
+                    fanOut.send(frame, count: 1, to: session)
+                }
+            }
+        }
+    }
+
+    private func deliver(_ dispatch: RoomDispatch, to room: RoomSessions) {
+        let before = room.tail.position
+        fanOut.deliver(dispatch, to: room)
+        if room.tail.position > before { boundRings(after: room) }
+    }
+
+    private func boundRings(after room: RoomSessions) {
+        room.ringSlot = rings.note(room, slot: room.ringSlot, bytes: room.tail.ring.memory)
+        while let idle = rings.popExcess() {
+            idle.ringSlot = nil
+            idle.tail.emptyRing()
+        }
+    }
+
+    @discardableResult
+    private func removeRoom(_ roomID: RoomID) -> RoomSessions? {
+        guard let room = rooms.removeValue(forKey: roomID) else { return nil }
+        if let slot = room.ringSlot.take() { rings.remove(slot) }
+        return room
+    }
+}

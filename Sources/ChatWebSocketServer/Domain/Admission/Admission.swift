@@ -1,0 +1,137 @@
+import CommonAuth
+import CommonUtil
+
+/// A client's way from its handshake to its session. It travels in one direction, and each step adds what it found out:
+///
+///     requested ──authenticated(as:slot:)──► authenticated ──authorized(head:feed:)──► authorized ──► ChatSession
+///
+/// The stage is part of the type, so a session cannot begin with an admission that was not authorized. A step that refuses
+/// throws a ``CloseReason`` instead of the next stage.
+struct Admission<Stage: Sendable>: Sendable {
+    let request: ConnectRequest
+    /// Index of the socket's event loop among the server's.
+    let shard: Int
+    let stage: Stage
+}
+
+/// The client asks for a room.
+typealias RequestedAdmission = Admission<AdmissionStage.Requested>
+/// The user is known.
+typealias AuthenticatedAdmission = Admission<AdmissionStage.Authenticated>
+/// The user may have a session.
+typealias AuthorizedAdmission = Admission<AdmissionStage.Authorized>
+/// The end of an admission's way: what a session begins with, or why the client is refused.
+typealias AdmissionResult = Result<AuthorizedAdmission, CloseReason>
+
+/// Stages of an ``Admission``.
+enum AdmissionStage {
+    /// The handshake is a good one; nothing the client claims has been verified.
+    struct Requested: Sendable {
+        /// The access token, if the client sent one.
+        let token: String?
+        /// The client's IP address block, as limits count it.
+        let address: String
+    }
+
+    /// The user is known, and the limits granted a slot.
+    struct Authenticated: Sendable {
+        /// `nil` for a client of a `trusted` server that named no user.
+        let user: AuthenticatedUser?
+        /// The socket's slot among the open ones.
+        let slot: Lease
+    }
+
+    /// The user may have a session of the room.
+    struct Authorized: Sendable {
+        let user: AuthenticatedUser?
+        let slot: Lease
+        /// Keeps the room's feed open.
+        let feed: Lease
+        /// The head of the room's log when the user's membership was read.
+        let head: Seq
+    }
+}
+
+extension Admission where Stage == AdmissionStage.Requested {
+    /// Makes the first stage, from a handshake.
+    init(request: ConnectRequest, token: String?, address: String, shard: Int) {
+        self.init(request: request, shard: shard, stage: Stage(token: token, address: address))
+    }
+
+    /// Makes the next stage, for a user that was authenticated and got a slot.
+    func authenticated(as user: AuthenticatedUser?, slot: Lease) -> AuthenticatedAdmission {
+        AuthenticatedAdmission(
+            request: request, shard: shard, stage: AdmissionStage.Authenticated(user: user, slot: slot))
+    }
+}
+
+extension Admission where Stage == AdmissionStage.Authenticated {
+    /// Makes the last stage, for a user that may have a session of the room.
+    func authorized(head: Seq, feed: Lease) -> AuthorizedAdmission {
+        AuthorizedAdmission(
+            request: request, shard: shard,
+            stage: AdmissionStage.Authorized(user: stage.user, slot: stage.slot, feed: feed, head: head))
+    }
+}
+
+/// What decides whether a user may have a session of a room.
+struct RoomAuthorization: Equatable, Sendable {
+    let isPublic: Bool
+    let isMember: Bool
+    /// The head of the room's log.
+    let head: Seq
+
+    /// Checks the authorization that was read for a room and a user; `nil` if there is no such room.
+    /// - Returns: the head of the room's log.
+    /// - Throws: 4404 for a room that does not exist or is hidden from the user, 4403 for a public room without membership,
+    ///   4409 for a `lastSeq` beyond the head.
+    static func check(
+        _ authorization: RoomAuthorization?, lastSeq: Seq?, authMode: AuthMode
+    ) throws(CloseReason) -> Seq {
+        guard let authorization, authorization.isMember || authorization.isPublic else {
+            throw CloseReason(.noSuchRoom, "no such room")
+        }
+        guard authorization.isMember || authMode == .trusted else {
+            throw CloseReason(.notAMember, "not a member of this room")
+        }
+        if let lastSeq, lastSeq > authorization.head {
+            throw CloseReason(.aheadOfLog, "lastSeq \(lastSeq) is beyond the head \(authorization.head)")
+        }
+        return authorization.head
+    }
+}
+
+/// The query of a handshake: `/ws/chat?roomId=R[&userId=U][&lastSeq=N]`.
+struct ConnectRequest: Equatable, Sendable {
+    static let path = "/ws/chat"
+
+    let roomID: RoomID
+    /// The user that the client claims to be; read in `trusted` mode only.
+    let claimedUserID: UserID?
+    /// The last event that the client has; `nil` if it wants live events only.
+    let lastSeq: Seq?
+
+    /// Parses a query. Of a parameter that is given twice the last value counts.
+    /// - Throws: 1007, naming the parameter that is missing or invalid.
+    init(query: [(key: String, value: String)], authMode: AuthMode) throws(CloseReason) {
+        func value(_ name: String) -> String? { query.last { $0.key == name }?.value }
+
+        guard let room = value("roomId") else { throw CloseReason(.invalidData, "roomId is required") }
+        guard let roomID = RoomID(room) else { throw CloseReason(.invalidData, "roomId must be \(RoomID.rule)") }
+        self.roomID = roomID
+        lastSeq = try value("lastSeq").map { text throws(CloseReason) in
+            guard let seq = Seq(text), seq >= 0, !text.hasPrefix("+"), !text.hasPrefix("-") else {
+                throw CloseReason(.invalidData, "lastSeq must be an integer not below 0")
+            }
+            return seq
+        }
+        guard authMode == .trusted, let user = value("userId") else {
+            claimedUserID = nil
+            return
+        }
+        guard let userID = UserID(text: user) else {
+            throw CloseReason(.invalidData, "userId \(UserID.requirement)")
+        }
+        claimedUserID = userID
+    }
+}

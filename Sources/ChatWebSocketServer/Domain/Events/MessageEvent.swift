@@ -1,0 +1,65 @@
+import ChatEvents
+import CommonUtil
+import NIOCore
+
+/// An event on its way to sockets: encoded once, as a whole WebSocket text frame, and shared by all sessions.
+struct MessageEvent: Sendable {
+    /// Its place in the room's log; `nil` for an ephemeral event.
+    let seq: Seq?
+    let type: EventType?
+    /// The user that the event is about, if any.
+    let userID: UserID?
+    /// The message that the event is about, if any.
+    let messageID: MessageID?
+    /// When a new message was committed; `nil` for other events, and for those read from the log.
+    let sentAt: Timestamp?
+    /// The WebSocket frame: header and payload.
+    let frame: ByteBuffer
+    /// Whether the user types, for a typing event.
+    let isTyping: Bool?
+    /// The session that caused the event and does not get it.
+    var senderSessionID: SessionID?
+
+    /// Decodes an event as it was published.
+    ///
+    /// Fails for anything but a JSON object, for one that is too large, and for a `seq` in a log that is not the channel's.
+    /// - Parameter channel: the room of its channel; `nil` for a user's.
+    init?(json: ByteBuffer, of channel: RoomID?) {
+        guard let envelope = json.withUnsafeReadableBytes({ EventEnvelope($0) }) else { return nil }
+        if envelope.seq != nil {
+            guard let channel, envelope.roomID.map({ $0 == channel.rawValue }) ?? true else { return nil }
+        }
+        seq = envelope.seq
+        type = envelope.type
+        userID = envelope.userID
+        messageID = envelope.messageID
+        sentAt = envelope.sentAt
+        isTyping = envelope.isTyping
+        frame = WebSocketFrame.text(json)
+    }
+
+    /// Encodes an event that was read from the log.
+    init(_ event: RoomEvent) {
+        seq = event.seq
+        type = event.change.type
+        userID =
+            switch event.change {
+            case .memberJoined(let userID, _, _, _), .memberLeft(let userID, _, _),
+                .memberRoleChanged(let userID, _, _, _):
+                userID
+            default: nil
+            }
+        messageID =
+            switch event.change {
+            case .message(let message), .messageEdited(let message), .messageDeleted(let message): message.messageID
+            default: nil
+            }
+        // Read from the log, long after it was sent.
+        sentAt = nil
+        isTyping = nil
+        frame = WebSocketFrame.text(ByteBuffer(bytes: event.jsonBytes))
+    }
+
+    /// Whether the event changes the content of an earlier message.
+    var replacesMessage: Bool { type == .messageEdited || type == .messageDeleted }
+}

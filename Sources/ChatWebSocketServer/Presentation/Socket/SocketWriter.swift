@@ -1,0 +1,99 @@
+import CommonServer
+import Glibc
+import NIOCore
+
+/// Decides how bytes are sent to one socket: by `send(2)` directly, or through the channel's pipeline. Confined to the
+/// socket's event loop.
+///
+/// The kernel takes nearly every frame at once, and then NIO's path to that system call (pipeline, pending writes and their
+/// accounting) costs more than the rest of a delivery. So a frame is offered to the kernel first. What it does not take goes
+/// through the pipeline, and while something is pending there all that follows does too, which keeps the order. Under TLS
+/// everything goes through the pipeline.
+///
+/// The writer never calls into the pipeline: a `flush` that fails makes NIO read the socket and close it before it returns,
+/// and both call back to the owner of this writer. The owner writes what the writer returns, as its last action.
+struct SocketWriter {
+    // Stored, since a context looks it up each time.
+    private let channel: any Channel
+    /// NIO's descriptor, which is open as long as the channel is active; `nil` if bytes must not bypass the pipeline.
+    private let descriptor: CInt?
+    /// Bytes that TLS holds until the flush that encrypts them; the channel's watermark does not count them.
+    private var unencryptedBytes = 0
+    /// Bound on these bytes, the channel's high watermark; `nil` without TLS.
+    private let maximumUnencryptedBytes: Int?
+    /// Whether something may be pending in the pipeline.
+    private var mayBeQueued = false
+    /// Whether nothing more is sent: a close frame was the last.
+    private var isFinished = false
+    /// Total of bytes that were queued or sent.
+    private(set) var bytesWritten = 0
+
+    init(_ channel: any Channel) {
+        self.channel = channel
+        let pipeline = channel.pipeline.syncOperations
+        if pipeline.isEncrypted {
+            descriptor = nil
+            maximumUnencryptedBytes = (try? channel.syncOptions?.getOption(.writeBufferWaterMark).high) ?? 0
+        } else {
+            descriptor = try? pipeline.withUnsafeTransportIfAvailable(of: CInt.self) { $0 }
+            maximumUnencryptedBytes = nil
+        }
+    }
+
+    /// Whether less than the watermark is queued.
+    var hasRoom: Bool {
+        !mayBeQueued || channel.isWritable && unencryptedBytes <= maximumUnencryptedBytes ?? 0
+    }
+
+    /// Whether more may be sent at present.
+    var isWritable: Bool { !isFinished && hasRoom }
+
+    /// Bytes that the socket did not take yet.
+    var queuedBytes: Int {
+        mayBeQueued ? ((try? channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0) + unencryptedBytes : 0
+    }
+
+    /// Counts bytes that the owner is about to write to the pipeline.
+    /// - Returns: whether it may write them: nothing follows a close frame.
+    mutating func willWrite(_ bytes: ByteBuffer) -> Bool {
+        guard !isFinished else { return false }
+        queue(bytes)
+        return true
+    }
+
+    private mutating func queue(_ bytes: ByteBuffer) {
+        bytesWritten += bytes.readableBytes
+        mayBeQueued = true
+        if maximumUnencryptedBytes != nil { unencryptedBytes += bytes.readableBytes }
+    }
+
+    /// Notes that the owner is about to flush the pipeline.
+    mutating func willFlush() { unencryptedBytes = 0 }
+
+    /// Sends nothing more from here on.
+    mutating func finish() { isFinished = true }
+
+    /// Sends bytes to the kernel, as far as it takes them.
+    /// - Returns: the rest, which the owner has to write to the pipeline and to flush; `nil` if nothing is left.
+    mutating func send(_ bytes: ByteBuffer) -> ByteBuffer? {
+        guard !isFinished else { return nil }
+        if mayBeQueued, queuedBytes == 0 { mayBeQueued = false }
+        let taken = mayBeQueued ? 0 : offer(bytes)
+        bytesWritten += taken
+        guard taken < bytes.readableBytes else { return nil }
+        let rest = bytes.getSlice(at: bytes.readerIndex + taken, length: bytes.readableBytes - taken) ?? bytes
+        queue(rest)
+        willFlush()
+        return rest
+    }
+
+    /// Offers bytes to the kernel.
+    /// - Returns: how many it took. A socket that failed takes none; NIO reports why.
+    private func offer(_ bytes: ByteBuffer) -> Int {
+        guard let descriptor, channel.isActive else { return 0 }
+        let taken = bytes.withUnsafeReadableBytes {
+            Glibc.send(descriptor, $0.baseAddress, $0.count, CInt(MSG_DONTWAIT) | CInt(MSG_NOSIGNAL))
+        }
+        return max(0, taken)
+    }
+}

@@ -1,0 +1,126 @@
+import NIOCore
+
+/// The application of a WebSocket, above the protocol. Confined to the socket's event loop.
+protocol WebSocketApplication: AnyObject {
+    /// Takes a frame of the peer.
+    /// - Parameter message: any frame but a close frame. The application responds to pings.
+    /// - Throws: a reason to close the connection.
+    func received(_ message: WebSocketFrameParser.Message) throws(CloseReason)
+
+    /// Called once, when nothing can be sent any more: a close frame was sent or received, or the connection closed.
+    func ended(_ code: CloseCode)
+}
+
+/// The I/O of one socket after the handshake: does what ``WebSocketStateMachine`` and ``SocketWriter`` decide. A session sends
+/// through it directly, since that is done for every delivery. Confined to the socket's event loop.
+///
+/// Every `flush` can call back before it returns: NIO reads a socket whose write failed, and closes it. So all state is
+/// changed first, and writing is the last action of each method.
+///
+/// A peer that does not read is not read either: while more than the channel's watermark is queued for it, its frames wait
+/// in the kernel. So responses are bounded like everything else that is sent.
+final class WebSocketConnection: SessionTransport {
+    /// Time for the peer's answer to a close frame.
+    private static let closeTimeout = TimeAmount.seconds(5)
+
+    private let context: ChannelHandlerContext
+    /// The application owns this.
+    private unowned let application: any WebSocketApplication
+    private var machine: WebSocketStateMachine
+    private var writer: SocketWriter
+    private var isReading = false
+    private var closeDeadline: Scheduled<Void>?
+
+    init(context: ChannelHandlerContext, application: any WebSocketApplication, takesBinary: Bool = false) {
+        self.context = context
+        self.application = application
+        machine = WebSocketStateMachine(takesBinary: takesBinary)
+        writer = SocketWriter(context.channel)
+    }
+
+    // MARK: Reading
+
+    /// Takes bytes of the peer.
+    func receive(_ bytes: ByteBuffer) {
+        machine.append(bytes)
+        readFrames()
+    }
+
+    /// Stops or resumes reading. To be called when the channel's writability changes.
+    func writabilityChanged() {
+        let isWritable = context.channel.isWritable
+        try? context.channel.syncOptions?.setOption(.autoRead, value: isWritable)
+        if isWritable { readFrames() }
+    }
+
+    private func readFrames() {
+        // A response whose write fails reads what is left of the input: the loop that sent it continues with that.
+        guard !isReading else { return }
+        isReading = true
+        defer { isReading = false }
+        while writer.hasRoom, let event = machine.next() {
+            switch event {
+            case .message(let message):
+                do throws(CloseReason) {
+                    try application.received(message)
+                } catch {
+                    perform(machine.fail(error))
+                }
+            case .close(let closing):
+                perform(closing)
+            }
+        }
+    }
+
+    // MARK: Writing
+
+    var isWritable: Bool { writer.isWritable }
+
+    var queuedBytes: Int { writer.queuedBytes }
+
+    var bytesWritten: Int { writer.bytesWritten }
+
+    func write(_ frames: ByteBuffer) {
+        if writer.willWrite(frames) { context.write(NIOAny(frames), promise: nil) }
+    }
+
+    func flush() {
+        writer.willFlush()
+        context.flush()
+    }
+
+    func send(_ frames: ByteBuffer) {
+        if let rest = writer.send(frames) { context.writeAndFlush(NIOAny(rest), promise: nil) }
+    }
+
+    // MARK: The end
+
+    func close(_ reason: CloseReason) {
+        if let closing = machine.close(reason) { perform(closing) }
+    }
+
+    func abort() { context.close(promise: nil) }
+
+    /// Ends the connection. To be called when the channel is closed, or its handler removed.
+    func gone() {
+        closeDeadline?.cancel()
+        closeDeadline = nil
+        writer.finish()
+        if let code = machine.connectionClosed() { application.ended(code) }
+    }
+
+    private func perform(_ closing: WebSocketStateMachine.Closing) {
+        if let code = closing.endsSession { application.ended(code) }
+        if closing.frame != nil, closing.then != .close {
+            closeDeadline = context.eventLoop.assumeIsolated().scheduleTask(in: Self.closeTimeout) { self.abort() }
+        }
+        let rest = closing.frame.flatMap { writer.send($0) }
+        writer.finish()
+        if let rest { context.writeAndFlush(NIOAny(rest), promise: nil) }
+        switch closing.then {
+        case .awaitPeer: break
+        case .closeOutput: context.close(mode: .output, promise: nil)
+        case .close: context.close(promise: nil)
+        }
+    }
+}

@@ -1,0 +1,44 @@
+import CommonServer
+import CommonUtil
+import Logging
+import NIOCore
+
+/// The services that sockets use. A class, so that a socket holds one reference.
+final class WebSocketServices: Sendable {
+    let admission: AdmissionService
+    let commands: SessionCommands
+    let sessions: ChatRoomSessionManager
+    let metrics: DeliveryMetrics
+    let allowedOrigins: AllowedOrigins
+    let trustedProxies: [AddressRange]
+    let authMode: AuthMode
+    let frameLimit: FrameLimit
+    let openSockets: OpenSockets
+    /// Whether this server is stopping and takes no new sockets.
+    let isDraining: @Sendable () -> Bool
+    let logger: Logger
+
+    init(
+        admission: AdmissionService, commands: SessionCommands, sessions: ChatRoomSessionManager,
+        metrics: DeliveryMetrics, allowedOrigins: AllowedOrigins, trustedProxies: [AddressRange], authMode: AuthMode,
+        frameLimit: FrameLimit, openSockets: OpenSockets, isDraining: @escaping @Sendable () -> Bool, logger: Logger
+    ) {
+        self.admission = admission
+        self.commands = commands
+        self.sessions = sessions
+        self.metrics = metrics
+        self.allowedOrigins = allowedOrigins
+        self.trustedProxies = trustedProxies
+        self.authMode = authMode
+        self.frameLimit = frameLimit
+        self.openSockets = openSockets
+        self.isDraining = isDraining
+        self.logger = logger
+    }
+}
+
+/// Rate of frames that one socket may send.
+struct FrameLimit: Sendable {
+    let rate: Rate
+    let refusals = RateLimitName.frames.refusals
+}

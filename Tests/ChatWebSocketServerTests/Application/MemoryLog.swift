@@ -1,0 +1,88 @@
+import ChatEventBus
+import ChatTestSupport
+import CommonAuth
+import CommonUtil
+import Logging
+import NIOCore
+import Synchronization
+
+@testable import ChatWebSocketServer
+
+let noLogger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+/// A room's log in memory.
+final class MemoryLog: RoomLog, RoomDirectory {
+    private let log: Mutex<[MessageEvent]>
+    /// The cursor of each read.
+    let reads = EventCollector<Seq>()
+
+    init(_ events: [MessageEvent] = []) { log = Mutex(events) }
+
+    func replace(by events: [MessageEvent]) { log.withLock { $0 = events } }
+
+    func events(of roomID: RoomID, after seq: Seq, limit: Int) async throws -> (events: [MessageEvent], hasMore: Bool) {
+        let later = log.withLock { $0 }.filter { $0.seq ?? 0 > seq }
+        reads.append(seq)
+        return (Array(later.prefix(limit)), later.count > limit)
+    }
+
+    func heads(of roomIDs: [RoomID]) async throws -> [RoomID: Seq] {
+        let head = log.withLock { $0.last?.seq } ?? 0
+        return Dictionary(uniqueKeysWithValues: roomIDs.map { ($0, head) })
+    }
+
+    func authorizations(for asked: [(roomID: RoomID, userID: UserID?)]) async throws -> [RoomAuthorization?] {
+        asked.map { _ in nil }
+    }
+    func markRead(_ roomID: RoomID, by userID: UserID, upTo seq: Seq) async throws -> ReadReceipt? { nil }
+    func makeOpenRoom(_ roomID: RoomID) async throws {}
+}
+
+extension Admission where Stage == AdmissionStage.Requested {
+    /// A request for ``hall`` by user 7.
+    static func requested(lastSeq: Seq? = nil, token: String? = nil) throws -> Self {
+        let query = [("roomId", hall.rawValue), ("userId", "7")] + (lastSeq.map { [("lastSeq", "\($0)")] } ?? [])
+        return Admission(
+            request: try ConnectRequest(query: query.map { (key: $0.0, value: $0.1) }, authMode: .trusted),
+            token: token, address: "127.0.0.1", shard: 0)
+    }
+}
+
+extension Admission where Stage == AdmissionStage.Authenticated {
+    static func authenticated(lastSeq: Seq? = nil, slot: Lease = Lease {}) throws -> Self {
+        try RequestedAdmission.requested(lastSeq: lastSeq).authenticated(
+            as: AuthenticatedUser(userID: UserID(7), tokenExpiresAt: nil), slot: slot)
+    }
+}
+
+extension Admission where Stage == AdmissionStage.Authorized {
+    static func authorized(lastSeq: Seq? = nil, head: Seq = 0, feed: Lease = Lease {}) throws -> Self {
+        try AuthenticatedAdmission.authenticated(lastSeq: lastSeq).authorized(head: head, feed: feed)
+    }
+}
+
+/// Records what a session is sent.
+final class RecordingTransport: SessionTransport {
+    let frames: EventCollector<ByteBuffer>
+    let closes: EventCollector<CloseReason>
+    private(set) var bytesWritten = 0
+    var isWritable = true
+    let queuedBytes = 0
+    /// Called when the session is closed.
+    var onClose: () -> Void = {}
+
+    init(frames: EventCollector<ByteBuffer> = .init(), closes: EventCollector<CloseReason> = .init()) {
+        self.frames = frames
+        self.closes = closes
+    }
+
+    func write(_ frames: ByteBuffer) { self.frames.append(frames) }
+    func flush() {}
+    func send(_ frames: ByteBuffer) { self.frames.append(frames) }
+    func close(_ reason: CloseReason) {
+        closes.append(reason)
+        isWritable = false
+        onClose()
+    }
+    func abort() {}
+}

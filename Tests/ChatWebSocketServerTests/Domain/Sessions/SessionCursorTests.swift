@@ -1,0 +1,178 @@
+import CommonUtil
+import NIOCore
+import Testing
+
+@testable import ChatWebSocketServer
+
+@Suite(.timeLimit(.minutes(1))) struct SessionCursorTests {
+    private func tail(_ seqs: ClosedRange<Seq>, from position: Seq = 0) -> RoomTail {
+        var tail = RoomTail(position: position)
+        _ = tail.append(events(seqs))
+        return tail
+    }
+
+    /// A cursor that joined a loop at this position.
+    private func cursor(admittedAt head: Seq, lastSeq: Seq? = nil, position: Seq? = nil) -> SessionCursor {
+        var cursor = SessionCursor(admittedAt: head, lastSeq: lastSeq)
+        cursor.begin(position: position ?? head)
+        return cursor
+    }
+
+    /// The steps of a cursor until it has to wait.
+    private func steps(_ cursor: inout SessionCursor, in tail: RoomTail) -> [String] {
+        var steps: [String] = []
+        for _ in 0..<1_000 {
+            switch cursor.next(in: tail) {
+            case .send(let event): steps.append("\(event.seq ?? 0)")
+            case .readLog(let seq): steps.append("read \(seq)")
+            case .goLive(let seq): steps.append(seq.map { "caught up \($0)" } ?? "live")
+            case .wait: return steps
+            }
+        }
+        return steps
+    }
+
+    // MARK: The beginning
+
+    @Test func `without lastSeq a cursor is live at once, where its loop is not ahead`() {
+        #expect(cursor(admittedAt: 5, position: 5).phase == .live)
+        #expect(cursor(admittedAt: 5, position: 3).phase == .live)
+        #expect(cursor(admittedAt: 5, position: 6).phase == .catchingUp)
+    }
+
+    @Test func `with lastSeq a cursor catches up, also if nothing is missing`() {
+        var cursor = cursor(admittedAt: 5, lastSeq: 5)
+        #expect(cursor.phase == .catchingUp)
+        #expect(steps(&cursor, in: RoomTail(position: 5)) == ["caught up 5"])
+        #expect(cursor.phase == .live)
+        #expect(steps(&cursor, in: RoomTail(position: 5)) == [])
+    }
+
+    @Test func `what its loop dispatched since the admission is sent without an announcement`() {
+        var cursor = cursor(admittedAt: 5, position: 7)
+        #expect(steps(&cursor, in: tail(6...7, from: 5)) == ["6", "7", "live"])
+    }
+
+    // MARK: Live
+
+    @Test func `a live cursor takes a batch that continues where it is`() {
+        var cursor = cursor(admittedAt: 5)
+        #expect(cursor.takeBatch(after: 5, upTo: 7) == true)
+        #expect(cursor.takeBatch(after: 5, upTo: 7) == false)
+        #expect(cursor.takeBatch(after: 8, upTo: 9) == false)
+        #expect(cursor.seq == 7)
+    }
+
+    @Test func `a cursor ahead of its loop takes what it does not have, and events without seq`() throws {
+        var cursor = cursor(admittedAt: 5, position: 3)
+        #expect(cursor.takeBatch(after: 3, upTo: 6) == false)
+        let ephemeral = try #require(MessageEvent(json: ByteBuffer(string: #"{"eventType":"x"}"#), of: hall))
+        let taken = (events(4...6) + [ephemeral]).map { cursor.takeDispatched($0) }
+        #expect(taken == [false, false, true, true])
+        #expect(cursor.seq == 6)
+    }
+
+    @Test func `a cursor that catches up takes nothing that is dispatched`() {
+        var cursor = cursor(admittedAt: 5, lastSeq: 5)
+        #expect(cursor.takeBatch(after: 5, upTo: 6) == false)
+        #expect(cursor.takeDispatched(event(6)) == false)
+        #expect(cursor.seq == 5)
+    }
+
+    @Test func `a filled socket makes a live cursor catch up, without an announcement`() {
+        var cursor = cursor(admittedAt: 5)
+        cursor.socketFilled()
+        #expect(cursor.phase == .catchingUp)
+        #expect(steps(&cursor, in: tail(6...6, from: 5)) == ["6", "live"])
+    }
+
+    @Test func `a socket that fills again while it catches up does not lose the announcement`() {
+        var cursor = cursor(admittedAt: 5, lastSeq: 5)
+        cursor.socketFilled()
+        #expect(steps(&cursor, in: RoomTail(position: 5)) == ["caught up 5"])
+    }
+
+    // MARK: Catching up
+
+    @Test func `the log is read for what the ring does not hold, once at a time`() {
+        var cursor = cursor(admittedAt: 6, lastSeq: 2)
+        let tail = tail(5...6, from: 4)
+        #expect(steps(&cursor, in: tail) == ["read 2"])
+        #expect(steps(&cursor, in: tail) == [])
+        #expect(cursor.pageRead(from: 3, position: 6) == .send)
+        let taken = events(3...4).map { cursor.take($0) }
+        #expect(taken == [true, true])
+        #expect(steps(&cursor, in: tail) == ["5", "6", "caught up 6"])
+    }
+
+    @Test func `the announcement waits for ready's seq, whatever the loop has dispatched`() {
+        var cursor = cursor(admittedAt: 6, lastSeq: 6, position: 2)
+        #expect(steps(&cursor, in: RoomTail(position: 2)) == ["caught up 6"])
+        cursor = self.cursor(admittedAt: 6, lastSeq: 4, position: 2)
+        #expect(steps(&cursor, in: RoomTail(position: 2)) == ["read 4"])
+    }
+
+    @Test func `a page that was not asked for, or comes twice, is ignored`() {
+        var cursor = cursor(admittedAt: 6, lastSeq: 2)
+        #expect(cursor.pageRead(from: 3, position: 6) == .ignore)
+        _ = cursor.next(in: RoomTail(position: 6))
+        #expect(cursor.pageRead(from: 3, position: 6) == .send)
+        #expect(cursor.pageRead(from: 3, position: 6) == .ignore)
+        let taken = [4, 3, 3, 5, 4].map { cursor.take(event($0)) }
+        #expect(taken == [false, true, false, false, true])
+    }
+
+    @Test func `after a failed read the log is read again from the same place`() {
+        var cursor = cursor(admittedAt: 6, lastSeq: 2)
+        #expect(steps(&cursor, in: RoomTail(position: 6)) == ["read 2"])
+        cursor.retry()
+        #expect(steps(&cursor, in: RoomTail(position: 6)) == ["read 2"])
+    }
+
+    @Test(arguments: [5, nil] as [Seq?])
+    func `events that the log lacks are skipped at the third read`(first: Seq?) {
+        var cursor = cursor(admittedAt: 6, lastSeq: 2)
+        for pause in LogGap.pauses {
+            #expect(steps(&cursor, in: RoomTail(position: 6)) == ["read 2"])
+            #expect(cursor.pageRead(from: first, position: 6) == .readAgain(after: pause))
+            #expect(steps(&cursor, in: RoomTail(position: 6)) == [])
+            cursor.retry()
+        }
+        #expect(steps(&cursor, in: RoomTail(position: 6)) == ["read 2"])
+        // Up to the next event of the log, or to the end if there is none.
+        let end = first.map { $0 - 1 } ?? 6
+        #expect(cursor.pageRead(from: first, position: 6) == .skipGap(upTo: end))
+        #expect(cursor.seq == end)
+    }
+
+    // MARK: The end
+
+    @Test(arguments: [nil, 2] as [Seq?])
+    func `an ended cursor sends nothing and stays ended`(lastSeq: Seq?) {
+        var cursor = cursor(admittedAt: 6, lastSeq: lastSeq)
+        _ = cursor.next(in: RoomTail(position: 6))
+        cursor.end()
+        cursor.socketFilled()
+        cursor.retry()
+        cursor.begin(position: 0)
+        #expect(cursor.phase == .ended)
+        #expect(cursor.takeBatch(after: cursor.seq, upTo: 9) == false)
+        #expect(cursor.takeDispatched(event(9)) == false)
+        #expect(cursor.pageRead(from: 3, position: 6) == .ignore)
+        #expect(cursor.take(event(cursor.seq + 1)) == false)
+        #expect(steps(&cursor, in: tail(3...6)) == [])
+    }
+
+    @Test func `the end of a membership counts if it is after the admission and the user's own`() throws {
+        func left(_ seq: Seq, _ user: Int64) throws -> MessageEvent {
+            let json = #"{"eventType":"member_left","seq":\#(seq),"roomId":"hall","userId":\#(user)}"#
+            return try #require(MessageEvent(json: ByteBuffer(string: json), of: hall))
+        }
+        let cursor = cursor(admittedAt: 6, lastSeq: 2)
+        #expect(cursor.isEnded(by: try left(7, 1), of: UserID(1)))
+        #expect(!cursor.isEnded(by: try left(6, 1), of: UserID(1)))
+        #expect(!cursor.isEnded(by: try left(7, 2), of: UserID(1)))
+        #expect(!cursor.isEnded(by: try left(7, 1), of: nil))
+        #expect(!cursor.isEnded(by: event(7), of: UserID(1)))
+    }
+}
