@@ -38,4 +38,12 @@ struct ReceivedFrameReaderTests {
         let frame = ReceivedFrameReader.clientFrame(ReceivedFrame.pong, ByteBuffer(string: "hi"))
         #expect(Array(frame.readableBytesView) == [0x8A, 0x82, 0, 0, 0, 0] + Array("hi".utf8))
     }
+
+    @Test("a client's frame of more than 125 bytes has its length in two bytes, and a fragment no FIN")
+    func longClientFrame() {
+        let frame = ReceivedFrameReader.clientFrame(
+            ReceivedFrame.text, ByteBuffer(repeating: 1, count: 300), isFinal: false)
+        #expect(Array(frame.readableBytesView.prefix(4)) == [0x01, 0xFE, 0x01, 0x2C])
+        #expect(frame.readableBytes == 308)
+    }
 }

@@ -24,8 +24,8 @@ struct Fault: Sendable {
     var shape = LoadShape()
     /// Load without the fault, before it.
     var warmUp = Duration.seconds(2)
-    /// PostgreSQL has a synchronous standby, and every server knows both.
-    var hasStandby = false
+    /// The standby that PostgreSQL has; every server has the URL of both.
+    var standby: FaultStack.Standby?
     /// PostgreSQL's data is on a disk of its own that can be filled.
     var hasSmallDisk = false
     var bounds = Bounds()

@@ -101,7 +101,7 @@ struct FaultRowTests {
             var history = History.example()
             #expect(tampering.apply(to: &history))
             let row = row(fault(signs: []), history)
-            #expect(row.lost + row.doubled + row.reordered == (tampering == .leak ? 0 : 1))
+            #expect(row.lost + row.doubled + row.reordered == ([.leak, .forget].contains(tampering) ? 0 : 1))
             #expect(row.problems == ["1 \(tampering.flaw.rawValue)"])
             #expect(row.examples.count == 1)
             #expect(FaultTable(rows: [row]).text.contains("FAILED"))

@@ -170,6 +170,59 @@ struct HistoryCheckTests {
         #expect(!HistoryTampering.lose.apply(to: &history))
     }
 
+    // MARK: A log that PostgreSQL lost the end of
+
+    /// The last two of five messages are lost; the first session is closed with 4409 and reads the new log.
+    private func withLogLoss() -> History {
+        var history = History.example()
+        history.logLoss = .init(heads: ["room": 3, "lobby": 3], lagBegan: 0, at: 1000)
+        history.logs["room"]?.removeLast(2)
+        history.logs["room"]?.append(.example(number: 6, seq: 4, messageID: 106))
+        history.posts.append(.example(number: 6, seq: 4, messageID: 106, at: 2000))
+        for index in history.sessions.indices {
+            history.sessions[index].abandoned = [.init(start: 0, sightings: history.sessions[index].sightings)]
+            history.sessions[index].sightings = (1...3).map { .example(seq: $0, messageID: 100 + $0) }
+            history.sessions[index].sightings.append(.example(seq: 4, messageID: 106, at: 2000))
+        }
+        return history
+    }
+
+    @Test("what PostgreSQL lost is counted apart, and a session that was closed with 4409 is owed the new log")
+    func logLoss() {
+        let check = HistoryCheck(withLogLoss())
+        #expect(check.isClean)
+        #expect(check.lostByPostgres == 2)
+    }
+
+    @Test("a session that knows a lost event and was not closed is uninformed")
+    func uninformed() {
+        var history = withLogLoss()
+        history.sessions[1].sightings = history.sessions[1].abandoned[0].sightings
+        history.sessions[1].abandoned = []
+        #expect(HistoryCheck(history).counts == [.uninformed: 1])
+    }
+
+    @Test("a message acknowledged before the standby lagged, or after the failover, is lost if the log lacks it")
+    func lostInSpiteOfTheStandby() {
+        var history = withLogLoss()
+        history.logLoss?.lagBegan = 5_000_000_000
+        history.logLoss?.at = 6_000_000_000
+        #expect(HistoryCheck(history).count(.lost) == 2)
+        history = withLogLoss()
+        history.posts.append(.example(number: 7, seq: 5, messageID: 107, at: 3000))
+        #expect(HistoryCheck(history).counts == [.lost: 1])
+    }
+
+    @Test("what a session reads again after a 4409 had its delay at its first arrival")
+    func delaysAfterLogLoss() {
+        var history = withLogLoss()
+        for index in history.sessions.indices {
+            for number in 0..<3 { history.sessions[index].sightings[number].at = 1_000_000 }
+        }
+        #expect(history.delays().maximum == 2000)
+        #expect(history.delays().count == 8)
+    }
+
     // MARK: Delays
 
     @Test("a delay counts from the first attempt to the arrival, not at sessions that were told to stall")
@@ -216,16 +269,20 @@ extension History {
 
 extension History.Post {
     /// - Parameter seq: nil for a post without an answer.
-    fileprivate static func example(number: Int, seq: Int?) -> History.Post {
+    fileprivate static func example(
+        number: Int, seq: Int?, messageID: Int? = nil, at time: UInt64 = 0
+    ) -> History.Post {
         History.Post(
             mark: "m\(number)", room: "room", writer: 1, isKeyed: true, firstSent: 0, attempts: 1,
-            outcome: seq.map { .acknowledged(.init(seq: $0, messageID: 100 + $0, at: 0, server: 1)) } ?? .unknown)
+            outcome: seq.map {
+                .acknowledged(.init(seq: $0, messageID: messageID ?? 100 + $0, at: time, server: 1))
+            } ?? .unknown)
     }
 }
 
 extension History.Sighting {
-    fileprivate static func example(seq: Int, messageID: Int) -> History.Sighting {
-        History.Sighting(seq: seq, identity: .init(kind: "message", messageID: messageID), at: 0)
+    fileprivate static func example(seq: Int, messageID: Int, at time: UInt64 = 0) -> History.Sighting {
+        History.Sighting(seq: seq, identity: .init(kind: "message", messageID: messageID), at: time)
     }
 }
 

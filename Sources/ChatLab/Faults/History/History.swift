@@ -65,6 +65,24 @@ struct History: Sendable {
         var connection: Int
     }
 
+    /// PostgreSQL lost its last commits: a standby that lacked them became the primary.
+    struct LogLoss: Sendable {
+        /// The last `seq` that was kept, by room.
+        var heads: [String: Int]
+        /// When the standby got its last commit.
+        var lagBegan: UInt64
+        /// When the loss was known: before the first new event.
+        var at: UInt64
+
+        func keeps(_ seq: Int, in room: String) -> Bool { seq <= heads[room] ?? 0 }
+    }
+
+    /// What a session got of a log, up to the 4409 with which it was closed.
+    struct AbandonedLog: Sendable {
+        var start: Int
+        var sightings: [Sighting]
+    }
+
     /// One reader, over all its connections.
     struct Session: Sendable {
         var name: String
@@ -72,6 +90,8 @@ struct History: Sendable {
         /// It is owed everything after this.
         var start: Int
         var sightings: [Sighting] = []
+        /// What it got before it was closed with 4409 and began at the start of the log.
+        var abandoned: [AbandonedLog] = []
         var receipts: [Receipt] = []
         /// Told to stop reading for a while, so that its delays say nothing.
         var wasStalled = false
@@ -115,8 +135,9 @@ struct History: Sendable {
     var memberChanges: [Change] = []
     var sessions: [Session] = []
     var visits: [Visit] = []
-    /// By room, in the order in which the log told it.
+    /// By room, in the order of the pages that were read.
     var logs: [String: [LogEntry]] = [:]
+    var logLoss: LogLoss?
 }
 
 extension History {
@@ -130,6 +151,8 @@ extension History {
     static let leaveKind = "member_left"
     /// What the socket of one who is no longer a member is closed with.
     static let removedCode = 4403
+    /// The close code for a client that knows a log that the server does not have.
+    static let lostLogCode = 4409
 
     var acknowledged: Int {
         posts.count { if case .acknowledged = $0.outcome { true } else { false } }
@@ -148,7 +171,13 @@ extension History {
         var histogram = LatencyHistogram()
         for session in sessions where session.wasStalled == ofStalled {
             guard let times = sentBySeq[session.room] else { continue }
-            for sighting in session.sightings {
+            // What was kept and read again from the start of the log had its delay at its first arrival.
+            let kept = session.abandoned.flatMap(\.sightings).filter {
+                logLoss?.keeps($0.seq, in: session.room) ?? true
+            }
+            var known = Set<Int>()
+            for sighting in kept + session.sightings
+            where session.abandoned.isEmpty || known.insert(sighting.seq).inserted {
                 guard let time = times[sighting.seq] else { continue }
                 histogram.record(nanoseconds: sighting.at > time ? sighting.at - time : 0)
             }

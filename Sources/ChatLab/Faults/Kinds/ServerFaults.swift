@@ -62,7 +62,7 @@ extension Fault {
                     try await stage.last(.seconds(2))
                 }
             }),
-        logUnread,
+        logUnread, descriptorsUsedUp,
     ]
 
     private static let linesDropped = "log lines dropped"

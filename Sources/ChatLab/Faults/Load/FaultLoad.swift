@@ -121,6 +121,25 @@ final class FaultLoad: Sendable {
         return isEnough && isSettled
     }
 
+    /// Begins nothing new and waits until every message has its outcome.
+    /// - Throws: `LocalStackError` if one has none within 10 s.
+    func pausePosting() async throws {
+        try await onBoard { $0.isPosting = false }
+        guard try await wait(atMost: .seconds(10), until: { $0.busyWriters == 0 }) else {
+            throw LocalStackError("Not all messages had an answer within 10 s")
+        }
+        // A writer that waits for its next turn must find that there is none, or it would be started twice.
+        try await Task.sleep(for: shape.pace * 2)
+    }
+
+    /// Lets the writers go on after ``pausePosting()``.
+    func resumePosting() async throws {
+        try await onBoard { board in
+            board.isPosting = true
+            for writer in board.writers { writer.start() }
+        }
+    }
+
     func waitForAcknowledged(_ count: Int, within time: Duration) async throws -> Bool {
         try await wait(atMost: time) { $0.acknowledged >= count }
     }
@@ -148,7 +167,7 @@ final class FaultLoad: Sendable {
             for visit in board.visits { visit.cut() }
             let history = History(
                 posts: board.posts, changes: board.changes, memberChanges: board.memberChanges,
-                sessions: board.readers.map(\.session), visits: board.visits.map(\.record))
+                sessions: board.readers.map(\.session), visits: board.visits.map(\.record), logLoss: board.logLoss)
             return (history, board.evidence)
         }
     }
@@ -186,6 +205,32 @@ final class FaultLoad: Sendable {
     func wakeSessions() async throws {
         try await onBoard { board in
             for reader in board.readers where reader.session.wasStalled { reader.goOn() }
+        }
+    }
+
+    /// From here on sessions may be closed with 4409.
+    func expectLogLoss() async throws {
+        try await onBoard { $0.expectsLogLoss = true }
+    }
+
+    /// Notes what PostgreSQL kept, and waits until no session has any other event.
+    /// - Returns: how many were not closed with 4409 in time.
+    func noteLogLoss(_ loss: History.LogLoss, within time: Duration) async throws -> Int {
+        try await onBoard { $0.logLoss = loss }
+        _ = try await wait(atMost: time) { $0.uninformed == 0 }
+        return try await onBoard { $0.uninformed }
+    }
+
+    /// How many messages were acknowledged between two times, and how many of them PostgreSQL lost.
+    func acknowledged(between begin: UInt64, and end: UInt64) async throws -> (all: Int, lost: Int) {
+        try await onBoard { board in
+            var counts = (all: 0, lost: 0)
+            for post in board.posts {
+                guard case .acknowledged(let answer) = post.outcome, (begin..<end).contains(answer.at) else { continue }
+                counts.all += 1
+                if board.logLoss?.keeps(answer.seq, in: post.room) == false { counts.lost += 1 }
+            }
+            return counts
         }
     }
 

@@ -190,11 +190,25 @@ final class FaultReader {
             board.evidence.unreached += 1
         }
         isJoined = false
-        if let code, !Self.expectedCodes.contains(code) {
+        if code == UInt16(History.lostLogCode) { startOver() }
+        if let code, !isExpected(code) {
             board.evidence.oddities["a socket closed with \(code)", default: 0] += 1
         }
         let wait = stayAway ?? backoff.next()
         stayAway = nil
         eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(wait)) { self.connect() }
+    }
+
+    private func isExpected(_ code: UInt16) -> Bool {
+        Self.expectedCodes.contains(code) || board.expectsLogLoss && code == UInt16(History.lostLogCode)
+    }
+
+    /// Forgets what it has: it is no part of the server's log.
+    private func startOver() {
+        session.abandoned.append(.init(start: session.start, sightings: session.sightings))
+        session.sightings = []
+        readsFromStart = true
+        cursor = nil
+        board.progress()
     }
 }

@@ -34,6 +34,9 @@ final class LoadBoard {
     var isOver = false
     /// Where each room ends, once that is known.
     var heads: [String: Int] = [:]
+    /// A 4409 is expected: PostgreSQL is about to lose commits, or has lost them.
+    var expectsLogLoss = false
+    var logLoss: History.LogLoss?
     private var waits: [ObjectIdentifier: Wait] = [:]
 
     init(messagePorts: [Int], webSocketPorts: [Int], systemPorts: [Int]) {
@@ -46,6 +49,12 @@ final class LoadBoard {
 
     /// Sessions that have not reached their room's end.
     var behind: Int { readers.count { ($0.cursor ?? 0) < heads[$0.room] ?? 0 } }
+
+    /// Sessions that have events that PostgreSQL lost.
+    var uninformed: Int {
+        guard let logLoss else { return 0 }
+        return readers.count { !logLoss.keeps($0.cursor ?? 0, in: $0.room) }
+    }
 
     /// Sockets of users who have left.
     var overdueVisits: Int { visits.count(where: \.isOverdue) }

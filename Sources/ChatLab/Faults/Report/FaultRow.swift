@@ -13,6 +13,8 @@ struct FaultRow: Codable, Equatable, Sendable {
     var lost: Int
     var doubled: Int
     var reordered: Int
+    /// Acknowledged messages that a standby lacked when it became the primary; not counted as `lost`.
+    var lostByPostgres: Int?
     /// From the first attempt to send a message to its arrival at any session that was not told to stall.
     var longestDelaySeconds: Double
     var delayBoundSeconds: Double?
@@ -52,7 +54,8 @@ extension FaultRow {
             acknowledged: history.acknowledged,
             memberChanges: history.memberChanges.count(where: \.isAcknowledged), reads: evidence.clients.reads,
             lost: check.count(.lost), doubled: check.count(.doubled),
-            reordered: check.count(.reordered), longestDelaySeconds: Self.rounded(longest),
+            reordered: check.count(.reordered), lostByPostgres: history.logLoss.map { _ in check.lostByPostgres },
+            longestDelaySeconds: Self.rounded(longest),
             delayBoundSeconds: bound.map(Self.rounded), slack: slack,
             longestFarewellSeconds: farewell.map(Self.rounded), outageSeconds: Self.rounded(outage / .seconds(1)),
             proof: fault.signs.map { "\($0.count(evidence)) \($0.label)" }, measures: measures.map(\.text),

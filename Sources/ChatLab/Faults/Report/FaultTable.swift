@@ -9,16 +9,7 @@ struct FaultTable {
 
     let rows: [FaultRow]
 
-    var text: String {
-        let cells = [Self.heads] + rows.map(Self.cells)
-        let widths = Self.heads.indices.map { column in cells.map { $0[column].count }.max() ?? 0 }
-        func line(_ row: [String]) -> String {
-            let padded = zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }
-            return "| " + padded.joined(separator: " | ") + " |"
-        }
-        let rule = "|" + widths.map { String(repeating: "-", count: $0 + 2) }.joined(separator: "|") + "|"
-        return ([line(cells[0]), rule] + cells.dropFirst().map(line)).joined(separator: "\n")
-    }
+    var text: String { MarkdownTable(heads: Self.heads, rows: rows.map(Self.cells)).text }
 
     private static func cells(_ row: FaultRow) -> [String] {
         [

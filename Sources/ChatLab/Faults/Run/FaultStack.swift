@@ -7,10 +7,19 @@ import Synchronization
 /// The platform as faults are done to it: two servers of each kind that matter, PostgreSQL durable as in production,
 /// and a proxy on each link that can break.
 final class FaultStack: Sendable {
+    /// How PostgreSQL's standby follows the primary.
+    enum Standby: Sendable {
+        /// A commit is on both before it is acknowledged.
+        case synchronous
+        /// A commit is acknowledged once it is on the primary.
+        case asynchronous
+    }
+
     let processes: LocalStack
     let redisOfMessageServers: FaultProxy
     let redisOfWebSocketServers: FaultProxy
     let postgresOfWebSocketServers: FaultProxy
+    private let standbyKind: Standby?
     private let standbyPort: Int?
     private let standby = Mutex<LocalPostgres?>(nil)
     /// Where PostgreSQL's data is, where that is a disk of its own.
@@ -21,9 +30,10 @@ final class FaultStack: Sendable {
     static let publisher = "publisher"
 
     private init(
-        folder: String?, hasStandby: Bool, hasSmallDisk: Bool, environmentOfWebSocketServer: [Int: [String: String]]
+        folder: String?, standby: Standby?, hasSmallDisk: Bool, environmentOfWebSocketServer: [Int: [String: String]]
     ) async throws {
-        let standbyPort = hasStandby ? try FreePort.next() : nil
+        let standbyPort = standby == nil ? nil : try FreePort.next()
+        standbyKind = standby
         self.standbyPort = standbyPort
         isTemporary = folder == nil
         let postgresPort = try FreePort.next()
@@ -51,7 +61,7 @@ final class FaultStack: Sendable {
             ],
             postgresPort: postgresPort, redisPort: redisPort, durability: .full, folder: folder)
         configuration.environmentOfWebSocketServer = environmentOfWebSocketServer
-        configuration.isReplicated = hasStandby
+        configuration.isReplicated = standby != nil
         configuration.redisSettings = ["user \(Self.publisher) on nopass ~* &* +@all"]
         if hasSmallDisk {
             // Little write-ahead log, and most of the disk for tables.
@@ -65,12 +75,12 @@ final class FaultStack: Sendable {
     /// Starts one, runs `body` and stops it, whatever happened.
     /// - Parameter folder: where its data and logs stay; nil for a temporary folder.
     static func run<Result: Sendable>(
-        folder: String? = nil, hasStandby: Bool = false, hasSmallDisk: Bool = false,
+        folder: String? = nil, standby: Standby? = nil, hasSmallDisk: Bool = false,
         environmentOfWebSocketServer: [Int: [String: String]] = [:],
         _ body: @Sendable (FaultStack) async throws -> Result
     ) async throws -> Result {
         let stack = try await FaultStack(
-            folder: folder, hasStandby: hasStandby, hasSmallDisk: hasSmallDisk,
+            folder: folder, standby: standby, hasSmallDisk: hasSmallDisk,
             environmentOfWebSocketServer: environmentOfWebSocketServer)
         do {
             try await stack.disk?.mount()
@@ -86,13 +96,20 @@ final class FaultStack: Sendable {
         }
     }
 
-    /// From here on a commit is in both servers before it is acknowledged.
     private func startStandby() async throws {
         guard let standbyPort else { return }
         let made = try await processes.postgres.makeStandby(
             folder: "\(processes.folder)/standby", port: standbyPort)
         standby.withLock { $0 = made }
-        try await processes.postgres.reload("synchronous_standby_names", "*")
+        if standbyKind == .synchronous {
+            try await processes.postgres.reload("synchronous_standby_names", "*")
+        }
+    }
+
+    /// Ends replication: the standby keeps what it has and gets no further commits.
+    func detachStandby() async throws {
+        // A changed setting ends the WAL receiver, which then finds nobody (PostgreSQL manual, "Standby Servers").
+        try await standby.withLock { $0 }?.reload("primary_conninfo", "host=127.0.0.1 port=1")
     }
 
     /// Ends the primary at once and makes the standby the primary.

@@ -58,7 +58,7 @@ struct FaultSuite: Sendable {
     private func run(_ fault: Fault, clientsOn eventLoop: any EventLoop) async throws -> FaultRow {
         do {
             return try await FaultStack.run(
-                folder: folder(for: fault.name), hasStandby: fault.hasStandby, hasSmallDisk: fault.hasSmallDisk,
+                folder: folder(for: fault.name), standby: fault.standby, hasSmallDisk: fault.hasSmallDisk,
                 environmentOfWebSocketServer: fault.environmentOfWebSocketServer
             ) { stack in
                 let row = try await FaultRun(fault: fault, stack: stack, eventLoop: eventLoop, slack: slack).run().row

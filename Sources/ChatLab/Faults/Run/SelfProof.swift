@@ -95,6 +95,7 @@ extension HistoryTampering {
         case .swap: "two events of one session are swapped"
         case .rewind: "a user is said to have read less than before"
         case .leak: "one who has left gets one event more"
+        case .forget: "PostgreSQL loses an event, and a session that had it is not closed with 4409"
         }
     }
 
@@ -105,6 +106,7 @@ extension HistoryTampering {
         case .double: .doubled
         case .swap, .rewind: .reordered
         case .leak: .leaked
+        case .forget: .uninformed
         }
     }
 }

@@ -1,0 +1,16 @@
+/// A Markdown table whose columns are aligned, so that it reads well in a terminal, too.
+struct MarkdownTable {
+    let heads: [String]
+    let rows: [[String]]
+
+    var text: String {
+        let cells = [heads] + rows
+        let widths = heads.indices.map { column in cells.map { $0[column].count }.max() ?? 0 }
+        func line(_ row: [String]) -> String {
+            let padded = zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }
+            return "| " + padded.joined(separator: " | ") + " |"
+        }
+        let rule = "|" + widths.map { String(repeating: "-", count: $0 + 2) }.joined(separator: "|") + "|"
+        return ([line(cells[0]), rule] + cells.dropFirst().map(line)).joined(separator: "\n")
+    }
+}
