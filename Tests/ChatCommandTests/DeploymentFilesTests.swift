@@ -3,8 +3,7 @@ import Foundation
 import Testing
 
 /// What an operator copies, held against the settings there are.
-@Suite("Files for operators", .timeLimit(.minutes(1)))
-struct DeploymentFilesTests {
+@Suite(.timeLimit(.minutes(1))) struct DeploymentFilesTests {
     /// The container's own affair.
     private static let fixed: Set<String> = ["CHAT_HOST", "CHAT_PORT", "CHAT_DATA_DIR"]
 
@@ -14,23 +13,22 @@ struct DeploymentFilesTests {
         return try String(contentsOf: root.appending(path: name), encoding: .utf8)
     }
 
-    @Test("Every setting of the servers can be set in .env", arguments: Settings.all.map(\.name))
-    func compose(name: String) throws {
+    @Test(arguments: Settings.all.map(\.name))
+    func `every setting of the servers can be set in the environment file of compose`(name: String) throws {
         guard !Self.fixed.contains(name) else { return }
         #expect(try text("docker-compose.yml").contains("\n  \(name): ${\(name):-"))
         #expect(try text(".env.example").contains("\n#\(name)="))
     }
 
-    @Test("Every setting of the servers is in the README's table", arguments: Settings.all.map(\.name))
-    func readme(name: String) throws {
+    @Test(arguments: Settings.all.map(\.name))
+    func `every setting of the servers is in the README's table`(name: String) throws {
         let table = try text("README.md")
         // Names that share their beginning are written `CHAT_LIMIT_SOCKETS_PER_USER`, `_SOCKETS_PER_ADDRESS`.
         let short = name.hasPrefix("CHAT_LIMIT_") ? "`\(name.dropFirst("CHAT_LIMIT".count))`" : "`\(name)`"
         #expect(table.contains("`\(name)`") || table.contains(short))
     }
 
-    @Test("No password is part of a command line")
-    func arguments() throws {
+    @Test func `no password is part of a command line`() throws {
         let lines = try text("docker-compose.yml").split(separator: "\n")
         #expect(lines.contains { $0.contains("exec redis-server /tmp/redis.conf") })
         for line in lines where line.contains("command:") || line.contains("test:") {
