@@ -1,7 +1,7 @@
 import NIOCore
 import NIOPosix
 
-/// What became of connections that were made on purpose to be a burden.
+/// Counts of connections that an attacker or a fault makes.
 struct ConnectionCounts: Sendable {
     var sentBytes = 0
     var connected = 0

@@ -1,5 +1,5 @@
-/// Judges a whole history, in the manner of Jepsen: the log against what was acknowledged, and each session against
-/// the log.
+/// The check of a whole history, in the manner of Jepsen: the log against the acknowledgements, and each session against the
+/// log.
 struct HistoryCheck: Sendable {
     enum Flaw: String, Sendable, CaseIterable {
         /// Acknowledged and not in the log, missing in the log, or in the log and missing at a session.
@@ -155,7 +155,7 @@ struct HistoryCheck: Sendable {
 
     // MARK: A session
 
-    /// What it got before a 4409 as far as the log has it, and after that the whole log.
+    /// Before a 4409 the session got the part of the log that was kept; after it the whole new log.
     private mutating func checkAll(of session: History.Session, against log: [History.LogEntry]) {
         for part in session.abandoned {
             let kept = part.sightings.filter { logLoss?.keeps($0.seq, in: session.room) ?? true }
@@ -205,6 +205,26 @@ struct HistoryCheck: Sendable {
                 .lost,
                 "\(session.name) never got \(missing.count) events of \(session.room), \(first.seq) to \(last.seq)",
                 count: missing.count)
+        }
+    }
+
+    // MARK: Read marks
+
+    /// The `read` events of one user on one connection only move forward, and never beyond the room's end.
+    private mutating func check(_ receipts: [History.Receipt], of session: History.Session, head: Int) {
+        struct Place: Hashable {
+            var userID: Int
+            var connection: Int
+        }
+
+        var furthest: [Place: Int] = [:]
+        for receipt in receipts {
+            let place = Place(userID: receipt.userID, connection: receipt.connection)
+            let text =
+                "\(session.name) heard that user \(receipt.userID) read \(session.room) to \(receipt.lastReadSeq)"
+            if let last = furthest[place], receipt.lastReadSeq < last { note(.reordered, "\(text), after \(last)") }
+            if receipt.lastReadSeq > head { note(.foreign, "\(text), beyond its end \(head)") }
+            furthest[place] = max(furthest[place] ?? 0, receipt.lastReadSeq)
         }
     }
 }

@@ -1,7 +1,7 @@
 import ChatLocalStack
 import Foundation
 
-/// The descriptors of a server of each kind are used up by connections that nobody uses.
+/// Idle connections use up the descriptors of a server of each kind.
 extension Fault {
     static let descriptorsUsedUp = Fault(
         name: "descriptors-used-up",
@@ -45,7 +45,7 @@ extension Fault {
     private static func fill(_ servers: [FullServer], _ stage: FaultStage) async throws {
         try await measure(servers, "before", stage) { try await stage.last(.seconds(2)) }
 
-        // Up to the reserve: health checks and metrics are answered, and who loses a connection has to wait.
+        // Up to the reserve: health checks and metrics are answered; a session that loses its connection has to wait.
         for server in servers { try await server.fill(limit: 200) }
         try await stage.last(.seconds(2))
         try await stage.load.cutSessions(10)
@@ -58,7 +58,7 @@ extension Fault {
             }
         }
 
-        // Below what is open: nothing can be accepted, and those who try are still there.
+        // Below the number of open descriptors: nothing can be accepted, while clients still try to connect.
         for server in servers { try await server.process.setDescriptorLimit(100) }
         try await measure(servers, "while full", stage) { try await stage.last(.seconds(4)) }
         for server in servers

@@ -1,7 +1,8 @@
 import ChatLocalStack
 import NIOCore
 
-/// PostgreSQL goes away. Nothing can be posted meanwhile; what was acknowledged stays, and all goes on when it is back.
+/// PostgreSQL is not available. Nothing can be posted meanwhile; acknowledged messages are kept, and all goes on when it is
+/// back.
 extension Fault {
     static let postgresFaults = [
         Fault(
@@ -79,11 +80,11 @@ extension Fault {
     ]
 
     // Posting pauses from just before the failover until every session knows of it: a log that has grown beyond a session's
-    // position by then cannot be told from the one that the session knows.
+    // position by then cannot be distinguished from the one that the session knows.
     private static let asynchronousFailover = Fault(
         name: "postgres-failover-asynchronous",
         summary: "The primary is killed and a standby promoted that lacks the commits of the last 2 s",
-        // Edits and membership have no place in their answers by which it could be judged whether PostgreSQL lost them.
+        // The answers to edits and joins have no `seq` by which it could be decided whether PostgreSQL lost them.
         shape: LoadShape(changeEvery: 0, churners: 0),
         standby: .asynchronous, bounds: .init(delay: .outage(plus: .seconds(5))),
         signs: [
@@ -94,10 +95,10 @@ extension Fault {
             let lagBegan = NIODeadline.now().uptimeNanoseconds
             try await stage.last(.seconds(2))
             try await stage.load.pausePosting()
-            // A server may hold back for a second how far a user has read; it belongs to the log that is lost.
+            // A server may hold back a `read` for a second. One of the lost log must not come after the failover.
             try await stage.last(.milliseconds(1500))
             try await stage.load.expectLogLoss()
-            // These return with a position beyond the head; the others are closed where they are.
+            // These sessions reconnect with a position beyond the head; the others are closed by their server.
             try await stage.load.cutSessions(10)
             try await stage.stack.failOver()
             try await stage.stack.waitUntilReady(within: .seconds(30))

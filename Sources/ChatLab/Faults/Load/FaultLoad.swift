@@ -1,8 +1,8 @@
 import ChatLocalStack
 import NIOCore
 
-/// The writers and readers of one run: all on one event loop, so that nothing in it needs a lock and both ends of a
-/// delivery read the same clock.
+/// The writers and readers of one run. All are on one event loop, so no lock is needed and both ends of a delivery read
+/// the same clock.
 final class FaultLoad: Sendable {
     let shape: LoadShape
     let rooms: [String]
@@ -39,7 +39,7 @@ final class FaultLoad: Sendable {
         }.get()
     }
 
-    // MARK: Its course
+    // MARK: The run
 
     /// Connects all sessions.
     /// - Throws: `LocalStackError` if one of them has no `ready` within 30 s.
@@ -61,7 +61,7 @@ final class FaultLoad: Sendable {
         }
     }
 
-    /// Lets someone into each room who stays, if others are to come and go.
+    /// Adds a member who stays to each room, if others are to come and go.
     /// - Throws: `LocalStackError` if the system server does not.
     func moveIn() async throws {
         guard shape.churners > 0 else { return }
@@ -106,7 +106,7 @@ final class FaultLoad: Sendable {
         }
     }
 
-    /// Posts on until so many messages are acknowledged, then waits until every message has its outcome. Those that
+    /// Posts on until `acknowledged` messages have an answer, then waits until every message has its outcome. Those that
     /// have none when the time is up stay unknown.
     /// - Returns: whether it was done in time.
     func finishPosting(acknowledged: Int, within time: Duration) async throws -> Bool {
@@ -172,20 +172,20 @@ final class FaultLoad: Sendable {
         }
     }
 
-    // MARK: What is done to its clients
+    // MARK: Faults of the clients
 
     var evidence: ClientEvidence {
         get async throws { try await onBoard { $0.evidence } }
     }
 
-    /// Ends the connections of so many sessions, chosen at random.
+    /// Ends the connections of `count` sessions, chosen at random.
     func cutSessions(_ count: Int) async throws {
         try await onBoard { board in
             for reader in board.readers.shuffled().prefix(count) { reader.cut() }
         }
     }
 
-    /// Has so many sessions, chosen at random, send frames that are answered and reset their connection at once.
+    /// Has `count` sessions, chosen at random, send frames that are answered and reset their connection at once.
     func resetSessions(_ count: Int) async throws {
         let (board, eventLoop) = (board, eventLoop)
         try await eventLoop.flatSubmit {
@@ -194,7 +194,7 @@ final class FaultLoad: Sendable {
         }.get()
     }
 
-    /// Lets the first so many sessions read no more.
+    /// Makes the first `count` sessions stop reading.
     func stallSessions(_ count: Int) async throws {
         let (board, eventLoop) = (board, eventLoop)
         try await eventLoop.flatSubmit {

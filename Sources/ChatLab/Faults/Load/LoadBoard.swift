@@ -1,6 +1,6 @@
 import NIOCore
 
-/// What the clients of one run have seen so far. Lives on the event loop of all of them.
+/// The shared state of the clients of one run. Confined to the event loop of all of them.
 final class LoadBoard {
     private final class Wait {
         let isOver: () -> Bool
@@ -91,13 +91,13 @@ final class LoadBoard {
     }
 }
 
-/// What the clients noticed of a fault.
+/// Counts of what the clients observed of a fault.
 struct ClientEvidence: Sendable, Codable, Equatable {
     /// Posts answered with 503 or 429.
     var refused = 0
     /// Posts that got no answer: the connection ended, or the time was up.
     var unanswered = 0
-    /// Times that a session told how far it has read.
+    /// `read` frames that sessions sent.
     var reads = 0
     /// Reads, comings and goings that were answered with 503 or an `unavailable`.
     var othersRefused = 0
@@ -105,13 +105,13 @@ struct ClientEvidence: Sendable, Codable, Equatable {
     var retries = 0
     /// Sockets that ended, by close code, or "none".
     var closes: [String: Int] = [:]
-    /// Attempts to connect that came to nothing.
+    /// Failed attempts to connect.
     var unreached = 0
-    /// Sockets that took up again where the last one ended.
+    /// Sockets that resumed where the last one ended.
     var resumes = 0
-    /// Events that such a socket got of what was there before it came.
+    /// Events that such a socket got from before its connect.
     var replayed = 0
-    /// What no server should do, and how often.
+    /// Violations of the contract that clients saw, with their number.
     var oddities: [String: Int] = [:]
 
     var closed: Int { closes.values.reduce(0, +) }

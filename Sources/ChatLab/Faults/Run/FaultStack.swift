@@ -4,8 +4,8 @@ import Foundation
 import Logging
 import Synchronization
 
-/// The platform as faults are done to it: two servers of each kind that matter, PostgreSQL durable as in production,
-/// and a proxy on each link that can break.
+/// The stack of the faults: two message and two WebSocket servers, PostgreSQL durable as in production, and a proxy on each
+/// link that can break.
 final class FaultStack: Sendable {
     /// How PostgreSQL's standby follows the primary.
     enum Standby: Sendable {
@@ -22,11 +22,11 @@ final class FaultStack: Sendable {
     private let standbyKind: Standby?
     private let standbyPort: Int?
     private let standby = Mutex<LocalPostgres?>(nil)
-    /// Where PostgreSQL's data is, where that is a disk of its own.
+    /// The disk of PostgreSQL's data; nil if that is on the machine's own disk.
     let disk: SmallDisk?
     private let isTemporary: Bool
 
-    /// The user of Redis that the message servers are, so that it can be denied what others may.
+    /// The Redis user of the message servers, which can be denied single commands.
     static let publisher = "publisher"
 
     private init(
@@ -64,7 +64,7 @@ final class FaultStack: Sendable {
         configuration.isReplicated = standby != nil
         configuration.redisSettings = ["user \(Self.publisher) on nopass ~* &* +@all"]
         if hasSmallDisk {
-            // Little write-ahead log, and most of the disk for tables.
+            // A small write-ahead log leaves most of the disk for tables.
             configuration.postgresSettings = ["max_wal_size": "64MB", "min_wal_size": "32MB"]
         }
         processes = try LocalStack(
@@ -123,14 +123,14 @@ final class FaultStack: Sendable {
         await processes.postgres.resume()
         await processes.redis.resume()
         try await setAllLinks(.pass)
-        // First, since a temporary folder goes with the rest.
+        // The standby stops first: its folder is below the temporary folder that is removed with the rest.
         let stopped = await Task {
             try await standby.withLock { $0 }?.stop()
             try await processes.stop()
         }.result
         if let disk {
             try await disk.unmount()
-            // What the disk stood on could not be removed before.
+            // A mount point cannot be removed before.
             if isTemporary { PrivateFolder.remove(processes.folder) }
         }
         for proxy in proxies { try await proxy.stop() }
@@ -141,7 +141,7 @@ final class FaultStack: Sendable {
         [redisOfMessageServers, redisOfWebSocketServers, postgresOfWebSocketServers]
     }
 
-    /// What the servers logged last, for whoever wants to know why.
+    /// Prints the last log lines of each server.
     func sayLastLogLines() {
         for server in [processes.systemServer] + processes.messageServers + processes.webSocketServers {
             for line in server.logTail(5) { Terminal.say("    [\(server.kind.logName) \(server.port)] \(line)") }
@@ -182,7 +182,7 @@ final class FaultStack: Sendable {
         return Int(total)
     }
 
-    /// What a server says of a metric, a value for each series; none where it does not answer.
+    /// The values of a metric of a server, one for each series; none if it does not answer.
     private func values(of metric: String, labelled label: String? = nil, at server: LocalServer) async -> [Double] {
         guard let text = await (try? probe(server, "/metrics"))?.body else { return [] }
         return text.split(separator: "\n").compactMap { line in
@@ -193,8 +193,8 @@ final class FaultStack: Sendable {
         }
     }
 
-    /// What is wrong with the servers once all clients are gone: a process that ended by itself, or sessions that are
-    /// still counted.
+    /// The problems of the servers when all clients are gone: a process that ended by itself, or sessions that are still
+    /// counted.
     func problemsWithoutClients(within time: Duration) async throws -> [String] {
         var problems: [String] = []
         for server in [processes.systemServer] + processes.messageServers + processes.webSocketServers {
