@@ -1,3 +1,5 @@
+import Foundation
+
 /// Why a private engine or server could not be found, started or reached, in words for the person at the terminal.
 public struct LocalStackError: Error, Equatable, CustomStringConvertible {
     public let description: String
@@ -12,4 +14,9 @@ extension LocalStackError {
     static func systemCall(_ name: String, errno code: Int32) -> LocalStackError {
         LocalStackError("\(name): \(describe(errno: code))")
     }
+}
+
+/// The text of an `errno` value (`strerror_r(3)`), safe on any thread.
+func describe(errno code: Int32) -> String {
+    POSIXErrorCode(rawValue: code).map { POSIXError($0).localizedDescription } ?? "error \(code)"
 }

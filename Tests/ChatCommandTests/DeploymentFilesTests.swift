@@ -8,7 +8,7 @@ struct DeploymentFilesTests {
     private static let fixed: Set<String> = ["CHAT_HOST", "CHAT_PORT", "CHAT_DATA_DIR"]
 
     @Test(arguments: Settings.all.map(\.name))
-    func `every setting of the servers can be set in dot env`(name: String) throws {
+    func `every setting of the servers can be set in the environment file of compose`(name: String) throws {
         guard !Self.fixed.contains(name) else { return }
         #expect(try RepositoryText.of("docker-compose.yml").contains("\n  \(name): ${\(name):-"))
         #expect(try RepositoryText.of(".env.example").contains("\n#\(name)="))

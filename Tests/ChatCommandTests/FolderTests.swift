@@ -3,10 +3,8 @@ import Testing
 
 @testable import ChatCommand
 
-@Suite("The data folder of chat up", .timeLimit(.minutes(2)))
-struct FolderTests {
-    @Test("is one session's at a time")
-    func lock() throws {
+@Suite(.timeLimit(.minutes(2))) struct FolderTests {
+    @Test func `the data folder belongs to one session at a time`() throws {
         let folder = try PrivateFolder.temporary(prefix: "chat-test")
         defer { PrivateFolder.remove(folder) }
         do {
@@ -17,8 +15,7 @@ struct FolderTests {
         _ = try FolderLock(folder)
     }
 
-    @Test("keeps the engines' ports")
-    func ports() throws {
+    @Test func `the data folder keeps the engines' ports`() throws {
         let folder = try PrivateFolder.temporary(prefix: "chat-test")
         defer { PrivateFolder.remove(folder) }
         let first = try KeptPorts.choose(in: folder)

@@ -4,16 +4,14 @@ import Testing
 
 @testable import ChatCommand
 
-@Suite("The plan of chat up", .timeLimit(.minutes(2)))
-struct UpPlanTests {
+@Suite(.timeLimit(.minutes(2))) struct UpPlanTests {
     private func plan(
         trusted: Bool = false, dataFolder: String? = nil, environment: [String: String] = [:]
     ) async throws -> UpPlan {
         try await UpPlan(trusted: trusted, dataFolder: dataFolder, ports: [:], environment: environment)
     }
 
-    @Test("private engines and token mode unless told otherwise")
-    func defaults() async throws {
+    @Test func `private engines and token mode are the default`() async throws {
         let plan = try await plan()
         #expect(plan.externalDatabase == nil)
         #expect(plan.externalRedis == nil)
@@ -22,8 +20,9 @@ struct UpPlanTests {
         #expect(ServerKind.allCases.map(plan.port) == [8080, 8081, 8082])
     }
 
-    @Test("external engines, the mode and the folder from the environment; an empty value is an unset one")
-    func environment() async throws {
+    @Test func `external engines, the mode and the folder come from the environment; an empty value is an unset one`()
+        async throws
+    {
         let plan = try await plan(environment: [
             "CHAT_DATABASE_URL": "postgres://a@b/c", "CHAT_REDIS_URL": "", "CHAT_AUTH_MODE": "trusted",
             "CHAT_DATA_DIR": "/x/y",
@@ -34,16 +33,15 @@ struct UpPlanTests {
         #expect(plan.folder == "/x/y")
     }
 
-    @Test("options win over the environment")
-    func options() async throws {
+    @Test func `options win over the environment`() async throws {
         let plan = try await plan(
             trusted: true, dataFolder: "/z", environment: ["CHAT_AUTH_MODE": "token", "CHAT_DATA_DIR": "/x"])
         #expect(plan.authMode == .trusted)
         #expect(plan.folder == "/z")
     }
 
-    @Test("known variables are handed to the servers, with the engines' addresses and the keys' URL")
-    func servers() async throws {
+    @Test func `known variables are handed to the servers, with the engines' addresses and the keys' URL`() async throws
+    {
         let environment = try await plan(
             dataFolder: "/d", environment: ["CHAT_LIMIT_POSTS": "5/s", "CHAT_MISSPELT": "1", "HOME": "/h"]
         ).serverEnvironment(databaseURL: "postgres://p", redisURL: "redis://r")
@@ -56,8 +54,7 @@ struct UpPlanTests {
             ])
     }
 
-    @Test("the host is heeded: the servers listen there and find each other there")
-    func host() async throws {
+    @Test func `the servers listen on the host and find each other there`() async throws {
         let plan = try await plan(environment: ["CHAT_HOST": "192.0.2.7"])
         #expect(plan.host == "192.0.2.7")
         #expect(plan.url(.system) == "http://192.0.2.7:8080")
@@ -68,8 +65,8 @@ struct UpPlanTests {
         await #expect(throws: ConfigurationError.self) { try await self.plan(environment: ["CHAT_HOST": "::1"]) }
     }
 
-    @Test("one port for three servers is refused, with the options", arguments: ["CHAT_PORT", "CHAT_METRICS_PORT"])
-    func port(name: String) async {
+    @Test(arguments: ["CHAT_PORT", "CHAT_METRICS_PORT"])
+    func `one port for three servers is refused, with the options`(name: String) async {
         await #expect {
             _ = try await plan(environment: [name: "9000"])
         } throws: { error in
@@ -77,16 +74,15 @@ struct UpPlanTests {
         }
     }
 
-    @Test("misspelt variables are told")
-    func misspelt() async throws {
+    @Test func `misspelt variables are reported`() async throws {
         #expect(
             try await plan(environment: ["CHAT_PROT": "1", "CHAT_LOG_LEVEL": "info"]).unknownNames == ["CHAT_PROT"])
     }
 
-    @Test(
-        "a wrong value names the variable, whichever server uses it",
-        arguments: ["CHAT_AUTH_MODE", "CHAT_DATABASE_URL", "CHAT_REDIS_URL", "CHAT_LIMIT_POSTS", "CHAT_DRAIN_SECONDS"])
-    func wrong(name: String) async {
+    @Test(arguments: [
+        "CHAT_AUTH_MODE", "CHAT_DATABASE_URL", "CHAT_REDIS_URL", "CHAT_LIMIT_POSTS", "CHAT_DRAIN_SECONDS",
+    ])
+    func `a wrong value names the variable, whichever server uses it`(name: String) async {
         await #expect {
             _ = try await plan(environment: [name: "nonsense"])
         } throws: { error in

@@ -5,8 +5,7 @@ import Testing
 
 @testable import ChatCommand
 
-@Suite("What chat up finds before it starts anything", .timeLimit(.minutes(1)))
-struct UpSessionTests {
+@Suite(.timeLimit(.minutes(1))) struct UpSessionTests {
     /// Where nothing of an engine may have been made.
     private func withFolder(_ body: (String) async throws -> Void) async throws {
         let folder = try PrivateFolder.temporary(prefix: "chat-up-test")
@@ -19,8 +18,7 @@ struct UpSessionTests {
         Dictionary(uniqueKeysWithValues: try ServerKind.allCases.map { ($0, try FreePort.next()) })
     }
 
-    @Test("a port in use is named with the option that chooses another")
-    func portInUse() async throws {
+    @Test func `a port in use is named with the option that chooses another`() async throws {
         try await withFolder { folder in
             var ports = try ports()
             let listener = try Listener()
@@ -34,8 +32,7 @@ struct UpSessionTests {
         }
     }
 
-    @Test("a host that is none of this machine is a wrong setting")
-    func host() async throws {
+    @Test func `a host that is none of this machine is a wrong setting`() async throws {
         try await withFolder { folder in
             // Of a range that is for documentation alone (RFC 5737).
             let plan = try await UpPlan(
@@ -46,8 +43,7 @@ struct UpSessionTests {
         }
     }
 
-    @Test("a folder that cannot be made names the option")
-    func folder() async throws {
+    @Test func `a folder that cannot be made names the option`() async throws {
         let plan = try await UpPlan(
             trusted: false, dataFolder: "/proc/no-folder", ports: ports(), environment: [:])
         #expect {

@@ -3,10 +3,9 @@ import Testing
 
 @testable import ChatLab
 
-@Suite("The WebSocket frame reader", .timeLimit(.minutes(2)))
-struct ReceivedFrameReaderTests {
-    @Test("reads frames of all three lengths, whatever the pieces", arguments: [0, 125, 126, 65_535, 65_536])
-    func lengths(length: Int) throws {
+@Suite(.timeLimit(.minutes(2))) struct ReceivedFrameReaderTests {
+    @Test(arguments: [0, 125, 126, 65_535, 65_536])
+    func `the frame reader reads frames of all three lengths, whatever the pieces`(length: Int) throws {
         var whole = ByteBuffer()
         whole.writeInteger(UInt8(0x81))
         switch length {
@@ -23,8 +22,7 @@ struct ReceivedFrameReaderTests {
         #expect(whole.readableBytes == 0)
     }
 
-    @Test("refuses masked, fragmented and absurdly long frames")
-    func malformed() {
+    @Test func `the frame reader refuses masked, fragmented and absurdly long frames`() {
         for bytes in [[0x81, 0x80, 0, 0, 0, 0], [0x01, 0x00], [0xC1, 0x00], [0x82, 127, 255, 0, 0, 0, 0, 0, 0, 0]] {
             #expect(throws: ReceivedFrameReader.Malformed.self) {
                 var buffer = ByteBuffer(bytes: bytes.map { UInt8($0) })
@@ -33,9 +31,15 @@ struct ReceivedFrameReaderTests {
         }
     }
 
-    @Test("a client's frame is masked")
-    func clientFrame() {
+    @Test func `a client's frame is masked`() {
         let frame = ReceivedFrameReader.clientFrame(ReceivedFrame.pong, ByteBuffer(string: "hi"))
         #expect(Array(frame.readableBytesView) == [0x8A, 0x82, 0, 0, 0, 0] + Array("hi".utf8))
+    }
+
+    @Test func `a client's frame of more than 125 bytes has its length in two bytes, and a fragment no FIN`() {
+        let frame = ReceivedFrameReader.clientFrame(
+            ReceivedFrame.text, ByteBuffer(repeating: 1, count: 300), isFinal: false)
+        #expect(Array(frame.readableBytesView.prefix(4)) == [0x01, 0xFE, 0x01, 0x2C])
+        #expect(frame.readableBytes == 308)
     }
 }

@@ -2,16 +2,13 @@ import Testing
 
 @testable import ChatLocalStack
 
-@Suite("Free ports", .timeLimit(.minutes(2)))
-struct FreePortTests {
-    @Test("are distinct")
-    func distinct() throws {
+@Suite(.timeLimit(.minutes(2))) struct FreePortTests {
+    @Test func `free ports are distinct`() throws {
         let ports = try (0..<200).map { _ in try FreePort.next() }
         #expect(Set(ports).count == 200)
     }
 
-    @Test("a port that somebody has bound is not free")
-    func taken() throws {
+    @Test func `a port that somebody has bound is not free`() throws {
         let port = try FreePort.next()
         #expect(FreePort.isFree(port))
         let socket = try TCPSocket()
@@ -20,8 +17,7 @@ struct FreePortTests {
         #expect(try FreePort.state(of: port, on: "127.0.0.1") == .inUse)
     }
 
-    @Test("a host that is none of this machine is told apart, and one that is none at all")
-    func hosts() throws {
+    @Test func `a host of another machine is distinguished from a free port, and an unknown host is an error`() throws {
         let port = try FreePort.next()
         #expect(try FreePort.state(of: port, on: "0.0.0.0") == .free)
         // Of a range that is for documentation alone (RFC 5737).

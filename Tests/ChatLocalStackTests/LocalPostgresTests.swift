@@ -3,10 +3,10 @@ import Testing
 
 @testable import ChatLocalStack
 
-@Suite("A local PostgreSQL", .timeLimit(.minutes(2)))
-struct LocalPostgresTests {
-    @Test("keeps its data through restart, crash and a new owner; tells when it runs already; can be paused")
-    func life() async throws {
+@Suite(.timeLimit(.minutes(2))) struct LocalPostgresTests {
+    @Test func `a local PostgreSQL keeps its data through restart, crash and a new owner, and can be paused`()
+        async throws
+    {
         let folder = try TemporaryFolder()
         let configuration = LocalPostgres.Configuration(
             folder: folder.path, port: try FreePort.next(), durability: .relaxed, authentication: .password)
@@ -59,8 +59,7 @@ struct LocalPostgresTests {
         try await again.stop()
     }
 
-    @Test("a server that cannot start says why with its own words")
-    func failure() async throws {
+    @Test func `a server that cannot start reports its own error`() async throws {
         let folder = try TemporaryFolder()
         let postgres = try LocalPostgres(
             .init(

@@ -3,17 +3,14 @@ import Testing
 
 @testable import ChatLocalStack
 
-@Suite("A local process", .timeLimit(.minutes(2)))
-struct LocalProcessTests {
-    @Test("tells how it ended")
-    func exitStatus() async throws {
+@Suite(.timeLimit(.minutes(2))) struct LocalProcessTests {
+    @Test func `a local process reports how it ended`() async throws {
         let process = try LocalProcess(.init("/bin/sh", ["-c", "exit 3"]))
         #expect(try await process.waitForExit() == .exited(3))
         #expect(!process.isRunning)
     }
 
-    @Test("writes its output to the log file and sees only the environment given")
-    func outputAndEnvironment() async throws {
+    @Test func `a local process writes its output to the log file and sees only the environment given`() async throws {
         let folder = try TemporaryFolder()
         let log = "\(folder.path)/out.log"
         let process = try LocalProcess(
@@ -23,8 +20,7 @@ struct LocalProcessTests {
         #expect(!process.logTail().contains { $0.hasPrefix("HOME=") })
     }
 
-    @Test("a signal ends it, and waiting with a deadline gives up while it runs")
-    func terminate() async throws {
+    @Test func `a signal ends a process, and waiting with a deadline gives up while it runs`() async throws {
         let process = try LocalProcess(.init("/bin/sleep", ["1000"]))
         #expect(try await process.waitForExit(timeout: .milliseconds(20)) == nil)
         process.terminate()
@@ -33,8 +29,7 @@ struct LocalProcessTests {
         process.kill()
     }
 
-    @Test("one that ignores its stop signal is killed")
-    func stubborn() async throws {
+    @Test func `a process that ignores its stop signal is killed`() async throws {
         let folder = try TemporaryFolder()
         let fifo = try folder.fifo(named: "ready")
         let process = try LocalProcess(
@@ -43,8 +38,7 @@ struct LocalProcessTests {
         #expect(try await process.stop(timeout: .milliseconds(50)) == .signaled(SIGKILL))
     }
 
-    @Test("a missing program is an error that names it")
-    func missing() {
+    @Test func `a missing program is an error that names it`() {
         #expect {
             try LocalProcess(.init("/nonexistent/program"))
         } throws: { error in
@@ -52,8 +46,7 @@ struct LocalProcessTests {
         }
     }
 
-    @Test("cancelling the wait leaves the process alone")
-    func cancellation() async throws {
+    @Test func `cancelling the wait leaves the process alone`() async throws {
         let process = try LocalProcess(.init("/bin/sleep", ["1000"]))
         let waiter = Task { try await process.waitForExit() }
         waiter.cancel()
@@ -62,8 +55,7 @@ struct LocalProcessTests {
         try await process.stop()
     }
 
-    @Test("a paused process keeps its place and goes on when resumed")
-    func pause() async throws {
+    @Test func `a paused process keeps its place and goes on when resumed`() async throws {
         let folder = try TemporaryFolder()
         let fifo = try folder.fifo(named: "ready")
         let process = try LocalProcess(
@@ -76,8 +68,7 @@ struct LocalProcessTests {
         #expect(try await process.waitForExit() == .exited(7))
     }
 
-    @Test("no descriptor of the parent is handed on")
-    func descriptors() async throws {
+    @Test func `no descriptor of the parent is handed on`() async throws {
         let folder = try TemporaryFolder()
         let leaking = open("/dev/null", O_RDONLY)  // Not close-on-exec.
         defer { close(leaking) }
@@ -88,8 +79,7 @@ struct LocalProcessTests {
         #expect(process.logTail() == ["0", "1", "2", "3"])
     }
 
-    @Test("it does not survive its parent, even one that is killed")
-    func parentDies() async throws {
+    @Test func `a process does not survive its parent, even one that is killed`() async throws {
         let folder = try TemporaryFolder()
         let alive = try folder.fifo(named: "alive")
         let started = try folder.fifo(named: "started")

@@ -3,10 +3,10 @@ import Testing
 
 @testable import ChatLocalStack
 
-@Suite("A local Redis", .timeLimit(.minutes(2)))
-struct LocalRedisTests {
-    @Test("starts, is paused, is killed, and comes back on the same port; asks for its password")
-    func life() async throws {
+@Suite(.timeLimit(.minutes(2))) struct LocalRedisTests {
+    @Test func `a local Redis starts, is paused, is killed, comes back on the same port, and asks for its password`()
+        async throws
+    {
         let redis = try await LocalRedis.ephemeral(authentication: .password)
         let port = redis.port
         let password = try String(contentsOfFile: "\(redis.configuration.folder)/password", encoding: .utf8)

@@ -2,10 +2,8 @@ import Testing
 
 @testable import ChatLocalStack
 
-@Suite("A one-shot value", .timeLimit(.minutes(2)))
-struct OneShotTests {
-    @Test("wakes all who wait, and those who come later")
-    func wakes() async throws {
+@Suite(.timeLimit(.minutes(2))) struct OneShotTests {
+    @Test func `a one-shot value wakes all who wait, and those who come later`() async throws {
         let event = OneShot<Int>()
         async let first = event.wait()
         async let second = event.wait(timeout: .seconds(60))
@@ -17,13 +15,11 @@ struct OneShotTests {
         #expect(event.value == 7)
     }
 
-    @Test("a deadline passes without a value")
-    func deadline() async throws {
+    @Test func `a deadline passes without a value`() async throws {
         #expect(try await OneShot<Int>().wait(timeout: .milliseconds(10)) == nil)
     }
 
-    @Test("cancelling ends the wait, with a deadline too")
-    func cancellation() async throws {
+    @Test func `cancelling ends the wait, with a deadline too`() async throws {
         let event = OneShot<Int>()
         for timeout in [nil, Duration.seconds(60)] {
             let waiter = Task {

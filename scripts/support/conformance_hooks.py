@@ -23,7 +23,7 @@ PAYLOADS = {
     "sticker": {"stickerId": "wave"},
     "rich_content": {"any": ["thing"]},
 }
-# What answers told: message id → type, list → its cursors, and the paths of what is deleted.
+# Learnt from answers: message id → type, list → its cursors, and the paths of what is deleted.
 posted = {}
 cursors = {}
 deleted = set()

@@ -19,7 +19,7 @@ def renewing(alice, bob, stack):
         bob.page.wait_for_timeout(100)
     alice.say("With a new token")
     bob.sees(["With a new token"])
-    assert bob.sockets == sockets, "a socket was made anew for a token"
+    assert bob.sockets == sockets, "a socket was replaced because of a token"
 
 
 def sockets_gone(alice, bob, stack):

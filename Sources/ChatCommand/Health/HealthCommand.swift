@@ -1,6 +1,11 @@
 import ArgumentParser
+import AsyncHTTPClient
 import ChatLocalStack
+import CommonUtil
 import Foundation
+import NIOCore
+import NIOHTTP1
+import NIOSSL
 
 /// `chat health`: the healthcheck of the containers, so nothing heavy is started.
 struct HealthCommand: AsyncParsableCommand {
@@ -9,7 +14,7 @@ struct HealthCommand: AsyncParsableCommand {
         abstract: "Asks a server whether it can do its job now: exit 0 if so, else 1.",
         discussion: """
             Without an argument: the server on CHAT_PORT, or, if that is not set, all three on their ports, at the address \
-            of CHAT_HOST (the loopback address if that stands for all), over TLS where CHAT_TLS_CERTIFICATE_FILE is set. CHAT_TLS_CA_FILE may vouch for the server of an https URL.
+            of CHAT_HOST (the loopback address if that stands for all), over TLS where CHAT_TLS_CERTIFICATE_FILE is set. CHAT_TLS_CA_FILE may name the authority of an https URL's server.
             """)
 
     @Argument(help: "system, message, websocket, or the URL of a server.")
@@ -33,5 +38,32 @@ struct HealthCommand: AsyncParsableCommand {
             }
         }
         if !healthy { throw ExitCode.failure }
+    }
+}
+
+/// Requests the readiness of one server.
+enum HealthProbe {
+    private static let path = "/health/ready"
+    private static let maximumBytes = 1024 * 1024
+
+    /// - Throws: if nothing answers in time, or the certificate is not trusted.
+    static func ask(
+        _ target: HealthTarget, timeout: Duration, environment: [String: String]
+    ) async throws -> HTTPProbe.Answer {
+        guard target.transport != .plain else {
+            return try HTTPProbe.get(host: target.host, port: target.port, path: path, timeout: timeout)
+        }
+        var tls = TLSConfiguration.makeClientConfiguration()
+        tls.minimumTLSVersion = .tlsv12
+        if target.transport == .ownTLS {
+            tls.certificateVerification = .none
+        } else if let file = environment[Settings.tlsCAFile.name], !file.isEmpty {
+            tls.additionalTrustRoots = [.file(file)]
+        }
+        var request = HTTPClientRequest(url: "https://\(target.host):\(target.port)\(path)")
+        request.tlsConfiguration = tls
+        let response = try await HTTPClient.shared.execute(request, timeout: TimeAmount(timeout))
+        let body = try await response.body.collect(upTo: maximumBytes)
+        return HTTPProbe.Answer(status: Int(response.status.code), body: String(buffer: body))
     }
 }

@@ -5,12 +5,12 @@ import Foundation
 
 /// A server to be asked.
 struct HealthTarget: Equatable {
-    /// How a server is spoken with.
+    /// The transport to a server.
     enum Transport: Equatable {
         case plain
-        /// TLS with a server that has to prove who it is.
+        /// TLS with a server whose certificate is verified.
         case tls
-        /// TLS with this machine's own server. Its certificate is for the name that the world knows it by.
+        /// TLS with this machine's own server, without verification: its certificate is for its public name.
         case ownTLS
     }
 

@@ -10,11 +10,11 @@ struct StackCommand: AsyncParsableCommand {
         commandName: "stack",
         abstract: "Runs a private stack on free ports for another program, and removes it afterwards.",
         discussion: """
-            When everything runs, one line of JSON on standard output tells where: system, message, webSocket (URLs) and \
+            When everything runs, one line of JSON on standard output says where: system, message, webSocket (URLs) and \
             folder (data and logs). There are no rate limits and passwords are cheap to hash. SIGTERM or Ctrl-C stops it.
             """)
 
-    @Flag(help: "Take callers' word for who they are (CHAT_AUTH_MODE=trusted).")
+    @Flag(help: "Believe callers who they are (CHAT_AUTH_MODE=trusted).")
     var trusted = false
 
     @Option(name: .customLong("set"), help: "NAME=VALUE: a CHAT_… variable of the servers; may be given repeatedly.")

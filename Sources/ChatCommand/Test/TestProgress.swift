@@ -4,7 +4,7 @@ import Foundation
 ///
 /// The stream is written event by event, while what is printed goes through buffers.
 struct TestProgress {
-    /// Without a test that begins or ends for so long, a run has stalled. A little more than the longest time limit of a
+    /// The time without a test that begins or ends after which a run has stalled. A little more than the longest time limit of a
     /// test (`.timeLimit(.minutes(2))`), so that the limit speaks first.
     static let stallLimit = Duration.seconds(135)
 

@@ -2,7 +2,7 @@ import ChatLocalStack
 import CommonUtil
 import Foundation
 
-/// What `chat up` is going to do, from its options and the environment. Decides, starts nothing.
+/// The plan of `chat up`, made of its options and the environment. Starts nothing.
 struct UpPlan: Sendable {
     /// An absolute path.
     var folder: String
@@ -46,7 +46,7 @@ struct UpPlan: Sendable {
         externalDatabase =
             isSet(Settings.databaseURL.name) ? try settings.value(Settings.databaseURL) : nil
         externalRedis = isSet(Settings.redisURL.name) ? try settings.value(Settings.redisURL) : nil
-        // Only names that are known: a server would warn of a misspelt one three times, so it is told here once.
+        // Only known names: each of the three servers would warn of a misspelt one, so the warning is given here once.
         handedOn = environment.filter { Settings.names.contains($0.key) && !$0.value.isEmpty }
     }
 

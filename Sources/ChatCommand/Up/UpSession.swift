@@ -85,7 +85,7 @@ final class UpSession: Sendable {
     }
 
     /// Runs until interrupted or until one part ends by itself; then stops all in reverse order.
-    /// - Throws: what made it end, unless that was an interrupt.
+    /// - Throws: the error that ended it, unless it was interrupted.
     func run() async throws {
         let interrupts = await Interrupts()
         let end = await withTaskGroup(of: End.self) { group in

@@ -1,7 +1,7 @@
 import ChatLocalStack
 import CommonUtil
 
-/// What is printed when everything runs: where it is, and a first message that works pasted as it is.
+/// The text that is printed when everything runs: addresses, and a first message that can be pasted as it is.
 struct Welcome {
     var plan: UpPlan
     /// Nil if it is an external one.

@@ -5,11 +5,11 @@ import Foundation
 import NIOCore
 import NIOHTTP1
 
-/// What a bench does before and after it measures, by the ordinary REST calls of the contract.
+/// The REST calls of the contract that benches make before and after they measure.
 struct BenchSetup: Sendable {
     struct RoomLog: Sendable {
         var clientMessageIDs: [String] = []
-        /// How many numbers are missing between 1 and the head.
+        /// Numbers that are missing between 1 and the head.
         var gaps = 0
     }
 
@@ -28,8 +28,8 @@ struct BenchSetup: Sendable {
 
     /// Registers a user and logs in.
     /// - Returns: the access token.
-    func logIn() async throws -> String {
-        let account = ["username": "bench", "password": UUID().uuidString]
+    func logIn(as name: String = "bench") async throws -> String {
+        let account = ["username": name, "password": UUID().uuidString]
         _ = try await post("/auth/register", account, token: nil)
         let login = try await post("/auth/login", account, token: nil)
         return try JSONDecoder().decode(Login.self, from: login).accessToken
@@ -42,6 +42,10 @@ struct BenchSetup: Sendable {
             rooms.append(try JSONDecoder().decode(Room.self, from: room).roomId)
         }
         return rooms
+    }
+
+    func join(_ room: String, token: String) async throws {
+        _ = try await post("/rooms/\(room)/join", [:], token: token)
     }
 
     /// Reads a room's whole log.
@@ -62,8 +66,11 @@ struct BenchSetup: Sendable {
         }
     }
 
-    /// Posts so many messages at once.
-    func post(_ count: Int, to room: String, as caller: PostCall.Caller = .userID(1)) async throws {
+    /// Posts `count` messages at once.
+    /// - Parameter text: ASCII without quotes and backslashes.
+    func post(
+        _ count: Int, to room: String, as caller: PostCall.Caller = .userID(1), text: String = "The quick brown"
+    ) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<count {
                 group.addTask {
@@ -73,7 +80,7 @@ struct BenchSetup: Sendable {
                     caller.add(to: &request.headers)
                     request.body = .bytes(
                         ByteBuffer(
-                            string: #"{"roomId":"\#(room)","messageType":"text","payload":{"text":"The quick brown"}}"#)
+                            string: #"{"roomId":"\#(room)","messageType":"text","payload":{"text":"\#(text)"}}"#)
                     )
                     _ = try await answer(to: request)
                 }

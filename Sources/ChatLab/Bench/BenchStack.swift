@@ -3,10 +3,10 @@ import CommonUtil
 import Foundation
 import Logging
 
-/// The platform as the benches measure it: durable as in production, without limits.
+/// A private stack for benches: durable as in production, without rate limits.
 enum BenchStack {
     /// Starts a private stack, runs `body` and stops it, also when interrupted.
-    /// - Parameter configure: what this bench wants otherwise.
+    /// - Parameter configure: changes the configuration of the stack.
     static func run<Result: Sendable>(
         authMode: AuthMode, configure: (inout LocalStack.Configuration) -> Void = { _ in },
         body: @escaping @Sendable (LocalStack) async throws -> Result
@@ -46,6 +46,6 @@ enum BenchStack {
 }
 
 extension Logger {
-    /// For parts whose words would be in the way of the figures.
+    /// A logger without output, so that log lines do not mix with the figures.
     static var silent: Logger { Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() } }
 }

@@ -3,7 +3,7 @@ import ChatLocalStack
 
 /// A command that measures something on stacks of its own and reports it. Exit status 0 only if the report is clean.
 protocol Benchmark: AsyncParsableCommand {
-    /// The file that its figures are to be written to, too.
+    /// The file to which the figures are written as JSON.
     var json: String? { get }
 
     func measure() async throws -> BenchReport
@@ -27,7 +27,7 @@ extension RepeatedBenchmark {
     var json: String? { options.json }
 }
 
-/// What all of them take.
+/// The options of every repeated benchmark.
 struct BenchOptions: ParsableArguments {
     @Option(help: "How often each is measured.")
     var rounds = 5

@@ -1,9 +1,9 @@
-/// One thing that goes wrong: how it is done to a running stack, how it is undone, and what may come of it.
+/// A fault: how it is done to a running stack, how it is undone, and the bounds of its effects.
 struct Fault: Sendable {
     struct Bounds: Sendable {
         enum Delay: Sendable {
             case fixed(Duration)
-            /// The time from the first blow until all is healed, and so much more.
+            /// The time from the beginning of the fault until it is healed, and more.
             case outage(plus: Duration)
         }
 
@@ -13,7 +13,7 @@ struct Fault: Sendable {
         var refused: Int?
     }
 
-    /// What was measured beside the history, with its own bound.
+    /// A figure measured beside the history, with its own bound.
     struct Measure: Sendable {
         var text: String
         var isWithinBound = true
@@ -24,29 +24,29 @@ struct Fault: Sendable {
     var shape = LoadShape()
     /// Load without the fault, before it.
     var warmUp = Duration.seconds(2)
-    /// PostgreSQL has a synchronous standby, and every server knows both.
-    var hasStandby = false
+    /// The standby that PostgreSQL has; every server has the URL of both.
+    var standby: FaultStack.Standby?
     /// PostgreSQL's data is on a disk of its own that can be filled.
     var hasSmallDisk = false
     var bounds = Bounds()
-    /// What proves that the fault bit. Those that are required must not be zero.
+    /// Counts that prove that the fault took effect. Those that are required must not be zero.
     var signs: [Sign]
     /// Further variables for single WebSocket servers, by their number from 0 on.
     var environmentOfWebSocketServer: [Int: [String: String]] = [:]
     /// Belongs to the short form that CI runs.
     var isInShortForm = false
-    /// Does it, and lasts as long as it.
+    /// Does the fault, and returns when it is to be healed.
     var inflict: @Sendable (FaultStage) async throws -> Void
     var heal: @Sendable (FaultStage) async throws -> Void = { _ in }
     var examine: @Sendable (History, FaultStage) async throws -> [Measure] = { _, _ in [] }
 }
 
 extension Fault {
-    /// All that there are, in the order of the table.
+    /// All faults, in the order of the table.
     static let all = redisFaults + postgresFaults + serverFaults + clientFaults
 
-    /// Those of these names.
-    /// - Throws: ``UnknownFault`` for a name that none has.
+    /// The faults of these names.
+    /// - Throws: ``UnknownFault`` for an unknown name.
     static func named(_ names: [String]) throws -> [Fault] {
         try names.map { name in
             guard let fault = all.first(where: { $0.name == name }) else {

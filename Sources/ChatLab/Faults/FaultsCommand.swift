@@ -33,8 +33,8 @@ struct FaultsCommand: AsyncParsableCommand {
     @Option(help: "Keep the stacks' data and logs below this folder.")
     var keep: String?
 
-    /// It runs on debug servers beside whatever else a machine of continuous integration does, so its times are judged
-    /// with so many times their bound. What is lost, doubled or reordered is not.
+    /// The factor by which times may exceed their bounds: it runs on debug servers beside other work of a machine of
+    /// continuous integration. What is lost, doubled or reordered is judged as ever.
     private static let slackOfShortForm = 2
 
     func run() async throws {

@@ -1,12 +1,12 @@
 import ChatLocalStack
 
-/// A count that shows that a fault bit.
+/// A count that proves that a fault took effect.
 struct Sign: Sendable {
     var label: String
     var isRequired: Bool
     var count: @Sendable (FaultEvidence) -> Int
 
-    /// The fault did not happen if there is none of it.
+    /// The same count, which must not be zero.
     var required: Sign {
         var sign = self
         sign.isRequired = true
@@ -29,7 +29,7 @@ struct Sign: Sendable {
     }
     static let publishFailures = Sign("publications failed") { $0.publishFailures }
     static let eventsFromLog = Sign("events read from the log") { $0.eventsFromLog }
-    static let postgresReconnects = Sign("connections to PostgreSQL made anew") { $0.postgresReconnects }
+    static let postgresReconnects = Sign("reconnects to PostgreSQL") { $0.postgresReconnects }
     static let postsRefused = Sign("posts refused") { $0.clients.refused }
     static let postsUnanswered = Sign("posts unanswered") { $0.clients.unanswered }
     static let postsRetried = Sign("retried") { $0.clients.retries }
@@ -37,7 +37,7 @@ struct Sign: Sendable {
     static let socketsClosed = Sign("sockets closed") { $0.clients.closed }
     static let framesReplayed = Sign("frames replayed") { $0.clients.replayed }
 
-    /// What the fault itself counted under this name.
+    /// What the fault counted itself by ``FaultStage/note(_:_:)``.
     static func noted(_ label: String) -> Sign { Sign(label) { $0.notes[label] ?? 0 } }
 
     /// Sockets closed with this code.
@@ -46,7 +46,7 @@ struct Sign: Sendable {
     }
 }
 
-/// All that was counted in a run.
+/// Everything that was counted in a run.
 struct FaultEvidence: Sendable {
     var clients = ClientEvidence()
     var redisOfMessageServers = FaultProxy.Counts()

@@ -7,7 +7,7 @@ final class ChatHTTPClient: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    /// What an answer is handed to; nil when the connection ended before it came.
+    /// Called with the response; nil when the connection ended before it arrived.
     typealias Completion = (HTTPResponse?) -> Void
 
     private var context: ChannelHandlerContext?

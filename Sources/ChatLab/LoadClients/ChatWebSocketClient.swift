@@ -24,7 +24,7 @@ final class ChatWebSocketClient: ChannelInboundHandler {
     private var received = ByteBuffer()
 
     private init(path: String, upgraded: EventLoopPromise<Void>, onEvent: @escaping (Event) -> Void) {
-        // The key need not be random here: no cache stands between.
+        // The key need not be random: there is no cache in between.
         request =
             "GET \(path) HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
@@ -42,7 +42,7 @@ final class ChatWebSocketClient: ChannelInboundHandler {
         let connected = ClientBootstrap(group: eventLoop)
             .connectTimeout(.seconds(10))
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-            // A second read just to hear that there is no more would double the system calls.
+            // A second read that finds nothing would double the system calls.
             .channelOption(.maxMessagesPerRead, value: 1)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {

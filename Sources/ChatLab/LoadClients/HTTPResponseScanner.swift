@@ -1,13 +1,13 @@
 import NIOCore
 
-/// One HTTP/1.1 response, body whole.
+/// One HTTP/1.1 response with its whole body.
 struct HTTPResponse: Equatable {
     var status: Int
     var body: ByteBuffer
 }
 
-/// The little of RFC 9112 that our own servers' answers need, cheap enough to share two cores with them: a status line,
-/// headers, and a body by `Content-Length` or in chunks.
+/// A parser of HTTP/1.1 responses (RFC 9112) of our own servers: a status line, headers, and a body by `Content-Length` or
+/// in chunks. Cheap, since it shares the cores with the servers.
 enum HTTPResponseScanner {
     struct Malformed: Error {}
 

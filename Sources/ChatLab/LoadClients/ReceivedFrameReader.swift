@@ -5,6 +5,7 @@ struct ReceivedFrame: Equatable {
     var opcode: UInt8
     var payload: ByteBuffer
 
+    static let continuation: UInt8 = 0x0
     static let text: UInt8 = 0x1
     static let close: UInt8 = 0x8
     static let ping: UInt8 = 0x9
@@ -41,14 +42,20 @@ enum ReceivedFrameReader {
         return ReceivedFrame(opcode: first & 0x0F, payload: payload)
     }
 
-    /// A client's frame of at most 125 bytes, as all control frames are. The mask is all zeroes: it protects
-    /// intermediaries (section 10.3), of which there are none on the loopback.
-    static func clientFrame(_ opcode: UInt8, _ payload: ByteBuffer = ByteBuffer()) -> ByteBuffer {
+    /// A client's frame of at most 65,535 bytes. The mask is all zeroes: it protects intermediaries (section 10.3), of
+    /// which there are none on the loopback.
+    static func clientFrame(_ opcode: UInt8, _ payload: ByteBuffer = ByteBuffer(), isFinal: Bool = true) -> ByteBuffer {
+        let length = min(payload.readableBytes, Int(UInt16.max))
         var frame = ByteBuffer()
-        frame.writeInteger(0x80 | opcode)
-        frame.writeInteger(0x80 | UInt8(min(payload.readableBytes, 125)))
+        frame.writeInteger((isFinal ? 0x80 : 0) | opcode)
+        if length < 126 {
+            frame.writeInteger(0x80 | UInt8(length))
+        } else {
+            frame.writeInteger(0x80 | UInt8(126))
+            frame.writeInteger(UInt16(length))
+        }
         frame.writeInteger(UInt32(0))
-        frame.writeBytes(payload.readableBytesView.prefix(125))
+        frame.writeBytes(payload.readableBytesView.prefix(length))
         return frame
     }
 }

@@ -1,7 +1,7 @@
 import Foundation
 
 extension LocalPostgres {
-    /// Runs a script with `pgbench(1)` for so many seconds, each client on a connection of its own, and waits.
+    /// Runs a script with `pgbench(1)` for a number of seconds, each client on a connection of its own.
     /// - Parameter script: one transaction.
     /// - Returns: transactions a second.
     /// - Throws: `LocalStackError` where pgbench is not installed or fails; `CancellationError`.

@@ -1,8 +1,8 @@
 import Foundation
 import Logging
 
-/// A PostgreSQL server of one's own: a private data folder, loopback only, no Unix socket, a role and a database
-/// named `chat`. It has nothing to do with an installed cluster but the programs.
+/// A private PostgreSQL server: a private data folder, loopback only, no Unix socket, a role and a database
+/// named `chat`. It shares only the programs with an installed cluster.
 public actor LocalPostgres {
     public enum Durability: Sendable {
         /// As in production: a commit is on disk.
@@ -234,7 +234,7 @@ public actor LocalPostgres {
                 throw LocalStackError("Making the database failed: \(command.executable) \(status)\n  \(lines)")
             }
         } catch is CancellationError {
-            // A half-made folder is made anew next time, which no straggler must write into.
+            // The next start makes a half-made folder again, and nothing may write into it meanwhile.
             process.kill()
             throw CancellationError()
         }

@@ -1,7 +1,7 @@
 import Foundation
 import Logging
 
-/// A Redis server of one's own: loopback only, nothing kept on disk.
+/// A private Redis server: loopback only, nothing kept on disk.
 public actor LocalRedis {
     public enum Authentication: Sendable {
         /// Anyone on this machine may connect.

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Who runs PostgreSQL. It refuses to be root, so root runs it as the user `postgres` through `setpriv(1)`.
+/// The account that runs PostgreSQL. It refuses to run as root, so root runs it as the user `postgres` through `setpriv(1)`.
 enum PostgresAccount {
     /// This process's own user.
     case own

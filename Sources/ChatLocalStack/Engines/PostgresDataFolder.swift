@@ -2,7 +2,7 @@ import Foundation
 
 /// A PostgreSQL data folder seen from outside.
 struct PostgresDataFolder: Sendable {
-    /// What `postmaster.pid` tells (`src/include/utils/pidfile.h` in PostgreSQL's sources): the pid in the first line,
+    /// The contents of `postmaster.pid` (`src/include/utils/pidfile.h` in PostgreSQL's sources): the pid in the first line,
     /// key and number of its shared memory in the seventh, the state in the eighth.
     struct Postmaster {
         let pid: pid_t
@@ -38,7 +38,7 @@ struct PostgresDataFolder: Sendable {
         }
     }
 
-    /// Makes a setting that the server reads when it is told to (SIGHUP), after all others of its files.
+    /// Appends a setting, which overrides all others of its files. The server reads it on SIGHUP.
     func appendSetting(_ name: String, _ value: String) throws {
         try change("postgresql.auto.conf") { file in
             try file.seekToEnd()

@@ -23,11 +23,11 @@ public enum FreePort {
     /// Whether nothing listens on this port on the loopback address now.
     public static func isFree(_ port: Int) -> Bool { (try? state(of: port, on: ReachableHost.loopback)) == .free }
 
-    /// What a server would find that listens there.
+    /// What a server finds that tries to listen on a port.
     public enum State: Sendable, Equatable {
         case free
         case inUse
-        /// The host is none of this machine.
+        /// The host is no address of this machine.
         case elsewhere
         /// Another reason, such as a port that only root may take.
         case refused(String)
@@ -37,7 +37,7 @@ public enum FreePort {
     /// - Throws: `LocalStackError` if there is no such host.
     public static func state(of port: Int, on host: String) throws -> State {
         let socket = try TCPSocket()
-        // As servers do, so that connections that linger in TIME_WAIT are no obstacle.
+        // As servers do, so that connections in TIME_WAIT are no obstacle.
         socket.setReuseAddress()
         switch try socket.bind(host: host, port: port) {
         case 0: return .free

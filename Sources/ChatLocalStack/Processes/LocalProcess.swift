@@ -182,3 +182,54 @@ public final class LocalProcess: Sendable {
         TextTail.lines(count, of: command.logFile)
     }
 }
+
+/// How a process ended.
+public enum ExitStatus: Sendable, Equatable, CustomStringConvertible {
+    /// It returned or called `exit` with this code, 0–255.
+    case exited(Int32)
+    /// This signal ended it.
+    case signaled(Int32)
+
+    public var description: String {
+        switch self {
+        case .exited(let code): "exited with \(code)"
+        case .signaled(let signal): "was ended by signal \(signal)"
+        }
+    }
+
+    /// From the `si_code` and `si_status` of `waitid(2)`.
+    init(code: Int32, status: Int32) {
+        self = code == Int32(CLD_EXITED) ? .exited(status) : .signaled(status)
+    }
+}
+
+/// What children inherit of this process's environment.
+public enum ChildEnvironment {
+    /// Everything but `CHAT_…` and libpq's `PG…`: a setting of the person's shell must not leak into a private stack.
+    public static var inherited: [String: String] {
+        ProcessInfo.processInfo.environment.filter { key, _ in !key.hasPrefix("CHAT_") && !key.hasPrefix("PG") }
+    }
+}
+
+extension LocalProcess {
+    /// The soft limit of open files of the running program (`proc(5)`, `limits`).
+    public func descriptorLimit() throws -> Int {
+        let text = try String(contentsOfFile: "/proc/\(pid)/limits", encoding: .utf8)
+        let line = text.split(separator: "\n").first { $0.hasPrefix("Max open files") }
+        guard let line, let limit = line.split(separator: " ").dropFirst(3).first.flatMap({ Int($0) }) else {
+            throw LocalStackError("/proc/\(pid)/limits cannot be read")
+        }
+        return limit
+    }
+
+    /// Sets the soft limit of open files of the running program, by `prlimit(1)`. What is open stays open.
+    public func setDescriptorLimit(_ limit: Int) async throws {
+        // prlimit(2) is hidden from Swift behind _GNU_SOURCE.
+        guard let program = ExecutableSearch.inPath("prlimit") else {
+            throw LocalStackError("prlimit (package util-linux) is not installed")
+        }
+        let status = try await LocalProcess(.init(program, ["--pid", String(pid), "--nofile=\(limit):"]))
+            .waitForExit()
+        guard status == .exited(0) else { throw LocalStackError("prlimit \(status)") }
+    }
+}

@@ -2,7 +2,7 @@ import Foundation
 
 /// The children of a process, from `/proc` (`proc(5)`, `/proc/pid/task/tid/children`).
 public enum ProcessTree {
-    /// A process, told apart from a later one of the same number by the time it was started at.
+    /// A process, identified by its number and the time at which it was started: numbers are used again.
     public struct Member: Sendable, Hashable {
         public let pid: pid_t
         /// In clock ticks since the machine was started.

@@ -12,19 +12,19 @@ public final class FaultProxy: Sendable {
         /// Connections stay open and are accepted, and nothing gets through. What was sent meanwhile goes on its way
         /// when the link passes again, as TCP has it.
         case blackHole
-        /// So many of a hundred events that Redis pushes are left out. What else it says passes: answers, and what a
-        /// server publishes to itself to hear whether it hears.
+        /// This percentage of the events that Redis pushes is left out. All else passes: answers, and the probes that a
+        /// server publishes to its own subscription.
         case dropPushes(percent: Int)
     }
 
-    /// What passes through.
+    /// The protocol of the link.
     public enum Wire: Sendable {
         case opaque
         /// Redis (RESP2), whose pushes can be dropped.
         case redis
     }
 
-    /// What it has done so far.
+    /// Counts of what the proxy has done.
     public struct Counts: Sendable, Equatable {
         public internal(set) var accepted = 0
         public internal(set) var refused = 0
@@ -36,7 +36,7 @@ public final class FaultProxy: Sendable {
 
         public init() {}
 
-        /// What has been done since `earlier`.
+        /// The difference since `earlier`.
         public static func - (now: Counts, earlier: Counts) -> Counts {
             var difference = now
             difference.accepted -= earlier.accepted

@@ -1,6 +1,6 @@
 import NIOCore
 
-/// One end of a proxied connection: what it hears its partner sends. It reads no faster than the partner can send,
+/// One end of a proxied connection: its partner sends what it receives. It reads no faster than the partner can send,
 /// and not at all while nothing gets through.
 final class ProxyStream: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
@@ -16,7 +16,7 @@ final class ProxyStream: ChannelDuplexHandler {
     private var frames: RESPFrames?
     private var context: ChannelHandlerContext?
     private var wantsToRead = false
-    /// What was on its way when nothing got through any more; at most what one read had in it.
+    /// Bytes that were read before the link was blocked; at most those of one read.
     private var held: [ByteBuffer] = []
 
     init(_ side: Side, core: ProxyCore, frames: RESPFrames?) {
@@ -97,7 +97,7 @@ final class ProxyStream: ChannelDuplexHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        // A last word, such as PostgreSQL's before it ends a session, still goes out.
+        // Last bytes, such as PostgreSQL's error before it ends a session, are still sent.
         if !core.holds, let rest = frames?.takeRest() { partner?.write(rest) }
         partner?.flush()
         partner?.close()

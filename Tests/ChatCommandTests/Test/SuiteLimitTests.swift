@@ -2,11 +2,9 @@ import Foundation
 import Testing
 
 /// The tests of the whole package, as text.
-@Suite("Time limits of tests", .timeLimit(.minutes(1)))
-struct SuiteLimitTests {
+@Suite(.timeLimit(.minutes(1))) struct SuiteLimitTests {
     /// Without one a test that hangs would hold up the run until the watchdog ends all of it.
-    @Test("Every suite has a time limit of at most two minutes, and every test is in a suite")
-    func limits() throws {
+    @Test func `every suite has a time limit of at most two minutes, and every test is in a suite`() throws {
         // …/Tests/ChatCommandTests/Test/SuiteLimitTests.swift
         let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()

@@ -2,8 +2,7 @@ import Testing
 
 @testable import ChatCommand
 
-@Suite("The progress of a test run", .timeLimit(.minutes(1)))
-struct TestProgressTests {
+@Suite(.timeLimit(.minutes(1))) struct TestProgressTests {
     private let start = ContinuousClock.now
 
     /// A line of the event stream, as Swift Testing writes it.
@@ -20,8 +19,7 @@ struct TestProgressTests {
         return progress
     }
 
-    @Test("What has begun and not ended is pending, in its order")
-    func pending() {
+    @Test func `tests that have begun and not ended are pending, in their order`() {
         let progress = progress(
             #"{"kind":"test","payload":{"id":"M.S","kind":"suite","name":"S"},"version":0}"# + "\n",
             event("runStarted"),
@@ -31,16 +29,14 @@ struct TestProgressTests {
         #expect(progress.pending == ["M.S", "M.S/slow()"])
     }
 
-    @Test("It does not matter into which pieces the stream is cut")
-    func pieces() {
+    @Test func `the stream may be cut into any pieces`() {
         let stream = event("runStarted") + event("testStarted", "M.S/a()") + event("testStarted", "M.S/b()")
         var progress = TestProgress(start: start)
         for byte in stream.utf8 { progress.read([byte], at: start) }
         #expect(progress.pending == ["M.S/a()", "M.S/b()"])
     }
 
-    @Test("Two minutes in which no test begins or ends are a stall, whatever is recorded meanwhile")
-    func stall() {
+    @Test func `two minutes in which no test begins or ends are a stall, whatever is recorded meanwhile`() {
         var progress = progress(event("runStarted"), event("testStarted", "M.S/hangs()"))
         let almost = start + TestProgress.stallLimit - .milliseconds(1)
         progress.read("still here\n".utf8, at: almost)
@@ -51,16 +47,14 @@ struct TestProgressTests {
         #expect(!progress.isStalled(at: start + TestProgress.stallLimit))
     }
 
-    @Test("What comes before and after the tests is no stall")
-    func outside() {
+    @Test func `what comes before and after the tests is no stall`() {
         let hour = start + .seconds(3_600)
         #expect(!progress("").isStalled(at: hour))
         let over = progress(event("runStarted"), event("testStarted", "M.S/a()"), event("runEnded"))
         #expect(!over.isStalled(at: hour) && over.pending == [])
     }
 
-    @Test("Tests run one at a time unless told otherwise")
-    func arguments() {
+    @Test func `tests run one at a time by default`() {
         #expect(
             TestCommand.arguments(for: ["--filter", "A"])
                 == ["test", "--skip-build", "--disable-xctest", "--no-parallel", "--filter", "A"])

@@ -3,32 +3,28 @@ import Testing
 
 @testable import ChatLab
 
-@Suite("A bench's report", .timeLimit(.minutes(2)))
-struct BenchReportTests {
-    @Test("gives the least, the middle and the greatest", arguments: [[3.0, 1, 2], [7], [2, 2]])
-    func spread(values: [Double]) {
+@Suite(.timeLimit(.minutes(2))) struct BenchReportTests {
+    @Test(arguments: [[3.0, 1, 2], [7], [2, 2]])
+    func `a spread has the least, the middle and the greatest value`(values: [Double]) {
         let spread = Spread(values)
         #expect(spread.min == values.min())
         #expect(spread.max == values.max())
         #expect(values.contains(spread.median))
     }
 
-    @Test("has the middle of an even number of values between the two middle ones")
-    func median() {
+    @Test func `the median of an even number of values is between the two middle ones`() {
         #expect(Spread([4, 1, 3, 2]).median == 2.5)
         #expect(Spread([9, 1, 5]).median == 5)
         #expect(Spread([]) == Spread([0]))
     }
 
-    @Test("divides each value by the reference that was measured beside it")
-    func ratio() {
+    @Test func `each value is divided by the reference that was measured beside it`() {
         let line = BenchReport.Line("post", unit: "/s", [10, 30], beside: "pgbench", [20, 10])
         #expect(line.ratio == Spread([0.5, 3]))
         #expect(line.reference == Spread([10, 20]))
     }
 
-    @Test("is clean only without losses, duplicates and errors")
-    func clean() {
+    @Test func `a bench's report is clean only without losses, duplicates and errors`() {
         let report = BenchReport(title: "x", lines: [])
         #expect(report.isClean)
         for flaw in [{ $0.losses = 1 }, { $0.duplicates = 1 }, { $0.errors = ["HTTP 503": 1] }]
@@ -40,8 +36,7 @@ struct BenchReportTests {
         }
     }
 
-    @Test("shows a line, its reference and what went wrong, and is the same after JSON")
-    func textAndJSON() throws {
+    @Test func `a bench's report shows a line, its reference and what went wrong, and is the same after JSON`() throws {
         var report = BenchReport(
             title: "post", lines: [.init("accepted posts", unit: "/s", [1, 3], beside: "pgbench", [2, 2])])
         report.errors = ["HTTP 503": 2]

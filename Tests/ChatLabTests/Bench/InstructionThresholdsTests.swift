@@ -4,19 +4,17 @@ import Testing
 
 @testable import ChatLab
 
-@Suite("The thresholds of instructions", .timeLimit(.minutes(2)))
-struct InstructionThresholdsTests {
+@Suite(.timeLimit(.minutes(2))) struct InstructionThresholdsTests {
     private let thresholds = InstructionThresholds(allowancePercent: 5, instructions: ["post": 1000, "connect": 200])
 
-    @Test("are kept up to the allowance and broken beyond it", arguments: [(1050, false), (1051, true), (10, false)])
-    func allowance(posts: Int, isBroken: Bool) {
+    @Test(arguments: [(1050, false), (1051, true), (10, false)])
+    func `thresholds are kept up to the allowance and broken beyond it`(posts: Int, isBroken: Bool) {
         let problems = thresholds.problems(of: ["post": posts, "connect": 200])
         #expect(!problems.isEmpty == isBroken)
         #expect(problems.allSatisfy { $0.contains("post: \(posts) instructions") })
     }
 
-    @Test("are broken by the same count when they are smaller")
-    func smaller() {
+    @Test func `thresholds are broken by the same count when they are smaller`() {
         let counts = ["post": 1000, "connect": 200]
         #expect(thresholds.problems(of: counts).isEmpty)
         var smaller = thresholds
@@ -24,20 +22,17 @@ struct InstructionThresholdsTests {
         #expect(smaller.problems(of: counts).count == 1)
     }
 
-    @Test("miss what has none, and what was not counted")
-    func missing() {
+    @Test func `a workload without a threshold or without a count is reported`() {
         let problems = thresholds.problems(of: ["post": 1000, "delivery": 1])
         #expect(problems == ["delivery: no threshold (--update writes one)", "connect: nothing was counted"])
     }
 
-    @Test("say when they are so high that a step back could hide below them")
-    func slack() {
+    @Test func `thresholds that are far too high are reported`() {
         #expect(thresholds.slack(over: ["post": 951, "connect": 200]).isEmpty)
         #expect(thresholds.slack(over: ["post": 900, "connect": 200]).count == 1)
     }
 
-    @Test("in the repository name every workload, with an allowance that can be missed")
-    func inRepository() throws {
+    @Test func `the thresholds in the repository name every workload, with an allowance that can be missed`() throws {
         let file = try InstructionThresholds.defaultFile(
             below: URL(fileURLWithPath: #filePath).deletingLastPathComponent().path)
         let kept = try InstructionThresholds.read(file)
@@ -47,8 +42,7 @@ struct InstructionThresholdsTests {
         #expect(kept.problems(of: kept.instructions.mapValues { $0 + $0 / 5 }).count == kept.instructions.count)
     }
 
-    @Test("are held against the totals that callgrind writes")
-    func totals() throws {
+    @Test func `thresholds are compared with the totals that callgrind writes`() throws {
         let output = "# callgrind format\nevents: Ir\nfn=(1) a\n1 5\n\ntotals: 3721248\n"
         #expect(try Callgrind.total(in: output) == 3_721_248)
         #expect(throws: LocalStackError.self) { try Callgrind.total(in: "events: Ir\n") }

@@ -2,10 +2,8 @@ import Testing
 
 @testable import ChatLab
 
-@Suite("A latency histogram", .timeLimit(.minutes(2)))
-struct LatencyHistogramTests {
-    @Test("gives quantiles within 1.6 % above the true value, and the exact maximum")
-    func quantiles() {
+@Suite(.timeLimit(.minutes(2))) struct LatencyHistogramTests {
+    @Test func `quantiles are at most 1_6 % above the true value, and the maximum is exact`() {
         var histogram = LatencyHistogram()
         for value in 1...100_000 as ClosedRange<UInt64> { histogram.record(nanoseconds: value * 1000) }
         for quantile in [0.01, 0.5, 0.9, 0.99, 0.999] {
@@ -18,15 +16,14 @@ struct LatencyHistogramTests {
         #expect(histogram.count == 100_000)
     }
 
-    @Test("is exact for small values and takes the largest", arguments: [0, 1, 63, 64, 65, UInt64.max])
-    func extremes(value: UInt64) {
+    @Test(arguments: [0, 1, 63, 64, 65, UInt64.max])
+    func `a latency histogram is exact for small values and takes the largest`(value: UInt64) {
         var histogram = LatencyHistogram()
         histogram.record(nanoseconds: value)
         #expect(histogram.value(at: 0.5) == value)
     }
 
-    @Test("merges, and an empty one says 0")
-    func merge() {
+    @Test func `a latency histogram merges, and an empty one is 0`() {
         var one = LatencyHistogram()
         var other = LatencyHistogram()
         #expect(one.value(at: 0.99) == 0)

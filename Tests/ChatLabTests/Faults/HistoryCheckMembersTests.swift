@@ -2,8 +2,7 @@ import Testing
 
 @testable import ChatLab
 
-@Suite("The check of who came and went", .timeLimit(.minutes(2)))
-struct HistoryCheckMembersTests {
+@Suite(.timeLimit(.minutes(2))) struct HistoryCheckMembersTests {
     private let room = "lobby"
 
     /// The example, with the user's comings and goings stored like this.
@@ -17,8 +16,7 @@ struct HistoryCheckMembersTests {
     private let join = History.joinKind
     private let leave = History.leaveKind
 
-    @Test("each acknowledged one is in the log once")
-    func counts() {
+    @Test func `each acknowledged coming or going is in the log once`() {
         #expect(HistoryCheck(history([join, leave, join])).isClean)
         #expect(HistoryCheck(history([join, leave])).counts == [.lost: 1])
         #expect(HistoryCheck(history([join, join])).counts == [.lost: 1])
@@ -26,14 +24,12 @@ struct HistoryCheckMembersTests {
         #expect(HistoryCheck(history([])).counts == [.lost: 3])
     }
 
-    @Test("they are in the order in which the user asked")
-    func order() {
+    @Test func `comings and goings are in the order in which the user asked`() {
         #expect(HistoryCheck(history([leave, join, join])).counts == [.reordered: 1])
         #expect(HistoryCheck(history([join, join, leave])).counts == [.reordered: 1])
     }
 
-    @Test("one without an answer is in the log at most once")
-    func open() {
+    @Test func `a coming or going without an answer is in the log at most once`() {
         for (kinds, isClean) in [
             ([join, leave, join], true), ([join, leave], true), ([join, leave, join, join], false),
         ] {
@@ -43,8 +39,7 @@ struct HistoryCheckMembersTests {
         }
     }
 
-    @Test("nobody comes or goes without asking")
-    func foreign() {
+    @Test func `nobody comes or goes without asking`() {
         var history = history([join, leave, join])
         history.logs[room]?.append(.init(seq: 4, identity: .init(kind: leave, userID: 8)))
         #expect(HistoryCheck(history).counts == [.foreign: 1])
@@ -52,15 +47,13 @@ struct HistoryCheckMembersTests {
 
     // MARK: The socket of one who leaves
 
-    @Test("who has left gets nothing more")
-    func leaked() {
+    @Test func `a user who has left gets nothing more`() {
         var history = History.example()
         history.visits[0].sightings.append(.init(seq: 3, identity: .init(kind: join, userID: 9), at: 0))
         #expect(HistoryCheck(history).counts == [.leaked: 1])
     }
 
-    @Test("the socket of one who has left does not stay open, and may end otherwise before it is closed")
-    func closed() {
+    @Test func `the socket of one who has left does not stay open, and may end otherwise before it is closed`() {
         var history = History.example()
         history.visits[0].end = nil
         #expect(HistoryCheck(history).counts == [.leaked: 1])
@@ -69,8 +62,7 @@ struct HistoryCheckMembersTests {
         #expect(HistoryCheck(history).isClean)
     }
 
-    @Test("who has not left may stay, and is not told that it has left")
-    func stays() {
+    @Test func `a user who has not left may stay, and is not closed as one who has`() {
         var history = History.example()
         history.visits[0].start = 3
         history.visits[0].sightings = []
@@ -79,8 +71,7 @@ struct HistoryCheckMembersTests {
         #expect(HistoryCheck(history).isClean)
     }
 
-    @Test("until then it gets the log")
-    func prefix() {
+    @Test func `until the leave a socket gets the log`() {
         var history = History.example()
         history.visits[0].start = 0
         #expect(HistoryCheck(history).counts == [.lost: 1])
@@ -88,8 +79,7 @@ struct HistoryCheckMembersTests {
         #expect(HistoryCheck(history).counts == [.lost: 1, .doubled: 1])
     }
 
-    @Test("its farewell counts from the first attempt to leave")
-    func farewell() {
+    @Test func `the time to the close counts from the first attempt to leave`() {
         var visit = History.example().visits[0]
         visit.leaveAsked = 400
         #expect(visit.farewell == 600)

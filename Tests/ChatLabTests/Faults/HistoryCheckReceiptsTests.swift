@@ -2,17 +2,14 @@ import Testing
 
 @testable import ChatLab
 
-@Suite("The check of how far users have read", .timeLimit(.minutes(2)))
-struct HistoryCheckReceiptsTests {
-    @Test("going back for one user on one connection is a flaw")
-    func back() {
+@Suite(.timeLimit(.minutes(2))) struct HistoryCheckReceiptsTests {
+    @Test func `a read mark that goes back for one user on one connection is a flaw`() {
         var history = History.example()
         history.sessions[0].receipts.append(.init(userID: 7, lastReadSeq: 3, connection: 1))
         #expect(HistoryCheck(history).counts == [.reordered: 1])
     }
 
-    @Test("another user, and another connection, have their own course")
-    func others() {
+    @Test func `another user, and another connection, have an order of their own`() {
         var history = History.example()
         history.sessions[0].receipts += [
             .init(userID: 8, lastReadSeq: 1, connection: 1), .init(userID: 7, lastReadSeq: 1, connection: 2),
@@ -20,8 +17,7 @@ struct HistoryCheckReceiptsTests {
         #expect(HistoryCheck(history).isClean)
     }
 
-    @Test("nobody reads beyond the room's end")
-    func beyond() {
+    @Test func `nobody reads beyond the room's end`() {
         var history = History.example()
         history.sessions[0].receipts.append(.init(userID: 7, lastReadSeq: 5, connection: 1))
         #expect(HistoryCheck(history).isClean)

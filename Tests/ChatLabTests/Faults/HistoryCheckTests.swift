@@ -2,10 +2,8 @@ import Testing
 
 @testable import ChatLab
 
-@Suite("The check of a history", .timeLimit(.minutes(2)))
-struct HistoryCheckTests {
-    @Test("a good history is clean")
-    func clean() {
+@Suite(.timeLimit(.minutes(2))) struct HistoryCheckTests {
+    @Test func `a good history is clean`() {
         let check = HistoryCheck(.example())
         #expect(check.isClean)
         #expect(check.examples.isEmpty)
@@ -13,23 +11,21 @@ struct HistoryCheckTests {
 
     // MARK: The log against the posts
 
-    @Test("an acknowledged message that is not in the log is lost")
-    func lostMessage() {
+    @Test func `an acknowledged message that is not in the log is lost`() {
         var history = History.example()
         history.posts.append(.example(number: 6, seq: 6))
         #expect(HistoryCheck(history).count(.lost) == 1)
     }
 
-    @Test("a hole in the log is a loss")
-    func hole() {
+    @Test func `a hole in the log is a loss`() {
         var history = History.example()
         history.logs["room"]?.remove(at: 2)
         // The acknowledged message itself and the hole; no session is owed what the log does not have.
         #expect(HistoryCheck(history).count(.lost) == 2)
     }
 
-    @Test("a message that is stored twice is doubled, keyed or not, acknowledged or not", arguments: [true, false])
-    func storedTwice(isKeyed: Bool) {
+    @Test(arguments: [true, false])
+    func `a message that is stored twice is doubled, keyed or not, acknowledged or not`(isKeyed: Bool) {
         for outcome in [History.Post.Outcome.unknown, .acknowledged(.init(seq: 5, messageID: 105, at: 0, server: 1))] {
             var history = History.example()
             history.posts[4].isKeyed = isKeyed
@@ -44,23 +40,20 @@ struct HistoryCheckTests {
         }
     }
 
-    @Test("a post without an answer may be in the log or not")
-    func unknown() {
+    @Test func `a post without an answer may be in the log or not`() {
         var history = History.example()
         history.posts[4].outcome = .unknown
         history.posts.append(.example(number: 6, seq: nil))
         #expect(HistoryCheck(history).isClean)
     }
 
-    @Test("a message at another place than it was acknowledged for is reordered")
-    func misplaced() {
+    @Test func `a message at another place than it was acknowledged for is reordered`() {
         var history = History.example()
         history.posts[4].outcome = .acknowledged(.init(seq: 4, messageID: 105, at: 0, server: 1))
         #expect(HistoryCheck(history).count(.reordered) == 1)
     }
 
-    @Test("a writer's messages are in the order in which it sent them")
-    func writersOrder() {
+    @Test func `a writer's messages are in the order in which it sent them`() {
         var history = History.example()
         history.posts.swapAt(0, 1)
         #expect(HistoryCheck(history).count(.reordered) == 1)
@@ -68,8 +61,7 @@ struct HistoryCheckTests {
         #expect(HistoryCheck(history).isClean)
     }
 
-    @Test("a message of nobody, and one that was refused, must not be in the log")
-    func foreign() {
+    @Test func `a message of nobody, and one that was refused, must not be in the log`() {
         var history = History.example()
         history.posts.removeLast()
         #expect(HistoryCheck(history).count(.foreign) == 1)
@@ -78,8 +70,7 @@ struct HistoryCheckTests {
         #expect(HistoryCheck(history).count(.foreign) == 1)
     }
 
-    @Test("an event that is no message has its number like any other")
-    func otherEvents() {
+    @Test func `an event that is no message has its number like any other`() {
         var history = History.example()
         let edited = History.Identity(kind: "message_edited", messageID: 101)
         let joined = History.Identity(kind: History.joinKind, userID: 9)
@@ -96,8 +87,8 @@ struct HistoryCheckTests {
         #expect(HistoryCheck(history).counts == [.foreign: 1])
     }
 
-    @Test("a change is in the log once if it was acknowledged, else at most once, and none without being asked for")
-    func changes() {
+    @Test
+    func `a change is in the log once if it was acknowledged, else at most once, and none without being asked for`() {
         let deleted = History.Identity(kind: History.deletionKind, messageID: 101)
         var history = History.example()
         history.changes = [.init(room: "room", identity: deleted)]
@@ -115,8 +106,7 @@ struct HistoryCheckTests {
 
     // MARK: A session against the log
 
-    @Test("an event that a session never got is lost, also the last one")
-    func lostEvent() {
+    @Test func `an event that a session never got is lost, also the last one`() {
         for index in 0..<5 {
             var history = History.example()
             history.sessions[0].sightings.remove(at: index)
@@ -126,29 +116,25 @@ struct HistoryCheckTests {
         }
     }
 
-    @Test("an event that a session got twice is doubled")
-    func doubledEvent() {
+    @Test func `an event that a session got twice is doubled`() {
         var history = History.example()
         history.sessions[0].sightings.append(history.sessions[0].sightings[1])
         #expect(HistoryCheck(history).counts == [.doubled: 1])
     }
 
-    @Test("events in another order are reordered")
-    func swappedEvents() {
+    @Test func `events in another order are reordered`() {
         var history = History.example()
         history.sessions[0].sightings.swapAt(1, 2)
         #expect(HistoryCheck(history).counts == [.reordered: 1])
     }
 
-    @Test("another event at a number is foreign")
-    func otherEvent() {
+    @Test func `another event at a seq is foreign`() {
         var history = History.example()
         history.sessions[0].sightings[3].identity.messageID = 999
         #expect(HistoryCheck(history).counts == [.foreign: 1])
     }
 
-    @Test("a session is owed what comes after its start, and nothing else")
-    func start() {
+    @Test func `a session must get what comes after its start, and nothing else`() {
         var history = History.example()
         history.sessions[0].start = 3
         history.sessions[0].sightings.removeFirst(3)
@@ -157,23 +143,71 @@ struct HistoryCheckTests {
         #expect(HistoryCheck(history).counts == [.lost: 1])
     }
 
-    @Test("each tampering is found for what it is", arguments: HistoryTampering.allCases)
-    func tampering(_ tampering: HistoryTampering) {
+    @Test(arguments: HistoryTampering.allCases)
+    func `each tampering is found as its flaw`(_ tampering: HistoryTampering) {
         var history = History.example()
         #expect(tampering.apply(to: &history))
         #expect(HistoryCheck(history).counts == [tampering.flaw: 1])
     }
 
-    @Test("a history without events cannot be tampered with")
-    func nothingToTamperWith() {
+    @Test func `a history without events cannot be tampered with`() {
         var history = History()
         #expect(!HistoryTampering.lose.apply(to: &history))
     }
 
+    // MARK: A log that PostgreSQL lost the end of
+
+    /// The last two of five messages are lost; the first session is closed with 4409 and reads the new log.
+    private func withLogLoss() -> History {
+        var history = History.example()
+        history.logLoss = .init(heads: ["room": 3, "lobby": 3], lagBegan: 0, at: 1000)
+        history.logs["room"]?.removeLast(2)
+        history.logs["room"]?.append(.example(number: 6, seq: 4, messageID: 106))
+        history.posts.append(.example(number: 6, seq: 4, messageID: 106, at: 2000))
+        for index in history.sessions.indices {
+            history.sessions[index].abandoned = [.init(start: 0, sightings: history.sessions[index].sightings)]
+            history.sessions[index].sightings = (1...3).map { .example(seq: $0, messageID: 100 + $0) }
+            history.sessions[index].sightings.append(.example(seq: 4, messageID: 106, at: 2000))
+        }
+        return history
+    }
+
+    @Test func `what PostgreSQL lost is counted apart, and a session that was closed with 4409 must get the new log`() {
+        let check = HistoryCheck(withLogLoss())
+        #expect(check.isClean)
+        #expect(check.lostByPostgres == 2)
+    }
+
+    @Test func `a session that knows a lost event and was not closed is uninformed`() {
+        var history = withLogLoss()
+        history.sessions[1].sightings = history.sessions[1].abandoned[0].sightings
+        history.sessions[1].abandoned = []
+        #expect(HistoryCheck(history).counts == [.uninformed: 1])
+    }
+
+    @Test func `a message acknowledged before the standby lagged, or after the failover, is lost if the log lacks it`()
+    {
+        var history = withLogLoss()
+        history.logLoss?.lagBegan = 5_000_000_000
+        history.logLoss?.at = 6_000_000_000
+        #expect(HistoryCheck(history).count(.lost) == 2)
+        history = withLogLoss()
+        history.posts.append(.example(number: 7, seq: 5, messageID: 107, at: 3000))
+        #expect(HistoryCheck(history).counts == [.lost: 1])
+    }
+
+    @Test func `what a session reads again after a 4409 had its delay at its first arrival`() {
+        var history = withLogLoss()
+        for index in history.sessions.indices {
+            for number in 0..<3 { history.sessions[index].sightings[number].at = 1_000_000 }
+        }
+        #expect(history.delays().maximum == 2000)
+        #expect(history.delays().count == 8)
+    }
+
     // MARK: Delays
 
-    @Test("a delay counts from the first attempt to the arrival, not at sessions that were told to stall")
-    func delays() {
+    @Test func `a delay counts from the first attempt to the arrival, not at sessions that were made to stall`() {
         var history = History.example()
         history.posts[2].firstSent = 1000
         history.sessions[0].sightings[2].at = 51_000
@@ -216,16 +250,20 @@ extension History {
 
 extension History.Post {
     /// - Parameter seq: nil for a post without an answer.
-    fileprivate static func example(number: Int, seq: Int?) -> History.Post {
+    fileprivate static func example(
+        number: Int, seq: Int?, messageID: Int? = nil, at time: UInt64 = 0
+    ) -> History.Post {
         History.Post(
             mark: "m\(number)", room: "room", writer: 1, isKeyed: true, firstSent: 0, attempts: 1,
-            outcome: seq.map { .acknowledged(.init(seq: $0, messageID: 100 + $0, at: 0, server: 1)) } ?? .unknown)
+            outcome: seq.map {
+                .acknowledged(.init(seq: $0, messageID: messageID ?? 100 + $0, at: time, server: 1))
+            } ?? .unknown)
     }
 }
 
 extension History.Sighting {
-    fileprivate static func example(seq: Int, messageID: Int) -> History.Sighting {
-        History.Sighting(seq: seq, identity: .init(kind: "message", messageID: messageID), at: 0)
+    fileprivate static func example(seq: Int, messageID: Int, at time: UInt64 = 0) -> History.Sighting {
+        History.Sighting(seq: seq, identity: .init(kind: "message", messageID: messageID), at: time)
     }
 }
 

@@ -4,8 +4,7 @@ import Testing
 
 @testable import ChatLocalStack
 
-@Suite("A proxy that breaks links", .timeLimit(.minutes(1)))
-struct FaultProxyTests {
+@Suite(.timeLimit(.minutes(1))) struct FaultProxyTests {
     private typealias Link = NIOAsyncChannel<ByteBuffer, ByteBuffer>
 
     private static func async(_ channel: any Channel) -> EventLoopFuture<Link> {
@@ -39,8 +38,7 @@ struct FaultProxyTests {
         try await proxy.stop()
     }
 
-    @Test("what passes arrives, both ways")
-    func passes() async throws {
+    @Test func `what passes arrives, both ways`() async throws {
         try await withLink(wire: .opaque) { proxy, client, server in
             try await client.send("hello")
             #expect(try await server.receive(5) == "hello")
@@ -50,8 +48,7 @@ struct FaultProxyTests {
         }
     }
 
-    @Test("a cut link ends at both sides")
-    func cut() async throws {
+    @Test func `a cut link ends at both sides`() async throws {
         try await withLink(wire: .opaque) { proxy, client, server in
             // Only a link that is made can be cut.
             try await client.send("hello")
@@ -63,8 +60,7 @@ struct FaultProxyTests {
         }
     }
 
-    @Test("a black hole keeps what it is sent until it passes again, in order")
-    func blackHole() async throws {
+    @Test func `a black hole keeps what it is sent until it passes again, in order`() async throws {
         try await withLink(wire: .opaque) { proxy, client, server in
             // Only a link that is made can be held.
             try await client.send("zero ")
@@ -81,8 +77,7 @@ struct FaultProxyTests {
         }
     }
 
-    @Test("pushes are dropped, answers and a server's own channel are not")
-    func drops() async throws {
+    @Test func `pushes are dropped, answers and a server's own channel are not`() async throws {
         func push(_ channel: String) -> String {
             "*3\r\n$7\r\nmessage\r\n$\(channel.utf8.count)\r\n\(channel)\r\n$2\r\n{}\r\n"
         }
@@ -118,7 +113,7 @@ private actor LinkEnd {
         try await outgoing.write(ByteBuffer(string: text))
     }
 
-    /// The next so many bytes, or what came until the end.
+    /// The next `count` bytes, or what came until the end.
     func receive(_ count: Int) async throws -> String {
         while received.utf8.count < count, let next = try await read() { received += next }
         let text = String(decoding: received.utf8.prefix(count), as: UTF8.self)

@@ -3,8 +3,7 @@ import Testing
 
 @testable import ChatLocalStack
 
-@Suite("Replies of Redis in a stream", .timeLimit(.minutes(2)))
-struct RESPFramesTests {
+@Suite(.timeLimit(.minutes(2))) struct RESPFramesTests {
     private static let push = "*3\r\n$7\r\nmessage\r\n$11\r\nchat:room:a\r\n$4\r\n{\r\n}\r\n"
     private static let patternPush =
         "*4\r\n$8\r\npmessage\r\n$11\r\nchat:room:*\r\n$11\r\nchat:room:b\r\n$2\r\n{}\r\n"
@@ -20,27 +19,24 @@ struct RESPFramesTests {
         return replies
     }
 
-    @Test("are found whole, however the bytes come", arguments: [1, 2, 7, 1000])
-    func whole(size: Int) {
+    @Test(arguments: [1, 2, 7, 1000])
+    func `replies are found whole, however the bytes come`(size: Int) {
         let stream = [
             "+OK\r\n", ":12\r\n", "$-1\r\n", "*-1\r\n", "*0\r\n", Self.push, "$3\r\n\r\n!\r\n", Self.patternPush,
         ]
         #expect(replies(of: stream.joined(), inPieces: size) == stream)
     }
 
-    @Test("nested arrays are one reply")
-    func nested() {
+    @Test func `nested arrays are one reply`() {
         let stream = ["*2\r\n*2\r\n:1\r\n$1\r\na\r\n*1\r\n+b\r\n", "+PONG\r\n"]
         #expect(replies(of: stream.joined(), inPieces: 3) == stream)
     }
 
-    @Test("what is no RESP is handed on as it comes")
-    func foreign() {
+    @Test func `bytes that are no RESP are passed on as they come`() {
         #expect(replies(of: "HTTP/1.1 200 OK\r\n", inPieces: 1000) == ["HTTP/1.1 200 OK\r\n"])
     }
 
-    @Test("what is not whole stays, and can be taken at the end")
-    func rest() {
+    @Test func `an incomplete reply stays, and can be taken at the end`() {
         var frames = RESPFrames()
         frames.append(ByteBuffer(string: "+OK\r\n$5\r\nhel"))
         #expect(frames.next() == ByteBuffer(string: "+OK\r\n"))
@@ -49,8 +45,7 @@ struct RESPFramesTests {
         #expect(frames.takeRest() == nil)
     }
 
-    @Test("the channel of a push is told, and no other reply is taken for one")
-    func channel() {
+    @Test func `the channel of a push is found, and no other reply is taken for a push`() {
         func channel(_ text: String) -> String? { RESPFrames.channel(ofPush: ByteBuffer(string: text)) }
         #expect(channel(Self.push) == "chat:room:a")
         #expect(channel(Self.patternPush) == "chat:room:b")

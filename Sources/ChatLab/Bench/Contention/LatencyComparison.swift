@@ -19,7 +19,7 @@ struct LatencyComparison {
             "p99 of \(name)", unit: "ms", milliseconds(busy), beside: "without them", milliseconds(quiet))
     }
 
-    /// What speaks against it.
+    /// The problems, with their number.
     func errors(_ name: String) -> [String: Int] {
         var errors: [String: Int] = [:]
         let failed = (quiet + busy).reduce(0) { $0 + $1.errors }

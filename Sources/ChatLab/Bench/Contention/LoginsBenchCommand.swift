@@ -1,8 +1,11 @@
 import ArgumentParser
+import AsyncHTTPClient
 import ChatLocalStack
 import CommonUtil
+import NIOCore
+import NIOHTTP1
 
-/// `chat-lab bench logins`: what posts feel of logins, each of which costs a processor's third of a second.
+/// `chat-lab bench logins`: p99 of posts beside logins, each of which takes a third of a second of a processor.
 struct LoginsBenchCommand: RepeatedBenchmark {
     static let configuration = CommandConfiguration(
         commandName: "logins",
@@ -56,5 +59,28 @@ struct LoginsBenchCommand: RepeatedBenchmark {
                 lines: [comparison.line("a post")], errors: comparison.errors("a post"),
                 notes: ["logins   \(counts)"])
         }
+    }
+}
+
+/// Logins of an unknown user, one after the other. They take the same work as those of a known one.
+struct LoginLoad: Sendable {
+    /// The number of answers of each status.
+    typealias Answers = [String: Int]
+
+    let url: String
+
+    func run(seconds: Int) async -> Answers {
+        var answers: Answers = [:]
+        let end = ContinuousClock.now + .seconds(seconds)
+        while ContinuousClock.now < end, !Task.isCancelled {
+            var request = HTTPClientRequest(url: url)
+            request.method = .POST
+            request.headers.add(name: "Content-Type", value: "application/json")
+            request.body = .bytes(ByteBuffer(string: #"{"username":"nobody","password":"a wrong password"}"#))
+            let response = try? await HTTPClient.shared.execute(request, timeout: .seconds(60))
+            _ = try? await response?.body.collect(upTo: 65_536)
+            answers[response.map { "\($0.status.code)" } ?? "no answer", default: 0] += 1
+        }
+        return answers
     }
 }

@@ -2,14 +2,14 @@ import Foundation
 import NIOCore
 import NIOPosix
 
-/// Connections that send a request's head byte by byte, so slowly that it never ends; each is made anew when the server
-/// drops it.
+/// Connections that send a request's head byte by byte, so slowly that it never ends. A connection that the server drops
+/// is made again.
 final class SlowConnections: Sendable {
     struct Outcome: Sendable {
         var dropped = 0
         /// Seconds from connecting to being dropped.
         var longest = 0.0
-        /// Those that were kept longer than they may be, and are still open.
+        /// Open connections that are older than allowed.
         var overdue = 0
 
         /// A second of grace for a busy machine.
@@ -22,7 +22,7 @@ final class SlowConnections: Sendable {
         }
     }
 
-    /// In which a server must have dropped one.
+    /// The time after which a server must have dropped a connection.
     static let allowedSeconds = 10
 
     private let port: Int
@@ -42,7 +42,7 @@ final class SlowConnections: Sendable {
         pool = .makeBoxSendingValue(Pool(), eventLoop: eventLoop)
     }
 
-    /// Connects all of them, in the course of some seconds: real ones do not come at one blow.
+    /// Connects all of them, spread over some seconds.
     func start() async throws {
         try await eventLoop.submit { [self] in
             for index in 0..<count {

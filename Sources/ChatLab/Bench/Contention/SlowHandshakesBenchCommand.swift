@@ -9,7 +9,7 @@ struct SlowHandshakesBenchCommand: Benchmark {
         commandName: "slow-handshakes",
         abstract: "Keeps slow connections to each server in turn, and compares the p99s of other clients.")
 
-    @Option(help: "Slow connections, made anew as they are dropped.")
+    @Option(help: "Slow connections, made again as they are dropped.")
     var connections = 2_000
 
     @Option(help: "Seconds for which they are kept up.")

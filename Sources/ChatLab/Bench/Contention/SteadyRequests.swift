@@ -11,10 +11,21 @@ struct SteadyRequests: Sendable {
 
     private static let connections = 16
 
-    let port: Int
-    let request: ByteBuffer
+    private let port: Int
     /// Requests a second.
-    let rate: Int
+    private let rate: Int
+    /// Makes the request that is due at a time.
+    private let request: @Sendable (NIODeadline) -> ByteBuffer
+
+    init(port: Int, request: ByteBuffer, rate: Int) {
+        self.init(port: port, rate: rate) { _ in request }
+    }
+
+    init(port: Int, rate: Int, request: @escaping @Sendable (NIODeadline) -> ByteBuffer) {
+        self.port = port
+        self.rate = rate
+        self.request = request
+    }
 
     func run(seconds: Int) async throws -> Outcome {
         let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
@@ -37,11 +48,11 @@ struct SteadyRequests: Sendable {
     }
 }
 
-/// One connection of ``SteadyRequests``. Lives on its event loop.
+/// One connection of ``SteadyRequests``. Confined to its event loop.
 private final class SteadyConnection {
     private let client: ChatHTTPClient
     private let eventLoop: any EventLoop
-    private let request: ByteBuffer
+    private let request: (NIODeadline) -> ByteBuffer
     private var due: NIODeadline
     private let step: TimeAmount
     private let end: NIODeadline
@@ -49,8 +60,8 @@ private final class SteadyConnection {
     private var outcome = SteadyRequests.Outcome()
 
     private init(
-        client: ChatHTTPClient, on eventLoop: any EventLoop, request: ByteBuffer, first: NIODeadline,
-        step: TimeAmount, end: NIODeadline, done: EventLoopPromise<SteadyRequests.Outcome>
+        client: ChatHTTPClient, on eventLoop: any EventLoop, request: @escaping (NIODeadline) -> ByteBuffer,
+        first: NIODeadline, step: TimeAmount, end: NIODeadline, done: EventLoopPromise<SteadyRequests.Outcome>
     ) {
         self.client = client
         self.eventLoop = eventLoop
@@ -62,8 +73,8 @@ private final class SteadyConnection {
     }
 
     static func run(
-        port: Int, on eventLoop: any EventLoop, request: ByteBuffer, first: NIODeadline, step: TimeAmount,
-        end: NIODeadline
+        port: Int, on eventLoop: any EventLoop, request: @escaping @Sendable (NIODeadline) -> ByteBuffer,
+        first: NIODeadline, step: TimeAmount, end: NIODeadline
     ) async throws -> SteadyRequests.Outcome {
         let done = eventLoop.makePromise(of: SteadyRequests.Outcome.self)
         let connected = ChatHTTPClient.connect(port: port, on: eventLoop) { client in
@@ -88,7 +99,7 @@ private final class SteadyConnection {
     }
 
     private func send() {
-        client.send(request) { response in
+        client.send(request(due)) { response in
             guard let response else {
                 self.outcome.errors += 1
                 return self.done.succeed(self.outcome)

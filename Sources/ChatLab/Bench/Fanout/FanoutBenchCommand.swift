@@ -2,7 +2,7 @@ import ArgumentParser
 import ChatLocalStack
 import Foundation
 
-/// `chat-lab bench fanout`: what a delivery costs the WebSocket server, beside a loop that does nothing but `write`.
+/// `chat-lab bench fanout`: processor time of a delivery in the WebSocket server, beside a loop that only writes.
 struct FanoutBenchCommand: RepeatedBenchmark {
     static let configuration = CommandConfiguration(
         commandName: "fanout",
@@ -46,7 +46,7 @@ struct FanoutBenchCommand: RepeatedBenchmark {
     }
 
     private func measure(_ cost: FanoutCost) async throws -> [BenchReport.Line] {
-        // Not counted: the first turns warm caches up.
+        // Not measured: the first turns warm up caches.
         _ = try await cost.measure(inFlight: 1)
         var lines: [BenchReport.Line] = []
         for count in inFlight {
@@ -59,5 +59,24 @@ struct FanoutBenchCommand: RepeatedBenchmark {
                     beside: WriteLoop.name, pairs.map(\.reference)))
         }
         return lines
+    }
+}
+
+/// One measurement of the cost of a delivery, and of the reference beside it.
+struct FanoutCost: Sendable {
+    let turns: FanoutTurns
+    let writeLoop: WriteLoop
+    /// The WebSocket server.
+    let pid: pid_t
+    let seconds: Int64
+
+    /// - Returns: microseconds of processor time for one frame to one socket. Frames in flight together are written
+    ///   together, by the reference, too.
+    func measure(inFlight: Int) async throws -> (measured: Double, reference: Double) {
+        let before = try ProcessorTime.seconds(ofProcess: pid)
+        let (deliveries, bytes) = try await turns.run(inFlight: inFlight, for: .seconds(seconds))
+        let used = try ProcessorTime.seconds(ofProcess: pid) - before
+        let write = try await writeLoop.run(bytes: bytes * inFlight, for: .seconds(seconds / 2 + 1))
+        return (used / Double(max(1, deliveries)) * 1e6, write.processorSeconds / Double(inFlight) * 1e6)
     }
 }

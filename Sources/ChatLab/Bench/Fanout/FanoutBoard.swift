@@ -1,6 +1,6 @@
 import NIOCore
 
-/// The score of a fanout bench. Lives on the bench's event loop.
+/// The counts of a fanout bench. Confined to the bench's event loop.
 final class FanoutBoard {
     struct Room {
         var sockets = 0
@@ -10,7 +10,7 @@ final class FanoutBoard {
 
     /// A post of the measured time on its way to the sockets.
     struct Passage {
-        /// When Redis was told of it; 0 if nobody watched.
+        /// When it was published to Redis; 0 if that was not observed.
         var published: UInt64 = 0
         var arrivals = 0
     }
@@ -18,20 +18,20 @@ final class FanoutBoard {
     var rooms: [Room]
     var posters: [ChatHTTPClient] = []
     var channels: [any Channel] = []
-    /// Sockets that end from now on are meant to.
+    /// Whether the bench is over, so that the end of a socket is no error.
     var isDone = false
-    /// By the time when they were due, which no two posts have in common.
+    /// By the time when the posts were due, which is unique.
     var passages: [UInt64: Passage] = [:]
     var fromPost = LatencyHistogram()
     var toLastSocket = LatencyHistogram()
     var fromPublish = LatencyHistogram()
     var duplicates = 0
-    /// Of the last event that was delivered, with its header.
+    /// The size of the last delivered event as a frame, with its header.
     var frameBytes = 0
     var errors: [String: Int] = [:]
     /// Posts that have not been answered yet.
     var unanswered = 0
-    /// Called after each delivery and each answer once posting has ended.
+    /// Called after each delivery and each answer when posting has ended.
     var onProgress: (() -> Void)?
 
     init(rooms: Int) {
@@ -42,7 +42,7 @@ final class FanoutBoard {
         unanswered == 0 && rooms.allSatisfy { $0.delivered >= $0.accepted * $0.sockets }
     }
 
-    /// Begins to count anew.
+    /// Resets the counts.
     func beginRound() {
         onProgress = nil
         for room in rooms.indices {
@@ -54,7 +54,7 @@ final class FanoutBoard {
         duplicates = 0
     }
 
-    /// Notes that Redis is being told of a post. To be called with what a client sends to it.
+    /// Notes that a post is being published. To be called with each command that a client sends to Redis.
     func published(_ command: ByteBuffer) {
         guard let sent = FrameFields(command).sentNanos, sent > 0 else { return }
         passages[sent, default: Passage()].published = NIODeadline.now().uptimeNanoseconds

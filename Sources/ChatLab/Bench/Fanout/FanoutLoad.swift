@@ -45,7 +45,7 @@ final class FanoutLoad: Sendable {
         }
     }
 
-    /// What went wrong so far.
+    /// Errors so far, with their number.
     var errors: [String: Int] {
         get async throws { try await eventLoop.submit { [board] in board.value.errors }.get() }
     }
@@ -83,7 +83,7 @@ final class FanoutLoad: Sendable {
         try await eventLoop.submit { [board] in board.value.rooms[room].accepted }.get()
     }
 
-    /// Waits until a room's sockets have so many more events, at most 15 s.
+    /// Waits until a room's sockets have `count` more events, at most 15 s.
     /// - Returns: how many deliveries that were.
     func deliver(_ count: Int, inRoom room: Int) async throws -> Int {
         let complete = eventLoop.makePromise(of: Int.self)
@@ -106,7 +106,7 @@ final class FanoutLoad: Sendable {
         return try await complete.futureResult.get()
     }
 
-    /// Of the last event that was delivered, with its header.
+    /// The size of the last delivered event as a frame, with its header.
     var frameBytes: Int {
         get async throws { try await eventLoop.submit { [board] in board.value.frameBytes }.get() }
     }

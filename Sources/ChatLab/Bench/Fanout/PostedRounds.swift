@@ -2,7 +2,7 @@ import ChatLocalStack
 import Foundation
 import NIOCore
 
-/// Posts at a fixed rate into rooms full of sockets, several times, and what came of each.
+/// Posts at a fixed rate into rooms full of sockets, several times, with the outcome of each round.
 struct PostedRounds: Sendable {
     let load: FanoutLoad
     let stack: LocalStack
@@ -16,7 +16,7 @@ struct PostedRounds: Sendable {
         var webSocketServer: Double
         var messageServer: Double
         var bench: Double
-        /// The wall clock's, warm-up and waiting for the last deliveries included.
+        /// Wall-clock time in seconds, including the warm-up and the wait for the last deliveries.
         var seconds: Double
     }
 
@@ -48,12 +48,12 @@ extension [PostedRounds.Round] {
         map { Double($0.outcome[keyPath: histogram].value(at: quantile)) / 1e6 }
     }
 
-    /// How much of one core somebody used, in the middle round.
+    /// The share of one core that a process used, median of the rounds.
     func share(_ processorTime: KeyPath<PostedRounds.Round, Double>) -> String {
         String(format: "%.0f %%", Spread(map { $0[keyPath: processorTime] / $0.seconds }).median * 100)
     }
 
-    /// Processor time and what was lost: what each bench of posts and sockets tells, whatever else it measures.
+    /// The lines that all benches of posts and sockets report: processor time and losses.
     func report(_ title: String, _ lines: [BenchReport.Line], errors: [String: Int]) -> BenchReport {
         let accepted = reduce(0) { $0 + $1.outcome.accepted }
         let delivered = reduce(0) { $0 + $1.outcome.delivered }

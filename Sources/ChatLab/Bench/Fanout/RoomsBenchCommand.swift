@@ -5,7 +5,7 @@ import Foundation
 import NIOCore
 import NIOPosix
 
-/// `chat-lab bench rooms`: many rooms of a few sockets, all of them talking.
+/// `chat-lab bench rooms`: many rooms with a few sockets each, with messages in all of them.
 struct RoomsBenchCommand: RepeatedBenchmark {
     static let configuration = CommandConfiguration(
         commandName: "rooms",

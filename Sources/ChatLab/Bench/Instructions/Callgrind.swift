@@ -4,13 +4,13 @@ import Foundation
 /// `valgrind --tool=callgrind` around our servers: it counts instructions, which, unlike time, do not depend on what else
 /// the machine does.
 struct Callgrind: Sendable {
-    /// What `LocalStack` is to run: copies of the servers that valgrind can read.
+    /// The folder of the copies of the servers that valgrind can read, for `LocalStack`.
     let buildFolder: String
     private let folder: String
     private let vgdb: String
     private let valgrind: String
 
-    /// Makes ready in a folder of its own.
+    /// Copies the servers to a folder of its own.
     /// - Throws: `LocalStackError` if a program is missing.
     init(folder: String) async throws {
         self.folder = folder
@@ -31,7 +31,7 @@ struct Callgrind: Sendable {
             try Self.find("clang", "it is part of Swift"), "-shared", "-fPIC", "-o", "\(folder)/sigsuspend.so", source)
     }
 
-    /// Before a server of this kind. Nothing is counted but within ``count(_:_:while:)``, which makes the rest fast.
+    /// The launcher of a server of this kind. Only ``count(_:_:while:)`` counts, so the rest runs fast.
     func launcher(_ kind: ServerKind) -> [String] {
         [
             valgrind, "--tool=callgrind", "--instr-atstart=no", "--vgdb=yes",
@@ -47,7 +47,7 @@ struct Callgrind: Sendable {
         let before = try dumps(of: kind)
         try await Self.run(vgdb, "--pid=\(pid)", "instrumentation", "on")
         try await work()
-        // Which sets the count to zero, too.
+        // This also sets the count to zero.
         try await Self.run(vgdb, "--pid=\(pid)", "dump")
         try await Self.run(vgdb, "--pid=\(pid)", "instrumentation", "off")
         guard let dump = try dumps(of: kind).subtracting(before).first else {

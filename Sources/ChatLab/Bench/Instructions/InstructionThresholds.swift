@@ -1,14 +1,14 @@
 import Foundation
 
-/// How many instructions each of some fixed workloads may take, kept in the repository.
+/// The numbers of instructions that fixed workloads may take, kept in the repository.
 struct InstructionThresholds: Codable, Equatable, Sendable {
-    /// How far a count may lie above its threshold: more than counts differ from run to run, less than what matters.
+    /// The percentage by which a count may exceed its threshold: more than the differences from run to run.
     var allowancePercent: Double
-    /// By the workload's name.
+    /// Instructions, by the workload's name.
     var instructions: [String: Int]
 
-    /// What is not as it should be: a count that is too high, one without threshold, a threshold that nothing was counted
-    /// for. Empty if all is well.
+    /// The problems: a count that is too high, a count without a threshold, a threshold without a count. Empty if there are
+    /// none.
     func problems(of counts: [String: Int]) -> [String] {
         var problems: [String] = []
         for (name, count) in counts.sorted(by: { $0.key < $1.key }) {
@@ -28,7 +28,7 @@ struct InstructionThresholds: Codable, Equatable, Sendable {
         return problems
     }
 
-    /// Thresholds that lie so far above what is counted now that a step back could hide below them.
+    /// Thresholds that are so far above the present counts that they would hide a regression.
     func slack(over counts: [String: Int]) -> [String] {
         counts.sorted { $0.key < $1.key }.compactMap { name, count in
             guard let threshold = instructions[name],
@@ -38,7 +38,7 @@ struct InstructionThresholds: Codable, Equatable, Sendable {
         }
     }
 
-    // MARK: Its file
+    // MARK: The file
 
     static let file = "Benchmarks/instructions.json"
 

@@ -18,10 +18,10 @@ struct InstructionWorkloads: Sendable {
     private static func delivery(_ inFlight: Int) -> String { "delivery, \(inFlight) in flight" }
     private static func post(_ clients: Int) -> String { "post, \(clients) at a time" }
 
-    /// How many of a kind are under way at once: alone, and in company.
+    /// Requests under way at once.
     private static let company = [1, 16]
 
-    /// All that is counted.
+    /// The names of all workloads.
     static let names = [connect] + company.map(delivery) + company.map(post)
 
     /// - Returns: the instructions of one delivery, post and connect.
@@ -55,7 +55,7 @@ struct InstructionWorkloads: Sendable {
 
     // MARK: Counting
 
-    /// A server and what it does when nobody wants anything of it, which depends on time and is not counted.
+    /// A server and its instructions without load, which depend on time and are subtracted.
     private struct Idling {
         let kind: ServerKind
         let pid: pid_t
@@ -82,7 +82,7 @@ struct InstructionWorkloads: Sendable {
         return (Double(instructions), (ContinuousClock.now - start) / .seconds(1))
     }
 
-    /// Into rooms without sockets, so that the WebSocket server has nothing to do with it.
+    /// Posts into rooms without sockets, so that the WebSocket server takes no part.
     private func post(clients: Int) async throws {
         let posting = PostClients(
             port: stack.messageServers[0].port,

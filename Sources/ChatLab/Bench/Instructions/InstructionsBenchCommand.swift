@@ -2,8 +2,8 @@ import ArgumentParser
 import ChatLocalStack
 import Foundation
 
-/// `chat-lab bench instructions`: what a delivery, a post and a connect cost in instructions, which are the same on a busy
-/// machine as on a quiet one.
+/// `chat-lab bench instructions`: instructions of a delivery, a post and a connect. They do not depend on what else the
+/// machine does.
 struct InstructionsBenchCommand: RepeatedBenchmark {
     static let configuration = CommandConfiguration(
         commandName: "instructions",
@@ -82,7 +82,7 @@ struct InstructionsBenchCommand: RepeatedBenchmark {
             let workloads = InstructionWorkloads(
                 stack: stack, turns: turns, eventLoop: eventLoop, callgrind: callgrind)
             Terminal.say("Warming up …")
-            // Caches fill, and what a server makes once is made.
+            // Fills caches, and allocates what is allocated once.
             _ = try await workloads.run()
             var rounds: [[String: Int]] = []
             for round in 1...options.rounds {

@@ -3,30 +3,30 @@ import Foundation
 import Glibc
 import NIOCore
 
-/// Clients that post as fast as they are answered, all on one thread with poll(2): what the load client takes of the
-/// cores it takes from the servers that it measures.
+/// Clients that post as fast as they are answered, all on one thread with `poll(2)`: the load client shares the cores with
+/// the servers that it measures.
 struct PostClients: Sendable {
     struct Client: Sendable {
         let caller: PostCall.Caller
         let room: String
-        /// Of its `clientMessageId`s.
+        /// The prefix of its `clientMessageId`s.
         let prefix: String
     }
 
     struct Outcome: Sendable {
         /// The `clientMessageId`s answered with 201, of the warm-up too.
         var accepted: [String] = []
-        /// Of those accepted in the measured time.
+        /// The times of the posts accepted in the measured time.
         var latency = LatencyHistogram()
         var errors: [String: Int] = [:]
     }
 
     let port: Int
     let clients: [Client]
-    /// Posts of each client.
+    /// The number of posts of each client.
     var limit = Int.max
 
-    /// For the last answers, after the measured time.
+    /// How long it waits for the last answers after the measured time.
     private static let grace = TimeAmount.seconds(15)
 
     /// Posts until the end of `measured`, or up to the limit.

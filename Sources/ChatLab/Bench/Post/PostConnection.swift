@@ -2,13 +2,13 @@ import ChatLocalStack
 import Glibc
 import NIOCore
 
-/// One client of the post bench: the next post goes out when the last is answered. Lives on its thread.
+/// One client of the post bench: sends the next post when the last is answered. Confined to its thread.
 final class PostConnection {
-    /// What came of a post.
+    /// The outcome of reading from the connection.
     enum Answer {
         case incomplete
         case status(Int)
-        /// The connection ended, or what came is no answer.
+        /// The connection ended, or the bytes are no response.
         case none
     }
 
@@ -21,7 +21,7 @@ final class PostConnection {
     private(set) var number = 0
     private(set) var sentAt = NIODeadline.distantPast
 
-    /// - Throws: where this machine does not let it connect.
+    /// - Throws: `LocalStackError` if the connection cannot be made.
     init(_ client: PostClients.Client, port: Int) throws {
         room = client.room
         prefix = client.prefix
@@ -60,7 +60,7 @@ final class PostConnection {
             == bytes.readableBytes
     }
 
-    /// Takes what has come.
+    /// Reads what has arrived.
     func receive() -> Answer {
         let count = received.writeWithUnsafeMutableBytes(minimumWritableBytes: 4_096) { bytes in
             max(0, recv(descriptor, bytes.baseAddress, bytes.count, CInt(MSG_DONTWAIT)))
@@ -68,7 +68,7 @@ final class PostConnection {
         guard count > 0, received.readableBytes < Self.longestAnswer else { return .none }
         do {
             guard let response = try HTTPResponseScanner.next(in: &received) else { return .incomplete }
-            // Nothing was asked for that would be answered by more.
+            // There is one request under way, so more bytes are an error.
             guard received.readableBytes == 0 else { return .none }
             received.clear()
             return .status(response.status)

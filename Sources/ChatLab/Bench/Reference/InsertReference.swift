@@ -1,17 +1,17 @@
 import ChatLocalStack
 
-/// What PostgreSQL stores on this machine at this moment, without us: rows like a message's, inserted by pgbench into a
-/// table with the same indexes. The measure of `chat-lab bench post`.
+/// The rate at which PostgreSQL alone stores rows on this machine: like a message's, inserted by pgbench into a table with
+/// the same indexes. The reference of `chat-lab bench post`.
 struct InsertReference {
-    /// One durable transaction for each row, by as many clients as commit together well.
+    /// One durable transaction for each row, by 16 clients.
     static let single = InsertReference(clients: 16, rows: 1)
-    /// Many rows in one durable transaction: what batches could come to.
+    /// Many rows in one durable transaction: an upper bound for batches.
     static let multiple = InsertReference(clients: 4, rows: 64)
     /// One client that waits for each row.
     static let alone = InsertReference(clients: 1, rows: 1)
 
     let clients: Int
-    /// In one transaction.
+    /// Rows of one transaction.
     let rows: Int
 
     var name: String { "pgbench, \(rows == 1 ? "one row" : "\(rows) rows") a transaction, \(clients) clients" }
@@ -19,7 +19,7 @@ struct InsertReference {
     /// - Returns: rows a second.
     func measure(_ postgres: LocalPostgres, seconds: Int) async throws -> Double {
         try await postgres.run(sql: "CREATE TABLE IF NOT EXISTS bench_rows (LIKE messages INCLUDING ALL)")
-        // So that one measurement does not pay for the rows of those before it.
+        // The rows of earlier measurements must not slow this one down.
         try await postgres.run(sql: "TRUNCATE bench_rows")
         let transactions = try await postgres.pgbench(
             script: #"""

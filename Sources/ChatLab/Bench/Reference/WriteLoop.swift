@@ -4,12 +4,12 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// What fan-out costs at the least: a thread that does nothing but `write` the same bytes to every socket, one after the
-/// other, and then waits until all of them were read. The measure of `chat-lab bench fanout`.
+/// The least cost of a fan-out: a thread that only writes the same bytes to every socket, one after the other, and then
+/// waits until all of them are read. The reference of `chat-lab bench fanout`.
 final class WriteLoop: Sendable {
     static let name = "a bare write() loop"
 
-    /// What one write costs.
+    /// The cost of one write.
     struct Cost: Sendable {
         var processorSeconds: Double
         /// From the first write of a turn until all sockets have been read: how long the last one waits.
@@ -21,7 +21,7 @@ final class WriteLoop: Sendable {
     private let clients: [any Channel]
     private let board: NIOLoopBound<ByteBoard>
 
-    /// Connects so many sockets to this process; the other ends live on `eventLoop`.
+    /// Connects `count` sockets to this process; the other ends live on `eventLoop`.
     static func make(sockets: Int, on eventLoop: any EventLoop) async throws -> WriteLoop {
         let board = try await eventLoop.submit { NIOLoopBound(ByteBoard(), eventLoop: eventLoop) }.get()
         let accepted = Mutex<[CInt]>([])
@@ -67,7 +67,7 @@ final class WriteLoop: Sendable {
         self.board = board
     }
 
-    /// Writes `bytes` to all sockets in turn, again when all have been read, for so long.
+    /// Writes `bytes` to all sockets in turn, again when all have been read, until the time is over.
     func run(bytes: Int, for duration: Duration) async throws -> Cost {
         let board = board
         let cost = board.eventLoop.makePromise(of: Cost.self)
@@ -107,7 +107,7 @@ final class WriteLoop: Sendable {
     }
 }
 
-/// Counts what all sockets together have read. Lives on the event loop.
+/// The number of bytes that all sockets together have read. Confined to the event loop.
 private final class ByteBoard {
     private var missing = 0
     private var onComplete: (() -> Void)?

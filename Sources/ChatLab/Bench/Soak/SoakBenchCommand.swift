@@ -6,7 +6,7 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// `chat-lab bench soak`: hours of everyday use in short, after which nothing may have grown.
+/// `chat-lab bench soak`: steady load, during which memory and descriptors must not grow.
 struct SoakBenchCommand: Benchmark {
     static let configuration = CommandConfiguration(
         commandName: "soak",
@@ -24,10 +24,10 @@ struct SoakBenchCommand: Benchmark {
     @Option(help: "Messages a second.")
     var rate = 200
 
-    @Option(help: "So many MB each server may grow by.")
+    @Option(help: "MB by which each server may grow.")
     var megabytes = 5.0
 
-    @Option(help: "So many open descriptors each server may grow by.")
+    @Option(help: "Open descriptors by which each server may grow.")
     var descriptors = 5.0
 
     @Option(help: "Write the figures to this file, too.")

@@ -5,7 +5,7 @@ import Foundation
 import NIOCore
 import NIOPosix
 
-/// `chat-lab bench connect`: what a socket costs the server to open, and how fast many come back.
+/// `chat-lab bench connect`: processor time of a connect, and the time for all to reconnect.
 struct ConnectBenchCommand: RepeatedBenchmark {
     static let configuration = CommandConfiguration(
         commandName: "connect",
@@ -46,7 +46,7 @@ struct ConnectBenchCommand: RepeatedBenchmark {
             let crowd = SocketCrowd(eventLoop: group.next(), sockets: sockets, rooms: names, token: account)
             let server = stack.webSocketServers[0]
             let place = (port: server.port, pid: try await server.pid)
-            // The first thousand pay for what a server makes once.
+            // The first thousand include what a server allocates only once.
             _ = try await crowd.come(to: place, min(1000, sockets))
             _ = try await crowd.come(to: (bare.port, bare.pid), min(1000, sockets))
             var rounds: [(ours: SocketCrowd.Visit, bare: SocketCrowd.Visit)] = []

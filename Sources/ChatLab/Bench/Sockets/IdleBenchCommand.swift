@@ -5,7 +5,7 @@ import Foundation
 import NIOCore
 import NIOPosix
 
-/// `chat-lab bench idle`: what a socket that says nothing keeps in memory.
+/// `chat-lab bench idle`: resident memory of the WebSocket server for an idle socket.
 struct IdleBenchCommand: RepeatedBenchmark {
     static let configuration = CommandConfiguration(
         commandName: "idle",
@@ -30,7 +30,7 @@ struct IdleBenchCommand: RepeatedBenchmark {
         }
     }
 
-    /// Handshakes' timers have run, and the first pings are yet to come.
+    /// After the timers of the handshakes, and before the first pings.
     private static let settling = Duration.seconds(3)
 
     func measure() async throws -> BenchReport {

@@ -1,14 +1,14 @@
 import Foundation
 import NIOCore
 
-/// Many sockets that come to a server and go again.
+/// Many sockets that connect to a server and disconnect again.
 actor SocketCrowd {
     typealias Place = (port: Int, pid: pid_t)
 
     struct Visit: Sendable {
         /// The server's processor time for each socket.
         var microseconds: Double
-        /// Until all were there.
+        /// From the first connect until all are connected.
         var seconds: Double
     }
 
@@ -16,7 +16,7 @@ actor SocketCrowd {
     private let sockets: Int
     private let rooms: [String]
     private let token: String?
-    /// What went wrong so far.
+    /// Errors so far, with their number.
     private(set) var errors: [String: Int] = [:]
 
     init(eventLoop: any EventLoop, sockets: Int, rooms: [String], token: String?) {
@@ -33,7 +33,7 @@ actor SocketCrowd {
         try await load.disconnect()
     }
 
-    /// All (or so many) come, 64 at a time, and go again.
+    /// `count` of them (nil: all) connect, 64 at a time, and disconnect again.
     func come(to place: Place, _ count: Int? = nil) async throws -> Visit {
         let load = load()
         let count = count ?? sockets
@@ -46,8 +46,8 @@ actor SocketCrowd {
         return Visit(microseconds: cost / Double(count) * 1e6, seconds: seconds)
     }
 
-    /// All come at once with the `seq` of the last event they have, get what they missed, and go again.
-    /// - Returns: seconds until the last one had everything.
+    /// All reconnect at once with the `seq` of their last event, get the events that they missed, and disconnect.
+    /// - Returns: seconds until the last one has everything.
     func comeBack(to place: Place, after seq: Int, missed: Int) async throws -> Double {
         let load = load()
         let start = ContinuousClock.now
@@ -58,7 +58,7 @@ actor SocketCrowd {
         return seconds
     }
 
-    /// They come and stay: first a quarter of them, then all.
+    /// Connects a quarter of them, then the rest, and keeps them open.
     /// - Returns: the resident memory in KiB before, with a quarter, and with all.
     func idle(at place: Place, settling: Duration) async throws -> (none: Int, quarter: Int, all: Int) {
         let none = try ProcessMemory.residentKibibytes(of: place.pid)

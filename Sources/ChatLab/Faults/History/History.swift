@@ -1,5 +1,5 @@
-/// All that happened in one run, as the clients saw it, and the log as it was at the end. All times are of one clock,
-/// in nanoseconds.
+/// Everything that the clients saw in one run, and the logs of the rooms at its end. All times are of one clock, in
+/// nanoseconds.
 struct History: Sendable {
     /// One message that a client wanted to send, in one attempt or several.
     struct Post: Sendable {
@@ -11,7 +11,7 @@ struct History: Sendable {
             case refused(status: Int)
         }
 
-        /// Names the message for ever; it is part of its payload.
+        /// Identifies the message; part of its payload.
         var mark: String
         var room: String
         var writer: Int
@@ -26,9 +26,9 @@ struct History: Sendable {
     /// going, asked for until there is an answer.
     struct Change: Sendable {
         var room: String
-        /// The event that comes of it.
+        /// The event that it makes.
         var identity: Identity
-        /// If not, it may have been done or not.
+        /// Without an acknowledgement it may have been carried out or not.
         var isAcknowledged = false
     }
 
@@ -40,7 +40,7 @@ struct History: Sendable {
         var server: Int
     }
 
-    /// What an event is, apart from its place: the present content of a message may be another later on.
+    /// An event without its place and its content: the content of a message may change later.
     struct Identity: Sendable, Hashable {
         /// `eventType`.
         var kind: String
@@ -65,15 +65,35 @@ struct History: Sendable {
         var connection: Int
     }
 
+    /// PostgreSQL lost its last commits: a standby that lacked them became the primary.
+    struct LogLoss: Sendable {
+        /// The last `seq` that was kept, by room.
+        var heads: [String: Int]
+        /// When the standby got its last commit.
+        var lagBegan: UInt64
+        /// When the loss was known: before the first new event.
+        var at: UInt64
+
+        func keeps(_ seq: Int, in room: String) -> Bool { seq <= heads[room] ?? 0 }
+    }
+
+    /// What a session got of a log, up to the 4409 with which it was closed.
+    struct AbandonedLog: Sendable {
+        var start: Int
+        var sightings: [Sighting]
+    }
+
     /// One reader, over all its connections.
     struct Session: Sendable {
         var name: String
         var room: String
-        /// It is owed everything after this.
+        /// The session must get every event after this `seq`.
         var start: Int
         var sightings: [Sighting] = []
+        /// What it got before it was closed with 4409 and began at the start of the log.
+        var abandoned: [AbandonedLog] = []
         var receipts: [Receipt] = []
-        /// Told to stop reading for a while, so that its delays say nothing.
+        /// Whether it was made to stop reading for a while, so that its delays mean nothing.
         var wasStalled = false
     }
 
@@ -87,15 +107,15 @@ struct History: Sendable {
 
         var room: String
         var userID: Int
-        /// The head when it began: it is owed everything after this, up to its end.
+        /// The head when it began. It must get every event after this, up to its end.
         var start: Int
         var sightings: [Sighting] = []
         /// When the user first asked to leave.
         var leaveAsked: UInt64?
-        /// nil if it was open for as long as the client would have it.
+        /// nil if the server did not end it.
         var end: End?
 
-        /// How long the user was kept from the first attempt to leave to the end of the socket.
+        /// The time from the first attempt to leave to the end of the socket, in nanoseconds.
         var farewell: UInt64? {
             guard let end, end.code == History.removedCode, let leaveAsked else { return nil }
             return end.at > leaveAsked ? end.at - leaveAsked : 0
@@ -115,8 +135,9 @@ struct History: Sendable {
     var memberChanges: [Change] = []
     var sessions: [Session] = []
     var visits: [Visit] = []
-    /// By room, in the order in which the log told it.
+    /// By room, in the order of the pages that were read.
     var logs: [String: [LogEntry]] = [:]
+    var logLoss: LogLoss?
 }
 
 extension History {
@@ -125,17 +146,19 @@ extension History {
     /// Those that change one.
     static let editKind = "message_edited"
     static let deletionKind = "message_deleted"
-    /// Those that tell who comes and goes.
+    /// The events of members who come and go.
     static let joinKind = "member_joined"
     static let leaveKind = "member_left"
-    /// What the socket of one who is no longer a member is closed with.
+    /// The close code for a user who is no longer a member.
     static let removedCode = 4403
+    /// The close code for a client that knows a log that the server does not have.
+    static let lostLogCode = 4409
 
     var acknowledged: Int {
         posts.count { if case .acknowledged = $0.outcome { true } else { false } }
     }
 
-    /// How long each message took from the first attempt to send it to each session that was owed it.
+    /// How long each message took from the first attempt to send it to its arrival at each session.
     func delays(ofStalled: Bool = false, of isCounted: (Post) -> Bool = { _ in true }) -> LatencyHistogram {
         var sent: [String: UInt64] = [:]
         for post in posts where isCounted(post) { sent[post.mark] = post.firstSent }
@@ -148,7 +171,13 @@ extension History {
         var histogram = LatencyHistogram()
         for session in sessions where session.wasStalled == ofStalled {
             guard let times = sentBySeq[session.room] else { continue }
-            for sighting in session.sightings {
+            // For an event that was kept and read again after a 4409 the first arrival counts.
+            let kept = session.abandoned.flatMap(\.sightings).filter {
+                logLoss?.keeps($0.seq, in: session.room) ?? true
+            }
+            var known = Set<Int>()
+            for sighting in kept + session.sightings
+            where session.abandoned.isEmpty || known.insert(sighting.seq).inserted {
                 guard let time = times[sighting.seq] else { continue }
                 histogram.record(nanoseconds: sighting.at > time ? sighting.at - time : 0)
             }

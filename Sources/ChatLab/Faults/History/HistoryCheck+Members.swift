@@ -1,6 +1,6 @@
-/// Who comes and goes: the log against what was asked for, and the sockets of those who left.
+/// Checks of members: the log against the joins and leaves, and the sockets of users who left.
 extension HistoryCheck {
-    /// Every acknowledged coming and going once and in its order, the one that was left open at most once, and no more.
+    /// The log has every acknowledged join and leave once and in order, the one without an answer at most once, and no other.
     mutating func check(members changes: [History.Change], against log: [History.LogEntry], of room: String) {
         let asked = Dictionary(grouping: changes) { $0.identity.userID ?? 0 }
         let found = Dictionary(
@@ -41,7 +41,7 @@ extension HistoryCheck {
         note(.reordered, "user \(userID) came and went in \(room) in another order at \(found.map(\.seq))")
     }
 
-    /// The log from the visit's start to where its socket ended, nothing after the user's leave, and no longer open then.
+    /// The socket got the log from its start to its end, nothing after the user's leave, and was closed then.
     mutating func check(_ visit: History.Visit, against log: [History.LogEntry]) {
         let name = "the socket of user \(visit.userID)"
         let last = visit.sightings.map(\.seq).max() ?? visit.start

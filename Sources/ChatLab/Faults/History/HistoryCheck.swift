@@ -1,5 +1,5 @@
-/// Judges a whole history, in the manner of Jepsen: the log against what was acknowledged, and each session against
-/// the log.
+/// The check of a whole history, in the manner of Jepsen: the log against the acknowledgements, and each session against the
+/// log.
 struct HistoryCheck: Sendable {
     enum Flaw: String, Sendable, CaseIterable {
         /// Acknowledged and not in the log, missing in the log, or in the log and missing at a session.
@@ -12,15 +12,21 @@ struct HistoryCheck: Sendable {
         case foreign
         /// A socket of one who has left: it got what came afterwards, or was kept open.
         case leaked
+        /// A session that had events that PostgreSQL lost, and was not closed with 4409.
+        case uninformed
     }
 
+    private let logLoss: History.LogLoss?
     private(set) var counts: [Flaw: Int] = [:]
+    /// Acknowledged messages that a standby without the last commits does not have. They are no flaw of the servers.
+    private(set) var lostByPostgres = 0
     /// The first flaws in words.
     private(set) var examples: [String] = []
 
     private static let exampleLimit = 12
 
     init(_ history: History) {
+        logLoss = history.logLoss
         let posts = Dictionary(grouping: history.posts, by: \.room)
         for room in Set(posts.keys).union(history.logs.keys).union(history.sessions.map(\.room)).sorted() {
             let log = history.logs[room] ?? []
@@ -29,7 +35,7 @@ struct HistoryCheck: Sendable {
             check(history.changes.filter { $0.room == room }, against: log, of: room)
             check(members: history.memberChanges.filter { $0.room == room }, against: log, of: room)
             for session in history.sessions where session.room == room {
-                check(session, against: log)
+                checkAll(of: session, against: log)
                 check(session.receipts, of: session, head: log.last?.seq ?? 0)
             }
             for visit in history.visits where visit.room == room { check(visit, against: log) }
@@ -83,6 +89,13 @@ struct HistoryCheck: Sendable {
             }
             switch post.outcome {
             case .acknowledged(let acknowledgement):
+                if isLostByPostgres(acknowledgement, in: room) {
+                    lostByPostgres += 1
+                    if let entry = entries.first {
+                        note(.foreign, "message \(post.mark), lost by PostgreSQL, is in \(room) at \(entry.seq)")
+                    }
+                    continue
+                }
                 guard let entry = entries.first else {
                     note(.lost, "message \(post.mark), acknowledged as \(room) \(acknowledgement.seq), is not stored")
                     continue
@@ -111,6 +124,16 @@ struct HistoryCheck: Sendable {
         }
     }
 
+    /// Whether the message was acknowledged while the standby lagged, and at a place that the standby does not have.
+    private func isLostByPostgres(_ acknowledgement: History.Acknowledgement, in room: String) -> Bool {
+        guard let logLoss, !logLoss.keeps(acknowledgement.seq, in: room) else { return false }
+        // Replication was asynchronous before, too, so a commit may have come just too late.
+        let begin = logLoss.lagBegan - min(logLoss.lagBegan, Self.replicationDelay)
+        return (begin..<logLoss.at).contains(acknowledgement.at)
+    }
+
+    private static let replicationDelay: UInt64 = 1_000_000_000
+
     /// Every acknowledged change once, every other at most once, and no more.
     private mutating func check(_ changes: [History.Change], against log: [History.LogEntry], of room: String) {
         var places: [History.Identity: [Int]] = [:]
@@ -131,6 +154,27 @@ struct HistoryCheck: Sendable {
     }
 
     // MARK: A session
+
+    /// Before a 4409 the session got the part of the log that was kept; after it the whole new log.
+    private mutating func checkAll(of session: History.Session, against log: [History.LogEntry]) {
+        for part in session.abandoned {
+            let kept = part.sightings.filter { logLoss?.keeps($0.seq, in: session.room) ?? true }
+            let last = kept.map(\.seq).max() ?? part.start
+            let earlier = History.Session(
+                name: session.name, room: session.room, start: part.start, sightings: kept)
+            check(earlier, against: log.filter { $0.seq <= last })
+        }
+        if let logLoss {
+            let lost = session.sightings.count { !logLoss.keeps($0.seq, in: session.room) && $0.at < logLoss.at }
+            guard lost == 0 else {
+                return note(
+                    .uninformed,
+                    "\(session.name) had \(lost) events of \(session.room) that PostgreSQL lost, and was not closed "
+                        + "with \(History.lostLogCode)")
+            }
+        }
+        check(session, against: log)
+    }
 
     /// The log from the session's start to its end, each event once and in its place.
     mutating func check(_ session: History.Session, against log: [History.LogEntry]) {
@@ -161,6 +205,26 @@ struct HistoryCheck: Sendable {
                 .lost,
                 "\(session.name) never got \(missing.count) events of \(session.room), \(first.seq) to \(last.seq)",
                 count: missing.count)
+        }
+    }
+
+    // MARK: Read marks
+
+    /// The `read` events of one user on one connection only move forward, and never beyond the room's end.
+    private mutating func check(_ receipts: [History.Receipt], of session: History.Session, head: Int) {
+        struct Place: Hashable {
+            var userID: Int
+            var connection: Int
+        }
+
+        var furthest: [Place: Int] = [:]
+        for receipt in receipts {
+            let place = Place(userID: receipt.userID, connection: receipt.connection)
+            let text =
+                "\(session.name) heard that user \(receipt.userID) read \(session.room) to \(receipt.lastReadSeq)"
+            if let last = furthest[place], receipt.lastReadSeq < last { note(.reordered, "\(text), after \(last)") }
+            if receipt.lastReadSeq > head { note(.foreign, "\(text), beyond its end \(head)") }
+            furthest[place] = max(furthest[place] ?? 0, receipt.lastReadSeq)
         }
     }
 }

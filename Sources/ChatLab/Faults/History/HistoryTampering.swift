@@ -1,7 +1,7 @@
 /// What a broken system would do to one event or receipt of one session, or to a socket. A check that does not notice is
 /// worth nothing.
 enum HistoryTampering: String, Sendable, CaseIterable {
-    case lose, double, swap, rewind, leak
+    case lose, double, swap, rewind, leak, forget
 
     /// - Returns: false if nothing in the history lends itself to it.
     func apply(to history: inout History) -> Bool {
@@ -11,6 +11,7 @@ enum HistoryTampering: String, Sendable, CaseIterable {
         case .swap: inTheMiddle(of: &history) { $0.swapAt($1, $1 + 1) }
         case .rewind: rewind(&history)
         case .leak: leak(&history)
+        case .forget: forget(&history)
         }
     }
 
@@ -42,6 +43,34 @@ enum HistoryTampering: String, Sendable, CaseIterable {
             else { continue }
             history.visits[index].sightings.append(
                 .init(seq: next.seq, identity: next.identity, at: visit.end?.at ?? 0))
+            return true
+        }
+        return false
+    }
+
+    /// PostgreSQL loses the last message of a log, and one of the sessions that had it is not closed.
+    private func forget(_ history: inout History) -> Bool {
+        for (room, log) in history.logs {
+            let members = history.sessions.indices.filter { history.sessions[$0].room == room }
+            guard let last = log.last, last.identity.kind == History.messageKind,
+                let time = members.flatMap({ history.sessions[$0].sightings }).map(\.at).max()
+            else { continue }
+            let kept = Array(log.dropLast())
+            var heads = history.logs.compactMapValues { $0.last?.seq }
+            heads[room] = last.seq - 1
+            history.logs[room] = kept
+            history.logLoss = .init(heads: heads, lagBegan: 0, at: time + 1)
+            history.visits.removeAll { visit in
+                visit.room == room && visit.sightings.contains { $0.seq >= last.seq }
+            }
+            for index in members {
+                history.sessions[index].receipts.removeAll { $0.lastReadSeq >= last.seq }
+                guard index != members.first else { continue }
+                let session = history.sessions[index]
+                history.sessions[index].abandoned = [.init(start: session.start, sightings: session.sightings)]
+                history.sessions[index].start = 0
+                history.sessions[index].sightings = kept.map { .init(seq: $0.seq, identity: $0.identity, at: time) }
+            }
             return true
         }
         return false

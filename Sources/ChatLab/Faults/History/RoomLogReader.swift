@@ -58,7 +58,7 @@ struct RoomLogReader: Sendable {
         let content = event.contentJson.flatMap { try? JSONDecoder().decode(Content.self, from: Data($0.utf8)) }
         return History.LogEntry(
             seq: event.seq, identity: .init(kind: event.eventType, messageID: event.messageId, userID: event.userId),
-            // What was stored twice is told by what was sent, not by what was answered.
+            // The client's own key comes first: a message that is stored twice has one key and two ids.
             mark: event.clientMessageId ?? content?.mark ?? event.messageId.flatMap { marks[$0] })
     }
 }

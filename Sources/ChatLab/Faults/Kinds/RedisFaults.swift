@@ -1,6 +1,6 @@
 import ChatLocalStack
 
-/// Redis goes away, or looks well and is not. Posting must not notice, delivery hardly.
+/// Redis is not available, or looks healthy and is not. Posting must not be affected, and delivery only a little.
 extension Fault {
     static let redisFaults = [
         Fault(

@@ -3,7 +3,7 @@ import CommonUtil
 import Foundation
 import NIOCore
 
-/// Our own servers end: by a crash, or as they do when a new release goes out.
+/// Our own servers end: by a crash, or by a deployment.
 extension Fault {
     static let serverFaults = [
         Fault(
@@ -18,7 +18,7 @@ extension Fault {
                 let start = NIODeadline.now()
                 try await stage.last(.seconds(2))
                 try await server.kill()
-                // What the black hole holds goes down with its connections.
+                // The bytes that the proxy holds are lost with their connections.
                 try await stage.stack.redisOfMessageServers.set(.cut)
                 stage.note(
                     unpublished, try await stage.load.acknowledged(by: server.port, between: start...NIODeadline.now()))
@@ -62,12 +62,12 @@ extension Fault {
                     try await stage.last(.seconds(2))
                 }
             }),
-        logUnread,
+        logUnread, descriptorsUsedUp,
     ]
 
     private static let linesDropped = "log lines dropped"
 
-    /// One message server and one WebSocket server begin anew with a pipe for a log that nobody reads, and are asked for
+    /// One message server and one WebSocket server are restarted with a pipe that nobody reads as their log, and are asked for
     /// more lines than it holds.
     private static let logUnread = Fault(
         name: "log-unread", summary: "Nobody reads what a message and a WebSocket server log at debug",
@@ -94,7 +94,7 @@ extension Fault {
                     try await begun.start()
                 }
                 try await ask(unread, stage)
-                // In good order, although their last lines find no reader.
+                // They must exit with 0 although nobody reads their last lines.
                 for server in unread { try await server.stop() }
                 for server in usual { try await server.start() }
             } catch {
@@ -103,7 +103,7 @@ extension Fault {
             }
         })
 
-    /// Asks for what is not there until each server has dropped lines.
+    /// Requests unknown paths until each server has dropped log lines.
     private static func ask(_ servers: [LocalServer], _ stage: FaultStage) async throws {
         let path = "/" + String(repeating: "x", count: 500)
         for server in servers {

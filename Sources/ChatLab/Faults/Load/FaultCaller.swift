@@ -1,6 +1,6 @@
 import NIOCore
 
-/// Sends one request at a time to any of some servers, over a connection that it keeps while that lasts. Lives on its
+/// Sends one request at a time to any of some servers, over a connection that it keeps while that lasts. Confined to its
 /// event loop.
 final class FaultCaller {
     enum Outcome {

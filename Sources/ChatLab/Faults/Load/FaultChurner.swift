@@ -2,13 +2,13 @@ import CommonUtil
 import NIOCore
 
 /// Comes into a room and leaves it, again and again. Both may be asked for again when there was no answer: who is in does
-/// not come in once more, and who is out cannot leave. Lives on its event loop.
+/// not come in once more, and who is out cannot leave. Confined to its event loop.
 final class FaultChurner {
     /// Users from here on come and go; the one before stays in every room.
     static let firstUserID = 9001
     /// Who is in every room and stays, since a room is archived when its last member leaves.
     static let anchorUserID = 9000
-    /// Every so many stays it tells the system server how far it has read.
+    /// Stays between two read marks that it sends to the system server.
     private static let readEvery = 2
 
     private let userID: Int
@@ -92,7 +92,7 @@ final class FaultChurner {
 
     private func attempt(_ request: MemberCall, _ change: Int, then next: @escaping (FaultChurner) -> Void) {
         guard board.isRetrying else { return }
-        // One who is not in has left: by an attempt that was not answered, or else the log will tell.
+        // 403: the user is no member, so an earlier attempt without an answer was carried out; if not, the log lacks the leave.
         let good: Set<Int> = if case .leave = request { [204, 403] } else { [200] }
         caller.call(request.bytes(caller: .userID(userID), room: room)) { outcome in
             if case .answered(let response) = outcome,

@@ -1,8 +1,8 @@
 import ChatLocalStack
 import NIOCore
 
-/// The writers and readers of one run: all on one event loop, so that nothing in it needs a lock and both ends of a
-/// delivery read the same clock.
+/// The writers and readers of one run. All are on one event loop, so no lock is needed and both ends of a delivery read
+/// the same clock.
 final class FaultLoad: Sendable {
     let shape: LoadShape
     let rooms: [String]
@@ -39,7 +39,7 @@ final class FaultLoad: Sendable {
         }.get()
     }
 
-    // MARK: Its course
+    // MARK: The run
 
     /// Connects all sessions.
     /// - Throws: `LocalStackError` if one of them has no `ready` within 30 s.
@@ -61,7 +61,7 @@ final class FaultLoad: Sendable {
         }
     }
 
-    /// Lets someone into each room who stays, if others are to come and go.
+    /// Adds a member who stays to each room, if others are to come and go.
     /// - Throws: `LocalStackError` if the system server does not.
     func moveIn() async throws {
         guard shape.churners > 0 else { return }
@@ -106,7 +106,7 @@ final class FaultLoad: Sendable {
         }
     }
 
-    /// Posts on until so many messages are acknowledged, then waits until every message has its outcome. Those that
+    /// Posts on until `acknowledged` messages have an answer, then waits until every message has its outcome. Those that
     /// have none when the time is up stay unknown.
     /// - Returns: whether it was done in time.
     func finishPosting(acknowledged: Int, within time: Duration) async throws -> Bool {
@@ -119,6 +119,25 @@ final class FaultLoad: Sendable {
             for churner in board.churners { churner.stop() }
         }
         return isEnough && isSettled
+    }
+
+    /// Begins nothing new and waits until every message has its outcome.
+    /// - Throws: `LocalStackError` if one has none within 10 s.
+    func pausePosting() async throws {
+        try await onBoard { $0.isPosting = false }
+        guard try await wait(atMost: .seconds(10), until: { $0.busyWriters == 0 }) else {
+            throw LocalStackError("Not all messages had an answer within 10 s")
+        }
+        // A writer that waits for its next turn must find that there is none, or it would be started twice.
+        try await Task.sleep(for: shape.pace * 2)
+    }
+
+    /// Lets the writers go on after ``pausePosting()``.
+    func resumePosting() async throws {
+        try await onBoard { board in
+            board.isPosting = true
+            for writer in board.writers { writer.start() }
+        }
     }
 
     func waitForAcknowledged(_ count: Int, within time: Duration) async throws -> Bool {
@@ -148,25 +167,25 @@ final class FaultLoad: Sendable {
             for visit in board.visits { visit.cut() }
             let history = History(
                 posts: board.posts, changes: board.changes, memberChanges: board.memberChanges,
-                sessions: board.readers.map(\.session), visits: board.visits.map(\.record))
+                sessions: board.readers.map(\.session), visits: board.visits.map(\.record), logLoss: board.logLoss)
             return (history, board.evidence)
         }
     }
 
-    // MARK: What is done to its clients
+    // MARK: Faults of the clients
 
     var evidence: ClientEvidence {
         get async throws { try await onBoard { $0.evidence } }
     }
 
-    /// Ends the connections of so many sessions, chosen at random.
+    /// Ends the connections of `count` sessions, chosen at random.
     func cutSessions(_ count: Int) async throws {
         try await onBoard { board in
             for reader in board.readers.shuffled().prefix(count) { reader.cut() }
         }
     }
 
-    /// Has so many sessions, chosen at random, send frames that are answered and reset their connection at once.
+    /// Has `count` sessions, chosen at random, send frames that are answered and reset their connection at once.
     func resetSessions(_ count: Int) async throws {
         let (board, eventLoop) = (board, eventLoop)
         try await eventLoop.flatSubmit {
@@ -175,7 +194,7 @@ final class FaultLoad: Sendable {
         }.get()
     }
 
-    /// Lets the first so many sessions read no more.
+    /// Makes the first `count` sessions stop reading.
     func stallSessions(_ count: Int) async throws {
         let (board, eventLoop) = (board, eventLoop)
         try await eventLoop.flatSubmit {
@@ -186,6 +205,32 @@ final class FaultLoad: Sendable {
     func wakeSessions() async throws {
         try await onBoard { board in
             for reader in board.readers where reader.session.wasStalled { reader.goOn() }
+        }
+    }
+
+    /// From here on sessions may be closed with 4409.
+    func expectLogLoss() async throws {
+        try await onBoard { $0.expectsLogLoss = true }
+    }
+
+    /// Notes what PostgreSQL kept, and waits until no session has any other event.
+    /// - Returns: how many were not closed with 4409 in time.
+    func noteLogLoss(_ loss: History.LogLoss, within time: Duration) async throws -> Int {
+        try await onBoard { $0.logLoss = loss }
+        _ = try await wait(atMost: time) { $0.uninformed == 0 }
+        return try await onBoard { $0.uninformed }
+    }
+
+    /// How many messages were acknowledged between two times, and how many of them PostgreSQL lost.
+    func acknowledged(between begin: UInt64, and end: UInt64) async throws -> (all: Int, lost: Int) {
+        try await onBoard { board in
+            var counts = (all: 0, lost: 0)
+            for post in board.posts {
+                guard case .acknowledged(let answer) = post.outcome, (begin..<end).contains(answer.at) else { continue }
+                counts.all += 1
+                if board.logLoss?.keeps(answer.seq, in: post.room) == false { counts.lost += 1 }
+            }
+            return counts
         }
     }
 

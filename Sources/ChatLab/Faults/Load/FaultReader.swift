@@ -2,17 +2,17 @@ import CommonUtil
 import Glibc
 import NIOCore
 
-/// One session that comes back after every end with the number of the last event it got, and notes each event. Lives
-/// on its event loop.
+/// One session that reconnects after every end with the `seq` of its last event, and records each event. Confined to its
+/// event loop.
 ///
-/// Now and then it tells how far it has read.
+/// Every `readEvery` live events it sends a `read`.
 final class FaultReader {
     private static let joinTime = TimeAmount.seconds(10)
     private static let framesBeforeReset = 20
-    /// What a server may close a well-behaved socket with.
+    /// The codes with which a server may close a well-behaved socket.
     private static let expectedCodes: Set<UInt16> = [1000, 1001, 1012, 1013]
-    /// So long it reads in silence after it came to another server: the one before may hold back for a second how far it
-    /// had read, and between two servers there is no order.
+    /// How long it sends no `read` after it came to another server: the server before may hold back its last one for a
+    /// second, and there is no order between two servers.
     private static let silence = TimeAmount.seconds(3)
 
     let room: String
@@ -29,10 +29,10 @@ final class FaultReader {
     /// The room's head when the present connection began.
     private var headAtStart = 0
     private var server: Int?
-    private var isSilentUntil = NIODeadline.uptimeNanoseconds(0)
+    private var sendsNoReadUntil = NIODeadline.uptimeNanoseconds(0)
     private var liveEvents = 0
-    /// Whether it has told on this connection how far it has read, so that there may be an answer.
-    private var hasTold = false
+    /// Whether it has sent a `read` on this connection, which may be answered with an error.
+    private var hasSentRead = false
     private var stayAway: Duration?
     private var readsFromStart: Bool
     private(set) var session: History.Session
@@ -55,9 +55,9 @@ final class FaultReader {
         guard !board.isOver, let port = port ?? board.webSocketPorts.randomElement() else { return }
         connection += 1
         let connection = connection
-        if let server, server != port { isSilentUntil = .now() + Self.silence }
+        if let server, server != port { sendsNoReadUntil = .now() + Self.silence }
         server = port
-        hasTold = false
+        hasSentRead = false
         var path = "/ws/chat?roomId=\(room)&userId=\(1000 + number)"
         if let resumeFrom = cursor ?? (readsFromStart ? 0 : nil) { path += "&lastSeq=\(resumeFrom)" }
         if cursor != nil { board.evidence.resumes += 1 }
@@ -79,9 +79,9 @@ final class FaultReader {
         }
     }
 
-    // MARK: What is done to it
+    // MARK: Faults
 
-    /// Ends the connection without a word, as a network that goes away does.
+    /// Ends the connection without a close frame, as a lost network does.
     func cut() {
         channel?.close(promise: nil)
     }
@@ -106,7 +106,7 @@ final class FaultReader {
         }.flatMapErrorThrowing { _ in }
     }
 
-    /// Reads no more, and leaves little room for what the server sends.
+    /// Stops reading, with a small receive buffer.
     func stall() -> EventLoopFuture<Void> {
         session.wasStalled = true
         guard let channel else { return eventLoop.makeSucceededVoidFuture() }
@@ -119,7 +119,7 @@ final class FaultReader {
         channel?.setOption(.autoRead, value: true).whenSuccess { [channel] in channel?.read() }
     }
 
-    // MARK: What it hears
+    // MARK: Received frames
 
     private func handle(_ event: ChatWebSocketClient.Event, _ connection: Int) {
         guard connection == self.connection else { return }
@@ -147,7 +147,7 @@ final class FaultReader {
         case "read":
             session.receipts.append(
                 .init(userID: frame.userID ?? 0, lastReadSeq: frame.lastReadSeq ?? .max, connection: connection))
-        case "error" where frame.code == "unavailable" && hasTold:
+        case "error" where frame.code == "unavailable" && hasSentRead:
             board.evidence.othersRefused += 1
         case "error":
             board.evidence.oddities["a frame of type error", default: 0] += 1
@@ -164,21 +164,23 @@ final class FaultReader {
         let seq = sighting.seq
         session.sightings.append(sighting)
         cursor = seq
-        if seq <= headAtStart { board.evidence.replayed += 1 } else { tellHowFar(seq) }
+        if seq <= headAtStart { board.evidence.replayed += 1 } else { sendRead(seq) }
         if seq >= board.heads[room] ?? .max { board.progress() }
     }
 
-    private func tellHowFar(_ seq: Int) {
+    private func sendRead(_ seq: Int) {
         liveEvents += 1
-        guard readEvery > 0, liveEvents.isMultiple(of: readEvery), .now() >= isSilentUntil, let channel else { return }
-        hasTold = true
+        guard readEvery > 0, liveEvents.isMultiple(of: readEvery), .now() >= sendsNoReadUntil, let channel else {
+            return
+        }
+        hasSentRead = true
         board.evidence.reads += 1
         let frame = ByteBuffer(string: #"{"type":"read","seq":\#(seq)}"#)
         channel.writeAndFlush(ReceivedFrameReader.clientFrame(ReceivedFrame.text, frame), promise: nil)
     }
 
     private func ended(_ connection: Int, _ code: UInt16?) {
-        // Its own end is told both by the connection and by the attempt to make it.
+        // The end is reported by the connection and by the attempt to make it.
         guard connection == self.connection else { return }
         self.connection += 1
         channel?.close(promise: nil)
@@ -190,11 +192,25 @@ final class FaultReader {
             board.evidence.unreached += 1
         }
         isJoined = false
-        if let code, !Self.expectedCodes.contains(code) {
+        if code == UInt16(History.lostLogCode) { startOver() }
+        if let code, !isExpected(code) {
             board.evidence.oddities["a socket closed with \(code)", default: 0] += 1
         }
         let wait = stayAway ?? backoff.next()
         stayAway = nil
         eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(wait)) { self.connect() }
+    }
+
+    private func isExpected(_ code: UInt16) -> Bool {
+        Self.expectedCodes.contains(code) || board.expectsLogLoss && code == UInt16(History.lostLogCode)
+    }
+
+    /// Forgets what it has: it is no part of the server's log.
+    private func startOver() {
+        session.abandoned.append(.init(start: session.start, sightings: session.sightings))
+        session.sightings = []
+        readsFromStart = true
+        cursor = nil
+        board.progress()
     }
 }

@@ -1,9 +1,9 @@
 import NIOCore
 
-/// The socket of a churner, opened after it came into a room. It does not come back: how it ends is what it is for. Lives
-/// on its event loop.
+/// The socket of a churner, opened after it came into a room. It does not come back: how it ends is what it is for. Confined to
+/// its event loop.
 final class FaultVisit {
-    /// So long after the leave it may be open at most before the client gives up. Longer than any bound.
+    /// How long after the leave the client waits for the close. Longer than any bound.
     static let timeout = TimeAmount.seconds(25)
     /// What a server may close it with.
     private static let expectedCodes: Set<Int> = [1000, 1001, 1012, 1013, History.removedCode]

@@ -3,7 +3,7 @@ import NIOCore
 
 /// Sends one message after another, as a careful client does: with a key, and again with the same key, to whichever
 /// message server there is, until there is an answer. Every few messages go without a key, and then only once, and some are
-/// edited or deleted afterwards. Lives on its event loop.
+/// edited or deleted afterwards. Confined to its event loop.
 final class FaultWriter {
     private let number: Int
     private let room: String

@@ -1,6 +1,6 @@
 import NIOCore
 
-/// What the clients of one run have seen so far. Lives on the event loop of all of them.
+/// The shared state of the clients of one run. Confined to the event loop of all of them.
 final class LoadBoard {
     private final class Wait {
         let isOver: () -> Bool
@@ -34,6 +34,9 @@ final class LoadBoard {
     var isOver = false
     /// Where each room ends, once that is known.
     var heads: [String: Int] = [:]
+    /// A 4409 is expected: PostgreSQL is about to lose commits, or has lost them.
+    var expectsLogLoss = false
+    var logLoss: History.LogLoss?
     private var waits: [ObjectIdentifier: Wait] = [:]
 
     init(messagePorts: [Int], webSocketPorts: [Int], systemPorts: [Int]) {
@@ -46,6 +49,12 @@ final class LoadBoard {
 
     /// Sessions that have not reached their room's end.
     var behind: Int { readers.count { ($0.cursor ?? 0) < heads[$0.room] ?? 0 } }
+
+    /// Sessions that have events that PostgreSQL lost.
+    var uninformed: Int {
+        guard let logLoss else { return 0 }
+        return readers.count { !logLoss.keeps($0.cursor ?? 0, in: $0.room) }
+    }
 
     /// Sockets of users who have left.
     var overdueVisits: Int { visits.count(where: \.isOverdue) }
@@ -82,13 +91,13 @@ final class LoadBoard {
     }
 }
 
-/// What the clients noticed of a fault.
+/// Counts of what the clients observed of a fault.
 struct ClientEvidence: Sendable, Codable, Equatable {
     /// Posts answered with 503 or 429.
     var refused = 0
     /// Posts that got no answer: the connection ended, or the time was up.
     var unanswered = 0
-    /// Times that a session told how far it has read.
+    /// `read` frames that sessions sent.
     var reads = 0
     /// Reads, comings and goings that were answered with 503 or an `unavailable`.
     var othersRefused = 0
@@ -96,13 +105,13 @@ struct ClientEvidence: Sendable, Codable, Equatable {
     var retries = 0
     /// Sockets that ended, by close code, or "none".
     var closes: [String: Int] = [:]
-    /// Attempts to connect that came to nothing.
+    /// Failed attempts to connect.
     var unreached = 0
-    /// Sockets that took up again where the last one ended.
+    /// Sockets that resumed where the last one ended.
     var resumes = 0
-    /// Events that such a socket got of what was there before it came.
+    /// Events that such a socket got from before its connect.
     var replayed = 0
-    /// What no server should do, and how often.
+    /// Violations of the contract that clients saw, with their number.
     var oddities: [String: Int] = [:]
 
     var closed: Int { closes.values.reduce(0, +) }

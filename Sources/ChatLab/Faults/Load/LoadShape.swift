@@ -1,19 +1,19 @@
 import ChatLocalStack
 
-/// How many write and read in one run, and how fast.
+/// The number of writers and readers of a run, and their rates.
 struct LoadShape: Sendable {
     var rooms = 5
     var sessions = 60
     var writers = 30
-    /// So many messages have to be acknowledged before a run ends.
+    /// Messages that have to be acknowledged before a run ends.
     var messages = 5000
     /// Messages that are due each second from all writers together; each waits for its answer.
     var rate = 400
-    /// Every so many messages of a writer go out without a key, and never again.
+    /// One in this many messages of a writer goes out without a key, and is never repeated; 0 for none.
     var unkeyedEvery = 10
-    /// Every so many messages of a writer are edited or, in turn, deleted as soon as they are acknowledged.
+    /// One in this many messages of a writer is edited or, in turn, deleted as soon as it is acknowledged; 0 for none.
     var changeEvery = 15
-    /// A session tells how far it has read after so many live events; 0 for never.
+    /// Live events from one `read` of a session to its next; 0 for none.
     var readEvery = 40
     /// Users who come into a room and leave it, again and again.
     var churners = 5
@@ -26,7 +26,7 @@ struct LoadShape: Sendable {
     /// The mistake of a client (or of a server) that repeats a post without a key: for the self-proof.
     var repeatsAnUnkeyedPost = false
 
-    /// What makes a run of a few seconds.
+    /// A run of a few seconds.
     static let small = LoadShape(messages: 1000, rate: 400)
 
     /// How long a writer waits from one post to the next.

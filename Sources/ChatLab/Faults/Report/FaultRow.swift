@@ -8,12 +8,14 @@ struct FaultRow: Codable, Equatable, Sendable {
     var acknowledged: Int
     /// Comings and goings of members that were acknowledged.
     var memberChanges = 0
-    /// Times that a session told how far it has read.
+    /// `read` frames that sessions sent.
     var reads = 0
     var lost: Int
     var doubled: Int
     var reordered: Int
-    /// From the first attempt to send a message to its arrival at any session that was not told to stall.
+    /// Acknowledged messages that a standby lacked when it became the primary; not counted as `lost`.
+    var lostByPostgres: Int?
+    /// From the first attempt to send a message to its arrival at any session that was not made to stall.
     var longestDelaySeconds: Double
     var delayBoundSeconds: Double?
     /// How many times the bound a time may be in this run.
@@ -24,7 +26,7 @@ struct FaultRow: Codable, Equatable, Sendable {
     /// The counts that show that the fault bit.
     var proof: [String]
     var measures: [String]
-    /// All that is not as it should be; empty for a clean row.
+    /// Everything that is wrong; empty for a clean row.
     var problems: [String]
     /// The first flaws of the history in words.
     var examples: [String]
@@ -52,7 +54,8 @@ extension FaultRow {
             acknowledged: history.acknowledged,
             memberChanges: history.memberChanges.count(where: \.isAcknowledged), reads: evidence.clients.reads,
             lost: check.count(.lost), doubled: check.count(.doubled),
-            reordered: check.count(.reordered), longestDelaySeconds: Self.rounded(longest),
+            reordered: check.count(.reordered), lostByPostgres: history.logLoss.map { _ in check.lostByPostgres },
+            longestDelaySeconds: Self.rounded(longest),
             delayBoundSeconds: bound.map(Self.rounded), slack: slack,
             longestFarewellSeconds: farewell.map(Self.rounded), outageSeconds: Self.rounded(outage / .seconds(1)),
             proof: fault.signs.map { "\($0.count(evidence)) \($0.label)" }, measures: measures.map(\.text),
@@ -82,14 +85,14 @@ extension FaultRow {
         }
         if fault.shape.churners > 0, memberChanges == 0 { self.problems.append("nobody came or went") }
         if fault.shape.readEvery > 0, !history.sessions.contains(where: { !$0.receipts.isEmpty }) {
-            self.problems.append("no read was told")
+            self.problems.append("no read was delivered")
         }
         if acknowledged < fault.shape.messages {
             self.problems.append("only \(acknowledged) of \(fault.shape.messages) messages acknowledged")
         }
     }
 
-    /// A run that came to no judgement.
+    /// A run that could not be finished.
     init(fault: Fault, failure: String) {
         self.init(
             fault: fault.name, messages: 0, sessions: 0, acknowledged: 0, lost: 0, doubled: 0, reordered: 0,
@@ -100,4 +103,39 @@ extension FaultRow {
     }
 
     private static func rounded(_ seconds: Double) -> Double { (seconds * 1000).rounded() / 1000 }
+}
+
+/// The table that `chat-lab faults` prints: Markdown, aligned, so that it reads well in a terminal and in the README.
+struct FaultTable {
+    private static let heads = [
+        "fault", "messages", "sessions", "acknowledged", "lost", "doubled", "reordered", "longest delay", "bound",
+        "proof that it bit", "verdict",
+    ]
+
+    let rows: [FaultRow]
+
+    var text: String { MarkdownTable(heads: Self.heads, rows: rows.map(Self.cells)).text }
+
+    private static func cells(_ row: FaultRow) -> [String] {
+        [
+            row.fault, "\(row.messages)", "\(row.sessions)", "\(row.acknowledged)", "\(row.lost)", "\(row.doubled)",
+            "\(row.reordered)", seconds(row.longestDelaySeconds),
+            bound(row),
+            (row.proof + row.measures).joined(separator: ", "),
+            row.isClean ? "ok" : "FAILED: " + row.problems.joined(separator: "; "),
+        ]
+    }
+
+    private static func bound(_ row: FaultRow) -> String {
+        guard let bound = row.delayBoundSeconds else { return "–" }
+        return row.slack == 1
+            ? "≤ \(seconds(bound))" : "≤ \(seconds(bound * Double(row.slack))) (\(row.slack) × \(seconds(bound)))"
+    }
+
+    private static func seconds(_ value: Double) -> String { String(format: "%.2f s", value) }
+
+    /// Writes the rows as JSON.
+    func write(json file: String) throws {
+        try ReportFile.write(rows, to: file)
+    }
 }

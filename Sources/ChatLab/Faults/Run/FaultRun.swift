@@ -1,9 +1,11 @@
 import ChatLocalStack
+import Foundation
 import NIOCore
+import Synchronization
 
-/// One run: clients at work, the fault, its end, and the judgement.
+/// One run: the load, the fault, its end, and the check of the history.
 struct FaultRun: Sendable {
-    /// Everything that came of it.
+    /// The outcome of a run.
     struct Result: Sendable {
         var history: History
         var row: FaultRow
@@ -11,13 +13,13 @@ struct FaultRun: Sendable {
 
     let fault: Fault
     let stack: FaultStack
-    /// Where its clients live.
+    /// The event loop of the clients.
     let eventLoop: any EventLoop
-    /// Makes the names of rooms and messages its own.
+    /// The prefix of the names of rooms and messages, unique for each run.
     var name = "r" + String(UInt32.random(in: 0...UInt32.max), radix: 36)
-    /// How many times the time may be taken that is allowed: more than once for a machine that has other things to do.
+    /// The factor by which times may exceed their bounds: more than 1 on a busy machine.
     var slack = 1
-    /// How long sessions may take to reach the end of the log after everything was healed.
+    /// The time that sessions have to reach the end of the log after the fault was healed.
     var settling = Duration.seconds(20)
     /// Whether all servers must be ready when the fault is healed.
     var expectsReadiness = true
@@ -87,5 +89,38 @@ extension FaultStack {
         ProxyCounts(
             redisOfMessageServers: redisOfMessageServers.counts,
             redisOfWebSocketServers: redisOfWebSocketServers.counts)
+    }
+}
+
+/// The context of a fault: the running stack, the load, and counts and times that the fault records.
+final class FaultStage: Sendable {
+    let stack: FaultStack
+    let load: FaultLoad
+    private let state = Mutex<(notes: [String: Int], times: [String: NIODeadline])>(([:], [:]))
+
+    init(stack: FaultStack, load: FaultLoad) {
+        self.stack = stack
+        self.load = load
+    }
+
+    var processes: LocalStack { stack.processes }
+
+    /// Adds to a count that proves that the fault took effect.
+    func note(_ label: String, _ count: Int = 1) {
+        state.withLock { $0.notes[label, default: 0] += count }
+    }
+
+    var notes: [String: Int] { state.withLock { $0.notes } }
+
+    /// Records the time of an event.
+    func mark(_ label: String) {
+        state.withLock { $0.times[label] = .now() }
+    }
+
+    func time(_ label: String) -> NIODeadline? { state.withLock { $0.times[label] } }
+
+    /// Waits while the fault lasts.
+    func last(_ time: Duration) async throws {
+        try await Task.sleep(for: time)
     }
 }

@@ -4,26 +4,36 @@ import Foundation
 import Logging
 import Synchronization
 
-/// The platform as faults are done to it: two servers of each kind that matter, PostgreSQL durable as in production,
-/// and a proxy on each link that can break.
+/// The stack of the faults: two message and two WebSocket servers, PostgreSQL durable as in production, and a proxy on each
+/// link that can break.
 final class FaultStack: Sendable {
+    /// How PostgreSQL's standby follows the primary.
+    enum Standby: Sendable {
+        /// A commit is on both before it is acknowledged.
+        case synchronous
+        /// A commit is acknowledged once it is on the primary.
+        case asynchronous
+    }
+
     let processes: LocalStack
     let redisOfMessageServers: FaultProxy
     let redisOfWebSocketServers: FaultProxy
     let postgresOfWebSocketServers: FaultProxy
+    private let standbyKind: Standby?
     private let standbyPort: Int?
     private let standby = Mutex<LocalPostgres?>(nil)
-    /// Where PostgreSQL's data is, where that is a disk of its own.
+    /// The disk of PostgreSQL's data; nil if that is on the machine's own disk.
     let disk: SmallDisk?
     private let isTemporary: Bool
 
-    /// The user of Redis that the message servers are, so that it can be denied what others may.
+    /// The Redis user of the message servers, which can be denied single commands.
     static let publisher = "publisher"
 
     private init(
-        folder: String?, hasStandby: Bool, hasSmallDisk: Bool, environmentOfWebSocketServer: [Int: [String: String]]
+        folder: String?, standby: Standby?, hasSmallDisk: Bool, environmentOfWebSocketServer: [Int: [String: String]]
     ) async throws {
-        let standbyPort = hasStandby ? try FreePort.next() : nil
+        let standbyPort = standby == nil ? nil : try FreePort.next()
+        standbyKind = standby
         self.standbyPort = standbyPort
         isTemporary = folder == nil
         let postgresPort = try FreePort.next()
@@ -51,10 +61,10 @@ final class FaultStack: Sendable {
             ],
             postgresPort: postgresPort, redisPort: redisPort, durability: .full, folder: folder)
         configuration.environmentOfWebSocketServer = environmentOfWebSocketServer
-        configuration.isReplicated = hasStandby
+        configuration.isReplicated = standby != nil
         configuration.redisSettings = ["user \(Self.publisher) on nopass ~* &* +@all"]
         if hasSmallDisk {
-            // Little write-ahead log, and most of the disk for tables.
+            // A small write-ahead log leaves most of the disk for tables.
             configuration.postgresSettings = ["max_wal_size": "64MB", "min_wal_size": "32MB"]
         }
         processes = try LocalStack(
@@ -65,12 +75,12 @@ final class FaultStack: Sendable {
     /// Starts one, runs `body` and stops it, whatever happened.
     /// - Parameter folder: where its data and logs stay; nil for a temporary folder.
     static func run<Result: Sendable>(
-        folder: String? = nil, hasStandby: Bool = false, hasSmallDisk: Bool = false,
+        folder: String? = nil, standby: Standby? = nil, hasSmallDisk: Bool = false,
         environmentOfWebSocketServer: [Int: [String: String]] = [:],
         _ body: @Sendable (FaultStack) async throws -> Result
     ) async throws -> Result {
         let stack = try await FaultStack(
-            folder: folder, hasStandby: hasStandby, hasSmallDisk: hasSmallDisk,
+            folder: folder, standby: standby, hasSmallDisk: hasSmallDisk,
             environmentOfWebSocketServer: environmentOfWebSocketServer)
         do {
             try await stack.disk?.mount()
@@ -86,13 +96,20 @@ final class FaultStack: Sendable {
         }
     }
 
-    /// From here on a commit is in both servers before it is acknowledged.
     private func startStandby() async throws {
         guard let standbyPort else { return }
         let made = try await processes.postgres.makeStandby(
             folder: "\(processes.folder)/standby", port: standbyPort)
         standby.withLock { $0 = made }
-        try await processes.postgres.reload("synchronous_standby_names", "*")
+        if standbyKind == .synchronous {
+            try await processes.postgres.reload("synchronous_standby_names", "*")
+        }
+    }
+
+    /// Ends replication: the standby keeps what it has and gets no further commits.
+    func detachStandby() async throws {
+        // A changed setting ends the WAL receiver, which then finds nobody (PostgreSQL manual, "Standby Servers").
+        try await standby.withLock { $0 }?.reload("primary_conninfo", "host=127.0.0.1 port=1")
     }
 
     /// Ends the primary at once and makes the standby the primary.
@@ -106,14 +123,14 @@ final class FaultStack: Sendable {
         await processes.postgres.resume()
         await processes.redis.resume()
         try await setAllLinks(.pass)
-        // First, since a temporary folder goes with the rest.
+        // The standby stops first: its folder is below the temporary folder that is removed with the rest.
         let stopped = await Task {
             try await standby.withLock { $0 }?.stop()
             try await processes.stop()
         }.result
         if let disk {
             try await disk.unmount()
-            // What the disk stood on could not be removed before.
+            // A mount point cannot be removed before.
             if isTemporary { PrivateFolder.remove(processes.folder) }
         }
         for proxy in proxies { try await proxy.stop() }
@@ -124,7 +141,7 @@ final class FaultStack: Sendable {
         [redisOfMessageServers, redisOfWebSocketServers, postgresOfWebSocketServers]
     }
 
-    /// What the servers logged last, for whoever wants to know why.
+    /// Prints the last log lines of each server.
     func sayLastLogLines() {
         for server in [processes.systemServer] + processes.messageServers + processes.webSocketServers {
             for line in server.logTail(5) { Terminal.say("    [\(server.kind.logName) \(server.port)] \(line)") }
@@ -165,7 +182,7 @@ final class FaultStack: Sendable {
         return Int(total)
     }
 
-    /// What a server says of a metric, a value for each series; none where it does not answer.
+    /// The values of a metric of a server, one for each series; none if it does not answer.
     private func values(of metric: String, labelled label: String? = nil, at server: LocalServer) async -> [Double] {
         guard let text = await (try? probe(server, "/metrics"))?.body else { return [] }
         return text.split(separator: "\n").compactMap { line in
@@ -176,8 +193,8 @@ final class FaultStack: Sendable {
         }
     }
 
-    /// What is wrong with the servers once all clients are gone: a process that ended by itself, or sessions that are
-    /// still counted.
+    /// The problems of the servers when all clients are gone: a process that ended by itself, or sessions that are still
+    /// counted.
     func problemsWithoutClients(within time: Duration) async throws -> [String] {
         var problems: [String] = []
         for server in [processes.systemServer] + processes.messageServers + processes.webSocketServers {

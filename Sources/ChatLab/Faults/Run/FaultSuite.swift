@@ -3,19 +3,19 @@ import Foundation
 import NIOCore
 import NIOPosix
 
-/// All chosen faults, one after the other, and what came of them.
+/// Runs the chosen faults one after the other and reports them.
 struct FaultSuite: Sendable {
     let faults: [Fault]
     let proves: Bool
     /// Below it each stack keeps its data and logs; nil for temporary folders.
     let folder: String?
     let json: String?
-    /// How many times its bound a time may be.
+    /// The factor by which times may exceed their bounds.
     let slack: Int
 
-    /// - Returns: whether all is as it should be.
+    /// - Returns: whether all rows are clean and all mistakes of the self-proof were reported.
     func run() async throws -> Bool {
-        // Of their own, so that the clients' clock is not held up by a proxy.
+        // An event loop of their own, so that a proxy does not delay the clients' clock.
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         do {
             let isClean = try await run(clientsOn: group.next())
@@ -54,11 +54,11 @@ struct FaultSuite: Sendable {
         return rows.allSatisfy(\.isClean) && findings.allSatisfy(\.isReported)
     }
 
-    /// One row. What keeps a fault from being run to its end is one, too, and the others still get their turn.
+    /// Runs one fault. An error becomes a row, so that the others are still run.
     private func run(_ fault: Fault, clientsOn eventLoop: any EventLoop) async throws -> FaultRow {
         do {
             return try await FaultStack.run(
-                folder: folder(for: fault.name), hasStandby: fault.hasStandby, hasSmallDisk: fault.hasSmallDisk,
+                folder: folder(for: fault.name), standby: fault.standby, hasSmallDisk: fault.hasSmallDisk,
                 environmentOfWebSocketServer: fault.environmentOfWebSocketServer
             ) { stack in
                 let row = try await FaultRun(fault: fault, stack: stack, eventLoop: eventLoop, slack: slack).run().row

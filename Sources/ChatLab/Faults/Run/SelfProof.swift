@@ -1,8 +1,7 @@
 import ChatLocalStack
 import NIOCore
 
-/// Shows that the suite would notice: real runs in which one thing is made to go wrong that must never, each of which
-/// has to be reported.
+/// Proves that the suite detects errors: each of several mistakes, made on purpose in real runs, has to be reported.
 struct SelfProof: Sendable {
     struct Finding: Sendable, Codable, Equatable {
         var mistake: String
@@ -21,14 +20,14 @@ struct SelfProof: Sendable {
 
     let stack: FaultStack
     let eventLoop: any EventLoop
-    /// For the runs that must reach their end.
+    /// The slack of the runs that must be completed.
     let slack: Int
 
     private static let calm = Fault(
         name: "calm", summary: "Nothing goes wrong", shape: .small, signs: [], inflict: { _ in })
 
     func run() async throws -> [Finding] {
-        // Without a mistake nothing may be reported, or what is reported with one says nothing.
+        // A run without a mistake must be clean, or a report of a mistake proves nothing.
         let calm = try await FaultRun(fault: Self.calm, stack: stack, eventLoop: eventLoop, slack: slack).run()
         guard calm.row.isClean else {
             throw LocalStackError(
@@ -95,16 +94,18 @@ extension HistoryTampering {
         case .swap: "two events of one session are swapped"
         case .rewind: "a user is said to have read less than before"
         case .leak: "one who has left gets one event more"
+        case .forget: "PostgreSQL loses an event, and a session that had it is not closed with 4409"
         }
     }
 
-    /// What a check must find.
+    /// The flaw that the check must find.
     var flaw: HistoryCheck.Flaw {
         switch self {
         case .lose: .lost
         case .double: .doubled
         case .swap, .rewind: .reordered
         case .leak: .leaked
+        case .forget: .uninformed
         }
     }
 }

@@ -1,14 +1,14 @@
 import ChatLocalStack
 import Foundation
 
-/// A disk of one's own that can be filled: a `tmpfs(5)` over a folder. Only root may mount one.
+/// A small disk that can be filled: a `tmpfs(5)` mounted on a folder. Only root may mount one.
 struct SmallDisk: Sendable {
-    /// The folder, which exists.
+    /// The existing folder on which it is mounted.
     let path: String
 
     private var filler: String { "\(path)/filler" }
 
-    /// Why there can be none on this machine; nil where there can.
+    /// The reason why such a disk cannot be mounted on this machine; nil if it can.
     static func obstacle() async -> String? {
         guard geteuid() == 0 else { return "only root may mount a small disk (tmpfs)" }
         guard let folder = try? PrivateFolder.temporary(prefix: "chat-disk") else { return "no temporary folder" }
@@ -29,7 +29,7 @@ struct SmallDisk: Sendable {
 
     func unmount() async throws { try await run("umount", path) }
 
-    /// Leaves no byte free.
+    /// Fills the disk completely.
     func fill() throws {
         let file = open(filler, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
         guard file >= 0 else { throw LocalStackError("Cannot write \(filler)") }

@@ -1,13 +1,13 @@
 import Foundation
 
-/// What a bench found, for the eye and as JSON: each figure with its spread and, where there is one, beside a reference
-/// that was measured in turn with it. On a shared machine only the ratio of two neighbours means anything.
+/// The result of a bench, as text and as JSON: each figure with its spread and, where there is one, a reference that was
+/// measured in turn with it. On a shared machine only the ratio of the two is meaningful.
 struct BenchReport: Codable, Equatable, Sendable {
     struct Line: Codable, Equatable, Sendable {
         var name: String
         var unit: String
         var measured: Spread
-        /// What `reference` is of, e.g. "pgbench, one row a transaction".
+        /// The name of the reference, e.g. "pgbench, one row a transaction".
         var referenceName: String?
         var reference: Spread?
         var ratio: Spread?
@@ -18,7 +18,7 @@ struct BenchReport: Codable, Equatable, Sendable {
             measured = Spread(values)
         }
 
-        /// - Parameter reference: what was measured beside each of the values, in the same order.
+        /// - Parameter reference: the reference measured beside each value, in the same order.
         init(_ name: String, unit: String, _ values: [Double], beside referenceName: String, _ reference: [Double]) {
             self.init(name, unit: unit, values)
             self.referenceName = referenceName
@@ -27,10 +27,10 @@ struct BenchReport: Codable, Equatable, Sendable {
         }
     }
 
-    /// What was done, e.g. "post: 64 clients, 8 rooms".
+    /// The bench and its parameters, e.g. "post: 64 clients, 8 rooms".
     var title: String
     var lines: [Line]
-    /// What was accepted and did not arrive, or is not in the log.
+    /// Accepted messages that did not arrive, or are not in the log.
     var losses = 0
     var duplicates = 0
     var errors: [String: Int] = [:]
@@ -62,5 +62,20 @@ struct BenchReport: Codable, Equatable, Sendable {
         func padding(_ count: Int) -> String { String(repeating: " ", count: max(0, count)) }
         let columns = cells.map { padding(12 - $0.count) + $0 }.joined()
         return "    \(name)\(padding(9 - name.count))\(columns)\(unit.isEmpty ? "" : " \(unit)")"
+    }
+}
+
+/// The minimum, the median and the maximum of several measurements.
+struct Spread: Codable, Equatable, Sendable {
+    var min: Double
+    var median: Double
+    var max: Double
+
+    /// - Parameter values: without any, all three are 0.
+    init(_ values: [Double]) {
+        let sorted = values.sorted()
+        min = sorted.first ?? 0
+        max = sorted.last ?? 0
+        median = sorted.isEmpty ? 0 : (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
     }
 }

@@ -3,7 +3,7 @@ import Foundation
 
 /// Processor time, user and system together.
 enum ProcessorTime {
-    /// What a process has used since its start, in seconds, to a hundredth (`proc(5)`, fields 14 and 15 of `stat`).
+    /// The time used by a process since its start, in seconds, in steps of a hundredth (`proc(5)`, fields 14 and 15 of `stat`).
     /// - Throws: `LocalStackError` if there is no such process.
     static func seconds(ofProcess pid: pid_t) throws -> Double {
         // The second field, the program's name, may hold spaces and brackets.
@@ -17,10 +17,32 @@ enum ProcessorTime {
         return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
     }
 
-    /// What the calling thread has used, in seconds (`clock_gettime(2)`).
+    /// The time used by the calling thread, in seconds (`clock_gettime(2)`).
     static func secondsOfThread() -> Double {
         var time = timespec()
         clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
         return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+    }
+}
+
+/// The resident memory of a process (`proc(5)`, `VmRSS` of `status`).
+enum ProcessMemory {
+    static func residentKibibytes(of pid: pid_t) throws -> Int {
+        let status = try String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)
+        let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
+        guard let line, let value = Int(line.filter(\.isNumber)) else {
+            throw LocalStackError("/proc/\(pid)/status has no VmRSS")
+        }
+        return value
+    }
+}
+
+extension LocalServer {
+    /// - Throws: `LocalStackError` if it does not run.
+    var pid: pid_t {
+        get throws {
+            guard let running else { throw LocalStackError("\(kind.rawValue) is gone") }
+            return running.pid
+        }
     }
 }

@@ -2,8 +2,8 @@ import ChatLocalStack
 import Foundation
 import Synchronization
 
-/// What some processes held, sampled again and again. Those of one kind are counted together, since clients that come back
-/// go to any of them.
+/// Repeated samples of the memory and the descriptors of processes. Those of one kind are added up, since clients that
+/// reconnect go to any of them.
 final class ProcessSamples: Sendable {
     struct Series: Sendable {
         var name: String
@@ -40,4 +40,23 @@ final class ProcessSamples: Sendable {
     }
 
     var series: [Series] { state.withLock { $0 } }
+}
+
+/// The growth of a figure that was sampled at even intervals: the median of the last third of the samples compared with
+/// that of the first third, so that a short peak does not matter.
+struct GrowthCheck: Equatable, Sendable {
+    let first: Spread
+    let last: Spread
+
+    /// - Parameter samples: those after the warm-up.
+    /// - Returns: nil for fewer than three samples.
+    init?(_ samples: [Double]) {
+        guard samples.count >= 3 else { return nil }
+        let third = samples.count / 3
+        first = Spread(Array(samples.prefix(third)))
+        last = Spread(Array(samples.suffix(third)))
+    }
+
+    /// The difference of the two medians.
+    var growth: Double { last.median - first.median }
 }
