@@ -99,7 +99,7 @@ import Testing
                 let start = ContinuousClock.now
                 for seq in 1...10_000 { publisher.publish([event(Seq(seq), in: room)]) }
                 #expect(.now - start < .seconds(5))
-                // Until the client gives the silent connection up, of which it tells nobody.
+                // Until the client closes the silent connection, for which there is no event.
                 while redis.isConnected { try await Task.sleep(for: .milliseconds(5)) }
                 await engine.resume()
                 try await untilConnected(redis)

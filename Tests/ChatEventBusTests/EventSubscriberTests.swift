@@ -86,7 +86,7 @@ import Testing
         try await engine.stop()
     }
 
-    /// Whoever is told `true` stops reading the log, so from that very moment on nothing may pass unheard.
+    /// A server that gets `true` stops reading the log, so from that moment on no event may be lost.
     @Test func `reports delivery only once it delivers`() async throws {
         let engine = try await LocalRedis.ephemeral(logger: BusHarness.quiet)
         let configuration = try BusHarness.configuration(engine.url)

@@ -67,7 +67,7 @@ import Testing
     }
 
     @Test func `rooms that Redis refuses are counted and tried again`() async throws {
-        let url = try await url("deaf", "resetchannels", "&chat:user:*", "+@all")
+        let url = try await url("limited", "resetchannels", "&chat:user:*", "+@all")
         let subscription = RedisSubscription(
             configuration: try BusHarness.configuration(url), eventLoop: MultiThreadedEventLoopGroup.singleton.next(),
             logger: BusHarness.quiet, onMessages: { _ in }, onStateChange: { _ in })
@@ -79,7 +79,7 @@ import Testing
             try await BusHarness.running(channels) {
                 await channels.follow(.random())
                 #expect(channels.refusedCount == 1)
-                _ = try await self.url("deaf", "&chat:room:*")
+                _ = try await self.url("limited", "&chat:room:*")
                 try await until("it is subscribed") { channels.refusedCount == 0 }
             }
         }

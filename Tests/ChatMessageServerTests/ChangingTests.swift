@@ -162,7 +162,7 @@ import Testing
             let posted = try await stack.say("Hello", in: roomID, as: member)
             try await stack.system.send(.post, "/api/v1/rooms/\(roomID)/leave", as: member.credentials)
                 .require(204, "leave")
-            // The payload is not looked at: its faults would tell the message's type.
+            // The payload is not validated: its errors would reveal the message's type.
             for answer in [
                 try await edit(posted, ["text": "x"], as: member, of: stack),
                 try await edit(posted, ["text": 1], as: member, of: stack),

@@ -86,7 +86,7 @@ import Testing
             try await pair.untilShared()
             #expect(try await pair.accepted() == 10)
 
-            // One that does not answer holds nobody up for longer than its patience, once.
+            // A Redis that does not respond delays requests by its timeout, once.
             await redis.pause()
             let start = ContinuousClock.now
             let accepted = try await pair.accepted()

@@ -46,7 +46,7 @@ import Testing
             try await stack.system.send(.post, "\(path)/leave", as: user.credentials)
         }
 
-        /// Role by user, as the list of members tells it.
+        /// Role by user, as the list of members has it.
         func roles() async throws -> [Int64: String] {
             let list = try await stack.system.get("\(path)/members", as: owner.credentials).require(200, "members")
             return (list.json["items"]?.array ?? []).reduce(into: [:]) { roles, member in

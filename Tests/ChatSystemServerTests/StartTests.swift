@@ -9,7 +9,7 @@ import Testing
         let kind: ServerKind
         let name: String
         let value: String
-        /// What must not be told.
+        /// Texts that must not appear.
         var secret: String?
         var testDescription: String { "\(kind.rawValue) \(name)=\(value)" }
     }

@@ -142,7 +142,7 @@ import Testing
                 let now = try? await client.backends()
                 return now.map { !$0.isEmpty && Set($0).isDisjoint(with: backends) } == true
             }
-            // What runs with the client idle: it is told by its socket, not by the next request's failure.
+            // What runs with the client idle: the client notices by its socket, not by the failure of the next request.
             try await terminate(try await client.backends())
             try await eventually("the client has noticed") { try await backendsElsewhere(client).isEmpty == false }
         }
@@ -298,7 +298,7 @@ import Testing
         }
     }
 
-    /// Holds an advisory lock until told to let go.
+    /// Holds an advisory lock until it is released.
     private func withLock(_ key: Int64, _ body: (_ unlock: () async throws -> Void) async throws -> Void) async throws {
         try await withClient { holder in
             try await holder.withConnection { session in

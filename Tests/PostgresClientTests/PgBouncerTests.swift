@@ -49,8 +49,8 @@ struct PgBouncerTests {
         }
     }
 
-    /// The pooler keeps the server's session open and, told so, clears nothing: what a session holds would outlive its
-    /// client.
+    /// The pooler keeps the server's session open and is configured to reset nothing: what a session holds would
+    /// outlive its client.
     @Test func `migrations leave no lock`() async throws {
         try await PgBouncer.running(mode: "session", settings: ["server_reset_query": ""]) { url in
             let schema = "bounced_\(UUID().uuidString.prefix(8).lowercased())"

@@ -136,7 +136,7 @@ extension PostgresClient {
         try await query(PostgresStatement(sql), parameters)[0].decode(Int.self)
     }
 
-    /// Backend processes that serve this client, by the name it has told the server.
+    /// Backend processes that serve this client, by its `application_name`.
     func backends() async throws -> [Int32] {
         try await query(
             "SELECT pid FROM pg_stat_activity WHERE application_name = $1 ORDER BY 1",

@@ -44,7 +44,7 @@ import Testing
                 #expect(event.message?.replyToMessageID == first.messageID)
                 #expect(event.message?.clientMessageID == "k")
             }
-            // The message stays where it was said, wherever it is told again.
+            // The message keeps its seq, also in later events about it.
             #expect(events[4].message?.seq == 3)
             #expect(events[4].seq == 5)
         }

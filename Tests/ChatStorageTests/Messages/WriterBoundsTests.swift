@@ -120,7 +120,7 @@ import Testing
         try await postgres.stop()
     }
 
-    /// As the contract tells a client: on 503 the same post again.
+    /// Posts as the contract asks of a client: on 503 the same post again.
     private func untilPosted(_ writer: MessageWriter, _ draft: MessageDraft) async throws {
         let deadline = ContinuousClock.now + .seconds(20)
         while true {

@@ -12,7 +12,7 @@ import Testing
         ("q\u{323}\u{307}", "q\u{307}\u{323}"), ("ПРИВЕТ", "привет"),
     ])
     func `what is canonically equivalent, or differs in case, is one name`(one: String, other: String) {
-        // By scalars: to Swift strings are equal that PostgreSQL tells apart.
+        // By scalars: Swift's equality ignores differences that PostgreSQL sees.
         #expect(scalars(one) == scalars(other))
     }
 

@@ -41,7 +41,7 @@ import Testing
                 return try await group.reduce(into: []) { $0.append($1) }
             }
             #expect(marks.allSatisfy { $0.mark.lastReadSeq >= $0.asked })
-            // Whoever moved it is the only one who has this to tell.
+            // Only the call that moved it returns that.
             let news = marks.filter(\.mark.hasMoved).map(\.mark.lastReadSeq)
             #expect(Set(news).count == news.count)
             #expect(news.max() == 5)

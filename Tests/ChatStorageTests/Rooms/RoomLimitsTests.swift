@@ -5,7 +5,7 @@ import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct RoomLimitsTests {
     /// Runs changes at once.
-    /// - Returns: what those that failed were told.
+    /// - Returns: the errors of those that failed.
     private func refusals(
         _ count: Int, _ change: @escaping @Sendable (Int) async throws -> Void
     ) async throws -> [ErrorCode] {

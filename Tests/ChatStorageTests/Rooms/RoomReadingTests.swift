@@ -69,9 +69,9 @@ import Testing
                     """), [])
             let outcomes = try BatchOutcomes(rows, of: (0..<4).map { draft("\($0)") })
             #expect(outcomes.posted.map(\.message.contentJSON) == [#"{"text":"0"}"#])
-            let told = outcomes.outcomes.map { $0.flatMap { try? $0.get() } }
-            #expect(told[0]?.stored != nil)
-            #expect(told[2] == .refused(.roomArchived))
+            let results = outcomes.outcomes.map { $0.flatMap { try? $0.get() } }
+            #expect(results[0]?.stored != nil)
+            #expect(results[2] == .refused(.roomArchived))
             for index in [1, 3] {
                 #expect(throws: PostgresError.self) { try #require(outcomes.outcomes[index]).get() }
             }

@@ -25,8 +25,8 @@ import Testing
         try await store.client.number("SELECT last_read_seq FROM room_members WHERE user_id = 1")
     }
 
-    /// As it is told wherever it is told.
-    private func told(_ store: Store) async throws -> Seq {
+    /// The mark, which all reads return.
+    private func mark(_ store: Store) async throws -> Seq {
         let summary = try #require(try await store.rooms.rooms(of: ann, after: nil, limit: 1).first)
         let member = try #require(try await store.rooms.member(ann, of: .hall))
         let listed = try #require(try await store.rooms.members(of: .hall, for: ann, after: nil, limit: 1).items?.first)
@@ -42,9 +42,9 @@ import Testing
             let seq = try await writer.mustStore(draft(by: ann)).seq
             #expect(seq == Seq(before) + 1)
             #expect(try await stored(store) == (isWritten ? before + 1 : 0))
-            #expect(try await told(store) == seq)
+            #expect(try await mark(store) == seq)
             try await writer.mustStore(draft(by: bob))
-            #expect(try await told(store) == seq)
+            #expect(try await mark(store) == seq)
         }
     }
 
@@ -55,7 +55,7 @@ import Testing
                 for: (1...5).map { draft("\($0)") }, isOpen: false, kind)
             #expect(try await store.client.batch(commands)[1].count == 5)
             #expect(try await stored(store) == StoredMark.window + 3)
-            #expect(try await told(store) == Seq(StoredMark.window) + 3)
+            #expect(try await mark(store) == Seq(StoredMark.window) + 3)
         }
     }
 

@@ -41,14 +41,14 @@ extension AuthorizationRoom {
         case .typing:
             // To end first what the same user may have begun in this room on another socket, which would be no news.
             try await socket.send(["type": "typing", "typing": false])
-            return try await told(["type": "typing", "typing": true], "typing", socket, caller)
+            return try await publishedType(["type": "typing", "typing": true], "typing", socket, caller)
         case .readFrame:
             var seq = JSON.integer(head)
             if !place.isArchived {
                 // Whoever spoke last has read all.
                 seq = try await stack.say("Read", in: roomID, as: listener(to: caller))["seq"] ?? .null
             }
-            return try await told(["type": "read", "seq": seq], "read", socket, caller)
+            return try await publishedType(["type": "read", "seq": seq], "read", socket, caller)
         case .authOwn: return try await renewal(with: token ?? "", socket)
         case .authOther:
             return try await renewal(with: people[.stranger].token ?? "", socket)
@@ -59,7 +59,7 @@ extension AuthorizationRoom {
     }
 
     /// Sends a frame that others are to hear of, through another server.
-    private func told(
+    private func publishedType(
         _ frame: JSON, _ type: String, _ socket: WebSocketTestClient, _ caller: AuthorizationPage.Caller
     ) async throws -> String {
         let listening = try await stack.readySocket(roomID, as: listener(to: caller), server: 1)
@@ -74,7 +74,7 @@ extension AuthorizationRoom {
         try people[caller == .owner ? .sender : .owner]
     }
 
-    /// A token that is taken is not answered. Tokens are judged one by one: when another user's after it has been
+    /// An accepted token has no response. Tokens are verified one by one: when another user's after it has been
     /// refused, so has this one, or it was taken.
     private func renewal(with token: String, _ socket: WebSocketTestClient) async throws -> String {
         let anothers = try people[.stranger].token ?? ""

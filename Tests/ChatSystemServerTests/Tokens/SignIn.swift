@@ -54,7 +54,7 @@ struct SignIn {
         var answers = try await answers()
         while answers != expected {
             try #require(ContinuousClock.now < deadline, "\(answers)")
-            // Nothing tells that a server has heard of it but asking.
+            // There is no event to wait for but the response.
             try await Task.sleep(for: .milliseconds(50))
             answers = try await self.answers()
         }

@@ -37,7 +37,7 @@ import Testing
         for (socket, token) in [(moved, fresh), (left, .string(otherToken))] {
             try await socket.send(["type": "auth", "token": token])
             try await socket.send(["type": "auth", "token": "x.y.z"])
-            // Tokens are judged one by one.
+            // Tokens are verified one by one.
             try await socket.event("invalid_token") { $0["code"] == "invalid_token" }
         }
         try await ended.logOut()
