@@ -50,7 +50,9 @@ struct DeliveryFixture: Sendable {
             let transport = RecordingTransport(frames: frames, closes: closes)
             let session = ChatSession(
                 admission: try .authorized(lastSeq: lastSeq, head: head, feed: feed), transport: transport)
-            transport.onClose = { [unowned session, sessions] in sessions.remove(session) }
+            transport.onClose = { [weak session, sessions] in
+                if let session { sessions.remove(session) }
+            }
             sessions.register(session, ready: ByteBuffer(string: "ready"))
         }.get()
         return (frames, closes)

@@ -80,9 +80,10 @@ final class RecordingTransport: SessionTransport {
     func flush() {}
     func send(_ frames: ByteBuffer) { self.frames.append(frames) }
     func close(_ reason: CloseReason) {
-        closes.append(reason)
         isWritable = false
         onClose()
+        // Last: the test may end with it.
+        closes.append(reason)
     }
     func abort() {}
 }

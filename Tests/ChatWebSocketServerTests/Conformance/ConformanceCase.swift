@@ -6,7 +6,7 @@ import Testing
 /// Bytes of a client to the echo server, and all that must come back. In the style of Autobahn's test suite, whose
 /// sections the names carry (https://github.com/crossbario/autobahn-testsuite).
 struct ConformanceCase: Sendable, CustomTestStringConvertible {
-    /// What of the answer counts.
+    /// The part of the answer that counts.
     enum Ending: Sendable, Equatable {
         /// The connection stays open.
         case open
@@ -61,7 +61,7 @@ struct ConformanceCase: Sendable, CustomTestStringConvertible {
     }
 }
 
-/// What the server writes.
+/// The bytes that the server writes.
 enum ServerFrame {
     static func text(_ payload: [UInt8]) -> [UInt8] { frame(0x81, payload) }
 

@@ -41,7 +41,7 @@ import Testing
         let close = try await stack.socket(roomID, as: user, lastSeq: 1).closeFrame()
         #expect(close.code == 4409)
         #expect(!close.reason.isEmpty)
-        // The head that counts is the log's, also when this server has not heard of it yet.
+        // The log's head counts, also if this server has not received it yet.
         try await stack.say("one", in: roomID, as: user)
         try await stack.readySocket(roomID, as: user, lastSeq: 1).event(type: "caught_up")
     }

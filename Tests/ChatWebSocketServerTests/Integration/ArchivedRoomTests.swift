@@ -24,7 +24,7 @@ import Testing
         {
             #expect(try await stack.messages().get("/api/v1/\(path)", as: member.credentials).status == 200)
         }
-        // Reading it is no change of it.
+        // A read mark does not change the room.
         let read = try await stack.system.send(
             .put, "/api/v1/rooms/\(roomID)/read", ["seq": 2], as: owner.credentials)
         #expect(read.json["lastReadSeq"] == 2)
@@ -42,7 +42,7 @@ import Testing
             #expect(refused.status == 409)
             #expect(refused.code == "room_archived")
         }
-        // What was said before is still the answer to its key, and to no other request.
+        // An earlier post is still the response to its key, and to no other request.
         let again = try await stack.messages(1).post("/api/v1/messages", body, as: member.credentials)
         #expect(again.status == 200)
         #expect(again.json == posted)

@@ -20,7 +20,7 @@ import Testing
         try await stack.say("5", in: roomID, as: user)
         #expect(try await returning.log(upTo: 5).compactMap { $0["seq"]?.int } == [1, 3, 5])
 
-        // The events that Redis brings are behind a gap, too, for a server that has not heard of the one before.
+        // For a server that did not get the event before, those from Redis are after a gap, too.
         try await Self.run(
             "UPDATE rooms SET last_seq = last_seq + 1 WHERE room_id = '\(roomID)'", on: stack)
         try await stack.say("7", in: roomID, as: user)
@@ -70,7 +70,7 @@ import Testing
             UPDATE rooms SET last_seq = 2 WHERE room_id = '\(roomID)';
             COMMIT
             """, on: stack)
-        // On the same server, most likely before that has compared the heads.
+        // On the same server, most likely before it has compared the heads.
         let socket = try await stack.readySocket(roomID, as: user, lastSeq: 1)
         #expect(try await socket.event(type: "caught_up")["seq"] == 2)
         #expect(try await old.closeFrame(within: .seconds(20)).code == 4409)

@@ -67,7 +67,7 @@ import Testing
             #expect(socket.faults.isEmpty)
         }
 
-        // Coming back with a part of it, while the others go on writing.
+        // Returning with a part of it, while the others continue to post.
         let resumedFrom = first / 2
         async let writing: Void = load.post(rounds: 1)
         let resumed = try await load.sockets(lastSeq: resumedFrom)
@@ -83,7 +83,7 @@ import Testing
             let caughtUp = try await socket.event(type: "caught_up")
             #expect(socket.events.filter { $0["eventType"] == "caught_up" }.count == 1)
             #expect(socket.events.first?["eventType"] == "ready")
-            // All up to its seq stands before it, all after it behind.
+            // All events up to its seq are before it, all later ones after it.
             let place = try #require(socket.events.firstIndex(of: caughtUp))
             #expect(socket.events[place - 1]["seq"] == caughtUp["seq"])
             #expect(socket.faults.isEmpty)
@@ -104,7 +104,7 @@ import Testing
         try await slow.event(type: "ready")
         try await slow.stopReading()
 
-        // Some megabytes, so that kernel buffers and the server's own bound are left behind.
+        // Some megabytes, more than kernel buffers and the server's own bound.
         let count = 500
         let text = String(repeating: "x", count: 8_000)
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -121,7 +121,7 @@ import Testing
         try await slow.resumeReading()
         let log = try await slow.log(upTo: Int64(count))
         #expect(log.map { $0["seq"]?.int } == (1...Int64(count)).map { $0 })
-        // It came without `lastSeq`, so it is owed no announcement.
+        // It connected without `lastSeq`, so it gets no `caught_up`.
         #expect(!slow.events.contains { $0["eventType"] == "caught_up" })
     }
 }

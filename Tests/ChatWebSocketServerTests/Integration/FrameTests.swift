@@ -1,7 +1,7 @@
 import ChatTestSupport
 import Testing
 
-/// What clients send, well-formed or not (RFC 6455).
+/// Frames of clients, valid or not (RFC 6455).
 @Suite(.timeLimit(.minutes(2))) struct FrameTests {
     private static func socket() async throws -> WebSocketTestClient {
         let stack = try await SharedStack.running(.trusted)
@@ -105,7 +105,7 @@ import Testing
         try await socket.send(big)
         #expect(try await socket.events(3)[2]["eventType"] == "pong")
 
-        // A control frame may stand between fragments (section 5.4).
+        // A control frame may be sent between fragments (section 5.4).
         try await socket.send(Self.changed(.text(#"{"type""#)) { $0.isFinal = false })
         try await socket.send(WebSocketTestFrame(.ping, [1, 2]))
         try await socket.send(
@@ -128,7 +128,7 @@ import Testing
             try await socket.send(WebSocketTestFrame(.ping, payload))
             try await socket.pong(payload)
         }
-        // A pong that nobody asked for is ignored (section 5.5.3).
+        // An unsolicited pong is ignored (section 5.5.3).
         try await socket.send(WebSocketTestFrame(.pong, [9]))
         try await socket.send(Self.ping)
         try await socket.event(type: "pong")

@@ -4,7 +4,7 @@ import Foundation
 import NIOCore
 import Testing
 
-/// What is no WebSocket handshake, or not one for this path, gets an HTTP answer.
+/// Requests that are no WebSocket handshake, or not one for this path, get an HTTP response.
 @Suite(.timeLimit(.minutes(2))) struct HandshakeTests {
     @Test func `a handshake for another path is not found`() async throws {
         let stack = try await SharedStack.running(.trusted)

@@ -72,7 +72,7 @@ import Testing
             let answer = try await stack.messages().get("/api/v1/rooms/\(roomID)/\(path)", as: member.credentials)
             #expect(answer.status == 404)
         }
-        // Who is let in again catches up on all of it.
+        // A user who is added again catches up on all of it.
         try await stack.system.post(
             "/api/v1/rooms/\(roomID)/members", ["userId": .integer(member.userID)], as: owner.credentials
         ).require(201, "add")

@@ -27,7 +27,7 @@ import Testing
         return (answer.text, Set(names))
     }
 
-    /// Who draws a rate of a series wants its zero, too.
+    /// A rate of a series needs its zero, too.
     @Test(arguments: [
         (ServerKind.system, publishing, ["registrations", "logins_per_account", "logins_per_address"]),
         (.message, publishing + storing, ["posts"]),

@@ -40,12 +40,12 @@ import Testing
             let warning = try await socket.event(type: "token_expiring")
             #expect(warning.keys == ["eventType", "expiresAt"])
             #expect(socket.events.first?["eventType"] == "ready")
-            // Not at once, though it lives for less than a minute: when a quarter of its life is left, and no earlier.
+            // Not at once, though its lifetime is less than a minute: when a quarter of it is left, and no earlier.
             let end = try #require(warning["expiresAt"]?.string.flatMap(Timestamp.init(text:)))
             #expect(Timestamp.now.microseconds >= end.microseconds - 3_000_000)
         }
         try await renewed.send(["type": "auth", "token": .string(try #require(user.token))])
-        // What is left of the token, as much again of grace, and the rest for a busy machine.
+        // The rest of the token's lifetime, the same again of grace, and a margin for a busy machine.
         let close = try await forgotten.closeFrame(within: .seconds(60))
         #expect(close.code == 4408)
         let end = try #require(forgotten.events.last?["expiresAt"]?.string.flatMap(Timestamp.init(text:)))

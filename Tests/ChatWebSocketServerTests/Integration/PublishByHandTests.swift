@@ -1,7 +1,7 @@
 import ChatTestSupport
 import Testing
 
-/// What some other program publishes on Redis.
+/// Events that another program publishes on Redis.
 @Suite(.timeLimit(.minutes(2))) struct PublishByHandTests {
     @Test func `an event on a room's channel reaches its sockets unchanged`() async throws {
         let stack = try await SharedStack.running()
@@ -11,7 +11,7 @@ import Testing
             try await stack.readySocket(roomID, as: user, server: 0),
             try await stack.readySocket(roomID, as: user, server: 1),
         ]
-        // Neither the order of keys nor the numbers nor the spaces are anybody's business.
+        // The order of keys, the form of numbers and the spaces are kept.
         let text = #"{ "z": 1.50, "eventType":"weather","a":"wörld ☔","deep":{"b":[1,null]} }"#
         let receivers = try await stack.redis.publish("chat:room:\(roomID)", Array(text.utf8))
         #expect(receivers >= 2)
@@ -67,7 +67,7 @@ import Testing
         for channel in ["chat:room:\(roomID)", "chat:user:\(user.userID)"] {
             for payload in refused { try await stack.redis.publish(channel, payload) }
         }
-        // A place in which log?
+        // A `seq` on the channel of a user belongs to no log.
         try await stack.redis.publish("chat:user:\(user.userID)", ["eventType": "message", "seq": 1])
         try await stack.redis.publish("chat:room:\(roomID)", object(bytes: 65_536))
         try await stack.redis.publish("chat:user:\(user.userID)", ["eventType": "end"])

@@ -19,7 +19,7 @@ import Testing
             #expect(event["userId"] == .integer(other.userID))
             #expect(event["lastReadSeq"] == 2)
         }
-        // Back is nothing, beyond the head is the head.
+        // A lower seq changes nothing, and one beyond the head counts as the head.
         try await mine.send(["type": "read", "seq": 1])
         try await mine.send(["type": "read", "seq": 99])
         for socket in sockets {

@@ -8,7 +8,7 @@ import Testing
         async throws
     {
         let stack = try await SharedStack.running(.trusted)
-        // A Redis of one's own, since this one is stopped.
+        // A separate Redis, since it is stopped.
         let redis = try await LocalRedis.ephemeral()
         do {
             try await stack.withServer(.message, ["CHAT_REDIS_URL": redis.url]) { messageServer async throws in
@@ -44,7 +44,7 @@ import Testing
             #expect(ready.json["checks"]?["postgres"] == "ok")
             #expect(ready.json["checks"]?[check]?.string != "ok")
         }
-        // The head of the room is asked for twice a second; the rest of the bound is for a busy machine.
+        // The head of the room is read twice a second; the rest of the bound is a margin for a busy machine.
         for index in 0..<3 {
             try await post("during \(index)")
             #expect(try await socket.log(upTo: Int64(index) + 2, within: .seconds(5)).count == index + 2)
@@ -60,7 +60,7 @@ import Testing
         let log = try await socket.log(upTo: 5)
         #expect(log.map { $0["seq"]?.int } == [1, 2, 3, 4, 5])
         #expect(try await newcomer.log(upTo: 5).map { $0["seq"]?.int } == [2, 3, 4, 5])
-        // Heard from Redis again, not read from the log: only Redis carries what has no seq.
+        // From Redis again, not from the log: only Redis carries events without seq.
         try await RedisPublisher(port: redis.port).publish("chat:room:\(roomID)", ["eventType": "end"])
         try await socket.event(type: "end")
     }

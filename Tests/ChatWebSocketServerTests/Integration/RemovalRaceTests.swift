@@ -33,7 +33,7 @@ import Testing
                     try await stack.messages(count).post(
                         "/api/v1/messages", SharedStack.post("theirs", in: roomID), as: owner.credentials)
                 }
-                // Under way, and heard.
+                // The posts are under way and arrive.
                 try await sockets[0].log(upTo: start + 10)
                 try await stack.system.send(.delete, "\(members)/\(member.userID)", as: admin.credentials)
                     .require(204, "remove")
@@ -45,7 +45,7 @@ import Testing
                     #expect(log.last?["seq"] == .integer(removal))
                     #expect(socket.faults == [])
                 }
-                // The others' posts go on behind it.
+                // The others' posts continue after it.
                 try await stack.say("after", in: roomID, as: owner)
                 finish.now()
                 let (ofMember, ofOwner) = try await (mine, theirs)
@@ -139,7 +139,7 @@ import Testing
         let log = try await stack.log(of: roomID, as: owner)
         #expect(log.last?["eventType"] == "member_left")
         #expect(answers.allSatisfy { [200, 404].contains($0.status) })
-        // An edit that was answered is in the log, and no other.
+        // The edits that were answered are in the log, and no others.
         #expect(answers.filter { $0.status == 200 }.count == log.filter { $0["eventType"] == "message_edited" }.count)
     }
 

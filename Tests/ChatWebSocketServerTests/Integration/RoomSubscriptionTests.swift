@@ -10,7 +10,7 @@ import Testing
         async throws
     {
         let stack = try await SharedStack.running(.trusted)
-        // A Redis of one's own, so that whoever receives something is this server.
+        // A separate Redis, so that this server is the only receiver.
         let redis = try await LocalRedis.ephemeral()
         do {
             let environment = ["CHAT_REDIS_URL": redis.url, "CHAT_REDIS_SUBSCRIBE": "room"]
@@ -43,7 +43,7 @@ import Testing
         #expect(try await publish("one", to: roomID) == 1)
         #expect(try await publish("one", to: empty) == 0)
         try await socket.event(type: "one")
-        // Users have no rooms: they are heard of in either mode.
+        // Channels of users are subscribed in either mode.
         try await publisher.publish("chat:user:\(user.userID)", ["eventType": "mine"])
         try await socket.event(type: "mine")
         let post = SharedStack.post("hello", in: roomID)
@@ -51,7 +51,7 @@ import Testing
         #expect(try await socket.log(upTo: 1).count == 1)
 
         try await redis.restart()
-        // Not readiness, which may be of a moment before: what is published before the room is subscribed has no receiver.
+        // Readiness may be older than the subscription: an event published before the room is subscribed has no receiver.
         let giveUp = ContinuousClock.now + .seconds(20)
         var receivers: Int64 = 0
         while receivers == 0, ContinuousClock.now < giveUp {
@@ -66,7 +66,7 @@ import Testing
         #expect(try await publish("three", to: roomID) == 1)
         try await other.event(type: "three")
         try await other.close()
-        // Who lost a socket comes back soon, so the room is kept for a while.
+        // A client that lost its socket returns soon, so the subscription is kept for some time.
         #expect(try await publish("four", to: roomID) == 1)
         let deadline = ContinuousClock.now + .seconds(30)
         while try await publish("five", to: roomID) > 0 {

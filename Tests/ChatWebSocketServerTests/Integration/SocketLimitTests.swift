@@ -26,7 +26,7 @@ import Testing
             // The user's bound, then the address's.
             #expect(try await open(users[0], from: "192.0.2.2").closeFrame().code == 4429)
             #expect(try await open(users[2], from: "192.0.2.1").closeFrame().code == 4429)
-            // The last place of all, and none more.
+            // The last slot of the total, and no more.
             let last = try await open(users[2], from: "192.0.2.2")
             try await last.event(type: "ready")
             #expect(try await open(users[2], from: "192.0.2.3").closeFrame().code == 4429)
@@ -48,7 +48,7 @@ import Testing
             // The burst is five times the rate.
             for _ in 0..<10 { try await socket.send(["type": "ping"]) }
             #expect(try await socket.events(11).last?["eventType"] == "pong")
-            // The server hangs up somewhere in the middle.
+            // The server closes somewhere in the middle.
             for _ in 0..<10 { try? await socket.send(["type": "ping"]) }
             #expect(try await socket.closeFrame().code == 4429)
             let metrics = try await RESTClient(baseURL: server.url).get("/metrics").text

@@ -36,7 +36,7 @@ import Testing
         let stack = try await SharedStack.running()
         let server = try stack.makeServer(kind)
         try await server.start(timeout: .seconds(60))
-        // An idle connection that is kept alive must not hold it up.
+        // An idle keep-alive connection must not delay it.
         try await RESTClient(baseURL: server.url).waitForAnswer("/health/ready", 200)
         let process = try #require(await server.running)
         process.terminate()

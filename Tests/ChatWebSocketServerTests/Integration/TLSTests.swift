@@ -103,7 +103,7 @@ import Testing
                 try await group.waitForAll()
             }
             #expect(try await quick.log(upTo: count).count == Int(count))
-            // 80 MB were not read. Were nothing bounded they all would be there, in plaintext or encrypted.
+            // 80 MB were not read. Without a bound all of them would be in memory, in plaintext or encrypted.
             #expect(try residentBytes(of: process.pid) - before < 40_000_000)
             let states = try await client(server).get("/metrics").text
             #expect(states.contains(#"chat_sessions{state="catching_up"} 10"#), "\(states)")

@@ -18,7 +18,7 @@ import Testing
         }()
         let silent = try await WebSocketTestClient.connect(port: port, target, answersPings: false)
         let polite = try await WebSocketTestClient.connect(port: port, target)
-        // A ping comes within 25 s, and 10 s later it is too late; the rest is for a busy machine.
+        // A ping is sent within 25 s, and must be answered within 10 s; the rest is a margin for a busy machine.
         try await silent.disconnected(within: .seconds(60))
         #expect(silent.pings == 1)
         #expect(.now - start >= .seconds(20))

@@ -10,7 +10,7 @@ import Testing
         let roomID = try await stack.room(of: user, with: [other])
         let mine = try await stack.readySocket(roomID, as: user, server: 0)
         let others = [
-            // The user's own second device is one of the others.
+            // The user's second device is another session.
             try await stack.readySocket(roomID, as: user, server: 0),
             try await stack.readySocket(roomID, as: user, server: 1),
             try await stack.readySocket(roomID, as: other, server: 0),
@@ -29,7 +29,7 @@ import Testing
         for socket in others {
             try await socket.event("the end of typing") { $0["eventType"] == "typing" && $0["typing"] == false }
         }
-        // What was to come to the others has come, in order, before this.
+        // Everything for the other sessions arrived before this, in order.
         try await stack.say("done", in: roomID, as: user)
         #expect(try await mine.log(upTo: 1).count == 1)
         #expect(!mine.events.contains { $0["eventType"] == "typing" })
@@ -66,7 +66,7 @@ import Testing
             try await mine[number % 10].send(["type": "typing", "typing": .bool(number.isMultiple(of: 2))])
         }
         let elapsed = ContinuousClock.now - start
-        // From the first to the last that may come: the last one says that nobody types.
+        // From the first to the last possible one, which ends the typing.
         for client in mine { client.drop() }
         try await socket.event("the end of typing", within: .seconds(20)) { $0["typing"] == false }
         let sent = socket.events.filter { $0["eventType"] == "typing" }

@@ -9,7 +9,7 @@ import NIOCore
 //  3. `ChatRoomSessionManager.apply` takes it to each event loop that has sessions of the room; one hop a batch.
 //  4. `FanOut.deliver` asks each session's cursor whether the buffer continues where the session is, and sends the shared
 //     buffer (below, on the sessions' event loop).
-//  5. `SocketWriter` offers it to the kernel.
+//  5. The session's `SessionTransport` offers it to the kernel.
 //
 // Steps 4 and 5 run once for each session and event: no allocation, no copy, no lock.
 

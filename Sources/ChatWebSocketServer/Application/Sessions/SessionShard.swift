@@ -99,7 +99,7 @@ final class SessionShard {
     // MARK: Ending sessions
 
     /// Closes the sessions whose sign-ins have ended. A session that is being opened is not among them: for it
-    /// `ChatUpgradePolicy` checks the list of revocations, on this event loop.
+    /// the list of revocations is checked at the end of its admission, on this event loop.
     func close(endedBy revocations: [Revocation]) {
         for revocation in revocations {
             for session in sessions(ofUser: revocation.userID)

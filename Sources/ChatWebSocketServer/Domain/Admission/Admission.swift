@@ -74,7 +74,7 @@ extension Admission where Stage == AdmissionStage.Authenticated {
     }
 }
 
-/// What decides whether a user may have a session of a room.
+/// The facts that decide whether a user may have a session of a room.
 struct RoomAuthorization: Equatable, Sendable {
     let isPublic: Bool
     let isMember: Bool

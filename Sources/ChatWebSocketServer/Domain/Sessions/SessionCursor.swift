@@ -14,7 +14,7 @@ import CommonUtil
 /// Every input is a method and the caller does what it returns. In any order of inputs each event is sent once, in the
 /// order of `seq`, and `caught_up` is announced once, not before ``admittedAt``.
 struct SessionCursor {
-    /// What metrics and the owner distinguish.
+    /// A session's phase, as metrics count it.
     enum Phase: Equatable {
         case live
         case catchingUp
@@ -34,7 +34,7 @@ struct SessionCursor {
         case wait
     }
 
-    /// What to do with a page of the log.
+    /// The response to a page of the log.
     enum PageAction: Equatable {
         /// Send the events that ``take(_:)`` accepts, then ask for the next step.
         case send
@@ -48,15 +48,10 @@ struct SessionCursor {
 
     private enum State {
         case live
-        case catchingUp(CatchUp)
+        /// - announces: whether `caught_up` is sent at the end.
+        /// - awaitsLog: whether a page of the log is being read, or will be after a pause.
+        case catchingUp(announces: Bool, awaitsLog: Bool)
         case ended
-    }
-
-    private struct CatchUp {
-        /// Whether `caught_up` is sent at the end.
-        let announces: Bool
-        /// Whether a page of the log is being read, or will be after a pause.
-        var awaitsLog = false
     }
 
     /// The room's head when the user was admitted, sent as `ready.seq`. The cursor is not caught up before it, and an end of
@@ -74,7 +69,7 @@ struct SessionCursor {
     init(admittedAt head: Seq, lastSeq: Seq?) {
         admittedAt = head
         seq = lastSeq ?? head
-        state = .catchingUp(CatchUp(announces: lastSeq != nil))
+        state = .catchingUp(announces: lastSeq != nil, awaitsLog: false)
     }
 
     /// The present phase.
@@ -93,7 +88,7 @@ struct SessionCursor {
     /// - Parameter position: the highest `seq` that the session's event loop has dispatched. It may be ahead of
     ///   ``admittedAt``; what lies between may say that the user is no longer a member, so it is not skipped.
     mutating func begin(position: Seq) {
-        if case .catchingUp(let catchUp) = state, !catchUp.announces, seq >= position { state = .live }
+        if case .catchingUp(announces: false, _) = state, seq >= position { state = .live }
     }
 
     /// Ends the cursor: nothing more is sent.
@@ -127,7 +122,7 @@ struct SessionCursor {
 
     /// The socket has as much queued as it may: what follows is read from the log as the socket drains.
     mutating func socketFilled() {
-        if case .live = state { state = .catchingUp(CatchUp(announces: false)) }
+        if case .live = state { state = .catchingUp(announces: false, awaitsLog: false) }
     }
 
     // MARK: Catching up
@@ -135,14 +130,13 @@ struct SessionCursor {
     /// Decides what a cursor that catches up is sent next. To be called while the socket is writable.
     /// - Parameter tail: the room as the session's event loop has dispatched it.
     mutating func next(in tail: RoomTail) -> Step {
-        guard case .catchingUp(var catchUp) = state, !catchUp.awaitsLog else { return .wait }
+        guard case .catchingUp(let announces, awaitsLog: false) = state else { return .wait }
         guard seq < end(of: tail.position) else {
             state = .live
-            return .goLive(caughtUp: catchUp.announces ? seq : nil)
+            return .goLive(caughtUp: announces ? seq : nil)
         }
         guard let event = tail.ring[seq + 1] else {
-            catchUp.awaitsLog = true
-            state = .catchingUp(catchUp)
+            state = .catchingUp(announces: announces, awaitsLog: true)
             return .readLog(after: seq)
         }
         seq += 1
@@ -154,7 +148,7 @@ struct SessionCursor {
     ///   - first: `seq` of the page's first event; `nil` for an empty page.
     ///   - position: the highest `seq` that the session's event loop has dispatched.
     mutating func pageRead(from first: Seq?, position: Seq) -> PageAction {
-        guard case .catchingUp(let catchUp) = state, catchUp.awaitsLog else { return .ignore }
+        guard case .catchingUp(_, awaitsLog: true) = state else { return .ignore }
         guard first != seq + 1 else {
             retry()
             return .send
@@ -180,12 +174,11 @@ struct SessionCursor {
 
     /// Lets the log be read again, after a pause or a failed read.
     mutating func retry() {
-        guard case .catchingUp(var catchUp) = state else { return }
-        catchUp.awaitsLog = false
-        state = .catchingUp(catchUp)
+        guard case .catchingUp(let announces, _) = state else { return }
+        state = .catchingUp(announces: announces, awaitsLog: false)
     }
 
-    /// Where the cursor is caught up: the loop may not have received yet what `ready` promised.
+    // The loop may not have received yet what `ready` promised.
     private func end(of position: Seq) -> Seq { max(position, admittedAt) }
 }
 

@@ -6,8 +6,8 @@ import NIOCore
 /// Executes the commands of a client. Made with the first one, since most sockets only listen. Confined to the socket's
 /// event loop.
 ///
-/// Of the commands that wait for the database or for keys, one of each kind is under way and the newest waits, so a client
-/// cannot queue work.
+/// At most one command of a kind waits for the database or for keys; of those that arrive meanwhile the newest is kept. So a
+/// client cannot queue work.
 final class ClientFrameResponder {
     private let session: ChatSession
     private let services: WebSocketServices

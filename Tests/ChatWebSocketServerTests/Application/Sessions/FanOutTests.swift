@@ -15,7 +15,7 @@ import Testing
         let transport = RecordingTransport()
         let session = ChatSession(admission: try .authorized(lastSeq: lastSeq, head: head), transport: transport)
         session.cursor.begin(position: room.tail.position)
-        transport.onClose = { [unowned session] in session.cursor.end() }
+        transport.onClose = { [weak session] in session?.cursor.end() }
         room.insert(session)
         return (session, transport)
     }

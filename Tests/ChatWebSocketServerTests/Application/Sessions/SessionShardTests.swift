@@ -6,7 +6,7 @@ import Testing
 
 @testable import ChatWebSocketServer
 
-/// What the sessions of one event loop are sent, with a log in memory.
+/// The sessions of one event loop, with a log in memory.
 @Suite(.timeLimit(.minutes(1))) struct SessionShardTests {
     private let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
 
@@ -37,7 +37,9 @@ import Testing
             let transport = RecordingTransport(frames: frames, closes: closes)
             let session = ChatSession(
                 admission: try .authorized(lastSeq: lastSeq, head: head), transport: transport)
-            transport.onClose = { [unowned session, unowned shard] in shard.remove(session) }
+            transport.onClose = { [weak session, weak shard] in
+                if let session { shard?.remove(session) }
+            }
             shard.register(session, ready: ByteBuffer(string: "ready \(head)"))
             return NIOLoopBound(shard, eventLoop: eventLoop)
         }.get()

@@ -19,7 +19,7 @@ import Testing
         throttle.take(statement, isTyping: isTyping, at: place ?? self.place, now: time(milliseconds))
     }
 
-    /// What is due, in words that can be compared.
+    /// The statements that are due, in a form that can be compared.
     private func due(_ throttle: inout Throttle, at milliseconds: Int64) -> [String] {
         throttle.popDue(now: time(milliseconds)).map { due in
             switch due {

@@ -51,7 +51,7 @@ import Testing
         #expect(line.time == .seconds(35))
         #expect(line.look() == .ping)
         #expect(line.time == .seconds(50))
-        // One before the ping is no answer to it.
+        // Data before the ping is no answer to it.
         #expect(line.look() == .drop)
     }
 

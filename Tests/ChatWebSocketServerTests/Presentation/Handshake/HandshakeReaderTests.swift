@@ -118,7 +118,7 @@ import Testing
             #expect(other.method == .GET)
             #expect(other.uri == target && other.uri.hasSuffix(head.target))
             #expect(other.headers.map { $0.name.lowercased() } == head.fields.map { read($0.name).lowercased() })
-            // NIO leaves the blanks behind a value, which do not belong to it (RFC 9112 section 5).
+            // NIO keeps the blanks after a value, which do not belong to it (RFC 9112 section 5).
             let values = other.headers.map { String($0.value.reversed().drop { $0 == " " || $0 == "\t" }.reversed()) }
             #expect(values == head.fields.map { read($0.value) })
             agreed += 1

@@ -46,7 +46,7 @@ import Testing
             for second in UInt8.min...UInt8.max {
                 var validator = UTF8Validator()
                 let isAccepted = [first, second].withUnsafeBytes { validator.take($0) }
-                // Filled up with continuation bytes it is text, if it can become text at all.
+                // Completed with continuation bytes it is valid, if it can become valid at all.
                 let canBeText = ([0x80, 0x90, 0xA0] as [UInt8]).contains { filler in
                     (0...3).contains { count in
                         let bytes = [first, second] + [UInt8](repeating: filler, count: count)

@@ -258,7 +258,7 @@ import Testing
             for _ in 0..<Int.random(in: 0...3, using: &random) {
                 bytes[Int.random(in: bytes.indices, using: &random)] = .random(in: 0...255, using: &random)
             }
-            // Cut as you like: the same comes of it.
+            // However the stream is cut, the result is the same.
             let whole = parse(bytes)
             let pieces = parse(bytes, step: .random(in: 1...9, using: &random))
             #expect(whole.messages == pieces.messages)

@@ -155,7 +155,7 @@ import Testing
         ping(),
     ])
     func `every frame counts against the limit`(frame: [UInt8]) throws {
-        // Five at once.
+        // The burst is five frames.
         let fixture = try SocketFixture(frameLimit: Rate(1, per: .minute))
         let channel = try fixture.channel()
         try channel.pipeline.syncOperations.addHandler(try fixture.handler())
@@ -173,7 +173,7 @@ import Testing
 }
 
 extension EmbeddedChannel {
-    /// What the option was set to last; `nil` where it never was.
+    /// The last value of the option; `nil` if it was never set.
     fileprivate var isAutoReading: Bool? {
         options.last { $0.0 is ChannelOptions.Types.AutoReadOption }?.1 as? Bool
     }
