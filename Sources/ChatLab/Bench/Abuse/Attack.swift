@@ -202,7 +202,9 @@ extension Attack {
             summary: "One address opens 1,200 connections to each server and keeps all that it gets",
             megabytes: 40,
             prepare: { stage in
-                [stage.system, stage.message, stage.webSocket].map { HeldConnections(port: $0, count: 1_200) }
+                [stage.system, stage.message, stage.webSocket].map {
+                    HeldConnections(port: $0, count: 1_200, on: stage.eventLoop)
+                }
             }),
     ]
 }
