@@ -4,8 +4,11 @@ import Logging
 /// The whole system in private processes on free loopback ports: PostgreSQL, Redis, one system server and any number
 /// of message and WebSocket servers. For benches, the fault suite and integration tests.
 public final class LocalStack: Sendable {
+    /// The parts of a stack and their settings.
     public struct Configuration: Sendable {
+        /// The number of message servers, at least 1.
         public var messageServers: Int
+        /// The number of WebSocket servers, at least 1.
         public var webSocketServers: Int
         /// Variables of the contract for all servers, for instance `CHAT_AUTH_MODE`.
         public var environment: [String: String]
@@ -17,13 +20,17 @@ public final class LocalStack: Sendable {
         public var launcherOfKind: [ServerKind: [String]] = [:]
         /// The engines' ports; nil for free ones.
         public var postgresPort: Int?
+        /// Redis' port; nil for a free one.
         public var redisPort: Int?
+        /// What a commit of PostgreSQL survives.
         public var durability: LocalPostgres.Durability
+        /// Further settings of `postgresql.conf`.
         public var postgresSettings: [String: String]
         /// Whether PostgreSQL may have standbys.
         public var isReplicated = false
         /// Further lines of `redis.conf`.
         public var redisSettings: [String] = []
+        /// The folder of the servers' executables.
         public var buildFolder: String
         /// Where data and logs go; nil for a temporary folder that `stop()` removes.
         public var folder: String?
@@ -47,9 +54,11 @@ public final class LocalStack: Sendable {
         }
     }
 
+    /// The folder of data and logs.
     public let folder: String
     public let postgres: LocalPostgres
     public let redis: LocalRedis
+    /// The one system server.
     public let systemServer: LocalServer
     public let messageServers: [LocalServer]
     public let webSocketServers: [LocalServer]

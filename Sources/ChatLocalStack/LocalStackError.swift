@@ -2,6 +2,7 @@ import Foundation
 
 /// Why a private engine or server could not be found, started or reached, in words for the person at the terminal.
 public struct LocalStackError: Error, Equatable, CustomStringConvertible {
+    /// What is wrong, and what to do about it where that is known.
     public let description: String
 
     public init(_ description: String) {

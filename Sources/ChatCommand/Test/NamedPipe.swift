@@ -12,7 +12,7 @@ final class NamedPipe: Sendable {
     init(path: String) throws {
         self.path = path
         guard mkfifo(path, 0o600) == 0 else { throw LocalStackError("Cannot make \(path) (errno \(errno))") }
-        // Without O_NONBLOCK this would wait for somebody who writes.
+        // Without O_NONBLOCK this would wait for a writer.
         descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
         guard descriptor >= 0 else { throw LocalStackError("Cannot open \(path) (errno \(errno))") }
     }

@@ -67,9 +67,10 @@ struct BenchSetup: Sendable {
     }
 
     /// Posts `count` messages at once.
-    /// - Parameter text: ASCII without quotes and backslashes.
+    /// - Parameter message: the members of the body that are the type and the payload.
     func post(
-        _ count: Int, to room: String, as caller: PostCall.Caller = .userID(1), text: String = "The quick brown"
+        _ count: Int, to room: String, as caller: PostCall.Caller = .userID(1),
+        message: String = #""messageType":"text","payload":{"text":"The quick brown"}"#
     ) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<count {
@@ -80,7 +81,7 @@ struct BenchSetup: Sendable {
                     caller.add(to: &request.headers)
                     request.body = .bytes(
                         ByteBuffer(
-                            string: #"{"roomId":"\#(room)","messageType":"text","payload":{"text":"\#(text)"}}"#)
+                            string: #"{"roomId":"\#(room)",\#(message)}"#)
                     )
                     _ = try await answer(to: request)
                 }

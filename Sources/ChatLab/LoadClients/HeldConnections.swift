@@ -23,13 +23,17 @@ final class HeldConnections: Sendable {
     private let port: Int
     private let count: Int
     private let pause: TimeAmount
-    private let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+    private let eventLoop: any EventLoop
     private let state: NIOLoopBoundBox<State>
 
     /// - Parameters:
     ///   - count: how many it tries to hold.
     ///   - pause: the time from the end of a connection to the next attempt.
-    init(port: Int, count: Int, pause: TimeAmount = .seconds(1)) {
+    init(
+        port: Int, count: Int, pause: TimeAmount = .seconds(1),
+        on eventLoop: any EventLoop = MultiThreadedEventLoopGroup.singleton.next()
+    ) {
+        self.eventLoop = eventLoop
         self.port = port
         self.count = count
         self.pause = pause

@@ -3,10 +3,12 @@ import UnixSignals
 
 /// Output for the person at the terminal, written without a buffer, unlike `print`.
 package enum Terminal {
+    /// Writes a line to standard output.
     package static func say(_ text: String = "") {
         try? FileHandle.standardOutput.write(contentsOf: Data((text + "\n").utf8))
     }
 
+    /// Writes a line to standard error.
     package static func complain(_ text: String) {
         try? FileHandle.standardError.write(contentsOf: Data((text + "\n").utf8))
     }
@@ -17,6 +19,7 @@ package enum Terminal {
 package struct Interrupts: Sendable {
     private let first: AsyncStream<Void>
 
+    /// Handles the signals from here on.
     package init() async {
         let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm, .sighup)
         let (stream, continuation) = AsyncStream.makeStream(of: Void.self)

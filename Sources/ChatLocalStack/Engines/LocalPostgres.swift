@@ -4,6 +4,7 @@ import Logging
 /// A private PostgreSQL server: a private data folder, loopback only, no Unix socket, a role and a database
 /// named `chat`. It shares only the programs with an installed cluster.
 public actor LocalPostgres {
+    /// What a commit survives.
     public enum Durability: Sendable {
         /// As in production: a commit is on disk.
         case full
@@ -11,6 +12,7 @@ public actor LocalPostgres {
         case relaxed
     }
 
+    /// Who may connect.
     public enum Authentication: Sendable {
         /// Anyone on this machine may connect. For throw-away data.
         case trust
@@ -18,18 +20,24 @@ public actor LocalPostgres {
         case password
     }
 
+    /// Where the server keeps its data, where it listens, and its settings.
     public struct Configuration: Sendable {
         /// Holds `data/`, the log and the password; made if it is not there.
         public var folder: String
+        /// The file to which the log is appended.
         public var logFile: String
+        /// The TCP port on the loopback address.
         public var port: Int
+        /// What a commit survives.
         public var durability: Durability
+        /// Who may connect.
         public var authentication: Authentication
         /// Further settings of `postgresql.conf`.
         public var settings: [String: String]
         /// Whether it may have standbys (``LocalPostgres/makeStandby(folder:port:)``).
         public var isReplicated = false
 
+        /// - Parameter logFile: nil for `postgres.log` in the folder.
         public init(
             folder: String, logFile: String? = nil, port: Int, durability: Durability = .full,
             authentication: Authentication = .password, settings: [String: String] = [:]
@@ -46,6 +54,7 @@ public actor LocalPostgres {
     /// The role and the database that every engine has.
     public static let name = "chat"
 
+    /// What the server was made with.
     public nonisolated let configuration: Configuration
     private let binaries: PostgresBinaries
     let password: String?
@@ -86,6 +95,7 @@ public actor LocalPostgres {
 
     // MARK: Addresses
 
+    /// The TCP port on the loopback address.
     public nonisolated var port: Int { configuration.port }
 
     /// The libpq connection URI of the database `chat`, with the password if there is one.

@@ -3,6 +3,7 @@ import Logging
 
 /// A private Redis server: loopback only, nothing kept on disk.
 public actor LocalRedis {
+    /// Who may connect.
     public enum Authentication: Sendable {
         /// Anyone on this machine may connect.
         case trust
@@ -10,15 +11,20 @@ public actor LocalRedis {
         case password
     }
 
+    /// Where the server keeps its files, where it listens, and its settings.
     public struct Configuration: Sendable {
         /// Holds the configuration file and the log; made if it is not there.
         public var folder: String
+        /// The file to which the log is appended.
         public var logFile: String
+        /// The TCP port on the loopback address.
         public var port: Int
+        /// Who may connect.
         public var authentication: Authentication
         /// Further lines of `redis.conf`.
         public var settings: [String]
 
+        /// - Parameter logFile: nil for `redis.log` in the folder.
         public init(
             folder: String, logFile: String? = nil, port: Int, authentication: Authentication = .password,
             settings: [String] = []
@@ -31,6 +37,7 @@ public actor LocalRedis {
         }
     }
 
+    /// What the server was made with.
     public nonisolated let configuration: Configuration
     private let executable: String
     private let password: String?
@@ -71,6 +78,7 @@ public actor LocalRedis {
 
     // MARK: Addresses
 
+    /// The TCP port on the loopback address.
     public nonisolated var port: Int { configuration.port }
 
     /// `redis://[:password@]127.0.0.1:port`

@@ -28,7 +28,7 @@ struct PostgresDataFolder: Sendable {
         }
     }
 
-    /// Replaces `pg_hba.conf`: one role, from the loopback address, and nobody else.
+    /// Replaces `pg_hba.conf`: one role, from the loopback address only.
     func writeAccessRules(role: String, method: String, isReplicated: Bool) throws {
         let databases = ["all"] + (isReplicated ? ["replication"] : [])
         let rules = databases.map { "host \($0) \(role) 127.0.0.1/32 \(method)\n" }

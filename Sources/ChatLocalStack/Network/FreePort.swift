@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-/// Loopback TCP ports that nobody uses.
+/// Unused TCP ports of the loopback address.
 public enum FreePort {
     private static let given = Mutex<Set<Int>>([])
 

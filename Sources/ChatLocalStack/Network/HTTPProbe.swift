@@ -2,8 +2,11 @@ import Foundation
 
 /// One small HTTP/1.1 GET over a blocking socket: enough for health checks, and light enough for a container's.
 public enum HTTPProbe {
+    /// The response to a probe.
     public struct Answer: Sendable {
+        /// The status code.
         public let status: Int
+        /// The whole body.
         public let body: String
 
         public init(status: Int, body: String) {
@@ -13,7 +16,7 @@ public enum HTTPProbe {
     }
 
     /// Asks `host`, a name or an IPv4 address; `timeout` is for connecting and for each read.
-    /// - Throws: `LocalStackError` if nobody answers, or not in HTTP.
+    /// - Throws: `LocalStackError` if there is no answer, or one that is no HTTP.
     public static func get(host: String = "127.0.0.1", port: Int, path: String, timeout: Duration) throws -> Answer {
         let socket = try TCPSocket()
         try socket.connect(host: host, port: port, timeout: timeout)

@@ -87,6 +87,7 @@ final class TCPSocket {
 
 /// How a server is reached from the machine that it runs on.
 public enum ReachableHost {
+    /// The IPv4 loopback address.
     public static let loopback = "127.0.0.1"
 
     /// The host to connect to for a server that listens on `host`; one that listens everywhere is asked by the loopback

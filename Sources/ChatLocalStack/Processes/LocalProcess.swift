@@ -14,6 +14,7 @@ public final class LocalProcess: Sendable {
         public var arguments: [String]
         /// The whole environment of the child.
         public var environment: [String: String]
+        /// The directory in which the program runs; nil for this process' own.
         public var workingDirectory: String?
         /// Standard output and error are appended to this file.
         public var logFile: String
@@ -34,7 +35,9 @@ public final class LocalProcess: Sendable {
         }
     }
 
+    /// What was started.
     public let command: Command
+    /// The process id, of this process' child.
     public let pid: pid_t
 
     private let exit = OneShot<ExitStatus>()
@@ -92,7 +95,7 @@ public final class LocalProcess: Sendable {
         watchdog.dismiss()
         reaped.withLock { reaped in
             reaped = true
-            // What it left behind in its group; until the next line the group's number cannot be anybody else's.
+            // What it left behind in its group; until the next line the group's number cannot be used again.
             Foundation.kill(-pid, SIGKILL)
             while waitid(P_PID, id_t(pid), &info, WEXITED) == -1, errno == EINTR {}
         }
@@ -104,6 +107,7 @@ public final class LocalProcess: Sendable {
     /// How it ended; nil while it runs.
     public var exitStatus: ExitStatus? { exit.value }
 
+    /// Whether it has not ended.
     public var isRunning: Bool { exit.value == nil }
 
     /// Waits until it ends.

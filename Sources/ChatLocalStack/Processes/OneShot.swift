@@ -59,7 +59,7 @@ final class OneShot<Value: Sendable>: Sendable {
                     switch state {
                     case .known(let value): return .some(value)
                     case .pending(var waiters, let nextID):
-                        // The handler below may have run before there was anybody to wake.
+                        // The handler below may have run before the continuation was registered.
                         if Task.isCancelled { return .some(nil) }
                         waiters[id] = continuation
                         state = .pending(waiters: waiters, nextID: nextID)

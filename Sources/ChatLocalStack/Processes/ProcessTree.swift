@@ -4,6 +4,7 @@ import Foundation
 public enum ProcessTree {
     /// A process, identified by its number and the time at which it was started: numbers are used again.
     public struct Member: Sendable, Hashable {
+        /// The process id.
         public let pid: pid_t
         /// In clock ticks since the machine was started.
         let startTime: UInt64

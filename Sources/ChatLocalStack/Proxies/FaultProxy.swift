@@ -5,6 +5,7 @@ import Synchronization
 /// A TCP proxy on a loopback port of its own that can do to a link what networks do: cut it, swallow what it carries,
 /// lose some of what is published over it.
 public final class FaultProxy: Sendable {
+    /// What the proxy does to the link.
     public enum Mode: Sendable, Equatable {
         case pass
         /// All connections are closed, what they hold is lost, and new ones are closed at once.
@@ -26,12 +27,17 @@ public final class FaultProxy: Sendable {
 
     /// Counts of what the proxy has done.
     public struct Counts: Sendable, Equatable {
+        /// Connections that were passed on.
         public internal(set) var accepted = 0
+        /// Connections that were closed at once.
         public internal(set) var refused = 0
+        /// Open connections that were closed.
         public internal(set) var cut = 0
         /// Connections on which nothing got through for a while.
         public internal(set) var held = 0
+        /// Events that were left out.
         public internal(set) var pushesDropped = 0
+        /// Events that were passed on.
         public internal(set) var pushesPassed = 0
 
         public init() {}
@@ -98,6 +104,7 @@ public final class FaultProxy: Sendable {
         try await eventLoop.submit { core.value.set(mode) }.get()
     }
 
+    /// The counts so far; may be read on any thread.
     public var counts: Counts { tally.counts }
 
     /// Stops listening and closes all connections.

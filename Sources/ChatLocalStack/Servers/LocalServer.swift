@@ -3,16 +3,21 @@ import Logging
 
 /// One of our three servers as a child process.
 public actor LocalServer {
+    /// Which server is started, where, and with which variables.
     public struct Configuration: Sendable {
+        /// Which of the three servers.
         public var kind: ServerKind
         /// Where it listens: a name or an IPv4 address of this machine.
         public var host: String
+        /// The TCP port.
         public var port: Int
         /// Variables of the contract; `CHAT_PORT` is added, and `CHAT_HOST` if it is not there.
         public var environment: [String: String]
         /// A program and its arguments that run the server, such as valgrind; empty where it runs by itself.
         public var launcher: [String]
+        /// The file to which output is appended.
         public var logFile: String
+        /// The folder of the executable.
         public var buildFolder: String
 
         public init(
@@ -29,16 +34,20 @@ public actor LocalServer {
         }
     }
 
+    /// What the server was made with.
     public nonisolated let configuration: Configuration
     private let logger: Logger
     private var process: LocalProcess?
 
+    /// Starts nothing.
     public init(_ configuration: Configuration, logger: Logger = Logger(label: "server")) {
         self.configuration = configuration
         self.logger = logger
     }
 
+    /// Which of the three servers.
     public nonisolated var kind: ServerKind { configuration.kind }
+    /// The TCP port.
     public nonisolated var port: Int { configuration.port }
     /// `http://127.0.0.1:port`
     public nonisolated var url: String { "http://127.0.0.1:\(port)" }

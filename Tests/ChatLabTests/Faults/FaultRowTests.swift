@@ -67,7 +67,7 @@ import Testing
         var history = History.example()
         history.visits[0].end?.at = 5_000_000_000
         let fault = fault(delay: .fixed(.seconds(3)), signs: [])
-        #expect(row(fault, history).problems == ["one who left was kept for 5.0 s"])
+        #expect(row(fault, history).problems == ["the socket of a user who left was open for 5.0 s"])
         #expect(row(fault, history, slack: 2).isClean)
         history.visits[0].end?.code = 1012
         #expect(row(fault, history).isClean)

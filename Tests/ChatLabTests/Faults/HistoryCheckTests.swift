@@ -61,7 +61,7 @@ import Testing
         #expect(HistoryCheck(history).isClean)
     }
 
-    @Test func `a message of nobody, and one that was refused, must not be in the log`() {
+    @Test func `a message that no client sent, and one that was refused, must not be in the log`() {
         var history = History.example()
         history.posts.removeLast()
         #expect(HistoryCheck(history).count(.foreign) == 1)

@@ -54,12 +54,13 @@ struct AbuseBenchCommand: AsyncParsableCommand {
         for (index, attack) in attacks.enumerated() {
             Terminal.say("[\(index + 1)/\(attacks.count)] \(attack.name): \(attack.summary) …")
             let row = try await measure(attack, on: group.next())
-            for problem in row.problems { Terminal.say("  FAILED: \(problem)") }
+            Terminal.say("  \(row.summary)")
             report.rows.append(row)
+            // After each, so that the figures of an interrupted run are kept.
+            try ReportFile.write(report, to: json)
         }
         try await group.shutdownGracefully()
         Terminal.say("\n\(report.text)")
-        try ReportFile.write(report, to: json)
         if !report.isClean { throw ExitCode.failure }
     }
 

@@ -48,7 +48,7 @@ struct AbuseReport: Codable, Sendable {
         ).text
     }
 
-    private static func cells(_ row: Row) -> [String] {
+    fileprivate static func cells(_ row: Row) -> [String] {
         let growth = row.servers.map { "+\(megabytes($0.highest - $0.before))" }
         let after = row.servers.map { megabytes($0.after - $0.before, signed: true) }
         return [row.attack] + growth + [
@@ -92,6 +92,9 @@ extension AbuseReport.Row {
         if missing > 0 { problems.append("\(missing) deliveries missing") }
         if counts.connected == 0 { problems.append("the attack did not take place") }
     }
+
+    /// The row in one line, for the terminal.
+    var summary: String { AbuseReport.cells(self).dropFirst().joined(separator: " | ") }
 
     /// The longest p99 that is allowed where it was `quiet` before.
     static func longest(beside quiet: Double) -> Double {

@@ -63,9 +63,9 @@ extension Attack {
             prepare: { stage in
                 let rooms = try await stage.setup.makeRooms(largeRooms, token: stage.token)
                 for room in rooms {
-                    try await stage.setup.post(1, to: room, as: .token(stage.token), text: largeText)
+                    try await stage.setup.post(1, to: room, as: .token(stage.token), message: largeMessage)
                 }
-                try await stage.setup.post(100, to: rooms[0], as: .token(stage.token), text: largeText)
+                try await stage.setup.post(100, to: rooms[0], as: .token(stage.token), message: largeMessage)
                 func plan(_ port: Int, _ path: String) -> AttackConnections.Plan {
                     let request = RequestBytes.http("GET", path, token: stage.token)
                     return .init(
@@ -78,7 +78,7 @@ extension Attack {
             }),
         Attack(
             name: "unread-errors",
-            summary: "10 sockets send frames of 60 KiB that are refused, and pings; no answer is read",
+            summary: "10 sockets send frames of 60 KB that are refused, and pings; no answer is read",
             megabytes: 20,
             prepare: { stage in
                 let frames = [
@@ -96,12 +96,12 @@ extension Attack {
             }),
         Attack(
             name: "full-rings",
-            summary: "40 rooms with a socket each get messages of 7 KiB as fast as they are accepted",
+            summary: "40 rooms with a socket each get messages of 60 KB as fast as they are accepted",
             megabytes: 100,
             prepare: { stage in
                 let rooms = try await stage.setup.makeRooms(largeRooms, token: stage.token)
                 let posts = rooms.map { room in
-                    let body = #"{"roomId":"\#(room)","messageType":"text","payload":{"text":"\#(largeText)"}}"#
+                    let body = #"{"roomId":"\#(room)",\#(largeMessage)}"#
                     return RequestBytes.http("POST", "/api/v1/messages", token: stage.token, body: body)
                 }
                 return rooms.map { room in
@@ -109,19 +109,20 @@ extension Attack {
                     return stage.connections(.init(port: stage.webSocket, connections: 1, opening: handshake))
                 } + [
                     stage.connections(
-                        .init(port: stage.message, connections: 4, chunks: posts, interval: .milliseconds(8)))
+                        .init(port: stage.message, connections: 4, chunks: posts, interval: .milliseconds(30)))
                 ]
             }),
     ]
 
     /// As many as the changes of a user allow at once.
     private static let largeRooms = 40
-    private static let largeText = String(repeating: "x", count: 7_000)
+    private static let largeMessage =
+        #""messageType":"rich_content","payload":{"t":"\#(String(repeating: "x", count: 60_000))"}"#
     /// Just below `CHAT_LIMIT_FRAMES`.
     private static let allowedFrames = TimeAmount.milliseconds(55)
 
-    /// 4,300 members with U+0000, each of which is an error of its own.
-    private static let manyErrors = (0..<4_300).map { #""m\#($0)":"\u0000""# }.joined(separator: ",")
+    /// 3,600 members with U+0000, each of which is an error of its own.
+    private static let manyErrors = (0..<3_600).map { #""m\#($0)":"\u0000""# }.joined(separator: ",")
 }
 
 // MARK: What a client does too often
@@ -202,7 +203,9 @@ extension Attack {
             summary: "One address opens 1,200 connections to each server and keeps all that it gets",
             megabytes: 40,
             prepare: { stage in
-                [stage.system, stage.message, stage.webSocket].map { HeldConnections(port: $0, count: 1_200) }
+                [stage.system, stage.message, stage.webSocket].map {
+                    HeldConnections(port: $0, count: 1_200, on: stage.eventLoop)
+                }
             }),
     ]
 }

@@ -76,7 +76,7 @@ final class FanoutLoad: Sendable {
         try await eventLoop.submit { board.value.channels.append(channel) }.get()
     }
 
-    // MARK: Events that somebody else publishes
+    // MARK: Events published by the caller
 
     /// The `seq` up to which a room's sockets have everything.
     func head(ofRoom room: Int) async throws -> Int {

@@ -8,9 +8,9 @@ struct HistoryCheck: Sendable {
         case doubled
         /// At a session, or in the log, in another place than it should be.
         case reordered
-        /// What nobody sent, or an event that is not the log's at its number.
+        /// An event that no client sent, or that differs from the log's event of the same `seq`.
         case foreign
-        /// A socket of one who has left: it got what came afterwards, or was kept open.
+        /// A socket of a user who has left: it got later events, or was kept open.
         case leaked
         /// A session that had events that PostgreSQL lost, and was not closed with 4409.
         case uninformed
@@ -74,7 +74,7 @@ struct HistoryCheck: Sendable {
         var stored: [String: [History.LogEntry]] = [:]
         for entry in log where entry.identity.kind == History.messageKind {
             guard let mark = entry.mark else {
-                note(.foreign, "\(room) \(entry.seq) is a message of nobody here")
+                note(.foreign, "\(room) \(entry.seq) is a message that no client sent")
                 continue
             }
             stored[mark, default: []].append(entry)
@@ -120,7 +120,7 @@ struct HistoryCheck: Sendable {
             }
         }
         for (mark, entries) in stored.sorted(by: { $0.key < $1.key }) {
-            note(.foreign, "message \(mark) in \(room) was sent by nobody here", count: entries.count)
+            note(.foreign, "message \(mark) in \(room) was sent by no client", count: entries.count)
         }
     }
 
@@ -149,7 +149,7 @@ struct HistoryCheck: Sendable {
             }
         }
         for (identity, found) in places {
-            note(.foreign, "\(identity.kind) in \(room) at \(found) was asked for by nobody here", count: found.count)
+            note(.foreign, "\(identity.kind) in \(room) at \(found) was requested by no client", count: found.count)
         }
     }
 
@@ -221,7 +221,7 @@ struct HistoryCheck: Sendable {
         for receipt in receipts {
             let place = Place(userID: receipt.userID, connection: receipt.connection)
             let text =
-                "\(session.name) heard that user \(receipt.userID) read \(session.room) to \(receipt.lastReadSeq)"
+                "\(session.name) got a read of user \(receipt.userID) in \(session.room) up to \(receipt.lastReadSeq)"
             if let last = furthest[place], receipt.lastReadSeq < last { note(.reordered, "\(text), after \(last)") }
             if receipt.lastReadSeq > head { note(.foreign, "\(text), beyond its end \(head)") }
             furthest[place] = max(furthest[place] ?? 0, receipt.lastReadSeq)

@@ -81,7 +81,7 @@ final class FaultLoad: Sendable {
                 }
                 return promise.futureResult
             }.get()
-            guard isIn else { throw LocalStackError("The system server let nobody into \(room)") }
+            guard isIn else { throw LocalStackError("The system server did not add a member to \(room)") }
         }
     }
 

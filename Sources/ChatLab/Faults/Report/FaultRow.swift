@@ -67,7 +67,7 @@ extension FaultRow {
         let latest = bound.map { $0 * Double(slack) } ?? .infinity
         if longest > latest { self.problems.append("delay bound missed") }
         if let farewell, farewell > latest {
-            self.problems.append("one who left was kept for \(Self.rounded(farewell)) s")
+            self.problems.append("the socket of a user who left was open for \(Self.rounded(farewell)) s")
         }
         if let allowed = fault.bounds.refused, evidence.clients.refused > allowed {
             self.problems.append("\(evidence.clients.refused) posts refused, \(allowed) allowed")

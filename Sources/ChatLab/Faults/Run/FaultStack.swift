@@ -108,7 +108,7 @@ final class FaultStack: Sendable {
 
     /// Ends replication: the standby keeps what it has and gets no further commits.
     func detachStandby() async throws {
-        // A changed setting ends the WAL receiver, which then finds nobody (PostgreSQL manual, "Standby Servers").
+        // A changed setting ends the WAL receiver, which then cannot reconnect (PostgreSQL manual, "Standby Servers").
         try await standby.withLock { $0 }?.reload("primary_conninfo", "host=127.0.0.1 port=1")
     }
 

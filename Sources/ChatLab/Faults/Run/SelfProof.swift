@@ -93,7 +93,7 @@ extension HistoryTampering {
         case .double: "one event of one session is doubled"
         case .swap: "two events of one session are swapped"
         case .rewind: "a user is said to have read less than before"
-        case .leak: "one who has left gets one event more"
+        case .leak: "a user who has left gets one more event"
         case .forget: "PostgreSQL loses an event, and a session that had it is not closed with 4409"
         }
     }
