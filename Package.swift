@@ -40,7 +40,6 @@ let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swi
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
-let nioWebSocket = Target.Dependency.product(name: "NIOWebSocket", package: "swift-nio")
 let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
@@ -155,7 +154,7 @@ let package = Package(
                 "ChatEventBus", "ChatEvents", "ChatStorage", "CommonAuth", "CommonLogging", "CommonServer",
                 "CommonUtil", "PostgresClient", "RedisClient", crypto, deque, httpTypes, hummingbird, hummingbirdCore,
                 lifecycle,
-                logging, metrics, nioConcurrency, nioCore, nioHTTP1, nioHTTPTypes,
+                logging, metrics, nioConcurrency, nioCore,
             ]),
         // Private PostgreSQL, Redis and servers for `chat up`, benches and tests.
         library("ChatLocalStack", [logging, nioCore, nioPosix, unixSignals]),
@@ -177,9 +176,8 @@ let package = Package(
         .target(
             name: "ChatTestSupport",
             dependencies: [
-                "CLibCrypto", "ChatLocalStack", "CommonUtil", asyncHTTPClient, logging, nioConcurrency, nioCore,
-                nioHTTP1,
-                nioPosix, nioSSL, nioWebSocket, yams,
+                "CLibCrypto", "ChatLocalStack", "CommonUtil", asyncHTTPClient, logging, nioCore, nioHTTP1, nioPosix,
+                nioSSL, yams,
             ],
             path: "Tests/ChatTestSupport", swiftSettings: swiftSettings),
         tests(of: "CommonUtil", ["ChatTestSupport"]),

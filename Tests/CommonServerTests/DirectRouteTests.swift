@@ -98,7 +98,7 @@ import Testing
         }
     }
 
-    /// What is no HTTP is told so after the answers to what was.
+    /// The error of invalid input comes after the responses to the requests before it.
     @Test func `a parse error overtakes no response`() async throws {
         try await TestServer.run(routes: routes()) { server async throws in
             let answers = try await server.raw(post("late") + "nonsense\r\n\r\n")
@@ -108,7 +108,7 @@ import Testing
         }
     }
 
-    /// Who has no room left is told so before anything of the request is looked at.
+    /// A caller over its limit is refused before the body is parsed.
     @Test(arguments: [[], [("Connection", "te")]])
     func `admission comes before the body is parsed`(more: [(String, String)]) async throws {
         try await TestServer.run(routes: routes()) { server async throws in

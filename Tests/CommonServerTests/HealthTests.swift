@@ -65,7 +65,7 @@ import Testing
             }
         }
         #expect(asked.withLock { $0 } == 1)
-        // Where the server itself stands is told at once.
+        // The phase of the server is reported at once.
         health.startDraining()
         #expect(await json(health).contains(#""process":"stopping""#))
         #expect(asked.withLock { $0 } == 1)

@@ -10,7 +10,7 @@ import Testing
 
 private struct Broken: Error {}
 
-/// Runs until it is told to stop, or to break.
+/// Runs until it is stopped, or made to fail.
 private final class Engine: Service {
     private let breaks: AsyncStream<Void>
     private let breaking: AsyncStream<Void>.Continuation

@@ -44,7 +44,7 @@ public enum MetricCatalog {
         "chat_users": "Registered users; estimated where there are many.",
         "chat_rooms": "Rooms that are not archived; estimated where there are many.",
         "chat_log_lines_dropped_total": "Log lines dropped because the reader of the log is too slow.",
-        "chat_build_info": "Always 1; the labels tell the version and the server.",
+        "chat_build_info": "Always 1, with the version and the server as labels.",
 
         "process_cpu_seconds_total": "Processor time of the process, user and system.",
         "process_resident_memory_bytes": "Resident memory of the process.",

@@ -1,12 +1,12 @@
 import CommonUtil
 import Synchronization
 
-/// Bounds the memory in which pages of messages are made: at most 16 are in progress, the others wait their turn.
+/// Bounds the memory in which pages of messages are made: at most 8 are in progress, the others wait their turn.
 ///
-/// A page of 100 messages can have 13 MB as JSON, and twice that is in memory while it is made of the rows. Its size is
-/// known only once the rows are there, so the limit is on their number and applies before PostgreSQL is asked. An ordinary
-/// page takes a millisecond or two, so that 16 at a time are more than a server's cores can make. Callers wait in a
-/// ``FairQueue`` by user: requests of one user for large pages delay that user's own requests first.
+/// A page of 100 messages can have 13 MB as JSON, made of 6.5 MB of rows and as much of decoded messages. Its size is known
+/// only once the rows are there, so the limit is on the number of pages and applies before the query. There are as many
+/// connections to PostgreSQL (`PostgresConfiguration.maximumConnections`), and an ordinary page takes a millisecond or two.
+/// Callers wait in a ``FairQueue`` by user: requests of one user for large pages delay that user's own requests first.
 ///
 /// Complete responses, which wait for clients to read them, are bounded by ``LargeResponses``.
 final class PageReadLimiter: Sendable {
@@ -32,7 +32,7 @@ final class PageReadLimiter: Sendable {
     ///   - longestWait: callers that have waited longer are refused when it is their turn, since most clients have given
     ///     up by then.
     init(
-        maximumReads: Int = 16, maximumWaiters: Int = 1_024, maximumWaitersPerUser: Int = 64,
+        maximumReads: Int = 8, maximumWaiters: Int = 1_024, maximumWaitersPerUser: Int = 64,
         longestWait: Duration = .seconds(10)
     ) {
         self.longestWait = longestWait

@@ -155,7 +155,22 @@ final class AllocatorTrim: Sendable {
         unsafeBitCast($0, to: (@convention(c) (Int) -> CInt).self)
     }
 
+    /// mallopt(3), which is missing from Glibc's module too.
+    private static let setOption: (@convention(c) (CInt, CInt) -> CInt)? = dlsym(nil, "mallopt").map {
+        unsafeBitCast($0, to: (@convention(c) (CInt, CInt) -> CInt).self)
+    }
+
     private let isDue = Mutex(false)
+
+    /// Makes malloc(3) map blocks of 1 MiB and more separately, so that their memory returns to the system when they are
+    /// freed. By default this threshold rises to 32 MiB with the first large block that is freed: with 30 requests for pages
+    /// of 12.8 MB the server then had 470 MiB resident instead of 340 MiB.
+    ///
+    /// Should be called once, at the start of the process.
+    static func mapLargeBlocks() {
+        // M_MMAP_THRESHOLD of malloc.h.
+        _ = setOption?(-3, 1_024 * 1_024)
+    }
 
     /// Schedules a trim. It runs at most once in five seconds and not on an event loop, since it holds the locks of all
     /// arenas for milliseconds.

@@ -38,7 +38,7 @@ import Testing
         timing.responseCompleted()
         timing.wait(for: .nextRequest, at: start)
         #expect(!isDue(74) && isDue(75))
-        // The next answer begins them anew.
+        // The next response begins them again.
         timing.wait(for: nil, at: at(60))
         timing.responseCompleted()
         timing.wait(for: .nextRequest, at: at(61))
