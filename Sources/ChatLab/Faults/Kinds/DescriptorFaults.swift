@@ -82,11 +82,11 @@ extension Fault {
         _ servers: [FullServer], _ phase: String, _ stage: FaultStage, _ body: () async throws -> Void
     ) async throws {
         let start = ContinuousClock.now
-        let before = try servers.map { try ProcessorTime.seconds(ofProcess: $0.process.pid) }
+        let before = try servers.map { try $0.processorSeconds() }
         try await body()
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         for (server, before) in zip(servers, before) {
-            let used = try ProcessorTime.seconds(ofProcess: server.process.pid) - before
+            let used = try server.processorSeconds() - before
             stage.note(percent(server.server.kind, phase), Int(used / seconds * 100))
         }
     }
@@ -112,6 +112,16 @@ private struct FullServer: Sendable {
         self.process = process
         usualLimit = try process.descriptorLimit()
         connections = HeldConnections(port: server.port, count: 250)
+    }
+
+    /// - Throws: `LocalStackError` with its last log lines if the server has ended.
+    func processorSeconds() throws -> Double {
+        if let status = process.exitStatus {
+            throw LocalStackError(
+                (["\(server.kind.rawValue) died without descriptors: it \(status)"] + process.logTail(10))
+                    .joined(separator: "\n  "))
+        }
+        return try ProcessorTime.seconds(ofProcess: process.pid)
     }
 
     func fill(limit: Int) async throws {
