@@ -32,7 +32,6 @@ let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
 let metricsTestKit = Target.Dependency.product(name: "MetricsTestKit", package: "swift-metrics")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
-let nioConcurrency = Target.Dependency.product(name: "NIOConcurrencyHelpers", package: "swift-nio")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioExtras = Target.Dependency.product(name: "NIOExtras", package: "swift-nio-extras")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
@@ -112,22 +111,20 @@ let package = Package(
         library("PostgresClient", ["CLibPQ", "CommonUtil", deque, lifecycle, logging, metrics]),
         library(
             "RedisClient",
-            ["CHiredis", "CommonUtil", deque, lifecycle, logging, metrics, nioConcurrency, nioCore, nioPosix, nioSSL]),
+            ["CHiredis", "CommonUtil", deque, lifecycle, logging, metrics, nioCore, nioPosix, nioSSL]),
         // What the three servers share as processes: start and stop, health, metrics endpoint, routes, CORS.
         library(
             "CommonServer",
             [
-                "CommonAuth", "CommonLogging", "CommonUtil", "PostgresClient", "RedisClient", crypto,
-                hummingbird, hummingbirdCore, httpTypes, lifecycle, logging, metrics, nioCore, nioExtras, nioHTTP1,
-                nioHTTPTypes,
+                "CommonAuth", "CommonLogging", "CommonUtil", "PostgresClient", "RedisClient", crypto, hummingbird,
+                hummingbirdCore, httpTypes, lifecycle, logging, metrics, nioCore, nioExtras, nioHTTP1, nioHTTPTypes,
                 nioPosix, nioSSL, nioTLS, unixSignals,
             ]),
         library("ChatEvents", ["CommonUtil"]),
         library(
             "ChatEventBus",
             [
-                "ChatEvents", "CommonAuth", "CommonUtil", "RedisClient", deque, lifecycle, logging, metrics,
-                nioConcurrency, nioCore,
+                "ChatEvents", "CommonAuth", "CommonUtil", "RedisClient", deque, lifecycle, logging, metrics, nioCore,
             ]),
         library(
             "ChatStorage",
@@ -153,8 +150,7 @@ let package = Package(
             [
                 "ChatEventBus", "ChatEvents", "ChatStorage", "CommonAuth", "CommonLogging", "CommonServer",
                 "CommonUtil", "PostgresClient", "RedisClient", crypto, deque, httpTypes, hummingbird, hummingbirdCore,
-                lifecycle,
-                logging, metrics, nioConcurrency, nioCore,
+                lifecycle, logging, metrics, nioCore,
             ]),
         // Private PostgreSQL, Redis and servers for `chat up`, benches and tests.
         library("ChatLocalStack", [logging, nioCore, nioPosix, unixSignals]),
@@ -181,29 +177,27 @@ let package = Package(
             ],
             path: "Tests/ChatTestSupport", swiftSettings: swiftSettings),
         tests(of: "CommonUtil", ["ChatTestSupport"]),
-        tests(of: "CommonLogging", ["CommonUtil", logging, metrics]),
+        tests(of: "CommonLogging", ["CommonUtil", logging]),
         tests(
             of: "CommonAuth",
             ["CommonUtil", asyncHTTPClient, crypto, httpTypes, hummingbird, jwtKit, lifecycle, logging, nioCore]),
-        tests(of: "PostgresClient", ["ChatLocalStack", "ChatTestSupport", "CommonUtil", lifecycle, logging]),
+        tests(of: "PostgresClient", ["ChatLocalStack", "ChatTestSupport", "CommonUtil", logging]),
         tests(
             of: "RedisClient",
-            ["ChatLocalStack", "ChatTestSupport", lifecycle, logging, nioConcurrency, nioCore, nioEmbedded, nioPosix]),
+            ["ChatLocalStack", "ChatTestSupport", lifecycle, logging, nioCore, nioEmbedded, nioPosix]),
         tests(
             of: "CommonServer",
             [
                 "ChatLocalStack", "ChatTestSupport", "CommonAuth", "CommonLogging", "CommonUtil", asyncHTTPClient,
                 httpTypes, hummingbird, hummingbirdCore, lifecycle, logging, nioCore, nioEmbedded, nioHTTP1,
-                nioHTTPTypes,
-                nioPosix, nioSSL, nioTLS,
+                nioHTTPTypes, nioPosix, nioSSL, nioTLS,
             ]),
         tests(of: "ChatEvents", ["ChatTestSupport", "CommonUtil"]),
         tests(
             of: "ChatEventBus",
             [
                 "ChatEvents", "ChatLocalStack", "ChatTestSupport", "CommonAuth", "CommonUtil", "RedisClient", lifecycle,
-                logging, metrics,
-                metricsTestKit, nioCore, nioPosix,
+                logging, metrics, metricsTestKit, nioCore, nioPosix,
             ]),
         tests(
             of: "ChatStorage",

@@ -2,8 +2,8 @@ import ChatEvents
 import CommonUtil
 import Logging
 import Metrics
-import NIOConcurrencyHelpers
 import RedisClient
+import Synchronization
 
 /// Publishes events on Redis, in the order of the calls.
 ///
@@ -15,7 +15,7 @@ public final class EventPublisher: Sendable {
     private let logger: Logger
     private let published = Counter(label: "chat_events_published_total")
     private let failures = Counter(label: "chat_events_publish_failures_total")
-    private let watch = NIOLockedValueBox(PublicationWatch())
+    private let watch = Mutex(PublicationWatch())
 
     /// - Parameter redis: run by the caller.
     public init(redis: RedisClient, logger: Logger) {
@@ -39,7 +39,7 @@ public final class EventPublisher: Sendable {
     }
 
     /// The error code with which Redis refuses publications, such as `NOPERM`; `nil` while it accepts them.
-    public var refusal: String? { watch.withLockedValue { $0.refusal } }
+    public var refusal: String? { watch.withLock { $0.refusal } }
 
     private func publish(_ messages: [(channel: String, payload: [UInt8])]) {
         redis.publish(messages) { [self] results in
@@ -59,7 +59,7 @@ public final class EventPublisher: Sendable {
 
     private func recordRefusals(_ messages: [String]) {
         let reason = messages.first.map { String($0.prefix { $0 != " " }.prefix(32)) }
-        let warning = watch.withLockedValue { $0.record(refused: messages.count, reason: reason, now: .now) }
+        let warning = watch.withLock { $0.record(refused: messages.count, reason: reason, now: .now) }
         guard let warning else { return }
         logger.warning(
             "Redis refuses what is published; events are delivered later, from the log",

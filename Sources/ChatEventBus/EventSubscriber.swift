@@ -1,10 +1,10 @@
 import ChatEvents
 import CommonUtil
 import Logging
-import NIOConcurrencyHelpers
 import NIOCore
 import RedisClient
 import ServiceLifecycle
+import Synchronization
 
 /// An event received from Redis.
 public struct ReceivedEvent: Sendable {
@@ -30,7 +30,7 @@ public final class EventSubscriber: Service {
     private let rooms: RoomChannels
     private let timing: CanaryWatch.Timing
     private let canary: Canary
-    private let watch: NIOLockedValueBox<CanaryWatch>
+    private let watch: SharedCanaryWatch
     private let onDeliveryChange: @Sendable (Bool) -> Void
     private let eventLoop: any EventLoop
     private let logger: Logger
@@ -66,7 +66,7 @@ public final class EventSubscriber: Service {
         let serverID = String(UInt64.random(in: .min ... .max), radix: 36)
         let canary = Canary(channel: CanaryChannel(serverID: serverID), redis: redis)
         self.canary = canary
-        let watch = NIOLockedValueBox(CanaryWatch(timing: timing, now: .now))
+        let watch = SharedCanaryWatch(CanaryWatch(timing: timing, now: .now))
         self.watch = watch
         subscription = RedisSubscription(
             configuration: configuration, eventLoop: eventLoop, logger: logger,
@@ -75,12 +75,12 @@ public final class EventSubscriber: Service {
                     EventChannel(name: message.channel).map { ReceivedEvent(channel: $0, json: message.payload) }
                 }
                 let hasCanary = messages.contains { $0.channel == canary.channel.name }
-                if hasCanary, watch.withLockedValue({ $0.received(now: .now) }) { onDeliveryChange(true) }
+                if hasCanary, watch.withLock({ $0.received(now: .now) }) { onDeliveryChange(true) }
                 if !events.isEmpty { onEvents(events) }
             },
             onStateChange: { state in
                 let isSubscribed = state == .subscribed
-                let hasEnded = watch.withLockedValue {
+                let hasEnded = watch.withLock {
                     $0.subscriptionChanged(isSubscribed: isSubscribed, now: .now)
                 }
                 if hasEnded { onDeliveryChange(false) }
@@ -104,7 +104,7 @@ public final class EventSubscriber: Service {
 
     /// A short reason why no events are delivered, or not those of all rooms; `nil` while all are.
     public var stallReason: String? {
-        let silence = watch.withLockedValue { watch in
+        let silence = watch.withLock { watch in
             watch.isDelivering ? nil : "nothing heard for \(watch.silence(now: .now).components.seconds) s"
         }
         let refused = rooms.refusedCount
@@ -127,16 +127,16 @@ public final class EventSubscriber: Service {
     private func checkDelivery() async throws {
         while true {
             // A stalled subscription is checked more often, so that its recovery is noticed soon.
-            let isDelivering = watch.withLockedValue(\.isDelivering)
+            let isDelivering = watch.withLock(\.isDelivering)
             try await Task.sleep(for: isDelivering ? timing.interval : timing.interval / 5)
             canary.publishProbe()
-            for action in watch.withLockedValue({ $0.check(now: .now) }) {
+            for action in watch.withLock({ $0.check(now: .now) }) {
                 switch action {
                 case .stalled:
                     logger.warning("the Redis subscription is open and delivers nothing")
                     // The state when this runs, since the subscription may have recovered by then.
                     eventLoop.execute { [watch, onDeliveryChange] in
-                        onDeliveryChange(watch.withLockedValue { $0.isDelivering })
+                        onDeliveryChange(watch.withLock { $0.isDelivering })
                     }
                 case .rebuild: subscription.rebuild(reason: "nothing was delivered")
                 }
@@ -170,4 +170,13 @@ private struct Canary: Sendable {
     func publishProbe() {
         Task { [name = channel.name] in _ = try? await redis.publish(Array("{}".utf8), to: name) }
     }
+}
+
+/// The watch of a subscription, which the subscription's callbacks share with their owner.
+private final class SharedCanaryWatch: Sendable {
+    private let watch: Mutex<CanaryWatch>
+
+    init(_ watch: CanaryWatch) { self.watch = Mutex(watch) }
+
+    func withLock<Result: Sendable>(_ body: (inout CanaryWatch) -> Result) -> Result { watch.withLock { body(&$0) } }
 }

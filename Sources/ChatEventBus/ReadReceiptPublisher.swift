@@ -1,15 +1,15 @@
 import ChatEvents
 import CommonUtil
 import DequeModule
-import NIOConcurrencyHelpers
 import ServiceLifecycle
+import Synchronization
 
 /// Publishes how far users have read: for each user and room the first receipt at once, and then at most one a second,
 /// the furthest.
 ///
 /// Start it after the client of its ``EventPublisher``, so that it stops first.
 public final class ReadReceiptPublisher: Service {
-    private let windows: NIOLockedValueBox<ReadReceiptWindows>
+    private let windows: Mutex<ReadReceiptWindows>
     private let publish: @Sendable (EphemeralEvent) -> Void
     private let (opened, opener) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
 
@@ -20,7 +20,7 @@ public final class ReadReceiptPublisher: Service {
     public init(
         interval: Duration = .seconds(1), capacity: Int = 65_536, publish: @escaping @Sendable (EphemeralEvent) -> Void
     ) {
-        windows = NIOLockedValueBox(ReadReceiptWindows(length: interval, capacity: capacity))
+        windows = Mutex(ReadReceiptWindows(length: interval, capacity: capacity))
         self.publish = publish
     }
 
@@ -31,7 +31,7 @@ public final class ReadReceiptPublisher: Service {
 
     /// Publishes a receipt, now or at the end of its window. Returns at once.
     public func note(_ receipt: ReadReceipt) {
-        let (isDue, isFirst) = windows.withLockedValue { windows in
+        let (isDue, isFirst) = windows.withLock { windows in
             let wasIdle = windows.nextEnd == nil
             return (windows.note(receipt, at: .now), wasIdle && windows.nextEnd != nil)
         }
@@ -43,13 +43,13 @@ public final class ReadReceiptPublisher: Service {
     public func run() async throws {
         await cancelWhenGracefulShutdown {
             for await _ in self.opened {
-                while let end = self.windows.withLockedValue(\.nextEnd) {
+                while let end = self.windows.withLock(\.nextEnd) {
                     guard (try? await Task.sleep(until: end, clock: .continuous)) != nil else { return }
-                    self.publish(self.windows.withLockedValue { $0.close(at: .now) })
+                    self.publish(self.windows.withLock { $0.close(at: .now) })
                 }
             }
         }
-        publish(windows.withLockedValue { $0.closeAll() })
+        publish(windows.withLock { $0.closeAll() })
     }
 
     private func publish(_ receipts: [ReadReceipt]) {

@@ -2,9 +2,9 @@ import ChatEvents
 import CommonUtil
 import Logging
 import Metrics
-import NIOConcurrencyHelpers
 import RedisClient
 import ServiceLifecycle
+import Synchronization
 
 /// The subscriptions of a server to single rooms (`CHAT_REDIS_SUBSCRIBE=room`): each room is a channel of its own on
 /// Redis.
@@ -24,10 +24,10 @@ final class RoomChannels: Service {
     private let subscription: RedisSubscription
     private let changes: BatchQueue<Change>
     private let retryInterval: Duration
-    private let refused = NIOLockedValueBox<Set<RoomID>>([])
+    private let refused = Mutex<Set<RoomID>>([])
     private let refusedGauge = Gauge(label: "chat_redis_rooms_unsubscribed")
     private let logger: Logger
-    private let warnings = NIOLockedValueBox(Throttle(interval: .seconds(60)))
+    private let warnings = Mutex(Throttle(interval: .seconds(60)))
 
     init(
         subscription: RedisSubscription, capacity: Int = 1 << 20, retryInterval: Duration = .seconds(5), logger: Logger
@@ -40,7 +40,7 @@ final class RoomChannels: Service {
     }
 
     /// The number of followed rooms whose channels are not subscribed although Redis is available.
-    var refusedCount: Int { refused.withLockedValue { $0.count } }
+    var refusedCount: Int { refused.withLock { $0.count } }
 
     /// Subscribes to a room, and returns when its events are delivered. Returns as well where Redis is away, since the
     /// room is subscribed with the others when Redis comes back, and where the room is refused.
@@ -94,12 +94,12 @@ final class RoomChannels: Service {
         func rooms(wanted: Bool) -> [RoomID] { isWanted.filter { $0.value == wanted }.map(\.key) }
         let (wanted, unwanted) = (rooms(wanted: true), rooms(wanted: false))
         if !unwanted.isEmpty {
-            refused.withLockedValue { $0.subtract(unwanted) }
+            refused.withLock { $0.subtract(unwanted) }
             try? await subscription.unsubscribe(channels: unwanted.map(Self.channel))
         }
         if !wanted.isEmpty { await subscribe(wanted) }
         for case .follow(_, let done) in batch { done.resume() }
-        let waiting = refused.withLockedValue { Array($0.prefix(retries ? 1_024 : unwanted.count)) }
+        let waiting = refused.withLock { Array($0.prefix(retries ? 1_024 : unwanted.count)) }
         if !waiting.isEmpty { await subscribe(waiting) }
         refusedGauge.record(refusedCount)
     }
@@ -118,15 +118,15 @@ final class RoomChannels: Service {
         } catch {
             // The names are kept, and subscribed with the others when Redis comes back.
         }
-        refused.withLockedValue { $0.subtract(rooms) }
+        refused.withLock { $0.subtract(rooms) }
     }
 
     private func refuse(_ rooms: [RoomID], _ reason: String) {
-        let count = refused.withLockedValue { refused in
+        let count = refused.withLock { refused in
             refused.formUnion(rooms)
             return refused.count
         }
-        guard warnings.withLockedValue({ $0.pass(now: .now) }) != nil else { return }
+        guard warnings.withLock({ $0.pass(now: .now) }) != nil else { return }
         logger.warning(
             "rooms are not subscribed on Redis; their events are delivered later, from the log",
             metadata: ["reason": "\(reason)", "rooms": "\(count)"])

@@ -14,6 +14,7 @@ final class ConnectionGate: Sendable {
     private let trustedProxies: [AddressRange]
     private let counts = Mutex<[String: Int]>([:])
     private let refusals: Counter
+    private let spares: SpareDescriptors
     private let shortage: RateLimitedLogger
 
     /// - Parameters:
@@ -21,8 +22,10 @@ final class ConnectionGate: Sendable {
     ///   - trustedProxies: addresses whose connections are not counted, since they are those of many clients.
     ///   - metrics: where refusals are counted (`chat_rate_limited_total`).
     init(
-        maximumPerAddress: Int, trustedProxies: [AddressRange], metrics: any MetricsFactory, logger: Logger
+        maximumPerAddress: Int, trustedProxies: [AddressRange], spares: SpareDescriptors = .ofProcess,
+        metrics: any MetricsFactory, logger: Logger
     ) {
+        self.spares = spares
         refusals = RateLimitName.connectionsPerAddress.refusals(in: metrics)
         self.maximumPerAddress = maximumPerAddress
         self.trustedProxies = trustedProxies
@@ -36,7 +39,9 @@ final class ConnectionGate: Sendable {
     func access(for channel: any Channel) -> ConnectionAccess? {
         let pipeline = channel.pipeline.syncOperations
         guard let descriptor = try? pipeline.withUnsafeTransportIfAvailable(of: CInt.self, { $0 }) else { return .all }
-        guard let access = DescriptorReserve.access(descriptor, limit: FileDescriptorLimit.current) else {
+        // Another event loop has just given the spare descriptors back: they are not for connections.
+        guard !spares.isShort, let access = DescriptorReserve.access(descriptor, limit: FileDescriptorLimit.current)
+        else {
             shortage.warning()
             return nil
         }
@@ -83,6 +88,75 @@ enum DescriptorReserve {
         let reserve = min(maximum, limit / 4)
         let left = limit - Int(descriptor)
         return left > reserve ? .all : left > reserve / 2 ? .operations : nil
+    }
+}
+
+/// Descriptors that are held in order to be given back when there are no others.
+///
+/// A process must not be without a free descriptor for long: libdispatch, which runs Swift's tasks on Linux, opens
+/// `/proc/<thread>/stat` of its threads once a second and ends the process where that fails
+/// (`_dispatch_workq_count_runnable_workers`).
+final class SpareDescriptors: Sendable {
+    private struct State {
+        var held: [CInt] = []
+        var isShort = false
+    }
+
+    /// Those of this process, since its limit is one for all. Should be held before anything else takes descriptors: they
+    /// then have low numbers, and stay below a limit that is lowered later.
+    static let ofProcess = SpareDescriptors(count: 16)
+
+    private let count: Int
+    private let state = Mutex(State())
+
+    init(count: Int) { self.count = count }
+
+    deinit { release() }
+
+    /// Whether the spare descriptors were given back because there were no others.
+    var isShort: Bool { state.withLock(\.isShort) }
+
+    /// Takes the spare descriptors, or those that are missing.
+    /// - Returns: `false` where hardly more than these are free. Then none is taken.
+    func hold() -> Bool {
+        state.withLock { state in
+            let missing = count - state.held.count
+            if missing > 0 {
+                guard let free = Self.freeCount(below: FileDescriptorLimit.current), free >= 2 * count else {
+                    return false
+                }
+                for _ in 0..<missing {
+                    let descriptor = open("/dev/null", O_RDONLY | O_CLOEXEC)
+                    if descriptor >= 0 { state.held.append(descriptor) }
+                }
+            }
+            state.isShort = false
+            return true
+        }
+    }
+
+    /// Gives the spare descriptors back, until ``hold()`` succeeds.
+    func release() {
+        state.withLock { state in
+            for descriptor in state.held { close(descriptor) }
+            state = State(isShort: true)
+        }
+    }
+
+    /// The number of descriptors that could be opened; `nil` where it cannot be read.
+    private static func freeCount(below limit: Int) -> Int? {
+        guard let folder = opendir("/proc/self/fd") else { return nil }
+        defer { closedir(folder) }
+        var free = limit
+        while let entry = readdir(folder) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { name in
+                name.withMemoryRebound(to: CChar.self, capacity: MemoryLayout.size(ofValue: name.pointee)) {
+                    String(cString: $0)
+                }
+            }
+            if let descriptor = Int(name), descriptor < limit { free -= 1 }
+        }
+        return free
     }
 }
 

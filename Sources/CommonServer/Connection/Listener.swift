@@ -102,16 +102,18 @@ extension NIOBSDSocket.Option {
 /// Stops accepting for a second where descriptors or memory are used up.
 ///
 /// NIO's own back-off does not call `accept(2)` meanwhile, but leaves the socket registered for reading. It stays
-/// readable, so the event loop spins.
+/// readable, so the event loop spins. Meanwhile the process has its spare descriptors (``SpareDescriptors``).
 final class AcceptBackoff: ChannelInboundHandler {
     typealias InboundIn = any Channel
 
     static let pause = TimeAmount.seconds(1)
 
+    private let spares: SpareDescriptors
     private let warnings: RateLimitedLogger
     private var isPaused = false
 
-    init(logger: Logger) {
+    init(spares: SpareDescriptors = .ofProcess, logger: Logger) {
+        self.spares = spares
         warnings = RateLimitedLogger(logger: logger, message: "No connection can be accepted")
     }
 
@@ -121,16 +123,21 @@ final class AcceptBackoff: ChannelInboundHandler {
         }
         guard !isPaused else { return }
         isPaused = true
+        spares.release()
         warnings.warning(["reason": "\(String(cString: strerror(error.errnoCode)))"])
-        let channel = context.channel
-        set(channel, isAccepting: false)
-        context.eventLoop.assumeIsolated().scheduleTask(in: Self.pause) {
-            self.isPaused = false
-            self.set(channel, isAccepting: true)
+        setAccepting(false, context.channel)
+        resumeLater(context.channel)
+    }
+
+    private func resumeLater(_ channel: any Channel) {
+        channel.eventLoop.assumeIsolated().scheduleTask(in: Self.pause) { [self] in
+            guard spares.hold() else { return resumeLater(channel) }
+            isPaused = false
+            setAccepting(true, channel)
         }
     }
 
-    private func set(_ channel: any Channel, isAccepting: Bool) {
+    private func setAccepting(_ isAccepting: Bool, _ channel: any Channel) {
         // Fails only where the channel is closed.
         try? channel.syncOptions?.setOption(.autoRead, value: isAccepting)
     }

@@ -31,6 +31,7 @@ public enum ServerProcess {
         // A write to a closed connection returns EPIPE instead of ending the process.
         signal(SIGPIPE, SIG_IGN)
         FileDescriptorLimit.raise()
+        _ = SpareDescriptors.ofProcess.hold()
         AllocatorTrim.mapLargeBlocks()
         // Ignored until there is a certificate to reload.
         signal(SIGHUP, SIG_IGN)

@@ -1,5 +1,5 @@
-import NIOConcurrencyHelpers
 import NIOCore
+import Synchronization
 
 /// The queue of commands between callers and the event loop.
 ///
@@ -31,7 +31,7 @@ final class CommandInbox: Sendable {
 
     private let maximumCommands: Int
     private let maximumBytes: Int
-    private let state = NIOLockedValueBox(State())
+    private let state = Mutex(State())
 
     init(maximumCommands: Int, maximumBytes: Int) {
         self.maximumCommands = maximumCommands
@@ -40,12 +40,12 @@ final class CommandInbox: Sendable {
 
     /// Whether there is a connection.
     var isUp: Bool {
-        state.withLockedValue { if case .up = $0.link { true } else { false } }
+        state.withLock { if case .up = $0.link { true } else { false } }
     }
 
     /// The reason why there is no connection; `nil` while there is one or none was tried.
     var lastFailure: String? {
-        state.withLockedValue(\.lastFailure)
+        state.withLock(\.lastFailure)
     }
 
     // MARK: Called from any thread
@@ -53,7 +53,7 @@ final class CommandInbox: Sendable {
     /// Queues a batch, or refuses it as a whole.
     /// - Throws: `notConnected`, `closed` or `overloaded`.
     func submit(_ batch: CommandBatch) throws(RedisError) {
-        let admission: Admission = state.withLockedValue { state in
+        let admission: Admission = state.withLock { state in
             switch state.link {
             case .down: return .refused(.notConnected)
             case .closed: return .refused(.closed)
@@ -81,7 +81,7 @@ final class CommandInbox: Sendable {
     /// A connection is established.
     /// - Parameter wake: makes the event loop take the queue.
     func open(wake: @escaping @Sendable () -> Void) {
-        state.withLockedValue { state in
+        state.withLock { state in
             guard case .down = state.link else { return }
             state.link = .up(wake: wake)
             state.lastFailure = nil
@@ -90,7 +90,7 @@ final class CommandInbox: Sendable {
 
     /// Takes the queue, oldest first; the batches count as in flight until ``release(_:)``.
     func takeQueued() -> [CommandBatch] {
-        state.withLockedValue { state in
+        state.withLock { state in
             defer { state.queued = [] }
             state.isWoken = false
             return state.queued
@@ -102,7 +102,7 @@ final class CommandInbox: Sendable {
         if batches.isEmpty { return }
         let bytes = batches.reduce(0) { $0 + $1.bytes.readableBytes }
         let commands = batches.reduce(0) { $0 + $1.count }
-        state.withLockedValue { state in
+        state.withLock { state in
             state.commands -= commands
             state.bytes -= bytes
         }
@@ -111,7 +111,7 @@ final class CommandInbox: Sendable {
     /// The connection has ended, and with it all commands in flight.
     /// - Returns: the batches that had not been sent.
     func goDown(_ reason: String) -> [CommandBatch] {
-        state.withLockedValue { state in
+        state.withLock { state in
             let queued = state.queued
             let isClosed = if case .closed = state.link { true } else { false }
             state = State(link: isClosed ? .closed : .down, lastFailure: reason)
@@ -121,12 +121,12 @@ final class CommandInbox: Sendable {
 
     /// An attempt to connect failed.
     func stayDown(_ reason: String) {
-        state.withLockedValue { $0.lastFailure = reason }
+        state.withLock { $0.lastFailure = reason }
     }
 
     /// Refuses commands from now on; those in flight may still finish.
     func close() {
-        state.withLockedValue { $0.link = .closed }
+        state.withLock { $0.link = .closed }
     }
 }
 
@@ -143,7 +143,7 @@ final class CommandBatch: Sendable {
     /// The number of commands, and of replies.
     let count: Int
     let deadline: NIODeadline
-    private let state: NIOLockedValueBox<State>
+    private let state: Mutex<State>
 
     init(_ bytes: ByteBuffer, count: Int, deadline: NIODeadline) {
         self.bytes = bytes
@@ -151,7 +151,7 @@ final class CommandBatch: Sendable {
         self.deadline = deadline
         var state = State()
         state.replies.reserveCapacity(count)
-        self.state = NIOLockedValueBox(state)
+        self.state = Mutex(state)
     }
 
     /// Waits for all replies, in order. Cancellation ends the wait, with ``RedisError/cancelled`` for the missing ones.
@@ -167,7 +167,7 @@ final class CommandBatch: Sendable {
 
     /// Calls `body` once, when all replies have come or failed. To be called once.
     func whenComplete(_ body: @escaping @Sendable ([Reply]) -> Void) {
-        let replies: [Reply]? = state.withLockedValue { state in
+        let replies: [Reply]? = state.withLock { state in
             if state.replies.count == count { return state.replies }
             state.onCompletion = body
             return nil
@@ -189,11 +189,11 @@ final class CommandBatch: Sendable {
 
     /// Whether all replies have come or failed.
     var isComplete: Bool {
-        state.withLockedValue { $0.replies.count == count }
+        state.withLock { $0.replies.count == count }
     }
 
     private func complete(_ change: (inout [Reply]) -> Void) {
-        let completion: (call: @Sendable ([Reply]) -> Void, replies: [Reply])? = state.withLockedValue { state in
+        let completion: (call: @Sendable ([Reply]) -> Void, replies: [Reply])? = state.withLock { state in
             guard state.replies.count < count else { return nil }
             change(&state.replies)
             guard state.replies.count == count, let call = state.onCompletion.take() else { return nil }

@@ -1,7 +1,7 @@
 import Logging
-import NIOConcurrencyHelpers
 import NIOCore
 import ServiceLifecycle
+import Synchronization
 
 /// A client of one Redis server, with one connection for pipelined commands, which ``run()`` maintains.
 ///
@@ -20,7 +20,7 @@ public final class RedisClient: Service, Sendable {
     private let inbox: CommandInbox
     private let metrics: CommandMetrics
     private let logger: Logger
-    private let hasRun = NIOLockedValueBox(false)
+    private let hasRun = Mutex(false)
 
     /// - Parameter eventLoop: the connection's, of a `MultiThreadedEventLoopGroup`.
     public init(configuration: RedisConfiguration, eventLoop: any EventLoop, logger: Logger) {
@@ -46,7 +46,7 @@ public final class RedisClient: Service, Sendable {
     ///
     /// - Throws: ``RedisError/closed`` when it was called before.
     public func run() async throws {
-        let isFirst = hasRun.withLockedValue { hasRun in
+        let isFirst = hasRun.withLock { hasRun in
             defer { hasRun = true }
             return !hasRun
         }

@@ -1,7 +1,7 @@
-import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import NIOSSL
+import Synchronization
 
 /// Makes connections: name lookup, TCP, TLS and handshake under one deadline.
 struct RedisConnector: Sendable {
@@ -97,7 +97,7 @@ private final class ConnectionAttempt: Sendable {
         var isOver = false
     }
 
-    private let state = NIOLockedValueBox(State())
+    private let state = Mutex(State())
     private let promise: EventLoopPromise<RedisLink>
 
     var result: EventLoopFuture<RedisLink> { promise.futureResult }
@@ -107,7 +107,7 @@ private final class ConnectionAttempt: Sendable {
     }
 
     func connected(_ channel: any Channel) {
-        let isLate = state.withLockedValue { state in
+        let isLate = state.withLock { state in
             state.channel = channel
             return state.isOver
         }
@@ -133,7 +133,7 @@ private final class ConnectionAttempt: Sendable {
     /// Ends the attempt.
     /// - Returns: `nil` if it had ended before, else the channel if there is one.
     private func end() -> (any Channel)?? {
-        state.withLockedValue { state in
+        state.withLock { state in
             if state.isOver { return nil }
             state.isOver = true
             return .some(state.channel)

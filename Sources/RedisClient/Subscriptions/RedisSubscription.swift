@@ -1,7 +1,7 @@
 import Logging
-import NIOConcurrencyHelpers
 import NIOCore
 import ServiceLifecycle
+import Synchronization
 
 /// A subscriber connection to Redis, which ``run()`` maintains, and the names subscribed on it.
 ///
@@ -24,7 +24,7 @@ public final class RedisSubscription: Service, Sendable {
     private let metrics: SubscriptionMetrics
     private let logger: Logger
     private let session: NIOLoopBoundBox<SubscriptionSession>
-    private let hasRun = NIOLockedValueBox(false)
+    private let hasRun = Mutex(false)
 
     /// - Parameters:
     ///   - configuration: where the server is.
@@ -57,7 +57,7 @@ public final class RedisSubscription: Service, Sendable {
     ///
     /// - Throws: ``RedisError/closed`` when it was called before.
     public func run() async throws {
-        let isFirst = hasRun.withLockedValue { hasRun in
+        let isFirst = hasRun.withLock { hasRun in
             defer { hasRun = true }
             return !hasRun
         }

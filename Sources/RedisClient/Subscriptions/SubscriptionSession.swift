@@ -1,7 +1,7 @@
 import Logging
 import Metrics
-import NIOConcurrencyHelpers
 import NIOCore
+import Synchronization
 
 /// The state of a subscription across connections: the wanted names, the requests that wait for a confirmation. Used on
 /// the event loop only.
@@ -154,7 +154,7 @@ final class SubscriptionRequest: Sendable {
     let names: [String]
     let kind: SubscriptionStateMachine.Kind
     let isAdding: Bool
-    private let state = NIOLockedValueBox(State.idle)
+    private let state = Mutex(State.idle)
 
     init(_ names: [String], kind: SubscriptionStateMachine.Kind, isAdding: Bool) {
         self.names = names
@@ -166,7 +166,7 @@ final class SubscriptionRequest: Sendable {
     func outcome() async -> Outcome {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                let outcome: Outcome? = state.withLockedValue { state in
+                let outcome: Outcome? = state.withLock { state in
                     if case .over(let outcome) = state { return outcome }
                     state = .waiting(continuation)
                     return nil
@@ -182,7 +182,7 @@ final class SubscriptionRequest: Sendable {
 
     /// Only the first outcome counts.
     func finish(_ outcome: Outcome) {
-        let waiter: CheckedContinuation<Outcome, Never>? = state.withLockedValue { state in
+        let waiter: CheckedContinuation<Outcome, Never>? = state.withLock { state in
             switch state {
             case .idle:
                 state = .over(outcome)

@@ -10,11 +10,12 @@ import Testing
 @Suite(.timeLimit(.minutes(2))) struct AcceptBackoffTests {
     private let channel = EmbeddedChannel()
     private let lines = LogLines()
+    private let spares = SpareDescriptors(count: 4)
 
     init() throws {
         let lines = lines
         let logger = Logger(label: "test") { _ in LineHandler(lines: lines) }
-        try channel.pipeline.syncOperations.addHandler(AcceptBackoff(logger: logger))
+        try channel.pipeline.syncOperations.addHandler(AcceptBackoff(spares: spares, logger: logger))
     }
 
     private final class LogLines: Sendable {
@@ -57,6 +58,24 @@ import Testing
         fail(code)
         #expect(isAccepting == false)
         try channel.throwIfErrorCaught()
+    }
+
+    @Test func `the process has its spare descriptors while nothing is accepted`() {
+        #expect(spares.hold())
+        #expect(!spares.isShort)
+        fail(EMFILE)
+        #expect(spares.isShort)
+        channel.embeddedEventLoop.advanceTime(by: AcceptBackoff.pause)
+        #expect(!spares.isShort)
+    }
+
+    @Test func `nothing is accepted until there are twice as many descriptors as are held back`() {
+        // More than any process may have open.
+        let spares = SpareDescriptors(count: Int.max / 4)
+        #expect(!spares.hold())
+        spares.release()
+        #expect(!spares.hold())
+        #expect(spares.isShort)
     }
 
     @Test func `it says so once a minute`() {

@@ -1,8 +1,8 @@
 import Logging
-import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import ServiceLifecycle
+import Synchronization
 import Testing
 
 @testable import RedisClient
@@ -145,24 +145,21 @@ final class FakeServer: Sendable {
 
     let port: Int
     private let channel: any Channel
-    private let counter: NIOLockedValueBox<Int>
+    private let counter: Counter
 
-    var connections: Int { counter.withLockedValue { $0 } }
+    var connections: Int { counter.count.load(ordering: .relaxed) }
 
-    private init(port: Int, channel: any Channel, counter: NIOLockedValueBox<Int>) {
+    private init(port: Int, channel: any Channel, counter: Counter) {
         self.port = port
         self.channel = channel
         self.counter = counter
     }
 
     static func start(_ script: @escaping Script) async throws -> FakeServer {
-        let counter = NIOLockedValueBox(0)
+        let counter = Counter()
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelInitializer { channel in
-                let connection = counter.withLockedValue { count in
-                    count += 1
-                    return count
-                }
+                let connection = counter.count.wrappingAdd(1, ordering: .relaxed).newValue
                 return channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(Handler(connection: connection, script: script))
                 }
@@ -173,6 +170,10 @@ final class FakeServer: Sendable {
 
     func stop() async throws {
         try await channel.close()
+    }
+
+    private final class Counter: Sendable {
+        let count = Atomic(0)
     }
 
     private final class Handler: ChannelInboundHandler {

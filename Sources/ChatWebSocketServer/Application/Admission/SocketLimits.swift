@@ -1,7 +1,7 @@
 import CommonServer
 import CommonUtil
 import Metrics
-import NIOConcurrencyHelpers
+import Synchronization
 
 /// Bounds the open sockets of this server: in total, per user and per address.
 final class SocketLimits: Sendable {
@@ -19,7 +19,7 @@ final class SocketLimits: Sendable {
     }
 
     private let bounds: Bounds
-    private let state = NIOLockedValueBox(State())
+    private let state = Mutex(State())
     private let refusedForTotal = RateLimitName.sockets.refusals
     private let refusedForUser = RateLimitName.socketsPerUser.refusals
     private let refusedForAddress = RateLimitName.socketsPerAddress.refusals
@@ -29,7 +29,7 @@ final class SocketLimits: Sendable {
     /// Takes a slot, which is free again when the lease is deallocated.
     /// - Throws: 4429 if a bound is reached.
     func admit(userID: UserID?, address: String) throws(CloseReason) -> Lease {
-        let refused: Counter? = state.withLockedValue { state in
+        let refused: Counter? = state.withLock { state in
             if Self.isFull(state.total, bounds.total) { return refusedForTotal }
             if let userID, Self.isFull(state.users[userID], bounds.perUser) { return refusedForUser }
             if Self.isFull(state.addresses[address], bounds.perAddress) { return refusedForAddress }
@@ -47,7 +47,7 @@ final class SocketLimits: Sendable {
     }
 
     private func release(userID: UserID?, address: String) {
-        state.withLockedValue { state in
+        state.withLock { state in
             state.total -= 1
             if let userID { Self.decrement(&state.users[userID]) }
             Self.decrement(&state.addresses[address])

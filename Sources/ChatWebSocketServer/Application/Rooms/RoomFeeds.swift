@@ -1,5 +1,6 @@
 import ChatEventBus
 import ChatEvents
+import CommonLogging
 import CommonUtil
 import Logging
 import NIOCore
@@ -34,8 +35,8 @@ final class RoomFeeds {
     private let typing: TypingRelay
     private let metrics: DeliveryMetrics
     private let logger: Logger
-    private let invalidEvents: QuietLog
-    private let gaps: QuietLog
+    private let invalidEvents: RateLimitedLogger
+    private let gaps: RateLimitedLogger
     private var entries: [RoomID: Entry] = [:]
     private var occupiedRooms = 0 {
         didSet { metrics.hasRooms(occupiedRooms) }
@@ -55,8 +56,8 @@ final class RoomFeeds {
         self.typing = typing
         self.metrics = metrics
         self.logger = logger
-        invalidEvents = QuietLog(logger: logger, message: "an event on Redis is not one that sockets can get")
-        gaps = QuietLog(logger: logger, message: "a room's log lacks events; they are stepped over")
+        invalidEvents = RateLimitedLogger(logger: logger, message: "an event on Redis is not one that sockets can get")
+        gaps = RateLimitedLogger(logger: logger, message: "a room's log lacks events; they are stepped over")
         typing.onDue = { [weak self] event, roomID in
             if let self, let entry = entries[roomID] { dispatch([event], of: roomID, entry) }
         }
@@ -175,7 +176,7 @@ final class RoomFeeds {
     private func checked(_ received: ReceivedEvent, of roomID: RoomID?) -> MessageEvent? {
         if let event = MessageEvent(json: received.json, of: roomID) { return event }
         metrics.receivedInvalid()
-        invalidEvents.note([
+        invalidEvents.warning([
             "channel": "\(received.channel.name)", "bytes": .stringConvertible(received.json.readableBytes),
         ])
         return nil
@@ -232,7 +233,7 @@ final class RoomFeeds {
             dispatch(filling.line, of: roomID, entry)
             if filling.phantoms > 0 {
                 metrics.receivedInvalid(filling.phantoms)
-                invalidEvents.note(["room": "\(roomID)", "beyond": .stringConvertible(entry.feed.position ?? 0)])
+                invalidEvents.warning(["room": "\(roomID)", "beyond": .stringConvertible(entry.feed.position ?? 0)])
             }
             let pause = filling.gapEnd.map { stepOverGap(endingAt: $0, of: roomID, entry) }
             readSoonIfBehind(roomID, entry, in: pause ?? .zero)
@@ -251,7 +252,7 @@ final class RoomFeeds {
             return TimeAmount(pause)
         case .stepOver:
             metrics.steppedOverGap()
-            gaps.note(["room": "\(roomID)", "after": "\(position)", "upTo": "\(end)"])
+            gaps.warning(["room": "\(roomID)", "after": "\(position)", "upTo": "\(end)"])
             dispatch(entry.feed.stepOver(upTo: end), of: roomID, entry)
             return .zero
         }

@@ -2,7 +2,7 @@ import ChatEventBus
 import ChatEvents
 import CommonUtil
 import DequeModule
-import NIOConcurrencyHelpers
+import Synchronization
 
 /// The rooms' logs, wherever they are stored.
 protocol RoomLog: Sendable {
@@ -37,10 +37,10 @@ final class ReadLimiter: Sendable {
         var waiting: Deque<CheckedContinuation<Void, Never>> = []
     }
 
-    private let state: NIOLockedValueBox<State>
+    private let state: Mutex<State>
 
     /// - Parameter limit: reads that may run at once.
-    init(limit: Int) { state = NIOLockedValueBox(State(free: limit)) }
+    init(limit: Int) { state = Mutex(State(free: limit)) }
 
     /// Runs a read as soon as one may run.
     func run<Result: Sendable>(_ body: @Sendable () async throws -> Result) async rethrows -> Result {
@@ -51,7 +51,7 @@ final class ReadLimiter: Sendable {
 
     private func enter() async {
         await withCheckedContinuation { continuation in
-            let isFree = state.withLockedValue { state in
+            let isFree = state.withLock { state in
                 guard state.free > 0 else {
                     state.waiting.append(continuation)
                     return false
@@ -64,7 +64,7 @@ final class ReadLimiter: Sendable {
     }
 
     private func leave() {
-        let next = state.withLockedValue { state in
+        let next = state.withLock { state in
             let next = state.waiting.popFirst()
             if next == nil { state.free += 1 }
             return next

@@ -1,4 +1,5 @@
 import ChatEvents
+import CommonLogging
 import CommonUtil
 import Logging
 import NIOCore
@@ -17,7 +18,7 @@ final class CatchUp {
     private let fanOut: FanOut
     private let metrics: DeliveryMetrics
     private let logger: Logger
-    private let gaps: QuietLog
+    private let gaps: RateLimitedLogger
 
     /// - Parameter readLimiter: shared by all event loops.
     init(
@@ -30,7 +31,7 @@ final class CatchUp {
         self.fanOut = fanOut
         self.metrics = metrics
         self.logger = logger
-        gaps = QuietLog(logger: logger, message: "a room's log lacks events; a session steps over them")
+        gaps = RateLimitedLogger(logger: logger, message: "a room's log lacks events; a session steps over them")
     }
 
     /// Sends a session what it is missing, as far as its socket takes it. Does nothing for a session that is live.
@@ -91,7 +92,7 @@ final class CatchUp {
             retry(session, after: TimeAmount(pause))
         case .skipGap(let seq):
             metrics.steppedOverGap()
-            gaps.note(["room": "\(session.roomID)", "after": "\(before)", "upTo": "\(seq)"])
+            gaps.warning(["room": "\(session.roomID)", "after": "\(before)", "upTo": "\(seq)"])
             advance(session)
         case .ignore:
             break

@@ -1,6 +1,6 @@
 import CommonUtil
-import NIOConcurrencyHelpers
 import NIOCore
+import Synchronization
 
 /// Closes the sockets of a stopping server. Each session gets `reconnect` with a jittered delay, and the sockets are closed
 /// over some time, so that the other servers do not get all of them at once.
@@ -33,14 +33,14 @@ final class OpenSockets: Sendable {
         var waiter: CheckedContinuation<Void, Never>?
     }
 
-    private let state = NIOLockedValueBox(State())
+    private let state = Mutex(State())
 
     /// Counts a socket that was opened.
-    func opened() { state.withLockedValue { $0.count += 1 } }
+    func opened() { state.withLock { $0.count += 1 } }
 
     /// Counts a socket that was closed.
     func closed() {
-        let waiter = state.withLockedValue { state in
+        let waiter = state.withLock { state in
             state.count -= 1
             return state.count == 0 ? state.waiter.take() : nil
         }
@@ -50,7 +50,7 @@ final class OpenSockets: Sendable {
     /// Waits until no socket is open. To be called by one task.
     func waitUntilNone() async {
         await withCheckedContinuation { continuation in
-            let isDone = state.withLockedValue { state in
+            let isDone = state.withLock { state in
                 if state.count > 0 { state.waiter = continuation }
                 return state.count == 0
             }
@@ -59,5 +59,5 @@ final class OpenSockets: Sendable {
     }
 
     /// Ends ``waitUntilNone()``, whatever is open.
-    func stopWaiting() { state.withLockedValue { $0.waiter.take() }?.resume() }
+    func stopWaiting() { state.withLock { $0.waiter.take() }?.resume() }
 }

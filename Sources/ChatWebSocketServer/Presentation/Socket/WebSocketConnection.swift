@@ -22,6 +22,9 @@ protocol WebSocketApplication: AnyObject {
 final class WebSocketConnection: SessionTransport {
     /// Time for the peer's answer to a close frame.
     private static let closeTimeout = TimeAmount.seconds(5)
+    /// Time between two reads of a peer that broke the protocol or a limit. What it still sends is dropped, but a peer that
+    /// sends as fast as it can would take the event loop's time until the timeout.
+    private static let dropInterval = TimeAmount.milliseconds(50)
 
     private let context: ChannelHandlerContext
     /// The application owns this.
@@ -29,6 +32,8 @@ final class WebSocketConnection: SessionTransport {
     private var machine: WebSocketStateMachine
     private var writer: SocketWriter
     private var isReading = false
+    /// Whether the peer's bytes are only read to be dropped.
+    private var isDropping = false
     private var closeDeadline: Scheduled<Void>?
 
     init(context: ChannelHandlerContext, application: any WebSocketApplication, takesBinary: Bool = false) {
@@ -48,9 +53,25 @@ final class WebSocketConnection: SessionTransport {
 
     /// Stops or resumes reading. To be called when the channel's writability changes.
     func writabilityChanged() {
+        guard !isDropping else { return }
         let isWritable = context.channel.isWritable
         try? context.channel.syncOptions?.setOption(.autoRead, value: isWritable)
         if isWritable { readFrames() }
+    }
+
+    private func dropInput() {
+        guard !isDropping else { return }
+        isDropping = true
+        try? context.channel.syncOptions?.setOption(.autoRead, value: false)
+        dropMore()
+    }
+
+    private func dropMore() {
+        context.eventLoop.assumeIsolated().scheduleTask(in: Self.dropInterval) {
+            guard self.closeDeadline != nil else { return }
+            self.dropMore()
+            self.context.read()
+        }
     }
 
     private func readFrames() {
@@ -119,7 +140,9 @@ final class WebSocketConnection: SessionTransport {
         if let rest { context.writeAndFlush(NIOAny(rest), promise: nil) }
         switch closing.then {
         case .awaitPeer: break
-        case .closeOutput: context.close(mode: .output, promise: nil)
+        case .closeOutput:
+            dropInput()
+            context.close(mode: .output, promise: nil)
         case .close: context.close(promise: nil)
         }
     }

@@ -73,6 +73,22 @@ import Testing
         channel.embeddedEventLoop.advanceTime(by: .seconds(10))
     }
 
+    @Test func `a peer that was closed for what it did is read twenty times a second, until the timeout`() throws {
+        let reads = ReadCounter()
+        try channel.pipeline.syncOperations.addHandler(reads, position: .first)
+        application.failure = CloseReason(.tooMany, "too many frames")
+        receive(text("a"))
+        let isReading = channel.options.last { $0.option is ChannelOptions.Types.AutoReadOption }?.value as? Bool
+        #expect(isReading == false)
+        channel.pipeline.fireChannelWritabilityChanged()
+        #expect(channel.options.filter { $0.option is ChannelOptions.Types.AutoReadOption }.count == 1)
+        channel.embeddedEventLoop.advanceTime(by: .seconds(1))
+        #expect(reads.count == 20)
+        channel.embeddedEventLoop.advanceTime(by: .seconds(10))
+        #expect(!channel.isActive)
+        #expect(reads.count <= 100)
+    }
+
     @Test func `an application that throws closes the connection with its reason, and reads nothing more`() throws {
         application.failure = CloseReason(.tooMany, "too many frames")
         receive(text("a") + text("b"))
@@ -115,4 +131,16 @@ private final class TestApplication: ChannelInboundHandler, WebSocketApplication
     }
 
     func ended(_ code: CloseCode) { ends.append(code) }
+}
+
+/// Counts how often the socket is asked for bytes.
+private final class ReadCounter: ChannelOutboundHandler {
+    typealias OutboundIn = ByteBuffer
+
+    private(set) var count = 0
+
+    func read(context: ChannelHandlerContext) {
+        count += 1
+        context.read()
+    }
 }
