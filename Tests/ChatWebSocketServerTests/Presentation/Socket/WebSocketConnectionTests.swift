@@ -133,11 +133,17 @@ private final class TestApplication: ChannelInboundHandler, WebSocketApplication
     func ended(_ code: CloseCode) { ends.append(code) }
 }
 
-/// Counts how often the socket is asked for bytes.
+/// Counts how often the socket is asked for bytes, and lets its output be closed alone, for which an embedded channel closes
+/// as a whole.
 private final class ReadCounter: ChannelOutboundHandler {
     typealias OutboundIn = ByteBuffer
 
     private(set) var count = 0
+
+    func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+        guard mode == .output else { return context.close(mode: mode, promise: promise) }
+        promise?.succeed()
+    }
 
     func read(context: ChannelHandlerContext) {
         count += 1
