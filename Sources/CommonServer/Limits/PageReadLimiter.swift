@@ -1,11 +1,14 @@
 import CommonUtil
+import NIOCore
 import Synchronization
 
-/// Bounds the memory in which pages of messages are made: at most 8 are in progress, the others wait their turn.
+/// Bounds the memory and the processor time in which pages of messages are made: a few are in progress, the others wait their
+/// turn.
 ///
 /// A page of 100 messages can have 13 MB as JSON, made of 6.5 MB of rows and as much of decoded messages. Its size is known
-/// only once the rows are there, so the limit is on the number of pages and applies before the query. There are as many
-/// connections to PostgreSQL (`PostgresConfiguration.maximumConnections`), and an ordinary page takes a millisecond or two.
+/// only once the rows are there, so the limit is on the number of pages and applies before the query. It is the number of
+/// processors, since more pages at a time are not made faster, but posts wait behind them, in PostgreSQL and here. An
+/// ordinary page takes a millisecond or two.
 /// Callers wait in a ``FairQueue`` by user: requests of one user for large pages delay that user's own requests first.
 ///
 /// Complete responses, which wait for clients to read them, are bounded by ``LargeResponses``. With both, 30 requests at
@@ -33,7 +36,7 @@ final class PageReadLimiter: Sendable {
     ///   - longestWait: callers that have waited longer are refused when it is their turn, since most clients have given
     ///     up by then.
     init(
-        maximumReads: Int = 8, maximumWaiters: Int = 1_024, maximumWaitersPerUser: Int = 64,
+        maximumReads: Int = max(2, System.coreCount), maximumWaiters: Int = 1_024, maximumWaitersPerUser: Int = 64,
         longestWait: Duration = .seconds(10)
     ) {
         self.longestWait = longestWait

@@ -60,7 +60,7 @@ extension Attack {
             name: "unread-pages",
             summary: "30 connections to each of two servers ask for large pages twice and read nothing",
             // 64 MiB for all large answers that wait (`LargeResponses`), and pages of 6 MB under construction.
-            megabytes: 240,
+            megabytes: 160,
             prepare: { stage in
                 let rooms = try await stage.setup.makeRooms(largeRooms, token: stage.token)
                 for room in rooms {
