@@ -69,7 +69,7 @@ test('pauses grow to a bound and are left to chance by half', () => {
 test('each close code has its consequence', () => {
   const expected = {
     1000: 'resume', 1001: 'resume', 1006: 'resume', 1012: 'resume', 1013: 'resume', 4401: 'refresh', 4408: 'refresh',
-    4403: 'leave', 4404: 'leave', 1007: 'leave', 4409: 'anew', 4429: 'wait',
+    4403: 'leave', 4404: 'leave', 1007: 'leave', 4409: 'restart', 4429: 'wait',
   }
   for (const [code, reaction] of Object.entries(expected)) assert.equal(reactionTo(Number(code)), Reaction[reaction], code)
 })

@@ -113,7 +113,7 @@ test('a post is on its way until the log shows it', () => {
   assert.deepEqual(waiting(), [])
 })
 
-test('beginning anew forgets everything', () => {
+test('a restart forgets everything', () => {
   const log = begun(5)
   log.take(message(6))
   log.take(message(9))

@@ -39,7 +39,7 @@ beforeEach(async () => {
     events: {
       ready: (event, isResumed) => { told.push(['ready', isResumed]); lastSeq ??= event.seq },
       event: event => told.push(['event', event.seq]), state: state => told.push(['state', state]),
-      anew: () => { lastSeq = null; told.push(['anew']) }, left: (code, reason) => told.push(['left', code, reason]),
+      restart: () => { lastSeq = null; told.push(['restart']) }, left: (code, reason) => told.push(['left', code, reason]),
     },
   })
   socket.open()
@@ -110,7 +110,7 @@ test('who may not be here leaves and does not come back', async () => {
   assert.equal(FakeSocket.made.length, 1)
 })
 
-test('another log is begun anew; too many sockets wait', async () => {
+test('another log is read from the start; too many sockets wait', async () => {
   latest().say(ready(5))
   latest().end(4409)
   await passed(500)

@@ -8,7 +8,7 @@ export const Reaction = Object.freeze({
   /** The same, but not soon: something is used too much. */
   wait: 'wait',
   /** Forget the log and begin without `lastSeq`. */
-  anew: 'anew',
+  restart: 'restart',
   /** The room is not, or no longer, this user's. */
   leave: 'leave',
 })
@@ -19,7 +19,7 @@ const reactions = new Map([
   [4403, Reaction.leave],
   [4404, Reaction.leave],
   [4408, Reaction.refresh],
-  [4409, Reaction.anew],
+  [4409, Reaction.restart],
   [4429, Reaction.wait],
 ])
 

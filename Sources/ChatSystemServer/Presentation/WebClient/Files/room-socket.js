@@ -1,4 +1,4 @@
-// One room's socket, made anew whenever it ends, until the room is left.
+// One room's socket, made again whenever it ends, until the room is left.
 
 import { Backoff } from './backoff.js'
 import { Reaction, reactionTo } from './close-codes.js'
@@ -13,7 +13,7 @@ const HANDSHAKE_MS = 15_000
 
 /**
  * `lastSeq()` is where to go on, `null` to begin; `events` is told of `ready`, `event` (with or without `seq`), `state`
- * ('connecting', 'catching_up', 'live', 'waiting'), `anew` and `left` (with a reason).
+ * ('connecting', 'catching_up', 'live', 'waiting'), `restart` and `left` (with a reason).
  */
 export class RoomSocket {
   #socket = null
@@ -122,8 +122,8 @@ export class RoomSocket {
         this.close()
         this.events.left(code, reason)
         break
-      case Reaction.anew:
-        this.events.anew()
+      case Reaction.restart:
+        this.events.restart()
         this.#retry(this.#backoff.next())
         break
       case Reaction.refresh:

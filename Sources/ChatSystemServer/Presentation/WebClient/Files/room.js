@@ -43,7 +43,7 @@ export class Room extends EventTarget {
         ready: (ready, isResumed) => { if (!isResumed) this.#begin(ready.seq) },
         event: event => this.#take(event),
         state: state => this.#changeState(state),
-        anew: () => { this.log = new RoomLog() },
+        restart: () => { this.log = new RoomLog() },
         left: (code, reason) => this.#left(reason),
       },
     })
