@@ -12,7 +12,7 @@ import Synchronization
 final class ConnectionGate: Sendable {
     private let maximumPerAddress: Int
     private let trustedProxies: [AddressRange]
-    private let counts = Mutex<[String: Int]>([:])
+    private let counts = Mutex<[PeerAddress: Int]>([:])
     private let refusals: Counter
     private let spares: SpareDescriptors
     private let shortage: RateLimitedLogger
@@ -46,10 +46,8 @@ final class ConnectionGate: Sendable {
             return nil
         }
         if access == .operations { shortage.warning() }
-        guard maximumPerAddress > 0, let peer = PeerAddress(of: descriptor)?.text, !isProxy(peer) else {
-            return access
-        }
-        let block = AddressBlock.of(peer)
+        guard maximumPerAddress > 0, let peer = PeerAddress(of: descriptor), !isProxy(peer) else { return access }
+        let block = peer.block
         guard count(block) else {
             refusals.increment()
             return nil
@@ -58,9 +56,13 @@ final class ConnectionGate: Sendable {
         return access
     }
 
-    private func isProxy(_ address: String) -> Bool { trustedProxies.contains { $0.contains(address) } }
+    private func isProxy(_ address: PeerAddress) -> Bool {
+        guard !trustedProxies.isEmpty else { return false }
+        let text = address.text
+        return trustedProxies.contains { $0.contains(text) }
+    }
 
-    private func count(_ block: String) -> Bool {
+    private func count(_ block: PeerAddress) -> Bool {
         counts.withLock { counts in
             let count = counts[block, default: 0]
             guard count < maximumPerAddress else { return false }
@@ -69,7 +71,7 @@ final class ConnectionGate: Sendable {
         }
     }
 
-    private func release(_ block: String) {
+    private func release(_ block: PeerAddress) {
         counts.withLock { counts in
             guard let count = counts[block] else { return }
             counts[block] = count > 1 ? count - 1 : nil

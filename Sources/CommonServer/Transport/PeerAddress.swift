@@ -1,7 +1,7 @@
 import Glibc
 
 /// The IP address of a connection's peer, in network byte order.
-enum PeerAddress: Equatable {
+enum PeerAddress: Hashable {
     case ipv4(UInt32)
     case ipv6(network: UInt64, interface: UInt64)
 
@@ -35,6 +35,14 @@ enum PeerAddress: Equatable {
             isMapped
             ? .ipv4(UInt32(truncatingIfNeeded: UInt64(bigEndian: interface)).bigEndian)
             : .ipv6(network: network, interface: interface)
+    }
+
+    /// The unit of per-address limits: an IPv4 address, or the `/64` of an IPv6 address, as ``AddressBlock`` has it for text.
+    var block: PeerAddress {
+        switch self {
+        case .ipv4: self
+        case .ipv6(let network, _): .ipv6(network: network, interface: 0)
+        }
     }
 
     /// The address as text (`inet_ntop(3)`).

@@ -37,6 +37,13 @@ import Testing
         #expect(address("::ffff:192.0.2.1")?.text == "192.0.2.1")
     }
 
+    @Test func `addresses of one IPv6 network count together, IPv4 addresses each by itself`() throws {
+        #expect(address("2001:db8::1")?.block == address("2001:db8::2:0:0:1")?.block)
+        #expect(address("2001:db8::1")?.block != address("2001:db8:0:1::1")?.block)
+        #expect(address("192.0.2.1")?.block != address("192.0.2.2")?.block)
+        #expect(address("::ffff:192.0.2.1")?.block == address("192.0.2.1")?.block)
+    }
+
     private func connect(_ port: Int) async throws -> any Channel {
         try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton).connectTimeout(.seconds(10))
             .connect(host: "127.0.0.1", port: port).get()

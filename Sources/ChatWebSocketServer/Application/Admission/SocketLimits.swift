@@ -26,17 +26,21 @@ final class SocketLimits: Sendable {
 
     init(_ bounds: Bounds) { self.bounds = bounds }
 
+    /// Whether sockets are counted by address.
+    var countsAddresses: Bool { bounds.perAddress > 0 }
+
     /// Takes a slot, which is free again when the lease is deallocated.
+    /// - Parameter address: needed where ``countsAddresses``.
     /// - Throws: 4429 if a bound is reached.
-    func admit(userID: UserID?, address: String) throws(CloseReason) -> Lease {
+    func admit(userID: UserID?, address: String?) throws(CloseReason) -> Lease {
         let refused: Counter? = state.withLock { state in
             if Self.isFull(state.total, bounds.total) { return refusedForTotal }
             if let userID, Self.isFull(state.users[userID], bounds.perUser) { return refusedForUser }
-            if Self.isFull(state.addresses[address], bounds.perAddress) { return refusedForAddress }
+            if let address, Self.isFull(state.addresses[address], bounds.perAddress) { return refusedForAddress }
             state.total += 1
             // Without a limit there is nothing to count.
             if bounds.perUser > 0, let userID { state.users[userID, default: 0] += 1 }
-            if bounds.perAddress > 0 { state.addresses[address, default: 0] += 1 }
+            if countsAddresses, let address { state.addresses[address, default: 0] += 1 }
             return nil
         }
         if let refused {
@@ -46,11 +50,11 @@ final class SocketLimits: Sendable {
         return Lease { self.release(userID: userID, address: address) }
     }
 
-    private func release(userID: UserID?, address: String) {
+    private func release(userID: UserID?, address: String?) {
         state.withLock { state in
             state.total -= 1
             if let userID { Self.decrement(&state.users[userID]) }
-            Self.decrement(&state.addresses[address])
+            if let address { Self.decrement(&state.addresses[address]) }
         }
     }
 

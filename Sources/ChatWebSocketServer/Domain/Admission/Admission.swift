@@ -29,8 +29,8 @@ enum AdmissionStage {
     struct Requested: Sendable {
         /// The access token, if the client sent one.
         let token: String?
-        /// The client's IP address block, as limits count it.
-        let address: String
+        /// The client's IP address block, as limits count it; `nil` where no limit does.
+        let address: String?
     }
 
     /// The user is known, and the limits granted a slot.
@@ -54,7 +54,7 @@ enum AdmissionStage {
 
 extension Admission where Stage == AdmissionStage.Requested {
     /// Makes the first stage, from a handshake.
-    init(request: ConnectRequest, token: String?, address: String, shard: Int) {
+    init(request: ConnectRequest, token: String?, address: String?, shard: Int) {
         self.init(request: request, shard: shard, stage: Stage(token: token, address: address))
     }
 

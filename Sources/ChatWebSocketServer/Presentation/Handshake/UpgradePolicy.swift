@@ -49,13 +49,15 @@ struct ChatUpgradePolicy: UpgradePolicy {
         }
         return Admission(
             request: try ConnectRequest(query: response.query, authMode: services.authMode), token: response.token,
-            address: AddressBlock.of(
-                ClientAddress.find(
-                    forwarded: response.forwarded,
-                    // Not the context's, which asks the kernel each time.
-                    peer: context.channel.remoteAddress?.ipAddress ?? "",
-                    trustedProxies: services.trustedProxies)),
-            shard: shard)
+            address: services.admission.limits.countsAddresses ? countedAddress(response, context) : nil, shard: shard)
+    }
+
+    private func countedAddress(_ response: HandshakeResponse, _ context: ChannelHandlerContext) -> String {
+        AddressBlock.of(
+            ClientAddress.find(
+                forwarded: response.forwarded,
+                // Not the context's, which asks the kernel each time.
+                peer: context.channel.remoteAddress?.ipAddress ?? "", trustedProxies: services.trustedProxies))
     }
 
     /// Checks again what may have changed while the admission was under way. Until there is a session, neither the end of a
