@@ -4,7 +4,7 @@
 struct CanaryWatch {
     /// The intervals of the check.
     struct Timing: Sendable {
-        /// Time between two messages.
+        /// Time between two probes.
         var interval = Duration.seconds(1)
         /// Messages that may be missing in a row.
         var allowedMisses = 3
@@ -47,7 +47,7 @@ struct CanaryWatch {
         return true
     }
 
-    /// A message came back.
+    /// A probe came back.
     /// - Returns: whether delivery has begun with this.
     mutating func received(now: ContinuousClock.Instant) -> Bool {
         guard isSubscribed else { return false }

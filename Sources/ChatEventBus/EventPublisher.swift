@@ -42,6 +42,8 @@ public final class EventPublisher: Sendable {
     public var refusal: String? { watch.withLock { $0.refusal } }
 
     private func publish(_ messages: [(channel: String, payload: [UInt8])]) {
+        // A batch of repeated posts has no new events, and says nothing about Redis.
+        guard !messages.isEmpty else { return }
         redis.publish(messages) { [self] results in
             let failed = results.count { result in
                 if case .failure = result { true } else { false }
@@ -76,7 +78,7 @@ struct PublicationWatch {
         var count: Int
     }
 
-    /// The error code of the last refused publication; `nil` once all of a later batch were accepted.
+    /// The error code of the last refused publication; `nil` once none of a later batch was refused.
     private(set) var refusal: String?
     private var throttle = Throttle(interval: .seconds(60))
 

@@ -90,22 +90,22 @@ public final class EventSubscriber: Service {
     }
 
     /// Whether all rooms are subscribed, so that there is no need to follow one.
-    public var hearsAllRooms: Bool { mode != .room }
+    public var subscribesToAllRooms: Bool { mode != .room }
 
     /// Subscribes to a room.
     public func follow(_ roomID: RoomID) async {
-        if !hearsAllRooms { await rooms.follow(roomID) }
+        if !subscribesToAllRooms { await rooms.follow(roomID) }
     }
 
     /// Ends the subscription to a room.
     public func drop(_ roomID: RoomID) {
-        if !hearsAllRooms { rooms.drop(roomID) }
+        if !subscribesToAllRooms { rooms.drop(roomID) }
     }
 
     /// A short reason why no events are delivered, or not those of all rooms; `nil` while all are.
     public var stallReason: String? {
         let silence = watch.withLock { watch in
-            watch.isDelivering ? nil : "nothing heard for \(watch.silence(now: .now).components.seconds) s"
+            watch.isDelivering ? nil : "nothing received for \(watch.silence(now: .now).components.seconds) s"
         }
         let refused = rooms.refusedCount
         return silence ?? (refused > 0 ? "\(refused) rooms are not subscribed" : nil)

@@ -13,7 +13,7 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
     let configuration = environment.configuration
     let logger = environment.logger
     let settings = try WebSocketSettings(configuration)
-    // A handshake has ten seconds: while the database is away it must end before them, with 1013.
+    // Once a handshake was read, this alone bounds its response: while the database is away the client gets 1013.
     let postgres = try PostgresClient.chat(
         configuration, name: environment.name, queryTimeout: .seconds(4), logger: logger)
     let redisConfiguration = try RedisConfiguration.chat(configuration, name: environment.name)
@@ -67,7 +67,7 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
         sessions: sessions, metrics: metrics, allowedOrigins: environment.allowedOrigins,
         trustedProxies: environment.trustedProxies, authMode: environment.authMode,
         frameLimit: FrameLimit(rate: settings.frames), openSockets: openSockets,
-        isDraining: { health.isDraining }, logger: logger)
+        isDraining: { health.isDraining }, isServing: { health.isServing }, logger: logger)
 
     let policy = ChatUpgradePolicy(services: services)
     let deadlines = HandshakeDeadlines(eventLoops: eventLoops)

@@ -30,6 +30,10 @@ import Testing
             #expect(publisher.refusal == nil)
             publisher.publish([event(1, in: .random())])
             try await until("the refusal is known") { publisher.refusal == "NOPERM" }
+            // A batch in which nothing is new says nothing.
+            publisher.publish([RoomEvent]())
+            try await redis.ping()
+            #expect(publisher.refusal == "NOPERM")
             _ = try await self.url("mute", "+publish")
             publisher.publish([event(1, in: .random())])
             try await until("the refusal is over") { publisher.refusal == nil }

@@ -58,7 +58,12 @@ import Testing
             for number in 0..<43 {
                 #expect(try await send("login", from: "203.0.113.\(number)", "wrong").status == 401)
             }
-            try expectLimited(try await send("login", from: "203.0.113.99"))
+            // One more every six seconds, of which a busy machine may have taken some.
+            var beyond = try await send("login", from: "203.0.113.99", "wrong")
+            for number in 100..<120 where beyond.status == 401 {
+                beyond = try await send("login", from: "203.0.113.\(number)", "wrong")
+            }
+            try expectLimited(beyond)
             for address in ["2001:db8::1", "2001:db8::2", "198.51.100.1"] {
                 #expect(try await send("login", from: address).status == 200, "\(address)")
             }

@@ -21,7 +21,7 @@ struct MessageService: Sendable {
         /// Stored before, under the same key.
         case before(Message)
         /// Stored before, in a room that the sender may no longer read.
-        case beforeInLostRoom(PostReceipt)
+        case repeatedWithoutAccess(PostReceipt)
     }
 
     /// Stores a message; the writer publishes it.
@@ -50,7 +50,7 @@ struct MessageService: Sendable {
         switch outcome {
         case .stored(let posted): .success(.now(posted))
         case .repeated(let message): .success(.before(message))
-        case .repeatedInLostRoom(let receipt): .success(.beforeInLostRoom(receipt))
+        case .repeatedWithoutAccess(let receipt): .success(.repeatedWithoutAccess(receipt))
         case .refused(let refusal): .failure(error(refusal))
         }
     }

@@ -25,7 +25,8 @@ enum MessageRoutes {
                         switch posted {
                         case .now(let posted): DirectResponse(jsonBytes: posted.messageJSON, status: .created)
                         case .before(let message): DirectResponse(jsonBytes: message.jsonBytes, status: .ok)
-                        case .beforeInLostRoom(let receipt): DirectResponse(jsonBytes: receipt.jsonBytes, status: .ok)
+                        case .repeatedWithoutAccess(let receipt):
+                            DirectResponse(jsonBytes: receipt.jsonBytes, status: .ok)
                         }
                     })
             }

@@ -13,8 +13,8 @@ import Synchronization
 /// ``InFlightBatch`` and sent (``MessageBatchStatements``); the response is read as ``BatchOutcomes``; `onCommit`
 /// publishes the stored messages, and then each post gets its ``PostOutcome``.
 ///
-/// There is one lane, so that a room is committed and published in one order: a post is answered after `onCommit` was
-/// called with its message, and that is called in commit order. At most two batches are in flight, the second behind
+/// A post is answered after `onCommit` was called with its message. There is one lane, so that `onCommit` is called in the
+/// order of commits as long as batches share a connection; readers put the events of a room in order anyway. At most two batches are in flight, the second behind
 /// the first on the same connection (``BatchPacing``). A batch that is refused as a whole and stored again
 /// (``OptimisticBatches``) comes after that second one: posts whose senders did not wait for each other have no order.
 ///

@@ -12,7 +12,7 @@ public enum PostOutcome: Equatable, Sendable {
     /// Committed before, under the same key and for the same request.
     case repeated(Message)
     /// As ``repeated(_:)``, in a room that the sender may no longer read.
-    case repeatedInLostRoom(PostReceipt)
+    case repeatedWithoutAccess(PostReceipt)
     case refused(PostRefusal)
 }
 
@@ -101,7 +101,7 @@ struct BatchOutcomes {
         for row in rows {
             let message = try Message(row, from: 1)
             let isVisible = try row.decode(column: 0, as: Bool?.self) ?? false
-            outcomes[message.messageID] = isVisible ? .repeated(message) : .repeatedInLostRoom(PostReceipt(message))
+            outcomes[message.messageID] = isVisible ? .repeated(message) : .repeatedWithoutAccess(PostReceipt(message))
         }
         return outcomes
     }

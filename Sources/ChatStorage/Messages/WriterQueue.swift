@@ -37,7 +37,7 @@ struct WriterQueue {
     mutating func requestBatch() -> Bool {
         guard isRunning, !isRequested, !waiting.isEmpty else { return false }
         let minimum = pacing.minimum(limit: batchSize)
-        // At the end small batches are better than none.
+        // A stopping queue gets no more posts, so it does not wait for a larger batch.
         guard waiting.count >= (isStopped && minimum < .max ? 1 : minimum) else { return false }
         isRequested = true
         return true

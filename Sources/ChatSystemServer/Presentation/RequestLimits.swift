@@ -10,7 +10,7 @@ struct AccountLimits: Sendable {
     private let refreshes: RateLimiter<String>
     private let loginsPerAddress: RateLimiter<String>
     private let loginsPerAccount: RateLimiter<String>
-    private let loginsFromStrangers: RateLimiter<String>
+    private let loginsFromUnknownAddresses: RateLimiter<String>
     private let trustedProxies: [AddressRange]
 
     /// - Parameter shared: the counts that all instances share.
@@ -19,8 +19,8 @@ struct AccountLimits: Sendable {
         refreshes = RateLimiter(.refreshes, rate: rates.refreshes, shared: shared)
         loginsPerAddress = RateLimiter(.loginsPerAddress, rate: rates.loginsPerAddress, shared: shared)
         loginsPerAccount = RateLimiter(.loginsPerAccount, rate: rates.loginsPerAccount, shared: shared)
-        loginsFromStrangers = RateLimiter(
-            .loginsFromStrangers, rate: rates.loginsPerAccount.multiplied(by: Self.strangers), shared: shared)
+        loginsFromUnknownAddresses = RateLimiter(
+            .loginsFromUnknownAddresses, rate: rates.loginsPerAccount.multiplied(by: Self.strangers), shared: shared)
         self.trustedProxies = trustedProxies
     }
 
@@ -55,7 +55,7 @@ struct AccountLimits: Sendable {
     ) async throws {
         // No address holds a space, so no name makes one of these keys look like another's.
         try await loginsPerAccount.check("\(address) \(username)")
-        if try await !isKnown() { try await loginsFromStrangers.check(username) }
+        if try await !isKnown() { try await loginsFromUnknownAddresses.check(username) }
     }
 }
 

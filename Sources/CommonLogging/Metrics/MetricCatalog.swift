@@ -17,8 +17,8 @@ public enum MetricCatalog {
         "chat_delivery_seconds": "Time from the commit of an event to the write to a socket.",
         "chat_events_received_total": "Events received, by where from: Redis or the log.",
         "chat_events_invalid_total": "Messages on Redis that are no event and were dropped.",
-        "chat_feed_holes_total": "Events that were missing on Redis and were read from the log.",
-        "chat_log_holes_total": "Gaps in the logs of rooms that were stepped over.",
+        "chat_feed_holes_total": "Events that arrived from Redis before one of their predecessors.",
+        "chat_log_holes_total": "Gaps in the logs of rooms that were skipped.",
         "chat_sessions_closed_total": "Sessions closed by this server, by close code.",
 
         "chat_sign_ins_ended_total": "Sign-ins ended, by reason.",

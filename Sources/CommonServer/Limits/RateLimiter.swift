@@ -94,7 +94,7 @@ public enum RateLimitName: String, Sendable {
     case readMarks = "read_marks"
     case loginsPerAccount = "logins_per_account"
     case loginsPerAddress = "logins_per_address"
-    case loginsFromStrangers = "logins_from_strangers"
+    case loginsFromUnknownAddresses = "logins_from_strangers"
     case sockets
     case socketsPerUser = "sockets_per_user"
     case socketsPerAddress = "sockets_per_address"

@@ -10,7 +10,7 @@ public struct ServerDependencies: Sendable {
     /// The services, started in this order before the listener, and stopped in the opposite order after it.
     public var services: [any Service]
     /// The steps before the first request, for example migrations, run in this order. Until they return, readiness and all
-    /// routes are 503; if one throws, the process ends.
+    /// routes are 503, and sockets are refused with 1013; if one throws, the process ends.
     public var beforeServing: [@Sendable () async throws -> Void]
     /// The steps on SIGTERM after readiness is 503, before the listener and the services are shut down.
     public var beforeStopping: [@Sendable () async -> Void]

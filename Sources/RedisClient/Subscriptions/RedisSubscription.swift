@@ -107,7 +107,7 @@ public final class RedisSubscription: Service, Sendable {
     }
 
     /// Ends subscriptions to channels (`UNSUBSCRIBE`) and returns when the server has confirmed. The names are
-    /// removed by the call itself.
+    /// removed by the call itself, unless it throws because too many requests are under way.
     public func unsubscribe(channels: [String]) async throws(RedisError) {
         try await perform(SubscriptionRequest(channels.unique, kind: .channel, isAdding: false))
     }

@@ -146,7 +146,7 @@ import Testing
             try await store.makeRoom()
             try await withWriter(store.client, limits: .init(validatedSpan: validatedSpan)) { writer in
                 let first = try await writer.mustStore(draft(by: bob, key: "k"))
-                let receipt = PostOutcome.repeatedInLostRoom(PostReceipt(first))
+                let receipt = PostOutcome.repeatedWithoutAccess(PostReceipt(first))
                 _ = try await store.rooms.withLockedRoom(.hall) { try await $0.leave(bob, by: ann) }
                 #expect(try await writer.post(draft(by: bob, key: "k")) == receipt)
                 #expect(try await writer.post(draft("other", by: bob, key: "k")) == .refused(.keyReused))

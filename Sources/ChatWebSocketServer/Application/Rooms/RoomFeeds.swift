@@ -24,6 +24,8 @@ final class RoomFeeds {
         var shards: Set<Int> = []
         /// Succeeds when the room's channel is subscribed.
         var followed: EventLoopFuture<Void>?
+        /// Closes the feed, once it has no leases.
+        var idleDeadline: Scheduled<Void>?
         var isReading = false
         var failures = Backoff(first: .milliseconds(100), longest: .seconds(2))
         var gap = LogGap()
@@ -72,6 +74,7 @@ final class RoomFeeds {
         let entry = entries[roomID] ?? Entry()
         entries[roomID] = entry
         if entry.leases.isEmpty { occupiedRooms += 1 }
+        entry.idleDeadline?.cancel()
         entry.leases[shard, default: 0] += 1
         let followed = entry.followed ?? follow(roomID)
         entry.followed = followed
@@ -87,7 +90,7 @@ final class RoomFeeds {
     }
 
     private func follow(_ roomID: RoomID) -> EventLoopFuture<Void> {
-        guard let subscriber, !subscriber.hearsAllRooms else { return eventLoop.makeSucceededVoidFuture() }
+        guard let subscriber, !subscriber.subscribesToAllRooms else { return eventLoop.makeSucceededVoidFuture() }
         return eventLoop.makeFutureWithTask { await subscriber.follow(roomID) }
     }
 
@@ -98,7 +101,9 @@ final class RoomFeeds {
         if entry.shards.remove(shard) != nil { sessions.apply([.detach(roomID)], toShard: shard) }
         guard entry.leases.isEmpty else { return }
         occupiedRooms -= 1
-        eventLoop.assumeIsolated().scheduleTask(in: Self.idleRoomTTL) { self.closeFeed(roomID, entry) }
+        entry.idleDeadline = eventLoop.assumeIsolated().scheduleTask(in: Self.idleRoomTTL) {
+            self.closeFeed(roomID, entry)
+        }
     }
 
     private func closeFeed(_ roomID: RoomID, _ entry: Entry) {

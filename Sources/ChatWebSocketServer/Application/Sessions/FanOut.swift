@@ -91,7 +91,8 @@ final class FanOut {
         closeIfRemoved(session, by: event)
     }
 
-    /// Closes the session of a user who is no longer a member. The event that ended the membership is the last it gets.
+    /// Closes the session of a user who is no longer a member. A live session was
+    /// sent the event that ended the membership; one that catches up is closed without it.
     @discardableResult
     private func closeIfRemoved(_ session: ChatSession, by event: MessageEvent) -> Bool {
         guard session.cursor.isEnded(by: event, of: session.userID) else { return false }

@@ -12,7 +12,7 @@ enum ShardUpdate: Sendable {
     case detach(RoomID)
     /// The room's log no longer holds what was sent of it: its sessions end, and it starts again.
     case logSetBack(RoomID)
-    /// For every session of a user, whatever its room.
+    /// For every live session of a user, whatever its room.
     case user(UserID, frame: ByteBuffer)
 }
 
@@ -55,7 +55,7 @@ final class SessionShard {
     /// Registers a session and sends it `ready`, and from then on what its room sends.
     /// - Parameter ready: the first bytes that the session gets.
     func register(_ session: ChatSession, ready: ByteBuffer) {
-        let room = rooms[session.roomID] ?? RoomSessions(position: session.cursor.admittedAt)
+        let room = rooms[session.roomID] ?? RoomSessions(position: session.cursor.admissionHead)
         rooms[session.roomID] = room
         room.insert(session)
         if let userID = session.userID { users[userID, default: [:]][ObjectIdentifier(session)] = session }

@@ -41,7 +41,7 @@ final class ChatSession {
         userID = stage.user?.userID
         shard = admission.shard
         self.transport = transport
-        cursor = SessionCursor(admittedAt: stage.head, lastSeq: admission.request.lastSeq)
+        cursor = SessionCursor(admissionHead: stage.head, lastSeq: admission.request.lastSeq)
         token = stage.user.flatMap { TokenLifetime($0, now: now) }
         leases = (stage.feed, stage.slot)
     }

@@ -5,14 +5,14 @@ import CommonUtil
 ///
 /// A cursor is live, or it catches up: after an absence, or because its socket takes less than the room sends. A live
 /// cursor takes what its event loop dispatches. One that catches up takes events from the room's ring and from pages of the
-/// log until it has reached both the loop's position and ``admittedAt``; then it is live again, in the same turn.
+/// log until it has reached both the loop's position and ``admissionHead``; then it is live again, in the same turn.
 ///
 ///     live ──────── socketFilled ───────► catching up
 ///     live ◄── next, nothing is missing ── catching up ◄── pageRead, take, retry
 ///     any state ──────── end ───────────► ended
 ///
 /// Every input is a method and the caller does what it returns. In any order of inputs each event is sent once, in the
-/// order of `seq`, and `caught_up` is announced once, not before ``admittedAt``.
+/// order of `seq`, and `caught_up` is announced once, not before ``admissionHead``.
 struct SessionCursor {
     /// A session's phase, as metrics count it.
     enum Phase: Equatable {
@@ -56,7 +56,7 @@ struct SessionCursor {
 
     /// The room's head when the user was admitted, sent as `ready.seq`. The cursor is not caught up before it, and an end of
     /// the user's membership up to it was before the admission.
-    let admittedAt: Seq
+    let admissionHead: Seq
     /// The highest `seq` that was sent, or that the client said it has.
     private(set) var seq: Seq
     private var gap = LogGap()
@@ -66,8 +66,8 @@ struct SessionCursor {
     /// - Parameters:
     ///   - head: the room's head when the user was admitted.
     ///   - lastSeq: the last event that the client has; `nil` if it wants live events only.
-    init(admittedAt head: Seq, lastSeq: Seq?) {
-        admittedAt = head
+    init(admissionHead head: Seq, lastSeq: Seq?) {
+        admissionHead = head
         seq = lastSeq ?? head
         state = .catchingUp(announces: lastSeq != nil, awaitsLog: false)
     }
@@ -86,7 +86,7 @@ struct SessionCursor {
 
     /// Makes the cursor live if nothing is missing and no `caught_up` is due.
     /// - Parameter position: the highest `seq` that the session's event loop has dispatched. It may be ahead of
-    ///   ``admittedAt``; what lies between may say that the user is no longer a member, so it is not skipped.
+    ///   ``admissionHead``; what lies between may say that the user is no longer a member, so it is not skipped.
     mutating func begin(position: Seq) {
         if case .catchingUp(announces: false, _) = state, seq >= position { state = .live }
     }
@@ -179,12 +179,12 @@ struct SessionCursor {
     }
 
     // The loop may not have received yet what `ready` promised.
-    private func end(of position: Seq) -> Seq { max(position, admittedAt) }
+    private func end(of position: Seq) -> Seq { max(position, admissionHead) }
 }
 
 extension SessionCursor {
     /// Whether an event ends the membership with which this session was admitted: the last event it may be sent.
     func isEnded(by event: MessageEvent, of userID: UserID?) -> Bool {
-        event.type == .memberLeft && userID != nil && event.userID == userID && (event.seq ?? 0) > admittedAt
+        event.type == .memberLeft && userID != nil && event.userID == userID && (event.seq ?? 0) > admissionHead
     }
 }

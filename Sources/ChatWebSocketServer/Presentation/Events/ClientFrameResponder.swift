@@ -12,8 +12,8 @@ final class ClientFrameResponder {
     private let session: ChatSession
     private let services: WebSocketServices
     private let eventLoop: any EventLoop
-    private var reading = LatestFirst<Seq>()
-    private var renewal = LatestFirst<String>()
+    private var reading = LatestOnly<Seq>()
+    private var renewal = LatestOnly<String>()
     /// Whether the last `typing` of the session was true.
     private var isTyping = false
 
@@ -93,7 +93,7 @@ final class ClientFrameResponder {
 }
 
 /// Runs one piece of work at a time and keeps only the newest one that is offered meanwhile.
-private struct LatestFirst<Work> {
+private struct LatestOnly<Work> {
     private var isBusy = false
     private var waiting: Work?
 

@@ -144,8 +144,10 @@ final class HandshakeHandler: ChannelDuplexHandler, RemovableChannelHandler {
             guard case .upgrading = state else { return }
             state = .done
             let isReadDue = early.readableBytes > Self.maximumEarlyBytes
+            let channel = context.channel
             leave(context, passingOn: early)
-            if isReadDue { context.read() }
+            // Through the channel: the context of a handler that was removed passes nothing on.
+            if isReadDue { channel.read() }
         } catch {
             errorCaught(context: context, error: error)
         }

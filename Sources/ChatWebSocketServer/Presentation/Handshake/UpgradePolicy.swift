@@ -44,6 +44,7 @@ struct ChatUpgradePolicy: UpgradePolicy {
         _ response: HandshakeResponse, _ context: ChannelHandlerContext
     ) throws(CloseReason) -> RequestedAdmission {
         guard !services.isDraining() else { throw .restart }
+        guard services.isServing() else { throw CloseReason(.tryAgainLater, "this server is starting") }
         guard let shard = services.sessions.shardIndex(of: context.eventLoop) else {
             throw CloseReason(.tryAgainLater, "no place for this socket")
         }

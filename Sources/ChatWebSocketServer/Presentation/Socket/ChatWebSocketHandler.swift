@@ -55,7 +55,7 @@ final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication {
         let session = ChatSession(admission: admission, transport: connection)
         self.session = session
         let ready = SessionEvent.ready(
-            sessionID: session.id.description, session.roomID, session.userID, seq: session.cursor.admittedAt,
+            sessionID: session.id.description, session.roomID, session.userID, seq: session.cursor.admissionHead,
             heartbeatSeconds: Heartbeat.pingInterval.components.seconds)
         var first = opening
         opening = ByteBuffer()

@@ -16,12 +16,15 @@ final class WebSocketServices: Sendable {
     let openSockets: OpenSockets
     /// Whether this server is stopping and takes no new sockets.
     let isDraining: @Sendable () -> Bool
+    /// Whether the server has started. Before that the database may lack a migration, and the list of revocations is empty.
+    let isServing: @Sendable () -> Bool
     let logger: Logger
 
     init(
         admission: AdmissionService, commands: SessionCommands, sessions: ChatRoomSessionManager,
         metrics: DeliveryMetrics, allowedOrigins: AllowedOrigins, trustedProxies: [AddressRange], authMode: AuthMode,
-        frameLimit: FrameLimit, openSockets: OpenSockets, isDraining: @escaping @Sendable () -> Bool, logger: Logger
+        frameLimit: FrameLimit, openSockets: OpenSockets, isDraining: @escaping @Sendable () -> Bool,
+        isServing: @escaping @Sendable () -> Bool, logger: Logger
     ) {
         self.admission = admission
         self.commands = commands
@@ -33,6 +36,7 @@ final class WebSocketServices: Sendable {
         self.frameLimit = frameLimit
         self.openSockets = openSockets
         self.isDraining = isDraining
+        self.isServing = isServing
         self.logger = logger
     }
 }

@@ -11,7 +11,7 @@ import Testing
     private let room = RoomSessions(position: 0)
 
     /// Adds a session to the room.
-    private func session(admittedAt head: Seq = 0, lastSeq: Seq? = nil) throws -> (ChatSession, RecordingTransport) {
+    private func session(admissionHead head: Seq = 0, lastSeq: Seq? = nil) throws -> (ChatSession, RecordingTransport) {
         let transport = RecordingTransport()
         let session = ChatSession(admission: try .authorized(lastSeq: lastSeq, head: head), transport: transport)
         session.cursor.begin(position: room.tail.position)
@@ -43,7 +43,7 @@ import Testing
     }
 
     @Test func `a session ahead of its loop gets what it does not have`() throws {
-        let (session, transport) = try session(admittedAt: 2)
+        let (session, transport) = try session(admissionHead: 2)
         deliver(events(1...3))
         #expect(transport.frames.all == [ChatWebSocketServerTests.event(3).frame])
         #expect(session.cursor.seq == 3)

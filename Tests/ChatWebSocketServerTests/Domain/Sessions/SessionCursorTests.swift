@@ -12,8 +12,8 @@ import Testing
     }
 
     /// A cursor that joined a loop at this position.
-    private func cursor(admittedAt head: Seq, lastSeq: Seq? = nil, position: Seq? = nil) -> SessionCursor {
-        var cursor = SessionCursor(admittedAt: head, lastSeq: lastSeq)
+    private func cursor(admissionHead head: Seq, lastSeq: Seq? = nil, position: Seq? = nil) -> SessionCursor {
+        var cursor = SessionCursor(admissionHead: head, lastSeq: lastSeq)
         cursor.begin(position: position ?? head)
         return cursor
     }
@@ -35,13 +35,13 @@ import Testing
     // MARK: The beginning
 
     @Test func `without lastSeq a cursor is live at once, where its loop is not ahead`() {
-        #expect(cursor(admittedAt: 5, position: 5).phase == .live)
-        #expect(cursor(admittedAt: 5, position: 3).phase == .live)
-        #expect(cursor(admittedAt: 5, position: 6).phase == .catchingUp)
+        #expect(cursor(admissionHead: 5, position: 5).phase == .live)
+        #expect(cursor(admissionHead: 5, position: 3).phase == .live)
+        #expect(cursor(admissionHead: 5, position: 6).phase == .catchingUp)
     }
 
     @Test func `with lastSeq a cursor catches up, also if nothing is missing`() {
-        var cursor = cursor(admittedAt: 5, lastSeq: 5)
+        var cursor = cursor(admissionHead: 5, lastSeq: 5)
         #expect(cursor.phase == .catchingUp)
         #expect(steps(&cursor, in: RoomTail(position: 5)) == ["caught up 5"])
         #expect(cursor.phase == .live)
@@ -49,14 +49,14 @@ import Testing
     }
 
     @Test func `what its loop dispatched since the admission is sent without an announcement`() {
-        var cursor = cursor(admittedAt: 5, position: 7)
+        var cursor = cursor(admissionHead: 5, position: 7)
         #expect(steps(&cursor, in: tail(6...7, from: 5)) == ["6", "7", "live"])
     }
 
     // MARK: Live
 
     @Test func `a live cursor takes a batch that continues where it is`() {
-        var cursor = cursor(admittedAt: 5)
+        var cursor = cursor(admissionHead: 5)
         #expect(cursor.takeBatch(after: 5, upTo: 7) == true)
         #expect(cursor.takeBatch(after: 5, upTo: 7) == false)
         #expect(cursor.takeBatch(after: 8, upTo: 9) == false)
@@ -64,7 +64,7 @@ import Testing
     }
 
     @Test func `a cursor ahead of its loop takes what it does not have, and events without seq`() throws {
-        var cursor = cursor(admittedAt: 5, position: 3)
+        var cursor = cursor(admissionHead: 5, position: 3)
         #expect(cursor.takeBatch(after: 3, upTo: 6) == false)
         let ephemeral = try #require(MessageEvent(json: ByteBuffer(string: #"{"eventType":"x"}"#), of: hall))
         let taken = (events(4...6) + [ephemeral]).map { cursor.takeDispatched($0) }
@@ -73,21 +73,21 @@ import Testing
     }
 
     @Test func `a cursor that catches up takes nothing that is dispatched`() {
-        var cursor = cursor(admittedAt: 5, lastSeq: 5)
+        var cursor = cursor(admissionHead: 5, lastSeq: 5)
         #expect(cursor.takeBatch(after: 5, upTo: 6) == false)
         #expect(cursor.takeDispatched(event(6)) == false)
         #expect(cursor.seq == 5)
     }
 
     @Test func `a filled socket makes a live cursor catch up, without an announcement`() {
-        var cursor = cursor(admittedAt: 5)
+        var cursor = cursor(admissionHead: 5)
         cursor.socketFilled()
         #expect(cursor.phase == .catchingUp)
         #expect(steps(&cursor, in: tail(6...6, from: 5)) == ["6", "live"])
     }
 
     @Test func `a socket that fills again while it catches up does not lose the announcement`() {
-        var cursor = cursor(admittedAt: 5, lastSeq: 5)
+        var cursor = cursor(admissionHead: 5, lastSeq: 5)
         cursor.socketFilled()
         #expect(steps(&cursor, in: RoomTail(position: 5)) == ["caught up 5"])
     }
@@ -95,7 +95,7 @@ import Testing
     // MARK: Catching up
 
     @Test func `the log is read for what the ring does not hold, once at a time`() {
-        var cursor = cursor(admittedAt: 6, lastSeq: 2)
+        var cursor = cursor(admissionHead: 6, lastSeq: 2)
         let tail = tail(5...6, from: 4)
         #expect(steps(&cursor, in: tail) == ["read 2"])
         #expect(steps(&cursor, in: tail) == [])
@@ -106,14 +106,14 @@ import Testing
     }
 
     @Test func `the announcement waits for ready's seq, whatever the loop has dispatched`() {
-        var cursor = cursor(admittedAt: 6, lastSeq: 6, position: 2)
+        var cursor = cursor(admissionHead: 6, lastSeq: 6, position: 2)
         #expect(steps(&cursor, in: RoomTail(position: 2)) == ["caught up 6"])
-        cursor = self.cursor(admittedAt: 6, lastSeq: 4, position: 2)
+        cursor = self.cursor(admissionHead: 6, lastSeq: 4, position: 2)
         #expect(steps(&cursor, in: RoomTail(position: 2)) == ["read 4"])
     }
 
     @Test func `a page that was not asked for, or comes twice, is ignored`() {
-        var cursor = cursor(admittedAt: 6, lastSeq: 2)
+        var cursor = cursor(admissionHead: 6, lastSeq: 2)
         #expect(cursor.pageRead(from: 3, position: 6) == .ignore)
         _ = cursor.next(in: RoomTail(position: 6))
         #expect(cursor.pageRead(from: 3, position: 6) == .send)
@@ -123,7 +123,7 @@ import Testing
     }
 
     @Test func `after a failed read the log is read again from the same place`() {
-        var cursor = cursor(admittedAt: 6, lastSeq: 2)
+        var cursor = cursor(admissionHead: 6, lastSeq: 2)
         #expect(steps(&cursor, in: RoomTail(position: 6)) == ["read 2"])
         cursor.retry()
         #expect(steps(&cursor, in: RoomTail(position: 6)) == ["read 2"])
@@ -131,7 +131,7 @@ import Testing
 
     @Test(arguments: [5, nil] as [Seq?])
     func `events that the log lacks are skipped at the third read`(first: Seq?) {
-        var cursor = cursor(admittedAt: 6, lastSeq: 2)
+        var cursor = cursor(admissionHead: 6, lastSeq: 2)
         for pause in LogGap.pauses {
             #expect(steps(&cursor, in: RoomTail(position: 6)) == ["read 2"])
             #expect(cursor.pageRead(from: first, position: 6) == .readAgain(after: pause))
@@ -149,7 +149,7 @@ import Testing
 
     @Test(arguments: [nil, 2] as [Seq?])
     func `an ended cursor sends nothing and stays ended`(lastSeq: Seq?) {
-        var cursor = cursor(admittedAt: 6, lastSeq: lastSeq)
+        var cursor = cursor(admissionHead: 6, lastSeq: lastSeq)
         _ = cursor.next(in: RoomTail(position: 6))
         cursor.end()
         cursor.socketFilled()
@@ -168,7 +168,7 @@ import Testing
             let json = #"{"eventType":"member_left","seq":\#(seq),"roomId":"hall","userId":\#(user)}"#
             return try #require(MessageEvent(json: ByteBuffer(string: json), of: hall))
         }
-        let cursor = cursor(admittedAt: 6, lastSeq: 2)
+        let cursor = cursor(admissionHead: 6, lastSeq: 2)
         #expect(cursor.isEnded(by: try left(7, 1), of: UserID(1)))
         #expect(!cursor.isEnded(by: try left(6, 1), of: UserID(1)))
         #expect(!cursor.isEnded(by: try left(7, 2), of: UserID(1)))

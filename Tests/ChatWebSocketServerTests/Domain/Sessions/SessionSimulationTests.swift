@@ -143,7 +143,7 @@ private struct Simulation {
 
     private mutating func connect() {
         let lastSeq: Seq? = chance(70) ? .random(in: 0...committed, using: &random) : nil
-        var client = Client(cursor: SessionCursor(admittedAt: committed, lastSeq: lastSeq), lastSeq: lastSeq)
+        var client = Client(cursor: SessionCursor(admissionHead: committed, lastSeq: lastSeq), lastSeq: lastSeq)
         // The feed's head is known from the same read.
         feed.noteHead(committed)
         client.cursor.begin(position: tail.position)
@@ -232,7 +232,7 @@ private struct Simulation {
     }
 
     func check(_ client: Client) {
-        let first = (client.lastSeq ?? client.cursor.admittedAt) + 1
+        let first = (client.lastSeq ?? client.cursor.admissionHead) + 1
         let expected = (first..<max(last + 1, first)).filter { !missing.contains($0) }
         if client.hasLeft {
             #expect(client.sent == Array(expected.prefix(client.sent.count)))
@@ -243,7 +243,7 @@ private struct Simulation {
         #expect(client.sent == expected)
         #expect(client.announcements.count == (client.lastSeq == nil ? 0 : 1))
         for announcement in client.announcements {
-            #expect(announcement.seq >= client.cursor.admittedAt)
+            #expect(announcement.seq >= client.cursor.admissionHead)
             #expect(client.sent.prefix(announcement.sentBefore).allSatisfy { $0 <= announcement.seq })
             #expect(client.sent.dropFirst(announcement.sentBefore).allSatisfy { $0 > announcement.seq })
         }

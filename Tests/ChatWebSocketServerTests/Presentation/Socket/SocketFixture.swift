@@ -45,7 +45,7 @@ final class SocketFixture {
                 receipts: ReadReceiptPublisher(publisher)),
             sessions: sessions, metrics: metrics, allowedOrigins: .any, trustedProxies: [], authMode: .trusted,
             frameLimit: FrameLimit(rate: frameLimit), openSockets: OpenSockets(),
-            isDraining: { false }, logger: logger)
+            isDraining: { false }, isServing: { true }, logger: logger)
     }
 
     /// A handler of an admitted session.

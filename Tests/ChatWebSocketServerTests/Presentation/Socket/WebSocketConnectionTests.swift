@@ -135,7 +135,7 @@ private final class TestApplication: ChannelInboundHandler, WebSocketApplication
 
 /// Counts how often the socket is asked for bytes, and lets its output be closed alone, for which an embedded channel closes
 /// as a whole.
-private final class ReadCounter: ChannelOutboundHandler {
+final class ReadCounter: ChannelOutboundHandler {
     typealias OutboundIn = ByteBuffer
 
     private(set) var count = 0
