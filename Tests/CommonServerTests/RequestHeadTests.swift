@@ -50,6 +50,7 @@ import Testing
         ("GET / HTTP/1.1\r\nHost: x\r\nA: b\rC: d\r\n\r\n", .malformedRequest),
         ("GET / HTTP/2.0\r\nHost: x\r\n\r\n", .httpVersionNotSupported),
         ("CONNECT a:1 HTTP/1.1\r\nHost: x\r\n\r\n", .notImplemented),
+        ("CONNECT /x HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n", .notImplemented),
         ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", .notImplemented),
         ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1, 1\r\n\r\n", .malformedRequest),
     ])

@@ -136,8 +136,9 @@ public struct RequestHead: Sendable {
     /// RFC 9112 section 3.2: origin-form, absolute-form, and `*` for `OPTIONS`.
     private mutating func readTarget() throws(ChatError) {
         let target = parts.target
-        guard bytes[target.lowerBound] != UInt8(ascii: "/") else { return try refuseFragment() }
+        // Before all else: whatever its target, readers of HTTP see no body behind a CONNECT (RFC 9110 section 9.3.6).
         if isMethod("CONNECT") { throw ChatError(.notImplemented, "This server is no proxy") }
+        guard bytes[target.lowerBound] != UInt8(ascii: "/") else { return try refuseFragment() }
         if isTarget("*"), isMethod("OPTIONS") { return }
         guard let authority = schemeEnd(target),
             let end = bytes[authority..<target.upperBound].firstIndex(where: { $0 == 0x2F || $0 == 0x3F })

@@ -3,7 +3,8 @@ import Foundation
 /// A corpus-driven, mutating fuzzer: inputs are made of the files in `Tests/Fuzz/Corpus/TARGET`, and a property must
 /// hold for each.
 ///
-/// A second by default, `CHAT_FUZZ_SECONDS` for longer runs (`scripts/fuzz`); `CHAT_FUZZ_SEED` repeats one. An input
+/// By default the same inputs each time, so that the result of a test run depends on the sources alone. `scripts/fuzz` runs
+/// for some time (`CHAT_FUZZ_SECONDS`) with new inputs; `CHAT_FUZZ_SEED` repeats one of its runs. An input
 /// for which the property does not hold is added to the corpus. The present input is always in
 /// `.build/fuzz/TARGET`, so that it is known after a crash.
 public struct Fuzzer {
@@ -12,6 +13,8 @@ public struct Fuzzer {
     }
 
     private static let maximumSize = 4_096
+    private static let defaultSeed: UInt64 = 20_261_130
+    private static let defaultCount = 5_000
 
     private let target: String
     private let corpus: URL
@@ -21,7 +24,7 @@ public struct Fuzzer {
     public init(_ target: String) {
         self.target = target
         let environment = ProcessInfo.processInfo.environment
-        seed = environment["CHAT_FUZZ_SEED"].flatMap { UInt64($0) } ?? .random(in: 0...0xFFFF_FFFF)
+        seed = environment["CHAT_FUZZ_SEED"].flatMap { UInt64($0) } ?? Self.defaultSeed
         random = FuzzGenerator(seed: seed)
         corpus = Self.root.appending(path: "Tests/Fuzz/Corpus/\(target)")
     }
@@ -34,10 +37,10 @@ public struct Fuzzer {
         let seeds = try files.sorted { $0.path < $1.path }.map { Array(try Data(contentsOf: $0)) }
         guard !seeds.isEmpty else { throw Fault(description: "\(corpus.path) is empty") }
         let present = try PresentInput(folder: Self.root.appending(path: ".build/fuzz"), name: target)
-        let seconds = ProcessInfo.processInfo.environment["CHAT_FUZZ_SECONDS"].flatMap { Int($0) } ?? 1
-        let end = ContinuousClock.now + .seconds(seconds)
+        let seconds = ProcessInfo.processInfo.environment["CHAT_FUZZ_SECONDS"].flatMap { Int($0) }
+        let end = seconds.map { ContinuousClock.now + .seconds($0) }
         var count = 0
-        while count < seeds.count || ContinuousClock.now < end {
+        while count < seeds.count || (end.map { ContinuousClock.now < $0 } ?? (count < Self.defaultCount)) {
             let input = count < seeds.count ? seeds[count] : mutated(seeds)
             count += 1
             try present.write(input)

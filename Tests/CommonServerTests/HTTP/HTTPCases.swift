@@ -41,6 +41,7 @@ enum HTTPCases {
             HTTPCase("HEAD of what only takes posts", "HEAD {path} HTTP/1.1\r\nHost: x\r\n\r\n", 405),
             HTTPCase("OPTIONS", "OPTIONS {path} HTTP/1.1\r\nHost: x\r\n\r\n", 204),
             refused("CONNECT", "CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n", 501),
+            refused("CONNECT with a path", "CONNECT /x HTTP/1.1\r\nHost: x\r\n\r\n", 501),
             refused("no method", Text.plain(line: " {path} HTTP/1.1")),
         ]
         + separators.filter { $0 != " " }
