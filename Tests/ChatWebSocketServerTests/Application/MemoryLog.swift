@@ -68,10 +68,15 @@ final class RecordingTransport: SessionTransport {
     private(set) var bytesWritten = 0
     var isWritable = true
     let queuedBytes = 0
+    let format: EventFormat
     /// Called when the session is closed.
     var onClose: () -> Void = {}
 
-    init(frames: EventCollector<ByteBuffer> = .init(), closes: EventCollector<CloseReason> = .init()) {
+    init(
+        frames: EventCollector<ByteBuffer> = .init(), closes: EventCollector<CloseReason> = .init(),
+        format: EventFormat = .webSocket
+    ) {
+        self.format = format
         self.frames = frames
         self.closes = closes
     }
@@ -85,5 +90,6 @@ final class RecordingTransport: SessionTransport {
         // Last: the test may end with it.
         closes.append(reason)
     }
+    func ping() {}
     func abort() {}
 }

@@ -154,7 +154,7 @@ final class RoomFeeds {
                 dispatch(lines)
                 lines.removeAll()
                 for shard in sessions.shardIndexes {
-                    sessions.apply([.user(userID, frame: event.frame)], toShard: shard)
+                    sessions.apply([.user(userID, event)], toShard: shard)
                 }
             }
         }

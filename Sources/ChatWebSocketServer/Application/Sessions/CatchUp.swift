@@ -35,74 +35,81 @@ final class CatchUp {
     }
 
     /// Sends a session what it is missing, as far as its socket takes it. Does nothing for a session that is live.
+    ///
+    /// Rooms take turns, a page of the log each.
     func advance(_ session: ChatSession) {
-        guard session.cursor.phase == .catchingUp, let room = session.room else { return }
+        guard !session.behind.isEmpty, !session.isReadingLog else { return }
         defer {
             session.transport.flush()
             fanOut.reportSent()
         }
-        while session.transport.isWritable {
-            switch fanOut.move(session, { $0.next(in: room.tail) }) {
+        while session.transport.isWritable, let subscription = session.behind.first, let room = subscription.room {
+            switch fanOut.move(subscription, { $0.next(in: room.tail) }) {
             case .send(let event):
-                fanOut.queue(event, for: session)
+                fanOut.queue(event, for: subscription)
             case .readLog(let seq):
-                return readLog(after: seq, for: session)
+                session.dequeue()
+                return readLog(after: seq, for: subscription)
             case .goLive(let seq):
-                if let seq {
-                    let caughtUp = SessionEvent.caughtUp(session.roomID, seq: seq)
-                    session.transport.write(WebSocketFrame.text(caughtUp.jsonBytes))
-                }
-                return
+                session.dequeue()
+                if let seq { session.transport.write(.caughtUp(subscription.roomID, seq: seq)) }
             case .wait:
-                return
+                session.dequeue()
             }
         }
     }
 
-    private func readLog(after seq: Seq, for session: ChatSession) {
-        let roomID = session.roomID
+    private func readLog(after seq: Seq, for subscription: RoomSubscription) {
+        let roomID = subscription.roomID
+        subscription.session.isReadingLog = true
         eventLoop.makeFutureWithTask { [log, readLimiter] in
             try await readLimiter.run {
                 try await log.events(of: roomID, after: seq, limit: Self.pageSize).events
             }
-        }.assumeIsolated().whenComplete { self.read($0, for: session) }
+        }.assumeIsolated().whenComplete { self.read($0, for: subscription) }
     }
 
-    private func read(_ page: Result<[MessageEvent], any Error>, for session: ChatSession) {
+    private func read(_ page: Result<[MessageEvent], any Error>, for subscription: RoomSubscription) {
+        subscription.session.isReadingLog = false
         switch page {
         case .success(let events):
-            take(events, for: session)
+            take(events, for: subscription)
         case .failure(let error):
             logger.debug("a page of the log could not be read", metadata: ["reason": "\(error)"])
-            retry(session, after: .milliseconds(.random(in: Self.retryPause)))
+            retry(subscription, after: .milliseconds(.random(in: Self.retryPause)))
         }
+        // Another room's turn.
+        advance(subscription.session)
     }
 
-    private func take(_ events: [MessageEvent], for session: ChatSession) {
-        guard let room = session.room else { return }
-        let before = session.cursor.seq
-        switch session.cursor.pageRead(from: events.first?.seq, position: room.tail.position) {
+    private func take(_ events: [MessageEvent], for subscription: RoomSubscription) {
+        guard let room = subscription.room else { return }
+        let session = subscription.session
+        let before = subscription.cursor.seq
+        switch subscription.cursor.pageRead(from: events.first?.seq, position: room.tail.position) {
         case .send:
             metrics.receivedFromLog(events.count)
             for event in events where session.transport.isWritable {
-                if session.cursor.take(event) { fanOut.queue(event, for: session) }
+                if subscription.cursor.take(event) { fanOut.queue(event, for: subscription) }
             }
-            advance(session)
+            session.enqueue(subscription)
         case .readAgain(let pause):
-            retry(session, after: TimeAmount(pause))
+            retry(subscription, after: TimeAmount(pause))
         case .skipGap(let seq):
             metrics.steppedOverGap()
-            gaps.warning(["room": "\(session.roomID)", "after": "\(before)", "upTo": "\(seq)"])
-            advance(session)
+            gaps.warning(["room": "\(subscription.roomID)", "after": "\(before)", "upTo": "\(seq)"])
+            session.enqueue(subscription)
         case .ignore:
             break
         }
     }
 
-    private func retry(_ session: ChatSession, after pause: TimeAmount) {
+    private func retry(_ subscription: RoomSubscription, after pause: TimeAmount) {
         eventLoop.assumeIsolated().scheduleTask(in: pause) {
-            session.cursor.retry()
-            self.advance(session)
+            guard subscription.room != nil else { return }
+            subscription.cursor.retry()
+            subscription.session.enqueue(subscription)
+            self.advance(subscription.session)
         }
     }
 }

@@ -8,7 +8,8 @@ final class ChatRoomSessionManager: Sendable {
     /// A description of a session that may leave its event loop.
     struct SessionInfo: Equatable, Sendable {
         let id: SessionID
-        let roomID: RoomID
+        /// The rooms whose events it gets.
+        let roomIDs: [RoomID]
         let userID: UserID?
     }
 
@@ -101,7 +102,9 @@ final class ChatRoomSessionManager: Sendable {
         var sessions: [SessionInfo] = []
         for shard in shards {
             sessions += try await shard.eventLoop.submit {
-                select(shard.value).map { SessionInfo(id: $0.id, roomID: $0.roomID, userID: $0.userID) }
+                select(shard.value).map {
+                    SessionInfo(id: $0.id, roomIDs: $0.subscriptions.map(\.roomID), userID: $0.userID)
+                }
             }.get()
         }
         return sessions

@@ -7,7 +7,7 @@ import NIOCore
 //  1. `MessageEvent` encodes the event once, as a whole WebSocket frame.
 //  2. `RoomDispatch` joins all that a room has to send in one turn into one buffer (below, on the feeds' event loop).
 //  3. `ChatRoomSessionManager.apply` takes it to each event loop that has sessions of the room; one hop a batch.
-//  4. `FanOut.deliver` asks each session's cursor whether the buffer continues where the session is, and sends the shared
+//  4. `FanOut.deliver` asks the cursor of each subscription whether the buffer continues where it is, and sends the shared
 //     buffer (below, on the sessions' event loop).
 //  5. The session's `SessionTransport` offers it to the kernel.
 //
@@ -23,6 +23,8 @@ struct RoomDispatch: Sendable {
     let endsMemberships: Bool
     /// Whether every session gets every event, so that one buffer serves all.
     let isForAll: Bool
+    /// Whether an event has no `seq`, so that only open subscriptions get it.
+    let hasEphemeral: Bool
 
     /// - Parameter events: at least one.
     init(roomID: RoomID, events: [MessageEvent]) {
@@ -31,12 +33,20 @@ struct RoomDispatch: Sendable {
         frames = Self.joined(events)
         endsMemberships = events.contains { $0.type == .memberLeft }
         isForAll = !endsMemberships && !events.contains { $0.senderSessionID != nil }
+        hasEphemeral = events.contains { $0.seq == nil }
     }
 
     private static func joined(_ events: [MessageEvent]) -> ByteBuffer {
         guard events.count > 1 else { return events.first?.frame ?? ByteBuffer() }
         var joined = ByteBufferAllocator().buffer(capacity: events.reduce(0) { $0 + $1.frame.readableBytes })
         for event in events { joined.writeImmutableBuffer(event.frame) }
+        return joined
+    }
+
+    /// The events for event streams, one after the other.
+    var eventStream: ByteBuffer {
+        var joined = ByteBuffer()
+        for event in events { joined.writeImmutableBuffer(EventFormat.eventStream.encode(event)) }
         return joined
     }
 }
@@ -48,66 +58,101 @@ final class FanOut {
 
     init(metrics: DeliveryMetrics) { self.metrics = metrics }
 
-    /// Sends a dispatch to the sessions of its room that are live.
+    /// Sends a dispatch to the live subscriptions of its room.
     func deliver(_ dispatch: RoomDispatch, to room: RoomSessions) {
         let before = room.tail.position
         let areNew = room.tail.append(dispatch.events)
         let position = room.tail.position
         let isWhole = dispatch.isForAll && areNew
-        for session in room.sessions {
-            if isWhole, session.cursor.takeBatch(after: before, upTo: position) {
-                send(dispatch.frames, count: dispatch.events.count, to: session)
-            } else if session.cursor.isLive {
-                deliverOneByOne(dispatch, to: session)
+        // Encoded once, for the first event stream that gets them.
+        var eventStream: ByteBuffer?
+        for subscription in room.subscriptions {
+            if isWhole, subscription.isOpen || !dispatch.hasEphemeral,
+                subscription.cursor.takeBatch(after: before, upTo: position)
+            {
+                let frames: ByteBuffer
+                switch subscription.session.format {
+                case .webSocket: frames = dispatch.frames
+                case .eventStream:
+                    frames = eventStream ?? dispatch.eventStream
+                    eventStream = frames
+                }
+                send(frames, count: dispatch.events.count, to: subscription)
+            } else if subscription.cursor.isLive {
+                deliverOneByOne(dispatch, to: subscription)
             } else if dispatch.endsMemberships {
                 // At once, not when it has read as far as that.
-                _ = dispatch.events.first { closeIfRemoved(session, by: $0) }
+                _ = dispatch.events.first { endIfRemoved(subscription, by: $0) }
             }
         }
         metrics.delivered(dispatch)
     }
 
     /// For a session that has some of these events already, that one of them may end, or that caused one.
-    private func deliverOneByOne(_ dispatch: RoomDispatch, to session: ChatSession) {
+    private func deliverOneByOne(_ dispatch: RoomDispatch, to subscription: RoomSubscription) {
+        let session = subscription.session
         for event in dispatch.events {
-            if event.seq == nil, event.senderSessionID == session.id { continue }
-            guard session.cursor.takeDispatched(event) else { continue }
-            send(event.frame, count: 1, to: session)
-            guard !closeIfRemoved(session, by: event), session.cursor.isLive else { return }
+            if event.seq == nil, !subscription.isOpen || event.senderSessionID == session.id { continue }
+            guard subscription.cursor.takeDispatched(event) else { continue }
+            send(session.format.encode(event), count: 1, to: subscription)
+            guard !endIfRemoved(subscription, by: event), subscription.cursor.isLive else { return }
         }
     }
 
-    /// Sends frames to a live session. If its socket has as much queued as it may, the session catches up from there.
-    func send(_ frames: ByteBuffer, count: Int, to session: ChatSession) {
+    /// Sends frames of a room to a live subscription. If the socket has as much queued as it may, the subscription catches up
+    /// from there.
+    func send(_ frames: ByteBuffer, count: Int, to subscription: RoomSubscription) {
+        let session = subscription.session
         session.transport.send(frames)
         noteSent(count, frames)
-        if !session.transport.isWritable, session.cursor.isLive { move(session) { $0.socketFilled() } }
+        guard !session.transport.isWritable, subscription.cursor.isLive else { return }
+        move(subscription) { $0.socketFilled() }
+        session.enqueue(subscription)
     }
 
-    /// Queues an event for a session that catches up.
-    func queue(_ event: MessageEvent, for session: ChatSession) {
-        session.transport.write(event.frame)
-        noteSent(1, event.frame)
-        closeIfRemoved(session, by: event)
+    /// Sends a session what has no place in a log.
+    func send(_ frames: ByteBuffer, to session: ChatSession) {
+        session.transport.send(frames)
+        noteSent(1, frames)
+    }
+
+    /// Queues an event for a subscription that catches up.
+    func queue(_ event: MessageEvent, for subscription: RoomSubscription) {
+        let frames = subscription.session.format.encode(event)
+        subscription.session.transport.write(frames)
+        noteSent(1, frames)
+        endIfRemoved(subscription, by: event)
     }
 
     /// Closes the session of a user who is no longer a member. A live session was
     /// sent the event that ended the membership; one that catches up is closed without it.
     @discardableResult
-    private func closeIfRemoved(_ session: ChatSession, by event: MessageEvent) -> Bool {
-        guard session.cursor.isEnded(by: event, of: session.userID) else { return false }
-        session.transport.close(CloseReason(.notAMember, "no longer a member of this room"))
+    private func endIfRemoved(_ subscription: RoomSubscription, by event: MessageEvent) -> Bool {
+        guard subscription.cursor.isEnded(by: event, of: subscription.session.userID) else { return false }
+        subscription.session.transport.close(CloseReason(.notAMember, "no longer a member of this room"))
         return true
     }
 
     // MARK: Metrics
 
-    /// Changes a session's cursor and counts the session in its new phase.
-    func move<Result>(_ session: ChatSession, _ change: (inout SessionCursor) -> Result) -> Result {
-        let old = session.cursor.phase
-        let result = change(&session.cursor)
-        if session.cursor.phase != old { metrics.moved(from: old, to: session.cursor.phase) }
+    /// Changes a subscription's cursor, and counts its session in its new phase.
+    func move<Result>(_ subscription: RoomSubscription, _ change: (inout SessionCursor) -> Result) -> Result {
+        let old = subscription.cursor.phase
+        let result = change(&subscription.cursor)
+        let new = subscription.cursor.phase
+        if new != old {
+            subscription.session.subscriptionMoved(from: old, to: new)
+            count(subscription.session)
+        }
         return result
+    }
+
+    /// Counts a session in its present phase.
+    func count(_ session: ChatSession) {
+        let phase = session.phase
+        guard phase != session.countedPhase else { return }
+        metrics.moved(from: session.countedPhase, to: phase)
+        session.countedPhase = phase
     }
 
     // Counted here and reported once a turn: a counter that other threads read costs more than a frame.

@@ -12,8 +12,8 @@ enum ShardUpdate: Sendable {
     case detach(RoomID)
     /// The room's log no longer holds what was sent of it: its sessions end, and it starts again.
     case logSetBack(RoomID)
-    /// For every live session of a user, whatever its room.
-    case user(UserID, frame: ByteBuffer)
+    /// For every live session of a user, whatever its rooms.
+    case user(UserID, MessageEvent)
 }
 
 /// The sessions of one event loop, by room and by user. Confined to that loop.
@@ -31,8 +31,8 @@ final class SessionShard {
     private var rooms: [RoomID: RoomSessions] = [:]
     private var users: [UserID: [ObjectIdentifier: ChatSession]] = [:]
     private var rings: RingBudget<RoomSessions>
-    /// Number of registered sessions.
-    private(set) var sessionCount = 0
+    /// The registered sessions, in no particular order.
+    private var sessions: [ChatSession] = []
 
     /// - Parameters:
     ///   - readLimiter: shared by all event loops.
@@ -52,30 +52,52 @@ final class SessionShard {
 
     // MARK: Sessions
 
-    /// Registers a session and sends it `ready`, and from then on what its room sends.
+    /// Number of registered sessions.
+    var sessionCount: Int { sessions.count }
+
+    /// Registers a session of a room and sends it `ready`, and from then on what its room sends.
     /// - Parameter ready: the first bytes that the session gets.
     func register(_ session: ChatSession, ready: ByteBuffer) {
-        let room = rooms[session.roomID] ?? RoomSessions(position: session.cursor.admissionHead)
-        rooms[session.roomID] = room
-        room.insert(session)
-        if let userID = session.userID { users[userID, default: [:]][ObjectIdentifier(session)] = session }
-        sessionCount += 1
-        session.cursor.begin(position: room.tail.position)
-        metrics.moved(from: nil, to: session.cursor.phase)
+        insert(session)
+        for subscription in session.subscriptions { begin(subscription) }
+        fanOut.count(session)
         wheel.begin(session)
-        guard !session.cursor.isLive else { return session.transport.send(ready) }
+        guard !session.behind.isEmpty else { return session.transport.send(ready) }
         // Together with what it is missing, in one write.
         session.transport.write(ready)
         catchUp.advance(session)
     }
 
+    private func insert(_ session: ChatSession) {
+        session.index = sessions.count
+        sessions.append(session)
+        if let userID = session.userID { users[userID, default: [:]][ObjectIdentifier(session)] = session }
+    }
+
+    private func begin(_ subscription: RoomSubscription) {
+        let roomID = subscription.roomID
+        let room = rooms[roomID] ?? RoomSessions(position: subscription.cursor.admissionHead)
+        rooms[roomID] = room
+        room.insert(subscription)
+        fanOut.move(subscription) { $0.begin(position: room.tail.position) }
+        subscription.session.enqueue(subscription)
+    }
+
     /// Removes a session. Nothing is sent to it any more.
     func remove(_ session: ChatSession) {
-        guard session.cursor.phase != .ended else { return }
-        fanOut.move(session) { $0.end() }
-        session.room?.remove(session)
+        guard !session.hasEnded else { return }
+        for subscription in session.subscriptions {
+            subscription.cursor.end()
+            subscription.room?.remove(subscription)
+        }
+        session.end()
+        fanOut.count(session)
         wheel.end(session)
-        sessionCount -= 1
+        let last = sessions.removeLast()
+        if session.index < sessions.count {
+            sessions[session.index] = last
+            last.index = session.index
+        }
         guard let userID = session.userID else { return }
         users[userID]?[ObjectIdentifier(session)] = nil
         if users[userID]?.isEmpty == true { users[userID] = nil }
@@ -91,7 +113,7 @@ final class SessionShard {
     }
 
     /// The sessions of a room.
-    func sessions(inRoom roomID: RoomID) -> [ChatSession] { rooms[roomID]?.sessions ?? [] }
+    func sessions(inRoom roomID: RoomID) -> [ChatSession] { rooms[roomID]?.subscriptions.map(\.session) ?? [] }
 
     /// The sessions of a user, in all rooms.
     func sessions(ofUser userID: UserID) -> [ChatSession] { users[userID].map { Array($0.values) } ?? [] }
@@ -114,7 +136,7 @@ final class SessionShard {
     func drain(longest: TimeAmount) {
         let reason = "this server restarts"
         let needed = TimeAmount.milliseconds(Int64(sessionCount) * 1_000 / Int64(Self.drainedPerSecond))
-        for session in rooms.values.flatMap(\.sessions) {
+        for session in sessions {
             let reconnect = SessionEvent.reconnect(afterMs: .random(in: 0...Self.reconnectSpread), reason: reason)
             session.transport.send(reconnect)
             let delay = TimeAmount.nanoseconds(.random(in: 0...min(needed, longest).nanoseconds))
@@ -136,14 +158,14 @@ final class SessionShard {
             case .dispatch(let dispatch):
                 if let room = rooms[dispatch.roomID] { deliver(dispatch, to: room) }
             case .detach(let roomID):
-                if rooms[roomID]?.sessions.isEmpty == true { removeRoom(roomID) }
+                if rooms[roomID]?.subscriptions.isEmpty == true { removeRoom(roomID) }
             case .logSetBack(let roomID):
-                for session in removeRoom(roomID)?.sessions ?? [] {
-                    session.transport.close(CloseReason(.aheadOfLog, "the room's log was set back"))
+                for subscription in removeRoom(roomID)?.subscriptions ?? [] {
+                    subscription.session.transport.close(CloseReason(.aheadOfLog, "the room's log was set back"))
                 }
-            case .user(let userID, let frame):
-                for session in sessions(ofUser: userID) where session.cursor.isLive {
-                    fanOut.send(frame, count: 1, to: session)
+            case .user(let userID, let event):
+                for session in sessions(ofUser: userID) where session.phase == .live {
+                    fanOut.send(session.format.encode(event), to: session)
                 }
             }
         }

@@ -50,7 +50,7 @@ final class SessionWheel {
         let transport = session.transport
         switch heartbeat {
         case .none: break
-        case .ping: transport.send(WebSocketFrame.ping())
+        case .ping: transport.ping()
         case .drop: transport.abort()
         case .closeStalled: transport.close(CloseReason(.tryAgainLater, "nothing was read for a minute"))
         }

@@ -74,6 +74,16 @@ extension Admission where Stage == AdmissionStage.Authenticated {
     }
 }
 
+/// Something held from admission to the end of a session: the room's feed, a slot among the open sockets. It is released by
+/// deallocation, so that no path out of a handshake can leak it.
+final class Lease: Sendable {
+    private let onRelease: @Sendable () -> Void
+
+    init(onRelease: @escaping @Sendable () -> Void) { self.onRelease = onRelease }
+
+    deinit { onRelease() }
+}
+
 /// The facts that decide whether a user may have a session of a room.
 struct RoomAuthorization: Equatable, Sendable {
     let isPublic: Bool

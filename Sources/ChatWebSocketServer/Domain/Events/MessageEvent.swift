@@ -60,6 +60,18 @@ struct MessageEvent: Sendable {
         frame = WebSocketFrame.text(ByteBuffer(bytes: event.jsonBytes))
     }
 
+    /// The JSON text.
+    var json: ByteBufferView {
+        // The header of an unmasked frame: the second byte is the length, or says how many bytes it takes.
+        let header =
+            switch frame.getInteger(at: frame.readerIndex + 1, as: UInt8.self) {
+            case 126: 4
+            case 127: 10
+            default: 2
+            }
+        return frame.readableBytesView.dropFirst(header)
+    }
+
     /// Whether the event changes the content of an earlier message.
     var replacesMessage: Bool { type == .messageEdited || type == .messageDeleted }
 }

@@ -1,24 +1,34 @@
 import ChatEvents
 import CommonAuth
 import CommonUtil
+import DequeModule
 import NIOCore
 
-/// One socket of one room. Confined to the socket's event loop.
+/// One client's connection that gets events. Confined to the connection's event loop.
 ///
-/// Its ``cursor`` is its place in the room's log and decides what it is sent. A session of several rooms would have a cursor
-/// for each of them.
+/// It has a ``RoomSubscription`` for each room whose events it gets, which is its place in that room's log. So a session of one
+/// room and a session of all rooms of a user are sent events, catch up and fall behind alike.
 final class ChatSession {
     let id: SessionID
-    let roomID: RoomID
     let userID: UserID?
     /// Index of the session's event loop among the server's.
     let shard: Int
     let transport: any SessionTransport
-    /// The session's place in the room's log.
-    // Without the runtime's exclusivity check, which would be 84 instructions of each delivery. A cursor calls nothing back.
-    @exclusivity(unchecked) var cursor: SessionCursor
-    /// The room on this event loop, while the session is registered with it.
-    var room: RoomSessions?
+    /// How events are encoded for the transport.
+    let format: EventFormat
+    /// The only subscription of a room socket.
+    private(set) var subscription: RoomSubscription?
+    /// Subscriptions that catch up and do not wait for the log, in turn.
+    private(set) var behind: Deque<RoomSubscription> = []
+    /// Whether a page of a log is being read. A session reads one at a time, whatever the number of its rooms.
+    var isReadingLog = false
+    /// Number of subscriptions that catch up.
+    private(set) var catchingUpCount = 0
+    private(set) var hasEnded = false
+    /// The phase in which metrics count the session; `nil` before it is registered.
+    var countedPhase: SessionCursor.Phase?
+    /// Its place among the sessions of its event loop.
+    var index = 0
     /// Detects that the peer no longer responds.
     var heartbeat = Heartbeat()
     /// When the wheel looked at the heartbeat last, and when it does next, in its ticks.
@@ -27,7 +37,7 @@ final class ChatSession {
     var token: TokenLifetime?
     private let leases: (feed: Lease, slot: Lease)
 
-    /// Begins a session.
+    /// Begins a session of one room.
     /// - Parameters:
     ///   - admission: what the server knows about the client.
     ///   - now: the time from which the token's lifetime counts if it names no beginning.
@@ -37,83 +47,51 @@ final class ChatSession {
     ) {
         let stage = admission.stage
         self.id = id
-        roomID = admission.request.roomID
         userID = stage.user?.userID
         shard = admission.shard
         self.transport = transport
-        cursor = SessionCursor(admissionHead: stage.head, lastSeq: admission.request.lastSeq)
+        format = transport.format
         token = stage.user.flatMap { TokenLifetime($0, now: now) }
         leases = (stage.feed, stage.slot)
-    }
-}
-
-/// A room's sessions on one event loop. Confined to that loop.
-final class RoomSessions {
-    /// The room as this event loop has dispatched it.
-    // Without the exclusivity check, like ``ChatSession/cursor``: every dispatch changes it.
-    @exclusivity(unchecked) var tail: RoomTail
-    /// The ring's slot in the loop's ``RingBudget``; `nil` while the ring is empty.
-    var ringSlot: RingBudget<RoomSessions>.Slot?
-    /// The room's sessions, in no particular order.
-    private(set) var sessions: [ChatSession] = []
-    private var indexes: [ObjectIdentifier: Int] = [:]
-
-    /// - Parameter position: what this event loop starts after.
-    init(position: Seq) { tail = RoomTail(position: position) }
-
-    /// Adds a session.
-    func insert(_ session: ChatSession) {
-        indexes[ObjectIdentifier(session)] = sessions.count
-        sessions.append(session)
-        session.room = self
+        add(
+            RoomSubscription(
+                session: self, roomID: admission.request.roomID,
+                cursor: SessionCursor(admissionHead: stage.head, lastSeq: admission.request.lastSeq)))
     }
 
-    /// Removes a session in constant time: the last one takes its place.
-    func remove(_ session: ChatSession) {
-        guard let index = indexes.removeValue(forKey: ObjectIdentifier(session)) else { return }
-        session.room = nil
-        let last = sessions.removeLast()
-        guard index < sessions.count else { return }
-        sessions[index] = last
-        indexes[ObjectIdentifier(last)] = index
+    /// The session's phase, as metrics count it: it catches up while one of its subscriptions does.
+    var phase: SessionCursor.Phase {
+        hasEnded ? .ended : catchingUpCount > 0 ? .catchingUp : .live
     }
-}
 
-/// The way to one client's socket. Confined to the socket's event loop.
-///
-/// Every write can end the session before it returns: a write that fails closes the connection.
-protocol SessionTransport: AnyObject {
-    /// Whether less is queued than the session may have queued. Turns false and true again as the client reads.
-    var isWritable: Bool { get }
-    /// Bytes queued here because the socket did not take them yet.
-    var queuedBytes: Int { get }
-    /// All bytes that were ever queued.
-    var bytesWritten: Int { get }
-    /// Queues one or more whole frames, to be sent with those that follow.
-    func write(_ frames: ByteBuffer)
-    /// Sends what is queued, as far as the socket takes it.
-    func flush()
-    /// Sends one or more whole frames now, after what is queued.
-    func send(_ frames: ByteBuffer)
-    /// Sends a close frame and ends the connection; what is written after this is dropped.
-    func close(_ reason: CloseReason)
-    /// Ends the connection at once, without a close frame: the peer does not respond.
-    func abort()
-}
+    /// All its subscriptions.
+    var subscriptions: [RoomSubscription] { subscription.map { [$0] } ?? [] }
 
-extension SessionTransport {
-    /// Sends an event about the session itself.
-    func send(_ event: SessionEvent) { send(WebSocketFrame.text(event.jsonBytes)) }
-}
+    private func add(_ subscription: RoomSubscription) {
+        self.subscription = subscription
+        catchingUpCount += 1
+    }
 
-/// Something held from admission to the end of a session: the room's feed, a slot among the open sockets. It is released by
-/// deallocation, so that no path out of a handshake can leak it.
-final class Lease: Sendable {
-    private let onRelease: @Sendable () -> Void
+    /// Notes that the phase of a subscription has changed.
+    func subscriptionMoved(from old: SessionCursor.Phase, to new: SessionCursor.Phase) {
+        if old == .catchingUp { catchingUpCount -= 1 }
+        if new == .catchingUp { catchingUpCount += 1 }
+    }
 
-    init(onRelease: @escaping @Sendable () -> Void) { self.onRelease = onRelease }
+    /// Gives a subscription that catches up its turn, after those that have one.
+    func enqueue(_ subscription: RoomSubscription) {
+        if !hasEnded, subscription.cursor.phase == .catchingUp { behind.append(subscription) }
+    }
 
-    deinit { onRelease() }
+    /// Ends the turn of the first subscription.
+    func dequeue() { behind.removeFirst() }
+
+    /// Ends the session: it lets its subscriptions go, which hold it.
+    func end() {
+        hasEnded = true
+        subscription = nil
+        behind = []
+    }
 }
 
 /// The id of one session, which the client gets in `ready`: 80 random bits.

@@ -10,6 +10,7 @@ import NIOCore
 /// client cannot queue work.
 final class ClientFrameResponder {
     private let session: ChatSession
+    private let roomID: RoomID
     private let services: WebSocketServices
     private let eventLoop: any EventLoop
     private var reading = LatestOnly<Seq>()
@@ -17,8 +18,9 @@ final class ClientFrameResponder {
     /// Whether the last `typing` of the session was true.
     private var isTyping = false
 
-    init(session: ChatSession, services: WebSocketServices, eventLoop: any EventLoop) {
+    init(session: ChatSession, roomID: RoomID, services: WebSocketServices, eventLoop: any EventLoop) {
         self.session = session
+        self.roomID = roomID
         self.services = services
         self.eventLoop = eventLoop
     }
@@ -31,7 +33,7 @@ final class ClientFrameResponder {
             session.transport.send(.pong)
         case .typing(let isTyping):
             try services.commands.publishTyping(
-                isTyping, in: session.roomID, by: session.userID, sessionID: session.id)
+                isTyping, in: roomID, by: session.userID, sessionID: session.id)
             self.isTyping = isTyping
         case .read(let seq):
             if let seq = reading.offer(seq) { markRead(seq) }
@@ -44,12 +46,12 @@ final class ClientFrameResponder {
     func sessionEnded() {
         guard isTyping else { return }
         isTyping = false
-        try? services.commands.publishTyping(false, in: session.roomID, by: session.userID, sessionID: session.id)
+        try? services.commands.publishTyping(false, in: roomID, by: session.userID, sessionID: session.id)
     }
 
     private func markRead(_ seq: Seq) {
         let commands = services.commands
-        let (roomID, userID) = (session.roomID, session.userID)
+        let (roomID, userID) = (roomID, session.userID)
         run {
             try await commands.markRead(roomID, by: userID, upTo: seq)
         } then: { _, _ in

@@ -55,7 +55,7 @@ final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication {
         let session = ChatSession(admission: admission, transport: connection)
         self.session = session
         let ready = SessionEvent.ready(
-            sessionID: session.id.description, session.roomID, session.userID, seq: session.cursor.admissionHead,
+            sessionID: session.id.description, admission.request.roomID, session.userID, seq: admission.stage.head,
             heartbeatSeconds: Heartbeat.pingInterval.components.seconds)
         var first = opening
         opening = ByteBuffer()
@@ -118,9 +118,11 @@ final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication {
     }
 
     private func execute(_ text: [UInt8]) {
-        guard let session, let context else { return }
+        guard let session, let roomID = session.subscription?.roomID, let context else { return }
         let responder =
-            responder ?? ClientFrameResponder(session: session, services: services, eventLoop: context.eventLoop)
+            responder
+            ?? ClientFrameResponder(
+                session: session, roomID: roomID, services: services, eventLoop: context.eventLoop)
         self.responder = responder
         do throws(FrameError) {
             try responder.execute(try ClientFrame(text: text))

@@ -95,6 +95,8 @@ final class WebSocketConnection: SessionTransport {
 
     // MARK: Writing
 
+    let format = EventFormat.webSocket
+
     var isWritable: Bool { writer.isWritable }
 
     var queuedBytes: Int { writer.queuedBytes }
@@ -119,6 +121,8 @@ final class WebSocketConnection: SessionTransport {
     func close(_ reason: CloseReason) {
         if let closing = machine.close(reason) { perform(closing) }
     }
+
+    func ping() { send(WebSocketFrame.ping()) }
 
     func abort() { context.close(promise: nil) }
 

@@ -10,14 +10,17 @@ import Testing
     private let fanOut = FanOut(metrics: DeliveryMetrics())
     private let room = RoomSessions(position: 0)
 
-    /// Adds a session to the room.
-    private func session(admissionHead head: Seq = 0, lastSeq: Seq? = nil) throws -> (ChatSession, RecordingTransport) {
-        let transport = RecordingTransport()
+    /// Adds a session's subscription to the room.
+    private func session(
+        admissionHead head: Seq = 0, lastSeq: Seq? = nil, format: EventFormat = .webSocket
+    ) throws -> (RoomSubscription, RecordingTransport) {
+        let transport = RecordingTransport(format: format)
         let session = ChatSession(admission: try .authorized(lastSeq: lastSeq, head: head), transport: transport)
-        session.cursor.begin(position: room.tail.position)
-        transport.onClose = { [weak session] in session?.cursor.end() }
-        room.insert(session)
-        return (session, transport)
+        let subscription = try #require(session.subscription)
+        subscription.cursor.begin(position: room.tail.position)
+        transport.onClose = { [weak subscription] in subscription?.cursor.end() }
+        room.insert(subscription)
+        return (subscription, transport)
     }
 
     private func deliver(_ events: [MessageEvent]) {
@@ -61,7 +64,7 @@ import Testing
         let (_, other) = try session()
         let (_, returning) = try session(lastSeq: 0)
         var typing = try event(#"{"eventType":"typing","roomId":"hall","userId":7,"typing":true}"#)
-        typing.senderSessionID = sender.id
+        typing.senderSessionID = sender.session.id
         deliver([typing])
         #expect(own.frames.all.isEmpty)
         #expect(other.frames.all == [typing.frame])
@@ -94,12 +97,38 @@ import Testing
         #expect(transport.closes.all.map(\.code) == [.notAMember])
     }
 
+    @Test func `event streams get the same events in their own format, encoded once`() throws {
+        let streams = try (0..<2).map { _ in try session(format: .eventStream).1 }
+        let (_, socket) = try session()
+        deliver(events(1...2))
+        #expect(socket.frames.all.count == 1)
+        let json = events(1...2).map { String(decoding: $0.json, as: UTF8.self) }
+        for stream in streams {
+            #expect(
+                stream.frames.all.map { String(buffer: $0) } == [
+                    "id: 1\ndata: \(json[0])\n\nid: 2\ndata: \(json[1])\n\n"
+                ])
+        }
+    }
+
+    @Test func `a subscription that is not open gets the log and nothing else`() throws {
+        let (subscription, transport) = try session()
+        subscription.isOpen = false
+        let typing = try event(#"{"eventType":"typing","roomId":"hall","userId":8,"typing":true}"#)
+        deliver([typing])
+        deliver([ChatWebSocketServerTests.event(1), typing])
+        #expect(transport.frames.all == [ChatWebSocketServerTests.event(1).frame])
+        subscription.isOpen = true
+        deliver([typing])
+        #expect(transport.frames.all.last == typing.frame)
+    }
+
     @Test func `a session that is removed gets nothing, and the others stay`() throws {
         let sessions = try (0..<4).map { _ in try session() }
         for (session, _) in sessions.prefix(2) { room.remove(session) }
         room.remove(sessions[0].0)
         deliver(events(1...1))
         #expect(sessions.map { $0.1.frames.all.count } == [0, 0, 1, 1])
-        #expect(room.sessions.count == 2)
+        #expect(room.subscriptions.count == 2)
     }
 }

@@ -106,9 +106,9 @@ import Testing
     @Test func `an event on the channel of a user is sent to the user's live sessions`() async throws {
         let session = try await session(log: [], position: 0, head: 0, lastSeq: nil)
         session.apply([
-            .user(UserID(8), frame: ByteBuffer(string: "other")), .user(UserID(7), frame: ByteBuffer(string: "mine")),
+            .user(UserID(8), event(1)), .user(UserID(7), event(2)),
         ])
-        #expect(try await session.frames.first(2).last == ByteBuffer(string: "mine"))
+        #expect(try await session.frames.first(2).last == event(2).frame)
     }
 
     @Test func `a drain sends reconnect and then closes every session`() async throws {
