@@ -55,7 +55,10 @@ import Testing
             messageID: MessageID(Int64.max), roomID: RoomID(verified: String(repeating: "r", count: 64)), seq: 1,
             senderID: UserID(Int64.max), type: .richContent, contentJSON: content, sentAt: .now,
             replyToMessageID: MessageID(Int64.max), clientMessageID: String(repeating: "\u{1}", count: 64))
-        let json = RoomEvent(roomID: message.roomID, seq: Int64.max, change: .messageEdited(message)).jsonBytes
+        let json = RoomEvent(
+            roomID: message.roomID, seq: Int64.max,
+            change: .messageEdited(message, by: message.senderID, at: message.sentAt)
+        ).jsonBytes
         #expect(json.count > 131_072)
         #expect(try #require(EventEnvelope(json)).seq == Int64.max)
         let filling = String(repeating: "x", count: 140_000)

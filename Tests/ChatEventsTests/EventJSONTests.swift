@@ -10,7 +10,13 @@ import Testing
 
     private func text(_ event: some JSONEncodable) -> String { String(decoding: event.jsonBytes, as: UTF8.self) }
 
-    private func text(_ change: RoomChange) -> String { text(RoomEvent(roomID: room, seq: 9, change: change)) }
+    /// The event's JSON, in which its mark is `MARK`.
+    private func text(_ change: RoomChange) -> String {
+        let event = RoomEvent(roomID: room, seq: 9, change: change)
+        return text(event).replacing(event.mark.description, with: "MARK")
+    }
+
+    private var edited: RoomChange { .messageEdited(fullMessage, by: UserID(5), at: at) }
 
     private var message: Message {
         Message(
@@ -30,15 +36,15 @@ import Testing
     @Test func `a message without optional fields`() {
         #expect(
             text(.message(message))
-                == #"{"eventType":"message","messageId":77,"roomId":"general","seq":9,"senderId":5,"#
+                == #"{"eventType":"message","messageId":77,"roomId":"general","seq":9,"mark":"MARK","senderId":5,"#
                 + #""messageType":"text","contentJson":"{\"text\":\"Hello\"}","status":"sent","sentAt":"\#(time)","#
                 + #""isEdited":false,"isDeleted":false}"#)
     }
 
     @Test func `an edit with every field carries the seq of the change and the id of the message`() {
         #expect(
-            text(.messageEdited(fullMessage))
-                == #"{"eventType":"message_edited","messageId":78,"roomId":"general","seq":9,"senderId":5,"#
+            text(edited)
+                == #"{"eventType":"message_edited","messageId":78,"roomId":"general","seq":9,"mark":"MARK","senderId":5,"#
                 + #""messageType":"rich_content","contentJson":"{\"a\":\"\\\"ä\\\"\"}","status":"sent","#
                 + #""sentAt":"\#(time)","replyToMessageId":77,"clientMessageId":"key-1","#
                 + #""isEdited":true,"isDeleted":false}"#)
@@ -50,15 +56,16 @@ import Testing
             contentJSON: #"{"text":"secret"}"#, sentAt: at, isDeleted: true)
         #expect(deleted.contentJSON == "{}")
         #expect(
-            text(.messageDeleted(deleted))
-                == #"{"eventType":"message_deleted","messageId":77,"roomId":"general","seq":9,"senderId":5,"#
+            text(.messageDeleted(deleted, by: UserID(1), at: at))
+                == #"{"eventType":"message_deleted","messageId":77,"roomId":"general","seq":9,"mark":"MARK","senderId":5,"#
                 + #""messageType":"text","contentJson":"{}","status":"sent","sentAt":"\#(time)","#
                 + #""isEdited":false,"isDeleted":true}"#)
     }
 
     @Test func `the answer of REST has the message's own seq and updatedAt`() {
         #expect(
-            text(fullMessage) == #"{"messageId":78,"roomId":"general","seq":8,"senderId":5,"#
+            text(fullMessage)
+                == #"{"messageId":78,"roomId":"general","seq":8,"mark":"\#(fullMessage.mark)","senderId":5,"#
                 + #""messageType":"rich_content","contentJson":"{\"a\":\"\\\"ä\\\"\"}","status":"sent","#
                 + #""sentAt":"\#(time)","replyToMessageId":77,"clientMessageId":"key-1","#
                 + #""isEdited":true,"isDeleted":false,"updatedAt":"2026-11-22T16:56:47.000Z"}"#)
@@ -71,14 +78,15 @@ import Testing
         let by = UserID(1)
         #expect(
             text(.memberJoined(UserID(5), role: .admin, by: by, at: at))
-                == #"{"eventType":"member_joined","seq":9,"roomId":"general","userId":5,"role":"admin","actorId":1,"#
+                == #"{"eventType":"member_joined","seq":9,"mark":"MARK","roomId":"general","userId":5,"role":"admin","actorId":1,"#
                 + #""at":"\#(time)"}"#)
         #expect(
             text(.memberLeft(UserID(5), by: by, at: at))
-                == #"{"eventType":"member_left","seq":9,"roomId":"general","userId":5,"actorId":1,"at":"\#(time)"}"#)
+                == #"{"eventType":"member_left","seq":9,"mark":"MARK","roomId":"general","userId":5,"actorId":1,"at":"\#(time)"}"#
+        )
         #expect(
             text(.memberRoleChanged(UserID(5), role: .owner, by: by, at: at))
-                == #"{"eventType":"member_role_changed","seq":9,"roomId":"general","userId":5,"role":"owner","#
+                == #"{"eventType":"member_role_changed","seq":9,"mark":"MARK","roomId":"general","userId":5,"role":"owner","#
                 + #""actorId":1,"at":"\#(time)"}"#)
     }
 
@@ -86,11 +94,11 @@ import Testing
         let by = UserID(1)
         #expect(
             text(.roomUpdated(name: "A \"new\" name\n", by: by, at: at))
-                == #"{"eventType":"room_updated","seq":9,"roomId":"general","name":"A \"new\" name\n","actorId":1,"#
+                == #"{"eventType":"room_updated","seq":9,"mark":"MARK","roomId":"general","name":"A \"new\" name\n","actorId":1,"#
                 + #""at":"\#(time)"}"#)
         #expect(
             text(.roomArchived(name: "General", by: by, at: at))
-                == #"{"eventType":"room_archived","seq":9,"roomId":"general","name":"General","actorId":1,"#
+                == #"{"eventType":"room_archived","seq":9,"mark":"MARK","roomId":"general","name":"General","actorId":1,"#
                 + #""at":"\#(time)"}"#)
     }
 
@@ -114,7 +122,14 @@ import Testing
             text(SessionEvent.ready(sessionID: "s-1", room, nil, seq: 4, heartbeatSeconds: 25))
                 == #"{"eventType":"ready","sessionId":"s-1","roomId":"general","seq":4,"heartbeatSeconds":25}"#)
         #expect(
-            text(SessionEvent.caughtUp(room, seq: 12)) == #"{"eventType":"caught_up","roomId":"general","seq":12}"#)
+            text(SessionEvent.ready(sessionID: "s-1", room, nil, seq: 8, mark: fullMessage.mark, heartbeatSeconds: 25))
+                == #"{"eventType":"ready","sessionId":"s-1","roomId":"general","seq":8,"mark":"\#(fullMessage.mark)","#
+                + #""heartbeatSeconds":25}"#)
+        #expect(
+            text(SessionEvent.caughtUp(room, seq: 0)) == #"{"eventType":"caught_up","roomId":"general","seq":0}"#)
+        #expect(
+            text(SessionEvent.caughtUp(room, seq: 8, mark: fullMessage.mark))
+                == #"{"eventType":"caught_up","roomId":"general","seq":8,"mark":"\#(fullMessage.mark)"}"#)
         #expect(
             text(SessionEvent.tokenExpiring(expiresAt: at)) == #"{"eventType":"token_expiring","expiresAt":"\#(time)"}"#
         )
@@ -135,6 +150,7 @@ import Testing
         #expect(envelope.seq == 9)
         #expect(envelope.type == .memberLeft)
         #expect(envelope.userID == UserID(5))
+        #expect(envelope.mark == event.mark)
     }
 
     @Test func `every type of event has the contract's word`() {

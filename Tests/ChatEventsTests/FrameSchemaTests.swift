@@ -34,8 +34,8 @@ import Testing
         let changes: [RoomChange] =
             [true, false].flatMap { isFull in
                 [
-                    .message(message(isFull: isFull)), .messageEdited(message(isFull: isFull)),
-                    .messageDeleted(message(isFull: isFull)),
+                    .message(message(isFull: isFull)), .messageEdited(message(isFull: isFull), by: user, at: at),
+                    .messageDeleted(message(isFull: isFull), by: user, at: at),
                 ]
             } + MemberRole.allCases.map { .memberJoined(user, role: $0, by: user, at: at) } + [
                 .memberLeft(user, by: user, at: at), .memberRoleChanged(user, role: .admin, by: user, at: at),
@@ -47,7 +47,8 @@ import Testing
         let session: [SessionEvent] =
             [
                 .ready(sessionID: "s", room, user, seq: 0, heartbeatSeconds: 25),
-                .ready(sessionID: "s", room, nil, seq: 3, heartbeatSeconds: 25), .caughtUp(room, seq: 0),
+                .ready(sessionID: "s", room, nil, seq: 3, mark: message(isFull: true).mark, heartbeatSeconds: 25),
+                .caughtUp(room, seq: 0), .caughtUp(room, seq: 8, mark: message(isFull: true).mark),
                 .tokenExpiring(expiresAt: at), .reconnect(afterMs: 0, reason: "r"), .pong,
             ] + FrameError.Code.allCases.map { .error(FrameError($0, "m")) }
         return changes.map { RoomEvent(roomID: room, seq: 9, change: $0) } + passing + session

@@ -12,7 +12,7 @@ import Testing
         _ type: RoomType = .group, archived: Bool = false, role: MemberRole?, of userID: UserID, isOpen: Bool = false
     ) -> MessageRules {
         let room = Room(
-            roomID: RoomID(verified: "r"), name: "R", type: type, ownerID: nil, memberCount: 3, lastSeq: 1,
+            roomID: RoomID(verified: "r"), name: "R", type: type, ownerID: nil, memberCount: 3, lastSeq: 1, mark: nil,
             createdAt: Timestamp(microseconds: 0), archivedAt: archived ? Timestamp(microseconds: 1) : nil)
         return MessageRules(room: room, role: role, userID: userID, isOpen: isOpen)
     }

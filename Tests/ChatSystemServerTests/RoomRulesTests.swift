@@ -9,6 +9,7 @@ import Testing
     private func room(_ type: RoomType = .group, archived: Bool = false) -> Room {
         Room(
             roomID: RoomID(verified: "r"), name: "R", type: type, ownerID: UserID(1), memberCount: 3, lastSeq: 0,
+            mark: nil,
             createdAt: Timestamp(microseconds: 0), archivedAt: archived ? Timestamp(microseconds: 1) : nil)
     }
 

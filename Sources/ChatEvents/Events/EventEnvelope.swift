@@ -13,6 +13,8 @@ public struct EventEnvelope: Equatable, Sendable {
 
     /// Its position in the room's log; `nil` for an event without one.
     public let seq: Seq?
+    /// The event's mark; `nil` for none, and for a text that is none.
+    public let mark: EventMark?
     /// `nil` for none or an unknown type; such an event is passed on as it is.
     public let type: EventType?
     public let roomID: String?
@@ -29,6 +31,7 @@ public struct EventEnvelope: Equatable, Sendable {
         guard json.count <= Self.maximumLoggedSize, Self.isUTF8(json) else { return nil }
         var scanner = JSONScanner(json)
         var seq: Seq?
+        var mark: EventMark?
         var type: EventType?
         var roomID: String?
         var userID: UserID?
@@ -41,6 +44,8 @@ public struct EventEnvelope: Equatable, Sendable {
             case EventKey.seq.utf8.count where key.elementsEqual(EventKey.seq.utf8):
                 seq = Self.integer(value)
                 isSeqValid = isSeqValid && seq != nil
+            case EventKey.mark.utf8.count where key.elementsEqual(EventKey.mark.utf8):
+                mark = Self.mark(value)
             case EventKey.userID.utf8.count where key.elementsEqual(EventKey.userID.utf8):
                 userID = Self.integer(value).map(UserID.init(_:))
             case EventKey.typing.utf8.count where key.elementsEqual(EventKey.typing.utf8):
@@ -59,6 +64,7 @@ public struct EventEnvelope: Equatable, Sendable {
         }
         guard isObject, isSeqValid, scanner.isAtEnd, seq != nil || json.count <= Self.maximumSize else { return nil }
         self.seq = seq
+        self.mark = mark
         self.type = type
         self.roomID = roomID
         self.userID = userID
@@ -76,6 +82,11 @@ public struct EventEnvelope: Equatable, Sendable {
     /// The text between a string's quotes; the values read here need no escapes.
     private static func text(_ value: Slice<UnsafeRawBufferPointer>) -> String {
         String(decoding: value.dropFirst().dropLast(), as: UTF8.self)
+    }
+
+    private static func mark(_ value: Slice<UnsafeRawBufferPointer>) -> EventMark? {
+        guard value.first == UInt8(ascii: "\"") else { return nil }
+        return EventMark(utf8: UnsafeRawBufferPointer(rebasing: value.dropFirst().dropLast()))
     }
 
     private static func integer(_ text: Slice<UnsafeRawBufferPointer>) -> Int64? {

@@ -40,6 +40,7 @@ public enum EventKey {
     public static let isDeleted = "isDeleted"
     public static let isEdited = "isEdited"
     public static let lastReadSeq = "lastReadSeq"
+    public static let mark = "mark"
     public static let message = "message"
     public static let messageID = "messageId"
     public static let messageType = "messageType"

@@ -60,16 +60,17 @@ extension Message: JSONEncodable {
     /// Writes the contract's `Message`, as in REST responses.
     public func write(to writer: inout JSONWriter) {
         writer.object { writer in
-            writeMembers(to: &writer, seq: seq)
+            writeMembers(to: &writer, seq: seq, mark: mark)
             writer.member(EventKey.updatedAt, ifPresent: updatedAt)
         }
     }
 
     /// Writes the members that REST responses and events share.
-    func writeMembers(to writer: inout JSONWriter, seq: Seq) {
+    func writeMembers(to writer: inout JSONWriter, seq: Seq, mark: EventMark) {
         writer.member(EventKey.messageID, messageID.rawValue)
         writer.member(EventKey.roomID, roomID.rawValue)
         writer.member(EventKey.seq, seq)
+        writer.member(mark: mark)
         writer.member(EventKey.senderID, senderID.rawValue)
         writer.member(EventKey.messageType, type.rawValue)
         writer.member(EventKey.contentJSON, contentJSON)

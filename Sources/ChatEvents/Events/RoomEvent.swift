@@ -18,8 +18,8 @@ public struct RoomEvent: Equatable, Sendable {
 /// The change that an event reports.
 public enum RoomChange: Equatable, Sendable {
     case message(Message)
-    case messageEdited(Message)
-    case messageDeleted(Message)
+    case messageEdited(Message, by: UserID, at: Timestamp)
+    case messageDeleted(Message, by: UserID, at: Timestamp)
     case memberJoined(UserID, role: MemberRole, by: UserID, at: Timestamp)
     case memberLeft(UserID, by: UserID, at: Timestamp)
     case memberRoleChanged(UserID, role: MemberRole, by: UserID, at: Timestamp)
@@ -39,6 +39,14 @@ public enum RoomChange: Equatable, Sendable {
         case .roomArchived: .roomArchived
         }
     }
+
+    /// The message that the event is about, with its present content; `nil` for other events.
+    public var message: Message? {
+        switch self {
+        case .message(let message), .messageEdited(let message, _, _), .messageDeleted(let message, _, _): message
+        default: nil
+        }
+    }
 }
 
 extension RoomEvent: JSONEncodable {
@@ -47,8 +55,8 @@ extension RoomEvent: JSONEncodable {
         writer.object { writer in
             writer.member(EventKey.eventType, change.type.rawValue)
             switch change {
-            case .message(let message), .messageEdited(let message), .messageDeleted(let message):
-                message.writeMembers(to: &writer, seq: seq)
+            case .message(let message), .messageEdited(let message, _, _), .messageDeleted(let message, _, _):
+                message.writeMembers(to: &writer, seq: seq, mark: mark)
             case .memberJoined(let userID, let role, let actorID, let at),
                 .memberRoleChanged(let userID, let role, let actorID, let at):
                 writePosition(to: &writer)
@@ -69,6 +77,7 @@ extension RoomEvent: JSONEncodable {
 
     private func writePosition(to writer: inout JSONWriter) {
         writer.member(EventKey.seq, seq)
+        writer.member(mark: mark)
         writer.member(EventKey.roomID, roomID.rawValue)
     }
 

@@ -2,10 +2,10 @@ import CommonUtil
 
 /// An event that a server sends to one session about the session itself.
 public enum SessionEvent: Equatable, Sendable {
-    /// The first frame. `seq` is the room's head.
-    case ready(sessionID: String, RoomID, UserID?, seq: Seq, heartbeatSeconds: Int64)
+    /// The first frame. `seq` is the room's head, `mark` that of the event there.
+    case ready(sessionID: String, RoomID, UserID?, seq: Seq, mark: EventMark? = nil, heartbeatSeconds: Int64)
     /// Everything after the session's `lastSeq` up to `seq` has been sent; what follows is live.
-    case caughtUp(RoomID, seq: Seq)
+    case caughtUp(RoomID, seq: Seq, mark: EventMark? = nil)
     case tokenExpiring(expiresAt: Timestamp)
     /// This server is about to close; the client should connect again `afterMs` milliseconds after the close.
     case reconnect(afterMs: Int64, reason: String)
@@ -43,15 +43,17 @@ extension SessionEvent: JSONEncodable {
         writer.object { writer in
             writer.member(EventKey.eventType, type.rawValue)
             switch self {
-            case .ready(let sessionID, let roomID, let userID, let seq, let heartbeatSeconds):
+            case .ready(let sessionID, let roomID, let userID, let seq, let mark, let heartbeatSeconds):
                 writer.member(EventKey.sessionID, sessionID)
                 writer.member(EventKey.roomID, roomID.rawValue)
                 writer.member(EventKey.userID, ifPresent: userID?.rawValue)
                 writer.member(EventKey.seq, seq)
+                writer.member(mark: mark)
                 writer.member(EventKey.heartbeatSeconds, heartbeatSeconds)
-            case .caughtUp(let roomID, let seq):
+            case .caughtUp(let roomID, let seq, let mark):
                 writer.member(EventKey.roomID, roomID.rawValue)
                 writer.member(EventKey.seq, seq)
+                writer.member(mark: mark)
             case .tokenExpiring(let expiresAt):
                 writer.member(EventKey.expiresAt, expiresAt)
             case .reconnect(let afterMs, let reason):

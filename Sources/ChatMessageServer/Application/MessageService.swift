@@ -138,14 +138,18 @@ struct MessageService: Sendable {
     }
 
     /// Reads a page of a room's log.
-    /// - Throws: `room_not_found` also for a room that is hidden from this user.
-    func events(of roomID: RoomID, for userID: UserID, after: Seq, limit: Int) async throws -> HistoryPage<RoomEvent> {
-        let fetched = try await rooms.read(in: roomID, isOpen: authMode == .trusted) {
-            try await log.events(of: roomID, for: userID, after: after, limit: limit + 1)
+    /// - Parameter mark: that of the event `after`, as the reader has it; `nil` where it does not matter.
+    /// - Throws: `room_not_found` also for a room that is hidden from this user; `log_mismatch`.
+    func events(
+        of roomID: RoomID, for userID: UserID, after: Seq, mark: EventMark?, limit: Int
+    ) async throws -> HistoryPage<RoomEvent> {
+        let rows = try await rooms.read(in: roomID, isOpen: authMode == .trusted) {
+            try await log.rows(of: roomID, for: userID, after: after, limit: limit)
         }
-        var page = HistoryPage(fetched: fetched, limit: limit)
-        page.nextAfter = page.hasMore ? page.items.last?.seq : nil
-        return page
+        let page = LogPage(rows: rows, after: after, limit: limit)
+        if let mark, mark != page.mark { throw ChatError(.logMismatch) }
+        return HistoryPage(
+            items: page.events, hasMore: page.hasMore, nextAfter: page.hasMore ? page.events.last?.seq : nil)
     }
 }
 
@@ -160,8 +164,13 @@ struct HistoryPage<Item: JSONEncodable>: JSONEncodable {
 
     /// - Parameter fetched: up to `limit + 1` items, by which a further page is known.
     init(fetched: [Item], limit: Int) {
-        items = Array(fetched.prefix(limit))
-        hasMore = fetched.count > limit
+        self.init(items: Array(fetched.prefix(limit)), hasMore: fetched.count > limit)
+    }
+
+    init(items: [Item], hasMore: Bool, nextAfter: Seq? = nil) {
+        self.items = items
+        self.hasMore = hasMore
+        self.nextAfter = nextAfter
     }
 
     func write(to writer: inout JSONWriter) {

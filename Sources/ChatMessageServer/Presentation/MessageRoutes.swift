@@ -67,11 +67,27 @@ enum MessageRoutes {
         routes.get("/api/v1/rooms/{id}/events", authenticated: true, isPage: true) { request, context in
             var query = QueryReader(request)
             let after = query.optionalInteger("after", in: 0...Seq.max) ?? 0
+            let mark = query.optionalMark(after: after)
             let limit = query.pageLimit()
             try query.finish()
             return Response(
                 json: try await messages.events(
-                    of: context.roomID(), for: context.requireUser().userID, after: after, limit: limit))
+                    of: context.roomID(), for: context.requireUser().userID, after: after, mark: mark,
+                    limit: limit))
         }
+    }
+}
+
+extension QueryReader {
+    /// Reads `mark`, that of the event `after`. An empty value is an absent one.
+    fileprivate mutating func optionalMark(after seq: Seq) -> EventMark? {
+        guard let text = optionalString(EventKey.mark, length: 0...Int.max), !text.isEmpty else { return nil }
+        guard let mark = EventMark(text) else {
+            note(EventKey.mark, "must be \(EventMark.rule)")
+            return nil
+        }
+        // With an invalid `after`, which reads as 0, there is nothing more to say.
+        if seq == 0, errors.isEmpty { note(EventKey.mark, "needs the seq of its event as after") }
+        return mark
     }
 }

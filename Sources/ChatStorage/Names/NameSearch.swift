@@ -25,8 +25,11 @@ struct NameSearch: Sendable {
     ///   - table: the table of suffixes.
     ///   - id: the key of `entities`, which `table` refers to.
     ///   - entities: the table of the rows to be found.
+    ///   - join: further joins to a row of `entities`.
     ///   - condition: on a row of `entities`.
-    init(table: String, id: String, of entities: String, columns: String, condition: String? = nil) {
+    init(
+        table: String, id: String, of entities: String, columns: String, join: String = "", condition: String? = nil
+    ) {
         func part(isInside: Bool, _ condition: String) -> String {
             """
             (SELECT suffix, \(id) FROM \(table) AS part
@@ -52,6 +55,7 @@ struct NameSearch: Sendable {
                 ORDER BY suffix, \(id) LIMIT $4
             ) AS found
             CROSS JOIN LATERAL (SELECT * FROM \(entities) WHERE \(id) = found.\(id) LIMIT 1) AS \(entities)
+            \(join)
             ORDER BY found.suffix, found.\(id)
             """)
     }

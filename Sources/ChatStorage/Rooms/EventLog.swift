@@ -5,27 +5,27 @@ import PostgresClient
 /// Reads the logs of rooms: new messages and all other events, merged by `seq`. The log is the source of truth for what
 /// happened in a room.
 public struct EventLog: Sendable {
-    private let database: ChatDatabase
+    let database: ChatDatabase
 
     /// - Parameter database: the database to read from.
     public init(_ database: ChatDatabase) { self.database = database }
 
     /// Reads the events after a cursor, ascending and without a gap. An event about a message has its present content.
-    /// - Returns: at most `limit` events, and whether there are more.
-    public func events(
-        of roomID: RoomID, after seq: Seq, limit: Int
-    ) async throws -> (events: [RoomEvent], hasMore: Bool) {
-        let rows = try await database.query(Self.select, .text(roomID.rawValue), .int8(seq), .int8(limit + 1))
-        return (try rows.prefix(limit).map { try Self.event($0, from: 0, of: roomID) }, rows.count > limit)
+    /// - Parameter limit: of events in the page.
+    public func events(of roomID: RoomID, after seq: Seq, limit: Int) async throws -> LogPage {
+        let rows = try await database.query(
+            Self.select, .text(roomID.rawValue), .int8(seq), .int8(LogPage.rowCount(limit: limit)))
+        return LogPage(rows: try rows.map { try Self.event($0, from: 0, of: roomID) }, after: seq, limit: limit)
     }
 
-    /// As ``events(of:after:limit:)``, for a reader whose access is checked in the same statement.
-    /// - Returns: at most `limit` events.
-    public func events(
+    /// Reads the rows of a page, as ``events(of:after:limit:)``, for a reader whose access is checked in the same statement.
+    /// - Returns: the rows of a ``LogPage``.
+    public func rows(
         of roomID: RoomID, for userID: UserID, after seq: Seq, limit: Int
     ) async throws -> RoomReading<RoomEvent> {
         let rows = try await database.query(
-            Self.selectForReader, .text(roomID.rawValue), .int8(seq), .int8(limit), .int8(userID.rawValue))
+            Self.selectForReader, .text(roomID.rawValue), .int8(seq), .int8(LogPage.rowCount(limit: limit)),
+            .int8(userID.rawValue))
         return try RoomReading(rows) { row in
             guard try row.decode(column: 1, as: Int64?.self) != nil else { return nil }
             return try Self.event(row, from: 1, of: roomID)
@@ -37,18 +37,17 @@ public struct EventLog: Sendable {
         var user: UserID?
         var role: MemberRole?
         var name: String?
-        var message: Message?
         switch event.change {
         case .memberJoined(let userID, let newRole, _, _), .memberRoleChanged(let userID, let newRole, _, _):
             (user, role) = (userID, newRole)
         case .memberLeft(let userID, _, _): user = userID
         case .roomUpdated(let newName, _, _), .roomArchived(let newName, _, _): name = newName
-        case .message(let changed), .messageEdited(let changed), .messageDeleted(let changed): message = changed
+        case .message, .messageEdited, .messageDeleted: break
         }
         return [
             .text(event.roomID.rawValue), .int8(event.seq), .text(event.change.type.rawValue),
             .int8(actorID.rawValue), .timestamptz(at), .int8(user?.rawValue), .text(role?.rawValue), .text(name),
-            .int8(message?.messageID.rawValue),
+            .int8(event.change.message?.messageID.rawValue),
         ]
     }
 
@@ -60,18 +59,16 @@ public struct EventLog: Sendable {
 
     private static func change(_ row: PostgresRow, from column: Int, type: EventType) throws -> RoomChange {
         let messageColumn = column + 7
-        switch type {
-        case .message: return .message(try Message(row, from: messageColumn))
-        case .messageEdited: return .messageEdited(try Message(row, from: messageColumn))
-        case .messageDeleted: return .messageDeleted(try Message(row, from: messageColumn))
-        default: break
-        }
+        func message() throws -> Message { try Message(row, from: messageColumn) }
+        if type == .message { return .message(try message()) }
         let by = try row.userID(column: column + 2)
         let at = try row.timestamp(column: column + 3)
         func user() throws -> UserID { try row.userID(column: column + 4) }
         func role() throws -> MemberRole { try row.enumValue(column: column + 5) }
         func name() throws -> String { try row.decode(column: column + 6) }
         switch type {
+        case .messageEdited: return .messageEdited(try message(), by: by, at: at)
+        case .messageDeleted: return .messageDeleted(try message(), by: by, at: at)
         case .memberJoined: return .memberJoined(try user(), role: try role(), by: by, at: at)
         case .memberLeft: return .memberLeft(try user(), by: by, at: at)
         case .memberRoleChanged: return .memberRoleChanged(try user(), role: try role(), by: by, at: at)
@@ -106,18 +103,47 @@ public struct EventLog: Sendable {
         ORDER BY log.seq
         """)
 
-    /// Each half is read by its own (room_id, seq) index and stops after the limit.
+    /// Each half is read by its own (room_id, seq) index and stops after the limit. The event at the cursor is read, too,
+    /// for its mark.
     private static func log(where condition: String = "") -> String {
         """
         (
             (SELECT seq, '\(EventType.message.rawValue)' AS type, NULL::bigint AS actor_id, NULL::timestamptz AS at,
                 NULL::bigint AS user_id, NULL AS role, NULL AS name, message_id
-            FROM messages WHERE \(condition) room_id = $1 AND seq > $2 ORDER BY seq LIMIT $3)
+            FROM messages WHERE \(condition) room_id = $1 AND seq >= $2 ORDER BY seq LIMIT $3)
             UNION ALL
             (SELECT seq, type, actor_id, at, user_id, role, name, message_id
-            FROM room_events WHERE \(condition) room_id = $1 AND seq > $2 ORDER BY seq LIMIT $3)
+            FROM room_events WHERE \(condition) room_id = $1 AND seq >= $2 ORDER BY seq LIMIT $3)
             ORDER BY seq LIMIT $3
         )
         """
     }
+}
+
+/// A page of a log, with the mark of the event that it was read after.
+///
+/// A reader that has that event with another mark, or has it where the log has none, knows another log.
+public struct LogPage: Equatable, Sendable {
+    /// Ascending and without a gap.
+    public let events: [RoomEvent]
+    /// Whether there are events after the page.
+    public let hasMore: Bool
+    /// The mark of the event that the page was read after; `nil` where the log has none, and at 0.
+    public let mark: EventMark?
+
+    /// Makes a page of the rows that were read for it.
+    /// - Parameters:
+    ///   - rows: ascending, from the event at `seq` on; ``rowCount(limit:)`` of them, where there are so many.
+    ///   - seq: the event that the page is read after.
+    ///   - limit: of events in the page.
+    public init(rows: [RoomEvent], after seq: Seq, limit: Int) {
+        let before = rows.first.flatMap { $0.seq == seq ? $0 : nil }
+        let rest = rows.dropFirst(before == nil ? 0 : 1)
+        events = Array(rest.prefix(limit))
+        hasMore = rest.count > limit
+        mark = before?.mark
+    }
+
+    /// The rows that are read for a page: the event before it and, by which further events are known, one after it.
+    static func rowCount(limit: Int) -> Int { limit + 2 }
 }

@@ -18,7 +18,7 @@ extension LockedRoom {
     public mutating func edit(_ message: Message, to contentJSON: String, by actorID: UserID) async throws -> Message {
         let edited = message.edited(to: contentJSON, at: now)
         try await append(
-            .messageEdited(edited), by: actorID, Self.updateContent,
+            .messageEdited(edited, by: actorID, at: now), by: actorID, Self.updateContent,
             [.int8(message.messageID.rawValue), .text(contentJSON), .timestamptz(now)], isActivity: false)
         return edited
     }
@@ -26,7 +26,7 @@ extension LockedRoom {
     /// Deletes a message and leaves a tombstone.
     public mutating func delete(_ message: Message, by actorID: UserID) async throws {
         try await append(
-            .messageDeleted(message.deleted(at: now)), by: actorID, Self.updateDeleted,
+            .messageDeleted(message.deleted(at: now), by: actorID, at: now), by: actorID, Self.updateDeleted,
             [
                 .int8(message.messageID.rawValue), .text(Message.emptyContent), .timestamptz(now),
                 .int8(message.senderID.rawValue), .int8(message.seq),

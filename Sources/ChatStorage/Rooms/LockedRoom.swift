@@ -183,21 +183,21 @@ extension Room {
     /// The room after an event of its log.
     fileprivate func changed(by event: RoomEvent) -> Room {
         switch event.change {
-        case .memberJoined: changed(memberCount: memberCount + 1, lastSeq: event.seq)
-        case .memberLeft: changed(memberCount: memberCount - 1, lastSeq: event.seq)
-        case .roomUpdated(let name, _, _): changed(name: name, lastSeq: event.seq)
-        case .roomArchived(_, _, let at): changed(lastSeq: event.seq, archivedAt: at)
-        case .memberRoleChanged, .message, .messageEdited, .messageDeleted: changed(lastSeq: event.seq)
+        case .memberJoined: changed(memberCount: memberCount + 1, last: event)
+        case .memberLeft: changed(memberCount: memberCount - 1, last: event)
+        case .roomUpdated(let name, _, _): changed(name: name, last: event)
+        case .roomArchived(_, _, let at): changed(last: event, archivedAt: at)
+        case .memberRoleChanged, .message, .messageEdited, .messageDeleted: changed(last: event)
         }
     }
 
     fileprivate func changed(
-        name: String? = nil, ownerID: UserID?? = nil, memberCount: Int? = nil, lastSeq: Seq? = nil,
+        name: String? = nil, ownerID: UserID?? = nil, memberCount: Int? = nil, last: RoomEvent? = nil,
         archivedAt: Timestamp? = nil
     ) -> Room {
         Room(
             roomID: roomID, name: name ?? self.name, type: type, ownerID: ownerID ?? self.ownerID,
-            memberCount: memberCount ?? self.memberCount, lastSeq: lastSeq ?? self.lastSeq, createdAt: createdAt,
-            archivedAt: archivedAt ?? self.archivedAt)
+            memberCount: memberCount ?? self.memberCount, lastSeq: last?.seq ?? lastSeq, mark: last?.mark ?? mark,
+            createdAt: createdAt, archivedAt: archivedAt ?? self.archivedAt)
     }
 }

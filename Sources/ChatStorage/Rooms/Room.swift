@@ -25,6 +25,8 @@ public struct Room: Equatable, Sendable {
     public let memberCount: Int
     /// The `seq` of the last event in its log.
     public let lastSeq: Seq
+    /// The mark of the last event in its log; `nil` in a log without events.
+    public let mark: EventMark?
     public let createdAt: Timestamp
     /// `nil` while the room is not archived.
     public let archivedAt: Timestamp?
@@ -46,6 +48,7 @@ extension Room: JSONEncodable {
         writer.member("ownerId", ifPresent: ownerID?.rawValue)
         writer.member("memberCount", Int64(memberCount))
         writer.member("lastSeq", lastSeq)
+        writer.member(mark: mark)
         writer.member("createdAt", createdAt)
         writer.member("archivedAt", ifPresent: archivedAt)
     }
@@ -105,8 +108,13 @@ public struct RoomAccess: Equatable, Sendable {
 
 /// Rooms and members as rows. Columns are read by position, in this order.
 extension Room {
+    /// The columns of a room, in a statement with ``head``.
     static let columns = columns(name: "rooms.name")
-    static let columnCount = 8
+    /// The columns of a room that has no events yet.
+    static let newColumns = columns(name: "rooms.name", head: EventMark.noColumns)
+    static let columnCount = 8 + EventMark.columnCount
+    /// The join of the last event of each of `rooms`.
+    static let head = EventMark.join("head", room: "rooms.room_id", seq: "rooms.last_seq")
 
     /// The columns for a user: the name of a `direct` room is the other member's display name, where that one is
     /// registered.
@@ -122,21 +130,24 @@ extension Room {
                 """)
     }
 
-    private static func columns(name: String) -> String {
+    private static func columns(name: String, head: String = EventMark.columns(of: "head")) -> String {
         """
         rooms.room_id, \(name), rooms.type, rooms.owner_id, rooms.member_count, rooms.last_seq, rooms.created_at,
-        rooms.archived_at
+        rooms.archived_at, \(head)
         """
     }
 
     init(_ row: PostgresRow, from column: Int = 0) throws(PostgresError) {
+        let roomID = RoomID(verified: try row.decode(column: column))
+        let lastSeq = try row.decode(column: column + 5, as: Seq.self)
         self.init(
-            roomID: RoomID(verified: try row.decode(column: column)),
+            roomID: roomID,
             name: try row.decode(column: column + 1),
             type: try row.enumValue(column: column + 2),
             ownerID: try row.optionalUserID(column: column + 3),
             memberCount: try row.decode(column: column + 4),
-            lastSeq: try row.decode(column: column + 5),
+            lastSeq: lastSeq,
+            mark: try EventMark(row, from: column + 8, of: roomID, seq: lastSeq),
             createdAt: try row.timestamp(column: column + 6),
             archivedAt: try row.optionalTimestamp(column: column + 7))
     }

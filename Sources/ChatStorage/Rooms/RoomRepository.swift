@@ -4,7 +4,7 @@ import PostgresClient
 
 /// Rooms and their members. All changes of an existing room go through ``withLockedRoom(_:_:)``.
 public struct RoomRepository: Sendable {
-    private let database: ChatDatabase
+    let database: ChatDatabase
     private let limits: RoomLimits
 
     /// - Parameters:
@@ -58,19 +58,6 @@ public struct RoomRepository: Sendable {
     public func access(to roomID: RoomID, of userID: UserID?) async throws -> RoomAccess? {
         try await database.query(Self.selectAccess, .text(roomID.rawValue), .int8(userID?.rawValue)).first
             .map { try RoomAccess($0) }
-    }
-
-    /// As ``access(to:of:)`` for many at once, in order.
-    public func accesses(_ asked: [(roomID: RoomID, userID: UserID?)]) async throws -> [RoomAccess?] {
-        let rows = try await database.query(
-            Self.selectAccesses, .textArray(asked.map(\.roomID.rawValue)), .int8Array(asked.map { $0.userID?.rawValue })
-        )
-        var found = [RoomAccess?](repeating: nil, count: asked.count)
-        for row in rows {
-            let ordinal = try row.decode(column: RoomAccess.columnCount, as: Int.self)
-            found[ordinal - 1] = try RoomAccess(row)
-        }
-        return found
     }
 
     /// A member of a room; `nil` for a non-member.
@@ -160,10 +147,13 @@ public struct RoomRepository: Sendable {
         _ roomID: RoomID, _ body: @escaping @Sendable (inout LockedRoom) async throws -> Result
     ) async throws -> (result: Result, events: [RoomEvent])? {
         try await database.withTransaction { [limits] transaction in
-            guard let row = try await transaction.query(Self.lock, .text(roomID.rawValue)).first else { return nil }
+            let parameter = PostgresParameter.text(roomID.rawValue)
+            let found = try await transaction.batch([
+                PostgresCommand(Self.lock, parameter), PostgresCommand(Self.select, parameter),
+            ])
+            guard let lock = found[0].first, let row = found[1].first else { return nil }
             var lockedRoom = LockedRoom(
-                room: try Room(row), now: try row.timestamp(column: Room.columnCount), limits: limits,
-                transaction: transaction)
+                room: try Room(row), now: try lock.timestamp(column: 0), limits: limits, transaction: transaction)
             let result = try await body(&lockedRoom)
             return (result, lockedRoom.events)
         }

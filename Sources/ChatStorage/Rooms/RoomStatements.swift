@@ -17,25 +17,16 @@ extension RoomRepository {
             \(NameSuffixes.insert(
                 into: NameSuffixes.rooms, id: "room_id", of: "made", suffixes: "$7", areInside: "$8"))
         )
-        SELECT \(Room.columns) FROM made AS rooms
+        SELECT \(Room.newColumns) FROM made AS rooms
         """)
-    static let select = PostgresStatement("SELECT \(Room.columns) FROM rooms WHERE room_id = $1")
-    static let selectDirect = PostgresStatement("SELECT \(Room.columns) FROM rooms WHERE direct_key = $1")
+    static let select = PostgresStatement("SELECT \(Room.columns) FROM rooms \(Room.head) WHERE rooms.room_id = $1")
+    static let selectDirect = PostgresStatement("SELECT \(Room.columns) FROM rooms \(Room.head) WHERE direct_key = $1")
     static let selectAccess = PostgresStatement(
         """
         SELECT \(Room.columns(seenBy: "$2")), room_members.role
         FROM rooms LEFT JOIN room_members ON room_members.room_id = rooms.room_id AND room_members.user_id = $2
+        \(Room.head)
         WHERE rooms.room_id = $1
-        """)
-    // Lateral with a limit, so that each stays a lookup by key under any statistics.
-    static let selectAccesses = PostgresStatement(
-        """
-        SELECT \(RoomAccess.columns), asked.ordinal
-        FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS asked (room_id, user_id, ordinal)
-        CROSS JOIN LATERAL (SELECT * FROM rooms WHERE room_id = asked.room_id LIMIT 1) AS rooms
-        LEFT JOIN LATERAL (
-            SELECT role FROM room_members WHERE room_id = asked.room_id AND user_id = asked.user_id LIMIT 1
-        ) AS room_members ON true
         """)
     static let selectMembers = PostgresStatement(
         """
@@ -75,18 +66,24 @@ extension RoomRepository {
         LEFT JOIN LATERAL (
             SELECT * FROM messages WHERE room_id = rooms.room_id ORDER BY seq DESC LIMIT 1
         ) AS messages ON true
+        \(Room.head)
         ORDER BY rooms.active_at DESC, rooms.room_id DESC
         """)
     // Only PostgreSQL folds case here: the order is that of an index.
     static let selectPublic = PostgresStatement(
         """
-        SELECT \(Room.columns) FROM rooms
-        WHERE type = 'public' AND archived_at IS NULL
-            AND (lower(name) COLLATE "C", room_id) > (lower($1::text) COLLATE "C", $2::text)
-        ORDER BY lower(name) COLLATE "C", room_id LIMIT $3
+        SELECT \(Room.columns)
+        FROM (
+            SELECT * FROM rooms
+            WHERE type = 'public' AND archived_at IS NULL
+                AND (lower(name) COLLATE "C", room_id) > (lower($1::text) COLLATE "C", $2::text)
+            ORDER BY lower(name) COLLATE "C", room_id LIMIT $3
+        ) AS rooms
+        \(Room.head)
+        ORDER BY lower(rooms.name) COLLATE "C", rooms.room_id
         """)
     static let searchPublic = NameSearch(
-        table: NameSuffixes.rooms, id: "room_id", of: "rooms", columns: Room.columns,
+        table: NameSuffixes.rooms, id: "room_id", of: "rooms", columns: Room.columns, join: Room.head,
         condition: "rooms.type = 'public' AND rooms.archived_at IS NULL")
     static let selectHeads = PostgresStatement("SELECT room_id, last_seq FROM rooms WHERE room_id = ANY ($1)")
     // Nothing is written where the mark does not move. That is decided on the row as it is when it is locked, which may
@@ -108,9 +105,8 @@ extension RoomRepository {
             place.mark IS NOT NULL
         FROM place LEFT JOIN moved ON true
         """)
-    // `clock_timestamp()` is the time at which the lock was given, not that at which the waiting began.
+    // `clock_timestamp()` is the time at which the lock was given, not that at which the waiting began. The room is read by
+    // the next statement, whose snapshot is taken under the lock: this one's may be from before its last event.
     static let lock = PostgresStatement(
-        """
-        SELECT \(Room.columns), clock_timestamp() FROM rooms WHERE room_id = $1 FOR NO KEY UPDATE
-        """)
+        "SELECT clock_timestamp() FROM rooms WHERE room_id = $1 FOR NO KEY UPDATE")
 }

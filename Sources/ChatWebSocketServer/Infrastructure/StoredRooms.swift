@@ -21,8 +21,9 @@ struct StoredRooms: RoomLog, RoomDirectory {
     }
 
     func authorizations(for asked: [(roomID: RoomID, userID: UserID?)]) async throws -> [RoomAuthorization?] {
-        try await rooms.accesses(asked).map { access in
-            access.map {
+        let inquiries = asked.map { RoomInquiry(roomID: $0.roomID, userID: $0.userID) }
+        return try await rooms.admissions(inquiries).map { admission in
+            (admission?.access).map {
                 RoomAuthorization(isPublic: $0.room.type == .public, isMember: $0.role != nil, head: $0.room.lastSeq)
             }
         }

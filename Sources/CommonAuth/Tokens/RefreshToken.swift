@@ -1,3 +1,4 @@
+import CommonUtil
 import Crypto
 import FoundationEssentials
 

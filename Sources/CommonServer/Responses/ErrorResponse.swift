@@ -93,7 +93,7 @@ extension ErrorCode {
         case .notFound, .roomNotFound, .userNotFound, .memberNotFound, .messageNotFound: .notFound
         case .methodNotAllowed: .methodNotAllowed
         case .usernameTaken, .roomExists, .roomArchived, .directRoom, .roomFull, .tooManyRooms, .alreadyMember,
-            .leftRoom, .ownerRole, .messageDeleted, .clientMessageIdReused:
+            .leftRoom, .ownerRole, .messageDeleted, .clientMessageIdReused, .logMismatch:
             .conflict
         case .bodyTooLarge: .contentTooLarge
         case .headerTooLarge: .requestHeaderFieldsTooLarge

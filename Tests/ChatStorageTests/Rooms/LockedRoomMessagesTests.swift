@@ -35,8 +35,8 @@ import Testing
 
             #expect(
                 outcome.events == [
-                    RoomEvent(roomID: .hall, seq: 3, change: .messageEdited(edited)),
-                    RoomEvent(roomID: .hall, seq: 4, change: .messageDeleted(tombstone)),
+                    RoomEvent(roomID: .hall, seq: 3, change: .messageEdited(edited, by: ann, at: now)),
+                    RoomEvent(roomID: .hall, seq: 4, change: .messageDeleted(tombstone, by: ann, at: now)),
                 ])
             let log = try await store.log.events(of: .hall, after: 0, limit: 10).events
             #expect(log.map(\.seq) == [1, 2, 3, 4])

@@ -20,7 +20,7 @@ import Testing
             ) async throws -> (RoomReading<Message>, RoomReading<RoomEvent>, RoomReading<RoomMember>) {
                 (
                     try await store.messages.history(of: roomID, for: userID, before: nil, after: nil, limit: 9),
-                    try await store.log.events(of: roomID, for: userID, after: 0, limit: 9),
+                    try await store.log.rows(of: roomID, for: userID, after: 0, limit: 9),
                     try await store.rooms.members(of: roomID, for: userID, after: nil, limit: 9)
                 )
             }
@@ -33,7 +33,7 @@ import Testing
             #expect(try await readings(.hall, cid) == (.hidden, .hidden, .hidden))
             #expect(try await readings(.cellar, ann) == (.noRoom, .noRoom, .noRoom))
             // Nothing there is not the same as nothing to see.
-            #expect(try await store.log.events(of: .hall, for: ann, after: 1, limit: 9) == .items([]))
+            #expect(try await store.log.rows(of: .hall, for: ann, after: 2, limit: 9) == .items([]))
             #expect(
                 try await store.messages.history(of: .hall, for: ann, before: 1, after: nil, limit: 9) == .items([]))
             #expect(try await store.messages.message(hidden.messageID, for: bob) == hidden)
@@ -50,7 +50,9 @@ import Testing
                 UPDATE room_members SET role = 'king' WHERE user_id = \(bob)
                 """)
             await #expect(throws: PostgresError.self) { try await store.rooms.access(to: .hall, of: bob) }
-            await #expect(throws: PostgresError.self) { try await store.rooms.accesses([(.hall, bob)]) }
+            await #expect(throws: PostgresError.self) {
+                try await store.rooms.admissions([RoomInquiry(roomID: .hall, userID: bob)])
+            }
             #expect(try await store.rooms.access(to: .hall, of: ann)?.role == .owner)
             #expect(try await store.rooms.access(to: .hall, of: cid)?.role == nil)
         }

@@ -85,11 +85,12 @@ import Testing
             #expect(listener.isVisible)
             #expect(try await store.rooms.access(to: .cellar, of: ann) == nil)
             // Asked together, the same, in order.
-            let together = try await store.rooms.accesses([
+            let asked: [(RoomID, UserID?)] = [
                 (.attic, nil), (.cellar, ann), (.hall, bob), (.hall, ann), (.hall, bob),
-            ])
-            #expect(together == [listener, nil, stranger, owner, stranger])
-            #expect(try await store.rooms.accesses([]).isEmpty)
+            ]
+            let together = try await store.rooms.admissions(asked.map { RoomInquiry(roomID: $0, userID: $1) })
+            #expect(together.map { $0?.access } == [listener, nil, stranger, owner, stranger])
+            #expect(try await store.rooms.admissions([]).isEmpty)
         }
     }
 

@@ -209,10 +209,10 @@ extension MessageWriter {
 }
 
 extension RoomEvent {
-    var message: Message? {
-        switch change {
-        case .message(let message), .messageEdited(let message), .messageDeleted(let message): message
-        default: nil
-        }
-    }
+    var message: Message? { change.message }
+}
+
+extension Message {
+    /// The event of its posting.
+    var event: RoomEvent { RoomEvent(roomID: roomID, seq: seq, change: .message(self)) }
 }

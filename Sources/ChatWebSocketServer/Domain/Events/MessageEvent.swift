@@ -49,11 +49,7 @@ struct MessageEvent: Sendable {
                 userID
             default: nil
             }
-        messageID =
-            switch event.change {
-            case .message(let message), .messageEdited(let message), .messageDeleted(let message): message.messageID
-            default: nil
-            }
+        messageID = event.change.message?.messageID
         // Read from the log, long after it was sent.
         sentAt = nil
         isTyping = nil

@@ -44,7 +44,9 @@ import Testing
             #expect(ring.memory > kept.map(\.frame.storageCapacity).reduce(0, +))
         }
         let before = ring.memory
-        ring.append(messageEvent(601, messageID: 300, change: { .messageDeleted($0) }), seq: 601)
+        ring.append(
+            messageEvent(601, messageID: 300, change: { .messageDeleted($0, by: $0.senderID, at: $0.sentAt) }), seq: 601
+        )
         #expect(ring.memory < before)
         ring.removeAll()
         #expect(ring.memory == 0)
@@ -72,10 +74,17 @@ import Testing
     func `an edit or deletion removes the earlier events of its message`(isDeletion: Bool) {
         var ring = EventRing()
         for seq in Seq(1)...3 { ring.append(messageEvent(seq, messageID: seq), seq: seq) }
-        ring.append(messageEvent(4, messageID: 2, change: { .messageEdited($0) }), seq: 4)
+        ring.append(
+            messageEvent(4, messageID: 2, change: { .messageEdited($0, by: $0.senderID, at: $0.sentAt) }), seq: 4)
         #expect((Seq(1)...4).map { ring[$0]?.seq } == [1, nil, 3, 4])
         ring.append(
-            messageEvent(5, messageID: 2, change: { isDeletion ? .messageDeleted($0) : .messageEdited($0) }), seq: 5)
+            messageEvent(
+                5, messageID: 2,
+                change: {
+                    isDeletion
+                        ? .messageDeleted($0, by: $0.senderID, at: $0.sentAt)
+                        : .messageEdited($0, by: $0.senderID, at: $0.sentAt)
+                }), seq: 5)
         #expect((Seq(1)...5).map { ring[$0]?.seq } == [1, nil, 3, nil, 5])
         ring.append(event(6), seq: 6)
         #expect(ring[6]?.seq == 6)

@@ -1,10 +1,10 @@
-import Crypto
-import FoundationEssentials
-
 /// URL-safe base64 without padding (RFC 4648 section 5, RFC 7515 section 2).
-enum Base64URL {
+public enum Base64URL {
+    /// The length of the text of 64 bits.
+    public static let lengthOf64Bits = 11
+
     /// Encodes bytes.
-    static func encode(_ bytes: some Sequence<UInt8>) -> String {
+    public static func encode(_ bytes: some Sequence<UInt8>) -> String {
         let bytes = Array(bytes)
         return String(unsafeUninitializedCapacity: (bytes.count * 4 + 2) / 3) { text in
             var (bits, bitCount, length) = (UInt32(0), 0, 0)
@@ -25,11 +25,20 @@ enum Base64URL {
         }
     }
 
+    /// Encodes 64 bits as their eight bytes, the highest first, without an array.
+    public static func encode(bits: UInt64) -> String {
+        String(unsafeUninitializedCapacity: lengthOf64Bits) { text in
+            for index in 0..<10 { text[index] = character(UInt32(truncatingIfNeeded: bits >> (58 - 6 * index))) }
+            text[10] = character(UInt32(truncatingIfNeeded: bits << 2))
+            return lengthOf64Bits
+        }
+    }
+
     /// Decodes a text.
     /// - Returns: `nil` for text that ``encode(_:)`` cannot have made: padding, characters of the other alphabet, lengths
     ///   that no bytes have, and unused bits that are not zero (RFC 4648 section 3.5). Every value has one spelling, so a
     ///   token cannot be changed without breaking its signature.
-    static func decode(_ text: some StringProtocol) -> [UInt8]? {
+    public static func decode(_ text: some StringProtocol) -> [UInt8]? {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(text.utf8.count * 3 / 4)
         var (bits, bitCount) = (UInt32(0), 0)
@@ -45,6 +54,21 @@ enum Base64URL {
         }
         return bitCount < 6 && bits == 0 ? bytes : nil
     }
+
+    /// Decodes the text of 64 bits.
+    /// - Returns: `nil` for text that ``encode(bits:)`` cannot have made.
+    public static func decodeBits(_ text: UnsafeRawBufferPointer) -> UInt64? {
+        guard text.count == lengthOf64Bits, let last = value(text[10]), last & 3 == 0 else { return nil }
+        var bits: UInt64 = 0
+        for index in 0..<10 {
+            guard let value = value(text[index]) else { return nil }
+            bits = bits << 6 | UInt64(value)
+        }
+        return bits << 4 | UInt64(last >> 2)
+    }
+
+    /// Whether a byte is a character of this alphabet.
+    public static func isCharacter(_ byte: UInt8) -> Bool { value(byte) != nil }
 
     private static func character(_ bits: UInt32) -> UInt8 {
         switch UInt8(truncatingIfNeeded: bits & 0x3F) {
@@ -65,34 +89,5 @@ enum Base64URL {
         case UInt8(ascii: "_"): 63
         default: nil
         }
-    }
-}
-
-/// A pseudonym of a name or an address, for places where the plain text should not be seen: 128 bits of SHA-256 as 22
-/// characters, the same in every process. Not a secret: a suspected name can be checked.
-public enum Pseudonym {
-    /// Returns the pseudonym of a text.
-    public static func of(_ text: String) -> String {
-        Base64URL.encode(SHA256.hash(data: Data(text.utf8)).prefix(16))
-    }
-}
-
-/// The digest by which Redis finds a script (`EVALSHA`): SHA-1 in hexadecimal. Not for security.
-public enum ScriptDigest {
-    /// Returns the digest of a script.
-    public static func of(_ source: String) -> String {
-        Insecure.SHA1.hash(data: Data(source.utf8)).map { byte in
-            let digits = String(byte, radix: 16)
-            return digits.count == 1 ? "0" + digits : digits
-        }.joined()
-    }
-}
-
-/// Bytes of the system's cryptographic generator (`getrandom(2)`).
-enum RandomBytes {
-    /// Returns random bytes.
-    static func make(count: Int) -> [UInt8] {
-        var generator = SystemRandomNumberGenerator()
-        return (0..<count).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
     }
 }
