@@ -38,6 +38,11 @@ public final class EventPublisher: Sendable {
         publish([(EventChannel.room(event.roomID).name, event.jsonBytes)])
     }
 
+    /// Publishes changes of users' lists of rooms: after the commit, and after the events of the same transaction.
+    public func publish(_ changes: [UserChange]) {
+        publish(changes.map { (EventChannel.user($0.userID).name, $0.jsonBytes) })
+    }
+
     /// The error code with which Redis refuses publications, such as `NOPERM`; `nil` while it accepts them.
     public var refusal: String? { watch.withLock { $0.refusal } }
 

@@ -4,33 +4,46 @@ import DequeModule
 import ServiceLifecycle
 import Synchronization
 
-/// Publishes how far users have read: for each user and room the first receipt at once, and then at most one a second,
-/// the furthest.
+/// Publishes how far users have read. Others in the room get for each user the first receipt at once, and then at most
+/// one a second, the furthest.
+///
+/// The user's own devices get each move of a stored mark at once, so that the versions of the user have no gap. There are
+/// no more of those than events in the room, since marks only move forward, and each costs less than storing it.
 ///
 /// Start it after the client of its ``EventPublisher``, so that it stops first.
 public final class ReadReceiptPublisher: Service {
     private let windows: Mutex<ReadReceiptWindows>
     private let publish: @Sendable (EphemeralEvent) -> Void
+    private let publishChange: @Sendable (UserChange) -> Void
     private let (opened, opener) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
 
     /// - Parameters:
     ///   - interval: between two receipts of one user in one room.
     ///   - capacity: users and rooms whose receipts are limited at a time; further receipts are published as they come.
     ///   - publish: publishes an event. Must not block.
+    ///   - publishChange: publishes a move of a mark to the user's own devices. Must not block.
     public init(
-        interval: Duration = .seconds(1), capacity: Int = 65_536, publish: @escaping @Sendable (EphemeralEvent) -> Void
+        interval: Duration = .seconds(1), capacity: Int = 65_536, publish: @escaping @Sendable (EphemeralEvent) -> Void,
+        publishChange: @escaping @Sendable (UserChange) -> Void = { _ in }
     ) {
         windows = Mutex(ReadReceiptWindows(length: interval, capacity: capacity))
         self.publish = publish
+        self.publishChange = publishChange
     }
 
     /// - Parameter publisher: publishes the receipts.
     public convenience init(_ publisher: EventPublisher) {
-        self.init { publisher.publish($0) }
+        self.init(publish: { publisher.publish($0) }, publishChange: { publisher.publish([$0]) })
     }
 
-    /// Publishes a receipt, now or at the end of its window. Returns at once.
+    /// Publishes a receipt, now or at the end of its window, and at once to the user's own devices. Returns at once.
     public func note(_ receipt: ReadReceipt) {
+        if let version = receipt.version {
+            publishChange(
+                UserChange(
+                    userID: receipt.userID, version: version, roomID: receipt.roomID, kind: .read,
+                    seq: receipt.lastReadSeq))
+        }
         let (isDue, isFirst) = windows.withLock { windows in
             let wasIdle = windows.nextEnd == nil
             return (windows.note(receipt, at: .now), wasIdle && windows.nextEnd != nil)
@@ -65,12 +78,15 @@ public struct ReadReceipt: Equatable, Sendable {
     public let userID: UserID
     /// The last `seq` that is read.
     public let lastReadSeq: Seq
+    /// The user's version with this mark; `nil` where the mark is not stored.
+    public let version: Int64?
 
     /// Describes a read mark.
-    public init(roomID: RoomID, userID: UserID, lastReadSeq: Seq) {
+    public init(roomID: RoomID, userID: UserID, lastReadSeq: Seq, version: Int64? = nil) {
         self.roomID = roomID
         self.userID = userID
         self.lastReadSeq = lastReadSeq
+        self.version = version
     }
 }
 

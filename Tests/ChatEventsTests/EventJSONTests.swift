@@ -158,7 +158,7 @@ import Testing
             EventType.allCases.map(\.rawValue) == [
                 "message", "message_edited", "message_deleted", "member_joined", "member_left", "member_role_changed",
                 "room_updated", "room_archived", "read", "typing", "ready", "caught_up", "token_expiring", "reconnect",
-                "pong", "error",
+                "pong", "error", "user_state",
             ])
         #expect(
             MessageType.allCases.map(\.rawValue) == [

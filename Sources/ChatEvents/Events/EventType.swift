@@ -19,6 +19,8 @@ public enum EventType: String, CaseIterable, Sendable {
     case reconnect
     case pong
     case error
+    // Between servers, on the channel of a user (``UserChange``).
+    case userState = "user_state"
 }
 
 /// A member's role, which determines the member's rights in a room.
@@ -31,6 +33,7 @@ public enum EventKey {
     public static let actorID = "actorId"
     public static let afterMs = "afterMs"
     public static let at = "at"
+    public static let change = "change"
     public static let clientMessageID = "clientMessageId"
     public static let code = "code"
     public static let contentJSON = "contentJson"
@@ -59,4 +62,5 @@ public enum EventKey {
     public static let typing = "typing"
     public static let updatedAt = "updatedAt"
     public static let userID = "userId"
+    public static let version = "version"
 }

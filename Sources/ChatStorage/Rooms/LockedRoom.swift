@@ -11,6 +11,8 @@ public struct LockedRoom: Sendable {
     public let now: Timestamp
     /// The events of the changes so far; the caller publishes them after the commit.
     public private(set) var events: [RoomEvent] = []
+    /// Whose memberships have changed so far. Their versions are raised at the end of the transaction.
+    private(set) var membershipChanges: [MembershipChange] = []
 
     private let limits: RoomLimits
     let transaction: PostgresTransaction
@@ -64,6 +66,7 @@ public struct LockedRoom: Sendable {
         try await append(
             .memberJoined(userID, role: role, by: actorID, at: now), by: actorID, Self.insertMember,
             [.int8(userID.rawValue), .text(role.rawValue), .int8(addedBy?.rawValue)], memberCountChange: 1)
+        membershipChanges.append(MembershipChange(userID: userID, joinedAt: room.lastSeq))
     }
 
     /// Removes a member; where it is `actorID` itself, the member has left.
@@ -71,6 +74,7 @@ public struct LockedRoom: Sendable {
         try await append(
             .memberLeft(userID, by: actorID, at: now), by: actorID, Self.deleteMember,
             [.int8(userID.rawValue), .bool(userID == actorID)], memberCountChange: -1)
+        membershipChanges.append(MembershipChange(userID: userID, joinedAt: nil))
     }
 
     /// Changes a member's role.
@@ -157,12 +161,12 @@ public struct LockedRoom: Sendable {
         SELECT $1, $2, $3, $4, coalesce((SELECT last_read_seq FROM former), 0), clock_timestamp(), last_seq
         FROM rooms WHERE room_id = $1
         """)
+    // The row also tells lists of rooms what they lost (``RoomListRepository``).
     private static let deleteMember = PostgresStatement(
         """
         WITH gone AS (DELETE FROM room_members WHERE room_id = $1 AND user_id = $2 RETURNING *)
         INSERT INTO former_members (room_id, user_id, last_read_seq, has_left)
-        SELECT room_id, user_id, mark, $3
-        FROM (SELECT *, \(StoredMark.sql(of: "gone")) AS mark FROM gone) AS gone WHERE mark > 0 OR $3
+        SELECT room_id, user_id, \(StoredMark.sql(of: "gone")), $3 FROM gone
         """)
     private static let updateRole = PostgresStatement(
         "UPDATE room_members SET role = $3 WHERE room_id = $1 AND user_id = $2")

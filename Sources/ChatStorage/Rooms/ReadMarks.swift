@@ -38,11 +38,14 @@ public struct ReadMark: Equatable, Sendable {
     public let lastReadSeq: Seq
     /// Whether the mark has moved and is to be published.
     public let hasMoved: Bool
+    /// The user's version with this move; `nil` where the mark has not moved, or is not stored.
+    public let version: Int64?
 
     /// Describes a read mark.
-    public init(lastReadSeq: Seq, hasMoved: Bool) {
+    public init(lastReadSeq: Seq, hasMoved: Bool, version: Int64? = nil) {
         self.lastReadSeq = lastReadSeq
         self.hasMoved = hasMoved
+        self.version = version
     }
 }
 

@@ -19,12 +19,13 @@ public struct RoomRepository: Sendable {
 
     /// Makes a room with its first members. This is no event: the log of a new room is empty.
     /// - Parameter directPair: the two members of a `direct` room, which are unique among such rooms.
-    /// - Returns: `nil` where a room of this id, or a direct room of this pair, exists.
+    /// - Returns: the room, and the changes of its members' lists of rooms, to be published; `nil` where a room of this
+    ///   id, or a direct room of this pair, exists.
     /// - Throws: `room_full`, `too_many_rooms`.
     public func insert(
         _ roomID: RoomID, name: String, type: RoomType, ownerID: UserID?, memberIDs: [UserID],
         directPair: DirectPair? = nil
-    ) async throws -> Room? {
+    ) async throws -> (room: Room, userChanges: [UserChange])? {
         try limits.checkMembers(memberIDs.count)
         let members: [PostgresParameter] = [
             .text(roomID.rawValue), .text(name), .text(type.rawValue), .int8(ownerID?.rawValue),
@@ -33,12 +34,25 @@ public struct RoomRepository: Sendable {
         let command = PostgresCommand(
             Self.insert, members + NameSuffixes.parameters(of: type == .public ? [name] : []))
         guard limits.countsRooms, let ownerID else {
-            return try await database.batch([command])[0].first.map { try Room($0) }
+            return try Self.made(try await database.batch([command])[0])
         }
         return try await database.withTransaction { [limits] transaction in
             try await limits.checkRooms(of: ownerID, adding: roomID, transaction)
-            return try await transaction.batch([command])[0].first.map { try Room($0) }
+            return try Self.made(try await transaction.batch([command])[0])
         }
+    }
+
+    /// Reads the rows of ``insert``: the room, once for each member.
+    private static func made(_ rows: PostgresRows) throws -> (room: Room, userChanges: [UserChange])? {
+        guard let room = try rows.first.map({ try Room($0) }) else { return nil }
+        let changes = try rows.compactMap { row in
+            try row.optionalUserID(column: Room.columnCount).map { userID in
+                UserChange(
+                    userID: userID, version: try row.decode(column: Room.columnCount + 1), roomID: room.roomID,
+                    kind: .roomAdded, seq: room.lastSeq)
+            }
+        }
+        return (room, changes)
     }
 
     // MARK: Reading
@@ -85,15 +99,7 @@ public struct RoomRepository: Sendable {
             Self.selectSummaries, .int8(userID.rawValue),
             .timestamptz(microsecondsSinceEpoch: last?.activeAt.microseconds), .text(last?.roomID.rawValue),
             .int8(limit)
-        ).map { row in
-            let next = Room.columnCount
-            return RoomSummary(
-                room: try Room(row),
-                lastMessage: try Message(optional: row, from: next + 3),
-                lastReadSeq: try row.decode(column: next),
-                unreadCount: try row.decode(column: next + 1),
-                activeAt: try row.timestamp(column: next + 2))
-        }
+        ).map { try RoomSummary($0) }
     }
 
     /// A page of the public rooms that are not archived, by name.
@@ -137,15 +143,19 @@ public struct RoomRepository: Sendable {
             guard try row.decode(column: 4, as: Bool.self) else {
                 return .notAMember(try row.enumValue(column: 0), head: try row.decode(column: 1))
             }
-            return .marked(ReadMark(lastReadSeq: try row.decode(column: 2), hasMoved: try row.decode(column: 3)))
+            return .marked(
+                ReadMark(
+                    lastReadSeq: try row.decode(column: 2), hasMoved: try row.decode(column: 3),
+                    version: try row.decode(column: 5)))
         }
     }
 
     /// Runs `body` in a transaction that excludes other changes of this room and posts to it.
-    /// - Returns: the result of `body` and the events it appended, now committed; `nil` where there is no such room.
+    /// - Returns: the result of `body`, the events it appended, and the changes of users' lists of rooms, all committed
+    ///   and to be published in this order; `nil` where there is no such room.
     public func withLockedRoom<Result: Sendable>(
         _ roomID: RoomID, _ body: @escaping @Sendable (inout LockedRoom) async throws -> Result
-    ) async throws -> (result: Result, events: [RoomEvent])? {
+    ) async throws -> (result: Result, events: [RoomEvent], userChanges: [UserChange])? {
         try await database.withTransaction { [limits] transaction in
             let parameter = PostgresParameter.text(roomID.rawValue)
             let found = try await transaction.batch([
@@ -155,8 +165,22 @@ public struct RoomRepository: Sendable {
             var lockedRoom = LockedRoom(
                 room: try Room(row), now: try lock.timestamp(column: 0), limits: limits, transaction: transaction)
             let result = try await body(&lockedRoom)
-            return (result, lockedRoom.events)
+            let userChanges = try await lockedRoom.membershipChanges.raiseVersions(in: roomID, transaction)
+            return (result, lockedRoom.events, userChanges)
         }
+    }
+}
+
+/// A summary as a row of ``RoomRepository/summaries(of:)``.
+extension RoomSummary {
+    init(_ row: PostgresRow) throws(PostgresError) {
+        let next = Room.columnCount
+        self.init(
+            room: try Room(row),
+            lastMessage: try Message(optional: row, from: next + 3),
+            lastReadSeq: try row.decode(column: next),
+            unreadCount: try row.decode(column: next + 1),
+            activeAt: try row.timestamp(column: next + 2))
     }
 }
 

@@ -16,8 +16,10 @@ extension RoomRepository {
         ), named AS (
             \(NameSuffixes.insert(
                 into: NameSuffixes.rooms, id: "room_id", of: "made", suffixes: "$7", areInside: "$8"))
+        ), raised AS (
+            \(UserVersions.raise(of: "made, unnest($6::bigint[]) AS user_id"))
         )
-        SELECT \(Room.newColumns) FROM made AS rooms
+        SELECT \(Room.newColumns), raised.user_id, raised.version FROM made AS rooms LEFT JOIN raised ON true
         """)
     static let select = PostgresStatement("SELECT \(Room.columns) FROM rooms \(Room.head) WHERE rooms.room_id = $1")
     static let selectDirect = PostgresStatement("SELECT \(Room.columns) FROM rooms \(Room.head) WHERE direct_key = $1")
@@ -38,37 +40,62 @@ extension RoomRepository {
         ) AS room_members ON true
         ORDER BY room_members.user_id
         """)
-    // First the page, then the costly parts for its rooms only. Each unread count reads at most 1,000 matching entries
-    // of `messages_live`, however long the room's history is; the user's own messages do not match, but there are none
-    // after the user's mark (`ChatSchema.readMarksMigration`). Rooms are looked up one by one under any statistics: a
-    // user with a few thousand rooms could make the planner scan all rooms.
-    static let selectSummaries = PostgresStatement(
-        """
-        SELECT \(Room.columns(seenBy: "$1")), mark.seq, unread.count, rooms.active_at, \(Message.columns)
-        FROM (
+    static let selectSummaries = summaries(
+        of: """
             SELECT rooms.*, room_members.last_read_seq, room_members.joined_seq
             FROM room_members
             CROSS JOIN LATERAL (SELECT * FROM rooms WHERE room_id = room_members.room_id LIMIT 1) AS rooms
             WHERE room_members.user_id = $1
                 AND ($2::timestamptz IS NULL OR (rooms.active_at, rooms.room_id) < ($2, $3::text))
             ORDER BY rooms.active_at DESC, rooms.room_id DESC LIMIT $4
-        ) AS rooms
-        CROSS JOIN LATERAL (
-            SELECT \(StoredMark.sql(of: "rooms", user: "$1")) AS seq OFFSET 0
-        ) AS mark
-        CROSS JOIN LATERAL (
+            """)
+
+    /// Summaries of rooms for the user `$1`, newest activity first, as ``RoomSummary/init(_:)`` reads them.
+    ///
+    /// First the rooms, then the costly parts for these only. Rooms are looked up one by one under any statistics: a
+    /// user with a few thousand rooms could make the planner scan all rooms.
+    /// - Parameter rooms: selects the rows of `rooms`, each with the user's `last_read_seq` and `joined_seq`.
+    static func summaries(of rooms: String) -> PostgresStatement {
+        PostgresStatement(
+            """
+            SELECT \(Room.columns(seenBy: "$1")), mark.seq, unread.count, rooms.active_at, \(Message.columns)
+            FROM (
+                \(rooms)
+            ) AS rooms
+            CROSS JOIN LATERAL (
+                SELECT \(StoredMark.sql(of: "rooms", user: "$1")) AS seq OFFSET 0
+            ) AS mark
+            CROSS JOIN LATERAL \(unread(in: "rooms.room_id", by: "$1", after: "mark.seq")) AS unread
+            LEFT JOIN LATERAL (
+                SELECT * FROM messages WHERE room_id = rooms.room_id ORDER BY seq DESC LIMIT 1
+            ) AS messages ON true
+            \(Room.head)
+            ORDER BY rooms.active_at DESC, rooms.room_id DESC
+            """)
+    }
+
+    /// A subquery with the number of unread messages as `count`, at most 1,000.
+    ///
+    /// Reads at most 1,000 matching entries of `messages_live`, however long the room's history is; the user's own
+    /// messages do not match, but there are none after the user's mark (`ChatSchema.readMarksMigration`).
+    /// - Parameters:
+    ///   - room: an SQL expression for the room's id.
+    ///   - user: an SQL expression for the user's id.
+    ///   - mark: an SQL expression for the user's read mark.
+    ///   - last: an SQL expression for the last `seq` that counts; the room's head where it is not given.
+    static func unread(in room: String, by user: String, after mark: String, upTo last: String? = nil) -> String {
+        """
+        (
             SELECT count(*) FROM (
                 SELECT FROM messages
-                WHERE room_id = rooms.room_id AND seq > mark.seq AND sender_id <> $1 AND NOT is_deleted
+                WHERE room_id = \(room) AND seq > \(mark)\(last.map { " AND seq <= \($0)" } ?? "")
+                    AND sender_id <> \(user) AND NOT is_deleted
                 ORDER BY seq LIMIT 1000
             ) AS counted
-        ) AS unread
-        LEFT JOIN LATERAL (
-            SELECT * FROM messages WHERE room_id = rooms.room_id ORDER BY seq DESC LIMIT 1
-        ) AS messages ON true
-        \(Room.head)
-        ORDER BY rooms.active_at DESC, rooms.room_id DESC
-        """)
+        )
+        """
+    }
+
     // Only PostgreSQL folds case here: the order is that of an index.
     static let selectPublic = PostgresStatement(
         """
@@ -99,11 +126,13 @@ extension RoomRepository {
             UPDATE room_members SET last_read_seq = place.seq FROM place
             WHERE room_members.room_id = $1 AND room_members.user_id = $2
                 AND room_members.last_read_seq < place.seq AND place.mark < place.seq
-            RETURNING true AS moved
+            RETURNING room_members.user_id
+        ), raised AS (
+            \(UserVersions.raise(of: "moved"))
         )
-        SELECT place.type, place.last_seq, greatest(place.mark, place.seq), moved.moved IS NOT NULL,
-            place.mark IS NOT NULL
-        FROM place LEFT JOIN moved ON true
+        SELECT place.type, place.last_seq, greatest(place.mark, place.seq), raised.version IS NOT NULL,
+            place.mark IS NOT NULL, raised.version
+        FROM place LEFT JOIN raised ON true
         """)
     // `clock_timestamp()` is the time at which the lock was given, not that at which the waiting began. The room is read by
     // the next statement, whose snapshot is taken under the lock: this one's may be from before its last event.

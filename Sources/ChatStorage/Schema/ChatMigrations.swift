@@ -183,4 +183,32 @@ extension ChatSchema {
         CREATE INDEX revocations_revoked_at ON revocations (revoked_at);
         CREATE INDEX revocations_expires_at ON revocations (expires_at);
         """
+
+    /// Migration 6. The list of a user's rooms as state: its version, and what changed since a snapshot.
+    ///
+    /// - `user_versions`: a version for each user, raised by every change of the user's memberships and by the user's
+    ///   own moves of a read mark. No row is version 0.
+    /// - `list_snapshots`: the snapshots of the database that cursors of the list name (``RoomListCursor``). `xid` is
+    ///   the transaction that wrote the row, and `system_id` the database cluster's: a row that was dumped and restored
+    ///   differs in one of them.
+    /// - `former_members` has a row for everyone who left or was removed, so that a list tells what it lost. Servers of
+    ///   the previous release keep no such row for those who had read nothing, and raise no version.
+    static let roomListMigration = """
+        -- A version moves without touching the index (HOT), as a room's last_seq does.
+        CREATE TABLE user_versions (
+            user_id bigint PRIMARY KEY,
+            version bigint NOT NULL
+        ) WITH (fillfactor = 50);
+
+        CREATE TABLE list_snapshots (
+            snapshot_id bigint PRIMARY KEY,
+            snapshot pg_snapshot NOT NULL,
+            xid xid8 NOT NULL,
+            system_id bigint NOT NULL,
+            taken_at timestamptz NOT NULL
+        );
+        CREATE INDEX list_snapshots_taken_at ON list_snapshots (taken_at);
+
+        CREATE INDEX former_members_user ON former_members (user_id, room_id);
+        """
 }

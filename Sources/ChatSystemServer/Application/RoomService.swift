@@ -35,10 +35,11 @@ struct RoomService: Sendable {
         guard new.type == .direct else {
             try await requireAddable(memberIDs, by: makerID)
             let roomID = new.roomID ?? .random()
-            let room = try await rooms.insert(
+            let made = try await rooms.insert(
                 roomID, name: new.name, type: new.type, ownerID: makerID, memberIDs: memberIDs)
-            guard let room else { throw ChatError(.roomExists) }
-            return (room, true)
+            guard let made else { throw ChatError(.roomExists) }
+            publisher.publish(made.userChanges)
+            return (made.room, true)
         }
         guard memberIDs.count == 2 else { throw ChatError.invalid("memberIds", "a direct room has one other member") }
         let pair = DirectPair(memberIDs[0], memberIDs[1])
@@ -49,7 +50,10 @@ struct RoomService: Sendable {
         let made = try await rooms.insert(
             new.roomID ?? .random(), name: new.name, type: .direct, ownerID: makerID, memberIDs: memberIDs,
             directPair: pair)
-        if let made { return (try await room(made.roomID, for: makerID), true) }
+        if let made {
+            publisher.publish(made.userChanges)
+            return (try await room(made.room.roomID, for: makerID), true)
+        }
         // Either the pair's room was made at the same moment, or the id is another room's.
         guard let room = try await rooms.directRoom(pair) else { throw ChatError(.roomExists) }
         return (try await self.room(room.roomID, for: makerID), false)
@@ -132,7 +136,8 @@ struct RoomService: Sendable {
     func markRead(_ roomID: RoomID, by userID: UserID, upTo seq: Seq) async throws -> Seq {
         let mark = try await readMarks.mark(roomID, by: userID, upTo: seq)
         if mark.hasMoved {
-            receipts.note(ReadReceipt(roomID: roomID, userID: userID, lastReadSeq: mark.lastReadSeq))
+            receipts.note(
+                ReadReceipt(roomID: roomID, userID: userID, lastReadSeq: mark.lastReadSeq, version: mark.version))
         }
         return mark.lastReadSeq
     }
@@ -188,6 +193,7 @@ struct RoomService: Sendable {
         }
         guard let changed else { throw ChatError(.roomNotFound) }
         publisher.publish(changed.events)
+        publisher.publish(changed.userChanges)
         return changed.result
     }
 }

@@ -31,7 +31,8 @@ struct StoredRooms: RoomLog, RoomDirectory {
 
     func markRead(_ roomID: RoomID, by userID: UserID, upTo seq: Seq) async throws -> ReadReceipt? {
         let mark = try await readMarks.mark(roomID, by: userID, upTo: seq)
-        return mark.hasMoved ? ReadReceipt(roomID: roomID, userID: userID, lastReadSeq: mark.lastReadSeq) : nil
+        guard mark.hasMoved else { return nil }
+        return ReadReceipt(roomID: roomID, userID: userID, lastReadSeq: mark.lastReadSeq, version: mark.version)
     }
 
     func makeOpenRoom(_ roomID: RoomID) async throws {

@@ -69,7 +69,8 @@ import Testing
                 #expect(try await marks.mark(.hall, by: cid, upTo: 9) == ReadMark(lastReadSeq: 5, hasMoved: true))
             }
             #expect(try await marks.mark(.hall, by: cid, upTo: 0) == ReadMark(lastReadSeq: 0, hasMoved: false))
-            #expect(try await marks.mark(.hall, by: bob, upTo: 2) == ReadMark(lastReadSeq: 2, hasMoved: true))
+            #expect(
+                try await marks.mark(.hall, by: bob, upTo: 2) == ReadMark(lastReadSeq: 2, hasMoved: true, version: 3))
             #expect(try await marks.mark(.hall, by: bob, upTo: 2) == ReadMark(lastReadSeq: 2, hasMoved: false))
             #expect(try await store.rooms.member(cid, of: .hall) == nil)
             await #expect(throws: ChatError(.roomNotFound)) { try await marks.mark(.attic, by: cid, upTo: 1) }

@@ -40,7 +40,8 @@ import Testing
             @Sendable func make(_ number: Int) async throws -> Room? {
                 let pair = number.isMultiple(of: 2) ? DirectPair(ann, bob) : DirectPair(bob, ann)
                 return try await store.rooms.insert(
-                    .random(), name: "direct", type: .direct, ownerID: nil, memberIDs: [ann, bob], directPair: pair)
+                    .random(), name: "direct", type: .direct, ownerID: nil, memberIDs: [ann, bob], directPair: pair)?
+                    .room
             }
             let made = try await withThrowingTaskGroup(of: Room?.self) { group in
                 for number in 0..<8 { group.addTask { try await make(number) } }

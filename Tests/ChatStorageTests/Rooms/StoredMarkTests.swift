@@ -77,7 +77,9 @@ import Testing
                     try await store.marks.mark(.hall, by: ann, upTo: seq) == ReadMark(lastReadSeq: 4, hasMoved: false))
             }
             try await writer.mustStore(draft(by: bob))
-            #expect(try await store.marks.mark(.hall, by: ann, upTo: 5) == ReadMark(lastReadSeq: 5, hasMoved: true))
+            #expect(
+                try await store.marks.mark(.hall, by: ann, upTo: 5)
+                    == ReadMark(lastReadSeq: 5, hasMoved: true, version: 2))
         }
     }
 
@@ -100,7 +102,9 @@ import Testing
                 for _ in 0..<3 { try await writer.mustStore(draft(by: bob)) }
                 _ = try await store.rooms.withLockedRoom(.hall) { try await $0.join(ann, as: .member, by: ann) }
                 #expect(try await store.rooms.member(ann, of: .hall)?.lastReadSeq == 0)
-                #expect(try await store.marks.mark(.hall, by: ann, upTo: 1) == ReadMark(lastReadSeq: 1, hasMoved: true))
+                #expect(
+                    try await store.marks.mark(.hall, by: ann, upTo: 1)
+                        == ReadMark(lastReadSeq: 1, hasMoved: true, version: 2))
                 #expect(try await store.rooms.rooms(of: ann, after: nil, limit: 1).first?.lastReadSeq == 1)
                 _ = try await store.rooms.withLockedRoom(.hall) { try await $0.delete(early, by: bob) }
                 #expect(try await store.rooms.rooms(of: ann, after: nil, limit: 1).first?.unreadCount == 3)

@@ -22,6 +22,7 @@ struct Store: Sendable {
     let marks: ReadMarks
     let messages: MessageRepository
     let log: EventLog
+    let lists: RoomListRepository
 
     init(url: String, client: PostgresClient) {
         self.url = url
@@ -34,6 +35,7 @@ struct Store: Sendable {
         marks = ReadMarks(rooms: rooms, authMode: .token)
         messages = MessageRepository(database)
         log = EventLog(database)
+        lists = RoomListRepository(database)
     }
 }
 
@@ -159,7 +161,8 @@ extension Store {
     ) async throws -> Room {
         try #require(
             try await rooms.insert(
-                roomID, name: name ?? roomID.rawValue, type: type, ownerID: members.first, memberIDs: members))
+                roomID, name: name ?? roomID.rawValue, type: type, ownerID: members.first, memberIDs: members)
+        ).room
     }
 
     /// Edits a message's text, as its sender.

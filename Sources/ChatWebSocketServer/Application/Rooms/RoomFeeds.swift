@@ -149,6 +149,8 @@ final class RoomFeeds {
                 let line = receive(event, of: roomID, entry)
                 if !line.isEmpty { lines[roomID, default: []] += line }
             case .user(let userID):
+                // Of use to this server at most, never to a socket.
+                guard UserChange(json: Array(received.json.readableBytesView)) == nil else { continue }
                 guard let event = checked(received, of: nil) else { continue }
                 // In the order of arrival, across channels, too.
                 dispatch(lines)
