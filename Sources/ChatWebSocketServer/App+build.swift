@@ -29,19 +29,23 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
     let database = ChatDatabase(postgres)
     let rooms = RoomRepository(database)
     let stored = StoredRooms(
-        rooms: rooms, log: EventLog(database), readMarks: ReadMarks(rooms: rooms, authMode: environment.authMode))
+        rooms: rooms, lists: RoomListRepository(database), log: EventLog(database),
+        readMarks: ReadMarks(rooms: rooms, authMode: environment.authMode))
     let metrics = DeliveryMetrics()
     let eventLoops = environment.eventLoopGroup.makeIterator().map { $0 }
     let feedLoop = environment.eventLoopGroup.next()
     let sessions = try await ChatRoomSessionManager(
         eventLoops: eventLoops, log: stored, ringBytes: settings.ringBytes, metrics: metrics, logger: logger)
-    let (feeds, broadcast) = try await feedLoop.submit {
+    let (feeds, userSessions, broadcast) = try await feedLoop.submit {
         let typing = TypingRelay(publisher: publisher, eventLoop: feedLoop)
         let feeds = RoomFeeds(
             eventLoop: feedLoop, sessions: sessions, log: stored, typing: typing, metrics: metrics, logger: logger)
+        let userSessions = UserSessionService(
+            feeds: feeds, sessions: sessions, directory: stored, log: stored, logger: logger)
         return (
-            NIOLoopBound(feeds, eventLoop: feedLoop),
-            WebSocketBroadcastService(feeds: feeds, typing: typing, log: stored, logger: logger)
+            NIOLoopBound(feeds, eventLoop: feedLoop), userSessions,
+            WebSocketBroadcastService(
+                feeds: feeds, userSessions: userSessions, typing: typing, log: stored, logger: logger)
         )
     }.get()
     // In `trusted` mode, too: signing out everywhere closes the user's sockets in either mode.
@@ -64,7 +68,7 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
         commands: SessionCommands(
             authMode: environment.authMode, tokens: tokens, directory: stored, broadcast: broadcast,
             receipts: receipts),
-        sessions: sessions, metrics: metrics, allowedOrigins: environment.allowedOrigins,
+        sessions: sessions, userSessions: userSessions, metrics: metrics, allowedOrigins: environment.allowedOrigins,
         trustedProxies: environment.trustedProxies, authMode: environment.authMode,
         frameLimit: FrameLimit(rate: settings.frames), openSockets: openSockets,
         isDraining: { health.isDraining }, isServing: { health.isServing }, logger: logger)

@@ -19,6 +19,8 @@ public struct EventEnvelope: Equatable, Sendable {
     public let type: EventType?
     public let roomID: String?
     public let userID: UserID?
+    /// Who made a change.
+    public let actorID: UserID?
     public let messageID: MessageID?
     public let sentAt: Timestamp?
     /// The `typing` of an event of that type.
@@ -35,6 +37,7 @@ public struct EventEnvelope: Equatable, Sendable {
         var type: EventType?
         var roomID: String?
         var userID: UserID?
+        var actorID: UserID?
         var messageID: MessageID?
         var sentAt: Timestamp?
         var isTyping: Bool?
@@ -48,6 +51,8 @@ public struct EventEnvelope: Equatable, Sendable {
                 mark = Self.mark(value)
             case EventKey.userID.utf8.count where key.elementsEqual(EventKey.userID.utf8):
                 userID = Self.integer(value).map(UserID.init(_:))
+            case EventKey.actorID.utf8.count where key.elementsEqual(EventKey.actorID.utf8):
+                actorID = Self.integer(value).map(UserID.init(_:))
             case EventKey.typing.utf8.count where key.elementsEqual(EventKey.typing.utf8):
                 isTyping = value.elementsEqual("true".utf8)
             case EventKey.roomID.utf8.count where key.elementsEqual(EventKey.roomID.utf8):
@@ -68,6 +73,7 @@ public struct EventEnvelope: Equatable, Sendable {
         self.type = type
         self.roomID = roomID
         self.userID = userID
+        self.actorID = actorID
         self.messageID = messageID
         self.sentAt = sentAt
         self.isTyping = isTyping

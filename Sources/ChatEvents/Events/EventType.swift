@@ -19,6 +19,15 @@ public enum EventType: String, CaseIterable, Sendable {
     case reconnect
     case pong
     case error
+    // To the sessions of a user.
+    case rooms
+    case roomReset = "room_reset"
+    case roomSkipped = "room_skipped"
+    case synced
+    case roomAdded = "room_added"
+    case roomRemoved = "room_removed"
+    case roomChanged = "room_changed"
+    case cursor
     // Between servers, on the channel of a user (``UserChange``).
     case userState = "user_state"
 }
@@ -37,21 +46,30 @@ public enum EventKey {
     public static let clientMessageID = "clientMessageId"
     public static let code = "code"
     public static let contentJSON = "contentJson"
+    public static let cursor = "cursor"
     public static let eventType = "eventType"
     public static let expiresAt = "expiresAt"
     public static let heartbeatSeconds = "heartbeatSeconds"
+    public static let isAll = "isAll"
     public static let isDeleted = "isDeleted"
     public static let isEdited = "isEdited"
+    public static let isLast = "isLast"
     public static let lastReadSeq = "lastReadSeq"
+    public static let lastSeq = "lastSeq"
     public static let mark = "mark"
+    public static let maxMissed = "maxMissed"
     public static let message = "message"
     public static let messageID = "messageId"
     public static let messageType = "messageType"
+    public static let more = "more"
     public static let name = "name"
     public static let reason = "reason"
+    public static let removed = "removed"
     public static let replyToMessageID = "replyToMessageId"
     public static let role = "role"
+    public static let room = "room"
     public static let roomID = "roomId"
+    public static let rooms = "rooms"
     public static let senderID = "senderId"
     public static let sentAt = "sentAt"
     public static let seq = "seq"
@@ -60,6 +78,7 @@ public enum EventKey {
     public static let token = "token"
     public static let type = "type"
     public static let typing = "typing"
+    public static let unreadCount = "unreadCount"
     public static let updatedAt = "updatedAt"
     public static let userID = "userId"
     public static let version = "version"

@@ -17,27 +17,16 @@ public enum ClientFrame: Equatable, Sendable {
     /// All values of `type`.
     public static var types: [String] { Kind.allCases.map(\.rawValue) }
 
-    /// Length limit of a token, in characters.
-    private static let maximumTokenLength = 4096
-
     /// Reads a text frame.
     /// - Throws: the error for the `error` event.
     public init(text: [UInt8]) throws(FrameError) {
-        var fields: FieldReader
-        do {
-            fields = try FieldReader(body: text)
-        } catch {
-            throw FrameError(.malformedFrame, error.detail)
-        }
-        guard case .string(let name)? = fields.optionalValue(EventKey.type), let kind = Kind(rawValue: name) else {
-            throw FrameError(.unknownType, "\(EventKey.type) must be one of \(Self.types.joined(separator: ", "))")
-        }
+        var (fields, kind) = try FrameFields.read(text, Kind.self)
         let frame: ClientFrame? =
             switch kind {
             case .ping: .ping
             case .typing: fields.bool(EventKey.typing).map { .typing($0) }
             case .read: fields.integer(EventKey.seq, in: 0...Seq.max).map { .read($0) }
-            case .auth: fields.string(EventKey.token, length: 1...Self.maximumTokenLength).map { .auth(token: $0) }
+            case .auth: FrameFields.token(&fields).map { .auth(token: $0) }
             }
         guard let frame, fields.errors.isEmpty else { throw FrameError(.invalidField, fields.incomplete.detail) }
         self = frame

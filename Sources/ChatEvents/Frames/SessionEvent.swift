@@ -25,6 +25,13 @@ public struct FrameError: Error, Equatable, Sendable {
         case invalidToken = "invalid_token"
         case notAllowed = "not_allowed"
         case unavailable
+        // Of user sockets.
+        case badMessage = "bad_message"
+        case notSynced = "not_synced"
+        case alreadySynced = "already_synced"
+        case tooManyRooms = "too_many_rooms"
+        case tooManyOpen = "too_many_open"
+        case roomNotFound = "room_not_found"
     }
 
     public let code: Code

@@ -26,6 +26,18 @@ public struct RoomList: Equatable, Sendable {
         /// The head of the room's log as of the cursor, or lower where messages were edited since. `nil` where it was
         /// not requested, or there is no valid cursor.
         public let seqAtCursor: Seq?
+
+        /// Describes a room.
+        public init(
+            roomID: RoomID, lastSeq: Seq, lastReadSeq: Seq, joinedSeq: Seq, isChanged: Bool, seqAtCursor: Seq?
+        ) {
+            self.roomID = roomID
+            self.lastSeq = lastSeq
+            self.lastReadSeq = lastReadSeq
+            self.joinedSeq = joinedSeq
+            self.isChanged = isChanged
+            self.seqAtCursor = seqAtCursor
+        }
     }
 
     /// The user's version at that moment; see ``RoomListRepository/versions(of:)``.
@@ -36,6 +48,14 @@ public struct RoomList: Equatable, Sendable {
     public let entries: [Entry]
     /// Rooms that the user has left, or was removed from, since a valid cursor.
     public let removed: [RoomID]
+
+    /// Describes a list.
+    public init(version: Int64, cursorState: CursorState, entries: [Entry], removed: [RoomID]) {
+        self.version = version
+        self.cursorState = cursorState
+        self.entries = entries
+        self.removed = removed
+    }
 
     /// Whether all rooms are to be told as changed, and those that are not in the list are no longer the user's.
     public var isAll: Bool { cursorState != .valid }
@@ -66,4 +86,7 @@ public struct UserMemberships: Equatable, Sendable {
     public let version: Int64
     /// In no particular order.
     public let rooms: [Membership]
+
+    /// Those of a user who never had any.
+    public static let none = UserMemberships(version: 0, rooms: [])
 }

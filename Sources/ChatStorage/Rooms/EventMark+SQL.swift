@@ -53,6 +53,13 @@ public struct LogPosition: Equatable, Sendable {
     public let headMark: EventMark?
     /// The mark at the `seq` that was asked for; `nil` where the log has no such event.
     public let mark: EventMark?
+
+    /// Describes a position.
+    public init(head: Seq, headMark: EventMark?, mark: EventMark?) {
+        self.head = head
+        self.headMark = headMark
+        self.mark = mark
+    }
 }
 
 extension EventLog {

@@ -4,8 +4,9 @@ import ChatStorage
 import CommonUtil
 
 /// The rooms, their members and their logs in PostgreSQL.
-struct StoredRooms: RoomLog, RoomDirectory {
+struct StoredRooms: RoomLog, RoomDirectory, UserDirectory {
     let rooms: RoomRepository
+    let lists: RoomListRepository
     let log: EventLog
     let readMarks: ReadMarks
 
@@ -37,5 +38,35 @@ struct StoredRooms: RoomLog, RoomDirectory {
 
     func makeOpenRoom(_ roomID: RoomID) async throws {
         try await rooms.makeOpenRoom(roomID)
+    }
+
+    // MARK: Lists of rooms
+
+    func takeSnapshot() async throws -> ListSnapshotID { try await lists.takeSnapshot() }
+
+    func list(of userID: UserID, since cursor: RoomListCursor?, withSeqAtCursor: Bool) async throws -> RoomList {
+        try await lists.list(of: userID, since: cursor, withSeqAtCursor: withSeqAtCursor)
+    }
+
+    func rooms(of userID: UserID, in roomIDs: [RoomID]) async throws -> [ListedRoom] {
+        try await lists.summaries(of: userID, in: roomIDs).map { summary in
+            ListedRoom(
+                roomID: summary.room.roomID, lastSeq: summary.room.lastSeq, mark: summary.room.mark,
+                lastReadSeq: summary.lastReadSeq, json: RoomJSON(summary))
+        }
+    }
+
+    func readStates(of userID: UserID, in asked: [(roomID: RoomID, upTo: Seq)]) async throws -> [RoomReadState] {
+        try await lists.readStates(of: userID, in: asked)
+    }
+
+    func versions(of userIDs: [UserID]) async throws -> [UserID: Int64] { try await lists.versions(of: userIDs) }
+
+    func memberships(of userID: UserID) async throws -> UserMemberships {
+        try await lists.memberships(of: [userID])[userID] ?? .none
+    }
+
+    func positions(at asked: [(roomID: RoomID, seq: Seq)]) async throws -> [LogPosition?] {
+        try await log.positions(at: asked)
     }
 }

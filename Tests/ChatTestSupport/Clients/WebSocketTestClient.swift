@@ -187,7 +187,7 @@ public final class WebSocketTestClient: Sendable {
     public func drop() { channel.close(promise: nil) }
 
     @discardableResult
-    private func wait<Found: Sendable>(
+    func wait<Found: Sendable>(
         for what: String, within time: Duration, _ find: @escaping @Sendable (WebSocketTestRecord) -> Found?
     ) async throws -> Found {
         // Nothing comes any more once the connection is gone.

@@ -29,10 +29,13 @@ struct DeliveryFixture: Sendable {
             let feeds = RoomFeeds(
                 eventLoop: eventLoop, sessions: sessions, log: log, typing: typing, metrics: DeliveryMetrics(),
                 logger: noLogger)
+            let userSessions = UserSessionService(
+                feeds: feeds, sessions: sessions, directory: log, log: log, logger: noLogger)
             return (
                 NIOLoopBound(feeds, eventLoop: eventLoop),
                 WebSocketBroadcastService(
-                    feeds: feeds, typing: typing, log: log, headChecks: headChecks, logger: noLogger)
+                    feeds: feeds, userSessions: userSessions, typing: typing, log: log, headChecks: headChecks,
+                    logger: noLogger)
             )
         }.get()
         (self.eventLoop, self.log, self.sessions) = (eventLoop, log, sessions)

@@ -1,4 +1,5 @@
 import ChatEventBus
+import ChatStorage
 import ChatTestSupport
 import CommonAuth
 import CommonUtil
@@ -10,8 +11,8 @@ import Synchronization
 
 let noLogger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
-/// A room's log in memory.
-final class MemoryLog: RoomLog, RoomDirectory {
+/// A room's log in memory, and no users.
+final class MemoryLog: RoomLog, RoomDirectory, UserDirectory {
     private let log: Mutex<[MessageEvent]>
     /// The cursor of each read.
     let reads = EventCollector<Seq>()
@@ -36,6 +37,16 @@ final class MemoryLog: RoomLog, RoomDirectory {
     }
     func markRead(_ roomID: RoomID, by userID: UserID, upTo seq: Seq) async throws -> ReadReceipt? { nil }
     func makeOpenRoom(_ roomID: RoomID) async throws {}
+
+    func takeSnapshot() async throws -> ListSnapshotID { ListSnapshotID(1) }
+    func list(of userID: UserID, since cursor: RoomListCursor?, withSeqAtCursor: Bool) async throws -> RoomList {
+        RoomList(version: 0, cursorState: .none, entries: [], removed: [])
+    }
+    func rooms(of userID: UserID, in roomIDs: [RoomID]) async throws -> [ListedRoom] { [] }
+    func readStates(of userID: UserID, in asked: [(roomID: RoomID, upTo: Seq)]) async throws -> [RoomReadState] { [] }
+    func versions(of userIDs: [UserID]) async throws -> [UserID: Int64] { [:] }
+    func memberships(of userID: UserID) async throws -> UserMemberships { .none }
+    func positions(at asked: [(roomID: RoomID, seq: Seq)]) async throws -> [LogPosition?] { asked.map { _ in nil } }
 }
 
 extension Admission where Stage == AdmissionStage.Requested {

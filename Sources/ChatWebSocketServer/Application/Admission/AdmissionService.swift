@@ -22,32 +22,58 @@ struct AdmissionService: Sendable {
         _ admission: RequestedAdmission, on eventLoop: any EventLoop,
         completion: @escaping Completion
     ) {
-        do throws(CloseReason) {
-            if authMode == .trusted {
-                let user = admission.request.claimedUserID.map { AuthenticatedUser(userID: $0, tokenExpiresAt: nil) }
-                return try authorize(admission, as: user, completion)
+        let claim = Claim(
+            token: admission.stage.token, userID: admission.request.claimedUserID, address: admission.stage.address)
+        authenticate(claim, on: eventLoop) { result in
+            switch result {
+            case .success((let user, let slot)):
+                queue.append(admission.authenticated(as: user, slot: slot), completion: completion)
+            case .failure(let reason): completion(.failure(reason))
             }
-            guard let token = admission.stage.token else {
-                throw CloseReason(.unauthorized, ErrorCode.missingToken.title)
-            }
-            if let user = tokens.cached(token) { return try authorize(admission, as: user, completion) }
-            verify(token, of: admission, on: eventLoop, completion)
-        } catch {
-            completion(.failure(error))
         }
     }
 
-    // Off the event loop, which checking a signature would block.
-    private func verify(
-        _ token: String, of admission: RequestedAdmission, on eventLoop: any EventLoop,
-        _ completion: @escaping Completion
+    /// Who a client says it is.
+    struct Claim: Sendable {
+        /// The access token, if the client sent one.
+        let token: String?
+        /// The user that the client claims to be; counts in `trusted` mode only.
+        let userID: UserID?
+        /// The client's IP address block, as limits count it; `nil` where no limit does.
+        let address: String?
+    }
+
+    /// Authenticates the user and takes a slot among the open sockets.
+    ///
+    /// To be called on the event loop of the socket, on which `completion` is called, maybe before this returns.
+    func authenticate(
+        _ claim: Claim, on eventLoop: any EventLoop,
+        completion: @escaping @Sendable (Result<(user: AuthenticatedUser?, slot: Lease), CloseReason>) -> Void
     ) {
-        eventLoop.makeFutureWithTask { await Self.user(of: token, tokens) }.whenSuccess { user in
-            do throws(CloseReason) {
-                try authorize(admission, as: try user.get(), completion)
-            } catch {
-                completion(.failure(error))
+        do throws(CloseReason) {
+            if authMode == .trusted {
+                let user = claim.userID.map { AuthenticatedUser(userID: $0, tokenExpiresAt: nil) }
+                return completion(.success((user, try limits.admit(userID: user?.userID, address: claim.address))))
             }
+            guard let token = claim.token else {
+                throw CloseReason(.unauthorized, ErrorCode.missingToken.title)
+            }
+            if let user = tokens.cached(token) {
+                return completion(.success((user, try limits.admit(userID: user.userID, address: claim.address))))
+            }
+            // Off the event loop, which checking a signature would block.
+            eventLoop.makeFutureWithTask { await Self.user(of: token, tokens) }.whenSuccess { user in
+                completion(
+                    user.flatMap { user in
+                        do throws(CloseReason) {
+                            return .success((user, try limits.admit(userID: user.userID, address: claim.address)))
+                        } catch {
+                            return .failure(error)
+                        }
+                    })
+            }
+        } catch {
+            completion(.failure(error))
         }
     }
 
@@ -62,13 +88,5 @@ struct AdmissionService: Sendable {
             default: return .failure(CloseReason(.unauthorized, ErrorCode.invalidToken.title))
             }
         }
-    }
-
-    private func authorize(
-        _ admission: RequestedAdmission, as user: AuthenticatedUser?,
-        _ completion: @escaping Completion
-    ) throws(CloseReason) {
-        let slot = try limits.admit(userID: user?.userID, address: admission.stage.address)
-        queue.append(admission.authenticated(as: user, slot: slot), completion: completion)
     }
 }

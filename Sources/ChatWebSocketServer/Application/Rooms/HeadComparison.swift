@@ -27,6 +27,9 @@ final class HeadComparison {
     private var isStopped = false
     private var pace: ComparisonPace
 
+    /// Called at each comparison, for others that have to find what Redis lost.
+    var onCompare: () -> Void = {}
+
     /// Whether events arrive from Redis. A change compares the heads at once: something may have been missed.
     var isReceiving: Bool {
         get { pace.isReceiving }
@@ -59,6 +62,7 @@ final class HeadComparison {
         guard !isComparing, !isStopped else { return }
         isComparing = true
         next?.cancel()
+        onCompare()
         let sent = feeds.positions
         let roomIDs = Array(sent.keys)
         let wasReceiving = isReceiving

@@ -43,6 +43,10 @@ final class RoomFeeds {
     private var occupiedRooms = 0 {
         didSet { metrics.hasRooms(occupiedRooms) }
     }
+    /// Number of dispatches.
+    private(set) var dispatchCount = 0
+    /// Called with a change of a user's list of rooms.
+    var onUserChange: ((UserChange) -> Void)?
     /// Called when the log had events that Redis had not delivered.
     var onMissedEvents: (() -> Void)?
     /// Receives changes of the set of rooms that have sessions here.
@@ -71,13 +75,7 @@ final class RoomFeeds {
     /// - Parameter shard: the event loop that the session will live on.
     /// - Returns: a lease that keeps the feed open, and a future that succeeds when the room is followed.
     func open(_ roomID: RoomID, shard: Int) -> (feed: Lease, isFollowed: EventLoopFuture<Void>) {
-        let entry = entries[roomID] ?? Entry()
-        entries[roomID] = entry
-        if entry.leases.isEmpty { occupiedRooms += 1 }
-        entry.idleDeadline?.cancel()
-        entry.leases[shard, default: 0] += 1
-        let followed = entry.followed ?? follow(roomID)
-        entry.followed = followed
+        let followed = retain(roomID, shard: shard)
         let feeds = NIOLoopBound(self, eventLoop: eventLoop)
         let lease = Lease {
             if feeds.eventLoop.inEventLoop {
@@ -89,12 +87,26 @@ final class RoomFeeds {
         return (lease, followed)
     }
 
+    /// As ``open(_:shard:)``, for callers that keep count themselves and call ``release(_:shard:)``.
+    /// - Returns: a future that succeeds when the room is followed.
+    func retain(_ roomID: RoomID, shard: Int) -> EventLoopFuture<Void> {
+        let entry = entries[roomID] ?? Entry()
+        entries[roomID] = entry
+        if entry.leases.isEmpty { occupiedRooms += 1 }
+        entry.idleDeadline?.cancel()
+        entry.leases[shard, default: 0] += 1
+        let followed = entry.followed ?? follow(roomID)
+        entry.followed = followed
+        return followed
+    }
+
     private func follow(_ roomID: RoomID) -> EventLoopFuture<Void> {
         guard let subscriber, !subscriber.subscribesToAllRooms else { return eventLoop.makeSucceededVoidFuture() }
         return eventLoop.makeFutureWithTask { await subscriber.follow(roomID) }
     }
 
-    private func release(_ roomID: RoomID, shard: Int) {
+    /// Ends what ``retain(_:shard:)`` began.
+    func release(_ roomID: RoomID, shard: Int) {
         guard let entry = entries[roomID], let leases = entry.leases[shard] else { return }
         entry.leases[shard] = leases > 1 ? leases - 1 : nil
         guard leases == 1 else { return }
@@ -130,6 +142,14 @@ final class RoomFeeds {
         readSoonIfBehind(roomID, entry)
     }
 
+    /// Gives an event loop the events of a room whose feed has begun.
+    /// - Returns: `false` where it has not: ``attach(_:shard:head:sent:)`` begins it.
+    func join(_ roomID: RoomID, shard: Int) -> Bool {
+        guard let entry = entries[roomID], let position = entry.feed.position else { return false }
+        if entry.shards.insert(shard).inserted { sessions.apply([.attach(roomID, position: position)], toShard: shard) }
+        return true
+    }
+
     /// The positions of the feeds that have begun.
     var positions: [RoomID: Seq] { entries.compactMapValues(\.feed.position) }
 
@@ -149,9 +169,11 @@ final class RoomFeeds {
                 let line = receive(event, of: roomID, entry)
                 if !line.isEmpty { lines[roomID, default: []] += line }
             case .user(let userID):
-                // Of use to this server at most, never to a socket.
-                guard UserChange(json: Array(received.json.readableBytesView)) == nil else { continue }
                 guard let event = checked(received, of: nil) else { continue }
+                if event.type == .userState {
+                    if let change = UserChange(json: Array(received.json.readableBytesView)) { onUserChange?(change) }
+                    continue
+                }
                 // In the order of arrival, across channels, too.
                 dispatch(lines)
                 lines.removeAll()
@@ -289,6 +311,7 @@ final class RoomFeeds {
 
     private func dispatch(_ line: [MessageEvent], of roomID: RoomID, _ entry: Entry) {
         guard !line.isEmpty else { return }
+        dispatchCount += 1
         let dispatch = RoomDispatch(roomID: roomID, events: line)
         for shard in entry.shards { sessions.apply([.dispatch(dispatch)], toShard: shard) }
     }
@@ -296,6 +319,7 @@ final class RoomFeeds {
     /// One hop to each event loop for the whole batch.
     private func dispatch(_ lines: [RoomID: [MessageEvent]]) {
         var updates: [Int: [ShardUpdate]] = [:]
+        dispatchCount += lines.count
         for (roomID, line) in lines {
             guard let entry = entries[roomID], !entry.shards.isEmpty else { continue }
             let dispatch = RoomDispatch(roomID: roomID, events: line)

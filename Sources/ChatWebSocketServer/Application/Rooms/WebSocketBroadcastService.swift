@@ -10,15 +10,18 @@ final class WebSocketBroadcastService: Service {
     private let feeds: NIOLoopBound<RoomFeeds>
     private let headComparison: NIOLoopBound<HeadComparison>
     private let typing: NIOLoopBound<TypingRelay>
+    private let userSessions: UserSessionService
 
     /// To be called on the feeds' event loop.
     init(
-        feeds: RoomFeeds, typing: TypingRelay, log: any RoomLog, headChecks: HeadComparison.Intervals = .init(),
-        logger: Logger
+        feeds: RoomFeeds, userSessions: UserSessionService, typing: TypingRelay, log: any RoomLog,
+        headChecks: HeadComparison.Intervals = .init(), logger: Logger
     ) {
         let eventLoop = feeds.eventLoop
         let comparison = HeadComparison(
             eventLoop: eventLoop, feeds: feeds, log: log, intervals: headChecks, logger: logger)
+        comparison.onCompare = { userSessions.compareVersions() }
+        self.userSessions = userSessions
         self.feeds = NIOLoopBound(feeds, eventLoop: eventLoop)
         self.typing = NIOLoopBound(typing, eventLoop: eventLoop)
         headComparison = NIOLoopBound(comparison, eventLoop: eventLoop)
@@ -66,8 +69,14 @@ final class WebSocketBroadcastService: Service {
 
     /// Compares the rooms' heads with the log until graceful shutdown.
     func run() async throws {
-        headComparison.eventLoop.execute { [headComparison] in headComparison.value.start() }
+        headComparison.eventLoop.execute { [headComparison, userSessions] in
+            headComparison.value.start()
+            userSessions.start()
+        }
         try? await gracefulShutdown()
-        headComparison.eventLoop.execute { [headComparison] in headComparison.value.stop() }
+        headComparison.eventLoop.execute { [headComparison, userSessions] in
+            headComparison.value.stop()
+            userSessions.stop()
+        }
     }
 }

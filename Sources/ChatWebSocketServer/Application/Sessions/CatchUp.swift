@@ -19,6 +19,8 @@ final class CatchUp {
     private let metrics: DeliveryMetrics
     private let logger: Logger
     private let gaps: RateLimitedLogger
+    /// Called where a subscription has caught up.
+    var onCaughtUp: (ChatSession) -> Void = { _ in }
 
     /// - Parameter readLimiter: shared by all event loops.
     init(
@@ -53,6 +55,8 @@ final class CatchUp {
             case .goLive(let seq):
                 session.dequeue()
                 if let seq { session.transport.write(.caughtUp(subscription.roomID, seq: seq)) }
+                session.user?.settle(subscription)
+                onCaughtUp(session)
             case .wait:
                 session.dequeue()
             }

@@ -1,4 +1,5 @@
 import ChatEvents
+import ChatStorage
 import CommonUtil
 import Logging
 import NIOCore
@@ -84,6 +85,34 @@ final class ChatRoomSessionManager: Sendable {
     /// Runs a closure on a shard's event loop, after the updates that were sent to it before.
     func run(onShard index: Int, _ work: @escaping @Sendable () -> Void) {
         shards[index].eventLoop.execute(work)
+    }
+
+    /// Runs a closure with a shard, on its event loop, after the updates that were sent to it before.
+    func submit<Value: Sendable>(
+        onShard index: Int, _ body: @escaping @Sendable (SessionShard) throws -> Value
+    ) async throws -> Value {
+        let shard = shards[index]
+        return try await shard.eventLoop.submit { try body(shard.value) }.get()
+    }
+
+    // MARK: Sessions of users
+
+    /// Registers a session of a user and sends it `ready`. To be called on the session's event loop.
+    func register(userSession session: ChatSession, ready: ByteBuffer) {
+        shards[session.shard].value.register(userSession: session, ready: ready)
+    }
+
+    /// Gives sessions a snapshot of which everything was sent to their event loop.
+    func offer(_ snapshotID: ListSnapshotID, to recipients: [NIOLoopBound<ChatSession>], onShard index: Int) {
+        let shard = shards[index]
+        shard.eventLoop.execute {
+            for session in recipients { shard.value.offer(snapshotID, to: session.value) }
+        }
+    }
+
+    /// Sends the sessions of users the cursors that are due.
+    func offerCursors() {
+        for shard in shards { shard.eventLoop.execute { shard.value.offerCursors() } }
     }
 
     // MARK: Active sessions

@@ -43,10 +43,10 @@ struct RoomDispatch: Sendable {
         return joined
     }
 
-    /// The events for event streams, one after the other.
-    var eventStream: ByteBuffer {
+    /// The events in another format than that of ``frames``, one after the other.
+    func encoded(_ format: EventFormat) -> ByteBuffer {
         var joined = ByteBuffer()
-        for event in events { joined.writeImmutableBuffer(EventFormat.eventStream.encode(event)) }
+        for event in events { joined.writeImmutableBuffer(format.encode(event)) }
         return joined
     }
 }
@@ -55,6 +55,8 @@ struct RoomDispatch: Sendable {
 final class FanOut {
     private let metrics: DeliveryMetrics
     private var unreported = (frames: 0, bytes: 0)
+    /// Called where an event ended the membership of a session's user.
+    var onMembershipEnd: (RoomSubscription, MessageEvent) -> Void = { _, _ in }
 
     init(metrics: DeliveryMetrics) { self.metrics = metrics }
 
@@ -65,7 +67,7 @@ final class FanOut {
         let position = room.tail.position
         let isWhole = dispatch.isForAll && areNew
         // Encoded once, for the first event stream that gets them.
-        var eventStream: ByteBuffer?
+        var encoded: [EventFormat: ByteBuffer] = [:]
         for subscription in room.subscriptions {
             if isWhole, subscription.isOpen || !dispatch.hasEphemeral,
                 subscription.cursor.takeBatch(after: before, upTo: position)
@@ -73,9 +75,10 @@ final class FanOut {
                 let frames: ByteBuffer
                 switch subscription.session.format {
                 case .webSocket: frames = dispatch.frames
-                case .eventStream:
-                    frames = eventStream ?? dispatch.eventStream
-                    eventStream = frames
+                case .eventStream, .userEventStream:
+                    let format = subscription.session.format
+                    frames = encoded[format] ?? dispatch.encoded(format)
+                    encoded[format] = frames
                 }
                 send(frames, count: dispatch.events.count, to: subscription)
             } else if subscription.cursor.isLive {
@@ -105,6 +108,7 @@ final class FanOut {
         let session = subscription.session
         session.transport.send(frames)
         noteSent(count, frames)
+        session.user?.hasNews = true
         guard !session.transport.isWritable, subscription.cursor.isLive else { return }
         move(subscription) { $0.socketFilled() }
         session.enqueue(subscription)
@@ -114,6 +118,7 @@ final class FanOut {
     func send(_ frames: ByteBuffer, to session: ChatSession) {
         session.transport.send(frames)
         noteSent(1, frames)
+        session.user?.hasNews = true
     }
 
     /// Queues an event for a subscription that catches up.
@@ -121,15 +126,20 @@ final class FanOut {
         let frames = subscription.session.format.encode(event)
         subscription.session.transport.write(frames)
         noteSent(1, frames)
+        subscription.session.user?.hasNews = true
         endIfRemoved(subscription, by: event)
     }
 
-    /// Closes the session of a user who is no longer a member. A live session was
-    /// sent the event that ended the membership; one that catches up is closed without it.
+    /// Ends the subscription of a user who is no longer a member. A live one was sent the event that ended the membership; one
+    /// that catches up ends without it.
     @discardableResult
     private func endIfRemoved(_ subscription: RoomSubscription, by event: MessageEvent) -> Bool {
         guard subscription.cursor.isEnded(by: event, of: subscription.session.userID) else { return false }
-        subscription.session.transport.close(CloseReason(.notAMember, "no longer a member of this room"))
+        if subscription.session.user != nil {
+            onMembershipEnd(subscription, event)
+        } else {
+            subscription.session.transport.close(CloseReason(.notAMember, "no longer a member of this room"))
+        }
         return true
     }
 

@@ -24,7 +24,7 @@ final class SessionShard {
     private static let drainedPerSecond = 200
 
     let eventLoop: any EventLoop
-    private let fanOut: FanOut
+    let fanOut: FanOut
     private let catchUp: CatchUp
     private let metrics: DeliveryMetrics
     private let wheel: SessionWheel
@@ -32,7 +32,7 @@ final class SessionShard {
     private var users: [UserID: [ObjectIdentifier: ChatSession]] = [:]
     private var rings: RingBudget<RoomSessions>
     /// The registered sessions, in no particular order.
-    private var sessions: [ChatSession] = []
+    private(set) var sessions: [ChatSession] = []
 
     /// - Parameters:
     ///   - readLimiter: shared by all event loops.
@@ -48,6 +48,8 @@ final class SessionShard {
             eventLoop: eventLoop, log: log, readLimiter: readLimiter, fanOut: fanOut, metrics: metrics, logger: logger)
         wheel = SessionWheel(eventLoop: eventLoop)
         rings = RingBudget(maximumBytes: ringBytes)
+        fanOut.onMembershipEnd = { [unowned self] in membershipEnded($0, by: $1) }
+        catchUp.onCaughtUp = { [unowned self] in settle($0) }
     }
 
     // MARK: Sessions
@@ -61,20 +63,22 @@ final class SessionShard {
         insert(session)
         for subscription in session.subscriptions { begin(subscription) }
         fanOut.count(session)
-        wheel.begin(session)
         guard !session.behind.isEmpty else { return session.transport.send(ready) }
         // Together with what it is missing, in one write.
         session.transport.write(ready)
         catchUp.advance(session)
     }
 
-    private func insert(_ session: ChatSession) {
+    /// Adds a session to those of this event loop.
+    func insert(_ session: ChatSession) {
+        wheel.begin(session)
         session.index = sessions.count
         sessions.append(session)
         if let userID = session.userID { users[userID, default: [:]][ObjectIdentifier(session)] = session }
     }
 
-    private func begin(_ subscription: RoomSubscription) {
+    /// Adds a subscription to its room.
+    func begin(_ subscription: RoomSubscription) {
         let roomID = subscription.roomID
         let room = rooms[roomID] ?? RoomSessions(position: subscription.cursor.admissionHead)
         rooms[roomID] = room
@@ -104,7 +108,10 @@ final class SessionShard {
     }
 
     /// Sends a session what it is missing; to be called when its socket has become writable.
-    func advance(_ session: ChatSession) { catchUp.advance(session) }
+    func advance(_ session: ChatSession) {
+        catchUp.advance(session)
+        if session.transport.isWritable { session.user?.becameWritable() }
+    }
 
     /// Replaces a session's access token.
     func renew(_ session: ChatSession, token: TokenLifetime) {
@@ -160,9 +167,7 @@ final class SessionShard {
             case .detach(let roomID):
                 if rooms[roomID]?.subscriptions.isEmpty == true { removeRoom(roomID) }
             case .logSetBack(let roomID):
-                for subscription in removeRoom(roomID)?.subscriptions ?? [] {
-                    subscription.session.transport.close(CloseReason(.aheadOfLog, "the room's log was set back"))
-                }
+                for subscription in removeRoom(roomID)?.subscriptions ?? [] { logWasSetBack(subscription) }
             case .user(let userID, let event):
                 for session in sessions(ofUser: userID) where session.phase == .live {
                     fanOut.send(session.format.encode(event), to: session)

@@ -84,6 +84,17 @@ final class Lease: Sendable {
     deinit { onRelease() }
 }
 
+/// A client that may have a session of all rooms of its user.
+struct UserAdmission: Sendable {
+    let user: AuthenticatedUser
+    /// The socket's slot among the open ones.
+    let slot: Lease
+    /// Index of the socket's event loop among the server's.
+    let shard: Int
+    /// Whether the session is synchronized without a `sync` of the client.
+    let startsNow: Bool
+}
+
 /// The facts that decide whether a user may have a session of a room.
 struct RoomAuthorization: Equatable, Sendable {
     let isPublic: Bool
@@ -111,6 +122,39 @@ struct RoomAuthorization: Equatable, Sendable {
     }
 }
 
+/// The query of a handshake for a user's rooms: `/ws/user[?userId=U][&from=now]`.
+struct UserConnectRequest: Equatable, Sendable {
+    static let path = "/ws/user"
+
+    /// The user that the client claims to be; read in `trusted` mode only.
+    let claimedUserID: UserID?
+    /// Whether the session is synchronized without a `sync` of the client.
+    let startsNow: Bool
+
+    /// Parses a query. Of a parameter that is given twice the last value counts.
+    /// - Throws: 1007, naming the parameter that is missing or invalid.
+    init(query: [(key: String, value: String)], authMode: AuthMode) throws(CloseReason) {
+        switch query.last(where: { $0.key == "from" })?.value {
+        case nil, "": startsNow = false
+        case "now": startsNow = true
+        default: throw CloseReason(.invalidData, "from must be now")
+        }
+        claimedUserID = try ClaimedUser.read(query, authMode: authMode)
+        if authMode == .trusted, claimedUserID == nil { throw CloseReason(.invalidData, "userId is required") }
+    }
+}
+
+/// The `userId` of a handshake, which is believed in `trusted` mode.
+enum ClaimedUser {
+    /// - Returns: `nil` where there is none, or it does not count.
+    /// - Throws: 1007 for one that is none.
+    static func read(_ query: [(key: String, value: String)], authMode: AuthMode) throws(CloseReason) -> UserID? {
+        guard authMode == .trusted, let user = query.last(where: { $0.key == "userId" })?.value else { return nil }
+        guard let userID = UserID(text: user) else { throw CloseReason(.invalidData, "userId \(UserID.requirement)") }
+        return userID
+    }
+}
+
 /// The query of a handshake: `/ws/chat?roomId=R[&userId=U][&lastSeq=N]`.
 struct ConnectRequest: Equatable, Sendable {
     static let path = "/ws/chat"
@@ -135,13 +179,6 @@ struct ConnectRequest: Equatable, Sendable {
             }
             return seq
         }
-        guard authMode == .trusted, let user = value("userId") else {
-            claimedUserID = nil
-            return
-        }
-        guard let userID = UserID(text: user) else {
-            throw CloseReason(.invalidData, "userId \(UserID.requirement)")
-        }
-        claimedUserID = userID
+        claimedUserID = try ClaimedUser.read(query, authMode: authMode)
     }
 }

@@ -9,6 +9,8 @@ struct MessageEvent: Sendable {
     let type: EventType?
     /// The user that the event is about, if any.
     let userID: UserID?
+    /// Who changed the membership of that user.
+    let actorID: UserID?
     /// The message that the event is about, if any.
     let messageID: MessageID?
     /// When a new message was committed; `nil` for other events, and for those read from the log.
@@ -32,6 +34,7 @@ struct MessageEvent: Sendable {
         seq = envelope.seq
         type = envelope.type
         userID = envelope.userID
+        actorID = envelope.actorID
         messageID = envelope.messageID
         sentAt = envelope.sentAt
         isTyping = envelope.isTyping
@@ -42,12 +45,12 @@ struct MessageEvent: Sendable {
     init(_ event: RoomEvent) {
         seq = event.seq
         type = event.change.type
-        userID =
+        (userID, actorID) =
             switch event.change {
-            case .memberJoined(let userID, _, _, _), .memberLeft(let userID, _, _),
-                .memberRoleChanged(let userID, _, _, _):
-                userID
-            default: nil
+            case .memberJoined(let userID, _, let actorID, _), .memberLeft(let userID, let actorID, _),
+                .memberRoleChanged(let userID, _, let actorID, _):
+                (userID, actorID)
+            default: (nil, nil)
             }
         messageID = event.change.message?.messageID
         // Read from the log, long after it was sent.
@@ -57,7 +60,10 @@ struct MessageEvent: Sendable {
     }
 
     /// The JSON text.
-    var json: ByteBufferView {
+    var json: ByteBufferView { Self.json(of: frame) }
+
+    /// The payload of a text frame of this server.
+    static func json(of frame: ByteBuffer) -> ByteBufferView {
         // The header of an unmasked frame: the second byte is the length, or says how many bytes it takes.
         let header =
             switch frame.getInteger(at: frame.readerIndex + 1, as: UInt8.self) {

@@ -76,6 +76,7 @@ enum CloseCode: UInt16, Sendable, CaseIterable {
     case invalidData = 1007
     /// Never sent: counts connections that ended without a close frame (RFC 6455 section 7.4.1).
     case abnormal = 1006
+    case policyViolation = 1008
     case messageTooBig = 1009
     case restart = 1012
     case tryAgainLater = 1013

@@ -16,8 +16,10 @@ final class ChatSession {
     let transport: any SessionTransport
     /// How events are encoded for the transport.
     let format: EventFormat
-    /// The only subscription of a room socket.
+    /// The only subscription of a session of one room.
     private(set) var subscription: RoomSubscription?
+    /// What a session of a user has; `nil` for one of a room.
+    let user: UserSession?
     /// Subscriptions that catch up and do not wait for the log, in turn.
     private(set) var behind: Deque<RoomSubscription> = []
     /// Whether a page of a log is being read. A session reads one at a time, whatever the number of its rooms.
@@ -35,7 +37,7 @@ final class ChatSession {
     var heartbeatDue: (since: Int, tick: Int) = (0, 0)
     /// `nil` for a user that was not authenticated by a token.
     var token: TokenLifetime?
-    private let leases: (feed: Lease, slot: Lease)
+    private let leases: (slot: Lease, feed: Lease?)
 
     /// Begins a session of one room.
     /// - Parameters:
@@ -52,24 +54,49 @@ final class ChatSession {
         self.transport = transport
         format = transport.format
         token = stage.user.flatMap { TokenLifetime($0, now: now) }
-        leases = (stage.feed, stage.slot)
-        add(
-            RoomSubscription(
-                session: self, roomID: admission.request.roomID,
-                cursor: SessionCursor(admissionHead: stage.head, lastSeq: admission.request.lastSeq)))
+        leases = (stage.slot, stage.feed)
+        user = nil
+        subscription = RoomSubscription(
+            session: self, roomID: admission.request.roomID,
+            cursor: SessionCursor(admissionHead: stage.head, lastSeq: admission.request.lastSeq))
+        catchingUpCount = 1
+    }
+
+    /// Begins a session of all rooms of a user.
+    init(
+        id: SessionID = .random(), admission: UserAdmission, transport: any SessionTransport, user: UserSession,
+        now: Timestamp = .now
+    ) {
+        self.id = id
+        userID = admission.user.userID
+        shard = admission.shard
+        self.transport = transport
+        format = transport.format
+        token = TokenLifetime(admission.user, now: now)
+        leases = (admission.slot, nil)
+        self.user = user
     }
 
     /// The session's phase, as metrics count it: it catches up while one of its subscriptions does.
     var phase: SessionCursor.Phase {
-        hasEnded ? .ended : catchingUpCount > 0 ? .catchingUp : .live
+        hasEnded ? .ended : catchingUpCount > 0 || user?.isSynced == false ? .catchingUp : .live
     }
 
     /// All its subscriptions.
-    var subscriptions: [RoomSubscription] { subscription.map { [$0] } ?? [] }
+    var subscriptions: [RoomSubscription] {
+        user.map { Array($0.subscriptions.values) } ?? subscription.map { [$0] } ?? []
+    }
 
-    private func add(_ subscription: RoomSubscription) {
-        self.subscription = subscription
+    /// Adds a room to a session of a user.
+    func insert(_ subscription: RoomSubscription) {
+        user?.insert(subscription)
         catchingUpCount += 1
+    }
+
+    /// Removes a room from a session of a user. Its cursor has ended.
+    func remove(_ subscription: RoomSubscription) {
+        user?.remove(subscription.roomID)
+        behind.removeAll { $0 === subscription }
     }
 
     /// Notes that the phase of a subscription has changed.
@@ -91,6 +118,7 @@ final class ChatSession {
         hasEnded = true
         subscription = nil
         behind = []
+        user?.removeAll()
     }
 }
 

@@ -12,6 +12,10 @@ final class RoomSubscription {
     @exclusivity(unchecked) var cursor: SessionCursor
     /// Whether events without a `seq` are sent, too: typing, receipts, and what others publish.
     var isOpen = true
+    /// Whether `synced` waits for this subscription to catch up.
+    var isAwaited = false
+    /// The user's read mark, as a session of the user was told it.
+    var readSeq: Seq = 0
     /// The room on this event loop, while the subscription is registered with it.
     fileprivate(set) var room: RoomSessions?
     /// Its place in the room's list.

@@ -40,14 +40,24 @@ extension SessionTransport {
 enum EventFormat: Sendable {
     /// A WebSocket text frame.
     case webSocket
-    /// An event of `text/event-stream`.
+    /// An event of `text/event-stream`; its id is a position in the room's log.
     case eventStream
+    /// The same for a session of all rooms of a user, whose ids are cursors of the list of rooms.
+    case userEventStream
 
     /// Encodes an event about the session itself.
     func encode(_ event: SessionEvent) -> ByteBuffer {
         switch self {
         case .webSocket: WebSocketFrame.text(event.jsonBytes)
-        case .eventStream: EventStreamFrame.message(event.jsonBytes, id: nil)
+        case .eventStream, .userEventStream: EventStreamFrame.message(event.jsonBytes, id: nil)
+        }
+    }
+
+    /// Encodes an event about a user's rooms.
+    func encode(_ event: UserSessionEvent) -> ByteBuffer {
+        switch self {
+        case .webSocket: WebSocketFrame.text(event.jsonBytes)
+        case .eventStream, .userEventStream: EventStreamFrame.message(event.jsonBytes, id: event.cursor)
         }
     }
 
@@ -56,6 +66,17 @@ enum EventFormat: Sendable {
         switch self {
         case .webSocket: event.frame
         case .eventStream: EventStreamFrame.message(event.json, id: event.seq.map { "\($0)" })
+        case .userEventStream: EventStreamFrame.message(event.json, id: nil)
+        }
+    }
+}
+
+extension UserSessionEvent {
+    /// The cursor that the event gives, if any.
+    fileprivate var cursor: String? {
+        switch self {
+        case .synced(let cursor), .cursor(let cursor): cursor
+        default: nil
         }
     }
 }

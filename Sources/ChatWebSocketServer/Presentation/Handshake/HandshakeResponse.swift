@@ -11,6 +11,7 @@ import NIOCore
 
 /// A valid WebSocket handshake and the response to it.
 struct HandshakeResponse {
+    let path: String
     let query: [(key: String, value: String)]
     /// The access token, if the client sent one.
     let token: String?
@@ -20,14 +21,15 @@ struct HandshakeResponse {
     let bytes: ByteBuffer
 
     /// Fails for a request that is answered over HTTP: another path, no handshake, an origin that is not allowed.
-    /// - Parameter path: the only path that has sockets; `nil` if all have.
-    init?(_ head: RequestHead, path: String?, allowedOrigins: AllowedOrigins) {
+    /// - Parameter paths: those that have sockets; `nil` if all have.
+    init?(_ head: RequestHead, paths: [String]?, allowedOrigins: AllowedOrigins) {
         let uri = URI(head.target)
-        guard path == nil || uri.path == path,
+        guard paths?.contains(uri.path) ?? true,
             HandshakeCheck.rejection(method: "GET", allowedOrigins: allowedOrigins, header: { head[$0] }) == nil,
             let key = head["sec-websocket-key"]
         else { return nil }
         let (offersChat, subprotocolToken) = HandshakeCheck.subprotocols(head["sec-websocket-protocol"])
+        path = uri.path
         query = uri.queryParameters.map { (key: String($0.key), value: String($0.value)) }
         token = Self.token(head["authorization"], query: query) ?? subprotocolToken
         forwarded = head.values("x-forwarded-for")
@@ -102,13 +104,17 @@ enum HandshakeCheck {
     }
 }
 
-/// HTTP responses for the WebSocket's path. A valid handshake does not get here: ``HandshakeHandler`` takes it.
+/// HTTP responses for the paths of WebSockets. A valid handshake does not get here: ``HandshakeHandler`` takes it.
 enum WebSocketRoutes {
-    /// Adds the route of the WebSocket's path.
+    /// Adds the routes of the paths.
     static func add(to routes: inout Routes, allowedOrigins: AllowedOrigins) {
-        routes.get(ConnectRequest.path) { request, context in
+        for path in ChatUpgradePolicy.paths { add(path, to: &routes, allowedOrigins: allowedOrigins) }
+    }
+
+    private static func add(_ path: String, to routes: inout Routes, allowedOrigins: AllowedOrigins) {
+        routes.get(path) { request, context in
             // For the router `/ws/chat/` is the same path.
-            guard request.uri.path == ConnectRequest.path else { throw ChatError(.notFound) }
+            guard request.uri.path == path else { throw ChatError(.notFound) }
             let rejection = HandshakeCheck.rejection(
                 method: request.method.rawValue, allowedOrigins: allowedOrigins,
                 header: { request.headers[HTTPField.Name(constant: $0)] })

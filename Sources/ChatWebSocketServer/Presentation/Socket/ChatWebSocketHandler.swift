@@ -14,11 +14,12 @@ final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication {
     /// The response to the handshake, until it is sent.
     private var opening: ByteBuffer
     /// The admission, until the session begins. From then on only the session holds its leases.
-    private var admission: AdmissionResult?
+    private var admission: Result<SocketAdmission, CloseReason>?
     private let services: WebSocketServices
     private var context: ChannelHandlerContext?
     private var session: ChatSession?
-    private var responder: ClientFrameResponder?
+    /// Made with the first frame, since most sockets of rooms only listen.
+    private var responder: (any FrameResponder)?
     private var connection: WebSocketConnection?
     private var frames = TokenBucket(at: .now)
 
@@ -26,8 +27,7 @@ final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication {
     ///   - opening: the response to the handshake.
     ///   - admission: what the session begins with, or why the client is refused.
     init(
-        opening: ByteBuffer, admission: AdmissionResult,
-        services: WebSocketServices
+        opening: ByteBuffer, admission: Result<SocketAdmission, CloseReason>, services: WebSocketServices
     ) {
         self.opening = opening
         self.admission = admission
@@ -42,8 +42,10 @@ final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication {
         self.connection = connection
         services.openSockets.opened()
         switch admission.take() {
-        case .success(let admission):
+        case .success(.room(let admission)):
             begin(admission, on: connection)
+        case .success(.user(let admission)):
+            begin(admission, on: connection, context.eventLoop)
         case .failure(let reason):
             connection.write(opening)
             connection.close(reason)
@@ -57,10 +59,25 @@ final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication {
         let ready = SessionEvent.ready(
             sessionID: session.id.description, admission.request.roomID, session.userID, seq: admission.stage.head,
             heartbeatSeconds: Heartbeat.pingInterval.components.seconds)
+        services.sessions.register(session, ready: first(WebSocketFrame.text(ready.jsonBytes)))
+    }
+
+    private func begin(_ admission: UserAdmission, on connection: WebSocketConnection, _ eventLoop: any EventLoop) {
+        let user = services.userSessions.begin(admission, transport: connection, on: eventLoop)
+        session = user.session
+        let responder = UserFrameResponder(
+            user: user, isSynchronized: admission.startsNow, services: services, eventLoop: eventLoop)
+        self.responder = responder
+        services.sessions.register(userSession: user.session, ready: first(user.ready))
+        responder.begin()
+    }
+
+    /// The response to the handshake, and the first frame.
+    private func first(_ frame: ByteBuffer) -> ByteBuffer {
         var first = opening
         opening = ByteBuffer()
-        first.writeImmutableBuffer(WebSocketFrame.text(ready.jsonBytes))
-        services.sessions.register(session, ready: first)
+        first.writeImmutableBuffer(frame)
+        return first
     }
 
     /// Removes the session: nothing is delivered to it any more.
@@ -118,14 +135,13 @@ final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication {
     }
 
     private func execute(_ text: [UInt8]) {
-        guard let session, let roomID = session.subscription?.roomID, let context else { return }
-        let responder =
-            responder
-            ?? ClientFrameResponder(
+        guard let session, let context else { return }
+        if responder == nil, let roomID = session.subscription?.roomID {
+            responder = ClientFrameResponder(
                 session: session, roomID: roomID, services: services, eventLoop: context.eventLoop)
-        self.responder = responder
+        }
         do throws(FrameError) {
-            try responder.execute(try ClientFrame(text: text))
+            try responder?.execute(text)
         } catch {
             session.transport.send(.error(error))
         }

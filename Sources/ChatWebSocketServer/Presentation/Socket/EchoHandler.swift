@@ -51,7 +51,7 @@ final class EchoHandler: ChannelInboundHandler, WebSocketApplication {
 /// The policy of the echo server: upgrades every client, whatever the path.
 struct EchoUpgradePolicy: UpgradePolicy {
     func response(to head: RequestHead) -> HandshakeResponse? {
-        HandshakeResponse(head, path: nil, allowedOrigins: .any)
+        HandshakeResponse(head, paths: nil, allowedOrigins: .any)
     }
 
     func decide(_ response: HandshakeResponse, context: ChannelHandlerContext, upgrade: @escaping Upgrade) {

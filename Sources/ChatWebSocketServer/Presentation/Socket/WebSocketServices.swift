@@ -8,6 +8,7 @@ final class WebSocketServices: Sendable {
     let admission: AdmissionService
     let commands: SessionCommands
     let sessions: ChatRoomSessionManager
+    let userSessions: UserSessionService
     let metrics: DeliveryMetrics
     let allowedOrigins: AllowedOrigins
     let trustedProxies: [AddressRange]
@@ -22,13 +23,15 @@ final class WebSocketServices: Sendable {
 
     init(
         admission: AdmissionService, commands: SessionCommands, sessions: ChatRoomSessionManager,
-        metrics: DeliveryMetrics, allowedOrigins: AllowedOrigins, trustedProxies: [AddressRange], authMode: AuthMode,
+        userSessions: UserSessionService, metrics: DeliveryMetrics, allowedOrigins: AllowedOrigins,
+        trustedProxies: [AddressRange], authMode: AuthMode,
         frameLimit: FrameLimit, openSockets: OpenSockets, isDraining: @escaping @Sendable () -> Bool,
         isServing: @escaping @Sendable () -> Bool, logger: Logger
     ) {
         self.admission = admission
         self.commands = commands
         self.sessions = sessions
+        self.userSessions = userSessions
         self.metrics = metrics
         self.allowedOrigins = allowedOrigins
         self.trustedProxies = trustedProxies

@@ -32,7 +32,10 @@ final class SocketFixture {
         let typing = TypingRelay(publisher: publisher, eventLoop: eventLoop)
         let feeds = RoomFeeds(
             eventLoop: eventLoop, sessions: sessions, log: log, typing: typing, metrics: metrics, logger: logger)
-        let broadcast = WebSocketBroadcastService(feeds: feeds, typing: typing, log: log, logger: logger)
+        let userSessions = UserSessionService(
+            feeds: feeds, sessions: sessions, directory: log, log: log, logger: logger)
+        let broadcast = WebSocketBroadcastService(
+            feeds: feeds, userSessions: userSessions, typing: typing, log: log, logger: logger)
         let tokens = TokenVerifier(keys: LocalKeys { KeySet([]) })
         services = WebSocketServices(
             admission: AdmissionService(
@@ -43,7 +46,8 @@ final class SocketFixture {
             commands: SessionCommands(
                 authMode: .trusted, tokens: tokens, directory: log, broadcast: broadcast,
                 receipts: ReadReceiptPublisher(publisher)),
-            sessions: sessions, metrics: metrics, allowedOrigins: .any, trustedProxies: [], authMode: .trusted,
+            sessions: sessions, userSessions: userSessions, metrics: metrics, allowedOrigins: .any, trustedProxies: [],
+            authMode: .trusted,
             frameLimit: FrameLimit(rate: frameLimit), openSockets: OpenSockets(),
             isDraining: { false }, isServing: { true }, logger: logger)
     }
@@ -51,7 +55,7 @@ final class SocketFixture {
     /// A handler of an admitted session.
     func handler(opening: ByteBuffer = ByteBuffer(string: "101"), lastSeq: Seq? = nil) throws -> ChatWebSocketHandler {
         ChatWebSocketHandler(
-            opening: opening, admission: .success(try .authorized(lastSeq: lastSeq)), services: services)
+            opening: opening, admission: .success(.room(try .authorized(lastSeq: lastSeq))), services: services)
     }
 
     /// A connection of this event loop.

@@ -1,0 +1,129 @@
+import ChatEvents
+import ChatStorage
+import CommonUtil
+import NIOCore
+
+/// The synchronization of a session with what its client has.
+extension UserSessionUpdater {
+    /// Room ids of `removed` in one frame.
+    private static let removedSize = 1_000
+
+    /// Tells the list of rooms, or what changed of it, and begins in every room where the client is.
+    /// - Returns: the user's version as of the list.
+    func synchronize(_ recipient: Recipient, _ request: SyncRequest) async throws -> Int64 {
+        // The snapshot is taken before the list is read: what is visible in it is told below, or was before.
+        let snapshotID = try await read(for: recipient) {
+            try await cursors.eventLoop.flatSubmit { cursors.value.recent() }.get()
+        }
+        let list = try await read(for: recipient) {
+            try await directory.list(
+                of: recipient.userID, since: request.cursor, withSeqAtCursor: request.namesAllRooms)
+        }
+        let plan = SyncPlan(request, list: list, positions: try await positions(request, list, recipient))
+        // Before the heads that the session begins at are read again by anybody.
+        try await open(list.entries.map(\.roomID), for: recipient)
+        let jumps = try await sendRooms(plan, recipient)
+        try await sendJumps(plan, jumps, recipient)
+        try await resume(plan, list, recipient)
+        try await send(to: recipient) { shard, session in
+            session.user?.syncedCursor = RoomListCursor(userID: recipient.userID, snapshotID: snapshotID)
+            shard.settle(session)
+        }
+        return list.version
+    }
+
+    /// What the logs hold at the positions of the client, in rooms of the user.
+    private func positions(
+        _ request: SyncRequest, _ list: RoomList, _ recipient: Recipient
+    ) async throws -> [RoomID: LogPosition] {
+        guard !request.rooms.isEmpty else { return [:] }
+        var positions: [RoomID: LogPosition] = [:]
+        let asked = list.entries.compactMap { entry in
+            request.rooms[entry.roomID].map { (roomID: entry.roomID, seq: $0.seq) }
+        }
+        for chunk in asked.chunks(of: Self.turnSize) {
+            let found = try await read(for: recipient) { try await directory.positions(at: chunk) }
+            for (asked, position) in zip(chunk, found) { positions[asked.roomID] = position }
+        }
+        return positions
+    }
+
+    /// Sends `rooms`, and begins in those rooms whose logs the client does not keep.
+    /// - Returns: the rooms that begin at their heads by `room_reset` or `room_skipped`.
+    private func sendRooms(_ plan: SyncPlan, _ recipient: Recipient) async throws -> [ListedRoom] {
+        var jumps: [ListedRoom] = []
+        var lost: [RoomID] = []
+        let pieces = plan.listed.chunks(of: Self.pieceSize)
+        let removals = plan.removed.chunks(of: Self.removedSize)
+        let count = max(1, pieces.count, removals.count)
+        for index in 0..<count {
+            let piece = index < pieces.count ? pieces[index] : []
+            let rooms =
+                piece.isEmpty
+                ? [] : try await read(for: recipient) { try await directory.rooms(of: recipient.userID, in: piece) }
+            // Those of which the user is no member any more, since the list was read.
+            lost += Set(piece).subtracting(rooms.map(\.roomID))
+            jumps += rooms.filter { plan.starts[$0.roomID]?.isJump == true }
+            let isLast = index == count - 1
+            let removed = (index < removals.count ? removals[index] : []) + (isLast ? lost : [])
+            try await send(to: recipient) { shard, session in
+                shard.send(
+                    .rooms(rooms.map(\.json), removed: removed, isAll: plan.isAll, isLast: isLast), to: session)
+                for room in rooms where plan.starts[room.roomID] == .listed { shard.subscribe(session, to: room) }
+            }
+        }
+        let listedJumps = Set(jumps.map(\.roomID))
+        let unread = plan.starts.filter { $0.value.isJump && !listedJumps.contains($0.key) }.map(\.key)
+            .filter { !Set(lost).contains($0) }
+        for piece in unread.chunks(of: Self.pieceSize) {
+            jumps += try await read(for: recipient) { try await directory.rooms(of: recipient.userID, in: piece) }
+        }
+        return jumps
+    }
+
+    private func sendJumps(_ plan: SyncPlan, _ rooms: [ListedRoom], _ recipient: Recipient) async throws {
+        for piece in rooms.chunks(of: Self.pieceSize) {
+            try await send(to: recipient) { shard, session in
+                for room in piece {
+                    let isReset = plan.starts[room.roomID] == .reset
+                    shard.send(
+                        isReset
+                            ? .roomReset(room.json, room.roomID, seq: room.lastSeq, mark: room.mark)
+                            : .roomSkipped(room.roomID, seq: room.lastSeq, mark: room.mark),
+                        to: session)
+                    shard.subscribe(session, to: room)
+                }
+            }
+        }
+    }
+
+    /// Begins in the rooms that go on where the client is.
+    private func resume(_ plan: SyncPlan, _ list: RoomList, _ recipient: Recipient) async throws {
+        for chunk in list.entries.chunks(of: Self.turnSize) {
+            try await send(to: recipient) { shard, session in
+                for entry in chunk {
+                    switch plan.starts[entry.roomID] {
+                    case .head(let seq):
+                        shard.subscribe(
+                            session, to: entry.roomID, SessionCursor(admissionHead: seq, lastSeq: nil),
+                            readSeq: entry.lastReadSeq)
+                    case .position(let position, let head):
+                        let isBehind = position.seq < head
+                        shard.subscribe(
+                            session, to: entry.roomID,
+                            SessionCursor(
+                                admissionHead: max(head, position.seq), lastSeq: isBehind ? position.seq : nil),
+                            readSeq: entry.lastReadSeq, isAwaited: isBehind)
+                    case .listed, .reset, .skip, nil: break
+                    }
+                }
+                shard.advance(session)
+            }
+        }
+    }
+}
+
+extension SyncPlan.Start {
+    /// Whether the session begins at the room's head, whatever the client has.
+    fileprivate var isJump: Bool { self == .reset || self == .skip }
+}

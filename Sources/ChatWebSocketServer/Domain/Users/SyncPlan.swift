@@ -1,0 +1,78 @@
+import ChatEvents
+import ChatStorage
+import CommonUtil
+
+/// What a session of a user is told when it synchronizes, and where it begins in each room. Pure, no I/O.
+struct SyncPlan: Equatable, Sendable {
+    /// Where a session begins in a room.
+    enum Start: Equatable, Sendable {
+        /// After the `lastSeq` that the session is told of the room.
+        case listed
+        /// After the room's head, which the client knows by its cursor.
+        case head(Seq)
+        /// After the client's position, with what is missing since.
+        /// - head: the room's head when the membership was read.
+        case position(SyncFrame.Position, head: Seq)
+        /// The client has another log: after the head, with `room_reset`.
+        case reset
+        /// Too much is missing: after the head, with `room_skipped`.
+        case skip
+    }
+
+    /// Whether all rooms are told, so that what is not among them is not the user's.
+    let isAll: Bool
+    /// The rooms that are told in `rooms`, newest activity first.
+    let listed: [RoomID]
+    /// Rooms that are not the user's.
+    let removed: [RoomID]
+    /// Every room of the user.
+    let starts: [RoomID: Start]
+
+    /// Makes the plan.
+    /// - Parameters:
+    ///   - list: the user's rooms, with what changed since the client's cursor.
+    ///   - positions: what the logs hold at the positions that the client named; absent for rooms that are not there.
+    init(_ request: SyncRequest, list: RoomList, positions: [RoomID: LogPosition]) {
+        isAll = list.isAll
+        listed = list.entries.lazy.filter { list.isAll || $0.isChanged }.map(\.roomID)
+        var starts: [RoomID: Start] = [:]
+        starts.reserveCapacity(list.entries.count)
+        for entry in list.entries {
+            starts[entry.roomID] = Self.start(of: entry, request, list, positions[entry.roomID])
+        }
+        let strange = request.rooms.keys.filter { starts[$0] == nil }
+        removed = list.removed + Set(strange).subtracting(list.removed).sorted { $0.rawValue < $1.rawValue }
+        self.starts = starts
+    }
+
+    private static func start(
+        of entry: RoomList.Entry, _ request: SyncRequest, _ list: RoomList, _ found: LogPosition?
+    ) -> Start {
+        if request.namesAllRooms {
+            if list.cursorState == .setBackOrOld { return .reset }
+            if let seq = entry.seqAtCursor {
+                return .position(SyncFrame.Position(seq: seq, mark: nil), head: entry.lastSeq)
+            }
+        }
+        guard let named = request.rooms[entry.roomID] else {
+            return list.isAll || entry.isChanged ? .listed : .head(entry.lastSeq)
+        }
+        // The head of the list may be older than the client's position.
+        let head = max(entry.lastSeq, found?.head ?? 0)
+        guard named.seq <= head, named.mark == nil || named.mark == found?.mark else { return .reset }
+        if let maxMissed = request.maxMissed, entry.lastSeq - named.seq > Seq(maxMissed) { return .skip }
+        return .position(named, head: entry.lastSeq)
+    }
+}
+
+/// A room as it is sent to one of its members.
+struct ListedRoom: Equatable, Sendable {
+    let roomID: RoomID
+    /// The head of the room's log when the membership was read.
+    let lastSeq: Seq
+    /// The mark of that event.
+    let mark: EventMark?
+    /// The user's read mark.
+    let lastReadSeq: Seq
+    let json: RoomJSON
+}
