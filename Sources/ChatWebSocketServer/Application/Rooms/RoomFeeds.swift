@@ -2,6 +2,7 @@ import ChatEventBus
 import ChatEvents
 import CommonLogging
 import CommonUtil
+import DequeModule
 import Logging
 import NIOCore
 
@@ -24,8 +25,8 @@ final class RoomFeeds {
         var shards: Set<Int> = []
         /// Succeeds when the room's channel is subscribed.
         var followed: EventLoopFuture<Void>?
-        /// Closes the feed, once it has no leases.
-        var idleDeadline: Scheduled<Void>?
+        /// When the feed is closed, since it has no leases.
+        var idleDeadline: NIODeadline?
         var isReading = false
         var failures = Backoff(first: .milliseconds(100), longest: .seconds(2))
         var gap = LogGap()
@@ -40,6 +41,9 @@ final class RoomFeeds {
     private let invalidEvents: RateLimitedLogger
     private let gaps: RateLimitedLogger
     private var entries: [RoomID: Entry] = [:]
+    /// Feeds that had no leases, in the order of their deadlines. Those that have leases again are skipped.
+    private var idle: Deque<(roomID: RoomID, deadline: NIODeadline)> = []
+    private var isIdleCheckScheduled = false
     private var occupiedRooms = 0 {
         didSet { metrics.hasRooms(occupiedRooms) }
     }
@@ -93,7 +97,7 @@ final class RoomFeeds {
         let entry = entries[roomID] ?? Entry()
         entries[roomID] = entry
         if entry.leases.isEmpty { occupiedRooms += 1 }
-        entry.idleDeadline?.cancel()
+        entry.idleDeadline = nil
         entry.leases[shard, default: 0] += 1
         let followed = entry.followed ?? follow(roomID)
         entry.followed = followed
@@ -113,8 +117,28 @@ final class RoomFeeds {
         if entry.shards.remove(shard) != nil { sessions.apply([.detach(roomID)], toShard: shard) }
         guard entry.leases.isEmpty else { return }
         occupiedRooms -= 1
-        entry.idleDeadline = eventLoop.assumeIsolated().scheduleTask(in: Self.idleRoomTTL) {
-            self.closeFeed(roomID, entry)
+        let deadline = eventLoop.now + Self.idleRoomTTL
+        entry.idleDeadline = deadline
+        idle.append((roomID, deadline))
+        scheduleIdleCheck()
+    }
+
+    // One timer for all: a user of ten thousand rooms who leaves and returns would start and cancel as many.
+    private func scheduleIdleCheck() {
+        guard !isIdleCheckScheduled, let first = idle.first else { return }
+        isIdleCheckScheduled = true
+        eventLoop.assumeIsolated().scheduleTask(deadline: first.deadline) {
+            self.isIdleCheckScheduled = false
+            self.closeIdleFeeds()
+            self.scheduleIdleCheck()
+        }
+    }
+
+    private func closeIdleFeeds() {
+        let now = eventLoop.now
+        while let (roomID, deadline) = idle.first, deadline <= now {
+            idle.removeFirst()
+            if let entry = entries[roomID], entry.idleDeadline == deadline { closeFeed(roomID, entry) }
         }
     }
 

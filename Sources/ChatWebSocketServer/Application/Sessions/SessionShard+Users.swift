@@ -45,6 +45,7 @@ extension SessionShard {
     func unsubscribe(_ session: ChatSession, from roomID: RoomID) -> Bool {
         guard let subscription = session.user?.subscriptions[roomID] else { return false }
         end(subscription)
+        settle(session)
         return true
     }
 
@@ -52,7 +53,6 @@ extension SessionShard {
         fanOut.move(subscription) { $0.end() }
         subscription.room?.remove(subscription)
         subscription.session.remove(subscription)
-        settle(subscription.session)
     }
 
     /// The user of a subscription is no longer a member of its room.
@@ -62,6 +62,7 @@ extension SessionShard {
         end(subscription)
         let reason: UserSessionEvent.RemovalReason = event.actorID == session.userID ? .left : .removed
         send(.roomRemoved(subscription.roomID, reason), to: session)
+        settle(session)
         user.onRoomLost(subscription.roomID, .removed)
     }
 
@@ -74,6 +75,7 @@ extension SessionShard {
         // It stays the session's, so that it is found by `open` and `read`; it is sent nothing.
         fanOut.move(subscription) { $0.end() }
         subscription.room?.remove(subscription)
+        session.dequeue(subscription)
         user.onRoomLost(subscription.roomID, .reset)
     }
 

@@ -130,16 +130,12 @@ final class ListCursors {
             seenCount = -1
             return
         }
-        var isComplete = true
-        var told: [Int: [NIOLoopBound<ChatSession>]] = [:]
+        var recipients: [Int: [NIOLoopBound<ChatSession>]] = [:]
         for feed in users.all {
-            if let version = feed.sentVersion, version >= versions[feed.userID] ?? 0 {
-                told[feed.shard, default: []].append(feed.session)
-            } else {
-                isComplete = false
-            }
+            // What others are being sent counts as news when it is done, so the next turn is theirs.
+            guard let version = feed.sentVersion, version >= versions[feed.userID] ?? 0 else { continue }
+            recipients[feed.shard, default: []].append(feed.session)
         }
-        if !isComplete { seenCount = -1 }
-        for (shard, recipients) in told { sessions.offer(snapshotID, to: recipients, onShard: shard) }
+        for (shard, recipients) in recipients { sessions.offer(snapshotID, to: recipients, onShard: shard) }
     }
 }

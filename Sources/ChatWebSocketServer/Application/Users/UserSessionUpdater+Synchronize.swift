@@ -72,6 +72,7 @@ extension UserSessionUpdater {
                 for room in rooms where plan.starts[room.roomID] == .listed { shard.subscribe(session, to: room) }
             }
         }
+        try await release(lost, for: recipient)
         let listedJumps = Set(jumps.map(\.roomID))
         let unread = plan.starts.filter { $0.value.isJump && !listedJumps.contains($0.key) }.map(\.key)
             .filter { !Set(lost).contains($0) }

@@ -128,7 +128,7 @@ struct UserSessionUpdater: Sendable {
         let rooms = try await read(for: recipient) { try await directory.rooms(of: recipient.userID, in: [roomID]) }
         guard let room = rooms.first else {
             try await send(to: recipient) { shard, session in
-                _ = shard.unsubscribe(session, from: roomID)
+                guard shard.unsubscribe(session, from: roomID) else { return }
                 shard.send(.roomRemoved(roomID, .reset), to: session)
             }
             return try await release([roomID], for: recipient)
@@ -191,7 +191,7 @@ struct UserSessionUpdater: Sendable {
     }
 
     /// Lets the feeds of rooms close that a session needs no more.
-    private func release(_ roomIDs: [RoomID], for recipient: Recipient) async throws {
+    func release(_ roomIDs: [RoomID], for recipient: Recipient) async throws {
         guard !roomIDs.isEmpty else { return }
         try await onFeeds(recipient) { users, feed in
             for roomID in roomIDs { users.release(roomID, feed) }

@@ -96,7 +96,7 @@ final class ChatSession {
     /// Removes a room from a session of a user. Its cursor has ended.
     func remove(_ subscription: RoomSubscription) {
         user?.remove(subscription.roomID)
-        behind.removeAll { $0 === subscription }
+        dequeue(subscription)
     }
 
     /// Notes that the phase of a subscription has changed.
@@ -112,6 +112,9 @@ final class ChatSession {
 
     /// Ends the turn of the first subscription.
     func dequeue() { behind.removeFirst() }
+
+    /// Takes the turn of a subscription that has ended.
+    func dequeue(_ subscription: RoomSubscription) { behind.removeAll { $0 === subscription } }
 
     /// Ends the session: it lets its subscriptions go, which hold it.
     func end() {

@@ -31,10 +31,13 @@ final class UserFrameResponder: FrameResponder {
     }
 
     func execute(_ text: [UInt8]) throws(FrameError) {
-        let frame = try UserFrame(text: text)
-        guard collector.isFinished || frame.needsNoSync else {
-            throw FrameError(.notSynced, "sync comes first")
+        let frame: UserFrame
+        do throws(FrameError) {
+            frame = try UserFrame(text: text)
+        } catch {
+            throw collector.isFinished || error.code != .unknownType ? error : Self.notSynced
         }
+        guard collector.isFinished || frame.needsNoSync else { throw Self.notSynced }
         switch frame {
         case .ping: session.transport.send(.pong)
         case .auth(let token): renewal.renew(token)
@@ -47,6 +50,8 @@ final class UserFrameResponder: FrameResponder {
         case .close(let roomID): try session.user?.close(roomID)
         }
     }
+
+    private static let notSynced = FrameError(.notSynced, "sync comes first")
 
     private func publishTyping(_ isTyping: Bool, in roomID: RoomID) throws(FrameError) {
         try session.user?.subscription(roomID)
