@@ -63,6 +63,10 @@ public struct LogPosition: Equatable, Sendable {
 }
 
 extension EventLog {
+    /// Number of interruptions of the database's connections. Where it has not changed since something was read, PostgreSQL
+    /// has not been set back.
+    public var interruptions: Int { database.client.brokenConnections }
+
     /// Reads where logs are, and marks of events, by key and in one statement. A room may be asked about many times.
     /// - Returns: in the order of `asked`; `nil` where there is no such room.
     public func positions(at asked: [(roomID: RoomID, seq: Seq)]) async throws -> [LogPosition?] {

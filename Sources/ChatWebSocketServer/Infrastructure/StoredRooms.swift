@@ -10,22 +10,24 @@ struct StoredRooms: RoomLog, RoomDirectory, UserDirectory {
     let log: EventLog
     let readMarks: ReadMarks
 
-    func events(
-        of roomID: RoomID, after seq: Seq, limit: Int
-    ) async throws -> (events: [MessageEvent], hasMore: Bool) {
+    func events(of roomID: RoomID, after seq: Seq, limit: Int) async throws -> EventPage {
         let page = try await log.events(of: roomID, after: seq, limit: limit)
-        return (page.events.map { MessageEvent($0) }, page.hasMore)
+        return EventPage(events: page.events.map { MessageEvent($0) }, hasMore: page.hasMore, mark: page.mark)
     }
+
+    var interruptions: Int { log.interruptions }
 
     func heads(of roomIDs: [RoomID]) async throws -> [RoomID: Seq] {
         roomIDs.isEmpty ? [:] : try await rooms.heads(of: roomIDs)
     }
 
-    func authorizations(for asked: [(roomID: RoomID, userID: UserID?)]) async throws -> [RoomAuthorization?] {
-        let inquiries = asked.map { RoomInquiry(roomID: $0.roomID, userID: $0.userID) }
-        return try await rooms.admissions(inquiries).map { admission in
-            (admission?.access).map {
-                RoomAuthorization(isPublic: $0.room.type == .public, isMember: $0.role != nil, head: $0.room.lastSeq)
+    func authorizations(for asked: [RoomInquiry]) async throws -> [RoomAuthorization?] {
+        try await rooms.admissions(asked).map { admission in
+            admission.map { admission in
+                let room = admission.access.room
+                return RoomAuthorization(
+                    isPublic: room.type == .public, isMember: admission.access.role != nil, head: room.lastSeq,
+                    headMark: room.mark, lastMark: admission.lastMark, positionMark: admission.positionMark)
             }
         }
     }

@@ -110,6 +110,12 @@ public final class PostgresClient: Service, PostgresQueryable {
     /// Whether there is a connection. The first one is made by ``run()`` or by the first request.
     public var isAvailable: Bool { pool.isAvailable.load(ordering: .relaxed) }
 
+    /// Number of connections that broke so far: those that the server or the network ended, that did not respond in time, and
+    /// that led to a server that has become read-only. Idle connections are watched, so it rises at once.
+    ///
+    /// What was read before it rose may no longer hold: PostgreSQL may come back as another server, or from a backup.
+    public var brokenConnections: Int { pool.brokenConnections.load(ordering: .relaxed) }
+
     /// Returns if the server responds to a query in time.
     public nonisolated(nonsending) func ping(timeout: Duration = .seconds(2)) async throws(PostgresError) {
         _ = try await query("SELECT 1", timeout: timeout)

@@ -15,6 +15,8 @@ actor PostgresPool {
     nonisolated let logger: Logger
     /// Whether there is a connection to send requests on; written by the loop, read by any thread.
     nonisolated let isAvailable = Atomic(false)
+    /// Number of connections that broke; written by the loop, read by any thread.
+    nonisolated let brokenConnections = Atomic(0)
     /// Whether connections lead through a pooler.
     nonisolated let isPooled = Atomic(false)
     /// Whether the server was out of disk or memory, and has not proved writable since.
@@ -161,6 +163,8 @@ actor PostgresPool {
     func lose(_ connection: PostgresConnection) {
         guard connections.removeValue(forKey: connection.id) != nil else { return }
         lostConnections += 1
+        // Before the requests on it end, so that whoever sees one fail sees this, too.
+        brokenConnections.add(1, ordering: .relaxed)
         let abandoned = connection.abandon()
         leases[connection.id] = nil
         unflushed.remove(connection.id)

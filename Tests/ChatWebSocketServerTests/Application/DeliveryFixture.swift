@@ -1,10 +1,12 @@
 import ChatEventBus
 import ChatEvents
+import ChatStorage
 import ChatTestSupport
 import CommonUtil
 import NIOCore
 import NIOPosix
 import RedisClient
+import Testing
 
 @testable import ChatWebSocketServer
 
@@ -43,16 +45,22 @@ struct DeliveryFixture: Sendable {
     }
 
     /// Opens the feed of ``hall`` at this head and registers a session with it.
-    func session(head: Seq, lastSeq: Seq? = nil) async throws -> (
+    /// - Parameter sent: where the feed was before the head was read.
+    func session(head: Seq, lastSeq: Seq? = nil, sent: FeedPosition? = nil) async throws -> (
         frames: EventCollector<ByteBuffer>, closes: EventCollector<CloseReason>
     ) {
         let (frames, closes) = (EventCollector<ByteBuffer>(), EventCollector<CloseReason>())
+        let marks = try await log.positions(at: [head, lastSeq ?? 0, sent?.seq ?? 0].map { (hall, $0) }).map { $0?.mark }
+        let reading = LogReading(
+            head: head, headMark: marks[0], sent: sent, sentMark: marks[2], interruptions: log.interruptions)
         try await eventLoop.submit {
             let feed = feeds.value.open(hall, shard: 0).feed
-            feeds.value.attach(hall, shard: 0, head: head, sent: nil)
+            feeds.value.attach(hall, shard: 0, reading)
             let transport = RecordingTransport(frames: frames, closes: closes)
             let session = ChatSession(
-                admission: try .authorized(lastSeq: lastSeq, head: head, feed: feed), transport: transport)
+                admission: try .authorized(
+                    lastSeq: lastSeq, head: head, headMark: marks[0], lastMark: marks[1], feed: feed),
+                transport: transport)
             transport.onClose = { [weak session, sessions] in
                 if let session { sessions.remove(session) }
             }
@@ -62,9 +70,36 @@ struct DeliveryFixture: Sendable {
     }
 
     /// Delivers an event as Redis does.
-    func receive(_ seqs: Seq...) {
+    func receive(_ seqs: Seq..., log: Int64 = 0) {
         broadcast.receive(
-            seqs.map { ReceivedEvent(channel: .room(hall), json: ByteBuffer(bytes: event($0).frame.payload)) })
+            seqs.map { seq in
+                ReceivedEvent(channel: .room(hall), json: ByteBuffer(bytes: event(seq, log: log).frame.payload))
+            })
+    }
+
+    /// What the feed of ``hall`` has sent, to be compared.
+    func probe() async throws -> FeedProbe {
+        try #require(try await eventLoop.submit { feeds.value.probes[hall] }.get())
+    }
+
+    /// Gives the feed of ``hall`` a verdict.
+    func compared(_ probe: FeedProbe, _ verdict: FeedProbe.Verdict) async throws {
+        let interruptions = log.interruptions
+        try await eventLoop.submit {
+            feeds.value.compared([(hall, probe, verdict)], interruptions: interruptions)
+        }.get()
+    }
+
+    /// Compares the feed of ``hall`` with the log.
+    func compare() async throws {
+        let probe = try await probe()
+        let found = try await log.positions(at: probe.asked.map { (hall, $0) })
+        try await compared(probe, probe.verdict(found))
+    }
+
+    /// Where the feed of ``hall`` is.
+    func sent() async throws -> FeedPosition? {
+        try await eventLoop.submit { feeds.value.sent(of: hall) }.get()
     }
 
     /// The position of the feed of ``hall``.

@@ -1,4 +1,5 @@
 import ChatEventBus
+import ChatEvents
 import ChatStorage
 import ChatTestSupport
 import CommonAuth
@@ -21,18 +22,35 @@ final class MemoryLog: RoomLog, RoomDirectory, UserDirectory {
 
     func replace(by events: [MessageEvent]) { log.withLock { $0 = events } }
 
-    func events(of roomID: RoomID, after seq: Seq, limit: Int) async throws -> (events: [MessageEvent], hasMore: Bool) {
-        let later = log.withLock { $0 }.filter { $0.seq ?? 0 > seq }
+    func events(of roomID: RoomID, after seq: Seq, limit: Int) async throws -> EventPage {
+        let events = log.withLock { $0 }
+        let later = events.filter { $0.seq ?? 0 > seq }
         reads.append(seq)
-        return (Array(later.prefix(limit)), later.count > limit)
+        return EventPage(
+            events: Array(later.prefix(limit)), hasMore: later.count > limit, mark: events.last { $0.seq == seq }?.mark)
     }
+
+    func positions(at asked: [(roomID: RoomID, seq: Seq)]) async throws -> [LogPosition?] {
+        let events = log.withLock { $0 }
+        return asked.map { _, seq in
+            LogPosition(
+                head: events.last?.seq ?? 0, headMark: events.last?.mark, mark: events.last { $0.seq == seq }?.mark)
+        }
+    }
+
+    /// Number of ``interrupt()`` so far.
+    private let interruptionCount = Atomic(0)
+    var interruptions: Int { interruptionCount.load(ordering: .relaxed) }
+
+    /// Counts an interruption of the way to the log.
+    func interrupt() { interruptionCount.add(1, ordering: .relaxed) }
 
     func heads(of roomIDs: [RoomID]) async throws -> [RoomID: Seq] {
         let head = log.withLock { $0.last?.seq } ?? 0
         return Dictionary(uniqueKeysWithValues: roomIDs.map { ($0, head) })
     }
 
-    func authorizations(for asked: [(roomID: RoomID, userID: UserID?)]) async throws -> [RoomAuthorization?] {
+    func authorizations(for asked: [RoomInquiry]) async throws -> [RoomAuthorization?] {
         asked.map { _ in nil }
     }
     func markRead(_ roomID: RoomID, by userID: UserID, upTo seq: Seq) async throws -> ReadReceipt? { nil }
@@ -46,7 +64,6 @@ final class MemoryLog: RoomLog, RoomDirectory, UserDirectory {
     func readStates(of userID: UserID, in asked: [(roomID: RoomID, upTo: Seq)]) async throws -> [RoomReadState] { [] }
     func versions(of userIDs: [UserID]) async throws -> [UserID: Int64] { [:] }
     func memberships(of userID: UserID) async throws -> UserMemberships { .none }
-    func positions(at asked: [(roomID: RoomID, seq: Seq)]) async throws -> [LogPosition?] { asked.map { _ in nil } }
 }
 
 extension Admission where Stage == AdmissionStage.Requested {
@@ -67,8 +84,13 @@ extension Admission where Stage == AdmissionStage.Authenticated {
 }
 
 extension Admission where Stage == AdmissionStage.Authorized {
-    static func authorized(lastSeq: Seq? = nil, head: Seq = 0, feed: Lease = Lease {}) throws -> Self {
-        try AuthenticatedAdmission.authenticated(lastSeq: lastSeq).authorized(head: head, feed: feed)
+    static func authorized(
+        lastSeq: Seq? = nil, head: Seq = 0, headMark: EventMark? = nil, lastMark: EventMark? = nil,
+        feed: Lease = Lease {}
+    ) throws -> Self {
+        let authorization = RoomAuthorization(
+            isPublic: true, isMember: true, head: head, headMark: headMark, lastMark: lastMark)
+        return try AuthenticatedAdmission.authenticated(lastSeq: lastSeq).authorized(by: authorization, feed: feed)
     }
 }
 

@@ -1,4 +1,5 @@
 import ChatEvents
+import ChatStorage
 import CommonUtil
 import NIOCore
 
@@ -7,9 +8,10 @@ import NIOCore
 let hall = RoomID(verified: "hall")
 
 /// An event as it comes from Redis or the log.
-func event(_ seq: Seq, size: Int = 0) -> MessageEvent {
+/// - Parameter log: events of different logs have different marks.
+func event(_ seq: Seq, size: Int = 0, log: Int64 = 0) -> MessageEvent {
     let change = RoomChange.roomUpdated(
-        name: String(repeating: "x", count: size), by: UserID(1), at: Timestamp(microseconds: 0))
+        name: String(repeating: "x", count: size), by: UserID(1), at: Timestamp(microseconds: log))
     return MessageEvent(RoomEvent(roomID: hall, seq: seq, change: change))
 }
 
@@ -23,7 +25,19 @@ func messageEvent(
     return MessageEvent(RoomEvent(roomID: hall, seq: seq, change: change(message)))
 }
 
-func events(_ seqs: some Sequence<Seq>) -> [MessageEvent] { seqs.map { event($0) } }
+func events(_ seqs: some Sequence<Seq>, log: Int64 = 0) -> [MessageEvent] { seqs.map { event($0, log: log) } }
+
+/// An event as a program publishes it that knows no marks.
+func eventWithoutMark(_ seq: Seq) -> MessageEvent? {
+    MessageEvent(json: ByteBuffer(string: #"{"eventType":"note","seq":\#(seq)}"#), of: hall)
+}
+
+/// Where a log of ``event(_:size:log:)`` is.
+func position(head: Seq, at seq: Seq, log: Int64 = 0) -> LogPosition {
+    LogPosition(
+        head: head, headMark: head > 0 ? event(head, log: log).mark : nil,
+        mark: seq > 0 && seq <= head ? event(seq, log: log).mark : nil)
+}
 
 extension [MessageEvent] {
     var seqs: [Seq] { compactMap(\.seq) }

@@ -1,3 +1,4 @@
+import ChatStorage
 import CommonAuth
 import CommonUtil
 import DequeModule
@@ -20,8 +21,9 @@ final class AdmissionQueue: Sendable {
         let feed: Lease
         /// Whether the room was made for this admission (`trusted` mode).
         var madeRoom = false
-        /// The feed's position before the log was read.
-        var position: Seq?
+        /// The feed's position before the log was read, and the number of interruptions then.
+        var sent: FeedPosition?
+        var interruptions = 0
 
         var roomID: RoomID { pending.admission.request.roomID }
     }
@@ -92,11 +94,16 @@ final class AdmissionQueue: Sendable {
     private func read() {
         let batch = state.value.waiting.prefix(Self.batchSize).map { entry in
             var entry = entry
-            entry.position = feeds.value.position(of: entry.roomID)
+            entry.sent = feeds.value.sent(of: entry.roomID)
+            entry.interruptions = feeds.value.interruptions
             return entry
         }
         state.value.waiting.removeFirst(batch.count)
-        let asked = batch.map { (roomID: $0.roomID, userID: $0.pending.admission.stage.user?.userID) }
+        let asked = batch.map { entry in
+            RoomInquiry(
+                roomID: entry.roomID, userID: entry.pending.admission.stage.user?.userID,
+                lastSeq: entry.pending.admission.request.lastSeq, position: entry.sent?.seq)
+        }
         eventLoop.makeFutureWithTask { [directory] in
             try await directory.authorizations(for: asked)
         }.assumeIsolated().whenComplete { authorizations in
@@ -127,10 +134,14 @@ final class AdmissionQueue: Sendable {
     ) -> AdmissionResult {
         let admission = entry.pending.admission
         do throws(CloseReason) {
-            let head = try RoomAuthorization.check(
-                authorization, lastSeq: admission.request.lastSeq, authMode: authMode)
-            feeds.value.attach(entry.roomID, shard: admission.shard, head: head, sent: entry.position)
-            return .success(admission.authorized(head: head, feed: entry.feed))
+            let authorization = try RoomAuthorization.check(
+                authorization, lastSeq: admission.request.lastSeq, lastMark: admission.request.lastMark,
+                authMode: authMode)
+            let reading = LogReading(
+                head: authorization.head, headMark: authorization.headMark, sent: entry.sent,
+                sentMark: authorization.positionMark, interruptions: entry.interruptions)
+            feeds.value.attach(entry.roomID, shard: admission.shard, reading)
+            return .success(admission.authorized(by: authorization, feed: entry.feed))
         } catch {
             return .failure(error)
         }

@@ -1,9 +1,11 @@
+import ChatStorage
 import CommonUtil
 import Logging
 import NIOCore
 
-/// Reads the heads of the rooms that have sessions here from the log, at intervals: so events that Redis lost are found,
-/// delivery continues without Redis, and a log that was set back is noticed. Confined to the feeds' event loop.
+/// Reads the heads of the rooms that have sessions here from the log, at intervals, with the marks of what was sent last: so
+/// events that Redis lost are found, delivery continues without Redis, and a log that was set back is noticed. Confined to the
+/// feeds' event loop.
 final class HeadComparison {
     /// Intervals between two comparisons.
     struct Intervals: Sendable {
@@ -15,8 +17,10 @@ final class HeadComparison {
         var distrust = TimeAmount.seconds(60)
     }
 
-    /// Rooms of one query.
+    /// Positions of one query.
     private static let chunk = 500
+    /// Interval while a feed is held.
+    private static let whileHeld = TimeAmount.milliseconds(20)
 
     private let eventLoop: any EventLoop
     private let feeds: RoomFeeds
@@ -24,6 +28,8 @@ final class HeadComparison {
     private let logger: Logger
     private var next: Scheduled<Void>?
     private var isComparing = false
+    /// Whether there is a reason to compare again as soon as this comparison has ended.
+    private var isDue = false
     private var isStopped = false
     private var pace: ComparisonPace
 
@@ -47,6 +53,7 @@ final class HeadComparison {
         pace = ComparisonPace(intervals)
         self.logger = logger
         feeds.onMissedEvents = { [weak self] in self?.distrustRedis() }
+        feeds.onDoubt = { [weak self] in self?.compareSoon() }
     }
 
     /// Starts to compare.
@@ -63,27 +70,55 @@ final class HeadComparison {
         isComparing = true
         next?.cancel()
         onCompare()
-        let sent = feeds.positions
-        let roomIDs = Array(sent.keys)
+        feeds.noticeInterruption()
+        isDue = false
+        let interruptions = feeds.interruptions
+        let probes = feeds.probes.map { (roomID: $0, probe: $1) }
         let wasReceiving = isReceiving
         eventLoop.makeFutureWithTask { [log] in
-            var heads: [RoomID: Seq] = [:]
-            for start in stride(from: 0, to: roomIDs.count, by: Self.chunk) {
-                let chunk = Array(roomIDs[start..<min(start + Self.chunk, roomIDs.count)])
-                heads.merge(try await log.heads(of: chunk)) { $1 }
-            }
-            return heads
-        }.assumeIsolated().whenComplete { self.compared($0, sent: sent, wasReceiving: wasReceiving) }
+            try await Self.verdicts(of: probes, in: log)
+        }.assumeIsolated().whenComplete { verdicts in
+            self.isComparing = false
+            self.compared(verdicts, interruptions: interruptions, wasReceiving: wasReceiving)
+        }
     }
 
-    private func compared(_ heads: Result<[RoomID: Seq], any Error>, sent: [RoomID: Seq], wasReceiving: Bool) {
-        isComparing = false
-        switch heads {
-        case .success(let heads): feeds.compare(heads: heads, sent: sent)
-        case .failure(let error): logger.debug("the rooms' heads could not be read", metadata: ["reason": "\(error)"])
+    private static func verdicts(
+        of probes: [(roomID: RoomID, probe: FeedProbe)], in log: any RoomLog
+    ) async throws -> [(roomID: RoomID, probe: FeedProbe, verdict: FeedProbe.Verdict)] {
+        let asked = probes.flatMap { roomID, probe in probe.asked.map { (roomID: roomID, seq: $0) } }
+        var found: [LogPosition?] = []
+        found.reserveCapacity(asked.count)
+        for start in stride(from: 0, to: asked.count, by: chunk) {
+            found += try await log.positions(at: Array(asked[start..<min(start + chunk, asked.count)]))
         }
-        guard !isStopped else { return }
-        schedule(in: isReceiving != wasReceiving ? .zero : pace.interval(now: .now()))
+        var rest = found[...]
+        return probes.map { roomID, probe in
+            defer { rest = rest.dropFirst(probe.asked.count) }
+            return (roomID, probe, probe.verdict(rest.prefix(probe.asked.count)))
+        }
+    }
+
+    private func compared(
+        _ verdicts: Result<[(roomID: RoomID, probe: FeedProbe, verdict: FeedProbe.Verdict)], any Error>,
+        interruptions: Int, wasReceiving: Bool
+    ) {
+        var interval = pace.interval(now: .now())
+        switch verdicts {
+        case .success(let verdicts):
+            feeds.compared(verdicts, interruptions: interruptions)
+            if isReceiving != wasReceiving || isDue || feeds.isAnyHeld { interval = Self.whileHeld }
+        case .failure(let error):
+            logger.debug("the rooms' heads could not be read", metadata: ["reason": "\(error)"])
+            if feeds.isAnyHeld { interval = pace.shortest }
+        }
+        if !isStopped { schedule(in: interval) }
+    }
+
+    /// Compares at once, since there is a reason to doubt.
+    private func compareSoon() {
+        isDue = true
+        if !isComparing { compare() }
     }
 
     private func schedule(in interval: TimeAmount) {
@@ -113,6 +148,9 @@ struct ComparisonPace {
     func interval(now: NIODeadline) -> TimeAmount {
         isReceiving && distrustEnds <= now ? intervals.whileReceiving : intervals.whileStalled
     }
+
+    /// The shortest interval.
+    var shortest: TimeAmount { intervals.whileStalled }
 
     /// Notes that the log had events that Redis had not delivered.
     /// - Returns: whether the interval has become shorter by this.

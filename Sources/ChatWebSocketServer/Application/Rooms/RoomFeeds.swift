@@ -17,8 +17,10 @@ final class RoomFeeds {
     /// Events of one page that a feed reads from the log.
     private static let pageSize = 256
 
-    private final class Entry {
+    final class Entry {
         var feed = RoomFeed()
+        /// Unique among the feeds of this server.
+        let epoch: Int
         /// Number of sessions, and of admissions under way, by event loop.
         var leases: [Int: Int] = [:]
         /// Event loops that get this room's events.
@@ -30,17 +32,26 @@ final class RoomFeeds {
         var isReading = false
         var failures = Backoff(first: .milliseconds(100), longest: .seconds(2))
         var gap = LogGap()
+
+        init(epoch: Int) { self.epoch = epoch }
     }
 
     let eventLoop: any EventLoop
-    private let sessions: ChatRoomSessionManager
-    private let log: any RoomLog
+    let sessions: ChatRoomSessionManager
+    let log: any RoomLog
     private let typing: TypingRelay
     private let metrics: DeliveryMetrics
-    private let logger: Logger
+    let logger: Logger
     private let invalidEvents: RateLimitedLogger
     private let gaps: RateLimitedLogger
-    private var entries: [RoomID: Entry] = [:]
+    var entries: [RoomID: Entry] = [:]
+    private var lastEpoch = 0
+    /// Number of interruptions of the way to the logs, as it was seen last.
+    var seenInterruptions: Int
+    /// Called when there is a reason to compare feeds with the log at once.
+    var onDoubt: (() -> Void)?
+    /// Called when the way to the logs was interrupted: what was read before may no longer hold.
+    var onInterruption: (() -> Void)?
     /// Feeds that had no leases, in the order of their deadlines. Those that have leases again are skipped.
     private var idle: Deque<(roomID: RoomID, deadline: NIODeadline)> = []
     private var isIdleCheckScheduled = false
@@ -63,6 +74,7 @@ final class RoomFeeds {
         self.eventLoop = eventLoop
         self.sessions = sessions
         self.log = log
+        seenInterruptions = log.interruptions
         self.typing = typing
         self.metrics = metrics
         self.logger = logger
@@ -94,7 +106,7 @@ final class RoomFeeds {
     /// As ``open(_:shard:)``, for callers that keep count themselves and call ``release(_:shard:)``.
     /// - Returns: a future that succeeds when the room is followed.
     func retain(_ roomID: RoomID, shard: Int) -> EventLoopFuture<Void> {
-        let entry = entries[roomID] ?? Entry()
+        let entry = entries[roomID] ?? makeEntry()
         entries[roomID] = entry
         if entry.leases.isEmpty { occupiedRooms += 1 }
         entry.idleDeadline = nil
@@ -102,6 +114,11 @@ final class RoomFeeds {
         let followed = entry.followed ?? follow(roomID)
         entry.followed = followed
         return followed
+    }
+
+    func makeEntry() -> Entry {
+        lastEpoch += 1
+        return Entry(epoch: lastEpoch)
     }
 
     private func follow(_ roomID: RoomID) -> EventLoopFuture<Void> {
@@ -142,35 +159,38 @@ final class RoomFeeds {
         }
     }
 
-    private func closeFeed(_ roomID: RoomID, _ entry: Entry) {
+    func closeFeed(_ roomID: RoomID, _ entry: Entry) {
         guard entries[roomID] === entry, entry.leases.isEmpty else { return }
         entries[roomID] = nil
         subscriber?.drop(roomID)
     }
 
     /// Gives an open feed the room's head, as it was read from the log, and the session's event loop the room's events.
-    /// - Parameters:
-    ///   - head: the head of the room's log.
-    ///   - sent: the feed's position before the log was read.
-    func attach(_ roomID: RoomID, shard: Int, head: Seq, sent: Seq?) {
-        if let sent, head < sent, let entry = entries[roomID], entry.feed.position.map({ $0 >= sent }) == true {
-            restart(roomID, entry, head: head)
+    func attach(_ roomID: RoomID, shard: Int, _ reading: LogReading) {
+        noticeInterruption()
+        let isVerified = reading.interruptions == seenInterruptions
+        if reading.isOtherThanSent, let entry = entries[roomID], entry.epoch == reading.sent?.epoch {
+            restart(roomID, entry, head: reading.head)
         }
         guard let entry = entries[roomID] else { return }
-        let waited = entry.feed.start(at: head)
+        let waited = entry.feed.start(at: reading.head, mark: reading.headMark, isVerified: isVerified)
+        if !isVerified { onDoubt?() }
         if let position = entry.feed.position, entry.shards.insert(shard).inserted {
-            sessions.apply([.attach(roomID, position: position - Seq(waited.count))], toShard: shard)
+            let mark = waited.isEmpty ? entry.feed.mark : reading.headMark
+            sessions.apply([.attach(roomID, position: position - Seq(waited.count), mark: mark)], toShard: shard)
         }
         dispatch(waited, of: roomID, entry)
-        entry.feed.noteHead(head)
+        entry.feed.noteHead(reading.head)
         readSoonIfBehind(roomID, entry)
     }
 
     /// Gives an event loop the events of a room whose feed has begun.
-    /// - Returns: `false` where it has not: ``attach(_:shard:head:sent:)`` begins it.
+    /// - Returns: `false` where it has not: ``attach(_:shard:_:)`` begins it.
     func join(_ roomID: RoomID, shard: Int) -> Bool {
         guard let entry = entries[roomID], let position = entry.feed.position else { return false }
-        if entry.shards.insert(shard).inserted { sessions.apply([.attach(roomID, position: position)], toShard: shard) }
+        if entry.shards.insert(shard).inserted {
+            sessions.apply([.attach(roomID, position: position, mark: entry.feed.mark)], toShard: shard)
+        }
         return true
     }
 
@@ -182,6 +202,7 @@ final class RoomFeeds {
     /// Takes what arrived from Redis, in order.
     func receive(_ events: [ReceivedEvent]) {
         metrics.receivedFromRedis(events.count)
+        noticeInterruption()
         var lines: [RoomID: [MessageEvent]] = [:]
         for received in events {
             switch received.channel {
@@ -209,23 +230,6 @@ final class RoomFeeds {
         dispatch(lines)
     }
 
-    /// Compares the heads of logs with the feeds' positions.
-    /// - Parameters:
-    ///   - heads: as they were read from the log; a room that is absent has none.
-    ///   - sent: the feeds' positions before the log was read.
-    func compare(heads: [RoomID: Seq], sent: [RoomID: Seq]) {
-        for (roomID, sent) in sent {
-            guard let entry = entries[roomID], let position = entry.feed.position, position >= sent else { continue }
-            let head = heads[roomID] ?? 0
-            guard head >= sent else {
-                restart(roomID, entry, head: head)
-                continue
-            }
-            entry.feed.noteHead(head)
-            readSoonIfBehind(roomID, entry)
-        }
-    }
-
     private func checked(_ received: ReceivedEvent, of roomID: RoomID?) -> MessageEvent? {
         if let event = MessageEvent(json: received.json, of: roomID) { return event }
         metrics.receivedInvalid()
@@ -251,12 +255,18 @@ final class RoomFeeds {
             metrics.foundHole()
             readSoonIfBehind(roomID, entry)
             return []
+        case .held:
+            readSoonIfBehind(roomID, entry)
+            return []
+        case .doubt:
+            onDoubt?()
+            return []
         }
     }
 
     // MARK: Reading the log
 
-    private func readSoonIfBehind(_ roomID: RoomID, _ entry: Entry, in delay: TimeAmount = gapTimeout) {
+    func readSoonIfBehind(_ roomID: RoomID, _ entry: Entry, in delay: TimeAmount = gapTimeout) {
         guard entry.feed.isBehind, !entry.isReading else { return }
         entry.isReading = true
         eventLoop.assumeIsolated().scheduleTask(in: delay) { self.read(roomID, entry) }
@@ -273,7 +283,7 @@ final class RoomFeeds {
     }
 
     private func received(
-        _ page: Result<(events: [MessageEvent], hasMore: Bool), any Error>, of roomID: RoomID, _ entry: Entry
+        _ page: Result<EventPage, any Error>, of roomID: RoomID, _ entry: Entry
     ) {
         entry.isReading = false
         guard entries[roomID] === entry else { return }
@@ -281,7 +291,8 @@ final class RoomFeeds {
         case .success(let page):
             entry.failures.reset()
             metrics.receivedFromLog(page.events.count)
-            let filling = entry.feed.fill(page.events, isLast: !page.hasMore)
+            let filling = entry.feed.fill(page.events, after: page.mark, isLast: !page.hasMore)
+            guard !filling.isOtherLog else { return restart(roomID, entry, head: nil) }
             if !filling.line.isEmpty { onMissedEvents?() }
             dispatch(filling.line, of: roomID, entry)
             if filling.phantoms > 0 {
@@ -311,29 +322,9 @@ final class RoomFeeds {
         }
     }
 
-    // MARK: A log that was set back
-
-    /// The highest `seq` that was sent of a room; `nil` if its feed has not begun.
-    func position(of roomID: RoomID) -> Seq? { entries[roomID]?.feed.position }
-
-    /// Restarts a room whose log no longer holds what was sent of it: PostgreSQL was restored without its last commits. Its
-    /// sessions are closed, and later ones begin with the log as it is now.
-    private func restart(_ roomID: RoomID, _ old: Entry, head: Seq) {
-        logger.warning(
-            "a room's log was set back",
-            metadata: ["room": "\(roomID)", "sent": "\(old.feed.position ?? 0)", "head": "\(head)"])
-        for shard in old.shards { sessions.apply([.logSetBack(roomID)], toShard: shard) }
-        guard !old.leases.isEmpty else { return closeFeed(roomID, old) }
-        // Another object, so that reads of the old log that are under way do not reach the new feed.
-        let entry = Entry()
-        entry.leases = old.leases
-        entry.followed = old.followed
-        entries[roomID] = entry
-    }
-
     // MARK: Sending to the event loops
 
-    private func dispatch(_ line: [MessageEvent], of roomID: RoomID, _ entry: Entry) {
+    func dispatch(_ line: [MessageEvent], of roomID: RoomID, _ entry: Entry) {
         guard !line.isEmpty else { return }
         dispatchCount += 1
         let dispatch = RoomDispatch(roomID: roomID, events: line)

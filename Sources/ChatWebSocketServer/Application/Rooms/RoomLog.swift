@@ -1,5 +1,6 @@
 import ChatEventBus
 import ChatEvents
+import ChatStorage
 import CommonUtil
 import DequeModule
 import Synchronization
@@ -7,18 +8,36 @@ import Synchronization
 /// The rooms' logs, wherever they are stored.
 protocol RoomLog: Sendable {
     /// Reads events after a cursor, ascending and without a gap.
-    /// - Returns: at most `limit` events, and whether there are more.
-    func events(of roomID: RoomID, after seq: Seq, limit: Int) async throws -> (events: [MessageEvent], hasMore: Bool)
+    /// - Parameter limit: of events in the page.
+    func events(of roomID: RoomID, after seq: Seq, limit: Int) async throws -> EventPage
 
     /// Reads the heads of logs. Rooms that do not exist are absent.
     func heads(of roomIDs: [RoomID]) async throws -> [RoomID: Seq]
+
+    /// Reads where logs are, and the marks of events. A room may be asked about many times.
+    /// - Returns: in the order of `asked`; `nil` where there is no such room.
+    func positions(at asked: [(roomID: RoomID, seq: Seq)]) async throws -> [LogPosition?]
+
+    /// Number of interruptions of the way to the logs so far. After one, a log may be another than the one that was read
+    /// before it.
+    var interruptions: Int { get }
+}
+
+/// A page of a log.
+struct EventPage: Sendable {
+    /// Ascending and without a gap.
+    let events: [MessageEvent]
+    /// Whether there are events after the page.
+    let hasMore: Bool
+    /// The mark of the event that the page was read after; `nil` where the log has none, and at 0.
+    let mark: EventMark?
 }
 
 /// The rooms and their members.
 protocol RoomDirectory: Sendable {
     /// Reads what decides whether users may have sessions of rooms, in the order of `asked`; `nil` where there is no such
     /// room.
-    func authorizations(for asked: [(roomID: RoomID, userID: UserID?)]) async throws -> [RoomAuthorization?]
+    func authorizations(for asked: [RoomInquiry]) async throws -> [RoomAuthorization?]
 
     /// Marks a room read, forward only and never beyond its head.
     /// - Returns: the receipt to publish; `nil` if the mark did not move.

@@ -45,18 +45,28 @@ final class CatchUp {
             session.transport.flush()
             fanOut.reportSent()
         }
-        while session.transport.isWritable, let subscription = session.behind.first, let room = subscription.room {
+        while session.transport.isWritable, let subscription = session.behind.first {
+            guard let room = subscription.room else {
+                session.dequeue()
+                continue
+            }
             switch fanOut.move(subscription, { $0.next(in: room.tail) }) {
             case .send(let event):
                 fanOut.queue(event, for: subscription)
             case .readLog(let seq):
                 session.dequeue()
                 return readLog(after: seq, for: subscription)
-            case .goLive(let seq):
+            case .goLive(let announces):
                 session.dequeue()
-                if let seq { session.transport.write(.caughtUp(subscription.roomID, seq: seq)) }
+                if announces {
+                    let cursor = subscription.cursor
+                    session.transport.write(.caughtUp(subscription.roomID, seq: cursor.seq, mark: cursor.mark))
+                }
                 session.user?.settle(subscription)
                 onCaughtUp(session)
+            case .otherLog:
+                session.dequeue()
+                fanOut.onOtherLog(subscription)
             case .wait:
                 session.dequeue()
             }
@@ -68,16 +78,16 @@ final class CatchUp {
         subscription.session.isReadingLog = true
         eventLoop.makeFutureWithTask { [log, readLimiter] in
             try await readLimiter.run {
-                try await log.events(of: roomID, after: seq, limit: Self.pageSize).events
+                try await log.events(of: roomID, after: seq, limit: Self.pageSize)
             }
         }.assumeIsolated().whenComplete { self.read($0, for: subscription) }
     }
 
-    private func read(_ page: Result<[MessageEvent], any Error>, for subscription: RoomSubscription) {
+    private func read(_ page: Result<EventPage, any Error>, for subscription: RoomSubscription) {
         subscription.session.isReadingLog = false
         switch page {
-        case .success(let events):
-            take(events, for: subscription)
+        case .success(let page):
+            take(page, for: subscription)
         case .failure(let error):
             logger.debug("a page of the log could not be read", metadata: ["reason": "\(error)"])
             retry(subscription, after: .milliseconds(.random(in: Self.retryPause)))
@@ -86,14 +96,16 @@ final class CatchUp {
         advance(subscription.session)
     }
 
-    private func take(_ events: [MessageEvent], for subscription: RoomSubscription) {
+    private func take(_ page: EventPage, for subscription: RoomSubscription) {
         guard let room = subscription.room else { return }
         let session = subscription.session
         let before = subscription.cursor.seq
-        switch subscription.cursor.pageRead(from: events.first?.seq, position: room.tail.position) {
+        switch subscription.cursor.pageRead(
+            from: page.events.first?.seq, mark: page.mark, position: room.tail.position)
+        {
         case .send:
-            metrics.receivedFromLog(events.count)
-            for event in events where session.transport.isWritable {
+            metrics.receivedFromLog(page.events.count)
+            for event in page.events where session.transport.isWritable {
                 if subscription.cursor.take(event) { fanOut.queue(event, for: subscription) }
             }
             session.enqueue(subscription)
@@ -103,6 +115,8 @@ final class CatchUp {
             metrics.steppedOverGap()
             gaps.warning(["room": "\(subscription.roomID)", "after": "\(before)", "upTo": "\(seq)"])
             session.enqueue(subscription)
+        case .otherLog:
+            fanOut.onOtherLog(subscription)
         case .ignore:
             break
         }

@@ -57,6 +57,8 @@ final class FanOut {
     private var unreported = (frames: 0, bytes: 0)
     /// Called where an event ended the membership of a session's user.
     var onMembershipEnd: (RoomSubscription, MessageEvent) -> Void = { _, _ in }
+    /// Called where a session was sent another log than its room has.
+    var onOtherLog: (RoomSubscription) -> Void = { _ in }
 
     init(metrics: DeliveryMetrics) { self.metrics = metrics }
 
@@ -64,13 +66,13 @@ final class FanOut {
     func deliver(_ dispatch: RoomDispatch, to room: RoomSessions) {
         let before = room.tail.position
         let areNew = room.tail.append(dispatch.events)
-        let position = room.tail.position
+        let (position, mark) = (room.tail.position, room.tail.mark)
         let isWhole = dispatch.isForAll && areNew
         // Encoded once, for the first event stream that gets them.
         var encoded: [EventFormat: ByteBuffer] = [:]
         for subscription in room.subscriptions {
             if isWhole, subscription.isOpen || !dispatch.hasEphemeral,
-                subscription.cursor.takeBatch(after: before, upTo: position)
+                subscription.cursor.takeBatch(after: before, upTo: position, mark: mark)
             {
                 let frames: ByteBuffer
                 switch subscription.session.format {
@@ -96,7 +98,11 @@ final class FanOut {
         let session = subscription.session
         for event in dispatch.events {
             if event.seq == nil, !subscription.isOpen || event.senderSessionID == session.id { continue }
-            guard subscription.cursor.takeDispatched(event) else { continue }
+            switch subscription.cursor.takeDispatched(event) {
+            case .send: break
+            case .skip: continue
+            case .otherLog: return onOtherLog(subscription)
+            }
             send(session.format.encode(event), count: 1, to: subscription)
             guard !endIfRemoved(subscription, by: event), subscription.cursor.isLive else { return }
         }

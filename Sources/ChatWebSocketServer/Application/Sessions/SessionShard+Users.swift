@@ -20,7 +20,7 @@ extension SessionShard {
     /// Begins in a room that the session was told, after the head that it was told.
     func subscribe(_ session: ChatSession, to room: ListedRoom) {
         subscribe(
-            session, to: room.roomID, SessionCursor(admissionHead: room.lastSeq, lastSeq: nil),
+            session, to: room.roomID, SessionCursor(admissionHead: room.lastSeq, lastSeq: nil, mark: room.mark),
             readSeq: room.lastReadSeq)
         advance(session)
     }

@@ -5,13 +5,15 @@ import NIOCore
 
 /// Changes that the feeds send to an event loop; applied in order.
 enum ShardUpdate: Sendable {
-    /// From now on this loop gets what the room sends after `position`.
-    case attach(RoomID, position: Seq)
+    /// From now on this loop gets what the room sends after `position`, whose event has the mark.
+    case attach(RoomID, position: Seq, mark: EventMark? = nil)
     case dispatch(RoomDispatch)
     /// This loop has no more sessions of the room.
     case detach(RoomID)
     /// The room's log no longer holds what was sent of it: its sessions end, and it starts again.
     case logSetBack(RoomID)
+    /// Recent events may be another log's than the present one: what sessions miss is read from the log.
+    case emptyRings
     /// For every live session of a user, whatever its rooms.
     case user(UserID, MessageEvent)
 }
@@ -48,6 +50,7 @@ final class SessionShard {
             eventLoop: eventLoop, log: log, readLimiter: readLimiter, fanOut: fanOut, metrics: metrics, logger: logger)
         wheel = SessionWheel(eventLoop: eventLoop)
         rings = RingBudget(maximumBytes: ringBytes)
+        fanOut.onOtherLog = { [unowned self] in logWasSetBack($0) }
         fanOut.onMembershipEnd = { [unowned self] in membershipEnded($0, by: $1) }
         catchUp.onCaughtUp = { [unowned self] in settle($0) }
     }
@@ -80,10 +83,14 @@ final class SessionShard {
     /// Adds a subscription to its room.
     func begin(_ subscription: RoomSubscription) {
         let roomID = subscription.roomID
-        let room = rooms[roomID] ?? RoomSessions(position: subscription.cursor.admissionHead)
+        let cursor = subscription.cursor
+        let room =
+            rooms[roomID]
+            ?? RoomSessions(
+                position: cursor.admissionHead, mark: cursor.seq == cursor.admissionHead ? cursor.mark : nil)
         rooms[roomID] = room
         room.insert(subscription)
-        fanOut.move(subscription) { $0.begin(position: room.tail.position) }
+        fanOut.move(subscription) { $0.begin(in: room.tail) }
         subscription.session.enqueue(subscription)
     }
 
@@ -160,14 +167,16 @@ final class SessionShard {
         defer { fanOut.reportSent() }
         for update in updates {
             switch update {
-            case .attach(let roomID, let position):
-                if rooms[roomID] == nil { rooms[roomID] = RoomSessions(position: position) }
+            case .attach(let roomID, let position, let mark):
+                if rooms[roomID] == nil { rooms[roomID] = RoomSessions(position: position, mark: mark) }
             case .dispatch(let dispatch):
                 if let room = rooms[dispatch.roomID] { deliver(dispatch, to: room) }
             case .detach(let roomID):
                 if rooms[roomID]?.subscriptions.isEmpty == true { removeRoom(roomID) }
             case .logSetBack(let roomID):
                 for subscription in removeRoom(roomID)?.subscriptions ?? [] { logWasSetBack(subscription) }
+            case .emptyRings:
+                for room in rooms.values { emptyRing(of: room) }
             case .user(let userID, let event):
                 for session in sessions(ofUser: userID) where session.phase == .live {
                     fanOut.send(session.format.encode(event), to: session)
@@ -188,6 +197,11 @@ final class SessionShard {
             idle.ringSlot = nil
             idle.tail.emptyRing()
         }
+    }
+
+    private func emptyRing(of room: RoomSessions) {
+        if let slot = room.ringSlot.take() { rings.remove(slot) }
+        room.tail.emptyRing()
     }
 
     @discardableResult

@@ -26,6 +26,7 @@ final class UserFeeds {
         self.directory = directory
         self.logger = logger
         feeds.onUserChange = { [weak self] in self?.receive($0) }
+        feeds.onInterruption = { [weak self] in self?.compareAll() }
     }
 
     /// All feeds.

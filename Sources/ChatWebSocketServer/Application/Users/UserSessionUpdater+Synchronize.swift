@@ -113,7 +113,8 @@ extension UserSessionUpdater {
                         shard.subscribe(
                             session, to: entry.roomID,
                             SessionCursor(
-                                admissionHead: max(head, position.seq), lastSeq: isBehind ? position.seq : nil),
+                                admissionHead: max(head, position.seq), lastSeq: isBehind ? position.seq : nil,
+                                mark: position.mark),
                             readSeq: entry.lastReadSeq, isAwaited: isBehind)
                     case .listed, .reset, .skip, nil: break
                     }

@@ -181,10 +181,15 @@ struct UserSessionUpdater: Sendable {
                 chunk.filter { !users.feeds.join($0, shard: feed.shard) }
             }
             guard !unread.isEmpty else { continue }
-            let heads = try await heads(of: unread, for: recipient)
+            let interruptions = log.interruptions
+            let positions = try await read(for: recipient) {
+                try await log.positions(at: unread.map { (roomID: $0, seq: 0) })
+            }
             try await onFeeds(recipient) { users, feed in
-                for roomID in unread {
-                    users.feeds.attach(roomID, shard: feed.shard, head: heads[roomID] ?? 0, sent: nil)
+                for (roomID, position) in zip(unread, positions) {
+                    let reading = LogReading(
+                        head: position?.head ?? 0, headMark: position?.headMark, interruptions: interruptions)
+                    users.feeds.attach(roomID, shard: feed.shard, reading)
                 }
             }
         }

@@ -1,9 +1,10 @@
+import ChatEvents
 import CommonAuth
 import CommonUtil
 
 /// A client's way from its handshake to its session. It travels in one direction, and each step adds what it found out:
 ///
-///     requested ──authenticated(as:slot:)──► authenticated ──authorized(head:feed:)──► authorized ──► ChatSession
+///     requested ──authenticated(as:slot:)──► authenticated ──authorized(by:feed:)──► authorized ──► ChatSession
 ///
 /// The stage is part of the type, so a session cannot begin with an admission that was not authorized. A step that refuses
 /// throws a ``CloseReason`` instead of the next stage.
@@ -49,6 +50,10 @@ enum AdmissionStage {
         let feed: Lease
         /// The head of the room's log when the user's membership was read.
         let head: Seq
+        /// The mark of the event there.
+        let headMark: EventMark?
+        /// The mark of the event after which the session begins.
+        let cursorMark: EventMark?
     }
 }
 
@@ -67,10 +72,13 @@ extension Admission where Stage == AdmissionStage.Requested {
 
 extension Admission where Stage == AdmissionStage.Authenticated {
     /// Makes the last stage, for a user that may have a session of the room.
-    func authorized(head: Seq, feed: Lease) -> AuthorizedAdmission {
+    func authorized(by authorization: RoomAuthorization, feed: Lease) -> AuthorizedAdmission {
         AuthorizedAdmission(
             request: request, shard: shard,
-            stage: AdmissionStage.Authorized(user: stage.user, slot: stage.slot, feed: feed, head: head))
+            stage: AdmissionStage.Authorized(
+                user: stage.user, slot: stage.slot, feed: feed, head: authorization.head,
+                headMark: authorization.headMark,
+                cursorMark: request.lastSeq == nil ? authorization.headMark : authorization.lastMark))
     }
 }
 
@@ -101,14 +109,22 @@ struct RoomAuthorization: Equatable, Sendable {
     let isMember: Bool
     /// The head of the room's log.
     let head: Seq
+    /// The mark of the event there.
+    var headMark: EventMark?
+    /// The mark at the client's `lastSeq`; `nil` where the log has no such event.
+    var lastMark: EventMark?
+    /// The mark at the position of the room's feed; `nil` where the log has no such event.
+    var positionMark: EventMark?
 
     /// Checks the authorization that was read for a room and a user; `nil` if there is no such room.
-    /// - Returns: the head of the room's log.
+    /// - Parameters:
+    ///   - lastSeq: the last event that the client has.
+    ///   - lastMark: its mark, if the client named it.
     /// - Throws: 4404 for a room that does not exist or is hidden from the user, 4403 for a public room without membership,
-    ///   4409 for a `lastSeq` beyond the head.
+    ///   and then, since no stranger may learn of a log, 4409 for a `lastSeq` beyond the head or with another mark.
     static func check(
-        _ authorization: RoomAuthorization?, lastSeq: Seq?, authMode: AuthMode
-    ) throws(CloseReason) -> Seq {
+        _ authorization: RoomAuthorization?, lastSeq: Seq?, lastMark: EventMark?, authMode: AuthMode
+    ) throws(CloseReason) -> RoomAuthorization {
         guard let authorization, authorization.isMember || authorization.isPublic else {
             throw CloseReason(.noSuchRoom, "no such room")
         }
@@ -118,7 +134,10 @@ struct RoomAuthorization: Equatable, Sendable {
         if let lastSeq, lastSeq > authorization.head {
             throw CloseReason(.aheadOfLog, "lastSeq \(lastSeq) is beyond the head \(authorization.head)")
         }
-        return authorization.head
+        if let lastMark, lastMark != authorization.lastMark {
+            throw CloseReason(.aheadOfLog, "lastMark is not the mark of event \(lastSeq ?? 0)")
+        }
+        return authorization
     }
 }
 
@@ -155,7 +174,7 @@ enum ClaimedUser {
     }
 }
 
-/// The query of a handshake: `/ws/chat?roomId=R[&userId=U][&lastSeq=N]`.
+/// The query of a handshake: `/ws/chat?roomId=R[&userId=U][&lastSeq=N[&lastMark=M]]`.
 struct ConnectRequest: Equatable, Sendable {
     static let path = "/ws/chat"
 
@@ -164,6 +183,8 @@ struct ConnectRequest: Equatable, Sendable {
     let claimedUserID: UserID?
     /// The last event that the client has; `nil` if it wants live events only.
     let lastSeq: Seq?
+    /// The mark of that event, if the client names it.
+    let lastMark: EventMark?
 
     /// Parses a query. Of a parameter that is given twice the last value counts.
     /// - Throws: 1007, naming the parameter that is missing or invalid.
@@ -179,6 +200,17 @@ struct ConnectRequest: Equatable, Sendable {
             }
             return seq
         }
+        lastMark = try Self.mark(value("lastMark"), at: lastSeq)
         claimedUserID = try ClaimedUser.read(query, authMode: authMode)
+    }
+
+    /// Reads a mark; an empty value is an absent one.
+    private static func mark(_ text: String?, at seq: Seq?) throws(CloseReason) -> EventMark? {
+        guard let text, !text.isEmpty else { return nil }
+        guard let mark = EventMark(text) else {
+            throw CloseReason(.invalidData, "lastMark must be \(EventMark.rule)")
+        }
+        guard let seq, seq > 0 else { throw CloseReason(.invalidData, "lastMark needs the lastSeq of its event") }
+        return mark
     }
 }

@@ -6,6 +6,8 @@ import NIOCore
 struct MessageEvent: Sendable {
     /// Its place in the room's log; `nil` for an ephemeral event.
     let seq: Seq?
+    /// Its mark; `nil` for an ephemeral event, and for one that was published without.
+    let mark: EventMark?
     let type: EventType?
     /// The user that the event is about, if any.
     let userID: UserID?
@@ -32,6 +34,7 @@ struct MessageEvent: Sendable {
             guard let channel, envelope.roomID.map({ $0 == channel.rawValue }) ?? true else { return nil }
         }
         seq = envelope.seq
+        mark = envelope.mark
         type = envelope.type
         userID = envelope.userID
         actorID = envelope.actorID
@@ -44,6 +47,7 @@ struct MessageEvent: Sendable {
     /// Encodes an event that was read from the log.
     init(_ event: RoomEvent) {
         seq = event.seq
+        mark = event.mark
         type = event.change.type
         (userID, actorID) =
             switch event.change {

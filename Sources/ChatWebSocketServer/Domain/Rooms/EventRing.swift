@@ -1,3 +1,4 @@
+import ChatEvents
 import CommonUtil
 import DequeModule
 import NIOCore
@@ -6,10 +7,15 @@ import NIOCore
 struct RoomTail {
     /// The highest `seq` that this loop has dispatched. Another loop may be a turn ahead or behind.
     private(set) var position: Seq
+    /// The mark of the event there; `nil` where it is not known.
+    private(set) var mark: EventMark?
     /// The last events up to ``position``.
     private(set) var ring = EventRing()
 
-    init(position: Seq) { self.position = position }
+    init(position: Seq, mark: EventMark? = nil) {
+        self.position = position
+        self.mark = mark
+    }
 
     /// Appends events in the order in which the room's feed sends them.
     /// - Returns: whether none of them had been appended before.
@@ -23,6 +29,7 @@ struct RoomTail {
             }
             ring.append(event, seq: seq)
             position = seq
+            mark = event.mark
         }
         return areNew
     }

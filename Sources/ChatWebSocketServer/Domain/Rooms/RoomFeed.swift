@@ -6,6 +6,10 @@ import NIOCore
 ///
 /// The next event is sent. One that was sent before is dropped. One that is ahead waits, and what is missing before it is
 /// read from the log, which is the only source of truth.
+///
+/// The log itself can become another one, where PostgreSQL is restored from a backup or replaced by a replica. So the feed
+/// keeps the marks of what it sent, until a comparison with the log confirms them, and a page of the log must continue what
+/// was sent. While there is a reason to doubt, the feed is held: what Redis brings waits, and only the log is believed.
 struct RoomFeed {
     /// Bound on the early events that are kept, in number and in distance; what lies beyond is read from the log.
     static let maximumEarly = 1_024
@@ -17,7 +21,11 @@ struct RoomFeed {
         case deliver([MessageEvent])
         /// Something is missing: check ``isBehind`` after a short time and read the log.
         case wait
+        /// The same, of an event that is next, while the feed is held.
+        case held
         case drop
+        /// The event is another one than was sent in its place. The feed is held now: compare it with the log.
+        case doubt
     }
 
     /// The effect of a page of the log.
@@ -28,6 +36,8 @@ struct RoomFeed {
         var phantoms = 0
         /// `seq` of the last missing event, if the log lacks events although it has later ones.
         var gapEnd: Seq?
+        /// Whether the log is another one than that of which events were sent. Nothing else of this counts then.
+        var isOtherLog = false
     }
 
     private struct EarlyEvent {
@@ -36,8 +46,14 @@ struct RoomFeed {
         let read: Int
     }
 
-    /// The highest `seq` that was sent; `nil` until ``start(at:)``.
-    private(set) var position: Seq?
+    /// The events that were sent, as far as they are not confirmed; `nil` until ``start(at:mark:isVerified:)``.
+    private var sent: MarkHistory?
+    /// Whether what Redis brings waits until the log has confirmed what was sent.
+    private(set) var isHeld = false
+    /// Number of times that there was a reason to doubt.
+    private var holds = 0
+    /// The event after which the log is being read, or was last.
+    private var readingAfter: (seq: Seq, mark: EventMark?)?
     /// The highest `seq` of an event that Redis delivered before the last read began. Not trusted until the log confirms it.
     private var announcedHead: Seq = 0
     /// The same, of events since the last read began.
@@ -49,14 +65,24 @@ struct RoomFeed {
     private var earlyBytes = 0
     private var reads = 0
 
+    /// The highest `seq` that was sent; `nil` until ``start(at:mark:isVerified:)``.
+    var position: Seq? { sent?.position }
+
+    /// The mark of the event there; `nil` where it is not known.
+    var mark: EventMark? { sent?.last }
+
     /// Whether something is missing.
     var isBehind: Bool { position.map { max(announcedHead, freshAnnouncedHead, head, freshHead) > $0 } ?? false }
 
     /// Starts after the head that the log had when the first session was admitted.
+    /// - Parameters:
+    ///   - mark: that of the event there.
+    ///   - isVerified: whether the log was read after the last reason to doubt.
     /// - Returns: events that arrived meanwhile and are next.
-    mutating func start(at head: Seq) -> [MessageEvent] {
-        guard position == nil else { return [] }
-        position = head
+    mutating func start(at head: Seq, mark: EventMark?, isVerified: Bool = true) -> [MessageEvent] {
+        guard sent == nil else { return [] }
+        sent = MarkHistory(at: head, mark: mark)
+        isHeld = !isVerified
         for seq in early.keys where seq <= head { _ = takeEarly(seq) }
         return takeInLine()
     }
@@ -67,15 +93,25 @@ struct RoomFeed {
             keep(event, seq)
             return .drop
         }
-        if seq <= position { return .drop }
-        if seq == position + 1 {
-            self.position = seq
+        if seq <= position {
+            guard isOther(event, seq) else { return .drop }
+            hold()
+            return .doubt
+        }
+        if seq == position + 1, !isHeld {
+            sent?.append(event.mark)
             // It may have arrived early before.
             _ = takeEarly(seq)
             return .deliver([event] + takeInLine())
         }
         keep(event, seq)
-        return .wait
+        return seq == position + 1 ? .held : .wait
+    }
+
+    /// Whether another event was sent in the place of one.
+    private func isOther(_ event: MessageEvent, _ seq: Seq) -> Bool {
+        guard let mark = event.mark, let known = sent?[seq] else { return false }
+        return mark != known
     }
 
     /// Takes a head that was read from the log.
@@ -90,24 +126,27 @@ struct RoomFeed {
         freshAnnouncedHead = 0
         head = max(head, freshHead)
         freshHead = 0
+        readingAfter = position.map { ($0, mark) }
         return position
     }
 
     /// Takes a page of the log that was read after ``beginReading()``.
     /// - Parameters:
     ///   - events: ascending.
+    ///   - mark: that of the event that the page was read after; `nil` where the log has none.
     ///   - isLast: whether the log held no more.
-    mutating func fill(_ events: [MessageEvent], isLast: Bool) -> Filling {
-        guard let position else { return Filling() }
+    mutating func fill(_ events: [MessageEvent], after mark: EventMark?, isLast: Bool) -> Filling {
+        guard position != nil else { return Filling() }
+        if let known = readingAfter?.mark, known != mark { return Filling(isOtherLog: true) }
         var filling = Filling()
-        var last = position
         for event in events {
-            guard let seq = event.seq, seq == last + 1 else { continue }
+            guard let seq = event.seq, let position else { continue }
+            if isOther(event, seq) { return Filling(isOtherLog: true) }
+            guard seq == position + 1 else { continue }
             _ = takeEarly(seq)
-            last = seq
+            sent?.append(event.mark)
             filling.line.append(event)
         }
-        self.position = last
         filling.line += takeInLine()
         head = max(head, events.last?.seq ?? 0)
         filling.gapEnd = gapEnd(in: events, isLast: isLast)
@@ -129,7 +168,7 @@ struct RoomFeed {
     /// - Returns: events that arrived early and are next now.
     mutating func stepOver(upTo seq: Seq) -> [MessageEvent] {
         guard let position, seq > position else { return [] }
-        self.position = seq
+        sent?.skip(upTo: seq)
         for early in early.keys where early <= seq { _ = takeEarly(early) }
         return takeInLine()
     }
@@ -163,14 +202,40 @@ struct RoomFeed {
     }
 
     private mutating func takeInLine() -> [MessageEvent] {
-        guard var position else { return [] }
         var line: [MessageEvent] = []
-        while let event = takeEarly(position + 1) {
-            position += 1
+        while !isHeld, let position, let event = takeEarly(position + 1) {
+            sent?.append(event.mark)
             line.append(event)
         }
-        self.position = position
         return line
+    }
+}
+
+/// Comparing what was sent with the log.
+extension RoomFeed {
+    /// There is a reason to doubt that the log is the one of which events were sent: what Redis brings waits.
+    mutating func hold() {
+        isHeld = true
+        holds += 1
+    }
+
+    /// What to compare with the log; `nil` before the feed has begun. Where there is a reason to doubt, that is every mark
+    /// that is not confirmed; else the first and the last, since nothing can have come between.
+    func probe(epoch: Int) -> FeedProbe? {
+        sent.map { sent in
+            FeedProbe(
+                epoch: epoch, position: sent.position, holds: holds, marks: isHeld ? sent.known : sent.ends)
+        }
+    }
+
+    /// The log holds what was sent up to a probe.
+    /// - Parameter isCurrent: whether the log was read after the last reason to doubt, as far as the caller knows.
+    /// - Returns: events that waited and are next.
+    mutating func confirm(_ probe: FeedProbe, isCurrent: Bool) -> [MessageEvent] {
+        sent?.confirm(upTo: probe.position)
+        guard isHeld, isCurrent, probe.holds == holds else { return [] }
+        isHeld = false
+        return takeInLine()
     }
 }
 

@@ -58,7 +58,8 @@ final class ChatSession {
         user = nil
         subscription = RoomSubscription(
             session: self, roomID: admission.request.roomID,
-            cursor: SessionCursor(admissionHead: stage.head, lastSeq: admission.request.lastSeq))
+            cursor: SessionCursor(
+                admissionHead: stage.head, lastSeq: admission.request.lastSeq, mark: stage.cursorMark))
         catchingUpCount = 1
     }
 

@@ -38,8 +38,8 @@ final class RoomSessions {
     /// In no particular order.
     private(set) var subscriptions: [RoomSubscription] = []
 
-    /// - Parameter position: what this event loop starts after.
-    init(position: Seq) { tail = RoomTail(position: position) }
+    /// - Parameter position: what this event loop starts after, with its mark.
+    init(position: Seq, mark: EventMark? = nil) { tail = RoomTail(position: position, mark: mark) }
 
     /// Adds a subscription.
     func insert(_ subscription: RoomSubscription) {

@@ -26,10 +26,12 @@ struct SessionCursor {
     enum Step {
         /// Send this event, then ask for the next step.
         case send(MessageEvent)
-        /// Read a page of the log after `seq`, then call ``pageRead(from:position:)`` or, later, ``retry()``.
+        /// Read a page of the log after `seq`, then call ``pageRead(from:mark:position:)`` or, later, ``retry()``.
         case readLog(after: Seq)
-        /// The cursor is live now. Send `caught_up` with this `seq`, unless it is `nil`.
-        case goLive(caughtUp: Seq?)
+        /// The cursor is live now. Where `announces`, send `caught_up` with ``seq`` and ``mark``.
+        case goLive(announces: Bool)
+        /// The session was sent another log than its event loop.
+        case otherLog
         /// Nothing to do until the next input.
         case wait
     }
@@ -42,8 +44,19 @@ struct SessionCursor {
         case readAgain(after: Duration)
         /// The log lacks the events up to `seq`. They are skipped; ask for the next step.
         case skipGap(upTo: Seq)
+        /// The log is not the one of which the session was sent the event before the page: it was set back.
+        case otherLog
         /// The page was not asked for, or the cursor has ended.
         case ignore
+    }
+
+    /// What to do with an event that was dispatched.
+    enum DispatchAction: Equatable {
+        case send
+        /// The session has it, or is not live.
+        case skip
+        /// The session has another event in its place: its log is another one.
+        case otherLog
     }
 
     private enum State {
@@ -59,16 +72,20 @@ struct SessionCursor {
     let admissionHead: Seq
     /// The highest `seq` that was sent, or that the client said it has.
     private(set) var seq: Seq
+    /// The mark of that event; `nil` before the first event, and where it is not known.
+    private(set) var mark: EventMark?
     private var gap = LogGap()
     private var state: State
 
-    /// Creates a cursor that catches up. Call ``begin(position:)`` before anything else.
+    /// Creates a cursor that catches up. Call ``begin(in:)`` before anything else.
     /// - Parameters:
     ///   - head: the room's head when the user was admitted.
     ///   - lastSeq: the last event that the client has; `nil` if it wants live events only.
-    init(admissionHead head: Seq, lastSeq: Seq?) {
+    ///   - mark: that of the event after which the session begins, as the log had it at the admission.
+    init(admissionHead head: Seq, lastSeq: Seq?, mark: EventMark? = nil) {
         admissionHead = head
         seq = lastSeq ?? head
+        self.mark = mark
         state = .catchingUp(announces: lastSeq != nil, awaitsLog: false)
     }
 
@@ -85,10 +102,10 @@ struct SessionCursor {
     var isLive: Bool { phase == .live }
 
     /// Makes the cursor live if nothing is missing and no `caught_up` is due.
-    /// - Parameter position: the highest `seq` that the session's event loop has dispatched. It may be ahead of
-    ///   ``admissionHead``; what lies between may say that the user is no longer a member, so it is not skipped.
-    mutating func begin(position: Seq) {
-        if case .catchingUp(announces: false, _) = state, seq >= position { state = .live }
+    /// - Parameter tail: the room as the session's event loop has dispatched it. It may be ahead of ``admissionHead``; what
+    ///   lies between may say that the user is no longer a member, so it is not skipped.
+    mutating func begin(in tail: RoomTail) {
+        if case .catchingUp(announces: false, _) = state, seq >= tail.position, !isOther(than: tail) { state = .live }
     }
 
     /// Ends the cursor: nothing more is sent.
@@ -102,22 +119,27 @@ struct SessionCursor {
     /// - Parameters:
     ///   - before: the loop's position before the batch.
     ///   - position: the loop's position after it.
+    ///   - mark: that of the event there.
     /// - Returns: whether the batch is to be sent as it is. If not, offer its events one by one.
     @inline(__always)
-    mutating func takeBatch(after before: Seq, upTo position: Seq) -> Bool {
+    mutating func takeBatch(after before: Seq, upTo position: Seq, mark: EventMark?) -> Bool {
         guard case .live = state, seq == before else { return false }
         seq = position
+        self.mark = mark
         return true
     }
 
     /// Takes one event of a batch, for a cursor that a page of the log brought ahead of its loop.
-    /// - Returns: whether the event is to be sent: it is new, or has no place in the log.
-    mutating func takeDispatched(_ event: MessageEvent) -> Bool {
-        guard case .live = state else { return false }
-        guard let seq = event.seq else { return true }
-        guard seq > self.seq else { return false }
+    /// - Returns: `send` for an event that is new, or has no place in the log.
+    mutating func takeDispatched(_ event: MessageEvent) -> DispatchAction {
+        guard case .live = state else { return .skip }
+        guard let seq = event.seq else { return .send }
+        guard seq > self.seq else {
+            return seq == self.seq && Self.differ(event.mark, mark) ? .otherLog : .skip
+        }
         self.seq = seq
-        return true
+        mark = event.mark
+        return .send
     }
 
     /// The socket has as much queued as it may: what follows is read from the log as the socket drains.
@@ -132,23 +154,28 @@ struct SessionCursor {
     mutating func next(in tail: RoomTail) -> Step {
         guard case .catchingUp(let announces, awaitsLog: false) = state else { return .wait }
         guard seq < end(of: tail.position) else {
+            guard !isOther(than: tail) else { return .otherLog }
             state = .live
-            return .goLive(caughtUp: announces ? seq : nil)
+            return .goLive(announces: announces)
         }
+        if let present = tail.ring[seq], Self.differ(present.mark, mark) { return .otherLog }
         guard let event = tail.ring[seq + 1] else {
             state = .catchingUp(announces: announces, awaitsLog: true)
             return .readLog(after: seq)
         }
         seq += 1
+        mark = event.mark
         return .send(event)
     }
 
     /// Takes the beginning of a page that was read after ``Step/readLog(after:)``.
     /// - Parameters:
     ///   - first: `seq` of the page's first event; `nil` for an empty page.
+    ///   - mark: that of the event that the page was read after; `nil` where the log has none.
     ///   - position: the highest `seq` that the session's event loop has dispatched.
-    mutating func pageRead(from first: Seq?, position: Seq) -> PageAction {
+    mutating func pageRead(from first: Seq?, mark: EventMark?, position: Seq) -> PageAction {
         guard case .catchingUp(_, awaitsLog: true) = state else { return .ignore }
+        if let known = self.mark, known != mark { return .otherLog }
         guard first != seq + 1 else {
             retry()
             return .send
@@ -157,18 +184,21 @@ struct SessionCursor {
         case .readAgain(let pause):
             return .readAgain(after: pause)
         case .stepOver:
-            seq = max(seq, first.map { $0 - 1 } ?? end(of: position))
+            let end = max(seq, first.map { $0 - 1 } ?? end(of: position))
+            if end > seq { self.mark = nil }
+            seq = end
             retry()
             return .skipGap(upTo: seq)
         }
     }
 
-    /// Takes an event of a page for which ``pageRead(from:position:)`` returned `send`. What a filled socket leaves of the
+    /// Takes an event of a page for which ``pageRead(from:mark:position:)`` returned `send`. What a filled socket leaves of the
     /// page is read again later: a page is not kept for a slow reader.
     /// - Returns: whether the event is the next one and is to be sent.
     mutating func take(_ event: MessageEvent) -> Bool {
         guard case .catchingUp = state, event.seq == seq + 1 else { return false }
         seq += 1
+        mark = event.mark
         return true
     }
 
@@ -180,6 +210,15 @@ struct SessionCursor {
 
     // The loop may not have received yet what `ready` promised.
     private func end(of position: Seq) -> Seq { max(position, admissionHead) }
+
+    /// Whether the event loop has dispatched another event where the cursor is.
+    private func isOther(than tail: RoomTail) -> Bool { seq == tail.position && Self.differ(mark, tail.mark) }
+
+    /// Whether both marks are known, and are those of different events.
+    private static func differ(_ one: EventMark?, _ other: EventMark?) -> Bool {
+        guard let one, let other else { return false }
+        return one != other
+    }
 }
 
 extension SessionCursor {

@@ -65,9 +65,16 @@ enum EventFormat: Sendable {
     func encode(_ event: MessageEvent) -> ByteBuffer {
         switch self {
         case .webSocket: event.frame
-        case .eventStream: EventStreamFrame.message(event.json, id: event.seq.map { "\($0)" })
+        case .eventStream: EventStreamFrame.message(event.json, id: event.streamID)
         case .userEventStream: EventStreamFrame.message(event.json, id: nil)
         }
+    }
+}
+
+extension MessageEvent {
+    /// The id in an event stream of the room; `nil` for an event without a `seq`.
+    fileprivate var streamID: String? {
+        seq.map { seq in mark.map { "\(seq).\($0)" } ?? "\(seq)" }
     }
 }
 

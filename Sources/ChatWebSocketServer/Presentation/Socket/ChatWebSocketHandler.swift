@@ -58,6 +58,7 @@ final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication {
         self.session = session
         let ready = SessionEvent.ready(
             sessionID: session.id.description, admission.request.roomID, session.userID, seq: admission.stage.head,
+            mark: admission.stage.headMark,
             heartbeatSeconds: Heartbeat.pingInterval.components.seconds)
         services.sessions.register(session, ready: first(WebSocketFrame.text(ready.jsonBytes)))
     }

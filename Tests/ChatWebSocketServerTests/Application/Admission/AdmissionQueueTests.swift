@@ -1,4 +1,5 @@
 import ChatEventBus
+import ChatStorage
 import ChatTestSupport
 import CommonAuth
 import CommonUtil
@@ -125,7 +126,7 @@ private final class HeldDirectory: RoomDirectory {
 
     func release(_ count: Int) { released.append(contentsOf: Array(0..<count)) }
 
-    func authorizations(for asked: [(roomID: RoomID, userID: UserID?)]) async throws -> [RoomAuthorization?] {
+    func authorizations(for asked: [RoomInquiry]) async throws -> [RoomAuthorization?] {
         queries.append(asked.count)
         try await released.first(queries.all.count)
         guard isAvailable else { throw ChatError(.unavailable) }

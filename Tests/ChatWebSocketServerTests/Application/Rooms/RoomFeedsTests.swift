@@ -1,3 +1,4 @@
+import ChatEvents
 import ChatTestSupport
 import CommonUtil
 import NIOCore
@@ -42,7 +43,8 @@ import Testing
     {
         let fixture = try await DeliveryFixture(log: events(1...3))
         let session = try await fixture.session(head: 3)
-        try await fixture.eventLoop.submit { fixture.feeds.value.compare(heads: [hall: 2], sent: [hall: 3]) }.get()
+        fixture.log.replace(by: events(1...2))
+        try await fixture.compare()
         #expect(try await session.closes.first(1).map(\.code) == [.aheadOfLog])
         let later = try await fixture.session(head: 2)
         fixture.receive(3)
@@ -52,9 +54,10 @@ import Testing
     @Test func `a head that was read before the feed moved says nothing`() async throws {
         let fixture = try await DeliveryFixture(log: events(1...3))
         let session = try await fixture.session(head: 2)
+        let probe = try await fixture.probe()
         fixture.receive(3)
         try await session.frames.first(2)
-        try await fixture.eventLoop.submit { fixture.feeds.value.compare(heads: [hall: 2], sent: [hall: 2]) }.get()
+        try await fixture.compared(probe, .same(head: 2))
         #expect(session.closes.all.isEmpty)
         #expect(try await fixture.position() == 3)
     }
@@ -64,7 +67,8 @@ import Testing
         _ = try await fixture.session(head: 1)
         // The feed is behind the head that the second session was admitted at.
         let session = try await fixture.session(head: 5, lastSeq: 0)
-        let caughtUp = #"{"eventType":"caught_up","roomId":"hall","seq":5}"#
+        let mark = event(5).mark?.description ?? ""
+        let caughtUp = #"{"eventType":"caught_up","roomId":"hall","seq":5,"mark":"\#(mark)"}"#
         #expect(
             try await session.frames.first(7) == [ready] + frames(1...5)
                 + [WebSocketFrame.text(ByteBuffer(string: caughtUp))])

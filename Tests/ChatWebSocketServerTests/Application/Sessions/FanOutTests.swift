@@ -17,7 +17,7 @@ import Testing
         let transport = RecordingTransport(format: format)
         let session = ChatSession(admission: try .authorized(lastSeq: lastSeq, head: head), transport: transport)
         let subscription = try #require(session.subscription)
-        subscription.cursor.begin(position: room.tail.position)
+        subscription.cursor.begin(in: room.tail)
         transport.onClose = { [weak subscription] in subscription?.cursor.end() }
         room.insert(subscription)
         return (subscription, transport)

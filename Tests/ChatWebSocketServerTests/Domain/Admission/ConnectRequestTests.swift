@@ -1,3 +1,4 @@
+import ChatEvents
 import CommonUtil
 import Testing
 
@@ -41,6 +42,26 @@ import Testing
     func `any other cursor is refused`(text: String) {
         #expect(throws: CloseReason(.invalidData, "lastSeq must be an integer not below 0")) {
             try request([("roomId", "hall"), ("lastSeq", text)])
+        }
+    }
+
+    @Test func `a mark comes with its event, and an empty one is none`() throws {
+        let mark = "0123456789-"
+        #expect(try request([("roomId", "hall"), ("lastSeq", "3"), ("lastMark", mark)]).lastMark == EventMark(mark))
+        #expect(try request([("roomId", "hall"), ("lastSeq", "3"), ("lastMark", "")]).lastMark == nil)
+        #expect(try request([("roomId", "hall"), ("lastMark", "")]).lastMark == nil)
+        for cursor in [nil, "0"] {
+            let query = [("roomId", "hall"), ("lastMark", mark)] + (cursor.map { [("lastSeq", $0)] } ?? [])
+            #expect(throws: CloseReason(.invalidData, "lastMark needs the lastSeq of its event")) {
+                try request(query.map { (key: $0.0, value: $0.1) })
+            }
+        }
+    }
+
+    @Test(arguments: ["abcde", "0123456789abcdefg", "abc.efg", "abc efg", "abcdé1"])
+    func `a mark that is none is refused`(text: String) {
+        #expect(throws: CloseReason(.invalidData, "lastMark must be \(EventMark.rule)")) {
+            try request([("roomId", "hall"), ("lastSeq", "3"), ("lastMark", text)])
         }
     }
 

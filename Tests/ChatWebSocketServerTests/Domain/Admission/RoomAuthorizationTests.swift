@@ -1,3 +1,4 @@
+import ChatEvents
 import CommonUtil
 import Testing
 
@@ -5,12 +6,15 @@ import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct RoomAuthorizationTests {
     private func code(
-        isPublic: Bool, isMember: Bool, lastSeq: Seq? = nil, _ authMode: AuthMode = .token
+        isPublic: Bool, isMember: Bool, lastSeq: Seq? = nil, lastMark: EventMark? = nil,
+        _ authMode: AuthMode = .token
     ) -> CloseCode? {
-        let authorization = RoomAuthorization(isPublic: isPublic, isMember: isMember, head: 5)
+        let authorization = RoomAuthorization(
+            isPublic: isPublic, isMember: isMember, head: 5, lastMark: event(lastSeq ?? 0).mark)
         do throws(CloseReason) {
-            let head = try RoomAuthorization.check(authorization, lastSeq: lastSeq, authMode: authMode)
-            #expect(head == 5)
+            let checked = try RoomAuthorization.check(
+                authorization, lastSeq: lastSeq, lastMark: lastMark, authMode: authMode)
+            #expect(checked == authorization)
             return nil
         } catch {
             return error.code
@@ -31,12 +35,21 @@ import Testing
 
     @Test func `a room that does not exist is refused as a hidden one`() {
         #expect(throws: CloseReason(.noSuchRoom, "no such room")) {
-            try RoomAuthorization.check(nil, lastSeq: nil, authMode: .token)
+            try RoomAuthorization.check(nil, lastSeq: nil, lastMark: nil, authMode: .token)
         }
     }
 
     @Test func `a cursor may be at the head, not beyond it`() {
         #expect(code(isPublic: false, isMember: true, lastSeq: 5) == nil)
         #expect(code(isPublic: false, isMember: true, lastSeq: 6) == .aheadOfLog)
+    }
+
+    @Test func `a cursor is refused whose mark is another log's, after the membership was checked`() {
+        let (known, other) = (event(4).mark, event(4, log: 1).mark)
+        #expect(code(isPublic: false, isMember: true, lastSeq: 4, lastMark: known) == nil)
+        #expect(code(isPublic: false, isMember: true, lastSeq: 4, lastMark: other) == .aheadOfLog)
+        #expect(code(isPublic: true, isMember: false, lastSeq: 4, lastMark: other) == .notAMember)
+        #expect(code(isPublic: false, isMember: false, lastSeq: 4, lastMark: other) == .noSuchRoom)
+        #expect(code(isPublic: true, isMember: false, lastSeq: 6, lastMark: known) == .notAMember)
     }
 }

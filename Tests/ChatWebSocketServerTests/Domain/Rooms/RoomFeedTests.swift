@@ -1,3 +1,4 @@
+import ChatEvents
 import CommonUtil
 import Testing
 
@@ -8,26 +9,36 @@ import Testing
     private enum Outcome: Equatable {
         case deliver([Seq])
         case wait
+        case held
         case drop
+        case doubt
     }
 
-    private func receive(_ seq: Seq, _ feed: inout RoomFeed) -> Outcome {
-        switch feed.receive(event(seq), seq: seq) {
+    private func receive(_ seq: Seq, log: Int64 = 0, _ feed: inout RoomFeed) -> Outcome {
+        switch feed.receive(event(seq, log: log), seq: seq) {
         case .deliver(let line): .deliver(line.seqs)
         case .wait: .wait
+        case .held: .held
         case .drop: .drop
+        case .doubt: .doubt
         }
     }
 
+    /// Fills a feed with a page of the log that continues where the last read began.
     private func fill(_ events: [MessageEvent], isLast: Bool, _ feed: inout RoomFeed) -> [Seq] {
-        feed.fill(events, isLast: isLast).line.seqs
+        feed.fill(events, after: mark(before: events, feed), isLast: isLast).line.seqs
+    }
+
+    private func mark(before events: [MessageEvent], _ feed: RoomFeed) -> EventMark? {
+        guard let first = events.first?.seq else { return feed.mark }
+        return first > 1 ? event(first - 1).mark : nil
     }
 
     private func stepOver(upTo seq: Seq, _ feed: inout RoomFeed) -> [Seq] { feed.stepOver(upTo: seq).seqs }
 
     private func feed(at head: Seq) -> RoomFeed {
         var feed = RoomFeed()
-        _ = feed.start(at: head)
+        _ = feed.start(at: head, mark: head > 0 ? event(head).mark : nil)
         return feed
     }
 
@@ -120,7 +131,7 @@ import Testing
         var feed = feed(at: 0)
         #expect(receive(1_000_000, &feed) == .wait)
         #expect(feed.beginReading() == 0)
-        let filling = feed.fill(events(1...2), isLast: true)
+        let filling = feed.fill(events(1...2), after: nil, isLast: true)
         #expect(filling.line.seqs == [1, 2])
         #expect(filling.phantoms == 1)
         #expect(!feed.isBehind)
@@ -133,7 +144,7 @@ import Testing
         #expect(feed.beginReading() == 0)
         // Committed and published while the log is read.
         #expect(receive(3, &feed) == .wait)
-        let filling = feed.fill(events(1...1), isLast: true)
+        let filling = feed.fill(events(1...1), after: nil, isLast: true)
         #expect(filling.line.seqs == [1])
         #expect(filling.phantoms == 1)
         #expect(feed.isBehind)
@@ -170,7 +181,8 @@ import Testing
         for _ in 1...2 {
             let position = feed.position
             #expect(feed.beginReading() == position)
-            let filling = feed.fill(events([1, 4, 5, 6]), isLast: false)
+            let page = events([1, 4, 5, 6])
+            let filling = feed.fill(page, after: feed.mark, isLast: false)
             #expect(filling.gapEnd == 3)
             #expect(feed.position == 1)
             #expect(feed.isBehind)
@@ -185,7 +197,7 @@ import Testing
         var feed = feed(at: 2)
         feed.noteHead(3)
         #expect(feed.beginReading() == 2)
-        let filling = feed.fill([], isLast: true)
+        let filling = feed.fill([], after: feed.mark, isLast: true)
         #expect(filling.gapEnd == 3)
         #expect(filling.phantoms == 0)
         #expect(receive(4, &feed) == .wait)
@@ -198,7 +210,7 @@ import Testing
         feed.noteHead(1)
         #expect(feed.beginReading() == 0)
         feed.noteHead(2)
-        let filling = feed.fill(events(1...1), isLast: true)
+        let filling = feed.fill(events(1...1), after: nil, isLast: true)
         #expect(filling.gapEnd == nil)
         #expect(feed.isBehind)
     }
@@ -208,6 +220,94 @@ import Testing
         #expect(stepOver(upTo: 5, &feed).isEmpty)
         #expect(stepOver(upTo: 3, &feed).isEmpty)
         #expect(feed.position == 5)
+    }
+
+    // MARK: Another log
+
+    @Test func `a page that does not continue what was sent is of another log`() {
+        for found in [event(2, log: 1).mark, nil] {
+            var feed = feed(at: 2)
+            feed.noteHead(4)
+            #expect(feed.beginReading() == 2)
+            let filling = feed.fill(events(3...4), after: found, isLast: true)
+            #expect(filling.isOtherLog)
+            #expect(filling.line.isEmpty)
+            #expect(feed.position == 2)
+        }
+    }
+
+    @Test func `a page is compared with what was sent when the read began, and with what was sent since`() {
+        var feed = feed(at: 2)
+        feed.noteHead(4)
+        #expect(feed.beginReading() == 2)
+        #expect(receive(3, &feed) == .deliver([3]))
+        #expect(feed.fill(events(3...4, log: 1), after: event(2).mark, isLast: true).isOtherLog)
+    }
+
+    @Test func `another event in the place of one that was sent holds the feed until the log has confirmed it`() {
+        var feed = feed(at: 2)
+        #expect(receive(3, &feed) == .deliver([3]))
+        #expect(receive(3, log: 1, &feed) == .doubt)
+        #expect(receive(4, &feed) == .held)
+        #expect(receive(6, &feed) == .wait)
+        #expect(receive(5, &feed) == .wait)
+        guard let probe = feed.probe(epoch: 7) else {
+            Issue.record("a feed that has begun can be compared")
+            return
+        }
+        #expect(probe.asked == [2, 3])
+        #expect(probe.verdict([position(head: 6, at: 2), position(head: 6, at: 3)]) == .same(head: 6))
+        let waited = [feed.confirm(probe, isCurrent: false), feed.confirm(probe, isCurrent: true)]
+        #expect(waited.map(\.seqs) == [[], [4, 5, 6]])
+        #expect(receive(7, &feed) == .deliver([7]))
+    }
+
+    @Test func `a probe from before the last doubt does not release a feed`() {
+        var feed = feed(at: 2)
+        feed.hold()
+        let probe = feed.probe(epoch: 1)
+        feed.hold()
+        #expect(receive(3, &feed) == .held)
+        let waited = probe.map { feed.confirm($0, isCurrent: true) }
+        #expect(waited?.isEmpty == true)
+        #expect(feed.isHeld)
+    }
+
+    @Test func `a held feed believes the log, not what waits`() {
+        var feed = feed(at: 2)
+        feed.hold()
+        #expect(receive(3, log: 1, &feed) == .held)
+        #expect(receive(4, log: 1, &feed) == .wait)
+        #expect(feed.beginReading() == 2)
+        #expect(fill(events(3...3), isLast: true, &feed) == [3])
+        #expect(feed.mark == event(3).mark)
+        #expect(feed.isHeld)
+    }
+
+    @Test func `a feed that begins while there is a doubt is held`() {
+        var feed = RoomFeed()
+        #expect(receive(3, &feed) == .drop)
+        #expect(feed.start(at: 2, mark: event(2).mark, isVerified: false).isEmpty)
+        let probe = feed.probe(epoch: 1)
+        let waited = probe.map { feed.confirm($0, isCurrent: true).seqs }
+        #expect(waited == [3])
+    }
+
+    @Test func `an event that was published without a mark is sent, and says nothing`() throws {
+        var feed = feed(at: 2)
+        let unknown = try #require(eventWithoutMark(3))
+        guard case .deliver(let line) = feed.receive(unknown, seq: 3) else {
+            Issue.record("the next event was not sent")
+            return
+        }
+        #expect(line.count == 1)
+        #expect(receive(3, log: 1, &feed) == .drop)
+        #expect(feed.mark == nil)
+        #expect(feed.probe(epoch: 1)?.asked == [3])
+        #expect(feed.probe(epoch: 1)?.marks.isEmpty == true)
+        feed.noteHead(4)
+        #expect(feed.beginReading() == 3)
+        #expect(feed.fill(events(4...4), after: event(3).mark, isLast: true).line.seqs == [4])
     }
 
     // MARK: Bounds
@@ -249,7 +349,7 @@ import Testing
         var feed = RoomFeed()
         for seq in [Seq(4), 3, 6, 1] { #expect(receive(seq, &feed) == .drop) }
         #expect(!feed.isBehind)
-        #expect(feed.start(at: 2).seqs == [3, 4])
+        #expect(feed.start(at: 2, mark: event(2).mark).seqs == [3, 4])
         #expect(feed.position == 4)
         #expect(feed.isBehind)
         #expect(receive(5, &feed) == .deliver([5, 6]))
@@ -257,8 +357,8 @@ import Testing
 
     @Test func `a feed begins once`() {
         var feed = feed(at: 7)
-        #expect(feed.start(at: 3).isEmpty)
-        #expect(feed.start(at: 9).isEmpty)
+        #expect(feed.start(at: 3, mark: nil).isEmpty)
+        #expect(feed.start(at: 9, mark: nil).isEmpty)
         #expect(feed.position == 7)
     }
 
@@ -285,10 +385,11 @@ import Testing
         func finishReading(_ reading: (after: Seq, head: Seq)) {
             let end = min(reading.head, reading.after + 7)
             let page = reading.after < end ? events(reading.after + 1...end) : []
-            sent += fill(page, isLast: end == reading.head, &feed)
+            let mark = reading.after > 0 ? event(reading.after).mark : nil
+            sent += feed.fill(page, after: mark, isLast: end == reading.head).line.seqs
         }
         for (index, seq) in arrivals.enumerated() {
-            if index == begin { sent += feed.start(at: start).seqs }
+            if index == begin { sent += feed.start(at: start, mark: start > 0 ? event(start).mark : nil).seqs }
             // It is published after it was committed.
             if seq <= last { committed = max(committed, seq) }
             if case .deliver(let line) = feed.receive(event(seq), seq: seq) { sent += line.seqs }
@@ -299,7 +400,7 @@ import Testing
                 reading = (position, committed)
             }
         }
-        sent += feed.start(at: start).seqs
+        sent += feed.start(at: start, mark: start > 0 ? event(start).mark : nil).seqs
         if let page = reading { finishReading(page) }
         feed.noteHead(last)
         for _ in 0..<40 {

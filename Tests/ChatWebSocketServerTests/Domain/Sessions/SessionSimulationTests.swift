@@ -1,3 +1,4 @@
+import ChatEvents
 import CommonUtil
 import NIOCore
 import Testing
@@ -18,13 +19,21 @@ import Testing
 }
 
 private struct Simulation {
+    struct Page {
+        var events: [MessageEvent]
+        var isLast: Bool
+        var mark: EventMark?
+    }
+
     struct Client {
         var cursor: SessionCursor
         let lastSeq: Seq?
         var isWritable = true
         var hasLeft = false
+        /// Whether its cursor found another log. There is one log here, so none may.
+        var wasReset = false
         /// The page that is being read, as the log was when it was read.
-        var page: [MessageEvent]?
+        var page: Page?
         var isPaused = false
         /// `seq` of the events that were sent.
         var sent: [Seq] = []
@@ -40,7 +49,7 @@ private struct Simulation {
     /// Published events on their way to the feed.
     private var onRedis: [Seq] = []
     private var feed = RoomFeed()
-    private var feedPage: (events: [MessageEvent], isLast: Bool)?
+    private var feedPage: Page?
     private var feedGap = LogGap()
     /// Dispatches on their way to the event loop.
     private var dispatches: [[MessageEvent]] = []
@@ -54,7 +63,7 @@ private struct Simulation {
         missing = Set((1...last).filter { _ in Int.random(in: 0..<100, using: &random) < damage })
         self.last = last
         self.random = random
-        _ = feed.start(at: 0)
+        _ = feed.start(at: 0, mark: nil)
     }
 
     private mutating func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &random) < percent }
@@ -91,7 +100,7 @@ private struct Simulation {
     private mutating func readFeed() {
         if let page = feedPage {
             feedPage = nil
-            let filling = feed.fill(page.events, isLast: page.isLast)
+            let filling = feed.fill(page.events, after: page.mark, isLast: page.isLast)
             enqueue(filling.line)
             if let end = filling.gapEnd, let position = feed.position, feedGap.found(after: position) == .stepOver {
                 enqueue(feed.stepOver(upTo: end))
@@ -101,9 +110,13 @@ private struct Simulation {
         }
     }
 
-    private func page(after seq: Seq, limit: Int) -> (events: [MessageEvent], isLast: Bool) {
+    private func page(after seq: Seq, limit: Int) -> Page {
         let later = (seq + 1..<max(committed, seq) + 1).filter { !missing.contains($0) }
-        return (events(later.prefix(limit)), later.count <= limit)
+        return Page(events: events(later.prefix(limit)), isLast: later.count <= limit, mark: mark(at: seq))
+    }
+
+    private func mark(at seq: Seq) -> EventMark? {
+        seq == 0 || seq > committed || missing.contains(seq) ? nil : event(seq).mark
     }
 
     private mutating func enqueue(_ line: [MessageEvent]) {
@@ -117,10 +130,10 @@ private struct Simulation {
         let before = tail.position
         let areNew = tail.append(line)
         for index in clients.indices {
-            if areNew, clients[index].cursor.takeBatch(after: before, upTo: tail.position) {
+            if areNew, clients[index].cursor.takeBatch(after: before, upTo: tail.position, mark: tail.mark) {
                 change(index) { $0.send(line, to: &$1) }
             } else {
-                for event in line where clients[index].cursor.takeDispatched(event) {
+                for event in line where clients[index].cursor.takeDispatched(event) == .send {
                     change(index) { $0.send([event], to: &$1) }
                 }
             }
@@ -143,10 +156,11 @@ private struct Simulation {
 
     private mutating func connect() {
         let lastSeq: Seq? = chance(70) ? .random(in: 0...committed, using: &random) : nil
-        var client = Client(cursor: SessionCursor(admissionHead: committed, lastSeq: lastSeq), lastSeq: lastSeq)
+        var client = Client(cursor: SessionCursor(
+                admissionHead: committed, lastSeq: lastSeq, mark: mark(at: lastSeq ?? committed)), lastSeq: lastSeq)
         // The feed's head is known from the same read.
         feed.noteHead(committed)
-        client.cursor.begin(position: tail.position)
+        client.cursor.begin(in: tail)
         advance(&client)
         clients.append(client)
     }
@@ -183,15 +197,17 @@ private struct Simulation {
         advance(&client)
     }
 
-    private mutating func take(_ page: [MessageEvent], _ client: inout Client) {
-        switch client.cursor.pageRead(from: page.first?.seq, position: tail.position) {
+    private mutating func take(_ page: Page, _ client: inout Client) {
+        switch client.cursor.pageRead(from: page.events.first?.seq, mark: page.mark, position: tail.position) {
         case .send:
-            for event in page where client.isWritable {
+            for event in page.events where client.isWritable {
                 if client.cursor.take(event) { queue(event, &client) }
             }
         case .readAgain:
             client.page = nil
             client.isPaused = true
+        case .otherLog:
+            client.wasReset = true
         case .skipGap, .ignore:
             break
         }
@@ -201,8 +217,12 @@ private struct Simulation {
         for _ in 0..<1_000 where client.isWritable {
             switch client.cursor.next(in: tail) {
             case .send(let event): queue(event, &client)
-            case .readLog(let seq): client.page = page(after: seq, limit: 5).events
-            case .goLive(let seq): if let seq { client.announcements.append((seq, client.sent.count)) }
+            case .readLog(let seq): client.page = page(after: seq, limit: 5)
+            case .goLive(let announces):
+                if announces { client.announcements.append((client.cursor.seq, client.sent.count)) }
+            case .otherLog:
+                client.wasReset = true
+                return
             case .wait: return
             }
         }
@@ -239,6 +259,7 @@ private struct Simulation {
             #expect(client.announcements.count <= 1)
             return
         }
+        #expect(!client.wasReset)
         #expect(client.cursor.isLive)
         #expect(client.sent == expected)
         #expect(client.announcements.count == (client.lastSeq == nil ? 0 : 1))
