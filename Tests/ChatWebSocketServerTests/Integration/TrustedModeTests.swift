@@ -31,7 +31,7 @@ import Testing
         #expect(
             event.keys == [
                 "eventType", "seq", "messageId", "roomId", "senderId", "messageType", "contentJson", "status", "sentAt",
-                "isEdited", "isDeleted",
+                "isEdited", "isDeleted", "mark",
             ])
         #expect(page.texts[1].contains(#""contentJson":"{\"text\":\"Hello\"}""#))
     }
