@@ -50,7 +50,9 @@ struct DeliveryFixture: Sendable {
         frames: EventCollector<ByteBuffer>, closes: EventCollector<CloseReason>
     ) {
         let (frames, closes) = (EventCollector<ByteBuffer>(), EventCollector<CloseReason>())
-        let marks = try await log.positions(at: [head, lastSeq ?? 0, sent?.seq ?? 0].map { (hall, $0) }).map { $0?.mark }
+        let marks = try await log.positions(at: [head, lastSeq ?? 0, sent?.seq ?? 0].map { (hall, $0) }).map {
+            $0?.mark
+        }
         let reading = LogReading(
             head: head, headMark: marks[0], sent: sent, sentMark: marks[2], interruptions: log.interruptions)
         try await eventLoop.submit {

@@ -37,7 +37,7 @@ extension SessionShard {
         subscription.readSeq = readSeq
         subscription.isAwaited = isAwaited
         session.insert(subscription)
-        begin(subscription)
+        if !begin(subscription) { logWasSetBack(subscription) }
     }
 
     /// Ends a session's subscription to a room.

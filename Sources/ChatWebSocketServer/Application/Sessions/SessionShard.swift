@@ -64,12 +64,16 @@ final class SessionShard {
     /// - Parameter ready: the first bytes that the session gets.
     func register(_ session: ChatSession, ready: ByteBuffer) {
         insert(session)
-        for subscription in session.subscriptions { begin(subscription) }
+        let lost = session.subscriptions.filter { !begin($0) }
         fanOut.count(session)
-        guard !session.behind.isEmpty else { return session.transport.send(ready) }
-        // Together with what it is missing, in one write.
-        session.transport.write(ready)
-        catchUp.advance(session)
+        if session.behind.isEmpty {
+            session.transport.send(ready)
+        } else {
+            // Together with what it is missing, in one write.
+            session.transport.write(ready)
+            catchUp.advance(session)
+        }
+        for subscription in lost { logWasSetBack(subscription) }
     }
 
     /// Adds a session to those of this event loop.
@@ -81,17 +85,14 @@ final class SessionShard {
     }
 
     /// Adds a subscription to its room.
-    func begin(_ subscription: RoomSubscription) {
-        let roomID = subscription.roomID
-        let cursor = subscription.cursor
-        let room =
-            rooms[roomID]
-            ?? RoomSessions(
-                position: cursor.admissionHead, mark: cursor.seq == cursor.admissionHead ? cursor.mark : nil)
-        rooms[roomID] = room
+    /// - Returns: `false` if the room's log was set back meanwhile: the feeds attach a room before its sessions begin, so it
+    ///   is here unless it was removed again.
+    func begin(_ subscription: RoomSubscription) -> Bool {
+        guard let room = rooms[subscription.roomID] else { return false }
         room.insert(subscription)
         fanOut.move(subscription) { $0.begin(in: room.tail) }
         subscription.session.enqueue(subscription)
+        return true
     }
 
     /// Removes a session. Nothing is sent to it any more.

@@ -97,6 +97,12 @@ import Testing
         }
     }
 
+    @Test func `a room whose log is set back before the session begins in it is lost at once`() {
+        shard.subscribe(session, to: hall, SessionCursor(admissionHead: 3, lastSeq: nil), readSeq: 0)
+        #expect(lost.rooms.map(\.0) == [hall])
+        #expect(session.catchingUpCount == 0)
+    }
+
     @Test func `synced waits for the rooms that are awaited`() throws {
         shard.apply([.attach(hall, position: 2)])
         dispatch(events(3...5))
@@ -155,6 +161,7 @@ import Testing
         let user = try #require(session.user)
         let rooms = (0..<51).compactMap { RoomID("room-\($0)") }
         for roomID in rooms {
+            shard.apply([.attach(roomID, position: 0)])
             shard.subscribe(session, to: roomID, SessionCursor(admissionHead: 0, lastSeq: nil), readSeq: 0)
         }
         for roomID in rooms.prefix(50) { try user.open(roomID) }

@@ -156,7 +156,8 @@ private struct Simulation {
 
     private mutating func connect() {
         let lastSeq: Seq? = chance(70) ? .random(in: 0...committed, using: &random) : nil
-        var client = Client(cursor: SessionCursor(
+        var client = Client(
+            cursor: SessionCursor(
                 admissionHead: committed, lastSeq: lastSeq, mark: mark(at: lastSeq ?? committed)), lastSeq: lastSeq)
         // The feed's head is known from the same read.
         feed.noteHead(committed)

@@ -24,6 +24,7 @@ final class SocketFixture {
         shard = SessionShard(
             eventLoop: eventLoop, log: log, readLimiter: ReadLimiter(limit: 16), ringBytes: 1 << 20, metrics: metrics,
             logger: logger)
+        shard.apply([.attach(hall, position: 0)])
         let sessions = ChatRoomSessionManager(shards: [NIOLoopBound(shard, eventLoop: eventLoop)])
         let redis = RedisClient(
             configuration: try RedisConfiguration(url: "redis://127.0.0.1:1"),
