@@ -53,12 +53,13 @@ extension SharedStack {
 
     /// Opens a socket and sends the handshake, with the user's token in its header or in `trusted` mode its number.
     public func socket(
-        _ roomID: String, as user: TestUser?, lastSeq: Int64? = nil, server: Int = 0, port: Int? = nil,
-        receiveBuffer: Int? = nil, trusting: String? = nil
+        _ roomID: String, as user: TestUser?, lastSeq: Int64? = nil, lastMark: String? = nil, server: Int = 0,
+        port: Int? = nil, receiveBuffer: Int? = nil, trusting: String? = nil
     ) async throws -> WebSocketTestClient {
         var target = "/ws/chat?roomId=\(roomID)"
         if mode == .trusted, let user { target += "&userId=\(user.userID)" }
         if let lastSeq { target += "&lastSeq=\(lastSeq)" }
+        if let lastMark { target += "&lastMark=\(lastMark)" }
         return try await WebSocketTestClient.connect(
             port: port ?? webSocketPort(server), target,
             headers: user?.token.map { [("Authorization", "Bearer \($0)")] } ?? [], receiveBuffer: receiveBuffer,
@@ -67,12 +68,12 @@ extension SharedStack {
 
     /// Opens a socket and waits until it is `ready`.
     public func readySocket(
-        _ roomID: String, as user: TestUser?, lastSeq: Int64? = nil, server: Int = 0, port: Int? = nil,
-        receiveBuffer: Int? = nil, trusting: String? = nil
+        _ roomID: String, as user: TestUser?, lastSeq: Int64? = nil, lastMark: String? = nil, server: Int = 0,
+        port: Int? = nil, receiveBuffer: Int? = nil, trusting: String? = nil
     ) async throws -> WebSocketTestClient {
         let socket = try await socket(
-            roomID, as: user, lastSeq: lastSeq, server: server, port: port, receiveBuffer: receiveBuffer,
-            trusting: trusting)
+            roomID, as: user, lastSeq: lastSeq, lastMark: lastMark, server: server, port: port,
+            receiveBuffer: receiveBuffer, trusting: trusting)
         try await socket.event(type: "ready")
         return socket
     }

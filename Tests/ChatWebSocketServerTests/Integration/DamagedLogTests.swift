@@ -77,4 +77,69 @@ import Testing
         try await stack.say("another", in: roomID, as: user)
         #expect(try await socket.log(upTo: 3) == stack.log(of: roomID, as: user, after: 1))
     }
+
+    @Test func `a log that was set back and has grown beyond what was sent closes the sessions that got other events`()
+        async throws
+    {
+        let stack = try await SharedStack.running()
+        let user = try await stack.user()
+        let roomID = try await stack.room(of: user)
+        let sockets = [
+            try await stack.readySocket(roomID, as: user, server: 0),
+            try await stack.readySocket(roomID, as: user, server: 1),
+        ]
+        for number in 1...5 { try await stack.say("\(number)", in: roomID, as: user) }
+        let old = try await sockets[0].log(upTo: 5)
+        try await sockets[1].log(upTo: 5)
+        try await Self.run(
+            """
+            BEGIN;
+            DELETE FROM messages WHERE room_id = '\(roomID)' AND seq > 3;
+            UPDATE rooms SET last_seq = 3 WHERE room_id = '\(roomID)';
+            COMMIT
+            """, on: stack)
+        for number in 4...8 { try await stack.say("another \(number)", in: roomID, as: user) }
+        for socket in sockets {
+            #expect(try await socket.closeFrame(within: .seconds(10)).code == 4409)
+            #expect(socket.events.filter { $0["seq"] != nil && $0["eventType"] == "message" } == old)
+        }
+        let log = try await stack.log(of: roomID, as: user)
+        let (kept, lost) = (old[2]["mark"]?.string, old[4]["mark"]?.string)
+        #expect(log[2]["mark"]?.string == kept)
+        #expect(log[4]["mark"]?.string != lost)
+
+        // A client that returns is recognised by the mark of its last event.
+        for (lastSeq, mark) in [(5, lost), (4, lost), (8, kept), (3, "abcdef"), (9, nil)] {
+            let returning = try await stack.socket(roomID, as: user, lastSeq: Int64(lastSeq), lastMark: mark)
+            #expect(try await returning.closeFrame().code == 4409)
+            #expect(returning.events.isEmpty)
+        }
+        let returning = try await stack.readySocket(roomID, as: user, lastSeq: 3, lastMark: kept)
+        #expect(returning.events.first?["mark"] == log[7]["mark"])
+        #expect(try await returning.log(upTo: 8) == Array(log.dropFirst(3)))
+        let caughtUp = try await returning.event(type: "caught_up")
+        #expect(caughtUp["mark"] == log[7]["mark"])
+        try await stack.say("9", in: roomID, as: user)
+        #expect(try await returning.log(upTo: 9).last == stack.log(of: roomID, as: user, after: 8).last)
+    }
+
+    @Test func `a mark is refused before a token, and a stranger learns nothing of a log`() async throws {
+        let stack = try await SharedStack.running()
+        let (user, stranger) = (try await stack.user(), try await stack.user())
+        let roomID = try await stack.room(of: user)
+        let posted = try await stack.say("1", in: roomID, as: user)
+        let mark = posted["mark"]?.string ?? ""
+        func code(_ user: TestUser?, _ lastSeq: Int64?, _ mark: String) async throws -> UInt16? {
+            try await stack.socket(roomID, as: user, lastSeq: lastSeq, lastMark: mark).closeFrame().code
+        }
+        for (lastSeq, mark) in [(1, "abc"), (0, mark), (nil, mark)] as [(Int64?, String)] {
+            #expect(try await code(nil, lastSeq, mark) == 1007)
+        }
+        #expect(try await code(nil, 1, "abcdef") == 4401)
+        #expect(try await code(stranger, 1, "abcdef") == 4404)
+        #expect(try await code(stranger, 1, mark) == 4404)
+        #expect(try await code(user, 1, "abcdef") == 4409)
+        let socket = try await stack.readySocket(roomID, as: user, lastSeq: 1, lastMark: "")
+        #expect(try await socket.event(type: "caught_up")["mark"]?.string == mark)
+    }
 }
