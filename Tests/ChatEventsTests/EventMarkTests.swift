@@ -32,8 +32,8 @@ import Testing
         ]
         #expect(
             marks.map(\.description) == [
-                "55DWBgHaneI", "8hy2PGFMI_0", "BULRgvHIUyY", "7tD4DgLm7BE", "s2Iv4CqpPBY", "iANQnaJompY", "sdiPWNWaQxg",
-                "9HW6vg0UmBo", "mG2VHD7NrOo",
+                "dAM5QgroYGU", "mKbgrILX2QA", "ngPABPjk_AI", "J3Glxur8Zis", "zEmG62tJhZ8", "8SCJEXdDC9s", "NfibiRsvAic",
+                "62KoYMV5FkE", "PK-2bdHzl9Q",
             ])
         #expect(Set(marks).count == marks.count)
     }
@@ -101,14 +101,14 @@ import Testing
         #expect(envelope.mark == nil)
     }
 
-    @Test func `the hash is SipHash-2-4`() {
+    @Test func `the hash is SipHash-1-3`() {
         // The reference vectors of whole words, with the key 00 01 … 0f.
         let key: (UInt64, UInt64) = (0x0706_0504_0302_0100, 0x0F0E_0D0C_0B0A_0908)
         var hash = SipHash(key: key)
-        #expect(hash.finalized() == 0x726F_DB47_DD0E_0E31)
+        #expect(hash.finalized() == 0xABAC_0158_050F_C4DC)
         hash.combine(0x0706_0504_0302_0100 as UInt64)
-        #expect(hash.finalized() == 0x93F5_F579_9A93_2462)
+        #expect(hash.finalized() == 0x3690_9511_8D29_9A8E)
         hash.combine(0x0F0E_0D0C_0B0A_0908 as UInt64)
-        #expect(hash.finalized() == 0x3F2A_CC7F_57C2_9BDB)
+        #expect(hash.finalized() == 0xCC4F_DD1A_7D90_8B66)
     }
 }

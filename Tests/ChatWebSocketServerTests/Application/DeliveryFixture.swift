@@ -55,9 +55,13 @@ struct DeliveryFixture: Sendable {
         }
         let reading = LogReading(
             head: head, headMark: marks[0], sent: sent, sentMark: marks[2], interruptions: log.interruptions)
-        try await eventLoop.submit {
+        let feed = try await eventLoop.submit {
             let feed = feeds.value.open(hall, shard: 0).feed
             feeds.value.attach(hall, shard: 0, reading)
+            return feed
+        }.get()
+        // After what the feeds have sent to the event loop, as an admission does.
+        try await eventLoop.submit {
             let transport = RecordingTransport(frames: frames, closes: closes)
             let session = ChatSession(
                 admission: try .authorized(

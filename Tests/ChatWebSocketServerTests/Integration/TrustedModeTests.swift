@@ -30,8 +30,9 @@ import Testing
         #expect(event["isDeleted"] == false)
         #expect(
             event.keys == [
-                "eventType", "seq", "messageId", "roomId", "senderId", "messageType", "contentJson", "status", "sentAt",
-                "isEdited", "isDeleted", "mark",
+                "eventType", "seq", "mark", "messageId", "roomId", "senderId", "messageType", "contentJson", "status",
+                "sentAt",
+                "isEdited", "isDeleted",
             ])
         #expect(page.texts[1].contains(#""contentJson":"{\"text\":\"Hello\"}""#))
     }

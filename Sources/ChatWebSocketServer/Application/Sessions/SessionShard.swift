@@ -177,7 +177,7 @@ final class SessionShard {
             case .logSetBack(let roomID):
                 for subscription in removeRoom(roomID)?.subscriptions ?? [] { logWasSetBack(subscription) }
             case .emptyRings:
-                for room in rooms.values { emptyRing(of: room) }
+                for room in rooms.values { doubt(room) }
             case .user(let userID, let event):
                 for session in sessions(ofUser: userID) where session.phase == .live {
                     fanOut.send(session.format.encode(event), to: session)
@@ -197,6 +197,17 @@ final class SessionShard {
         while let idle = rings.popExcess() {
             idle.ringSlot = nil
             idle.tail.emptyRing()
+        }
+    }
+
+    /// Drops a room's recent events, and lets the sessions that are ahead of it read the log.
+    private func doubt(_ room: RoomSessions) {
+        emptyRing(of: room)
+        for subscription in room.subscriptions where subscription.cursor.seq > room.tail.position {
+            let wasLive = subscription.cursor.isLive
+            fanOut.move(subscription) { $0.doubt(position: room.tail.position) }
+            if wasLive { subscription.session.enqueue(subscription) }
+            catchUp.advance(subscription.session)
         }
     }
 

@@ -75,6 +75,8 @@ struct SessionCursor {
     /// The mark of that event; `nil` before the first event, and where it is not known.
     private(set) var mark: EventMark?
     private var gap = LogGap()
+    /// Whether the next page of the log is read to see that it continues what was sent, even if nothing is missing.
+    private var mustVerify = false
     private var state: State
 
     /// Creates a cursor that catches up. Call ``begin(in:)`` before anything else.
@@ -147,12 +149,25 @@ struct SessionCursor {
         if case .live = state { state = .catchingUp(announces: false, awaitsLog: false) }
     }
 
+    /// There is a reason to doubt that the log is the one that was sent. A cursor that is ahead of its loop reads the log,
+    /// which tells; any other one has what its room's feed has sent, which is compared with the log.
+    /// - Parameter position: the highest `seq` that the session's event loop has dispatched.
+    mutating func doubt(position: Seq) {
+        guard phase != .ended, seq > position else { return }
+        mustVerify = true
+        socketFilled()
+    }
+
     // MARK: Catching up
 
     /// Decides what a cursor that catches up is sent next. To be called while the socket is writable.
     /// - Parameter tail: the room as the session's event loop has dispatched it.
     mutating func next(in tail: RoomTail) -> Step {
         guard case .catchingUp(let announces, awaitsLog: false) = state else { return .wait }
+        if mustVerify {
+            state = .catchingUp(announces: announces, awaitsLog: true)
+            return .readLog(after: seq)
+        }
         guard seq < end(of: tail.position) else {
             guard !isOther(than: tail) else { return .otherLog }
             state = .live
@@ -176,7 +191,9 @@ struct SessionCursor {
     mutating func pageRead(from first: Seq?, mark: EventMark?, position: Seq) -> PageAction {
         guard case .catchingUp(_, awaitsLog: true) = state else { return .ignore }
         if let known = self.mark, known != mark { return .otherLog }
-        guard first != seq + 1 else {
+        let isVerified = mustVerify && first == nil && seq >= end(of: position)
+        mustVerify = false
+        guard first != seq + 1, !isVerified else {
             retry()
             return .send
         }

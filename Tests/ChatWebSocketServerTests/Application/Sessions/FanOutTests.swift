@@ -103,10 +103,11 @@ import Testing
         deliver(events(1...2))
         #expect(socket.frames.all.count == 1)
         let json = events(1...2).map { String(decoding: $0.json, as: UTF8.self) }
+        let marks = events(1...2).map { $0.mark?.description ?? "" }
         for stream in streams {
             #expect(
                 stream.frames.all.map { String(buffer: $0) } == [
-                    "id: 1\ndata: \(json[0])\n\nid: 2\ndata: \(json[1])\n\n"
+                    "id: 1.\(marks[0])\ndata: \(json[0])\n\nid: 2.\(marks[1])\ndata: \(json[1])\n\n"
                 ])
         }
     }

@@ -1,3 +1,4 @@
+import ChatEvents
 import ChatTestSupport
 import CommonUtil
 import NIOCore
@@ -27,11 +28,15 @@ import Testing
 
     /// Registers a session with a shard that has dispatched the room up to `position`.
     private func session(log: [MessageEvent], position: Seq, head: Seq, lastSeq: Seq?) async throws -> Session {
+        try await session(MemoryLog(log), position: position, head: head, lastSeq: lastSeq)
+    }
+
+    private func session(_ log: MemoryLog, position: Seq, head: Seq, lastSeq: Seq?) async throws -> Session {
         let eventLoop = eventLoop
         let (frames, closes) = (EventCollector<ByteBuffer>(), EventCollector<CloseReason>())
         let shard = try await eventLoop.submit {
             let shard = SessionShard(
-                eventLoop: eventLoop, log: MemoryLog(log), readLimiter: ReadLimiter(limit: 4), ringBytes: 1 << 20,
+                eventLoop: eventLoop, log: log, readLimiter: ReadLimiter(limit: 4), ringBytes: 1 << 20,
                 metrics: DeliveryMetrics(), logger: noLogger)
             shard.apply([.attach(hall, position: position)])
             let transport = RecordingTransport(frames: frames, closes: closes)
@@ -46,12 +51,10 @@ import Testing
         return Session(shard: shard, frames: frames, closes: closes)
     }
 
-    private func caughtUp(_ seq: Seq) -> ByteBuffer {
-        WebSocketFrame.text(ByteBuffer(string: #"{"eventType":"caught_up","roomId":"hall","seq":\#(seq)}"#))
-    }
-
     private func frames(_ ready: Seq, _ seqs: [Seq], caughtUp seq: Seq) -> [ByteBuffer] {
-        [ByteBuffer(string: "ready \(ready)")] + seqs.map { event($0).frame } + [caughtUp(seq)]
+        let mark = seqs.last == seq ? event(seq).mark : nil
+        return [ByteBuffer(string: "ready \(ready)")] + seqs.map { event($0).frame }
+            + [WebSocketFrame.text(SessionEvent.caughtUp(hall, seq: seq, mark: mark).jsonBytes)]
     }
 
     @Test(arguments: [0, 2, 5] as [Seq])
@@ -83,6 +86,21 @@ import Testing
     func `a log that was set back closes the room's sessions, live or catching up`(lastSeq: Seq?) async throws {
         let session = try await session(log: events(1...3), position: 3, head: 3, lastSeq: lastSeq)
         session.apply([.logSetBack(hall), .attach(hall, position: 1)])
+        #expect(try await session.closes.first(1).map(\.code) == [.aheadOfLog])
+    }
+
+    @Test func `a session that is ahead of its room is closed where the log no longer holds what it was sent`()
+        async throws
+    {
+        let log = MemoryLog(events(1...3))
+        let session = try await session(log, position: 1, head: 3, lastSeq: 1)
+        #expect(try await session.frames.first(4) == frames(3, [2, 3], caughtUp: 3))
+        session.apply([.emptyRings])
+        try await log.reads.first(2)
+        // It goes on where the log still holds it.
+        #expect(session.closes.all.isEmpty)
+        log.replace(by: events(1...2))
+        session.apply([.emptyRings])
         #expect(try await session.closes.first(1).map(\.code) == [.aheadOfLog])
     }
 

@@ -208,6 +208,28 @@ import Testing
         }
     }
 
+    @Test func `a cursor that is ahead of its loop reads the log where there is a doubt, and goes on`() {
+        var cursor = cursor(admissionHead: 5, position: 3)
+        cursor.doubt(position: 3)
+        #expect(cursor.phase == .catchingUp)
+        #expect(steps(&cursor, in: tail(at: 3)) == ["read 5"])
+        #expect(pageRead(&cursor, from: nil, position: 3) == .send)
+        #expect(steps(&cursor, in: tail(at: 3)) == ["live"])
+        cursor.doubt(position: 3)
+        #expect(steps(&cursor, in: tail(at: 3)) == ["read 5"])
+        #expect(cursor.pageRead(from: nil, mark: nil, position: 3) == .otherLog)
+    }
+
+    @Test func `a cursor that is where its loop is, or behind, reads nothing for a doubt`() {
+        var live = cursor(admissionHead: 5)
+        live.doubt(position: 5)
+        #expect(live.phase == .live)
+        var ended = cursor(admissionHead: 5)
+        ended.end()
+        ended.doubt(position: 3)
+        #expect(ended.phase == .ended)
+    }
+
     @Test func `a live cursor that falls behind knows what it was sent last`() {
         var cursor = cursor(admissionHead: 5)
         #expect(cursor.takeBatch(after: 5, upTo: 7, mark: mark(7)) == true)
