@@ -12,11 +12,13 @@ public struct ChatHTTPChannel: HTTPChannelHandler {
     private let configuration: HTTPConnectionConfiguration
 
     init(
-        responder: @escaping HTTPChannelHandler.Responder, directRoutes: DirectRoutes?, headTimeout: TimeAmount,
-        date: HTTPDate = HTTPDate()
+        responder: @escaping HTTPChannelHandler.Responder, directRoutes: DirectRoutes?,
+        streamRoutes: StreamRoutes? = nil,
+        headTimeout: TimeAmount, date: HTTPDate = HTTPDate()
     ) {
         self.responder = responder
-        configuration = HTTPConnectionConfiguration(directRoutes: directRoutes, headTimeout: headTimeout, date: date)
+        configuration = HTTPConnectionConfiguration(
+            directRoutes: directRoutes, streamRoutes: streamRoutes, headTimeout: headTimeout, date: date)
     }
 
     /// Adds the HTTP handlers to a connection. Can be called on any thread.
@@ -43,6 +45,8 @@ public struct ChatHTTPChannel: HTTPChannelHandler {
 struct HTTPConnectionConfiguration: Sendable {
     /// `nil` where every request goes through the router.
     let directRoutes: DirectRoutes?
+    /// `nil` where no route is a stream.
+    let streamRoutes: StreamRoutes?
     let headTimeout: TimeAmount
     let date: HTTPDate
 }

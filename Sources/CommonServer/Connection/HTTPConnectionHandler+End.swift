@@ -84,7 +84,7 @@ extension HTTPConnectionHandler {
             case .waiting: .nextRequest
             case .reading: .body
             case .routed: routed?.isBodyComplete == false ? .body : nil
-            case .responding: nil
+            case .responding, .deciding, .streaming: nil
             case .ending, .ended: timing.current
             }
         timing.wait(for: wait, at: context.eventLoop.now)
@@ -95,7 +95,7 @@ extension HTTPConnectionHandler {
         switch state {
         case .waiting, .reading, .ending: true
         case .routed: routed?.isBodyComplete == false || !context.channel.isWritable
-        case .responding, .ended: false
+        case .responding, .deciding, .streaming, .ended: false
         }
     }
 
@@ -109,12 +109,17 @@ extension HTTPConnectionHandler {
         }
     }
 
+    private func isDue(_ context: ChannelHandlerContext) -> Bool {
+        // The owner of a stream bounds the time for which its client may take nothing.
+        if case .streaming = state { return false }
+        return timing.isDue(
+            at: context.eventLoop.now, queued: context.channel.queuedBytes, waitsForClient: waitsForClient(context))
+    }
+
     private func check(isRepeated: Bool) {
         guard let context else { return }
         if case .ended = state { return }
-        let isDue = timing.isDue(
-            at: context.eventLoop.now, queued: context.channel.queuedBytes, waitsForClient: waitsForClient(context))
-        if isDue { return abort(context) }
+        if isDue(context) { return abort(context) }
         if isRepeated { scheduleCheck(context) }
     }
 }

@@ -7,7 +7,8 @@ import NIOHTTPTypes
 ///
 /// All requests have the same reader. A request of ``DirectRoutes`` gets its response here, without a task; any other is
 /// forwarded to the next handlers, part by part, and their response comes back the same way. Requests are taken one at
-/// a time, so responses have the order of the requests (RFC 9112 section 9.3.2).
+/// a time, so responses have the order of the requests (RFC 9112 section 9.3.2). A request of ``StreamRoutes`` can be the
+/// last one: then a ``ResponseStream`` writes until the connection ends.
 ///
 /// A client that does not read its responses is not read either: no more bytes are taken while more than the channel's
 /// watermark waits to be sent, and 60 s without progress of the peer end the connection.
@@ -26,6 +27,10 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         /// The body of a direct request is arriving.
         case reading(DirectRequest)
         case responding(DirectRequest)
+        /// The handler of a route decides on a stream.
+        case deciding(StreamRequest)
+        /// The response is a stream; see ``stream``. Further input is dropped.
+        case streaming
         /// The router responds; see ``routed``.
         case routed
         /// The last response is written. Further input is dropped.
@@ -39,6 +44,8 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     var context: ChannelHandlerContext?
     var state = State.waiting
     var routed: RoutedRequest?
+    /// From the beginning of a stream until the channel is closed.
+    var stream: (any ResponseStream)?
     private var reader = RequestHeadReader()
     /// Input that is not used yet: at most a head, the body of a direct request, and the bytes of one read.
     var bytes = ByteBuffer()
@@ -47,7 +54,9 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     var isInputClosed = false
     var isStopping = false
     var isReadHeld = false
-    private var isProceeding = false
+    /// Whether input was dropped because of a stream.
+    var hasDroppedInput = false
+    private(set) var isProceeding = false
     /// Parts were forwarded since the last `channelReadComplete`.
     private var hasForwarded = false
 
@@ -68,7 +77,10 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch state {
         case .ending, .ended: return
-        case .waiting, .reading, .responding, .routed: break
+        case .streaming:
+            hasDroppedInput = true
+            return
+        case .waiting, .reading, .responding, .deciding, .routed: break
         }
         var chunk = unwrapInboundIn(data)
         if bytes.readableBytes == 0 { bytes = chunk } else { bytes.writeBuffer(&chunk) }
@@ -80,6 +92,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         context.fireChannelWritabilityChanged()
         if context.channel.isWritable { resume(context) }
+        if case .streaming = state { stream?.writabilityChanged() }
     }
 
     func read(context: ChannelHandlerContext) {
@@ -101,12 +114,14 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     func channelInactive(context: ChannelHandlerContext) {
         state = .ended
         bytes = ByteBuffer()
+        stream.take()?.connectionClosed()
         context.fireChannelInactive()
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         state = .ended
         self.context = nil
+        stream.take()?.connectionClosed()
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) { abort(context) }
@@ -115,7 +130,8 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     private func holdsReads(_ context: ChannelHandlerContext) -> Bool {
         switch state {
         case .waiting: !context.channel.isWritable
-        case .responding: bytes.readableBytes > 0
+        case .responding, .deciding: bytes.readableBytes > 0
+        case .streaming: hasDroppedInput
         case .routed: routed?.isBodyComplete == true && bytes.readableBytes > 0
         case .reading, .ending, .ended: false
         }
@@ -123,7 +139,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
 
     // MARK: Proceeding
 
-    private func resume(_ context: ChannelHandlerContext) {
+    func resume(_ context: ChannelHandlerContext) {
         proceed(context)
         settle(context)
     }
@@ -138,7 +154,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
 
     /// Flushes. A flush that fails reads the rest of the connection before it closes it; that input is not taken until the
     /// caller goes on.
-    private func withoutProceeding(_ flush: () -> Void) {
+    func withoutProceeding(_ flush: () -> Void) {
         let wasProceeding = isProceeding
         isProceeding = true
         flush()
@@ -164,7 +180,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         case .routed:
             return routed?.isResponseComplete == true && routed?.isBodyComplete == true
                 ? finishRouted(context) : forwardBody(context)
-        case .responding, .ending, .ended:
+        case .responding, .deciding, .streaming, .ending, .ended:
             return false
         }
     }
@@ -185,7 +201,11 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
                 state = .reading(DirectRequest(head, route, user))
                 return true
             }
-            beginRouted(head, context)
+            if access == .all, let request = configuration.streamRoutes?.accept(head) {
+                decide(request, context)
+            } else {
+                beginRouted(head, context)
+            }
             return true
         }
     }
@@ -260,36 +280,14 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         case .waiting where bytes.readableBytes == 0: end(context)
         case .waiting, .reading: refuse(Self.incompleteRequest, context)
         case .routed: if routed?.isBodyComplete == false { refuse(Self.incompleteRequest, context) }
+        // A client that closes its connection cannot be told from one that only ends its output.
+        case .streaming: close(context)
         case .ending where timing.current == .clientToClose: close(context)
-        case .responding, .ending, .ended: break
+        case .responding, .deciding, .ending, .ended: break
         }
     }
 
     private static let incompleteRequest = ChatError(.malformedRequest, "The request did not arrive whole")
-
-    // MARK: Direct requests
-
-    private func respond(to request: DirectRequest, body: [UInt8], _ context: ChannelHandlerContext) {
-        let eventLoop = context.eventLoop
-        let bound = NIOLoopBound((handler: self, context: context), eventLoop: eventLoop)
-        request.run(body) { result in
-            eventLoop.execute { bound.value.handler.finish(result, bound.value.context) }
-        }
-    }
-
-    private func finish(_ result: Result<DirectResponse, any Error>, _ context: ChannelHandlerContext) {
-        // The connection can have ended meanwhile.
-        guard case .responding(let request) = state, let routes = configuration.directRoutes else { return }
-        timing.responseCompleted()
-        state = .waiting
-        let bytes = request.bytes(of: result, routes, isLast: isStopping, context.channel.allocator)
-        guard !isStopping else {
-            context.write(wrapOutboundOut(bytes), promise: nil)
-            return end(context)
-        }
-        withoutProceeding { context.writeAndFlush(wrapOutboundOut(bytes), promise: nil) }
-        resume(context)
-    }
 
     // MARK: Responses of the router
 
@@ -325,7 +323,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         switch state {
         case .ending, .ended: break
         case .routed where routed?.isResponseComplete == false: abort(context)
-        case .waiting, .reading, .responding, .routed: end(context)
+        case .waiting, .reading, .responding, .deciding, .streaming, .routed: end(context)
         }
     }
 }

@@ -2,7 +2,6 @@ import CommonAuth
 import CommonLogging
 import CommonUtil
 import HTTPTypes
-import Logging
 import NIOCore
 import Synchronization
 
@@ -11,14 +10,13 @@ final class DirectRequest {
     let head: RequestHead
     private let route: DirectRoutes.Route
     private let user: AuthenticatedUser
-    private let start = ContinuousClock.now
-    private let trace: TraceContext
+    private let record: ConnectionRequest
 
     init(_ head: RequestHead, _ route: DirectRoutes.Route, _ user: AuthenticatedUser) {
         self.head = head
         self.route = route
         self.user = user
-        trace = TraceContext(traceparent: head["traceparent"])
+        record = ConnectionRequest(head)
     }
 
     /// Runs the route's admission and handler.
@@ -37,12 +35,7 @@ final class DirectRequest {
         of result: Result<DirectResponse, any Error>, _ routes: DirectRoutes, isLast: Bool,
         _ allocator: ByteBufferAllocator
     ) -> ByteBuffer {
-        let requestID = RequestID.accepted(head["x-request-id"]) ?? trace.spanID
-        let logger = {
-            var logger = routes.envelope.logger(traceID: self.trace.traceID, requestID: requestID)
-            logger[metadataKey: "userId"] = .stringConvertible(self.user.userID)
-            return logger
-        }
+        let requestID = record.requestID
         let origin = head["origin"]
         let (status, bytes): (HTTPResponse.Status, ByteBuffer)
         if case .success(let response) = result, origin == nil, !isLast {
@@ -52,15 +45,17 @@ final class DirectRequest {
             var response =
                 switch result {
                 case .success(let value): BufferedResponse(jsonBytes: value.body, status: value.status)
-                case .failure(let error): BufferedResponse(error: error, traceID: trace.traceID, logger: logger)
+                case .failure(let error):
+                    BufferedResponse(
+                        error: error, traceID: record.trace.traceID,
+                        logger: { self.record.logger(user: self.user.userID, routes.envelope) })
                 }
             response.headers[.date] = routes.date.text
             routes.envelope.finish(&response.headers, requestID: requestID, origin: origin)
             if isLast { response.headers[.connection] = "close" }
             (status, bytes) = (response.status, response.bytes(allocator))
         }
-        routes.envelope.report(
-            method: .post, path: route.path, route: route.path, status: status, duration: .now - start, logger: logger)
+        record.report(method: .post, path: route.path, status: status, user: user.userID, routes.envelope)
         return bytes
     }
 }

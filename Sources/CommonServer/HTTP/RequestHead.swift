@@ -66,6 +66,17 @@ public struct RequestHead: Sendable {
     /// Whether path and query are this text.
     func isTarget(_ path: String) -> Bool { isText(originForm, path) }
 
+    /// Whether the path, without the query, is this text.
+    func isPath(_ path: String) -> Bool { isText(originForm.lowerBound..<pathEnd, path) }
+
+    private var pathEnd: Int { bytes[originForm].firstIndex(of: UInt8(ascii: "?")) ?? originForm.upperBound }
+
+    /// The text behind the `?` of the target, percent-encoded; `nil` where there is none.
+    public var query: String? {
+        let end = pathEnd
+        return end < originForm.upperBound ? text(end + 1..<originForm.upperBound) : nil
+    }
+
     /// The path and the query: visible ASCII characters that begin with `/`, or `*`.
     public var target: String {
         let target = text(originForm)

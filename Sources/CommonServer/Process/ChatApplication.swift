@@ -71,7 +71,12 @@ public struct ChatApplication: Service {
                     DirectRoutes(
                         routes: routes.directRoutes, authenticator: $0, envelope: envelope, date: date,
                         isServing: isServing)
-                }, headTimeout: dependencies.headTimeout, date: date),
+                },
+                streamRoutes: routes.streamRoutes.isEmpty
+                    ? nil
+                    : StreamRoutes(
+                        routes: routes.streamRoutes, envelope: envelope, date: date, isServing: isServing),
+                headTimeout: dependencies.headTimeout, date: date),
             logger: environment.frameworkLogger)
         let begin = dependencies.beginConnection ?? { channel, http in try http.begin(channel) }
         let gate = ConnectionGate(

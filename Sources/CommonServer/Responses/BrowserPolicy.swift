@@ -11,7 +11,8 @@ struct CORSPolicy: Sendable {
     let origins: AllowedOrigins
 
     private static let allowedMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
-    private static let allowedHeaders = "Authorization, Content-Type, X-Request-Id, X-User-Id, traceparent"
+    private static let allowedHeaders =
+        "Authorization, Content-Type, Last-Event-ID, X-Request-Id, X-User-Id, traceparent"
     private static let exposedHeaders = "X-Request-Id, Retry-After"
     private static let maximumAgeSeconds = "600"
 

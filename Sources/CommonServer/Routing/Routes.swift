@@ -37,6 +37,8 @@ public struct Routes: Sendable {
     private(set) var routes: [Route] = []
     /// The routes that connections serve without the router.
     private(set) var directRoutes: [DirectRoutes.Route] = []
+    /// The streams, which connections serve without the router.
+    private(set) var streamRoutes: [StreamRoutes.Route] = []
     private(set) var fallback: Handler?
     let authenticator: Authenticator?
     /// The limit on `GET` and `HEAD`, except health and metrics.
@@ -102,6 +104,18 @@ public struct Routes: Sendable {
                 route.handle(call) { continuation.resume(with: $0) }
             }
             return Response(jsonBytes: response.body, status: response.status)
+        }
+    }
+
+    /// Adds a `GET` route whose response is a stream, see ``ResponseStream``. A stream is not ended when the server stops:
+    /// that is up to its owner, in a step before the listener stops.
+    /// - Parameters:
+    ///   - path: a path without parameters. Only this very path matches.
+    ///   - contentType: the media type of the response.
+    public mutating func streaming(_ path: String, contentType: String, _ handler: @escaping StreamHandler) {
+        streamRoutes.append(StreamRoutes.Route(path: path, contentType: contentType, handler: handler))
+        on(.get, path, isExact: true, isRead: false) { _, _ in
+            throw ChatError(.malformedRequest, "A request for a stream has no body")
         }
     }
 

@@ -20,22 +20,27 @@ enum ConnectionFixture {
 
     /// Routes of which `POST /things` responds at once.
     static func directRoutes() -> DirectRoutes {
-        let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        return DirectRoutes(
+        DirectRoutes(
             routes: [
                 .init(path: "/things", admission: { _, proceed in proceed(nil) }) { _, respond in
                     respond(.success(DirectResponse(jsonBytes: Array("{}".utf8), status: .created)))
                 }
             ], authenticator: Authenticator(mode: .trusted, verifier: nil),
-            envelope: ResponseEnvelope(
-                metrics: RequestMetrics(factory: PrometheusRegistry(), routes: []), cors: CORSPolicy(origins: .any),
-                isEncrypted: false, logger: logger),
-            date: HTTPDate(), isServing: { true })
+            envelope: envelope(), date: HTTPDate(), isServing: { true })
     }
 
-    static func handler(_ routes: DirectRoutes?, access: ConnectionAccess = .all) -> HTTPConnectionHandler {
+    static func envelope() -> ResponseEnvelope {
+        ResponseEnvelope(
+            metrics: RequestMetrics(factory: PrometheusRegistry(), routes: []), cors: CORSPolicy(origins: .any),
+            isEncrypted: false, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    }
+
+    static func handler(
+        _ routes: DirectRoutes?, streams: StreamRoutes? = nil, access: ConnectionAccess = .all
+    ) -> HTTPConnectionHandler {
         HTTPConnectionHandler(
-            HTTPConnectionConfiguration(directRoutes: routes, headTimeout: .seconds(10), date: HTTPDate()),
+            HTTPConnectionConfiguration(
+                directRoutes: routes, streamRoutes: streams, headTimeout: .seconds(10), date: HTTPDate()),
             access: access)
     }
 
