@@ -78,6 +78,7 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
 
     var routes = Routes()
     WebSocketRoutes.add(to: &routes, allowedOrigins: environment.allowedOrigins)
+    EventStreamRoutes(services: services).add(to: &routes)
     let isTokenMode = environment.authMode == .token
     health.register(postgres)
     health.register(redis, refusal: { publisher.refusal })

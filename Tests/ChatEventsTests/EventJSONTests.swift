@@ -158,7 +158,8 @@ import Testing
             EventType.allCases.map(\.rawValue) == [
                 "message", "message_edited", "message_deleted", "member_joined", "member_left", "member_role_changed",
                 "room_updated", "room_archived", "read", "typing", "ready", "caught_up", "token_expiring", "reconnect",
-                "pong", "error", "user_state",
+                "pong", "error", "rooms", "room_reset", "room_skipped", "synced", "room_added", "room_removed",
+                "room_changed", "cursor", "user_state",
             ])
         #expect(
             MessageType.allCases.map(\.rawValue) == [

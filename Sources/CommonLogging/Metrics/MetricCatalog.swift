@@ -11,9 +11,10 @@ public enum MetricCatalog {
         "chat_events_publish_failures_total": "Events that Redis did not take; sessions get them from the log.",
 
         "chat_sessions": "Open sessions, by whether they are live or catching up on the log.",
+        "chat_event_streams": "Open event streams; their sessions are among chat_sessions.",
         "chat_rooms_with_sessions": "Rooms that have sessions on this server.",
-        "chat_frames_sent_total": "WebSocket frames written.",
-        "chat_frame_bytes_sent_total": "Bytes of WebSocket frames written.",
+        "chat_frames_sent_total": "Frames and events written to sockets and event streams.",
+        "chat_frame_bytes_sent_total": "Bytes of these frames and events.",
         "chat_delivery_seconds": "Time from the commit of an event to the write to a socket.",
         "chat_events_received_total": "Events received, by where from: Redis or the log.",
         "chat_events_invalid_total": "Messages on Redis that are no event and were dropped.",

@@ -2,7 +2,7 @@ import CommonUtil
 import NIOCore
 
 /// Requests of ``StreamRoutes``.
-extension HTTPConnectionHandler {
+extension HTTPConnectionHandler: StreamHost {
     /// Lets the route decide on a request. The decision can come before this returns.
     func decide(_ request: StreamRequest, _ context: ChannelHandlerContext) {
         guard let routes = configuration.streamRoutes else { return }

@@ -2,8 +2,8 @@ import NIOCore
 
 /// A response without an end of its own. Confined to the event loop of its connection.
 ///
-/// Every `flush` of the connection can call back before it returns, as in ``HTTPConnectionHandler``: so a method changes the
-/// state first and writes last.
+/// Every `flush` of the connection can call back before it returns: NIO reads a connection whose write failed, and closes it.
+/// So a method changes the state first and writes last.
 public protocol ResponseStream: AnyObject {
     /// Begins the response. Called once, before anything else.
     /// - Parameter head: the head of the response, which has to be written first.
@@ -18,11 +18,11 @@ public protocol ResponseStream: AnyObject {
 
 /// The connection of a stream. Confined to its event loop.
 public struct StreamConnection {
-    private let handler: HTTPConnectionHandler
+    private let host: any StreamHost
     private let context: ChannelHandlerContext
 
-    init(_ handler: HTTPConnectionHandler, _ context: ChannelHandlerContext) {
-        self.handler = handler
+    init(_ host: any StreamHost, _ context: ChannelHandlerContext) {
+        self.host = host
         self.context = context
     }
 
@@ -39,8 +39,17 @@ public struct StreamConnection {
     public func flush() { context.flush() }
 
     /// Ends the response and, with it, the connection, once everything written is sent. It can call back before it returns.
-    public func end() { handler.endStream(context) }
+    public func end() { host.endStream(context) }
 
     /// Ends the connection at once and drops what was not sent.
-    public func abort() { handler.abort(context) }
+    public func abort() { host.abort(context) }
+}
+
+/// The handler of a stream's connection.
+protocol StreamHost: AnyObject {
+    /// Ends the connection once everything written is sent.
+    func endStream(_ context: ChannelHandlerContext)
+
+    /// Ends the connection at once.
+    func abort(_ context: ChannelHandlerContext)
 }

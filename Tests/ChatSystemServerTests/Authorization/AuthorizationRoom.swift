@@ -75,8 +75,10 @@ struct AuthorizationRoom: Sendable {
     let head: Int64
     /// Opened while the removed member was one.
     let removedSocket: WebSocketTestClient?
+    /// The same for event streams.
+    let removedStream: EventStreamTestClient?
 
-    /// - Parameter keepsSocket: whether the one who is to be removed has a socket open then.
+    /// - Parameter keepsSocket: whether the one who is to be removed has a socket and a stream open then.
     init(_ stack: SharedStack, _ people: People, _ place: Place, keepsSocket: Bool) async throws {
         (self.stack, self.people, self.place) = (stack, people, place)
         let (owner, sender) = (try people[.owner], try people[.sender])
@@ -84,7 +86,7 @@ struct AuthorizationRoom: Sendable {
             let body: JSON = ["type": "direct", "memberIds": [.integer(sender.userID)]]
             let made = try await stack.system.post("/api/v1/rooms", body, as: owner.credentials)
             roomID = try #require(made.json["roomId"]?.string, "\(made)")
-            removedSocket = nil
+            (removedSocket, removedStream) = (nil, nil)
         } else {
             let (admin, removed) = (try people[.admin], try people[.removed])
             roomID = try await stack.room(
@@ -97,6 +99,8 @@ struct AuthorizationRoom: Sendable {
                 ).require(200, "make an admin")
             }
             removedSocket = keepsSocket ? try await stack.readySocket(roomID, as: removed) : nil
+            removedStream = keepsSocket ? try await stack.stream(roomID, as: removed) : nil
+            try await removedStream?.event(type: "ready")
             try await stack.system.send(.delete, members + "\(removed.userID)", as: owner.credentials)
                 .require(204, "remove")
         }
@@ -114,6 +118,7 @@ struct AuthorizationRoom: Sendable {
     /// - Returns: what the table's cells say.
     func outcome(of action: RoomAction, by caller: AuthorizationPage.Caller) async throws -> String {
         guard !action.isOfSockets else { return try await socketOutcome(of: action, by: caller) }
+        guard !action.isOfStreams else { return try await streamOutcome(of: action, by: caller) }
         let (method, path, body) = try request(action, by: caller)
         let isOfMessages = [.post, .message, .edit, .delete, .history, .events].contains(action)
         let server = isOfMessages ? stack.messages() : stack.system

@@ -15,6 +15,7 @@ import Testing
     @Test(arguments: AuthorizationPage.roomRows)
     func `in a room every role gets the responses of the table`(row: AuthorizationPage.Row) async throws {
         let action = try #require(RoomAction(rawValue: row.action), "a row that the test does not know")
+        let isOpened = action.isOfSockets || action.isOfStreams
         let stack = try await SharedStack.running()
         for place in Self.places(row.section) {
             let everyone = try await Self.people.value
@@ -27,10 +28,10 @@ import Testing
                     continue
                 }
                 let room =
-                    if let kept, !(caller == .removed && action.isOfSockets) {
+                    if let kept, !(caller == .removed && isOpened) {
                         kept
                     } else {
-                        try await AuthorizationRoom(stack, people, place, keepsSocket: action.isOfSockets)
+                        try await AuthorizationRoom(stack, people, place, keepsSocket: isOpened)
                     }
                 let outcome = try await room.outcome(of: action, by: caller)
                 #expect(outcome == expected, "\(caller.rawValue) in \(place)")
@@ -75,7 +76,9 @@ import Testing
             let known =
                 section == .elsewhere ? ElsewhereAction.allCases.map(\.rawValue) : RoomAction.allCases.map(\.rawValue)
             // Nothing is said any more in an archived room.
-            let impossible = [.archivedHidden, .archivedOpen].contains(section) ? [RoomAction.receive.rawValue] : []
+            let impossible =
+                [.archivedHidden, .archivedOpen].contains(section)
+                ? [RoomAction.receive.rawValue, RoomAction.receiveStream.rawValue] : []
             #expect(
                 rows.filter { $0.section == section }.map(\.action) == known.filter { !impossible.contains($0) },
                 "\(section.rawValue)")

@@ -35,15 +35,20 @@ enum RoomAction: String, CaseIterable, Sendable {
     case authExpired = "socket: `auth`, one's own expired token"
     case authBad = "socket: `auth`, a bad token"
 
+    case connectStream = "stream: connect"
+    case resumeStream = "stream: connect with `lastSeq`"
+    case receiveStream = "stream: hear a post"
+
     /// Whether it leaves nothing behind, so that the next caller may try it in the same room.
     var onlyLooks: Bool {
         switch self {
         case .read, .members, .message, .history, .events, .connect, .resume, .ping, .authOwn, .authOther,
-            .authExpired, .authBad:
+            .authExpired, .authBad, .connectStream, .resumeStream:
             true
         default: false
         }
     }
 
     var isOfSockets: Bool { rawValue.hasPrefix("socket: ") }
+    var isOfStreams: Bool { rawValue.hasPrefix("stream: ") }
 }

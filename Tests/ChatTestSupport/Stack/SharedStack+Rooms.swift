@@ -49,6 +49,34 @@ extension SharedStack {
         try await system.get("/api/v1/rooms/\(roomID)", as: user.credentials).require(200, "room").json
     }
 
+    // MARK: Event streams
+
+    /// Opens a room's event stream, with the user's token in its header or in `trusted` mode its number.
+    public func stream(
+        _ roomID: String, as user: TestUser?, lastSeq: Int64? = nil, lastEventID: String? = nil, server: Int = 0,
+        port: Int? = nil, headers: [(String, String)] = [], receiveBuffer: Int? = nil
+    ) async throws -> EventStreamTestClient {
+        var target = "/sse/chat?roomId=\(roomID)"
+        if mode == .trusted, let user { target += "&userId=\(user.userID)" }
+        if let lastSeq { target += "&lastSeq=\(lastSeq)" }
+        let token = user?.token.map { [("Authorization", "Bearer \($0)")] } ?? []
+        let position = lastEventID.map { [("Last-Event-ID", $0)] } ?? []
+        return try await EventStreamTestClient.connect(
+            port: port ?? webSocketPort(server), target, headers: token + position + headers,
+            receiveBuffer: receiveBuffer)
+    }
+
+    /// Opens the event stream of a user's rooms.
+    public func userStream(
+        as user: TestUser?, lastEventID: String? = nil, server: Int = 0
+    ) async throws -> EventStreamTestClient {
+        let target = mode == .trusted ? user.map { "/sse/user?userId=\($0.userID)" } : nil
+        let token = user?.token.map { [("Authorization", "Bearer \($0)")] } ?? []
+        return try await EventStreamTestClient.connect(
+            port: webSocketPort(server), target ?? "/sse/user",
+            headers: token + (lastEventID.map { [("Last-Event-ID", $0)] } ?? []))
+    }
+
     // MARK: Sockets
 
     /// Opens a socket and sends the handshake, with the user's token in its header or in `trusted` mode its number.

@@ -13,6 +13,7 @@ struct DeliveryMetrics: Sendable {
     private let holes: Counter
     private let gaps: Counter
     private let rooms: Gauge
+    private let streams: Meter
     private let delays: Metrics.Timer
     private let closes: [CloseCode: Counter]
 
@@ -33,6 +34,7 @@ struct DeliveryMetrics: Sendable {
         holes = counter("chat_feed_holes_total")
         gaps = counter("chat_log_holes_total")
         rooms = Gauge(label: "chat_rooms_with_sessions", factory: factory)
+        streams = Meter(label: "chat_event_streams", factory: factory)
         delays = Metrics.Timer(label: "chat_delivery_seconds", factory: factory)
         closes = Dictionary(
             uniqueKeysWithValues: CloseCode.allCases.map { code in
@@ -78,6 +80,12 @@ struct DeliveryMetrics: Sendable {
 
     /// Sets the number of rooms that have sessions here.
     func hasRooms(_ count: Int) { rooms.record(count) }
+
+    /// Counts an event stream that began.
+    func streamBegan() { streams.increment() }
+
+    /// Takes an event stream that ended off the count.
+    func streamEnded() { streams.decrement() }
 
     /// Counts a session that ended.
     func ended(_ code: CloseCode) { closes[code]?.increment() }

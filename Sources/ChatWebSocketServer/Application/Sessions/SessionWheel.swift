@@ -21,8 +21,8 @@ final class SessionWheel {
 
     /// Starts to check a session.
     func begin(_ session: ChatSession) {
-        // Spread over the interval, so that sessions that began together are not all checked together.
-        session.heartbeatDue = (now, now + 15 + begun % 11)
+        // Spread over the end of the interval, so that sessions that began together are not all checked together.
+        session.heartbeatDue = (now, now + Self.ticks(session.heartbeat.interval) - begun % 11)
         begun += 1
         schedule(session)
     }

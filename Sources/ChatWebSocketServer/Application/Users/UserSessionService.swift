@@ -72,7 +72,7 @@ final class BegunUserSession {
         session.format.encode(
             UserSessionEvent.ready(
                 sessionID: session.id.description, session.userID ?? UserID(0),
-                heartbeatSeconds: Heartbeat.pingInterval.components.seconds))
+                heartbeatSeconds: session.heartbeat.interval.components.seconds))
     }
 
     /// Has the session told what its client asked for.

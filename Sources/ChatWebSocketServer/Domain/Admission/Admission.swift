@@ -177,6 +177,8 @@ enum ClaimedUser {
 /// The query of a handshake: `/ws/chat?roomId=R[&userId=U][&lastSeq=N[&lastMark=M]]`.
 struct ConnectRequest: Equatable, Sendable {
     static let path = "/ws/chat"
+    static let lastSeqName = "lastSeq"
+    static let lastMarkName = "lastMark"
 
     let roomID: RoomID
     /// The user that the client claims to be; read in `trusted` mode only.
@@ -194,13 +196,13 @@ struct ConnectRequest: Equatable, Sendable {
         guard let room = value("roomId") else { throw CloseReason(.invalidData, "roomId is required") }
         guard let roomID = RoomID(room) else { throw CloseReason(.invalidData, "roomId must be \(RoomID.rule)") }
         self.roomID = roomID
-        lastSeq = try value("lastSeq").map { text throws(CloseReason) in
+        lastSeq = try value(Self.lastSeqName).map { text throws(CloseReason) in
             guard let seq = Seq(text), seq >= 0, !text.hasPrefix("+"), !text.hasPrefix("-") else {
                 throw CloseReason(.invalidData, "lastSeq must be an integer not below 0")
             }
             return seq
         }
-        lastMark = try Self.mark(value("lastMark"), at: lastSeq)
+        lastMark = try Self.mark(value(Self.lastMarkName), at: lastSeq)
         claimedUserID = try ClaimedUser.read(query, authMode: authMode)
     }
 

@@ -1,10 +1,18 @@
+import ChatEvents
+import CommonUtil
 import NIOCore
 
 /// Encodes server-sent events (HTML standard, section 9.2.6).
 enum EventStreamFrame {
+    /// The media type of a stream.
+    static let contentType = "text/event-stream"
+
+    /// Time after which a client connects again, in milliseconds, unless it was told another one.
+    static let reconnectionTime: Int64 = 3_000
+
     /// An event of the default type, `message`.
     /// - Parameters:
-    ///   - json: the data; JSON text of one line.
+    ///   - json: the data; JSON text.
     ///   - id: what a client sends back as `Last-Event-ID`; `nil` leaves the client's last one as it is.
     static func message(_ json: some Collection<UInt8>, id: String?) -> ByteBuffer {
         var buffer = ByteBufferAllocator().buffer(capacity: json.count + 48)
@@ -13,12 +21,50 @@ enum EventStreamFrame {
             buffer.writeString(id)
             buffer.writeStaticString("\n")
         }
-        buffer.writeStaticString("data: ")
-        buffer.writeBytes(json)
-        buffer.writeStaticString("\n\n")
+        buffer.writeDataLines(json)
+        buffer.writeStaticString("\n")
+        return buffer
+    }
+
+    /// The time after which a client connects again once the stream has ended.
+    static func retry(milliseconds: Int64) -> ByteBuffer { ByteBuffer(string: "retry: \(milliseconds)\n\n") }
+
+    /// The event `close`: the stream is about to end, and a client that connects again as it is would not get another.
+    static func close(_ reason: CloseReason) -> ByteBuffer {
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.member(EventKey.code, Int64(reason.code.rawValue))
+            writer.member(EventKey.reason, reason.reason)
+        }
+        var buffer = ByteBuffer(staticString: "event: close\n")
+        buffer.writeDataLines(writer.bytes)
+        buffer.writeStaticString("\n")
         return buffer
     }
 
     /// A comment, which clients ignore.
     static let comment = ByteBuffer(staticString: ":\n\n")
+}
+
+extension ByteBuffer {
+    /// Writes the `data` lines of an event.
+    ///
+    /// JSON of this system has no line break; that of other programs can have some between its tokens. Each line gets a field
+    /// of its own, and the client joins them with LF.
+    fileprivate mutating func writeDataLines(_ json: some Collection<UInt8>) {
+        let (carriageReturn, lineFeed) = (UInt8(ascii: "\r"), UInt8(ascii: "\n"))
+        guard json.contains(where: { $0 == lineFeed || $0 == carriageReturn }) else {
+            writeStaticString("data: ")
+            writeBytes(json)
+            writeStaticString("\n")
+            return
+        }
+        for line in json.split(
+            omittingEmptySubsequences: true, whereSeparator: { $0 == lineFeed || $0 == carriageReturn })
+        {
+            writeStaticString("data: ")
+            writeBytes(line)
+            writeStaticString("\n")
+        }
+    }
 }

@@ -87,6 +87,9 @@ enum CloseCode: UInt16, Sendable, CaseIterable {
     case aheadOfLog = 4409
     case tooMany = 4429
 
+    /// Whether a client that connects again as it is can get another session: the reason lies with the server, or passes.
+    var isTransient: Bool { [.goingAway, .restart, .tryAgainLater].contains(self) }
+
     /// Whether a peer may send this code in a close frame.
     static func isValidFromPeer(_ code: UInt16) -> Bool {
         switch code {

@@ -32,7 +32,7 @@ final class ChatSession {
     /// Its place among the sessions of its event loop.
     var index = 0
     /// Detects that the peer no longer responds.
-    var heartbeat = Heartbeat()
+    var heartbeat: Heartbeat
     /// When the wheel looked at the heartbeat last, and when it does next, in its ticks.
     var heartbeatDue: (since: Int, tick: Int) = (0, 0)
     /// `nil` for a user that was not authenticated by a token.
@@ -53,7 +53,10 @@ final class ChatSession {
         shard = admission.shard
         self.transport = transport
         format = transport.format
-        token = stage.user.flatMap { TokenLifetime($0, now: now) }
+        heartbeat = Heartbeat(expectsAnswers: format.isTwoWay)
+        token = stage.user.flatMap { [isRenewable = format.isTwoWay] in
+            TokenLifetime($0, isRenewable: isRenewable, now: now)
+        }
         leases = (stage.slot, stage.feed)
         user = nil
         subscription = RoomSubscription(
@@ -73,7 +76,8 @@ final class ChatSession {
         shard = admission.shard
         self.transport = transport
         format = transport.format
-        token = TokenLifetime(admission.user, now: now)
+        heartbeat = Heartbeat(expectsAnswers: format.isTwoWay)
+        token = TokenLifetime(admission.user, isRenewable: format.isTwoWay, now: now)
         leases = (admission.slot, nil)
         self.user = user
     }

@@ -45,11 +45,15 @@ enum EventFormat: Sendable {
     /// The same for a session of all rooms of a user, whose ids are cursors of the list of rooms.
     case userEventStream
 
+    /// Whether clients can send something: answer pings, renew their tokens.
+    var isTwoWay: Bool { self == .webSocket }
+
     /// Encodes an event about the session itself.
     func encode(_ event: SessionEvent) -> ByteBuffer {
         switch self {
         case .webSocket: WebSocketFrame.text(event.jsonBytes)
-        case .eventStream, .userEventStream: EventStreamFrame.message(event.jsonBytes, id: nil)
+        case .eventStream: EventStreamFrame.message(event.jsonBytes, id: event.streamID?.description)
+        case .userEventStream: EventStreamFrame.message(event.jsonBytes, id: nil)
         }
     }
 
@@ -65,16 +69,9 @@ enum EventFormat: Sendable {
     func encode(_ event: MessageEvent) -> ByteBuffer {
         switch self {
         case .webSocket: event.frame
-        case .eventStream: EventStreamFrame.message(event.json, id: event.streamID)
+        case .eventStream: EventStreamFrame.message(event.json, id: event.streamID?.description)
         case .userEventStream: EventStreamFrame.message(event.json, id: nil)
         }
-    }
-}
-
-extension MessageEvent {
-    /// The id in an event stream of the room; `nil` for an event without a `seq`.
-    fileprivate var streamID: String? {
-        seq.map { seq in mark.map { "\(seq).\($0)" } ?? "\(seq)" }
     }
 }
 
@@ -86,4 +83,16 @@ extension UserSessionEvent {
         default: nil
         }
     }
+}
+
+extension SessionEvent {
+    /// The id that the event has in a stream; `ready` gets that of the position at which its stream begins.
+    fileprivate var streamID: EventStreamID? {
+        if case .caughtUp(_, let seq, let mark) = self { EventStreamID(seq: seq, mark: mark) } else { nil }
+    }
+}
+
+extension MessageEvent {
+    /// The id that the event has in a stream: `nil` for an event that has no place in the log.
+    fileprivate var streamID: EventStreamID? { seq.map { EventStreamID(seq: $0, mark: mark) } }
 }

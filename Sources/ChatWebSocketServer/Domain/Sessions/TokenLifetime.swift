@@ -24,11 +24,16 @@ struct TokenLifetime {
     let signInID: SignInID?
     // A quarter of the token's lifetime, bounded by the longest margin. A small type, since every socket has one.
     private let quarterMilliseconds: UInt16
+    private let isRenewable: Bool
     private var isWarned = false
 
     /// - Parameters:
     ///   - issuedAt: the beginning of the token's lifetime. If it is `nil`, or not before `expiresAt`, `now` counts instead.
-    init(expiresAt: Timestamp, issuedAt: Timestamp?, signInID: SignInID? = nil, now: Timestamp) {
+    ///   - isRenewable: whether a fresh token can arrive.
+    init(
+        expiresAt: Timestamp, issuedAt: Timestamp?, signInID: SignInID? = nil, isRenewable: Bool = true, now: Timestamp
+    ) {
+        self.isRenewable = isRenewable
         self.expiresAt = expiresAt
         self.signInID = signInID
         let start = issuedAt.flatMap { $0 < expiresAt ? $0 : nil } ?? now
@@ -37,16 +42,18 @@ struct TokenLifetime {
     }
 
     /// The lifetime of a user's token. Fails for a user that was not authenticated by a token.
-    init?(_ user: AuthenticatedUser, now: Timestamp) {
+    init?(_ user: AuthenticatedUser, isRenewable: Bool = true, now: Timestamp) {
         guard let expiresAt = user.tokenExpiresAt else { return nil }
-        self.init(expiresAt: expiresAt, issuedAt: user.tokenIssuedAt, signInID: user.signInID, now: now)
+        self.init(
+            expiresAt: expiresAt, issuedAt: user.tokenIssuedAt, signInID: user.signInID, isRenewable: isRenewable,
+            now: now)
     }
 
     /// Time before the token's expiry at which the client is warned.
     var warning: Duration { .milliseconds(Int64(quarterMilliseconds)) }
 
-    /// Time after the token's expiry for which a fresh one is awaited.
-    var grace: Duration { min(warning, Self.longestGrace) }
+    /// Time after the token's expiry for which a fresh one is awaited; zero if none can arrive.
+    var grace: Duration { isRenewable ? min(warning, Self.longestGrace) : .zero }
 
     /// Time until something is due; zero or less if something is.
     func wait(now: Timestamp) -> Duration {

@@ -10,8 +10,6 @@ final class HandshakeHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    /// Bytes that may be queued for a socket. Above them its session is fed from the log as the socket drains.
-    private static let watermark = ChannelOptions.Types.WriteBufferWaterMark(low: 64 * 1_024, high: 256 * 1_024)
     /// Bytes that are read of a client before its handshake is answered.
     private static let maximumEarlyBytes = 64 * 1_024
 
@@ -139,7 +137,7 @@ final class HandshakeHandler: ChannelDuplexHandler, RemovableChannelHandler {
         guard case .deciding(let response) = state, let context else { return }
         state = .upgrading
         do {
-            try context.channel.syncOptions?.setOption(.writeBufferWaterMark, value: Self.watermark)
+            try context.channel.syncOptions?.setOption(.writeBufferWaterMark, value: SocketWriter.watermark)
             try context.pipeline.syncOperations.addHandler(makeHandler(response.bytes))
             guard case .upgrading = state else { return }
             state = .done

@@ -11,12 +11,7 @@ import NIOCore
 
 /// A valid WebSocket handshake and the response to it.
 struct HandshakeResponse {
-    let path: String
-    let query: [(key: String, value: String)]
-    /// The access token, if the client sent one.
-    let token: String?
-    /// The values of `X-Forwarded-For`.
-    let forwarded: [String]
+    let client: ClientRequest
     /// The head of the response with status 101 (RFC 6455 section 4.2.2). It accepts no extension.
     let bytes: ByteBuffer
 
@@ -29,19 +24,9 @@ struct HandshakeResponse {
             let key = head["sec-websocket-key"]
         else { return nil }
         let (offersChat, subprotocolToken) = HandshakeCheck.subprotocols(head["sec-websocket-protocol"])
-        path = uri.path
-        query = uri.queryParameters.map { (key: String($0.key), value: String($0.value)) }
-        token = Self.token(head["authorization"], query: query) ?? subprotocolToken
-        forwarded = head.values("x-forwarded-for")
+        client = ClientRequest(
+            head, uri, isOfUser: uri.path == UserConnectRequest.path, subprotocolToken: subprotocolToken)
         bytes = Self.response(accept: HandshakeCheck.accept(key: key), selectsChat: offersChat)
-    }
-
-    /// `Authorization: Bearer` or, since browsers cannot set it, `access_token` in the query.
-    private static func token(_ authorization: String?, query: [(key: String, value: String)]) -> String? {
-        if let authorization, let token = try? Authenticator.bearerToken(authorization) {
-            return token
-        }
-        return query.last { $0.key == "access_token" }?.value
     }
 
     private static func response(accept: String, selectsChat: Bool) -> ByteBuffer {

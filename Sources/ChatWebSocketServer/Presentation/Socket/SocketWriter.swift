@@ -13,6 +13,9 @@ import NIOCore
 /// The writer never calls into the pipeline: a `flush` that fails makes NIO read the socket and close it before it returns,
 /// and both call back to the owner of this writer. The owner writes what the writer returns, as its last action.
 struct SocketWriter {
+    /// Bytes that may be queued for a session. Above them it is fed from the log as the client reads.
+    static let watermark = ChannelOptions.Types.WriteBufferWaterMark(low: 64 * 1_024, high: 256 * 1_024)
+
     // Stored, since a context looks it up each time.
     private let channel: any Channel
     /// NIO's descriptor, which is open as long as the channel is active; `nil` if bytes must not bypass the pipeline.
@@ -22,14 +25,16 @@ struct SocketWriter {
     /// Bound on these bytes, the channel's high watermark; `nil` without TLS.
     private let maximumUnencryptedBytes: Int?
     /// Whether something may be pending in the pipeline.
-    private var mayBeQueued = false
+    private var mayBeQueued: Bool
     /// Whether nothing more is sent: a close frame was the last.
     private var isFinished = false
     /// Total of bytes that were queued or sent.
     private(set) var bytesWritten = 0
 
-    init(_ channel: any Channel) {
+    /// - Parameter mayBeQueued: whether something was written to the pipeline before.
+    init(_ channel: any Channel, mayBeQueued: Bool = false) {
         self.channel = channel
+        self.mayBeQueued = mayBeQueued
         let pipeline = channel.pipeline.syncOperations
         if pipeline.isEncrypted {
             descriptor = nil

@@ -55,6 +55,25 @@ import Testing
         #expect(line.look() == .drop)
     }
 
+    // MARK: A peer that cannot answer
+
+    @Test func `a peer that cannot answer is pinged every 15 seconds and never dropped for its silence`() {
+        var line = Timeline(heartbeat: Heartbeat(expectsAnswers: false), next: .seconds(15))
+        for ping in 1...20 {
+            #expect(line.look() == .ping)
+            #expect(line.time == .seconds(15 * ping))
+        }
+    }
+
+    @Test func `a peer that cannot answer and takes nothing for 60 seconds is closed`() {
+        var line = Timeline(heartbeat: Heartbeat(expectsAnswers: false), next: .seconds(15))
+        _ = line.look(queued: 400, written: 1_000)
+        let start = line.time
+        var action = Heartbeat.Action.none
+        while action == .none, line.time < .seconds(200) { action = line.look(queued: 400, written: 1_000) }
+        #expect(action == .closeStalled && line.time - start == .seconds(60))
+    }
+
     // MARK: A peer with bytes queued
 
     @Test func `a peer that takes bytes is kept, however slowly it reads`() {

@@ -19,6 +19,14 @@ import Testing
         #expect(lifetime.due(now: at(930)) == .close)
     }
 
+    @Test func `a session whose token cannot be renewed is warned as others are, and closed at the expiry`() {
+        var lifetime = TokenLifetime(expiresAt: at(900), issuedAt: at(0), isRenewable: false, now: at(0))
+        #expect(lifetime.due(now: at(840)) == .warn(expiresAt: at(900)))
+        #expect(lifetime.wait(now: at(840)) == .seconds(60))
+        #expect(lifetime.due(now: at(899.9)) == .none)
+        #expect(lifetime.due(now: at(900)) == .close)
+    }
+
     @Test(arguments: [
         (life: 86_400, warning: 60, grace: 30), (240, 60, 30), (239, 59.75, 30), (120, 30, 30), (60, 15, 15),
         (40, 10, 10), (4, 1, 1), (1, 0.25, 0.25),
