@@ -214,11 +214,11 @@ final class RoomFeeds {
                 let line = receive(event, of: roomID, entry)
                 if !line.isEmpty { lines[roomID, default: []] += line }
             case .user(let userID):
-                guard let event = checked(received, of: nil) else { continue }
-                if event.type == .userState {
-                    if let change = UserChange(json: Array(received.json.readableBytesView)) { onUserChange?(change) }
+                if let change = UserChange(json: Array(received.json.readableBytesView)) {
+                    onUserChange?(change)
                     continue
                 }
+                guard let event = checked(received, of: nil) else { continue }
                 // In the order of arrival, across channels, too.
                 dispatch(lines)
                 lines.removeAll()
