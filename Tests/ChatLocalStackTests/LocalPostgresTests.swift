@@ -59,6 +59,24 @@ import Testing
         try await again.stop()
     }
 
+    @Test func `a server that is set back has what was committed before the copy, and goes on from there`() async throws
+    {
+        let folder = try TemporaryFolder()
+        let postgres = try LocalPostgres(
+            .init(
+                folder: "\(folder.path)/postgres", port: try FreePort.next(), durability: .relaxed,
+                authentication: .trust))
+        try await postgres.start()
+        try await postgres.run(sql: "CREATE TABLE kept (n int); INSERT INTO kept VALUES (1)")
+        try await postgres.backUp(to: "\(folder.path)/backup")
+        try await postgres.run(sql: "INSERT INTO kept VALUES (2)")
+        try await postgres.setBack(to: "\(folder.path)/backup")
+        #expect(try await postgres.run(sql: "SELECT sum(n) FROM kept") == "1")
+        try await postgres.run(sql: "INSERT INTO kept VALUES (4)")
+        #expect(try await postgres.run(sql: "SELECT sum(n) FROM kept") == "5")
+        try await postgres.stop()
+    }
+
     @Test func `a server that cannot start reports its own error`() async throws {
         let folder = try TemporaryFolder()
         let postgres = try LocalPostgres(

@@ -7,7 +7,8 @@ struct BenchCommand: AsyncParsableCommand {
     /// The benches that `chat-lab bench all` runs.
     static let benchmarks: [any RepeatedBenchmark.Type] = [
         FanoutBenchCommand.self, RoomsBenchCommand.self, ConnectBenchCommand.self, PostBenchCommand.self,
-        EndToEndBenchCommand.self, IdleBenchCommand.self, InstructionsBenchCommand.self,
+        EndToEndBenchCommand.self, IdleBenchCommand.self, UserSocketsBenchCommand.self,
+        InstructionsBenchCommand.self,
     ]
 
     static let configuration = CommandConfiguration(

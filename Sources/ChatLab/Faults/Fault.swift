@@ -35,6 +35,8 @@ struct Fault: Sendable {
     var environmentOfWebSocketServer: [Int: [String: String]] = [:]
     /// Belongs to the short form that CI runs.
     var isInShortForm = false
+    /// The load of the short form, where it is another one.
+    var shapeOfShortForm: LoadShape?
     /// Does the fault, and returns when it is to be healed.
     var inflict: @Sendable (FaultStage) async throws -> Void
     var heal: @Sendable (FaultStage) async throws -> Void = { _ in }
@@ -43,7 +45,16 @@ struct Fault: Sendable {
 
 extension Fault {
     /// All faults, in the order of the table.
-    static let all = redisFaults + postgresFaults + serverFaults + clientFaults
+    static let all = redisFaults + postgresFaults + serverFaults + clientFaults + userSocketFaults
+
+    /// The faults that the short form runs.
+    static var shortForm: [Fault] {
+        all.filter(\.isInShortForm).map { fault in
+            var fault = fault
+            fault.shape = fault.shapeOfShortForm ?? fault.shape
+            return fault
+        }
+    }
 
     /// The faults of these names.
     /// - Throws: ``UnknownFault`` for an unknown name.

@@ -62,7 +62,7 @@ struct FaultsCommand: AsyncParsableCommand {
 
     private func chosenFaults() throws -> [Fault] {
         if !names.isEmpty { return try Fault.named(names) }
-        if short { return Fault.all.filter(\.isInShortForm) }
+        if short { return Fault.shortForm }
         return prove ? [] : Fault.all
     }
 }

@@ -37,6 +37,8 @@ struct Sign: Sendable {
     static let socketsClosed = Sign("sockets closed") { $0.clients.closed }
     static let framesReplayed = Sign("frames replayed") { $0.clients.replayed }
 
+    static let logsReset = Sign("logs reset at user sockets") { $0.clients.resets }
+
     /// What the fault counted itself by ``FaultStage/note(_:_:)``.
     static func noted(_ label: String) -> Sign { Sign(label) { $0.notes[label] ?? 0 } }
 

@@ -42,6 +42,11 @@ enum ReceivedFrameReader {
         return ReceivedFrame(opcode: first & 0x0F, payload: payload)
     }
 
+    /// The bytes before the payload of a server's frame.
+    static func headerBytes(of payload: Int) -> Int {
+        payload < 126 ? 2 : payload <= Int(UInt16.max) ? 4 : 10
+    }
+
     /// A client's frame of at most 65,535 bytes. The mask is all zeroes: it protects intermediaries (section 10.3), of
     /// which there are none on the loopback.
     static func clientFrame(_ opcode: UInt8, _ payload: ByteBuffer = ByteBuffer(), isFinal: Bool = true) -> ByteBuffer {

@@ -11,6 +11,21 @@ struct BenchReport: Codable, Equatable, Sendable {
         var referenceName: String?
         var reference: Spread?
         var ratio: Spread?
+        /// What the median of the ratio, or without a reference of the figure, may be at most.
+        var bound: Double?
+        /// The same figure divided by its bound.
+        var shareOfBound: Spread?
+
+        var isWithinBound: Bool { shareOfBound.map { $0.median <= 1 } ?? true }
+
+        /// The same line with a bound.
+        func within(_ bound: Double) -> Line {
+            let figure = ratio ?? measured
+            var line = self
+            line.bound = bound
+            line.shareOfBound = Spread([figure.min, figure.median, figure.max].map { $0 / bound })
+            return line
+        }
 
         init(_ name: String, unit: String, _ values: [Double]) {
             self.name = name
@@ -36,7 +51,9 @@ struct BenchReport: Codable, Equatable, Sendable {
     var errors: [String: Int] = [:]
     var notes: [String] = []
 
-    var isClean: Bool { losses == 0 && duplicates == 0 && errors.isEmpty }
+    var isClean: Bool {
+        losses == 0 && duplicates == 0 && errors.isEmpty && lines.allSatisfy(\.isWithinBound)
+    }
 
     var text: String {
         var rows = ["chat-lab bench \(title)", Self.row("", ["min", "median", "max"], "")]
@@ -46,6 +63,10 @@ struct BenchReport: Codable, Equatable, Sendable {
             if let reference = line.reference, let ratio = line.ratio {
                 rows.append(Self.row("reference", reference, "\(line.unit)  (\(line.referenceName ?? ""))"))
                 rows.append(Self.row("ratio", ratio, "×"))
+            }
+            if let bound = line.bound, let share = line.shareOfBound {
+                let verdict = line.isWithinBound ? "" : ": MISSED"
+                rows.append(Self.row("÷ bound", share, String(format: "(bound %g)", bound) + verdict))
             }
         }
         rows.append("  losses \(losses), duplicates \(duplicates)\(errors.isEmpty ? ", no errors" : "")")

@@ -16,6 +16,8 @@ public final class FaultProxy: Sendable {
         /// This percentage of the events that Redis pushes is left out. All else passes: answers, and the probes that a
         /// server publishes to its own subscription.
         case dropPushes(percent: Int)
+        /// Events that Redis pushes on channels that begin so are left out. All else passes.
+        case dropPushesOn(channelPrefix: String)
     }
 
     /// The protocol of the link.

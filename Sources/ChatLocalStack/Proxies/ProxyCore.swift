@@ -42,7 +42,7 @@ final class ProxyCore {
         case .blackHole:
             let held = streams.values.count { $0.side == .client }
             tally.add { $0.held += held }
-        case .pass, .dropPushes:
+        case .pass, .dropPushes, .dropPushesOn:
             for channel in unlinked { link(channel) }
             unlinked = []
             for stream in Array(streams.values) { stream.goOn() }
@@ -59,7 +59,7 @@ final class ProxyCore {
         case .blackHole:
             tally.add { $0.held += 1 }
             unlinked.append(channel)
-        case .pass, .dropPushes:
+        case .pass, .dropPushes, .dropPushesOn:
             tally.add { $0.accepted += 1 }
             link(channel)
         }
@@ -77,14 +77,16 @@ final class ProxyCore {
     }
 
     private func passes(reply: ByteBuffer) -> Bool {
-        // A room's name never begins with `!`: such a channel is a server's own.
-        guard let channel = RESPFrames.channel(ofPush: reply), !channel.hasPrefix("chat:room:!") else { return true }
-        if case .dropPushes(let percent) = mode, Int.random(in: 0..<100) < percent {
-            tally.add { $0.pushesDropped += 1 }
-            return false
-        }
-        tally.add { $0.pushesPassed += 1 }
-        return true
+        // No room's or user's name begins with `!`: such a channel is a server's own.
+        guard let channel = RESPFrames.channel(ofPush: reply), !channel.contains(":!") else { return true }
+        let isDropped =
+            switch mode {
+            case .dropPushes(let percent): Int.random(in: 0..<100) < percent
+            case .dropPushesOn(let prefix): channel.hasPrefix(prefix)
+            case .pass, .cut, .blackHole: false
+            }
+        tally.add { if isDropped { $0.pushesDropped += 1 } else { $0.pushesPassed += 1 } }
+        return !isDropped
     }
 
     private func link(_ client: any Channel) {

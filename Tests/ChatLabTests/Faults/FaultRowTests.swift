@@ -86,6 +86,13 @@ import Testing
         idle.memberChanges = idle.memberChanges.map { .init(room: $0.room, identity: $0.identity) }
         for index in idle.sessions.indices { idle.sessions[index].receipts = [] }
         #expect(row(fault, idle).problems == ["nobody came or went", "no read was delivered"])
+        var untold = History.example()
+        untold.membershipDelays = []
+        #expect(row(fault, untold).problems == ["no user socket was told of a coming or going"])
+        untold.membershipDelays = [.init(room: "lobby", kind: History.joinKind, nanoseconds: 5_500_000_000)]
+        fault.bounds.delay = .fixed(.seconds(5))
+        #expect(row(fault, untold).problems == ["a user socket was told of a coming or going after 5.5 s"])
+        #expect(row(fault, untold, slack: 2).isClean)
     }
 
     @Test func `lost, doubled and reordered events are counted and reported`() {
@@ -114,8 +121,10 @@ import Testing
         for fault in Fault.all {
             #expect(fault.shape.messages >= 5000 && fault.shape.sessions >= 50)
             #expect(fault.signs.contains { $0.isRequired })
+            #expect(fault.shape.userSockets > 0 && fault.shape.streamEvery > 0)
         }
         #expect(Fault.all.contains { $0.isInShortForm })
+        #expect(Fault.shortForm.allSatisfy { $0.shape.missedEvents <= 10_000 })
     }
 
     @Test func `faults are found by name, and an unknown name is an error`() throws {

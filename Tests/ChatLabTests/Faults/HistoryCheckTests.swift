@@ -182,7 +182,8 @@ import Testing
         var history = withLogLoss()
         history.sessions[1].sightings = history.sessions[1].abandoned[0].sightings
         history.sessions[1].abandoned = []
-        #expect(HistoryCheck(history).counts == [.uninformed: 1])
+        // It also lacks the message that the log has in the place of a lost one.
+        #expect(HistoryCheck(history).counts == [.uninformed: 1, .lost: 1])
     }
 
     @Test func `a message acknowledged before the standby lagged, or after the failover, is lost if the log lacks it`()
@@ -237,6 +238,7 @@ extension History {
                     room: lobby, userID: 9, start: 1, sightings: [.init(seq: 2, identity: members[1], at: 0)],
                     leaveAsked: 0, end: .init(code: removedCode, at: 1000))
             ],
+            membershipDelays: [.init(room: lobby, kind: joinKind, nanoseconds: 1000)],
             logs: [
                 "room": (1...5).map { .example(number: $0, seq: $0, messageID: 100 + $0) },
                 lobby: members.enumerated().map { .init(seq: $0 + 1, identity: $1) },

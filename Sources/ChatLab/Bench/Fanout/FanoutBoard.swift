@@ -29,6 +29,8 @@ final class FanoutBoard {
     /// The size of the last delivered event as a frame, with its header.
     var frameBytes = 0
     var errors: [String: Int] = [:]
+    /// All rooms before it have what they are to have: ten thousand are not looked at after every delivery.
+    private var firstIncomplete = 0
     /// Posts that have not been answered yet.
     var unanswered = 0
     /// Called after each delivery and each answer when posting has ended.
@@ -38,13 +40,27 @@ final class FanoutBoard {
         self.rooms = Array(repeating: Room(), count: rooms)
     }
 
+    /// Whether every accepted post has been answered and delivered.
     var isComplete: Bool {
-        unanswered == 0 && rooms.allSatisfy { $0.delivered >= $0.accepted * $0.sockets }
+        guard unanswered == 0 else { return false }
+        while firstIncomplete < rooms.count {
+            let room = rooms[firstIncomplete]
+            guard room.delivered >= room.accepted * room.sockets else { return false }
+            firstIncomplete += 1
+        }
+        return true
+    }
+
+    /// Notes posts that are to be delivered.
+    func accept(_ count: Int, in room: Int) {
+        rooms[room].accepted += count
+        firstIncomplete = min(firstIncomplete, room)
     }
 
     /// Resets the counts.
     func beginRound() {
         onProgress = nil
+        firstIncomplete = 0
         for room in rooms.indices {
             rooms[room].accepted = 0
             rooms[room].delivered = 0
@@ -60,7 +76,7 @@ final class FanoutBoard {
         passages[sent, default: Passage()].published = NIODeadline.now().uptimeNanoseconds
     }
 
-    fileprivate func arrived(_ sent: UInt64, in room: Int) {
+    func arrived(_ sent: UInt64, in room: Int) {
         let now = NIODeadline.now().uptimeNanoseconds
         fromPost.record(nanoseconds: now > sent ? now - sent : 0)
         passages[sent, default: Passage()].arrivals += 1

@@ -16,10 +16,10 @@ final class FanoutLoad: Sendable {
         var fromPublish = LatencyHistogram()
     }
 
-    private let eventLoop: any EventLoop
+    let eventLoop: any EventLoop
     private let rooms: [String]
     private let accessToken: String?
-    private let board: NIOLoopBoundBox<FanoutBoard>
+    let board: NIOLoopBoundBox<FanoutBoard>
     /// Connections that posts go out on: one is under way on each at a time.
     private static let posters = 64
 
@@ -89,7 +89,7 @@ final class FanoutLoad: Sendable {
         let complete = eventLoop.makePromise(of: Int.self)
         eventLoop.execute { [board, eventLoop] in
             let board = board.value
-            board.rooms[room].accepted += count
+            board.accept(count, in: room)
             let timeout = eventLoop.assumeIsolated().scheduleTask(in: .seconds(15)) {
                 board.note(error: "not delivered in time")
                 complete.succeed(0)

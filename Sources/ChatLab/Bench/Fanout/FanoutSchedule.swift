@@ -51,7 +51,7 @@ final class FanoutSchedule {
         board.posters[number % board.posters.count].send(request) { [board] response in
             board.unanswered -= 1
             if response?.status == 201 {
-                board.rooms[room].accepted += 1
+                board.accept(1, in: room)
             } else {
                 board.note(error: response.map { "HTTP \($0.status)" } ?? "connection closed")
             }

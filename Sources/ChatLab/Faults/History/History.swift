@@ -54,6 +54,8 @@ struct History: Sendable {
     struct Sighting: Sendable, Equatable {
         var seq: Int
         var identity: Identity
+        /// The event's `mark`; nil from a server that gives none.
+        var eventMark: String?
         var at: UInt64
     }
 
@@ -77,24 +79,36 @@ struct History: Sendable {
         func keeps(_ seq: Int, in room: String) -> Bool { seq <= heads[room] ?? 0 }
     }
 
-    /// What a session got of a log, up to the 4409 with which it was closed.
+    /// What a session got of a log, up to the 4409 with which it was closed or the `room_reset` that it was told.
     struct AbandonedLog: Sendable {
         var start: Int
         var sightings: [Sighting]
     }
 
-    /// One reader, over all its connections.
+    /// The end of a user's membership, as its socket was told of it.
+    struct Removal: Sendable, Equatable {
+        var userID: Int
+        /// `reason` of a `room_removed`, or that a list of rooms lacked the room.
+        var reason: String
+        /// Whether the session was live in the room, so that it was owed the event that removed the user.
+        var wasLive: Bool
+    }
+
+    /// One reader of one room, over all its connections. A user socket is one for each stay of its user in a room.
     struct Session: Sendable {
+        /// Of the reader, the same for all its rooms.
         var name: String
         var room: String
         /// The session must get every event after this `seq`.
         var start: Int
         var sightings: [Sighting] = []
-        /// What it got before it was closed with 4409 and began at the start of the log.
+        /// What it got before it was told that its log was another one, and began anew.
         var abandoned: [AbandonedLog] = []
         var receipts: [Receipt] = []
         /// Whether it was made to stop reading for a while, so that its delays mean nothing.
         var wasStalled = false
+        /// What ended the stay of a user socket; such a session got a part of the log without a gap.
+        var removal: Removal?
     }
 
     /// One socket of a user who came into the room before it was opened, and who may leave the room while it is open.
@@ -127,6 +141,16 @@ struct History: Sendable {
         var identity: Identity
         /// The mark of the message, if the event is about one of ours.
         var mark: String?
+        /// The event's `mark` of the contract.
+        var eventMark: String?
+    }
+
+    /// How long a live user socket waited for the `room_added` or `room_removed` of its user's own coming or going.
+    struct MembershipDelay: Sendable, Equatable {
+        var room: String
+        var kind: String
+        /// From the first attempt, in nanoseconds.
+        var nanoseconds: UInt64
     }
 
     var posts: [Post] = []
@@ -135,6 +159,7 @@ struct History: Sendable {
     var memberChanges: [Change] = []
     var sessions: [Session] = []
     var visits: [Visit] = []
+    var membershipDelays: [MembershipDelay] = []
     /// By room, in the order of the pages that were read.
     var logs: [String: [LogEntry]] = [:]
     var logLoss: LogLoss?
@@ -151,6 +176,9 @@ extension History {
     static let leaveKind = "member_left"
     /// The close code for a user who is no longer a member.
     static let removedCode = 4403
+    /// `reason` of a `room_removed`: of the user's own accord, or by somebody else.
+    static let leftReason = "left"
+    static let removedReason = "removed"
     /// The close code for a client that knows a log that the server does not have.
     static let lostLogCode = 4409
 

@@ -16,7 +16,7 @@ struct HistoryCheck: Sendable {
         case uninformed
     }
 
-    private let logLoss: History.LogLoss?
+    let logLoss: History.LogLoss?
     private(set) var counts: [Flaw: Int] = [:]
     /// Acknowledged messages that a standby without the last commits does not have. They are no flaw of the servers.
     private(set) var lostByPostgres = 0
@@ -40,6 +40,7 @@ struct HistoryCheck: Sendable {
             }
             for visit in history.visits where visit.room == room { check(visit, against: log) }
         }
+        checkMarks(of: history.logs)
     }
 
     var isClean: Bool { counts.isEmpty }
@@ -150,61 +151,6 @@ struct HistoryCheck: Sendable {
         }
         for (identity, found) in places {
             note(.foreign, "\(identity.kind) in \(room) at \(found) was requested by no client", count: found.count)
-        }
-    }
-
-    // MARK: A session
-
-    /// Before a 4409 the session got the part of the log that was kept; after it the whole new log.
-    private mutating func checkAll(of session: History.Session, against log: [History.LogEntry]) {
-        for part in session.abandoned {
-            let kept = part.sightings.filter { logLoss?.keeps($0.seq, in: session.room) ?? true }
-            let last = kept.map(\.seq).max() ?? part.start
-            let earlier = History.Session(
-                name: session.name, room: session.room, start: part.start, sightings: kept)
-            check(earlier, against: log.filter { $0.seq <= last })
-        }
-        if let logLoss {
-            let lost = session.sightings.count { !logLoss.keeps($0.seq, in: session.room) && $0.at < logLoss.at }
-            guard lost == 0 else {
-                return note(
-                    .uninformed,
-                    "\(session.name) had \(lost) events of \(session.room) that PostgreSQL lost, and was not closed "
-                        + "with \(History.lostLogCode)")
-            }
-        }
-        check(session, against: log)
-    }
-
-    /// The log from the session's start to its end, each event once and in its place.
-    mutating func check(_ session: History.Session, against log: [History.LogEntry]) {
-        let owed = log.filter { $0.seq > session.start }
-        var identities: [Int: History.Identity] = [:]
-        for entry in owed { identities[entry.seq] = entry.identity }
-        var seen = Set<Int>(minimumCapacity: owed.count)
-        var highest = session.start
-        for sighting in session.sightings {
-            guard seen.insert(sighting.seq).inserted else {
-                note(.doubled, "\(session.name) got \(session.room) \(sighting.seq) again")
-                continue
-            }
-            if sighting.seq < highest {
-                note(.reordered, "\(session.name) got \(session.room) \(sighting.seq) after \(highest)")
-            }
-            highest = max(highest, sighting.seq)
-            if identities[sighting.seq] != sighting.identity {
-                note(
-                    .foreign,
-                    "\(session.name) got as \(session.room) \(sighting.seq) a \(sighting.identity.kind) that the log "
-                        + "does not have there")
-            }
-        }
-        let missing = owed.filter { !seen.contains($0.seq) }
-        if let first = missing.first, let last = missing.last {
-            note(
-                .lost,
-                "\(session.name) never got \(missing.count) events of \(session.room), \(first.seq) to \(last.seq)",
-                count: missing.count)
         }
     }
 

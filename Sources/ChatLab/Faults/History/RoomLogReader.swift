@@ -13,6 +13,7 @@ struct RoomLogReader: Sendable {
 
     private struct Event: Decodable {
         var seq: Int
+        var mark: String?
         var eventType: String
         var messageId: Int?
         var userId: Int?
@@ -59,6 +60,7 @@ struct RoomLogReader: Sendable {
         return History.LogEntry(
             seq: event.seq, identity: .init(kind: event.eventType, messageID: event.messageId, userID: event.userId),
             // The client's own key comes first: a message that is stored twice has one key and two ids.
-            mark: event.clientMessageId ?? content?.mark ?? event.messageId.flatMap { marks[$0] })
+            mark: event.clientMessageId ?? content?.mark ?? event.messageId.flatMap { marks[$0] },
+            eventMark: event.mark)
     }
 }

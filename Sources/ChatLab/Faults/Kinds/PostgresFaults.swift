@@ -59,7 +59,7 @@ extension Fault {
                 try await stage.stack.failOver()
                 try await stage.last(.seconds(4))
             }),
-        asynchronousFailover,
+        asynchronousFailover, setBack,
         Fault(
             name: "disk-full", summary: "PostgreSQL's disk is full for 6 s", hasSmallDisk: true,
             bounds: .init(delay: .outage(plus: .seconds(5))),
@@ -107,7 +107,8 @@ extension Fault {
             var heads: [String: Int] = [:]
             for room in stage.load.rooms { heads[room] = try await reader.log(of: room).last?.seq ?? 0 }
             let loss = History.LogLoss(heads: heads, lagBegan: lagBegan, at: NIODeadline.now().uptimeNanoseconds)
-            stage.note(uninformed, try await stage.load.noteLogLoss(loss, within: .seconds(20)))
+            _ = try await stage.load.noteLogLoss(loss)
+            stage.note(uninformed, try await stage.load.waitUntilInformed(within: .seconds(20)))
             let counts = try await stage.load.acknowledged(between: lagBegan, and: loss.at)
             stage.note(acknowledgedWhileLagging, counts.all)
             stage.note(lostByPostgres, counts.lost)
@@ -119,13 +120,13 @@ extension Fault {
             let uninformed = stage.notes[uninformed] ?? 0
             return [
                 Measure(text: "of \(all) acknowledged while the standby lagged", isWithinBound: lost > 0),
-                Measure(text: "\(uninformed) sessions not closed within 20 s", isWithinBound: uninformed == 0),
+                Measure(text: "\(uninformed) sessions not told within 20 s", isWithinBound: uninformed == 0),
             ]
         })
 
     private static let lostByPostgres = "acknowledged and lost by PostgreSQL"
     private static let acknowledgedWhileLagging = "acknowledged while the standby lagged"
-    private static let uninformed = "sessions not closed with 4409"
+    private static let uninformed = "sessions not told of the lost log"
 
     private static func noteNotReady(_ stage: FaultStage) async throws {
         for server in stage.processes.messageServers

@@ -6,6 +6,9 @@ struct EventFrame: Equatable {
     /// `eventType`; nil in an answer to a post.
     var kind: String?
     var seq: Int?
+    /// Which event of which log it is.
+    var mark: String?
+    var roomID: String?
     var messageID: Int?
     /// The user that a `read` or an event about a member is about.
     var userID: Int?
@@ -19,6 +22,8 @@ struct EventFrame: Equatable {
     // Within `contentJson` the quotes of a name are escaped, so what a payload holds is not taken for an event's.
     private static let kindKey = Array(#""eventType":""#.utf8)
     private static let seqKey = Array(#""seq":"#.utf8)
+    private static let markKey = Array(#""mark":""#.utf8)
+    private static let roomKey = Array(#""roomId":""#.utf8)
     private static let messageKey = Array(#""messageId":"#.utf8)
     private static let userKey = Array(#""userId":"#.utf8)
     private static let lastReadKey = Array(#""lastReadSeq":"#.utf8)
@@ -29,6 +34,8 @@ struct EventFrame: Equatable {
         text.withUnsafeReadableBytes { bytes in
             kind = ByteScan.text(after: Self.kindKey, in: bytes)
             seq = ByteScan.number(after: Self.seqKey, in: bytes)
+            mark = ByteScan.text(after: Self.markKey, in: bytes)
+            roomID = ByteScan.text(after: Self.roomKey, in: bytes)
             messageID = ByteScan.number(after: Self.messageKey, in: bytes)
             switch kind {
             case "reconnect":
@@ -50,7 +57,7 @@ struct EventFrame: Equatable {
     var sighting: History.Sighting? {
         guard let kind, let seq else { return nil }
         return History.Sighting(
-            seq: seq, identity: .init(kind: kind, messageID: messageID, userID: userID),
+            seq: seq, identity: .init(kind: kind, messageID: messageID, userID: userID), eventMark: mark,
             at: NIODeadline.now().uptimeNanoseconds)
     }
 }

@@ -22,15 +22,29 @@ final class FaultChurner {
     private var backoff = Backoff(first: .milliseconds(50), longest: .milliseconds(500))
     private var stays = 0
     private var visit: FaultVisit?
+    /// Has to be told of each coming and going.
+    let userSocket: FaultUserReader?
+    private var isIn = false
 
-    init(number: Int, room: String, pace: Duration, board: LoadBoard, eventLoop: any EventLoop) {
+    /// - Parameter userSocket: the socket of its user.
+    init(
+        number: Int, room: String, pace: Duration, userSocket: FaultUserReader?, board: LoadBoard,
+        eventLoop: any EventLoop
+    ) {
         userID = Self.firstUserID + number
         self.room = room
         self.pace = pace
         visits = number.isMultiple(of: 2)
+        self.userSocket = userSocket
         self.board = board
         self.eventLoop = eventLoop
         caller = FaultCaller(ports: board.systemPorts, eventLoop: eventLoop)
+    }
+
+    /// Whether its user's socket has the room if the user is in it, and else not.
+    var isSettled: Bool {
+        guard let userSocket else { return true }
+        return userSocket.state.isLive && (userSocket.state.places[room] != nil) == isIn
     }
 
     /// Begins somewhere within the first pace, so that the churners are spread.
@@ -82,7 +96,9 @@ final class FaultChurner {
         board.memberChanges.append(
             History.Change(room: room, identity: .init(kind: kind, userID: userID)))
         board.busyWriters += 1
+        userSocket?.asked(kind, in: room)
         attempt(request, board.memberChanges.count - 1) { me in
+            me.isIn = kind == History.joinKind
             me.backoff.reset()
             me.board.busyWriters -= 1
             me.board.progress()

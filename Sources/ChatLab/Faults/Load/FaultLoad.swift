@@ -5,31 +5,34 @@ import NIOCore
 /// the same clock.
 final class FaultLoad: Sendable {
     let shape: LoadShape
+    let name: String
     let rooms: [String]
-    private let eventLoop: any EventLoop
-    private let board: NIOLoopBoundBox<LoadBoard>
+    let eventLoop: any EventLoop
+    let board: NIOLoopBoundBox<LoadBoard>
 
     /// - Parameter name: begins the names of its rooms and messages.
     init(_ shape: LoadShape, name: String, stack: LocalStack, on eventLoop: any EventLoop) {
         self.shape = shape
+        self.name = name
         self.eventLoop = eventLoop
         let rooms = (1...max(1, shape.rooms)).map { "\(name)-\($0)" }
         self.rooms = rooms
         board = .makeBoxSendingValue(
             LoadBoard(
-                messagePorts: stack.messageServers.map(\.port), webSocketPorts: stack.webSocketServers.map(\.port),
-                systemPorts: [stack.systemServer.port]),
+                rooms: rooms, messagePorts: stack.messageServers.map(\.port),
+                webSocketPorts: stack.webSocketServers.map(\.port), systemPorts: [stack.systemServer.port],
+                heedsMarks: shape.heedsMarks),
             eventLoop: eventLoop)
     }
 
-    private func onBoard<Result: Sendable>(
+    func onBoard<Result: Sendable>(
         _ body: @escaping @Sendable (LoadBoard) throws -> Result
     ) async throws -> Result {
         let board = board
         return try await eventLoop.submit { try body(board.value) }.get()
     }
 
-    private func wait(
+    func wait(
         atMost time: Duration, until isOver: @escaping @Sendable (LoadBoard) -> Bool
     ) async throws -> Bool {
         let (board, eventLoop) = (board, eventLoop)
@@ -41,7 +44,7 @@ final class FaultLoad: Sendable {
 
     // MARK: The run
 
-    /// Connects all sessions.
+    /// Connects all sessions of one room, which makes the rooms.
     /// - Throws: `LocalStackError` if one of them has no `ready` within 30 s.
     func connect() async throws {
         let (shape, rooms, eventLoop) = (shape, rooms, eventLoop)
@@ -50,8 +53,9 @@ final class FaultLoad: Sendable {
                 let reader = FaultReader(
                     number: number, room: rooms[number % rooms.count],
                     port: shape.usesOneWebSocketServer ? board.webSocketPorts.first : nil,
-                    readEvery: shape.readEvery, board: board,
-                    eventLoop: eventLoop)
+                    readEvery: shape.readEvery,
+                    isStream: shape.streamEvery > 0 && number % shape.streamEvery == shape.streamEvery - 1,
+                    board: board, eventLoop: eventLoop)
                 board.readers.append(reader)
                 reader.connect()
             }
@@ -61,28 +65,67 @@ final class FaultLoad: Sendable {
         }
     }
 
-    /// Adds a member who stays to each room, if others are to come and go.
-    /// - Throws: `LocalStackError` if the system server does not.
+    /// Connects the user sockets and adds their users to the rooms, half of them while their socket is open already; and
+    /// adds a member who stays to each room, if others are to come and go.
+    /// - Throws: `LocalStackError` if the system server does not, or not all sockets are live within 30 s.
     func moveIn() async throws {
-        guard shape.churners > 0 else { return }
-        for room in rooms {
-            let (board, eventLoop) = (board, eventLoop)
-            let isIn = try await eventLoop.flatSubmit {
-                let promise = eventLoop.makePromise(of: Bool.self)
-                let anchor = FaultChurner.anchorUserID
-                let caller = FaultCaller(ports: board.value.systemPorts, eventLoop: eventLoop)
-                caller.call(MemberCall.join.bytes(caller: .userID(anchor), room: room)) { outcome in
-                    caller.close()
-                    guard case .answered(let response) = outcome else { return promise.succeed(false) }
-                    board.value.memberChanges.append(
-                        .init(
-                            room: room, identity: .init(kind: History.joinKind, userID: anchor), isAcknowledged: true))
-                    promise.succeed(response.status == 200)
-                }
-                return promise.futureResult
-            }.get()
-            guard isIn else { throw LocalStackError("The system server did not add a member to \(room)") }
+        let (shape, eventLoop) = (shape, eventLoop)
+        try await onBoard { board in
+            let port = shape.usesOneWebSocketServer ? board.webSocketPorts.first : nil
+            for number in 0..<shape.userSockets {
+                board.userReaders.append(
+                    FaultUserReader(
+                        userID: FaultUserReader.firstUserID + number, port: port, readEvery: shape.readEvery,
+                        board: board, eventLoop: eventLoop))
+            }
+            for number in 0..<(shape.userSockets > 0 ? shape.churners : 0) {
+                board.visitors.append(
+                    FaultUserReader(
+                        userID: FaultChurner.firstUserID + number, port: port, readEvery: 0, board: board,
+                        eventLoop: eventLoop))
+            }
+            for (number, reader) in board.userSockets.enumerated() where number.isMultiple(of: 2) { reader.connect() }
         }
+        let earlier = try await wait(atMost: .seconds(30)) { board in
+            board.userSockets.enumerated().allSatisfy { !$0.isMultiple(of: 2) || $1.state.isLive }
+        }
+        guard earlier else { throw LocalStackError("Not all user sockets were live within 30 s") }
+        for room in rooms {
+            if shape.churners > 0 { try await join(room, as: FaultChurner.anchorUserID) }
+            for number in 0..<shape.userSockets { try await join(room, as: FaultUserReader.firstUserID + number) }
+        }
+        try await onBoard { board in
+            for (number, reader) in board.userSockets.enumerated() where !number.isMultiple(of: 2) { reader.connect() }
+        }
+        guard try await wait(atMost: .seconds(30), until: { $0.areUserSocketsLive }) else {
+            throw LocalStackError("Not all user sockets were live in their rooms within 30 s")
+        }
+    }
+
+    private func join(_ room: String, as userID: Int) async throws {
+        guard try await call(.join, in: room, as: userID) else {
+            throw LocalStackError("The system server did not add user \(userID) to \(room)")
+        }
+        try await onBoard { board in
+            board.memberChanges.append(
+                .init(room: room, identity: .init(kind: History.joinKind, userID: userID), isAcknowledged: true))
+        }
+    }
+
+    /// Has a user come into a room or leave it, once.
+    /// - Returns: whether it was done.
+    func call(_ call: MemberCall, in room: String, as userID: Int) async throws -> Bool {
+        let (board, eventLoop) = (board, eventLoop)
+        return try await eventLoop.flatSubmit {
+            let promise = eventLoop.makePromise(of: Bool.self)
+            let caller = FaultCaller(ports: board.value.systemPorts, eventLoop: eventLoop)
+            caller.call(call.bytes(caller: .userID(userID), room: room)) { outcome in
+                caller.close()
+                guard case .answered(let response) = outcome else { return promise.succeed(false) }
+                promise.succeed((200..<300).contains(response.status))
+            }
+            return promise.futureResult
+        }.get()
     }
 
     func startPosting(prefix: String) async throws {
@@ -98,7 +141,8 @@ final class FaultLoad: Sendable {
             }
             for number in 0..<shape.churners {
                 let churner = FaultChurner(
-                    number: number, room: rooms[number % rooms.count], pace: shape.churnPace, board: board,
+                    number: number, room: rooms[number % rooms.count], pace: shape.churnPace,
+                    userSocket: board.visitors.indices.contains(number) ? board.visitors[number] : nil, board: board,
                     eventLoop: eventLoop)
                 board.churners.append(churner)
                 churner.start()
@@ -144,8 +188,21 @@ final class FaultLoad: Sendable {
         try await wait(atMost: time) { $0.acknowledged >= count }
     }
 
+    /// The rooms of the writers, and those of users with rooms of their own.
+    var allRooms: [String] {
+        get async throws {
+            let rooms = rooms
+            return try await onBoard { rooms + $0.roomsOfReturners }
+        }
+    }
+
     var acknowledged: Int {
         get async throws { try await onBoard { $0.acknowledged } }
+    }
+
+    /// How often a live user socket was told of its user's coming or going.
+    var membershipsTold: Int {
+        get async throws { try await onBoard { $0.membershipDelays.count } }
     }
 
     var posts: [History.Post] {
@@ -163,84 +220,13 @@ final class FaultLoad: Sendable {
     func finish() async throws -> (history: History, evidence: ClientEvidence) {
         try await onBoard { board in
             board.isOver = true
-            for reader in board.readers { reader.cut() }
+            for session in board.sessions + board.returners { session.cut() }
             for visit in board.visits { visit.cut() }
             let history = History(
                 posts: board.posts, changes: board.changes, memberChanges: board.memberChanges,
-                sessions: board.readers.map(\.session), visits: board.visits.map(\.record), logLoss: board.logLoss)
+                sessions: board.readers.map(\.session) + board.userSockets.flatMap(\.record.sessions),
+                visits: board.visits.map(\.record), membershipDelays: board.membershipDelays, logLoss: board.logLoss)
             return (history, board.evidence)
-        }
-    }
-
-    // MARK: Faults of the clients
-
-    var evidence: ClientEvidence {
-        get async throws { try await onBoard { $0.evidence } }
-    }
-
-    /// Ends the connections of `count` sessions, chosen at random.
-    func cutSessions(_ count: Int) async throws {
-        try await onBoard { board in
-            for reader in board.readers.shuffled().prefix(count) { reader.cut() }
-        }
-    }
-
-    /// Has `count` sessions, chosen at random, send frames that are answered and reset their connection at once.
-    func resetSessions(_ count: Int) async throws {
-        let (board, eventLoop) = (board, eventLoop)
-        try await eventLoop.flatSubmit {
-            let chosen = board.value.readers.shuffled().prefix(count)
-            return EventLoopFuture.andAllSucceed(chosen.map { $0.reset() }, on: eventLoop)
-        }.get()
-    }
-
-    /// Makes the first `count` sessions stop reading.
-    func stallSessions(_ count: Int) async throws {
-        let (board, eventLoop) = (board, eventLoop)
-        try await eventLoop.flatSubmit {
-            EventLoopFuture.andAllSucceed(board.value.readers.prefix(count).map { $0.stall() }, on: eventLoop)
-        }.get()
-    }
-
-    func wakeSessions() async throws {
-        try await onBoard { board in
-            for reader in board.readers where reader.session.wasStalled { reader.goOn() }
-        }
-    }
-
-    /// From here on sessions may be closed with 4409.
-    func expectLogLoss() async throws {
-        try await onBoard { $0.expectsLogLoss = true }
-    }
-
-    /// Notes what PostgreSQL kept, and waits until no session has any other event.
-    /// - Returns: how many were not closed with 4409 in time.
-    func noteLogLoss(_ loss: History.LogLoss, within time: Duration) async throws -> Int {
-        try await onBoard { $0.logLoss = loss }
-        _ = try await wait(atMost: time) { $0.uninformed == 0 }
-        return try await onBoard { $0.uninformed }
-    }
-
-    /// How many messages were acknowledged between two times, and how many of them PostgreSQL lost.
-    func acknowledged(between begin: UInt64, and end: UInt64) async throws -> (all: Int, lost: Int) {
-        try await onBoard { board in
-            var counts = (all: 0, lost: 0)
-            for post in board.posts {
-                guard case .acknowledged(let answer) = post.outcome, (begin..<end).contains(answer.at) else { continue }
-                counts.all += 1
-                if board.logLoss?.keeps(answer.seq, in: post.room) == false { counts.lost += 1 }
-            }
-            return counts
-        }
-    }
-
-    /// How many messages this server acknowledged between two times.
-    func acknowledged(by port: Int, between times: ClosedRange<NIODeadline>) async throws -> Int {
-        try await onBoard { board in
-            board.posts.count { post in
-                guard case .acknowledged(let answer) = post.outcome, answer.server == port else { return false }
-                return times.contains(.uptimeNanoseconds(answer.at))
-            }
         }
     }
 }

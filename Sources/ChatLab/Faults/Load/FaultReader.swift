@@ -1,14 +1,14 @@
 import CommonUtil
-import Glibc
 import NIOCore
 
-/// One session that reconnects after every end with the `seq` of its last event, and records each event. Confined to its
-/// event loop.
+/// One session of one room, over a WebSocket or an event stream, that reconnects after every end with the `seq` and the
+/// mark of its last event, and records each event. Confined to its event loop.
 ///
-/// Every `readEvery` live events it sends a `read`.
-final class FaultReader {
+/// Every `readEvery` live events it sends a `read`, if it can.
+final class FaultReader: FaultSession {
+    /// The user of the first session.
+    private static let firstUserID = 1000
     private static let joinTime = TimeAmount.seconds(10)
-    private static let framesBeforeReset = 20
     /// The codes with which a server may close a well-behaved socket.
     private static let expectedCodes: Set<UInt16> = [1000, 1001, 1012, 1013]
     /// How long it sends no `read` after it came to another server: the server before may hold back its last one for a
@@ -19,6 +19,7 @@ final class FaultReader {
     private let number: Int
     private let port: Int?
     private let readEvery: Int
+    private let isStream: Bool
     private let board: LoadBoard
     private let eventLoop: any EventLoop
     private var channel: (any Channel)?
@@ -38,17 +39,25 @@ final class FaultReader {
     private(set) var session: History.Session
     /// The last event it has; nil until it has joined the room for the first time.
     private(set) var cursor: Int?
+    /// The mark of that event.
+    private var mark: String?
+    /// The ID of the last event of a stream that had one.
+    private var lastEventID: String?
 
     /// - Parameter port: the server that it keeps to; nil for any.
-    init(number: Int, room: String, port: Int?, readEvery: Int, board: LoadBoard, eventLoop: any EventLoop) {
+    init(
+        number: Int, room: String, port: Int?, readEvery: Int, isStream: Bool, board: LoadBoard,
+        eventLoop: any EventLoop
+    ) {
         self.number = number
         self.room = room
         self.port = port
-        self.readEvery = readEvery
+        self.readEvery = isStream ? 0 : readEvery
+        self.isStream = isStream
         self.board = board
         self.eventLoop = eventLoop
         readsFromStart = number.isMultiple(of: 2)
-        session = History.Session(name: "session \(number)", room: room, start: 0)
+        session = History.Session(name: "\(isStream ? "stream" : "session") \(number)", room: room, start: 0)
     }
 
     func connect() {
@@ -58,16 +67,11 @@ final class FaultReader {
         if let server, server != port { sendsNoReadUntil = .now() + Self.silence }
         server = port
         hasSentRead = false
-        var path = "/ws/chat?roomId=\(room)&userId=\(1000 + number)"
-        if let resumeFrom = cursor ?? (readsFromStart ? 0 : nil) { path += "&lastSeq=\(resumeFrom)" }
         if cursor != nil { board.evidence.resumes += 1 }
-        let me = NIOLoopBound(self, eventLoop: eventLoop)
         let join = eventLoop.assumeIsolated().scheduleTask(in: Self.joinTime) {
             if connection == self.connection, !self.isJoined { self.ended(connection, nil) }
         }
-        ChatWebSocketClient.connect(port: port, path: path, on: eventLoop) {
-            { me.value.handle($0, connection) }
-        }.assumeIsolated().whenComplete { result in
+        open(port: port, connection).assumeIsolated().whenComplete { result in
             switch result {
             case .success(let channel):
                 guard connection == self.connection else { return channel.close(promise: nil) }
@@ -79,44 +83,46 @@ final class FaultReader {
         }
     }
 
+    private func open(port: Int, _ connection: Int) -> EventLoopFuture<any Channel> {
+        let me = NIOLoopBound(self, eventLoop: eventLoop)
+        let parameters = "roomId=\(room)&userId=\(Self.firstUserID + number)"
+        let seq = cursor ?? (readsFromStart ? 0 : nil)
+        let mark = board.heedsMarks ? mark : nil
+        guard !isStream else {
+            // What an `EventSource` does: the address stays the same, and the last ID is sent from the second time on.
+            let id = cursor.flatMap { cursor in board.heedsMarks ? lastEventID : String(cursor) }
+            return EventStreamClient.connect(
+                port: port, path: "/sse/chat?\(parameters)" + (readsFromStart ? "&lastSeq=0" : ""), lastEventID: id,
+                on: eventLoop
+            ) {
+                { me.value.handle($0, connection) }
+            }
+        }
+        var path = "/ws/chat?\(parameters)"
+        if let seq { path += "&lastSeq=\(seq)" }
+        if let mark, seq ?? 0 > 0 { path += "&lastMark=\(mark)" }
+        return ChatWebSocketClient.connect(port: port, path: path, on: eventLoop) {
+            { me.value.handle($0, connection) }
+        }
+    }
+
     // MARK: Faults
 
-    /// Ends the connection without a close frame, as a lost network does.
     func cut() {
         channel?.close(promise: nil)
     }
 
-    /// Sends frames that are answered and resets the connection without reading the answers, as a browser does whose tab
-    /// is closed. The server learns of it in the middle of a write.
-    /// - Returns: succeeds when the connection is gone, whatever came of it.
     func reset() -> EventLoopFuture<Void> {
-        guard let channel else { return eventLoop.makeSucceededVoidFuture() }
-        let frames = [
-            (ReceivedFrame.ping, "ping"), (ReceivedFrame.text, #"{"type":"ping"}"#),
-            (ReceivedFrame.text, "nonsense"),
-        ].map { ReceivedFrameReader.clientFrame($0, ByteBuffer(string: $1)) }
-        for _ in 1...Self.framesBeforeReset {
-            for frame in frames { channel.write(frame, promise: nil) }
-        }
-        // With this the kernel sends RST instead of FIN (socket(7), SO_LINGER).
-        let willReset = (channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
-        return (willReset ?? eventLoop.makeSucceededVoidFuture()).flatMap {
-            channel.flush()
-            return channel.close()
-        }.flatMapErrorThrowing { _ in }
+        channel?.resetWithAnswersUnderWay(sendsFrames: !isStream) ?? eventLoop.makeSucceededVoidFuture()
     }
 
-    /// Stops reading, with a small receive buffer.
     func stall() -> EventLoopFuture<Void> {
         session.wasStalled = true
-        guard let channel else { return eventLoop.makeSucceededVoidFuture() }
-        return channel.setOption(.socketOption(.so_rcvbuf), value: 64 * 1024).flatMap {
-            channel.setOption(.autoRead, value: false)
-        }
+        return channel?.stopReading() ?? eventLoop.makeSucceededVoidFuture()
     }
 
     func goOn() {
-        channel?.setOption(.autoRead, value: true).whenSuccess { [channel] in channel?.read() }
+        channel?.readOn()
     }
 
     // MARK: Received frames
@@ -129,6 +135,22 @@ final class FaultReader {
         }
     }
 
+    private func handle(_ event: EventStreamClient.Event, _ connection: Int) {
+        guard connection == self.connection else { return }
+        switch event {
+        case .message(let text, let id):
+            // Kept before the event is taken, as a browser does.
+            lastEventID = id.isEmpty ? lastEventID : id
+            take(EventFrame(text))
+        case .retry(let milliseconds):
+            // The first one is the usual time, which would make every cut an absence of 3 s. The last one is how a server
+            // says how long to stay away.
+            if isJoined { stayAway = .milliseconds(Int64(milliseconds)) }
+        case .closed(let code):
+            ended(connection, code)
+        }
+    }
+
     private func take(_ frame: EventFrame) {
         switch frame.kind {
         case "ready":
@@ -138,6 +160,7 @@ final class FaultReader {
             if cursor == nil {
                 session.start = readsFromStart ? 0 : headAtStart
                 cursor = session.start
+                mark = session.start > 0 ? frame.mark : nil
                 board.progress()
             }
         case "reconnect":
@@ -164,6 +187,7 @@ final class FaultReader {
         let seq = sighting.seq
         session.sightings.append(sighting)
         cursor = seq
+        mark = sighting.eventMark
         if seq <= headAtStart { board.evidence.replayed += 1 } else { sendRead(seq) }
         if seq >= board.heads[room] ?? .max { board.progress() }
     }
@@ -192,7 +216,7 @@ final class FaultReader {
             board.evidence.unreached += 1
         }
         isJoined = false
-        if code == UInt16(History.lostLogCode) { startOver() }
+        if code == UInt16(History.lostLogCode), board.heedsMarks { startOver() }
         if let code, !isExpected(code) {
             board.evidence.oddities["a socket closed with \(code)", default: 0] += 1
         }
@@ -211,6 +235,8 @@ final class FaultReader {
         session.sightings = []
         readsFromStart = true
         cursor = nil
+        mark = nil
+        lastEventID = nil
         board.progress()
     }
 }

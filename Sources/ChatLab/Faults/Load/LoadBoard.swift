@@ -12,14 +12,26 @@ final class LoadBoard {
         }
     }
 
+    let rooms: [String]
     let messagePorts: [Int]
     let webSocketPorts: [Int]
     let systemPorts: [Int]
+    /// Whether sessions keep and send marks, and take notice when they are told that their log is another one.
+    let heedsMarks: Bool
     var posts: [History.Post] = []
     var changes: [History.Change] = []
     var memberChanges: [History.Change] = []
+    var membershipDelays: [History.MembershipDelay] = []
     var evidence = ClientEvidence()
     var readers: [FaultReader] = []
+    /// User sockets of users who stay in all rooms.
+    var userReaders: [FaultUserReader] = []
+    /// User sockets of the churners.
+    var visitors: [FaultUserReader] = []
+    /// User sockets of users with rooms of their own.
+    var returners: [FaultUserReader] = []
+    /// The rooms of those.
+    var roomsOfReturners: [String] = []
     var writers: [FaultWriter] = []
     var churners: [FaultChurner] = []
     var visits: [FaultVisit] = []
@@ -37,23 +49,82 @@ final class LoadBoard {
     /// A 4409 is expected: PostgreSQL is about to lose commits, or has lost them.
     var expectsLogLoss = false
     var logLoss: History.LogLoss?
+    /// Sessions that had lost events when the loss was noted, and how often each had begun anew by then.
+    private var uninformedSince: [Stay: Int] = [:]
     private var waits: [ObjectIdentifier: Wait] = [:]
 
-    init(messagePorts: [Int], webSocketPorts: [Int], systemPorts: [Int]) {
+    init(
+        rooms: [String], messagePorts: [Int], webSocketPorts: [Int], systemPorts: [Int], heedsMarks: Bool = true
+    ) {
+        self.rooms = rooms
         self.messagePorts = messagePorts
         self.webSocketPorts = webSocketPorts
         self.systemPorts = systemPorts
+        self.heedsMarks = heedsMarks
     }
+
+    /// All that faults can be done to. User sockets are first, so that they are among a few that are taken from the front.
+    var sessions: [any FaultSession] {
+        let front = userReaders.prefix(2)
+        return Array(front) + readers + Array(userReaders.dropFirst(front.count)) + visitors
+    }
+
+    /// All user sockets.
+    var userSockets: [FaultUserReader] { userReaders + visitors + returners }
 
     var haveAllReadersJoined: Bool { readers.allSatisfy { $0.cursor != nil } }
 
-    /// Sessions that have not reached their room's end.
-    var behind: Int { readers.count { ($0.cursor ?? 0) < heads[$0.room] ?? 0 } }
+    /// Whether each user socket is live, in all rooms where its user stays in them.
+    var areUserSocketsLive: Bool {
+        userReaders.allSatisfy { $0.isLive(in: rooms) } && visitors.allSatisfy { $0.isLive(in: []) }
+    }
 
-    /// Sessions that have events that PostgreSQL lost.
+    /// Sessions that have not reached their room's end, and user sockets that lack a room of their user or have one too
+    /// many.
+    var behind: Int {
+        let sockets = readers.count { ($0.cursor ?? 0) < heads[$0.room] ?? 0 }
+        let users = userReaders.count { !$0.isLive(in: rooms) || isBehind($0) }
+        let churned = churners.count { !$0.isSettled || $0.userSocket.map(isBehind) ?? false }
+        return sockets + users + churned + returners.count { !$0.isLive(in: roomsOfReturners) || isBehind($0) }
+    }
+
+    private func isBehind(_ reader: FaultUserReader) -> Bool {
+        reader.state.places.contains { $0.value.seq < heads[$0.key] ?? 0 }
+    }
+
+    /// Sessions that had events that PostgreSQL lost and have not been told since.
     var uninformed: Int {
-        guard let logLoss else { return 0 }
-        return readers.count { !logLoss.keeps($0.cursor ?? 0, in: $0.room) }
+        let now = stays
+        return uninformedSince.count { now[$0.key]?.restarts == $0.value }
+    }
+
+    /// Notes who has events that PostgreSQL lost.
+    func noteLogLoss(_ loss: History.LogLoss) {
+        logLoss = loss
+        uninformedSince = stays.filter { !loss.keeps($0.value.seq, in: $0.key.room) }.mapValues(\.restarts)
+    }
+
+    private struct Stay: Hashable {
+        var session: ObjectIdentifier
+        var room: String
+    }
+
+    /// How far each session has each of its rooms, and how often it has begun anew there.
+    private var stays: [Stay: (seq: Int, restarts: Int)] {
+        var stays: [Stay: (seq: Int, restarts: Int)] = [:]
+        for reader in readers {
+            stays[.init(session: ObjectIdentifier(reader), room: reader.room)] = (
+                reader.cursor ?? 0, reader.session.abandoned.count
+            )
+        }
+        for reader in userSockets {
+            for (room, place) in reader.state.places {
+                stays[.init(session: ObjectIdentifier(reader), room: room)] = (
+                    place.seq, reader.record.restarts(in: room)
+                )
+            }
+        }
+        return stays
     }
 
     /// Sockets of users who have left.
@@ -62,6 +133,11 @@ final class LoadBoard {
     /// The furthest that any session has got in a room.
     func furthest(in room: String) -> Int {
         readers.lazy.filter { $0.room == room }.compactMap(\.cursor).max() ?? 0
+    }
+
+    /// Counts a violation of the contract.
+    func note(_ oddity: String) {
+        evidence.oddities[oddity, default: 0] += 1
     }
 
     /// To be called when something has changed.
@@ -111,6 +187,8 @@ struct ClientEvidence: Sendable, Codable, Equatable {
     var resumes = 0
     /// Events that such a socket got from before its connect.
     var replayed = 0
+    /// `room_reset` frames.
+    var resets = 0
     /// Violations of the contract that clients saw, with their number.
     var oddities: [String: Int] = [:]
 

@@ -3,7 +3,12 @@ import ChatLocalStack
 /// The number of writers and readers of a run, and their rates.
 struct LoadShape: Sendable {
     var rooms = 5
+    /// Sessions of one room.
     var sessions = 60
+    /// One in this many of them is an event stream; 0 for none.
+    var streamEvery = 6
+    /// User sockets of users who are members of all rooms; each churner has one as well.
+    var userSockets = 6
     var writers = 30
     /// Messages that have to be acknowledged before a run ends.
     var messages = 5000
@@ -25,6 +30,16 @@ struct LoadShape: Sendable {
     var usesOneWebSocketServer = false
     /// The mistake of a client (or of a server) that repeats a post without a key: for the self-proof.
     var repeatsAnUnkeyedPost = false
+
+    /// Users with rooms of their own, which the writers do not write into, and the number of those rooms.
+    var returners = 0
+    var roomsOfReturners = 0
+    /// Events that those users miss, and in how many of their rooms.
+    var missedEvents = 0
+    var changedRooms = 0
+    /// Whether sessions keep and send marks. Without, they behave as if no server had said that a log is another one: for
+    /// the self-proof.
+    var heedsMarks = true
 
     /// A run of a few seconds.
     static let small = LoadShape(messages: 1000, rate: 400)

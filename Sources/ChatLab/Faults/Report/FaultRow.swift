@@ -22,6 +22,8 @@ struct FaultRow: Codable, Equatable, Sendable {
     var slack = 1
     /// From the first attempt to leave a room to the close of the socket there.
     var longestFarewellSeconds: Double?
+    /// From the first attempt to come into a room, or to leave it, until the user's live socket was told.
+    var longestMembershipSeconds: Double?
     var outageSeconds: Double
     /// The counts that show that the fault bit.
     var proof: [String]
@@ -43,6 +45,7 @@ extension FaultRow {
         let check = HistoryCheck(history)
         let longest = Double(history.delays().maximum) / 1e9
         let farewell = history.visits.compactMap(\.farewell).max().map { Double($0) / 1e9 }
+        let membership = history.membershipDelays.map(\.nanoseconds).max().map { Double($0) / 1e9 }
         let bound: Double? =
             switch fault.bounds.delay {
             case .fixed(let time): time / .seconds(1)
@@ -50,14 +53,15 @@ extension FaultRow {
             case nil: nil
             }
         self.init(
-            fault: fault.name, messages: history.posts.count, sessions: history.sessions.count,
+            fault: fault.name, messages: history.posts.count, sessions: Set(history.sessions.map(\.name)).count,
             acknowledged: history.acknowledged,
             memberChanges: history.memberChanges.count(where: \.isAcknowledged), reads: evidence.clients.reads,
             lost: check.count(.lost), doubled: check.count(.doubled),
             reordered: check.count(.reordered), lostByPostgres: history.logLoss.map { _ in check.lostByPostgres },
             longestDelaySeconds: Self.rounded(longest),
             delayBoundSeconds: bound.map(Self.rounded), slack: slack,
-            longestFarewellSeconds: farewell.map(Self.rounded), outageSeconds: Self.rounded(outage / .seconds(1)),
+            longestFarewellSeconds: farewell.map(Self.rounded),
+            longestMembershipSeconds: membership.map(Self.rounded), outageSeconds: Self.rounded(outage / .seconds(1)),
             proof: fault.signs.map { "\($0.count(evidence)) \($0.label)" }, measures: measures.map(\.text),
             problems: problems, examples: check.examples, closes: evidence.clients.closes)
 
@@ -68,6 +72,9 @@ extension FaultRow {
         if longest > latest { self.problems.append("delay bound missed") }
         if let farewell, farewell > latest {
             self.problems.append("the socket of a user who left was open for \(Self.rounded(farewell)) s")
+        }
+        if let membership, membership > latest {
+            self.problems.append("a user socket was told of a coming or going after \(Self.rounded(membership)) s")
         }
         if let allowed = fault.bounds.refused, evidence.clients.refused > allowed {
             self.problems.append("\(evidence.clients.refused) posts refused, \(allowed) allowed")
@@ -84,6 +91,9 @@ extension FaultRow {
             self.problems.append("\(count) × \(oddity)")
         }
         if fault.shape.churners > 0, memberChanges == 0 { self.problems.append("nobody came or went") }
+        if fault.shape.churners > 0, fault.shape.userSockets > 0, history.membershipDelays.isEmpty {
+            self.problems.append("no user socket was told of a coming or going")
+        }
         if fault.shape.readEvery > 0, !history.sessions.contains(where: { !$0.receipts.isEmpty }) {
             self.problems.append("no read was delivered")
         }

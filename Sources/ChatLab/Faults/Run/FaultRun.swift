@@ -43,7 +43,7 @@ struct FaultRun: Sendable {
         let posts = try await load.posts
         let reader = RoomLogReader(port: stack.processes.messageServers[1].port, posts: posts)
         var logs: [String: [History.LogEntry]] = [:]
-        for room in load.rooms { logs[room] = try await reader.log(of: room) }
+        for room in try await load.allRooms { logs[room] = try await reader.log(of: room) }
         let isDelivered = try await load.waitForReaders(
             heads: logs.compactMapValues { $0.last?.seq }, within: settling * slack)
         var (history, clients) = try await load.finish()

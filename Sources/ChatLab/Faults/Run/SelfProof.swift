@@ -46,6 +46,7 @@ struct SelfProof: Sendable {
         }
         findings.append(try await repeatingAnUnkeyedPost())
         findings.append(try await withoutPolling())
+        findings.append(try await withoutMarks())
         return findings
     }
 
@@ -58,6 +59,16 @@ struct SelfProof: Sendable {
         return Finding(
             mistake: "a post without key is repeated", expected: HistoryCheck.Flaw.doubled.rawValue,
             found: row.doubled, problems: row.problems)
+    }
+
+    /// PostgreSQL is set back, and sessions behave as if no server had said that a log is another one.
+    private func withoutMarks() async throws -> Finding {
+        var run = FaultRun(fault: .setBack(heedsMarks: false, messages: 2000), stack: stack, eventLoop: eventLoop)
+        run.settling = .seconds(5)
+        let row = try await run.run().row
+        return Finding(
+            mistake: "PostgreSQL is set back, and sessions are not told", expected: HistoryCheck.Flaw.lost.rawValue,
+            found: row.lost, problems: row.problems)
     }
 
     /// Redis loses all pushes, and the WebSocket servers cannot read the log either.

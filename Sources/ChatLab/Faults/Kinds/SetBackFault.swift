@@ -1,0 +1,88 @@
+import ChatLocalStack
+import Foundation
+import NIOCore
+
+extension Fault {
+    private static let lostByPostgres = "acknowledged and lost by PostgreSQL"
+    private static let knewLost = "logs at sessions with lost events"
+    private static let uninformed = "logs at sessions not told of the loss"
+    private static let notSetBack = "memberships not set back"
+    private static let informedMilliseconds = "ms until all were told"
+    /// The contract's bound from when PostgreSQL answers again.
+    private static let longestToInform = 10_000
+
+    /// PostgreSQL comes back with a copy of its data, and the logs go on with other events at once: only marks distinguish
+    /// them from the logs that the sessions know.
+    static let setBack = setBack()
+
+    /// - Parameter heedsMarks: whether sessions take notice when they are told; without, their history has to be reported
+    ///   as a loss.
+    static func setBack(heedsMarks: Bool = true, messages: Int = 5000) -> Fault {
+        Fault(
+            name: "postgres-set-back",
+            summary: "PostgreSQL is stopped and comes back with a copy that lacks the last 3 s; the logs go on at once",
+            // The answers to edits and joins have no `seq` by which it could be decided whether PostgreSQL lost them.
+            shape: LoadShape(messages: messages, changeEvery: 0, churners: 0, heedsMarks: heedsMarks),
+            bounds: .init(delay: .outage(plus: .seconds(15))),
+            signs: [
+                .noted(lostByPostgres).required, .noted(knewLost).required,
+                .closed(with: History.lostLogCode).required, .logsReset.required, .postgresReconnects.required,
+            ],
+            inflict: setBack,
+            examine: { history, stage in
+                let lost = HistoryCheck(history).lostByPostgres
+                let uninformed = stage.notes[uninformed] ?? 0
+                let milliseconds = stage.notes[informedMilliseconds] ?? 0
+                let memberships = stage.notes[notSetBack] ?? 0
+                return [
+                    Measure(text: "\(lost) of them missing in the new logs", isWithinBound: lost > 0),
+                    Measure(
+                        text: "\(uninformed) logs not reset at sessions within 20 s", isWithinBound: uninformed == 0),
+                    Measure(
+                        text: String(format: "all told within %.1f s (bound 10)", Double(milliseconds) / 1000),
+                        isWithinBound: milliseconds <= longestToInform),
+                    Measure(
+                        text: "\(memberships) of 2 memberships not set back at user sockets",
+                        isWithinBound: memberships == 0),
+                ]
+            })
+    }
+
+    private static func setBack(_ stage: FaultStage) async throws {
+        let (load, postgres) = (stage.load, stage.processes.postgres)
+        let folder = "\(stage.processes.folder)/backup-\(UUID().uuidString.prefix(8))"
+        // Nothing is under way while the copy is made and when it comes back, so that it is known what is lost.
+        try await load.pausePosting()
+        let reader = RoomLogReader(port: stage.processes.messageServers[0].port, posts: [])
+        var heads: [String: Int] = [:]
+        for room in load.rooms { heads[room] = try await reader.log(of: room).last?.seq ?? 0 }
+        try await postgres.backUp(to: folder)
+        try await stage.stack.waitUntilReady(within: .seconds(30))
+        let copied = NIODeadline.now().uptimeNanoseconds
+
+        try await load.resumePosting()
+        try await load.changeMemberships()
+        try await stage.last(.seconds(3))
+        try await load.pausePosting()
+        // A server may hold back a `read` for a second. One of the lost log must not come after it.
+        try await stage.last(.milliseconds(1500))
+
+        try await load.expectLogLoss()
+        // These sessions come back by themselves; the others are told by their server.
+        try await load.cutSessions(10)
+        try await postgres.setBack(to: folder)
+        let answered = ContinuousClock.now
+        try await stage.stack.waitUntilReady(within: .seconds(30))
+        let loss = History.LogLoss(heads: heads, lagBegan: copied, at: NIODeadline.now().uptimeNanoseconds)
+        stage.note(knewLost, try await load.logsBeyond(heads))
+        _ = try await load.noteLogLoss(loss)
+        // The new logs are to be beyond the old ones before all sessions have been told.
+        try await load.resumePosting()
+        let patience = Duration.seconds(load.shape.heedsMarks ? 20 : 3)
+        stage.note(uninformed, try await load.waitUntilInformed(within: patience))
+        let time = ContinuousClock.now - answered
+        stage.note(informedMilliseconds, Int(time / .milliseconds(1)))
+        stage.note(notSetBack, try await load.waitUntilMembershipsAreSetBack(within: patience))
+        stage.note(lostByPostgres, try await load.acknowledged(between: copied, and: loss.at).lost)
+    }
+}
