@@ -16,7 +16,8 @@ import Testing
         ["fanout", "--rounds", "0"], ["fanout", "--in-flight", "0"], ["rooms", "--sockets", "10", "--rooms", "11"],
         ["rooms", "--rate", "0"], ["idle", "--sockets", "3"], ["instructions", "--check", "--update"],
         ["soak", "--minutes", "0"], ["soak", "--megabytes", "0"], ["post", "--clients", "0"],
-        ["abuse", "no-such-attack"], ["abuse", "--seconds", "1"],
+        ["user-sockets", "no-such-part"], ["user-sockets", "--rooms", "7", "--rooms-of-user", "5", "--sockets", "2"],
+        ["user-sockets", "--missed", "1"], ["abuse", "no-such-attack"], ["abuse", "--seconds", "1"],
     ])
     func `arguments out of their range are refused`(arguments: [String]) {
         #expect(throws: (any Error).self) { try BenchCommand.parseAsRoot(arguments) }
@@ -25,6 +26,9 @@ import Testing
     @Test func `rooms, soak and instructions take what they say they take`() throws {
         let rooms = try RoomsBenchCommand.parse([])
         #expect(rooms.sockets == 10_000 && rooms.rooms == 1000 && rooms.rate == 2000)
+        let users = try UserSocketsBenchCommand.parse(["return", "crowd"])
+        #expect(users.sockets == 1000 && users.roomsOfUser == 500 && users.rooms == 10_000 && users.rate == 2000)
+        #expect(users.parts == [.return, .crowd])
         #expect(try SoakBenchCommand.parse(["--minutes", "2"]).minutes == 2)
         #expect(try InstructionsBenchCommand.parse(["--check"]).check)
     }

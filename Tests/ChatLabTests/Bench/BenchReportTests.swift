@@ -36,6 +36,17 @@ import Testing
         }
     }
 
+    @Test func `a bound is judged by the median of the ratio, or of the figure where there is no reference`() {
+        let ratio = BenchReport.Line("p99", unit: "ms", [1, 2, 9], beside: "room sockets", [1, 1, 1]).within(2)
+        #expect(ratio.shareOfBound == Spread([0.5, 1, 4.5]))
+        #expect(ratio.isWithinBound)
+        let figure = BenchReport.Line("time", unit: "s", [9, 11, 12]).within(10)
+        #expect(!figure.isWithinBound)
+        let report = BenchReport(title: "x", lines: [ratio, figure])
+        #expect(!report.isClean)
+        #expect(report.text.contains("(bound 10): MISSED"))
+    }
+
     @Test func `a bench's report shows a line, its reference and what went wrong, and is the same after JSON`() throws {
         var report = BenchReport(
             title: "post", lines: [.init("accepted posts", unit: "/s", [1, 3], beside: "pgbench", [2, 2])])
