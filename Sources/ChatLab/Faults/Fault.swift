@@ -47,13 +47,11 @@ extension Fault {
     /// All faults, in the order of the table.
     static let all = redisFaults + postgresFaults + serverFaults + clientFaults + userSocketFaults
 
-    /// The faults that the short form runs.
-    static var shortForm: [Fault] {
-        all.filter(\.isInShortForm).map { fault in
-            var fault = fault
-            fault.shape = fault.shapeOfShortForm ?? fault.shape
-            return fault
-        }
+    /// The same fault with the load of the short form.
+    var shortened: Fault {
+        var fault = self
+        fault.shape = shapeOfShortForm ?? shape
+        return fault
     }
 
     /// The faults of these names.

@@ -61,8 +61,8 @@ struct FaultsCommand: AsyncParsableCommand {
     }
 
     private func chosenFaults() throws -> [Fault] {
-        if !names.isEmpty { return try Fault.named(names) }
-        if short { return Fault.shortForm }
+        if !names.isEmpty { return try Fault.named(names).map { short ? $0.shortened : $0 } }
+        if short { return Fault.all.filter(\.isInShortForm).map(\.shortened) }
         return prove ? [] : Fault.all
     }
 }

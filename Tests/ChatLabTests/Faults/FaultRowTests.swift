@@ -124,7 +124,7 @@ import Testing
             #expect(fault.shape.userSockets > 0 && fault.shape.streamEvery > 0)
         }
         #expect(Fault.all.contains { $0.isInShortForm })
-        #expect(Fault.shortForm.allSatisfy { $0.shape.missedEvents <= 10_000 })
+        #expect(Fault.all.map(\.shortened).allSatisfy { $0.shape.missedEvents <= 10_000 })
     }
 
     @Test func `faults are found by name, and an unknown name is an error`() throws {

@@ -69,7 +69,9 @@ enum HistoryTampering: String, Sendable, CaseIterable {
                 let session = history.sessions[index]
                 history.sessions[index].abandoned = [.init(start: session.start, sightings: session.sightings)]
                 history.sessions[index].start = 0
-                history.sessions[index].sightings = kept.map { .init(seq: $0.seq, identity: $0.identity, at: time) }
+                history.sessions[index].sightings = kept.map {
+                    .init(seq: $0.seq, identity: $0.identity, eventMark: $0.eventMark, at: time)
+                }
             }
             return true
         }

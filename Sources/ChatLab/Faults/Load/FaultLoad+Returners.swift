@@ -6,7 +6,7 @@ extension FaultLoad {
     private static let firstReturnerID = 5001
 
     /// Makes their rooms, with a message in each, and connects their sockets.
-    /// - Throws: `LocalStackError` if they are not live within 60 s.
+    /// - Throws: `LocalStackError` if they are not live within 120 s.
     func connectReturners(in postgres: LocalPostgres) async throws {
         let rooms = SeededRooms(postgres: postgres, prefix: "\(name)-own", count: shape.roomsOfReturners)
         try await rooms.make()
@@ -23,7 +23,7 @@ extension FaultLoad {
                 reader.connect()
             }
         }
-        try await waitForReturners(within: .seconds(60))
+        try await waitForReturners("connected")
     }
 
     func sendReturnersAway() async throws {
@@ -42,19 +42,21 @@ extension FaultLoad {
     }
 
     /// All come back at once.
-    /// - Throws: `LocalStackError` if they are not live within 60 s.
+    /// - Throws: `LocalStackError` if they are not live within 120 s.
     func bringReturnersBack() async throws {
         try await onBoard { board in
             for reader in board.returners { reader.comeBack() }
         }
-        try await waitForReturners(within: .seconds(60))
+        try await waitForReturners("back")
     }
 
-    private func waitForReturners(within time: Duration) async throws {
-        let areLive = try await wait(atMost: time) { board in
+    private func waitForReturners(_ what: String) async throws {
+        let areLive = try await wait(atMost: .seconds(120)) { board in
             board.returners.allSatisfy { $0.isLive(in: board.roomsOfReturners) }
         }
-        guard areLive else { throw LocalStackError("Not all user sockets were live in their own rooms within \(time)") }
+        guard areLive else {
+            throw LocalStackError("Not all user sockets were \(what) in their own rooms within 120 s")
+        }
     }
 
     /// Appends messages, which are in the history as ones without an answer.

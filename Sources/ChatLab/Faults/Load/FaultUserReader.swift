@@ -144,6 +144,7 @@ final class FaultUserReader: FaultSession {
                 isJoined = true
                 backoff.reset()
             }
+            if kind == "room_reset" { board.evidence.resets += 1 }
             for step in state.take(frame) { follow(step) }
         default:
             note(event)
@@ -176,7 +177,6 @@ final class FaultUserReader: FaultSession {
             told(History.leaveKind, in: room)
             board.progress()
         case .reset:
-            board.evidence.resets += 1
             board.progress()
         case .synced:
             open(state.places.keys.sorted())

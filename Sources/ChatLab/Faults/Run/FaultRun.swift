@@ -26,6 +26,16 @@ struct FaultRun: Sendable {
 
     func run() async throws -> Result {
         let load = FaultLoad(fault.shape, name: name, stack: stack.processes, on: eventLoop)
+        do {
+            return try await run(load)
+        } catch {
+            // Of its own, since this task may have been cancelled. Clients must not outlive the run.
+            await Task { _ = try? await load.finish() }.value
+            throw error
+        }
+    }
+
+    private func run(_ load: FaultLoad) async throws -> Result {
         let stage = FaultStage(stack: stack, load: load)
         let before = stack.proxyCounts
         try await load.connect()
