@@ -11,8 +11,8 @@ extension Fault {
     /// The contract's bound from when PostgreSQL answers again.
     private static let longestToInform = 10_000
 
-    /// PostgreSQL comes back with a copy of its data, and the logs go on with other events at once: only marks distinguish
-    /// them from the logs that the sessions know.
+    /// PostgreSQL comes back with a copy of its data, and the logs go on with other events until they are beyond the lost
+    /// ones: only marks distinguish them from the logs that the sessions know.
     static let setBack = setBack()
 
     /// - Parameter heedsMarks: whether sessions take notice when they are told; without, their history has to be reported
@@ -20,7 +20,9 @@ extension Fault {
     static func setBack(heedsMarks: Bool = true, messages: Int = 5000) -> Fault {
         Fault(
             name: "postgres-set-back",
-            summary: "PostgreSQL is stopped and comes back with a copy that lacks the last 3 s; the logs go on at once",
+            summary:
+                "PostgreSQL comes back with a copy that lacks the last 2 s, and the logs are beyond the lost ones before "
+                + "WebSocket servers reach it",
             // The answers to edits and joins have no `seq` by which it could be decided whether PostgreSQL lost them.
             shape: LoadShape(messages: messages, changeEvery: 0, churners: 0, heedsMarks: heedsMarks),
             bounds: .init(delay: .outage(plus: .seconds(15))),
@@ -53,36 +55,45 @@ extension Fault {
         let folder = "\(stage.processes.folder)/backup-\(UUID().uuidString.prefix(8))"
         // Nothing is under way while the copy is made and when it comes back, so that it is known what is lost.
         try await load.pausePosting()
-        let reader = RoomLogReader(port: stage.processes.messageServers[0].port, posts: [])
-        var heads: [String: Int] = [:]
-        for room in load.rooms { heads[room] = try await reader.log(of: room).last?.seq ?? 0 }
+        let heads = try await heads(stage)
         try await postgres.backUp(to: folder)
         try await stage.stack.waitUntilReady(within: .seconds(30))
         let copied = NIODeadline.now().uptimeNanoseconds
 
         try await load.resumePosting()
         try await load.changeMemberships()
-        try await stage.last(.seconds(3))
+        try await stage.last(.seconds(2))
         try await load.pausePosting()
         // A server may hold back a `read` for a second. One of the lost log must not come after it.
         try await stage.last(.milliseconds(1500))
 
         try await load.expectLogLoss()
+        let lostHeads = try await self.heads(stage)
         // These sessions come back by themselves; the others are told by their server.
         try await load.cutSessions(10)
+        // A WebSocket server that saw the shorter log would need no mark to know that it is another one.
+        try await stage.stack.postgresOfWebSocketServers.set(.cut)
         try await postgres.setBack(to: folder)
-        let answered = ContinuousClock.now
-        try await stage.stack.waitUntilReady(within: .seconds(30))
         let loss = History.LogLoss(heads: heads, lagBegan: copied, at: NIODeadline.now().uptimeNanoseconds)
         stage.note(knewLost, try await load.logsBeyond(heads))
         _ = try await load.noteLogLoss(loss)
-        // The new logs are to be beyond the old ones before all sessions have been told.
         try await load.resumePosting()
+        try await load.waitUntilPosted(beyond: lostHeads, since: loss.at, within: .seconds(60))
+        try await stage.stack.postgresOfWebSocketServers.set(.pass)
+        let answered = ContinuousClock.now
+
         let patience = Duration.seconds(load.shape.heedsMarks ? 20 : 3)
         stage.note(uninformed, try await load.waitUntilInformed(within: patience))
         let time = ContinuousClock.now - answered
         stage.note(informedMilliseconds, Int(time / .milliseconds(1)))
         stage.note(notSetBack, try await load.waitUntilMembershipsAreSetBack(within: patience))
         stage.note(lostByPostgres, try await load.acknowledged(between: copied, and: loss.at).lost)
+    }
+
+    private static func heads(_ stage: FaultStage) async throws -> [String: Int] {
+        let reader = RoomLogReader(port: stage.processes.messageServers[0].port, posts: [])
+        var heads: [String: Int] = [:]
+        for room in stage.load.rooms { heads[room] = try await reader.log(of: room).last?.seq ?? 0 }
+        return heads
     }
 }

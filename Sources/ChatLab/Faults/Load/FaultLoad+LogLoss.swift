@@ -31,6 +31,26 @@ extension FaultLoad {
         }
     }
 
+    /// Waits until a message beyond these heads is acknowledged in every room.
+    /// - Throws: `LocalStackError` if one has none in time.
+    func waitUntilPosted(beyond heads: [String: Int], since begin: UInt64, within time: Duration) async throws {
+        let areBeyond = try await wait(atMost: time) { board in
+            var short = heads
+            for post in board.posts.reversed() {
+                guard post.firstSent >= begin, !short.isEmpty else { break }
+                guard case .acknowledged(let answer) = post.outcome, let head = short[post.room], answer.seq > head
+                else {
+                    continue
+                }
+                short[post.room] = nil
+            }
+            return short.isEmpty
+        }
+        guard areBeyond else {
+            throw LocalStackError("Not every room had a message beyond the lost ones within \(time)")
+        }
+    }
+
     /// Waits until every session that had lost events was told that its log is another one.
     /// - Returns: how many logs at sessions were not in time.
     func waitUntilInformed(within time: Duration) async throws -> Int {

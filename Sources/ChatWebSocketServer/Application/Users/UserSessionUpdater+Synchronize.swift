@@ -22,9 +22,10 @@ extension UserSessionUpdater {
         let plan = SyncPlan(request, list: list, positions: try await positions(request, list, recipient))
         // Before the heads that the session begins at are read again by anybody.
         try await open(list.entries.map(\.roomID), for: recipient)
-        let jumps = try await sendRooms(plan, recipient)
+        let (jumps, lost) = try await sendRooms(plan, recipient)
         try await sendJumps(plan, jumps, recipient)
-        try await resume(plan, list, recipient)
+        try await resume(plan, list, except: lost, recipient)
+        try await release(Array(lost), for: recipient)
         try await send(to: recipient) { shard, session in
             session.user?.syncedCursor = RoomListCursor(userID: recipient.userID, snapshotID: snapshotID)
             shard.settle(session)
@@ -49,8 +50,11 @@ extension UserSessionUpdater {
     }
 
     /// Sends `rooms`, and begins in those rooms whose logs the client does not keep.
-    /// - Returns: the rooms that begin at their heads by `room_reset` or `room_skipped`.
-    private func sendRooms(_ plan: SyncPlan, _ recipient: Recipient) async throws -> [ListedRoom] {
+    /// - Returns: the rooms that begin at their heads by `room_reset` or `room_skipped`, and those that the session was told
+    ///   not to be the user's any more, since the list was read. Their next membership is told by a comparison of versions.
+    private func sendRooms(
+        _ plan: SyncPlan, _ recipient: Recipient
+    ) async throws -> (jumps: [ListedRoom], lost: Set<RoomID>) {
         var jumps: [ListedRoom] = []
         var lost: [RoomID] = []
         let pieces = plan.listed.chunks(of: Self.pieceSize)
@@ -79,7 +83,7 @@ extension UserSessionUpdater {
         for piece in unread.chunks(of: Self.pieceSize) {
             jumps += try await read(for: recipient) { try await directory.rooms(of: recipient.userID, in: piece) }
         }
-        return jumps
+        return (jumps, Set(lost))
     }
 
     private func sendJumps(_ plan: SyncPlan, _ rooms: [ListedRoom], _ recipient: Recipient) async throws {
@@ -99,8 +103,10 @@ extension UserSessionUpdater {
     }
 
     /// Begins in the rooms that go on where the client is.
-    private func resume(_ plan: SyncPlan, _ list: RoomList, _ recipient: Recipient) async throws {
-        for chunk in list.entries.chunks(of: Self.turnSize) {
+    private func resume(
+        _ plan: SyncPlan, _ list: RoomList, except lost: Set<RoomID>, _ recipient: Recipient
+    ) async throws {
+        for chunk in list.entries.filter({ !lost.contains($0.roomID) }).chunks(of: Self.turnSize) {
             try await send(to: recipient) { shard, session in
                 for entry in chunk {
                     switch plan.starts[entry.roomID] {
