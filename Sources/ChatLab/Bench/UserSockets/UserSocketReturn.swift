@@ -4,7 +4,7 @@ import NIOCore
 import NIOPosix
 
 /// One user with many rooms who comes back after events in some of them: bytes, and processor time of the WebSocket
-/// server; then the same with long logs of the rooms in which nothing happened.
+/// server; in turn with another user, whose rooms have long logs.
 struct UserSocketReturn: Sendable {
     let rooms: Int
     let missed: Int
@@ -26,39 +26,35 @@ struct UserSocketReturn: Sendable {
     private static let repeats = 10
     private static let bytesBound = 2.0
     private static let millisecondsBound = 100.0
-    /// With 100 times the history of idle rooms. No growth, as far as a machine with other work can show it.
+    /// Of long logs. No growth, as far as a machine with other work can show it.
     private static let growthBound = 1.25
     private static let history = 100
 
     func run(on stack: LocalStack) async throws -> BenchReport {
-        let seeded = SeededRooms(postgres: stack.postgres, prefix: "bench", count: rooms)
-        try await seeded.make()
-        try await seeded.addMembers(firstUserID: Self.userID, users: 1, roomsOfUser: rooms)
-        try await seeded.addMessages(1, inRooms: 0..<rooms)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let client = UserSocketVisitor(userID: Self.userID, eventLoop: group.next())
+        var returns: [(rooms: SeededRooms, client: UserSocketVisitor)] = []
+        Terminal.say("Making \(rooms) rooms with short logs and as many with long ones …")
+        for (number, name) in ["short", "long"].enumerated() {
+            let seeded = SeededRooms(postgres: stack.postgres, prefix: name, count: rooms)
+            try await seeded.make()
+            try await seeded.addMembers(firstUserID: Self.userID + number, users: 1, roomsOfUser: rooms)
+            try await seeded.addMessages(number == 0 ? 1 : Self.history, inRooms: 0..<rooms)
+            returns.append((seeded, UserSocketVisitor(userID: Self.userID + number, eventLoop: group.next())))
+        }
+        try await stack.postgres.run(sql: "VACUUM ANALYZE rooms, room_members, messages")
         var report = BenchReport(
             title: "return: \(rooms) rooms of which \(Self.changedRooms) have \(missed) new events", lines: [])
-        var short: [Cost] = []
-        var long: [Cost] = []
-        for isLong in [false, true] {
-            if isLong {
-                Terminal.say("Making the logs of idle rooms longer …")
-                try await seeded.addMessages(Self.history, inRooms: Self.changedRooms..<rooms)
-            }
-            try await stack.postgres.run(sql: "VACUUM ANALYZE rooms, room_members, messages")
-            for round in 1...rounds {
-                Terminal.say("Coming back \(Self.repeats) times, round \(round) …")
-                let cost = try await measure(client, seeded, stack, &report)
-                if isLong { long.append(cost) } else { short.append(cost) }
+        var costs: [[Cost]] = [[], []]
+        for round in 1...rounds {
+            Terminal.say("Coming back \(Self.repeats) times, round \(round) …")
+            for (index, one) in returns.enumerated() {
+                costs[index].append(try await measure(one.client, one.rooms, stack, &report))
             }
         }
         try await group.shutdownGracefully()
-        report.lines = lines(short, long)
-        report.notes = [
-            String(
-                format: "%.0f ms of wall-clock time for a return (median)", Spread(short.map(\.milliseconds)).median)
-        ]
+        report.lines = lines(costs[0], costs[1])
+        let time = Spread(costs[0].map(\.milliseconds)).median
+        report.notes = [String(format: "%.0f ms of wall-clock time for a return (median)", time)]
         return report
     }
 
@@ -103,8 +99,8 @@ struct UserSocketReturn: Sendable {
                 "processor time of the server for a return", unit: "ms", short.map(\.processorMilliseconds)
             ).within(Self.millisecondsBound),
             BenchReport.Line(
-                "the same with \(Self.history) more messages in each idle room", unit: "ms",
-                long.map(\.processorMilliseconds), beside: "without", short.map { max(0.1, $0.processorMilliseconds) }
+                "the same with \(Self.history) messages in each idle room", unit: "ms",
+                long.map(\.processorMilliseconds), beside: "with one", short.map { max(0.1, $0.processorMilliseconds) }
             ).within(Self.growthBound),
         ]
     }

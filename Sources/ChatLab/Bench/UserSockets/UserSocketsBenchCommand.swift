@@ -16,8 +16,8 @@ struct UserSocketsBenchCommand: RepeatedBenchmark {
         discussion: """
             deliveries: posts at a fixed rate spread over all rooms, then the same deliveries over room sockets. \
             memory: an idle user socket beside an idle room socket, each on a server that has just started. \
-            return: one user with many rooms comes back after events in some of them, with short and with long logs of \
-            the others. crowd: many users come back at once. Rooms, members and missed messages are written into the \
+            return: a user with many rooms comes back after events in some of them, in turn with one whose rooms have \
+            long logs. crowd: many users come back at once. Rooms, members and missed messages are written into the \
             database. Figures with a bound are divided by it; the exit status is 0 only if the medians keep theirs.
             """)
 
@@ -115,6 +115,6 @@ extension BenchReport {
         losses += other.losses
         duplicates += other.duplicates
         errors.merge(other.errors, uniquingKeysWith: +)
-        notes += ["\(other.title): " + other.notes.joined(separator: "; ")]
+        notes.append(([other.title] + other.notes).joined(separator: "; "))
     }
 }
