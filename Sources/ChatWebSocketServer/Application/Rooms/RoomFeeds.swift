@@ -116,6 +116,11 @@ final class RoomFeeds {
         return followed
     }
 
+    /// The id of a room with a feed, for callers that keep many: its text is in memory once.
+    func shared(_ roomID: RoomID) -> RoomID {
+        entries.index(forKey: roomID).map { entries[$0].key } ?? roomID
+    }
+
     func makeEntry() -> Entry {
         lastEpoch += 1
         return Entry(epoch: lastEpoch)
@@ -140,7 +145,7 @@ final class RoomFeeds {
         scheduleIdleCheck()
     }
 
-    // One timer for all: a user of ten thousand rooms who leaves and returns would start and cancel as many.
+    // One timer for all: one for each room would be ten thousand for one user.
     private func scheduleIdleCheck() {
         guard !isIdleCheckScheduled, let first = idle.first else { return }
         isIdleCheckScheduled = true

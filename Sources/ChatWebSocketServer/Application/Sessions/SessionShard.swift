@@ -95,6 +95,9 @@ final class SessionShard {
         return true
     }
 
+    /// The id of a room of this event loop, whose text is in memory once for all its subscriptions.
+    func shared(_ roomID: RoomID) -> RoomID { rooms.index(forKey: roomID).map { rooms[$0].key } ?? roomID }
+
     /// Removes a session. Nothing is sent to it any more.
     func remove(_ session: ChatSession) {
         guard !session.hasEnded else { return }

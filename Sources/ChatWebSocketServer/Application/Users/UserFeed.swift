@@ -18,7 +18,7 @@ final class UserFeed {
     let shard: Int
     let session: NIOLoopBound<ChatSession>
     /// Rooms whose feeds are kept open.
-    var rooms: Set<RoomID> = []
+    var rooms = RoomTable<RoomID>()
     var changes = UserChangeLine()
     private var request: SyncRequest?
     private var resets: Set<RoomID> = []
@@ -55,9 +55,9 @@ final class UserFeed {
 
     /// Ends the feed.
     /// - Returns: the rooms whose feeds were kept open.
-    func end() -> Set<RoomID> {
+    func end() -> [RoomID] {
         hasEnded = true
-        defer { rooms = [] }
-        return rooms
+        defer { rooms = RoomTable() }
+        return rooms.elements
     }
 }

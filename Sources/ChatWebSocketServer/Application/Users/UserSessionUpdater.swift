@@ -97,7 +97,10 @@ struct UserSessionUpdater: Sendable {
     private func compare(_ recipient: Recipient) async throws -> Int64 {
         let present = try await read(for: recipient) { try await directory.memberships(of: recipient.userID) }
         let known = try await send(to: recipient) { _, session in
-            (session.user?.subscriptions ?? [:]).mapValues { (readSeq: $0.readSeq, seq: $0.cursor.seq) }
+            Dictionary(
+                uniqueKeysWithValues: session.subscriptions.map {
+                    ($0.roomID, (readSeq: $0.readSeq, seq: $0.cursor.seq))
+                })
         }
         try await add(present.rooms.lazy.map(\.roomID).filter { known[$0] == nil }, for: recipient)
         try await sendReadStates(
@@ -173,8 +176,11 @@ struct UserSessionUpdater: Sendable {
     func open(_ roomIDs: [RoomID], for recipient: Recipient) async throws {
         for chunk in roomIDs.chunks(of: Self.turnSize) {
             try await onFeeds(recipient) { users, feed in
-                let followed = chunk.filter { feed.rooms.insert($0).inserted }
-                    .map { users.feeds.retain($0, shard: feed.shard) }
+                var followed: [EventLoopFuture<Void>] = []
+                for roomID in chunk where feed.rooms[roomID] == nil {
+                    followed.append(users.feeds.retain(roomID, shard: feed.shard))
+                    feed.rooms.insert(users.feeds.shared(roomID))
+                }
                 return EventLoopFuture.andAllComplete(followed, on: users.eventLoop)
             }.get()
             let unread = try await onFeeds(recipient) { users, feed in

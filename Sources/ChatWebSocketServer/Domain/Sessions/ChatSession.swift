@@ -89,7 +89,7 @@ final class ChatSession {
 
     /// All its subscriptions.
     var subscriptions: [RoomSubscription] {
-        user.map { Array($0.subscriptions.values) } ?? subscription.map { [$0] } ?? []
+        user.map { $0.subscriptions.elements } ?? subscription.map { [$0] } ?? []
     }
 
     /// Adds a room to a session of a user.

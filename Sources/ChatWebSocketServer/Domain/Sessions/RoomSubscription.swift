@@ -4,7 +4,7 @@ import CommonUtil
 /// A session's subscription to one room. Confined to the session's event loop.
 ///
 /// Its ``cursor`` is the session's place in the room's log and decides what the session is sent of it.
-final class RoomSubscription {
+final class RoomSubscription: RoomKeyed {
     /// Holds this subscription, until it ends.
     let session: ChatSession
     let roomID: RoomID

@@ -10,8 +10,8 @@ final class UserSession {
     /// Least interval between two cursors, in frames of a WebSocket.
     static let cursorInterval = TimeAmount.seconds(10)
 
-    /// By room; the session has one for each room of its user.
-    private(set) var subscriptions: [RoomID: RoomSubscription] = [:]
+    /// One for each room of the user.
+    private(set) var subscriptions = RoomTable<RoomSubscription>()
     /// Subscriptions whose `caught_up` has to be sent before `synced`.
     private(set) var awaitedCount = 0
     /// Whether `synced` was sent.
@@ -42,13 +42,13 @@ final class UserSession {
     // MARK: Subscriptions
 
     func insert(_ subscription: RoomSubscription) {
-        subscriptions[subscription.roomID] = subscription
+        subscriptions.insert(subscription)
         if subscription.isAwaited { awaitedCount += 1 }
         subscription.isOpen = openRooms.contains(subscription.roomID)
     }
 
     func remove(_ roomID: RoomID) {
-        guard let subscription = subscriptions.removeValue(forKey: roomID) else { return }
+        guard let subscription = subscriptions.remove(roomID) else { return }
         openRooms.remove(roomID)
         settle(subscription)
     }
@@ -61,7 +61,7 @@ final class UserSession {
     }
 
     func removeAll() {
-        subscriptions = [:]
+        subscriptions = RoomTable()
         openRooms = []
         for waiter in writableWaiters { waiter.fail(ChannelError.ioOnClosedChannel) }
         writableWaiters = []
