@@ -43,11 +43,33 @@ struct RoomDispatch: Sendable {
         return joined
     }
 
-    /// The events in another format than that of ``frames``, one after the other.
-    func encoded(_ format: EventFormat) -> ByteBuffer {
-        var joined = ByteBuffer()
-        for event in events { joined.writeImmutableBuffer(format.encode(event)) }
-        return joined
+}
+
+/// A dispatch in the formats of event streams, each event encoded once for all streams that get it.
+struct EncodedDispatch {
+    let dispatch: RoomDispatch
+    private var joined: [EventFormat: ByteBuffer] = [:]
+    private var single: [EventFormat: [ByteBuffer?]] = [:]
+
+    init(_ dispatch: RoomDispatch) { self.dispatch = dispatch }
+
+    /// One event.
+    mutating func frame(_ index: Int, _ format: EventFormat) -> ByteBuffer {
+        guard format != .webSocket else { return dispatch.events[index].frame }
+        var frames = single.removeValue(forKey: format) ?? Array(repeating: nil, count: dispatch.events.count)
+        let frame = frames[index] ?? format.encode(dispatch.events[index])
+        frames[index] = frame
+        single[format] = frames
+        return frame
+    }
+
+    /// All events, one after the other.
+    mutating func frames(_ format: EventFormat) -> ByteBuffer {
+        if let frames = joined[format] { return frames }
+        var frames = ByteBuffer()
+        for index in dispatch.events.indices { frames.writeImmutableBuffer(frame(index, format)) }
+        joined[format] = frames
+        return frames
     }
 }
 
@@ -68,23 +90,16 @@ final class FanOut {
         let areNew = room.tail.append(dispatch.events)
         let (position, mark) = (room.tail.position, room.tail.mark)
         let isWhole = dispatch.isForAll && areNew
-        // Encoded once, for the first event stream that gets them.
-        var encoded: [EventFormat: ByteBuffer] = [:]
+        var encoded = EncodedDispatch(dispatch)
         for subscription in room.subscriptions {
             if isWhole, subscription.isOpen || !dispatch.hasEphemeral,
                 subscription.cursor.takeBatch(after: before, upTo: position, mark: mark)
             {
-                let frames: ByteBuffer
-                switch subscription.session.format {
-                case .webSocket: frames = dispatch.frames
-                case .eventStream, .userEventStream:
-                    let format = subscription.session.format
-                    frames = encoded[format] ?? dispatch.encoded(format)
-                    encoded[format] = frames
-                }
+                let format = subscription.session.format
+                let frames = format == .webSocket ? dispatch.frames : encoded.frames(format)
                 send(frames, count: dispatch.events.count, to: subscription)
             } else if subscription.cursor.isLive {
-                deliverOneByOne(dispatch, to: subscription)
+                deliverOneByOne(&encoded, to: subscription)
             } else if dispatch.endsMemberships {
                 // At once, not when it has read as far as that.
                 _ = dispatch.events.first { endIfRemoved(subscription, by: $0) }
@@ -94,16 +109,16 @@ final class FanOut {
     }
 
     /// For a session that has some of these events already, that one of them may end, or that caused one.
-    private func deliverOneByOne(_ dispatch: RoomDispatch, to subscription: RoomSubscription) {
+    private func deliverOneByOne(_ encoded: inout EncodedDispatch, to subscription: RoomSubscription) {
         let session = subscription.session
-        for event in dispatch.events {
+        for (index, event) in encoded.dispatch.events.enumerated() {
             if event.seq == nil, !subscription.isOpen || event.senderSessionID == session.id { continue }
             switch subscription.cursor.takeDispatched(event) {
             case .send: break
             case .skip: continue
             case .otherLog: return onOtherLog(subscription)
             }
-            send(session.format.encode(event), count: 1, to: subscription)
+            send(encoded.frame(index, session.format), count: 1, to: subscription)
             guard !endIfRemoved(subscription, by: event), subscription.cursor.isLive else { return }
         }
     }
