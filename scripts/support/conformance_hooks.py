@@ -50,6 +50,9 @@ def before_call(context, case, kwargs):
             case.query["cursor"] = random.choice(known)
         else:
             del case.query["cursor"]
+    # A mark needs the seq of its event, which no schema can say.
+    if isinstance(case.query, dict) and "mark" in case.query and str(case.query.get("after") or 0).strip("0 ") == "":
+        del case.query["mark"]
     # Steps of a scenario have ids from the steps before.
     if "stateful" not in case.meta.phase.name.name.lower():
         replace_path_ids(case.path_parameters, path, method)
