@@ -63,24 +63,23 @@ public struct EventMark: Hashable, Sendable, CustomStringConvertible {
     public var description: String { Base64URL.encode(bits: bits) }
 }
 
-extension RoomEvent {
-    /// The event's mark.
-    public var mark: EventMark {
+extension EventMark {
+    /// Computes the mark of the event that reports a change.
+    init(of change: RoomChange, in roomID: RoomID, seq: Seq) {
+        let (subjectID, by, time): (Int64?, UserID, Timestamp)
         switch change {
         case .message(let message):
-            message.mark
+            self = message.mark
+            return
         case .messageEdited(let message, let actorID, let at), .messageDeleted(let message, let actorID, let at):
-            mark(about: message.messageID.rawValue, by: actorID, at: at)
+            (subjectID, by, time) = (message.messageID.rawValue, actorID, at)
         case .memberJoined(let userID, _, let actorID, let at), .memberLeft(let userID, let actorID, let at),
             .memberRoleChanged(let userID, _, let actorID, let at):
-            mark(about: userID.rawValue, by: actorID, at: at)
+            (subjectID, by, time) = (userID.rawValue, actorID, at)
         case .roomUpdated(_, let actorID, let at), .roomArchived(_, let actorID, let at):
-            mark(about: nil, by: actorID, at: at)
+            (subjectID, by, time) = (nil, actorID, at)
         }
-    }
-
-    private func mark(about subjectID: Int64?, by actorID: UserID, at time: Timestamp) -> EventMark {
-        EventMark(of: change.type, in: roomID, seq: seq, about: subjectID, by: actorID, at: time)
+        self.init(of: change.type, in: roomID, seq: seq, about: subjectID, by: by, at: time)
     }
 }
 

@@ -6,12 +6,15 @@ public struct RoomEvent: Equatable, Sendable {
     /// Its position in the log.
     public let seq: Seq
     public let change: RoomChange
+    /// The event's mark, which follows from the rest. Computed once: it is in the JSON, and delivery compares it.
+    public let mark: EventMark
 
     /// Describes an event.
     public init(roomID: RoomID, seq: Seq, change: RoomChange) {
         self.roomID = roomID
         self.seq = seq
         self.change = change
+        mark = EventMark(of: change, in: roomID, seq: seq)
     }
 }
 

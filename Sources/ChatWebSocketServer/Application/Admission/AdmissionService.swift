@@ -50,30 +50,27 @@ struct AdmissionService: Sendable {
         _ claim: Claim, on eventLoop: any EventLoop,
         completion: @escaping @Sendable (Result<(user: AuthenticatedUser?, slot: Lease), CloseReason>) -> Void
     ) {
+        if authMode == .trusted {
+            return completion(admit(claim.userID.map { AuthenticatedUser(userID: $0, tokenExpiresAt: nil) }, claim))
+        }
+        guard let token = claim.token else {
+            return completion(.failure(CloseReason(.unauthorized, ErrorCode.missingToken.title)))
+        }
+        if let user = tokens.cached(token) { return completion(admit(user, claim)) }
+        // Off the event loop, which checking a signature would block.
+        eventLoop.makeFutureWithTask { await Self.user(of: token, tokens) }.whenSuccess { user in
+            completion(user.flatMap { admit($0, claim) })
+        }
+    }
+
+    /// Takes a slot for a user.
+    private func admit(
+        _ user: AuthenticatedUser?, _ claim: Claim
+    ) -> Result<(user: AuthenticatedUser?, slot: Lease), CloseReason> {
         do throws(CloseReason) {
-            if authMode == .trusted {
-                let user = claim.userID.map { AuthenticatedUser(userID: $0, tokenExpiresAt: nil) }
-                return completion(.success((user, try limits.admit(userID: user?.userID, address: claim.address))))
-            }
-            guard let token = claim.token else {
-                throw CloseReason(.unauthorized, ErrorCode.missingToken.title)
-            }
-            if let user = tokens.cached(token) {
-                return completion(.success((user, try limits.admit(userID: user.userID, address: claim.address))))
-            }
-            // Off the event loop, which checking a signature would block.
-            eventLoop.makeFutureWithTask { await Self.user(of: token, tokens) }.whenSuccess { user in
-                completion(
-                    user.flatMap { user in
-                        do throws(CloseReason) {
-                            return .success((user, try limits.admit(userID: user.userID, address: claim.address)))
-                        } catch {
-                            return .failure(error)
-                        }
-                    })
-            }
+            return .success((user, try limits.admit(userID: user?.userID, address: claim.address)))
         } catch {
-            completion(.failure(error))
+            return .failure(error)
         }
     }
 

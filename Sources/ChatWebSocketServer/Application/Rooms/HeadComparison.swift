@@ -17,8 +17,6 @@ final class HeadComparison {
         var distrust = TimeAmount.seconds(60)
     }
 
-    /// Positions of one query.
-    private static let chunk = 500
     /// Interval while a feed is held.
     private static let whileHeld = TimeAmount.milliseconds(20)
 
@@ -89,9 +87,7 @@ final class HeadComparison {
         let asked = probes.flatMap { roomID, probe in probe.asked.map { (roomID: roomID, seq: $0) } }
         var found: [LogPosition?] = []
         found.reserveCapacity(asked.count)
-        for start in stride(from: 0, to: asked.count, by: chunk) {
-            found += try await log.positions(at: Array(asked[start..<min(start + chunk, asked.count)]))
-        }
+        for chunk in asked.chunks(of: QuerySize.keys) { found += try await log.positions(at: chunk) }
         var rest = found[...]
         return probes.map { roomID, probe in
             defer { rest = rest.dropFirst(probe.asked.count) }

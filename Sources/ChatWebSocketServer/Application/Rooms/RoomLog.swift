@@ -23,6 +23,34 @@ protocol RoomLog: Sendable {
     var interruptions: Int { get }
 }
 
+/// Bounds of queries by key.
+enum QuerySize {
+    /// Keys of one query; more are read in several.
+    static let keys = 500
+}
+
+extension RoomLog {
+    /// Reads the heads of any number of logs.
+    func allHeads(of roomIDs: some Collection<RoomID>) async throws -> [RoomID: Seq] {
+        var heads: [RoomID: Seq] = [:]
+        for chunk in roomIDs.chunks(of: QuerySize.keys) { heads.merge(try await self.heads(of: chunk)) { $1 } }
+        return heads
+    }
+}
+
+extension Collection {
+    /// Consecutive pieces of at most `size` elements.
+    func chunks(of size: Int) -> [[Element]] {
+        var chunks: [[Element]] = []
+        var rest = self[...]
+        while !rest.isEmpty {
+            chunks.append(Array(rest.prefix(size)))
+            rest = rest.dropFirst(size)
+        }
+        return chunks
+    }
+}
+
 /// A page of a log.
 struct EventPage: Sendable {
     /// Ascending and without a gap.

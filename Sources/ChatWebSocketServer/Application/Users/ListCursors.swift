@@ -97,11 +97,7 @@ final class ListCursors {
         let roomIDs = Array(users.feeds.positions.keys)
         let userIDs = Array(Set(users.all.map(\.userID)))
         eventLoop.makeFutureWithTask { [log, directory] in
-            var heads: [RoomID: Seq] = [:]
-            for chunk in roomIDs.chunks(of: UserSessionUpdater.turnSize) {
-                heads.merge(try await log.heads(of: chunk)) { $1 }
-            }
-            return (heads, try await UserFeeds.versions(of: userIDs, directory))
+            (try await log.allHeads(of: roomIDs), try await UserFeeds.versions(of: userIDs, directory))
         }.assumeIsolated().whenComplete { result in
             switch result {
             case .success((let heads, let versions)):

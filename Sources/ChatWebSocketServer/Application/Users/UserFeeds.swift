@@ -6,9 +6,6 @@ import NIOCore
 /// The users that have sessions of all their rooms on this server: takes what Redis brings about their memberships, finds
 /// what it did not bring, and has the sessions told. Confined to the feeds' event loop.
 final class UserFeeds {
-    /// Users of one query.
-    private static let chunk = 500
-
     let eventLoop: any EventLoop
     let feeds: RoomFeeds
     private let directory: any UserDirectory
@@ -111,8 +108,7 @@ final class UserFeeds {
     /// Reads the versions of users.
     static func versions(of userIDs: [UserID], _ directory: any UserDirectory) async throws -> [UserID: Int64] {
         var versions: [UserID: Int64] = [:]
-        for start in stride(from: 0, to: userIDs.count, by: chunk) {
-            let chunk = Array(userIDs[start..<min(start + chunk, userIDs.count)])
+        for chunk in userIDs.chunks(of: QuerySize.keys) {
             versions.merge(try await directory.versions(of: chunk)) { $1 }
         }
         return versions

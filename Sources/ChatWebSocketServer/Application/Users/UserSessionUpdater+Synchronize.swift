@@ -25,7 +25,6 @@ extension UserSessionUpdater {
         let (jumps, lost) = try await sendRooms(plan, recipient)
         try await sendJumps(plan, jumps, recipient)
         try await resume(plan, list, except: lost, recipient)
-        try await release(Array(lost), for: recipient)
         try await send(to: recipient) { shard, session in
             session.user?.syncedCursor = RoomListCursor(userID: recipient.userID, snapshotID: snapshotID)
             shard.settle(session)
@@ -56,7 +55,7 @@ extension UserSessionUpdater {
         _ plan: SyncPlan, _ recipient: Recipient
     ) async throws -> (jumps: [ListedRoom], lost: Set<RoomID>) {
         var jumps: [ListedRoom] = []
-        var lost: [RoomID] = []
+        var lost: Set<RoomID> = []
         let pieces = plan.listed.chunks(of: Self.pieceSize)
         let removals = plan.removed.chunks(of: Self.removedSize)
         let count = max(1, pieces.count, removals.count)
@@ -66,7 +65,7 @@ extension UserSessionUpdater {
                 piece.isEmpty
                 ? [] : try await read(for: recipient) { try await directory.rooms(of: recipient.userID, in: piece) }
             // Those of which the user is no member any more, since the list was read.
-            lost += Set(piece).subtracting(rooms.map(\.roomID))
+            lost.formUnion(Set(piece).subtracting(rooms.map(\.roomID)))
             jumps += rooms.filter { plan.starts[$0.roomID]?.isJump == true }
             let isLast = index == count - 1
             let removed = (index < removals.count ? removals[index] : []) + (isLast ? lost : [])
@@ -76,14 +75,13 @@ extension UserSessionUpdater {
                 for room in rooms where plan.starts[room.roomID] == .listed { shard.subscribe(session, to: room) }
             }
         }
-        try await release(lost, for: recipient)
-        let listedJumps = Set(jumps.map(\.roomID))
-        let unread = plan.starts.filter { $0.value.isJump && !listedJumps.contains($0.key) }.map(\.key)
-            .filter { !Set(lost).contains($0) }
+        try await release(Array(lost), for: recipient)
+        let settled = lost.union(jumps.map(\.roomID))
+        let unread = plan.starts.filter { $0.value.isJump && !settled.contains($0.key) }.map(\.key)
         for piece in unread.chunks(of: Self.pieceSize) {
             jumps += try await read(for: recipient) { try await directory.rooms(of: recipient.userID, in: piece) }
         }
-        return (jumps, Set(lost))
+        return (jumps, lost)
     }
 
     private func sendJumps(_ plan: SyncPlan, _ rooms: [ListedRoom], _ recipient: Recipient) async throws {

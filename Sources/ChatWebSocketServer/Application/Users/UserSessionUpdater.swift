@@ -20,7 +20,7 @@ struct UserSessionUpdater: Sendable {
     /// Rooms of one frame, and of one query.
     static let pieceSize = 100
     /// Rooms that an event loop handles in one turn, and whose positions are read in one query.
-    static let turnSize = 500
+    static let turnSize = QuerySize.keys
 
     let directory: any UserDirectory
     let log: any RoomLog
@@ -116,7 +116,7 @@ struct UserSessionUpdater: Sendable {
     /// will be sent. Where the log has no more events, the membership never was: the database was set back.
     private func removeLost(_ lost: [RoomID: Seq], for recipient: Recipient) async throws {
         guard !lost.isEmpty else { return }
-        let heads = try await heads(of: Array(lost.keys), for: recipient)
+        let heads = try await read(for: recipient) { try await log.allHeads(of: lost.keys) }
         let gone = lost.filter { roomID, seq in seq >= heads[roomID] ?? 0 }.map(\.key)
         try await send(to: recipient) { shard, session in
             for roomID in gone where shard.unsubscribe(session, from: roomID) {
@@ -161,15 +161,6 @@ struct UserSessionUpdater: Sendable {
             try await Task.sleep(for: backoff.next())
             try await onSession(recipient) { _, _ in }
         }
-    }
-
-    /// Reads the heads of rooms' logs.
-    private func heads(of roomIDs: [RoomID], for recipient: Recipient) async throws -> [RoomID: Seq] {
-        var heads: [RoomID: Seq] = [:]
-        for chunk in roomIDs.chunks(of: Self.turnSize) {
-            heads.merge(try await read(for: recipient) { try await log.heads(of: chunk) }) { $1 }
-        }
-        return heads
     }
 
     /// Opens the feeds of rooms for a session, so that nothing is missed that is published from here on.
@@ -239,18 +230,5 @@ struct UserSessionUpdater: Sendable {
             guard !feed.hasEnded else { throw ChannelError.ioOnClosedChannel }
             return body(users.value, feed)
         }.get()
-    }
-}
-
-extension Collection {
-    /// Consecutive pieces of at most `size` elements.
-    func chunks(of size: Int) -> [[Element]] {
-        var chunks: [[Element]] = []
-        var rest = self[...]
-        while !rest.isEmpty {
-            chunks.append(Array(rest.prefix(size)))
-            rest = rest.dropFirst(size)
-        }
-        return chunks
     }
 }

@@ -82,6 +82,13 @@ final class ChatSession {
         self.user = user
     }
 
+    /// The first event of a session of one room.
+    func ready(_ admission: AuthorizedAdmission) -> SessionEvent {
+        .ready(
+            sessionID: id.description, admission.request.roomID, userID, seq: admission.stage.head,
+            mark: admission.stage.headMark, heartbeatSeconds: heartbeat.interval.components.seconds)
+    }
+
     /// The session's phase, as metrics count it: it catches up while one of its subscriptions does.
     var phase: SessionCursor.Phase {
         hasEnded ? .ended : catchingUpCount > 0 || user?.isSynced == false ? .catchingUp : .live

@@ -63,14 +63,10 @@ final class EventStreamConnection: SessionTransport, ResponseStream {
     private func begin(_ admission: AuthorizedAdmission, _ head: ByteBuffer) {
         let session = ChatSession(admission: admission, transport: self)
         self.session = session
-        let ready = SessionEvent.ready(
-            sessionID: session.id.description, admission.request.roomID, session.userID, seq: admission.stage.head,
-            mark: admission.stage.headMark,
-            heartbeatSeconds: session.heartbeat.interval.components.seconds)
         // Where the stream begins: a client that has got nothing else yet comes back with it.
         let begin = EventStreamID(
             seq: admission.request.lastSeq ?? admission.stage.head, mark: admission.stage.cursorMark)
-        let frame = EventStreamFrame.message(ready.jsonBytes, id: begin.description)
+        let frame = EventStreamFrame.message(session.ready(admission).jsonBytes, id: begin.description)
         services.sessions.register(session, ready: Self.first(head, frame))
     }
 

@@ -56,11 +56,7 @@ final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication {
     private func begin(_ admission: AuthorizedAdmission, on connection: WebSocketConnection) {
         let session = ChatSession(admission: admission, transport: connection)
         self.session = session
-        let ready = SessionEvent.ready(
-            sessionID: session.id.description, admission.request.roomID, session.userID, seq: admission.stage.head,
-            mark: admission.stage.headMark,
-            heartbeatSeconds: Heartbeat.pingInterval.components.seconds)
-        services.sessions.register(session, ready: first(WebSocketFrame.text(ready.jsonBytes)))
+        services.sessions.register(session, ready: first(session.format.encode(session.ready(admission))))
     }
 
     private func begin(_ admission: UserAdmission, on connection: WebSocketConnection, _ eventLoop: any EventLoop) {
