@@ -2,7 +2,7 @@ import CommonUtil
 
 /// An event that a server sends to a session of a user about the user's rooms.
 public enum UserSessionEvent: Equatable, Sendable {
-    /// Why a room is no longer told.
+    /// Why the session is sent nothing more of a room.
     public enum RemovalReason: String, CaseIterable, Sendable {
         /// The user left.
         case left

@@ -103,3 +103,11 @@ final class ChatWebSocketClient: ChannelInboundHandler {
         context.close(promise: nil)
     }
 }
+
+extension Channel {
+    /// Sends a text frame of a client.
+    func sendText(_ text: String) {
+        writeAndFlush(
+            ReceivedFrameReader.clientFrame(ReceivedFrame.text, ByteBuffer(string: text)), promise: nil)
+    }
+}

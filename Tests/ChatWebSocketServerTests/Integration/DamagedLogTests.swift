@@ -8,6 +8,17 @@ import Testing
         _ = try await stack.processes.postgres.run(sql: sql)
     }
 
+    /// Sets the log of a room back, as a restored backup does.
+    private static func setBack(_ roomID: String, to seq: Int, on stack: SharedStack) async throws {
+        try await run(
+            """
+            BEGIN;
+            DELETE FROM messages WHERE room_id = '\(roomID)' AND seq > \(seq);
+            UPDATE rooms SET last_seq = \(seq) WHERE room_id = '\(roomID)';
+            COMMIT
+            """, on: stack)
+    }
+
     @Test func `events that a log lacks are skipped by returning and by live sessions`() async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()
@@ -42,13 +53,7 @@ import Testing
         ]
         for number in 1...5 { try await stack.say("\(number)", in: roomID, as: user) }
         for socket in sockets { try await socket.log(upTo: 5) }
-        try await Self.run(
-            """
-            BEGIN;
-            DELETE FROM messages WHERE room_id = '\(roomID)' AND seq > 3;
-            UPDATE rooms SET last_seq = 3 WHERE room_id = '\(roomID)';
-            COMMIT
-            """, on: stack)
+        try await Self.setBack(roomID, to: 3, on: stack)
         for socket in sockets { #expect(try await socket.closeFrame(within: .seconds(20)).code == 4409) }
         let socket = try await stack.readySocket(roomID, as: user, lastSeq: 3)
         try await stack.say("another", in: roomID, as: user)
@@ -63,13 +68,7 @@ import Testing
         let old = try await stack.readySocket(roomID, as: user)
         for number in 1...5 { try await stack.say("\(number)", in: roomID, as: user) }
         try await old.log(upTo: 5)
-        try await Self.run(
-            """
-            BEGIN;
-            DELETE FROM messages WHERE room_id = '\(roomID)' AND seq > 2;
-            UPDATE rooms SET last_seq = 2 WHERE room_id = '\(roomID)';
-            COMMIT
-            """, on: stack)
+        try await Self.setBack(roomID, to: 2, on: stack)
         // On the same server, most likely before it has compared the heads.
         let socket = try await stack.readySocket(roomID, as: user, lastSeq: 1)
         #expect(try await socket.event(type: "caught_up")["seq"] == 2)
@@ -91,13 +90,7 @@ import Testing
         for number in 1...5 { try await stack.say("\(number)", in: roomID, as: user) }
         let old = try await sockets[0].log(upTo: 5)
         try await sockets[1].log(upTo: 5)
-        try await Self.run(
-            """
-            BEGIN;
-            DELETE FROM messages WHERE room_id = '\(roomID)' AND seq > 3;
-            UPDATE rooms SET last_seq = 3 WHERE room_id = '\(roomID)';
-            COMMIT
-            """, on: stack)
+        try await Self.setBack(roomID, to: 3, on: stack)
         for number in 4...8 { try await stack.say("another \(number)", in: roomID, as: user) }
         for socket in sockets {
             #expect(try await socket.closeFrame(within: .seconds(10)).code == 4409)

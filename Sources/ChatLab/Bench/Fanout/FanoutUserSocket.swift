@@ -141,11 +141,3 @@ extension FanoutLoad {
         try await eventLoop.submit { board.value.channels.append(channel) }.get()
     }
 }
-
-extension Channel {
-    /// Sends a text frame of a client.
-    func sendText(_ text: String) {
-        writeAndFlush(
-            ReceivedFrameReader.clientFrame(ReceivedFrame.text, ByteBuffer(string: text)), promise: nil)
-    }
-}

@@ -6,28 +6,14 @@ import NIOCore
 final class FaultUserReader: FaultSession {
     /// The user of the first reader that stays in all rooms.
     static let firstUserID = 2001
-    private static let joinTime = TimeAmount.seconds(10)
-    /// The codes with which a server may close a well-behaved socket. Another log is no reason to close this one.
-    private static let expectedCodes: Set<UInt16> = [1000, 1001, 1012, 1013]
-    private static let silence = TimeAmount.seconds(3)
     /// Rooms that may be open at a time.
     private static let openRooms = 50
 
     let userID: Int
-    private let port: Int?
     private let readEvery: Int
     private let board: LoadBoard
     private let eventLoop: any EventLoop
-    private var channel: (any Channel)?
-    private var connection = 0
-    private var isJoined = false
-    private var backoff = Backoff(first: .milliseconds(50), longest: .seconds(1))
-    private var server: Int?
-    private var sendsNoReadUntil = NIODeadline.uptimeNanoseconds(0)
-    private var liveEvents = 0
-    private var hasSentRead = false
-    private var stayAway: Duration?
-    private var isAway = false
+    private let connection: FaultConnection
     private var memberships = MembershipClock()
     private(set) var state: UserSocketState
     private(set) var record: UserSocketRecord
@@ -37,12 +23,14 @@ final class FaultUserReader: FaultSession {
     ///   - readEvery: live events from one `read` to the next; 0 for none, and then it opens no room.
     init(userID: Int, port: Int?, readEvery: Int, board: LoadBoard, eventLoop: any EventLoop) {
         self.userID = userID
-        self.port = port
         self.readEvery = readEvery
         self.board = board
         self.eventLoop = eventLoop
         state = UserSocketState(heedsMarks: board.heedsMarks)
         record = UserSocketRecord(name: "user socket \(userID)", userID: userID)
+        connection = FaultConnection(port: port, readEvery: readEvery, board: board, eventLoop: eventLoop)
+        connection.open = { [unowned self] in open(port: $0, $1) }
+        connection.onEnd = { [unowned self] in ended($0) }
     }
 
     /// Whether all of its rooms are live, and these are among them.
@@ -50,61 +38,39 @@ final class FaultUserReader: FaultSession {
         state.isLive && rooms.allSatisfy { state.places[$0] != nil }
     }
 
-    func connect() {
-        guard !board.isOver, !isAway, let port = port ?? board.webSocketPorts.randomElement() else { return }
-        connection += 1
-        let connection = connection
-        if let server, server != port { sendsNoReadUntil = .now() + Self.silence }
-        server = port
-        hasSentRead = false
+    func connect() { connection.connect() }
+
+    private func open(port: Int, _ number: Int) -> EventLoopFuture<any Channel> {
         if state.cursor != nil { board.evidence.resumes += 1 }
         state.reconnect()
-        let join = eventLoop.assumeIsolated().scheduleTask(in: Self.joinTime) {
-            if connection == self.connection, !self.isJoined { self.ended(connection, nil) }
-        }
         let me = NIOLoopBound(self, eventLoop: eventLoop)
-        ChatWebSocketClient.connect(port: port, path: "/ws/user?userId=\(userID)", on: eventLoop) {
-            { me.value.handle($0, connection) }
-        }.assumeIsolated().whenComplete { result in
-            switch result {
-            case .success(let channel):
-                guard connection == self.connection else { return channel.close(promise: nil) }
-                self.channel = channel
-            case .failure:
-                join.cancel()
-                self.ended(connection, nil)
-            }
+        return ChatWebSocketClient.connect(port: port, path: "/ws/user?userId=\(userID)", on: eventLoop) {
+            { me.value.handle($0, number) }
         }
     }
 
     // MARK: Faults
 
-    func cut() {
-        channel?.close(promise: nil)
-    }
+    func cut() { connection.cut() }
 
-    func reset() -> EventLoopFuture<Void> {
-        channel?.resetWithAnswersUnderWay() ?? eventLoop.makeSucceededVoidFuture()
-    }
+    func reset() -> EventLoopFuture<Void> { connection.reset() }
 
     func stall() -> EventLoopFuture<Void> {
         record.stall()
-        return channel?.stopReading() ?? eventLoop.makeSucceededVoidFuture()
+        return connection.stall()
     }
 
-    func goOn() {
-        channel?.readOn()
-    }
+    func goOn() { connection.goOn() }
 
     /// Stays away until ``comeBack()``.
     func goAway() {
-        isAway = true
+        connection.isAway = true
         cut()
     }
 
     func comeBack() {
-        guard isAway else { return }
-        isAway = false
+        guard connection.isAway else { return }
+        connection.isAway = false
         connect()
     }
 
@@ -115,11 +81,11 @@ final class FaultUserReader: FaultSession {
 
     // MARK: Received frames
 
-    private func handle(_ event: ChatWebSocketClient.Event, _ connection: Int) {
-        guard connection == self.connection else { return }
+    private func handle(_ event: ChatWebSocketClient.Event, _ number: Int) {
+        guard number == connection.number else { return }
         switch event {
         case .text(let text): take(text)
-        case .closed(let code): ended(connection, code)
+        case .closed(let code): connection.ended(number, code)
         }
     }
 
@@ -127,23 +93,20 @@ final class FaultUserReader: FaultSession {
         let event = EventFrame(text)
         switch event.kind {
         case "reconnect":
-            stayAway = .milliseconds(Int64(event.afterMilliseconds ?? 0))
+            connection.stayAway = .milliseconds(Int64(event.afterMilliseconds ?? 0))
         case "typing", "pong", "token_expiring":
             break
         case "read":
             record.take(
-                .init(userID: event.userID ?? 0, lastReadSeq: event.lastReadSeq ?? .max, connection: connection),
+                .init(userID: event.userID ?? 0, lastReadSeq: event.lastReadSeq ?? .max, connection: connection.number),
                 in: event.roomID ?? "")
-        case "error" where event.code == "unavailable" && hasSentRead:
+        case "error" where event.code == "unavailable" && connection.hasSentRead:
             board.evidence.othersRefused += 1
         case "error":
             board.note("an error on a user socket: \(event.code ?? "no code")")
         case let kind? where UserFrame.kinds.contains(kind):
             guard let frame = UserFrame(text) else { return board.note("a frame of type \(kind) that cannot be read") }
-            if kind == "ready" {
-                isJoined = true
-                backoff.reset()
-            }
+            if kind == "ready" { connection.joined() }
             if kind == "room_reset" { board.evidence.resets += 1 }
             for step in state.take(frame) { follow(step) }
         default:
@@ -199,45 +162,29 @@ final class FaultUserReader: FaultSession {
     }
 
     private func sendRead(_ room: String, _ seq: Int) {
-        liveEvents += 1
-        guard readEvery > 0, liveEvents.isMultiple(of: readEvery), .now() >= sendsNoReadUntil else { return }
-        hasSentRead = true
-        board.evidence.reads += 1
+        guard connection.isReadDue() else { return }
+        connection.sendsRead()
         send(UserCall.read(room, seq: seq))
     }
 
     private func send(_ text: String) {
-        guard let channel else {
+        guard let channel = connection.channel else {
             // The first frames can come before the attempt to connect is known to have succeeded.
-            eventLoop.execute { [connection, me = NIOLoopBound(self, eventLoop: eventLoop)] in
-                guard connection == me.value.connection, me.value.channel != nil else { return }
+            eventLoop.execute { [number = connection.number, me = NIOLoopBound(self, eventLoop: eventLoop)] in
+                let connection = me.value.connection
+                guard number == connection.number, connection.channel != nil else { return }
                 me.value.send(text)
             }
             return
         }
-        channel.writeAndFlush(
-            ReceivedFrameReader.clientFrame(ReceivedFrame.text, ByteBuffer(string: text)), promise: nil)
+        channel.sendText(text)
     }
 
-    private func ended(_ connection: Int, _ code: UInt16?) {
-        // The end is reported by the connection and by the attempt to make it.
-        guard connection == self.connection else { return }
-        self.connection += 1
-        channel?.close(promise: nil)
-        channel = nil
-        guard !board.isOver else { return }
-        if isJoined || code != nil {
-            board.evidence.closes[code.map(String.init) ?? "none", default: 0] += 1
-        } else {
-            board.evidence.unreached += 1
-        }
-        isJoined = false
+    private func ended(_ code: UInt16?) {
         state.reconnect()
         memberships.interrupt()
-        if let code, !Self.expectedCodes.contains(code) { board.note("a user socket closed with \(code)") }
-        let wait = stayAway ?? backoff.next()
-        stayAway = nil
-        eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(wait)) { self.connect() }
+        // Another log is no reason to close this socket.
+        if let code, !FaultConnection.expectedCodes.contains(code) { board.note("a user socket closed with \(code)") }
     }
 }
 

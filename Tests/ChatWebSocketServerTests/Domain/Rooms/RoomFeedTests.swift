@@ -6,7 +6,7 @@ import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct RoomFeedTests {
     /// A reaction that can be compared.
-    private enum Outcome: Equatable {
+    enum Outcome: Equatable {
         case deliver([Seq])
         case wait
         case held
@@ -14,7 +14,7 @@ import Testing
         case doubt
     }
 
-    private func receive(_ seq: Seq, log: Int64 = 0, _ feed: inout RoomFeed) -> Outcome {
+    func receive(_ seq: Seq, log: Int64 = 0, _ feed: inout RoomFeed) -> Outcome {
         switch feed.receive(event(seq, log: log), seq: seq) {
         case .deliver(let line): .deliver(line.seqs)
         case .wait: .wait
@@ -25,18 +25,18 @@ import Testing
     }
 
     /// Fills a feed with a page of the log that continues where the last read began.
-    private func fill(_ events: [MessageEvent], isLast: Bool, _ feed: inout RoomFeed) -> [Seq] {
+    func fill(_ events: [MessageEvent], isLast: Bool, _ feed: inout RoomFeed) -> [Seq] {
         feed.fill(events, after: mark(before: events, feed), isLast: isLast).line.seqs
     }
 
-    private func mark(before events: [MessageEvent], _ feed: RoomFeed) -> EventMark? {
+    func mark(before events: [MessageEvent], _ feed: RoomFeed) -> EventMark? {
         guard let first = events.first?.seq else { return feed.mark }
         return first > 1 ? event(first - 1).mark : nil
     }
 
-    private func stepOver(upTo seq: Seq, _ feed: inout RoomFeed) -> [Seq] { feed.stepOver(upTo: seq).seqs }
+    func stepOver(upTo seq: Seq, _ feed: inout RoomFeed) -> [Seq] { feed.stepOver(upTo: seq).seqs }
 
-    private func feed(at head: Seq) -> RoomFeed {
+    func feed(at head: Seq) -> RoomFeed {
         var feed = RoomFeed()
         _ = feed.start(at: head, mark: head > 0 ? event(head).mark : nil)
         return feed
@@ -220,94 +220,6 @@ import Testing
         #expect(stepOver(upTo: 5, &feed).isEmpty)
         #expect(stepOver(upTo: 3, &feed).isEmpty)
         #expect(feed.position == 5)
-    }
-
-    // MARK: Another log
-
-    @Test func `a page that does not continue what was sent is of another log`() {
-        for found in [event(2, log: 1).mark, nil] {
-            var feed = feed(at: 2)
-            feed.noteHead(4)
-            #expect(feed.beginReading() == 2)
-            let filling = feed.fill(events(3...4), after: found, isLast: true)
-            #expect(filling.isOtherLog)
-            #expect(filling.line.isEmpty)
-            #expect(feed.position == 2)
-        }
-    }
-
-    @Test func `a page is compared with what was sent when the read began, and with what was sent since`() {
-        var feed = feed(at: 2)
-        feed.noteHead(4)
-        #expect(feed.beginReading() == 2)
-        #expect(receive(3, &feed) == .deliver([3]))
-        #expect(feed.fill(events(3...4, log: 1), after: event(2).mark, isLast: true).isOtherLog)
-    }
-
-    @Test func `another event in the place of one that was sent holds the feed until the log has confirmed it`() {
-        var feed = feed(at: 2)
-        #expect(receive(3, &feed) == .deliver([3]))
-        #expect(receive(3, log: 1, &feed) == .doubt)
-        #expect(receive(4, &feed) == .held)
-        #expect(receive(6, &feed) == .wait)
-        #expect(receive(5, &feed) == .wait)
-        guard let probe = feed.probe(epoch: 7) else {
-            Issue.record("a feed that has begun can be compared")
-            return
-        }
-        #expect(probe.asked == [2, 3])
-        #expect(probe.verdict([position(head: 6, at: 2), position(head: 6, at: 3)]) == .same(head: 6))
-        let waited = [feed.confirm(probe, isCurrent: false), feed.confirm(probe, isCurrent: true)]
-        #expect(waited.map(\.seqs) == [[], [4, 5, 6]])
-        #expect(receive(7, &feed) == .deliver([7]))
-    }
-
-    @Test func `a probe from before the last doubt does not release a feed`() {
-        var feed = feed(at: 2)
-        feed.hold()
-        let probe = feed.probe(epoch: 1)
-        feed.hold()
-        #expect(receive(3, &feed) == .held)
-        let waited = probe.map { feed.confirm($0, isCurrent: true) }
-        #expect(waited?.isEmpty == true)
-        #expect(feed.isHeld)
-    }
-
-    @Test func `a held feed believes the log, not what waits`() {
-        var feed = feed(at: 2)
-        feed.hold()
-        #expect(receive(3, log: 1, &feed) == .held)
-        #expect(receive(4, log: 1, &feed) == .wait)
-        #expect(feed.beginReading() == 2)
-        #expect(fill(events(3...3), isLast: true, &feed) == [3])
-        #expect(feed.mark == event(3).mark)
-        #expect(feed.isHeld)
-    }
-
-    @Test func `a feed that begins while there is a doubt is held`() {
-        var feed = RoomFeed()
-        #expect(receive(3, &feed) == .drop)
-        #expect(feed.start(at: 2, mark: event(2).mark, isVerified: false).isEmpty)
-        let probe = feed.probe(epoch: 1)
-        let waited = probe.map { feed.confirm($0, isCurrent: true).seqs }
-        #expect(waited == [3])
-    }
-
-    @Test func `an event that was published without a mark is sent, and says nothing`() throws {
-        var feed = feed(at: 2)
-        let unknown = try #require(eventWithoutMark(3))
-        guard case .deliver(let line) = feed.receive(unknown, seq: 3) else {
-            Issue.record("the next event was not sent")
-            return
-        }
-        #expect(line.count == 1)
-        #expect(receive(3, log: 1, &feed) == .drop)
-        #expect(feed.mark == nil)
-        #expect(feed.probe(epoch: 1)?.asked == [3])
-        #expect(feed.probe(epoch: 1)?.marks.isEmpty == true)
-        feed.noteHead(4)
-        #expect(feed.beginReading() == 3)
-        #expect(feed.fill(events(4...4), after: event(3).mark, isLast: true).line.seqs == [4])
     }
 
     // MARK: Bounds
