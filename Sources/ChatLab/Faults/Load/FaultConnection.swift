@@ -27,8 +27,8 @@ final class FaultConnection {
     private var server: Int?
     private var sendsNoReadUntil = NIODeadline.uptimeNanoseconds(0)
     private var liveEvents = 0
-    /// Connects to a port, for the connection of this number.
-    var open: (_ port: Int, _ number: Int) -> EventLoopFuture<any Channel>
+    /// Connects to a port, for the connection of this number; `nil` once there is no session any more.
+    var open: (_ port: Int, _ number: Int) -> EventLoopFuture<any Channel>? = { _, _ in nil }
     /// Called with the code of a close frame, before the next connection.
     var onEnd: (_ code: UInt16?) -> Void = { _ in }
     /// Whether it does not connect for now.
@@ -42,7 +42,6 @@ final class FaultConnection {
         self.readEvery = readEvery
         self.board = board
         self.eventLoop = eventLoop
-        open = { _, _ in eventLoop.makeFailedFuture(ChannelError.ioOnClosedChannel) }
     }
 
     func connect() {
@@ -52,10 +51,11 @@ final class FaultConnection {
         if let server, server != port { sendsNoReadUntil = .now() + Self.silence }
         server = port
         hasSentRead = false
+        guard let opened = open(port, number) else { return }
         let join = eventLoop.assumeIsolated().scheduleTask(in: Self.joinTime) {
             if number == self.number, !self.isJoined { self.ended(number, nil) }
         }
-        open(port, number).assumeIsolated().whenComplete { result in
+        opened.assumeIsolated().whenComplete { result in
             switch result {
             case .success(let channel):
                 guard number == self.number else { return channel.close(promise: nil) }

@@ -40,8 +40,8 @@ final class FaultReader: FaultSession {
         session = History.Session(name: "\(isStream ? "stream" : "session") \(number)", room: room, start: 0)
         connection = FaultConnection(
             port: port, readEvery: isStream ? 0 : readEvery, board: board, eventLoop: eventLoop)
-        connection.open = { [unowned self] in open(port: $0, $1) }
-        connection.onEnd = { [unowned self] in ended($0) }
+        connection.open = { [weak self] in self?.open(port: $0, $1) }
+        connection.onEnd = { [weak self] in self?.ended($0) }
     }
 
     func connect() { connection.connect() }

@@ -29,8 +29,8 @@ final class FaultUserReader: FaultSession {
         state = UserSocketState(heedsMarks: board.heedsMarks)
         record = UserSocketRecord(name: "user socket \(userID)", userID: userID)
         connection = FaultConnection(port: port, readEvery: readEvery, board: board, eventLoop: eventLoop)
-        connection.open = { [unowned self] in open(port: $0, $1) }
-        connection.onEnd = { [unowned self] in ended($0) }
+        connection.open = { [weak self] in self?.open(port: $0, $1) }
+        connection.onEnd = { [weak self] in self?.ended($0) }
     }
 
     /// Whether all of its rooms are live, and these are among them.

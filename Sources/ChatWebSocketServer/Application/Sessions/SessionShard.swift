@@ -50,9 +50,9 @@ final class SessionShard {
             eventLoop: eventLoop, log: log, readLimiter: readLimiter, fanOut: fanOut, metrics: metrics, logger: logger)
         wheel = SessionWheel(eventLoop: eventLoop)
         rings = RingBudget(maximumBytes: ringBytes)
-        fanOut.onOtherLog = { [unowned self] in logWasSetBack($0) }
-        fanOut.onMembershipEnd = { [unowned self] in membershipEnded($0, by: $1) }
-        catchUp.onCaughtUp = { [unowned self] in settle($0) }
+        fanOut.onOtherLog = { [weak self] in self?.logWasSetBack($0) }
+        fanOut.onMembershipEnd = { [weak self] in self?.membershipEnded($0, by: $1) }
+        catchUp.onCaughtUp = { [weak self] in self?.settle($0) }
     }
 
     // MARK: Sessions

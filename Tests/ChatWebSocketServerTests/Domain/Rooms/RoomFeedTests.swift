@@ -4,44 +4,7 @@ import Testing
 
 @testable import ChatWebSocketServer
 
-@Suite(.timeLimit(.minutes(2))) struct RoomFeedTests {
-    /// A reaction that can be compared.
-    enum Outcome: Equatable {
-        case deliver([Seq])
-        case wait
-        case held
-        case drop
-        case doubt
-    }
-
-    func receive(_ seq: Seq, log: Int64 = 0, _ feed: inout RoomFeed) -> Outcome {
-        switch feed.receive(event(seq, log: log), seq: seq) {
-        case .deliver(let line): .deliver(line.seqs)
-        case .wait: .wait
-        case .held: .held
-        case .drop: .drop
-        case .doubt: .doubt
-        }
-    }
-
-    /// Fills a feed with a page of the log that continues where the last read began.
-    func fill(_ events: [MessageEvent], isLast: Bool, _ feed: inout RoomFeed) -> [Seq] {
-        feed.fill(events, after: mark(before: events, feed), isLast: isLast).line.seqs
-    }
-
-    func mark(before events: [MessageEvent], _ feed: RoomFeed) -> EventMark? {
-        guard let first = events.first?.seq else { return feed.mark }
-        return first > 1 ? event(first - 1).mark : nil
-    }
-
-    func stepOver(upTo seq: Seq, _ feed: inout RoomFeed) -> [Seq] { feed.stepOver(upTo: seq).seqs }
-
-    func feed(at head: Seq) -> RoomFeed {
-        var feed = RoomFeed()
-        _ = feed.start(at: head, mark: head > 0 ? event(head).mark : nil)
-        return feed
-    }
-
+@Suite(.timeLimit(.minutes(2))) struct RoomFeedTests: FeedOutcomes {
     // MARK: In order
 
     @Test func `the next event is sent at once`() {

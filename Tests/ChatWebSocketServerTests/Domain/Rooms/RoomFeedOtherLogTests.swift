@@ -6,7 +6,7 @@ import Testing
 @testable import ChatWebSocketServer
 
 /// Logs that PostgreSQL came back with in the place of the one that was sent.
-extension RoomFeedTests {
+@Suite(.timeLimit(.minutes(1))) struct RoomFeedOtherLogTests: FeedOutcomes {
     @Test func `a page that does not continue what was sent is of another log`() {
         for found in [event(2, log: 1).mark, nil] {
             var feed = feed(at: 2)
