@@ -1,16 +1,15 @@
 // The one connection of a client: when to open, to ping, to renew the token, to give up on a transport. Pure: each input
 // returns the actions to be carried out, in order; time passes by `timePassed`.
 
-import { LONGEST_ASKED_PAUSE_MS, Timers, pauseMs } from './timers.js'
+import { LONGEST_ASKED_PAUSE_MS, Pauses, Timers, pauseMs } from './timers.js'
 import { renewAfterMs } from './token.js'
 
 const CONNECTING_MS = 10_000
 const TOKEN_CALL_MS = 30_000
 const PROBE_MS = 5_000
 const STREAM_MS = 600_000
-/** After so long a live connection clears what was held against it. */
+/** After so long a live connection counts as stable. */
 const STABLE_MS = 60_000
-const SHORT_LIFE_MS = 2_000
 const HANDSHAKES_BEFORE_STREAM = 3
 /** Errors of the server about the client's own `sync`. */
 const SYNC_ERRORS = new Set(['bad_message', 'not_synced', 'too_many_rooms'])
@@ -34,10 +33,8 @@ export class Connection {
   /** The reason of the token call under way. */
   #asking
   #tokenFailures = 0
-  #attempts = 0
-  /** Protocol errors and lives too short to count as a success. */
-  #strikes = 0
-  #shortLives = 0
+  #pauses
+  /** Handshakes in a row that nobody answered. */
   #mutes = 0
   #isMandatoryPause = false
   #reconnectAfterMs
@@ -52,6 +49,7 @@ export class Connection {
   constructor({ now = 0, random = Math.random, userId, needsToken = true } = {}) {
     this.#timers = new Timers(now)
     this.#random = random
+    this.#pauses = new Pauses(random)
     this.#userId = userId
     this.#needsToken = needsToken
   }
@@ -70,7 +68,8 @@ export class Connection {
   start() {
     if (this.#phase !== 'stopped' || this.state === 'closed') return this.#take()
     if (this.state === 'signedOut') this.#hasToken = false
-    this.#attempts = this.#strikes = this.#shortLives = this.#mutes = 0
+    this.#pauses = new Pauses(this.#random)
+    this.#mutes = 0
     this.reason = 'start'
     this.#connect('start')
     return this.#take()
@@ -136,7 +135,7 @@ export class Connection {
       case 'ready':
         if (this.#phase !== 'opening') break
         this.#phase = 'syncing'
-        this.#mutes = 0
+        this.#answered()
         this.#heartbeatMs = Math.min(Math.max(frame.heartbeatSeconds * 1000 || 25_000, 1_000), 120_000)
         this.#timers.clear('connecting')
         this.#signOfLife()
@@ -146,7 +145,7 @@ export class Connection {
       case 'synced':
         if (this.#phase !== 'syncing') break
         this.#phase = 'live'
-        this.#attempts = 0
+        this.#pauses.succeeded()
         this.#liveSince = this.#timers.now
         this.#timers.set('stable', STABLE_MS)
         this.#set('live', this.reason)
@@ -170,10 +169,10 @@ export class Connection {
       this.#muted('network')
       return this.#take()
     }
-    this.#mutes = 0
+    this.#answered()
     if (code === 4401 || code === 4408) this.#tokenRefused()
     else if (afterMs !== undefined) this.#retry('restart', afterMs)
-    else if (code === 4429) { this.#attempts = Math.max(this.#attempts, 4); this.#retry('busy') }
+    else if (code === 4429) { this.#pauses.atLeast(4); this.#retry('busy') }
     else this.#retry(reasons.get(code) ?? 'network')
     return this.#take()
   }
@@ -248,7 +247,7 @@ export class Connection {
       // Too long: it no longer counts as under way, and a late answer is not taken.
       case 'token': this.#tokenCallFailed(); break
       case 'renew': this.#ask(this.#hasToken ? 'expiring' : 'refused'); break
-      case 'stable': this.#strikes = this.#shortLives = 0; break
+      case 'stable': this.#pauses.stable(); break
       case 'connecting':
         this.#do('close', { code: 1000 })
         this.#settle()
@@ -287,10 +286,13 @@ export class Connection {
 
   #tokenRefused() {
     this.#hasToken = false
-    if (this.#attempts++ > 0) return this.#wait('token', pauseMs(this.#attempts - 2, this.#random))
+    // At once the first time: a token that has ended is the usual cause.
+    if (this.#pauses.attempts++ > 0) return this.#wait('token', pauseMs(this.#pauses.attempts - 2, this.#random))
     this.#set('offline', 'token')
     this.#connect('token')
   }
+
+  #answered() { if (this.transport === 'webSocket') this.#mutes = 0 }
 
   /** A handshake to which nobody answered. */
   #muted(reason) {
@@ -303,14 +305,14 @@ export class Connection {
     if (!isOpenPhase(this.#phase)) return this.#take()
     this.#do('close', { code: 1000 })
     this.#settle()
-    this.#strikes += 1
+    this.#pauses.strike()
     this.#retry(reason)
     return this.#take()
   }
 
   /** Ends what belongs to the transport of now. */
   #settle() {
-    if (this.#phase === 'live' && this.#timers.now - this.#liveSince < SHORT_LIFE_MS) this.#shortLives += 1
+    if (this.#phase === 'live') this.#pauses.lived(this.#timers.now - this.#liveSince)
     this.#reconnectAfterMs = undefined
     this.#deadReason = 'dead'
     this.#timers.clear('connecting', 'ping', 'pong', 'stable')
@@ -318,8 +320,8 @@ export class Connection {
   }
 
   #retry(reason, askedMs) {
-    const attempt = Math.max(this.#attempts++, this.#strikes, this.#shortLives - 3)
-    if (askedMs === undefined) this.#wait(reason, pauseMs(attempt, this.#random))
+    const pause = this.#pauses.next()
+    if (askedMs === undefined) this.#wait(reason, pause)
     else this.#wait(reason, Math.min(Math.max(askedMs, 0), LONGEST_ASKED_PAUSE_MS), true)
   }
 

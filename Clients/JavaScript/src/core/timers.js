@@ -39,3 +39,29 @@ export const LONGEST_ASKED_PAUSE_MS = 300_000
 /** A random pause in [0, c), c = 0.5, 1, 2 … 30 s. */
 export const pauseMs = (attempt, random) =>
   Math.floor(random() * Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(attempt, 10)))
+
+const SHORT_LIFE_MS = 2_000
+const FREE_SHORT_LIVES = 3
+
+/** Growing pauses between tries. */
+export class Pauses {
+  attempts = 0
+  /** Failures that are not forgiven by the next success. */
+  #strikes = 0
+  #shortLives = 0
+  #random
+
+  constructor(random) { this.#random = random }
+
+  next() {
+    return pauseMs(Math.max(this.attempts++, this.#strikes, this.#shortLives - FREE_SHORT_LIVES), this.#random)
+  }
+
+  succeeded() { this.attempts = 0 }
+  stable() { this.#strikes = this.#shortLives = 0 }
+  strike() { this.#strikes += 1 }
+  atLeast(attempts) { this.attempts = Math.max(this.attempts, attempts) }
+
+  /** A success that ends at once, over and over, must not become a fast loop. */
+  lived(ms) { if (ms < SHORT_LIFE_MS) this.#shortLives += 1 }
+}
