@@ -1,7 +1,11 @@
 // How the cases' inputs reach the machines. An input's name is the method's.
 
 import { Connection } from '../../src/core/connection.js'
+import { OutboxQueue } from '../../src/core/outbox.js'
+import { Reader } from '../../src/core/reader.js'
+import { RoomList } from '../../src/core/room-list.js'
 import { RoomLog } from '../../src/core/room-log.js'
+import { renewAfterMs } from '../../src/core/token.js'
 
 export const machines = {
   connection(given) {
@@ -52,3 +56,48 @@ machines['room-log'] = given => {
     }),
   }
 }
+
+machines['room-list'] = given => {
+  const machine = new RoomList(given)
+  const frames = {
+    rooms: frame => machine.rooms(frame).map(roomId => ({ gone: { roomId } })),
+    room_added: frame => machine.added(frame),
+    room_removed: frame => (machine.removed(frame) ? [{ gone: { roomId: frame.roomId } }] : []),
+    room_reset: frame => machine.reset(frame),
+    room_skipped: frame => machine.skipped(frame),
+    room_changed: frame => machine.changed(frame),
+  }
+  return {
+    apply(input, argument) {
+      if (input === 'begin') machine.begin()
+      else if (input === 'read') machine.read(argument.roomId, argument.seq)
+      else if (frames[argument.eventType]) return frames[argument.eventType](argument) || []
+      else {
+        const became = machine.event(argument)
+        return became === 'taken' ? [] : [{ [became]: { roomId: argument.roomId, seq: argument.seq } }]
+      }
+    },
+    snapshot: () => ({ rooms: machine.list }),
+  }
+}
+
+machines.outbox = given => {
+  const machine = new OutboxQueue(given)
+  return {
+    apply: (input, argument) => machine[input](argument),
+    at: now => machine.timePassed(now),
+    snapshot: () => ({ posts: [...machine.posts.values()], nextDeadline: machine.nextDeadline }),
+  }
+}
+
+machines.reader = given => {
+  const machine = new Reader(given)
+  return {
+    apply: (input, argument) => seqOf(machine[input](argument)),
+    snapshot: () => ({ position: machine.position }),
+  }
+}
+
+machines.token = () => ({
+  apply: (input, { remainingMs, lifeMs }) => [{ renew: { afterMs: renewAfterMs(remainingMs, lifeMs) } }],
+})
