@@ -30,6 +30,7 @@ export class Connection {
   #phase = 'stopped'
   #hasToken = false
   #tokenEndsAt = Infinity
+  #renewAt
   /** The reason of the token call under way. */
   #asking
   #tokenFailures = 0
@@ -95,7 +96,8 @@ export class Connection {
     this.#tokenFailures = 0
     this.#tokenArrivedAt = this.#timers.now
     this.#tokenEndsAt = this.#timers.now + remainingMs
-    this.#timers.set('renew', renewAfterMs(remainingMs, lifeMs))
+    this.#renewAt = this.#timers.now + renewAfterMs(remainingMs, lifeMs)
+    if (this.#phase !== 'stopped') this.#timers.setAt('renew', this.#renewAt)
     if (this.#phase === 'token') this.#connect(this.reason)
     else if (isOpenPhase(this.#phase)) this.#do('authenticate', {})
     return this.#take()
@@ -119,7 +121,7 @@ export class Connection {
   unauthorized() {
     if (this.#needsToken && this.state !== 'closed' && this.state !== 'signedOut') {
       this.#hasToken = false
-      this.#ask('refused')
+      this.#ask(this.#tokenArrivedAt === undefined ? 'first' : 'refused')
     }
     return this.#take()
   }
@@ -220,6 +222,7 @@ export class Connection {
   /** The wall clock jumped. Where the machine's clock stood still meanwhile, tokens have aged all the same. */
   clockJumped({ byMs = 0 } = {}) {
     this.#tokenEndsAt -= byMs
+    this.#renewAt -= byMs
     this.#timers.pull('renew', byMs)
     return this.#check('sleep')
   }
@@ -277,6 +280,7 @@ export class Connection {
       this.#ask(this.#tokenArrivedAt === undefined ? 'first' : this.#hasToken ? 'expiring' : 'refused')
       return
     }
+    if (this.#renewAt !== undefined && !this.isAsking && !this.#timers.has('renew')) this.#timers.setAt('renew', this.#renewAt)
     this.#phase = 'opening'
     this.transport = this.#timers.now < this.#streamUntil ? 'eventStream' : 'webSocket'
     this.#timers.set('connecting', CONNECTING_MS)

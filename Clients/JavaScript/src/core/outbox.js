@@ -167,8 +167,9 @@ export class OutboxQueue {
     for (const post of posts) {
       const known = this.posts.get(post.key)
       if (!known) {
-        this.posts.set(post.key, restored(post))
-        this.#do('post', { key: post.key, state: post.state })
+        const entry = restored(post)
+        this.posts.set(post.key, entry)
+        this.#set(entry, entry.state)
       } else if (known.state !== 'new' && known.state !== 'sending') {
         known.payload = post.payload
         if (post.isTried) known.isTried = true

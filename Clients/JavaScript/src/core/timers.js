@@ -7,6 +7,7 @@ export class Timers {
   constructor(now = 0) { this.now = now }
 
   set(name, afterMs) { this.#due.set(name, this.now + afterMs) }
+  setAt(name, at) { this.#due.set(name, at) }
   clear(...names) { for (const name of names) this.#due.delete(name) }
   clearAll() { this.#due.clear() }
   has(name) { return this.#due.has(name) }

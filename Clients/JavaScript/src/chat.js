@@ -1,0 +1,346 @@
+// The client: one connection for all rooms of a user, an outbox, a store. Nothing happens before `start` or the first call.
+
+import { RoomList } from './core/room-list.js'
+import './core/connection.js'
+import './core/outbox.js'
+import './core/reader.js'
+import './core/room-log.js'
+import './core/timeline.js'
+import './core/timers.js'
+import './core/token.js'
+import { Connector } from './connector.js'
+import { ChatError, Listeners, deferred } from './error.js'
+import { Intake } from './intake.js'
+import { Outbox } from './posts.js'
+import { ReadMarks } from './read-marks.js'
+import { Rest } from './rest.js'
+import { Room } from './room.js'
+import { Servers } from './servers.js'
+import { Store } from './store.js'
+import { syncFrames } from './sync-frames.js'
+import { IndexedDBStorage } from './storage/indexed-db-storage.js'
+import { KeptStorage } from './storage/kept-storage.js'
+import { MemoryStorage } from './storage/memory-storage.js'
+
+export { ChatError }
+
+const FORMAT = 1
+const MOST_OPEN_ROOMS = 50
+const CLOSE_MS = 2_000
+
+export class Chat {
+  #options
+  #listeners = new Listeners((error, type) => this.#listenerFailed(error, type))
+  #kept
+  #servers
+  #rest
+  #connector
+  #outbox
+  #marks
+  #list = new RoomList()
+  #intake
+  #store = deferred()
+  #userId
+  #me
+  #state = { state: 'offline', reason: 'stopped' }
+  #rooms = new Map()
+  #opened = new Set()
+  #soon = new Map()
+  #isIdentified = false
+  #isLoaded = false
+  #closing
+
+  constructor(options) {
+    const { url, getToken, userId, storage, maxMissed = 10_000, keep = 1_000 } = options ?? {}
+    if (getToken === undefined && !(Number.isSafeInteger(userId) && userId > 0)) throw new TypeError('Without getToken a userId is required')
+    if (getToken !== undefined && typeof getToken !== 'function') throw new TypeError('getToken is a function')
+    this.#options = {
+      getToken, maxMissed: Math.min(Math.max(maxMissed, 1), 10_000), keep: Math.max(keep, 1),
+      WebSocket: options.WebSocket ?? globalThis.WebSocket, fetch: options.fetch ?? ((...values) => globalThis.fetch(...values)),
+    }
+    this.#userId = userId
+    const isPage = typeof indexedDB !== 'undefined'
+    this.#kept = new KeptStorage(storage ?? (isPage ? new IndexedDBStorage() : new MemoryStorage()), {
+      prefix: `chat/${FORMAT}/${encodeURIComponent(typeof url === 'string' ? url.replace(/\/+$/, '') : url?.system)}/`,
+      isPrecious: key => /^\d+\/outbox\//.test(key),
+      onFailure: (cause, { operation }) => this.#report(new ChatError('store_failed', `The store failed: ${operation}`, { isTemporary: true, cause })),
+      onBroken: key => this.#report(new ChatError('store_failed', `What could not be read was put aside: ${key}`)),
+      onRestored: () => { this.#outbox?.load().catch(() => {}) },
+    })
+    this.#servers = new Servers(url, this.#kept, address => this.#rest.get(address))
+    const list = () => this.#list.list
+    this.rooms = Object.freeze({ get list() { return list() }, subscribe: listener => this.#listeners.on('rooms', () => listener()) })
+    this.#make()
+    if (userId !== undefined) this.#identified(userId, false)
+  }
+
+  // What is there
+
+  get state() { return this.#state.state }
+  /** The last change of state, with `retryAt` while it waits. */
+  get connection() { return this.#state }
+  get me() { return this.#me }
+  get storage() { return this.#kept.isLasting ? 'lasting' : 'memory' }
+  get outbox() { return this.#outbox.list }
+
+  /** The same object for the same id, always. */
+  room(id) {
+    if (typeof id !== 'string' || !/^[A-Za-z0-9._-]{1,64}$/.test(id)) throw new TypeError(`A room's id is 1 to 64 of A–Z a–z 0–9 . _ -: ${id}`)
+    if (!this.#rooms.has(id)) this.#rooms.set(id, new Room(this.#forRooms, id))
+    return this.#rooms.get(id)
+  }
+
+  /** 'state', 'post', 'error'. Returns how to take the listener away. */
+  on(type, listener) { return this.#listeners.on(type, listener) }
+
+  // Its life
+
+  start() {
+    if (this.#closing) throw new ChatError('closed', 'The chat is closed')
+    this.#load()
+    this.#outbox.resume()
+    this.#outbox.start()
+    this.#connector.start()
+  }
+
+  stop() {
+    if (this.#closing) return
+    this.#connector.stop()
+    this.#outbox.stop()
+  }
+
+  retryNow() {
+    this.#connector.input('retryNow')
+    this.#outbox.wake()
+  }
+
+  async close() {
+    this.#closing ??= this.#close()
+    await this.#closing
+  }
+
+  async #close() {
+    this.#connector.close()
+    this.#rest.close()
+    this.#intake.close()
+    for (const room of this.#rooms.values()) room.close()
+    this.#store.reject(new ChatError('closed', 'The chat is closed'))
+    let timer
+    const limit = new Promise(resolve => { timer = setTimeout(resolve, CLOSE_MS - 1_000) })
+    await Promise.race([this.#outbox.close(), limit])
+    clearTimeout(timer)
+    await this.#kept.close()
+    this.#listeners.clear()
+    this.#soon.clear()
+  }
+
+  /** Deletes what is kept of this user here. */
+  async forget({ evenUnsent = false } = {}) {
+    const store = await this.#whileOpen(this.#store.promise)
+    await this.#outbox.load()
+    if (!evenUnsent && this.#outbox.list.length > 0) throw new ChatError('unsent', 'There are messages that are not sent')
+    const isRunning = this.#state.state !== 'offline' || this.#state.reason !== 'stopped'
+    this.stop()
+    await this.#intake.job(async () => {
+      this.#outbox.clear()
+      await store.clear()
+      this.#list = new RoomList({ userId: this.#userId })
+      this.#marks.clear()
+      this.#intake.logs.clear()
+      this.#me = undefined
+    })
+    for (const room of this.#rooms.values()) room.forget()
+    this.#listChanged()
+    if (isRunning && !this.#closing) this.start()
+  }
+
+  // Calls: one try, never queued
+
+  async createRoom({ name, type, roomId, memberIds }) { return await this.#rest.call('system', 'POST', '/rooms', { body: { name, type, roomId, memberIds } }) }
+  async joinRoom(id) { return await this.#rest.call('system', 'POST', `/rooms/${encodeURIComponent(id)}/join`) }
+  async findRooms(query, cursor) { return await this.#rest.call('system', 'GET', '/rooms/public', { query: { query, cursor } }) }
+  async findUsers(query, cursor) { return await this.#rest.call('system', 'GET', '/users', { query: { query, cursor } }) }
+
+  // Inside
+
+  #make() {
+    const { getToken, WebSocket, fetch } = this.#options
+    this.#connector = new Connector({
+      userId: this.#userId, getToken, WebSocket, fetch,
+      sockets: async () => (await this.#servers.get()).sockets,
+      exclusively: (name, work, options) => this.#kept.exclusively(name, work, options),
+      cursor: () => this.#list.cursor,
+      onState: change => this.#stateChanged(change),
+      onUser: userId => this.#identified(userId, true),
+      onSync: () => this.#sync(),
+      onFrame: (frame, size) => this.#intake.add(frame, size),
+      onLost: () => this.#intake.clear(),
+      checkRest: () => this.#checkRest(),
+    })
+    this.#rest = new Rest({
+      fetch, servers: () => this.#servers.get(), userId: this.#userId,
+      tokens: getToken && { current: () => this.#connector.current(), fresh: refused => this.#connector.fresh(refused) },
+      onAnswer: (status, method, address) => {
+        if (status < 500 && !(method === 'POST' && address.endsWith('/messages'))) this.#outbox.otherAnswered()
+      },
+    })
+    this.#outbox = new Outbox({
+      rest: this.#rest, kept: this.#kept, store: () => this.#store.promise,
+      channelName: () => `chat-client/${this.#servers.name}/${this.#userId}`,
+      isShown: roomId => Boolean(this.#intake.logs.get(roomId)?.timeline),
+      onChange: roomId => { const room = this.#rooms.get(roomId); if (room) this.#intake.show(room) },
+      onEnd: post => this.#listeners.emit('post', post),
+      onError: error => this.#report(error),
+    })
+    this.#marks = new ReadMarks({
+      store: () => this.#store.promise, report: error => this.#report(error),
+      isLive: () => this.#state.state === 'live', send: frame => this.#connector.send(frame),
+      put: (roomId, seq) => this.#rest.call('system', 'PUT', `/rooms/${roomId}/read`, { body: { seq } }),
+    })
+    this.#intake = new Intake({
+      connection: this.#connector, room: id => this.#rooms.get(id), marks: this.#marks, outbox: this.#outbox,
+      list: () => this.#list, userId: () => this.#userId, store: () => this.#store.promise,
+      onList: () => this.#listChanged(),
+      onLogged: event => this.#outbox.logged(event),
+      onSynced: frame => this.#synced(frame),
+      onServerError: ({ code, message }) => this.#report(new ChatError(code, message)),
+      onError: error => this.#report(error),
+    })
+  }
+
+  /** What a room needs of its chat. */
+  get #forRooms() {
+    return {
+      rest: this.#rest, kept: this.#kept, keep: this.#options.keep,
+      intake: () => this.#intake, list: () => this.#list, outbox: () => this.#outbox, store: () => this.#store.promise,
+      userId: () => this.#userId,
+      job: async work => { await this.#store.promise; return await this.#intake.job(work) },
+      isConnected: () => this.#state.state === 'live' || this.#state.state === 'syncing',
+      send: frame => this.#connector.send(frame),
+      report: error => this.#report(error),
+      reportListener: (error, type) => this.#listenerFailed(error, type),
+      openSignals: room => this.#openSignals(room),
+      read: (roomId, seq) => {
+        this.#list.read(roomId, seq)
+        this.#marks.read(roomId, seq)
+        this.#listChanged()
+      },
+      soon: (key, work) => this.#later(key, work),
+    }
+  }
+
+  /** Whose chat it is has become known. */
+  #identified(userId, isLoading) {
+    if (this.#isIdentified) return
+    this.#isIdentified = true
+    this.#userId = userId
+    this.#list.setUser(userId)
+    this.#store.resolve(new Store(this.#kept, userId))
+    if (isLoading) this.#load()
+  }
+
+  /** Reads what is kept, before anything else is taken in. */
+  #load() {
+    if (this.#isLoaded || !this.#isIdentified) return
+    this.#isLoaded = true
+    this.#intake.job(async () => {
+      const store = await this.#store.promise
+      const { list, me, marks, positions } = await store.load()
+      this.#list = new RoomList({ userId: this.#userId, ...list })
+      this.#me = me ?? { userId: this.#userId }
+      this.#marks.load(marks, this.#list)
+      this.#intake.load(positions, this.#options.keep)
+      this.#listChanged()
+    }).catch(error => { if (!this.#closing) this.#report(error) })
+    this.#outbox.load().catch(error => { if (!this.#closing) this.#report(error) })
+  }
+
+  #stateChanged({ cause, ...change }) {
+    const { state, retryInMs } = change
+    const wasConnected = this.#state.state === 'live' || this.#state.state === 'syncing'
+    this.#state = Object.freeze({ ...change, ...retryInMs !== undefined && { retryAt: Date.now() + retryInMs }, ...cause && { cause } })
+    if (wasConnected && state !== 'live' && state !== 'syncing') this.#intake.disconnected()
+    if (state === 'signedOut') this.#outbox.hold()
+    if (state === 'syncing' && this.#connector.machine.transport === 'eventStream') this.#intake.job(() => { this.#intake.begin() }).catch(() => {})
+    this.#listeners.emit('state', this.#state)
+  }
+
+  /** After what is queued has been taken in: only then the positions are those from which the server has to go on. */
+  #sync() {
+    this.#intake.job(() => {
+      if (this.#connector.machine.state !== 'syncing') return
+      for (const frame of syncFrames({ ...this.#intake.begin(), maxMissed: this.#options.maxMissed })) this.#connector.send(frame)
+    }).catch(() => {})
+  }
+
+  #synced(frame) {
+    this.#connector.input('frame', frame)
+    if (this.#state.state !== 'live') return
+    this.#outbox.wake()
+    for (const roomId of this.#opened) this.#connector.send({ type: 'open', roomId })
+    this.#marks.send()
+    if (this.#me?.displayName === undefined) this.#loadMe()
+  }
+
+  async #loadMe() {
+    try {
+      const { userId, username, displayName } = await this.#rest.call('system', 'GET', '/users/me')
+      if (userId !== this.#userId) return
+      this.#me = Object.freeze({ userId, ...username !== undefined && { username }, displayName })
+      await (await this.#store.promise).set('me', this.#me)
+      this.#listChanged()
+    } catch { /* with the next connection */ }
+  }
+
+  async #checkRest() {
+    try {
+      await this.#rest.call('system', 'GET', '/users/me')
+    } catch (error) {
+      // Any answer of the server itself will do.
+      if (error.status === undefined || error.status >= 500) return
+    }
+    this.#connector.input('restWorks')
+  }
+
+  /** Rooms of which `typing` and `read` are listened to are open; the server allows 50. */
+  #openSignals(room) {
+    const isOpen = this.#opened.delete(room.id)
+    if (room.wantsSignals) {
+      this.#opened.add(room.id)
+      if (!isOpen) this.#connector.send({ type: 'open', roomId: room.id })
+      if (this.#opened.size > MOST_OPEN_ROOMS) {
+        const [oldest] = this.#opened
+        this.#opened.delete(oldest)
+        this.#connector.send({ type: 'close', roomId: oldest })
+      }
+    } else if (isOpen) this.#connector.send({ type: 'close', roomId: room.id })
+  }
+
+  #listChanged() { this.#later('rooms', () => this.#listeners.emit('rooms', undefined)) }
+
+  /** Once a turn of the loop, whatever number of changes there was. */
+  #later(key, work) {
+    if (this.#soon.size === 0) queueMicrotask(() => {
+      const works = [...this.#soon.values()]
+      this.#soon.clear()
+      for (const work of works) work()
+    })
+    this.#soon.set(key, work)
+  }
+
+  async #whileOpen(promise) {
+    if (this.#closing) throw new ChatError('closed', 'The chat is closed')
+    return await promise
+  }
+
+  #listenerFailed(cause, type) {
+    // A listener of errors that fails would be told of itself.
+    if (type === 'error') return
+    this.#report(new ChatError('listener', `A listener of '${type}' failed`, { cause }))
+  }
+
+  #report(error) {
+    const reported = error instanceof ChatError ? error : new ChatError('store_failed', 'Something inside failed', { cause: error })
+    this.#listeners.emit('error', reported)
+  }
+}

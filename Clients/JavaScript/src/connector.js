@@ -1,0 +1,249 @@
+// Carries out what the connection's state machine says: timers, tokens, the transport, what the surroundings report.
+
+import { Connection } from './core/connection.js'
+import { readToken } from './core/token.js'
+import { Clock } from './clock.js'
+import { ChatError, deferred } from './error.js'
+import { openSocket, openStream } from './transport.js'
+
+const TOKEN_CALL_MS = 30_000
+const TICK_MS = 5_000
+
+export class Connector {
+  machine
+  #options
+  #token
+  #refused
+  #call = 0
+  #isCalling = false
+  #waiting = null
+  #transport = null
+  #generation = 0
+  #inputs = []
+  #isRunning = false
+  #timer
+  #tick
+  #clock = new Clock()
+  #offs = []
+  #stop = new AbortController()
+  /** The failure behind the next change of state. */
+  #cause
+
+  /**
+   * @param options `{userId?, getToken?, WebSocket, fetch, sockets: () => Promise of an origin, exclusively(name, work, options), cursor()}`
+   *   and the hooks `onState(change)`, `onUser(userId)`, `onSync()`, `onFrame(frame, size)`, `onLost()`, `checkRest()`
+   */
+  constructor(options) {
+    this.#options = options
+    this.machine = new Connection({ now: this.#clock.now(), userId: options.userId, needsToken: Boolean(options.getToken) })
+  }
+
+  start() { this.#watch(); this.input('start') }
+  stop() { this.#unwatch(); this.input('stop') }
+
+  close() {
+    this.input('close')
+    this.#unwatch()
+    clearTimeout(this.#timer)
+    this.#stop.abort(new ChatError('closed', 'The chat is closed'))
+    this.#failWaiting(this.#stop.signal.reason)
+  }
+
+  /** Gives the machine an input. One that comes while another is carried out waits for its turn. */
+  input(name, argument) {
+    this.#inputs.push([name, argument])
+    if (this.#isRunning) return
+    this.#isRunning = true
+    try {
+      for (let next; (next = this.#inputs.shift());) {
+        const jump = this.#clock.jump()
+        this.#perform(this.machine.timePassed(this.#clock.now()))
+        if (jump) this.#perform(this.machine.clockJumped({ byMs: jump }))
+        if (next[0]) this.#perform(this.machine[next[0]](next[1] ?? {}))
+      }
+    } finally {
+      this.#isRunning = false
+    }
+    this.#schedule()
+  }
+
+  send(frame) {
+    if (this.machine.state !== 'live' && this.machine.state !== 'syncing') return false
+    if (this.machine.transport !== 'webSocket') return false
+    this.#transport?.send(frame)
+    return true
+  }
+
+  // Tokens for REST calls
+
+  current() { return this.#token === undefined ? this.fresh() : Promise.resolve(this.#token) }
+
+  /** Another token than the one that was refused. */
+  fresh(refused) {
+    if (this.#token !== undefined && this.#token !== refused) return Promise.resolve(this.#token)
+    const { state } = this.machine
+    if (state === 'closed') return Promise.reject(new ChatError('closed', 'The chat is closed'))
+    if (state === 'signedOut') return Promise.reject(new ChatError('signed_out', 'Nobody is signed in'))
+    this.#refuse()
+    this.#waiting ??= deferred()
+    const { promise } = this.#waiting
+    this.input('unauthorized')
+    return promise
+  }
+
+  #refuse() {
+    if (this.#token === undefined) return
+    this.#refused = this.#token
+    this.#token = undefined
+  }
+
+  #failWaiting(error) {
+    this.#waiting?.reject(error)
+    this.#waiting = null
+  }
+
+  // Actions
+
+  #perform(actions) {
+    for (const action of actions) {
+      const [[name, value]] = Object.entries(action)
+      switch (name) {
+        case 'token': this.#askForToken(value.reason); break
+        case 'open': this.#open(value.transport); break
+        case 'send': this.#transport?.send(value); break
+        case 'sync': this.#options.onSync(); break
+        case 'authenticate': this.#transport?.authenticate(this.#token); break
+        case 'close': this.#end(value.code); break
+        case 'checkRest': this.#options.checkRest(); break
+        case 'state': this.#stateChanged(value)
+      }
+    }
+  }
+
+  #stateChanged(change) {
+    const cause = this.#cause
+    this.#cause = undefined
+    if (change.state === 'offline' || change.state === 'signedOut' || change.state === 'closed') this.#end()
+    if (change.state === 'signedOut') {
+      this.#token = undefined
+      this.#failWaiting(new ChatError('signed_out', 'Nobody is signed in', { cause }))
+    }
+    this.#options.onState({ ...change, ...cause && { cause } })
+  }
+
+  #end(code) {
+    const transport = this.#transport
+    this.#transport = null
+    this.#generation += 1
+    transport?.close(code)
+    this.#options.onLost()
+  }
+
+  async #open(kind) {
+    const generation = ++this.#generation
+    const isPresent = () => generation === this.#generation
+    let origin
+    try {
+      origin = await this.#options.sockets()
+    } catch (error) {
+      if (!isPresent()) return
+      this.#cause = error
+      return this.input('httpError', { status: error.status === 404 ? 0 : error.status ?? 0, retryAfterMs: error.retryAfterMs })
+    }
+    if (!isPresent()) return
+    const { userId } = this.machine
+    const on = {
+      text: text => { if (isPresent()) this.#received(text) },
+      alive: () => { if (isPresent()) this.input('frame', {}) },
+      closed: code => { if (isPresent()) { this.#transport = null; if (code === 4401 || code === 4408) this.#refuse(); this.input('closed', { code }) } },
+      refused: answer => { if (isPresent()) { this.#transport = null; if (answer.status === 401) this.#refuse(); this.input('httpError', answer) } },
+    }
+    const token = this.#options.getToken && this.#token
+    const { WebSocket, fetch, cursor } = this.#options
+    this.#transport = kind === 'webSocket'
+      ? openSocket({ WebSocket, url: `${origin.replace(/^http/, 'ws')}/ws/user`, token, userId, on })
+      : openStream({ fetch, url: `${origin.replace(/^ws/, 'http')}/sse/user`, token, userId, cursor, on })
+  }
+
+  #received(text) {
+    let frame
+    try { frame = JSON.parse(text) } catch { /* see below */ }
+    if (frame === null || typeof frame !== 'object' || Array.isArray(frame)) return this.input('protocolError')
+    // `synced` counts once everything before it is taken in; see `Intake`.
+    this.input('frame', frame.eventType === 'synced' ? {} : frame)
+    this.#options.onFrame(frame, text.length)
+  }
+
+  async #askForToken(reason) {
+    const call = ++this.#call
+    const isPresent = () => call === this.#call && this.machine.isAsking
+    let timer, onStop
+    try {
+      const token = await this.#options.exclusively('token', async () => {
+        if (!isPresent()) throw new ChatError('timeout', 'No token came in time', { isTemporary: true })
+        const limit = new Promise((_, reject) => {
+          timer = setTimeout(() => reject(new ChatError('timeout', 'No token came in time', { isTemporary: true })), TOKEN_CALL_MS)
+          onStop = () => reject(this.#stop.signal.reason)
+          this.#stop.signal.addEventListener('abort', onStop, { once: true })
+        })
+        return await Promise.race([Promise.resolve().then(() => this.#options.getToken({ reason })), limit])
+      }, { signal: this.#stop.signal })
+      if (!isPresent()) return
+      const info = readToken(token, Date.now())
+      if (!info) throw new ChatError('signed_out', 'The token callback returned no access token', { isTemporary: true })
+      if (token === this.#refused) throw new ChatError('signed_out', 'The token callback returned the refused token', { isTemporary: true })
+      this.#token = token
+      const known = this.machine.userId
+      // Before anything is opened: what is kept of the user is read first.
+      if (known === undefined) this.#options.onUser(info.sub)
+      this.input('token', info)
+      if (this.#token !== undefined) { this.#waiting?.resolve(token); this.#waiting = null }
+    } catch (error) {
+      if (!isPresent()) return
+      this.#cause = error
+      if (error?.name !== 'SignedOut') {
+        const failure = error instanceof ChatError ? error : new ChatError('network', 'No token could be had', { isTemporary: true, cause: error })
+        this.#failWaiting(failure)
+      }
+      this.input('tokenFailed', { gaveUp: error?.name === 'SignedOut' })
+    } finally {
+      clearTimeout(timer)
+      this.#stop.signal.removeEventListener('abort', onStop)
+    }
+  }
+
+  // Time and surroundings
+
+  #schedule() {
+    clearTimeout(this.#timer)
+    const at = this.machine.nextDeadline
+    if (at === undefined || this.machine.state === 'closed') return
+    this.#timer = setTimeout(() => this.input(), Math.min(Math.max(at - this.#clock.now(), 0), 2 ** 31 - 1))
+  }
+
+  #watch() {
+    if (this.#tick !== undefined || this.machine.state === 'closed') return
+    this.#clock.jump()
+    this.#tick = setInterval(() => this.input(), TICK_MS)
+    const { document, addEventListener } = globalThis
+    const listen = (target, type, listener) => {
+      target.addEventListener(type, listener)
+      this.#offs.push(() => target.removeEventListener(type, listener))
+    }
+    if (typeof document?.addEventListener === 'function') {
+      const visibility = () => { this.#clock.isThrottled = document.hidden; this.input(document.hidden ? 'hidden' : 'visible') }
+      this.#clock.isThrottled = Boolean(document.hidden)
+      listen(document, 'visibilitychange', visibility)
+    }
+    if (typeof addEventListener === 'function') {
+      listen(globalThis, 'online', () => this.input('online'))
+      listen(globalThis, 'pageshow', () => this.input('visible'))
+    }
+  }
+
+  #unwatch() {
+    clearInterval(this.#tick)
+    this.#tick = undefined
+    for (const off of this.#offs.splice(0)) off()
+  }
+}

@@ -1,0 +1,263 @@
+// Takes frames in, one batch after the other: first the machines, then the store, then whoever listens. Nothing is handed on
+// before it is kept.
+
+import { RoomLog } from './core/room-log.js'
+import { Changes } from './store.js'
+
+const MOST_FRAMES = 10_000
+const MOST_CHARACTERS = 16 << 20
+const MOST_IN_BATCH = 500
+
+export class Intake {
+  logs = new Map()
+  #queue = []
+  #characters = 0
+  #isRunning = false
+  #isKeeping = false
+  #dirty = new Set()
+  #named = new Set()
+  #context
+  #isClosed = false
+
+  /**
+   * @param context `{userId(), list(), store(): Promise, room(id) of those that exist, connection, marks}` and the hooks
+   *   `onList()`, `onLogged(event)`, `onSynced(frame)`, `onServerError(frame)`, `onError(error)`
+   */
+  constructor(context) { this.#context = context }
+
+  /** The positions of the rooms that are kept. Their events are read when they are opened. */
+  load(positions, keep) {
+    for (const [roomId, position] of positions) {
+      if (!this.logs.has(roomId)) this.logs.set(roomId, new RoomLog({ userId: this.#context.userId(), keep, position }))
+    }
+  }
+
+  /** A frame of the server. */
+  add(frame, characters) {
+    if (this.#isClosed) return
+    if (this.#queue.length >= MOST_FRAMES || this.#characters + characters > MOST_CHARACTERS) {
+      this.clear()
+      this.#context.connection.input('storeOverrun')
+      return
+    }
+    this.#characters += characters
+    this.#queue.push({ frame, characters })
+    this.#run()
+  }
+
+  /** Runs `work` in its turn among the frames; what it returns is awaited, and returned. */
+  job(work) {
+    return new Promise((resolve, reject) => {
+      if (this.#isClosed) return reject(new Error('closed'))
+      this.#queue.push({ work, resolve, reject })
+      this.#run()
+    })
+  }
+
+  /** The connection is lost: what was not taken in comes again. */
+  clear() {
+    this.#queue = this.#queue.filter(entry => entry.work)
+    this.#characters = 0
+  }
+
+  close() {
+    this.#isClosed = true
+    for (const { reject } of this.#queue.splice(0)) reject?.(new Error('closed'))
+  }
+
+  /** The positions that a new connection names. */
+  begin() {
+    const list = this.#context.list()
+    list.begin()
+    this.#named.clear()
+    const rooms = {}
+    for (const [roomId, log] of this.logs) {
+      if (log.position) { rooms[roomId] = log.position; this.#named.add(roomId) }
+      this.#after(roomId, log.syncing({ isNamed: log.position !== null }))
+    }
+    return { rooms, cursor: list.cursor }
+  }
+
+  disconnected() { for (const [roomId, log] of this.logs) this.#after(roomId, log.disconnected()) }
+
+  /** What changed in a room outside of a batch. */
+  async commit(roomId, actions) {
+    const changes = new Changes()
+    const after = this.#apply(roomId, actions, changes)
+    await this.#keep(changes)
+    for (const act of after) act()
+  }
+
+  /** A room has something new to show; not before what is being kept is kept. */
+  show(room) {
+    if (this.#isKeeping) this.#dirty.add(room)
+    else room.show()
+  }
+
+  async #run() {
+    if (this.#isRunning) return
+    this.#isRunning = true
+    // Frames that come in one turn of the loop make one batch.
+    await null
+    while (this.#queue.length > 0 && !this.#isClosed) {
+      const first = this.#queue[0]
+      if (first.work) {
+        this.#queue.shift()
+        try { first.resolve(await first.work()) } catch (error) { first.reject(error) }
+      } else {
+        await this.#batch()
+      }
+    }
+    this.#isRunning = false
+  }
+
+  async #batch() {
+    const changes = new Changes()
+    const after = []
+    let isBroken = false
+    for (let count = 0; count < MOST_IN_BATCH && this.#queue.length > 0 && !this.#queue[0].work; count += 1) {
+      const { frame, characters } = this.#queue.shift()
+      this.#characters -= characters
+      let taken
+      try { taken = this.#take(frame, changes) } catch (error) { this.#context.onError(error) }
+      if (!taken) { isBroken = true; break }
+      after.push(...taken)
+    }
+    await this.#keep(changes)
+    if (this.#isClosed) return
+    for (const act of after) act()
+    if (isBroken) {
+      this.clear()
+      this.#context.connection.input('protocolError')
+    }
+  }
+
+  async #keep(changes) {
+    if (changes.isEmpty) return
+    this.#isKeeping = true
+    try {
+      await (await this.#context.store()).keep(changes)
+    } catch (error) {
+      this.#context.onError(error)
+    } finally {
+      this.#isKeeping = false
+      for (const room of this.#dirty) room.show()
+      this.#dirty.clear()
+    }
+  }
+
+  /** What is to be done once it is kept; `undefined` for a frame that breaks the protocol. */
+  #take(frame, changes) {
+    const list = this.#context.list()
+    const { eventType, roomId } = frame
+    const logs = (id, input) => {
+      const log = this.logs.get(id)
+      return log ? this.#apply(id, input(log), changes) : []
+    }
+    const listed = this.#listed
+    switch (eventType) {
+      case 'rooms': return this.#rooms(frame, changes)
+      case 'room_added':
+        list.added(frame)
+        return [...logs(frame.room.roomId, log => log.added(headOf(frame.room))), listed]
+      case 'room_removed':
+        list.removed(frame)
+        return [...logs(roomId, log => log.removed()), listed]
+      case 'room_reset':
+        list.reset(frame)
+        return [...logs(roomId, log => log.reset(frame)), listed]
+      case 'room_skipped':
+        list.skipped(frame)
+        return [...logs(roomId, log => log.skipped(frame)), listed]
+      case 'room_changed':
+        list.changed(frame)
+        this.#context.marks.known(roomId, frame.lastReadSeq)
+        return [listed]
+      case 'caught_up': return logs(roomId, log => log.caughtUp())
+      case 'cursor':
+      case 'synced': {
+        if (frame.cursor !== undefined) {
+          list.cursor = frame.cursor
+          changes.list = () => ({ cursor: list.cursor, rooms: list.kept })
+        }
+        if (eventType === 'cursor') return []
+        const after = []
+        for (const [id, log] of this.logs) after.push(...this.#apply(id, log.synced(), changes))
+        return [...after, () => this.#context.onSynced(frame)]
+      }
+      case 'ready': case 'pong': case 'token_expiring': case 'reconnect': return []
+      case 'error': return [() => this.#context.onServerError(frame)]
+      default: return typeof roomId !== 'string' ? [] : frame.seq === undefined ? logs(roomId, log => log.signal(frame))
+        : this.#event(frame, changes)
+    }
+  }
+
+  #listed = () => this.#context.onList()
+
+  #rooms(frame, changes) {
+    const { marks } = this.#context
+    const list = this.#context.list()
+    const after = []
+    const gone = list.rooms(frame)
+    for (const roomId of gone) {
+      const log = this.logs.get(roomId)
+      if (log) after.push(...this.#apply(roomId, log.removed(), changes))
+    }
+    for (const room of frame.rooms ?? []) {
+      const log = this.logs.get(room.roomId)
+      const head = headOf(room)
+      marks.known(room.roomId, room.lastReadSeq)
+      if (!log) continue
+      if (log.state === 'gone') after.push(...this.#apply(room.roomId, log.added(head), changes))
+      else if (!log.position) after.push(...this.#apply(room.roomId, log.open(head), changes))
+      // It was not named, so what lies between does not come.
+      else if (!this.#named.has(room.roomId)) after.push(...this.#apply(room.roomId, log.skipped(head), changes))
+    }
+    marks.apply(list, (frame.rooms ?? []).map(room => room.roomId))
+    return [...after, this.#listed]
+  }
+
+  #event(event, changes) {
+    const list = this.#context.list()
+    if (!Number.isSafeInteger(event.seq) || event.seq < 1) return undefined
+    const log = this.logs.get(event.roomId)
+    const before = log?.position
+    const actions = log?.event(event) ?? []
+    if (actions.some(action => action.gap)) return undefined
+    let became = list.event(event)
+    if (became === 'gap' && before) {
+      list.skipped({ roomId: event.roomId, seq: event.seq - 1, mark: before.mark })
+      became = list.event(event)
+    }
+    if (became === 'gap') return undefined
+    const after = []
+    if (event.eventType === 'message' && event.senderId === this.#context.userId() && event.clientMessageId !== undefined) {
+      after.push(() => this.#context.onLogged(event))
+    }
+    after.push(...this.#apply(event.roomId, actions, changes, before))
+    if (became === 'taken') after.push(this.#listed)
+    return after
+  }
+
+  #apply(roomId, actions, changes, before) {
+    const after = []
+    for (const action of actions) {
+      const [[name, value]] = Object.entries(action)
+      if (name === 'keep') changes.event(roomId, value.event, before)
+      else if (name === 'begin') changes.begin(roomId, value)
+      else if (name === 'forget') changes.forget(roomId)
+      else after.push(...this.#after(roomId, [action], true))
+      if (name !== 'state' && name !== 'signal') after.push(() => { const room = this.#context.room(roomId); if (room) this.show(room) })
+    }
+    return after
+  }
+
+  #after(roomId, actions, isLater = false) {
+    const acts = actions.map(action => () => this.#context.room(roomId)?.hand(action))
+    if (isLater) return acts
+    for (const act of acts) act()
+    return []
+  }
+}
+
+const headOf = ({ lastSeq, mark }) => ({ seq: lastSeq, ...(mark === undefined ? {} : { mark }) })

@@ -1,0 +1,384 @@
+// The outbox: keeps posts, and sends them where no other process does.
+
+import { OutboxQueue, keptPost } from './core/outbox.js'
+import { frozen, ownKey } from './core/timeline.js'
+import { Clock } from './clock.js'
+import { ChatError, deferred } from './error.js'
+
+const POLL_MS = 1_000
+const LOCK = 'outbox'
+
+const reused = () => new ChatError('client_message_id_reused', 'The key is that of another message', { status: 409 })
+
+const pause = (ms, signal) => new Promise(resolve => {
+  const end = () => { clearTimeout(timer); signal.removeEventListener('abort', end); resolve() }
+  const timer = setTimeout(end, ms)
+  signal.addEventListener('abort', end)
+})
+
+/** One send. It is stored, refused or given up whatever happens in between. */
+export class Post {
+  #outbox
+  #kept = deferred()
+  #stored = deferred()
+  state = 'new'
+  error
+  isCertain
+  messageId
+  seq
+
+  constructor(outbox, { key, roomId, messageType, payload, replyToMessageId, createdAt }) {
+    this.#outbox = outbox
+    Object.assign(this, { key, roomId, messageType, payload, replyToMessageId, createdAt })
+  }
+
+  /** Settles when the store has the post. */
+  get kept() { return this.#kept.promise }
+  /** The message's `{messageId, seq}`; fails with a `ChatError` where the post is refused or given up. */
+  get stored() { return this.#stored.promise }
+
+  retry() { this.#outbox.retry(this.key) }
+  /** Gives the post up. True: it is not stored and never will be. */
+  discard() { return this.#outbox.discard(this.key) }
+
+  /** For the outbox alone. */
+  become(state, { code, status, isTemporary, isCertain, messageId, seq } = {}) {
+    if (this.state === 'refused' && state === 'queued') this.#stored = deferred()
+    this.state = state
+    if (state !== 'new') this.#kept.resolve()
+    this.error = state === 'refused' ? new ChatError(code, `The message was refused: ${code}`, { status, isTemporary }) : undefined
+    this.isCertain = state === 'refused' ? isCertain : state === 'stored' ? true : undefined
+    if (state === 'stored') {
+      Object.assign(this, { messageId, seq })
+      this.#stored.resolve({ messageId, seq })
+    } else if (state === 'refused') this.#stored.reject(this.error)
+  }
+
+  /** For the outbox alone: it ends without an answer. */
+  end(error) {
+    this.#kept.reject(error)
+    this.#stored.reject(error)
+  }
+}
+
+export class Outbox {
+  /** Frozen; the same object until something changes. */
+  list = Object.freeze([])
+  #clock = new Clock()
+  #queue = new OutboxQueue({ now: this.#clock.now(), isSender: false })
+  #posts = new Map()
+  #context
+  #timer
+  #poll
+  #discarding = new Map()
+  #editing = new Map()
+  #isRunning = false
+  #isLooking = false
+  #stop
+  #channel
+  #lines = new Map()
+  #last = Promise.resolve()
+  #isClosed = false
+
+  /**
+   * @param context `{rest, kept, channelName(), store(): Promise, isShown(roomId)}` and the hooks `onChange(roomId)`, `onEnd(post)`,
+   *   `onError(error)`
+   */
+  constructor(context) { this.#context = context }
+
+  /** @throws `client_message_id_reused` */
+  post(fields) {
+    const known = this.#posts.get(fields.key)
+    if (this.#run(this.#queue.add(fields)).some(action => action.rejected)) throw reused()
+    return known ?? this.#of(fields.key)
+  }
+
+  /** A key that the log has: the same content is the message there, another one none; unsure ones the server judges. */
+  storedBefore(fields, { messageId, seq }, isSame) {
+    if (isSame === undefined) return this.post(fields)
+    if (!isSame) throw reused()
+    const post = new Post(this, fields)
+    post.become('stored', { messageId, seq })
+    return post
+  }
+
+  get(key) { return this.#posts.get(key) }
+  of(roomId) { return this.list.filter(post => post.roomId === roomId) }
+
+  /** As messages at the end of a room's list. */
+  shown(roomId, userId) {
+    return [...this.#posts.values()].filter(post => post.roomId === roomId).map(post => frozen({
+      key: ownKey(post.key), ...post.messageId !== undefined && { messageId: post.messageId, seq: post.seq }, roomId,
+      senderId: userId, messageType: post.messageType, contentJson: JSON.stringify(post.payload),
+      ...post.replyToMessageId !== undefined && { replyToMessageId: post.replyToMessageId },
+      sentAt: post.createdAt, clientMessageId: post.key, isEdited: false, isDeleted: false, post,
+    }))
+  }
+
+  retry(key) { this.#run(this.#queue.retry({ key })) }
+
+  async discard(key) {
+    const post = this.#posts.get(key)
+    if (!post || post.state === 'stored') return false
+    const wait = deferred()
+    const others = this.#discarding.get(key) ?? []
+    this.#discarding.set(key, [...others, wait])
+    if (others.length === 0) this.#run(this.#queue.discard({ key }))
+    return await wait.promise
+  }
+
+  /** Whether the post could be changed before it was tried. */
+  async edit(key, payload) {
+    const { edited } = this.#run(this.#queue.edit({ key, payload })).find(action => action.edited)
+    const post = this.#posts.get(key)
+    if (edited.isChanged) { post.payload = payload; this.#changed(post.roomId) }
+    await this.#last
+    return edited.isChanged
+  }
+
+  // The log, the network, the life of the process
+
+  logged({ clientMessageId, messageId, seq, mark }) { this.#run(this.#queue.logged({ key: clientMessageId, messageId, seq, mark })) }
+  /** The log of a room has come to this `seq`: posts up to it are shown by it. */
+  passed(roomId, seq) {
+    for (const post of [...this.#posts.values()]) {
+      if (post.roomId === roomId && post.state === 'stored' && post.seq <= seq) this.#posts.delete(post.key)
+    }
+  }
+
+  otherAnswered() { this.#run(this.#queue.otherAnswered()) }
+  wake() { this.#run(this.#queue.wake()) }
+  hold() { this.#run(this.#queue.hold()) }
+  resume() { this.#run(this.#queue.resume()) }
+
+  async load() {
+    const store = await this.#context.store()
+    for (const roomId of await store.outboxRooms()) await this.#read(roomId)
+  }
+
+  /** Takes part in sending, from now on until `stop`. */
+  start() {
+    if (this.#isRunning || this.#isClosed) return
+    this.#isRunning = true
+    this.#stop = new AbortController()
+    this.#lead(this.#stop.signal)
+    if (!this.#context.kept.isLasting) return
+    this.#poll = setInterval(() => this.#look(), POLL_MS)
+    if (typeof BroadcastChannel === 'function') {
+      this.#channel = new BroadcastChannel(this.#context.channelName())
+      this.#channel.onmessage = ({ data }) => { if (typeof data === 'string') this.#read(data).catch(this.#context.onError) }
+      this.#channel.unref?.()
+    }
+  }
+
+  stop() {
+    this.#isRunning = false
+    clearInterval(this.#poll)
+    clearTimeout(this.#timer)
+    this.#stop?.abort()
+    this.#channel?.close()
+    this.#channel = undefined
+    this.#run(this.#queue.sender({ isSender: false }))
+  }
+
+  async close() {
+    this.#isClosed = true
+    this.stop()
+    await this.#last
+    const error = new ChatError('closed', 'The chat is closed')
+    for (const post of this.#posts.values()) post.end(error)
+    for (const waits of this.#discarding.values()) for (const wait of waits) wait.reject(error)
+  }
+
+  /** Forgets everything: the user's data were deleted. */
+  clear() {
+    for (const post of this.#posts.values()) post.end(new ChatError('not_stored', 'The message was given up'))
+    const rooms = new Set([...this.#posts.values()].map(post => post.roomId))
+    this.#posts.clear()
+    this.#queue = new OutboxQueue({ now: this.#clock.now(), isSender: false })
+    for (const roomId of rooms) this.#changed(roomId)
+  }
+
+  /** Holds the place of the one that sends, or waits for it, until `stop`. Who stands still loses it. */
+  async #lead(stop) {
+    const { kept } = this.#context
+    while (!stop.aborted) {
+      try {
+        const store = await this.#context.store()
+        await kept.exclusively(store.lockName(LOCK), lost => this.#hold(lost, stop), { signal: stop })
+      } catch (error) {
+        if (stop.aborted) return
+        if (error?.name !== 'LockLost') this.#context.onError(error)
+        await pause(POLL_MS, stop)
+      }
+    }
+  }
+
+  async #hold(lost, stop) {
+    if (stop.aborted) return
+    await this.load()
+    this.#run(this.#queue.sender({ isSender: !lost.aborted && !stop.aborted }))
+    await new Promise(resolve => {
+      for (const signal of [lost, stop]) signal.addEventListener('abort', resolve, { once: true })
+      if (lost.aborted || stop.aborted) resolve()
+    })
+    this.#run(this.#queue.sender({ isSender: false }))
+  }
+
+  /** Looks at what other processes did. */
+  async #look() {
+    if (this.#isLooking) return
+    this.#isLooking = true
+    try {
+      const store = await this.#context.store()
+      const rooms = new Set([...await store.outboxRooms(), ...[...this.#posts.values()].map(post => post.roomId)])
+      for (const roomId of rooms) if (this.#isRunning) await this.#read(roomId)
+    } catch (error) {
+      this.#context.onError(error)
+    } finally {
+      this.#isLooking = false
+    }
+  }
+
+  async #read(roomId) {
+    const store = await this.#context.store()
+    await this.#inTurn(async () => {
+      const line = await store.line(roomId)
+      const text = JSON.stringify(line)
+      if (this.#lines.get(roomId) === text) return
+      this.#lines.set(roomId, text)
+      for (const kept of line.posts) {
+        const post = this.#posts.get(kept.key)
+        if (!post) this.#posts.set(kept.key, new Post(this, kept))
+        else if (post.state === 'queued') post.payload = kept.payload
+      }
+      this.#run(this.#queue.loaded({ roomId, ...line }))
+      this.#changed(roomId)
+    })
+  }
+
+  // Actions
+
+  /** Carries out what has to wait for nothing at once, and the rest in order. Returns the actions. */
+  #run(actions) {
+    for (const action of actions) if (action.keep && !this.#posts.has(action.keep.key)) this.#of(action.keep.key)
+    if (actions.some(action => action.keep)) {
+      this.#inTurn(async () => { for (const action of actions) await this.#perform(action) }).catch(this.#context.onError)
+    } else {
+      for (const action of actions) this.#perform(action)
+    }
+    this.#schedule()
+    return actions
+  }
+
+  #inTurn(work) {
+    const turn = this.#last.then(work)
+    this.#last = turn.catch(() => {})
+    return turn
+  }
+
+  #perform(action) {
+    const [[name, value]] = Object.entries(action)
+    switch (name) {
+      case 'keep': return this.#keep(value)
+      case 'send': this.#send(value.key); break
+      case 'probe': this.#probe(); break
+      case 'post': this.#became(value); break
+      case 'discarded': this.#discarded(value)
+    }
+  }
+
+  async #keep({ key, done }) {
+    const post = this.#queue.posts.get(key)
+    const roomId = post?.roomId ?? this.#posts.get(key)?.roomId
+    if (roomId === undefined) return
+    const kept = post && keptPost(post)
+    const isNew = post?.state === 'new'
+    const store = await this.#context.store()
+    const line = await store.changeLine(roomId, line => {
+      const at = line.posts.findIndex(other => other.key === key)
+      if (done !== undefined) {
+        if (at >= 0) line.posts.splice(at, 1)
+        if (done && !line.done.some(other => other.key === key)) line.done.push({ key, ...done })
+      } else if (kept && at >= 0) {
+        // A refused one that is tried again goes to the end.
+        if (line.posts[at].state === 'refused' && kept.state === 'queued') line.posts.push(...line.posts.splice(at, 1).map(() => kept))
+        else line.posts[at] = kept
+      } else if (kept && isNew) line.posts.push(kept)
+      return line
+    })
+    this.#lines.set(roomId, JSON.stringify(line))
+    // Another process has settled it: there is nothing to send.
+    if (kept && !isNew && !line.posts.some(other => other.key === key)) return this.#run(this.#queue.loaded({ roomId, ...line }))
+    this.#channel?.postMessage(roomId)
+    if (isNew) this.#run(this.#queue.kept({ key }))
+  }
+
+  async #send(key) {
+    const post = this.#queue.posts.get(key)
+    if (!post) return
+    const { roomId, messageType, payload, replyToMessageId } = post
+    const body = { roomId, messageType, payload, clientMessageId: key, ...replyToMessageId !== undefined && { replyToMessageId } }
+    try {
+      const message = await this.#context.rest.call('messages', 'POST', '/messages', { body })
+      const isMessage = Number.isSafeInteger(message?.messageId) && Number.isSafeInteger(message?.seq)
+      if (isMessage) this.#run(this.#queue.answer({ key, status: 200, message }))
+      else this.#run(this.#queue.noAnswer({ key }))
+    } catch (error) {
+      if (this.#isClosed) return
+      const { status, code, isProblem, retryAfterMs } = error
+      const isAnswer = status !== undefined && !(status >= 200 && status < 300)
+      this.#run(isAnswer ? this.#queue.answer({ key, status, code, isProblem, retryAfterMs }) : this.#queue.noAnswer({ key, retryAfterMs }))
+    }
+  }
+
+  /** Something else of the same server, to know whether the post is at fault. */
+  async #probe() {
+    const roomId = this.#queue.posts.values().next().value?.roomId
+    try { await this.#context.rest.call('messages', 'GET', `/rooms/${roomId}/messages`, { query: { limit: 1 } }) } catch { /* `otherAnswered` knows */ }
+  }
+
+  #became({ key, state, ...fields }) {
+    const post = this.#posts.get(key)
+    if (!post) return
+    if (post.state === state && state !== 'refused') return
+    post.become(state, fields)
+    if (state === 'stored' && !this.#context.isShown(post.roomId)) this.#posts.delete(key)
+    this.#changed(post.roomId)
+    if (state === 'stored' || state === 'refused') this.#context.onEnd(post)
+  }
+
+  #discarded({ key, isGone }) {
+    const post = this.#posts.get(key)
+    if (post && !this.#queue.posts.has(key) && post.state !== 'stored') {
+      this.#posts.delete(key)
+      post.end(new ChatError('not_stored', 'The message was given up'))
+      this.#changed(post.roomId)
+    }
+    for (const wait of this.#discarding.get(key) ?? []) wait.resolve(isGone)
+    this.#discarding.delete(key)
+  }
+
+  #of(key) {
+    let post = this.#posts.get(key)
+    if (!post) {
+      this.#posts.set(key, post = new Post(this, this.#queue.posts.get(key)))
+      this.#changed(post.roomId)
+    }
+    return post
+  }
+
+  #changed(roomId) {
+    const order = [...this.#queue.posts.keys()].map(key => this.#posts.get(key)).filter(Boolean)
+    this.list = Object.freeze(order)
+    this.#context.onChange(roomId)
+  }
+
+  #schedule() {
+    clearTimeout(this.#timer)
+    const at = this.#queue.nextDeadline
+    if (at === undefined || !this.#isRunning) return
+    const isDue = () => { this.#clock.jump(); this.#run(this.#queue.timePassed(this.#clock.now())) }
+    this.#timer = setTimeout(isDue, Math.max(at - this.#clock.now(), 0))
+  }
+}

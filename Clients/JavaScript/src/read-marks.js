@@ -1,0 +1,56 @@
+// How far rooms are read here, until the server knows. Kept, so that a mark made offline is sent after a restart.
+
+export class ReadMarks {
+  #marks = new Map()
+  #context
+
+  /** @param context `{store(): Promise, isLive(), send(frame), put(roomId, seq), report}` */
+  constructor(context) { this.#context = context }
+
+  load(kept, list) {
+    for (const [roomId, seq] of Object.entries(kept)) {
+      if (!(this.#marks.get(roomId) >= seq)) this.#marks.set(roomId, seq)
+    }
+    this.apply(list)
+  }
+
+  /** What the server has told of the rooms may be older than what was read here. */
+  apply(list, roomIds = this.#marks.keys()) {
+    for (const roomId of roomIds) if (this.#marks.has(roomId)) list.read(roomId, this.#marks.get(roomId))
+  }
+
+  read(roomId, seq) {
+    if (this.#marks.get(roomId) >= seq) return
+    this.#marks.set(roomId, seq)
+    this.#keep(marks => ({ ...marks, [roomId]: Math.max(seq, marks[roomId] ?? 0) }))
+    if (this.#context.isLive()) this.#send(roomId)
+  }
+
+  /** The server knows that the room is read so far. */
+  known(roomId, seq) {
+    if (!(this.#marks.get(roomId) <= seq)) return
+    this.#marks.delete(roomId)
+    this.#keep(marks => {
+      if (marks[roomId] <= seq) delete marks[roomId]
+      return marks
+    })
+  }
+
+  /** The connection is live: what the server does not know yet. */
+  send() { for (const roomId of this.#marks.keys()) this.#send(roomId) }
+
+  clear() { this.#marks.clear() }
+
+  #send(roomId) {
+    const seq = this.#marks.get(roomId)
+    if (this.#context.send({ type: 'read', roomId, seq })) return
+    this.#context.put(roomId, seq).then(() => this.known(roomId, seq), error => {
+      // The room is not the user's, or the mark none: it is of no use.
+      if (error.status >= 400 && error.status < 500 && !error.isTemporary && error.status !== 401) this.known(roomId, seq)
+    })
+  }
+
+  #keep(change) {
+    this.#context.store().then(store => store.update('marks', marks => change(marks ?? {}))).catch(this.#context.report)
+  }
+}

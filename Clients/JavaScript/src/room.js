@@ -1,0 +1,259 @@
+// One room, as the application has it. The same object for the same id.
+
+import { isSameContent } from './core/outbox.js'
+import { RoomLog } from './core/room-log.js'
+import { frozen } from './core/timeline.js'
+import { ChatError, Listeners } from './error.js'
+import { RoomEvents } from './room-events.js'
+
+const TYPING_MS = 2_000
+const EMPTY = Object.freeze([])
+const LIVE_SIGNALS = new Set(['typing', 'read'])
+
+export class Room {
+  #chat
+  #listeners
+  #shown = EMPTY
+  #readers = new Set()
+  #opened
+  #older
+  #typedAt = -Infinity
+  frozen = frozen
+
+  /** @param chat what `Chat` gives its rooms: `{rest, intake(), list(), outbox(), store(), kept, me(), send(frame), report, openSignals(room), read(roomId, seq), keep}` */
+  constructor(chat, id) {
+    this.#chat = chat
+    this.id = id
+    this.#listeners = new Listeners((error, type) => chat.reportListener(error, type))
+  }
+
+  get info() { return this.#chat.list().room(this.id) }
+  get state() { return this.#log?.state ?? 'idle' }
+  get messages() { this.#open(); return this.#shown }
+  get isAtEnd() { return this.#log?.timeline?.isAtEnd ?? true }
+  get newerCount() { return this.#log?.timeline?.newerCount ?? 0 }
+  /** Whether `loadOlder` would have something to load. */
+  get hasMore() { return this.#log?.timeline?.hasMore ?? true }
+
+  /** 'event', 'message', 'typing', 'read', 'reset', 'skipped', 'gone'. Returns how to take the listener away. */
+  on(type, listener) {
+    const off = this.#listeners.on(type, listener)
+    this.#open()
+    if (LIVE_SIGNALS.has(type)) this.#chat.openSignals(this)
+    return () => {
+      off()
+      if (LIVE_SIGNALS.has(type) && !this.wantsSignals) this.#chat.openSignals(this)
+    }
+  }
+
+  get wantsSignals() { return this.#listeners.has('typing') || this.#listeners.has('read') }
+
+  /** `listener()` after `messages`, `state` or what belongs to them has changed. */
+  subscribe(listener) {
+    const off = this.#listeners.on('change', () => listener())
+    this.#open()
+    return off
+  }
+
+  /** Loads up to `limit` older messages. Returns whether there are more. */
+  async loadOlder(limit = 50) {
+    this.#older ??= this.#loadOlder(limit).finally(() => { this.#older = undefined })
+    return await this.#older
+  }
+
+  toEnd() {
+    this.#log?.timeline?.toEnd()
+    this.show()
+  }
+
+  send(content, { key = newKey(), replyTo, messageType = 'text', payload = content } = {}) {
+    if (typeof key !== 'string' || key.length < 1 || [...key].length > 64) throw new TypeError('key: 1 to 64 characters')
+    if (payload === null || typeof payload !== 'object') throw new TypeError('A message is an object, such as { text }')
+    const fields = {
+      key, roomId: this.id, messageType, payload: JSON.parse(JSON.stringify(payload)), createdAt: new Date().toISOString(),
+      ...replyTo !== undefined && { replyToMessageId: replyTo },
+    }
+    if (new TextEncoder().encode(JSON.stringify(fields)).length > 65_000) throw new ChatError('too_large', 'A message has at most 64 KiB')
+    const stored = this.#log?.timeline?.ownMessage(key)
+    return stored ? this.#chat.outbox().storedBefore(fields, stored, isSameAsStored(fields, stored)) : this.#chat.outbox().post(fields)
+  }
+
+  /** Edits a message, or one's own post that is still waiting, by its key. */
+  async edit(id, content) {
+    const payload = content?.payload ?? content
+    if (typeof id === 'string') {
+      const post = this.#chat.outbox().get(id)
+      if (!post) throw new ChatError('not_found', 'There is no such post')
+      if (await this.#chat.outbox().edit(id, payload)) return
+      id = (await post.stored).messageId
+    }
+    const message = await this.#chat.rest.call('messages', 'PATCH', `/messages/${id}`, { body: { payload } })
+    await this.#change(message)
+  }
+
+  async delete(id) {
+    await this.#chat.rest.call('messages', 'DELETE', `/messages/${id}`)
+    await this.#change({ messageId: id, isDeleted: true, contentJson: '{}', isEdited: true })
+  }
+
+  /** Marks the room as read up to `seq`: up to its end without one. Kept, and sent when that can be. */
+  markRead(seq = Math.max(this.#log?.position?.seq ?? 0, this.info?.lastSeq ?? 0)) {
+    if (seq > 0) this.#chat.read(this.id, seq)
+  }
+
+  typing(typing = true) {
+    const now = Date.now()
+    if (typing && Math.abs(now - this.#typedAt) < TYPING_MS) return
+    this.#typedAt = typing ? now : -Infinity
+    this.#chat.send({ type: 'typing', roomId: this.id, typing })
+  }
+
+  async leave() { await this.#chat.rest.call('system', 'POST', `/rooms/${this.id}/leave`) }
+
+  async members(cursor) { return await this.#chat.rest.call('system', 'GET', `/rooms/${this.id}/members`, { query: { cursor } }) }
+
+  /** Every event after a position, at the pace of who reads. */
+  events(options = {}) { return new RoomEvents(this, this.#chat, options) }
+
+  // For the library alone
+
+  get #log() { return this.#chat.intake()?.logs.get(this.id) }
+
+  /** Shows what has changed. */
+  show() {
+    const log = this.#log
+    if (log?.timeline) {
+      const outbox = this.#chat.outbox()
+      outbox.passed(this.id, log.position?.seq ?? Infinity)
+      log.timeline.setPosts(outbox.shown(this.id, this.#chat.userId()))
+      this.#shown = log.timeline.messages
+    }
+    this.#chat.soon(this, () => this.#listeners.emit('change'))
+  }
+
+  /** An action of the room's log. */
+  hand(action) {
+    const [[name, value]] = Object.entries(action)
+    switch (name) {
+      case 'event': {
+        const { event } = value
+        for (const reader of this.#readers) reader.event(event)
+        this.#listeners.emit('event', event)
+        if (event.eventType === 'message') this.#listeners.emit('message', event)
+        break
+      }
+      case 'signal':
+        if (LIVE_SIGNALS.has(value.frame.eventType)) this.#listeners.emit(value.frame.eventType, value.frame)
+        break
+      case 'reset':
+        for (const reader of this.#readers) reader.reset()
+        this.#chat.outbox().passed(this.id, Infinity)
+        this.#listeners.emit('reset', Object.freeze(value))
+        break
+      case 'skipped':
+        for (const reader of this.#readers) reader.missed()
+        this.#listeners.emit('skipped', Object.freeze(value))
+        break
+      case 'gone':
+        for (const reader of this.#readers) reader.removed()
+        this.#listeners.emit('gone', undefined)
+        break
+      case 'state':
+        if (this.#log?.position) for (const reader of this.#readers) reader.head(this.#log.position)
+        this.show()
+    }
+  }
+
+  async attach(reader, begin) {
+    await this.#open()
+    await this.#chat.job(() => {
+      this.#readers.add(reader)
+      begin(this.#log?.position ?? undefined)
+      if (this.state === 'gone') reader.removed()
+    })
+  }
+
+  detach(reader) { this.#readers.delete(reader) }
+
+  close() {
+    for (const reader of this.#readers) reader.close()
+    this.#listeners.clear()
+  }
+
+  /** The user's data were deleted. */
+  forget() {
+    this.#opened = undefined
+    this.#shown = EMPTY
+    this.show()
+  }
+
+  /** The room is asked for: from now on its log is kept. */
+  #open() {
+    this.#opened ??= this.#chat.job(() => this.#load()).catch(error => {
+      this.#opened = undefined
+      if (error.message !== 'closed') this.#chat.report(error)
+    })
+    return this.#opened
+  }
+
+  async #load() {
+    const intake = this.#chat.intake()
+    const store = await this.#chat.store()
+    await store.touch(this.id)
+    const kept = await store.log(this.id)
+    let log = intake.logs.get(this.id)
+    const head = this.#chat.list().head(this.id)
+    const last = kept && (kept.events.at(-1) ?? kept.from)
+    if (!log) {
+      // Kept by another process meanwhile. One that lies behind what was taken in here would leave a gap.
+      const position = last && (!head || last.seq >= head.seq) ? { seq: last.seq, ...last.mark && { mark: last.mark } } : null
+      log = new RoomLog({ userId: this.#chat.userId(), keep: this.#chat.keep, position })
+      intake.logs.set(this.id, log)
+    }
+    if (kept && log.position) {
+      log.load(kept.from.seq, kept.events.filter(event => event.seq <= log.position.seq).map(frozen))
+    }
+    const actions = log.open(head)
+    await intake.commit(this.id, [...actions, ...this.#chat.isConnected() ? log.syncing({ isNamed: false }) : []])
+    this.show()
+  }
+
+  async #loadOlder(limit) {
+    await this.#open()
+    const page = await this.#chat.job(() => this.#log?.timeline?.loadOlder(limit))
+    if (!page) return this.hasMore
+    for (let asked = page; asked;) {
+      let answer
+      try {
+        answer = await this.#chat.rest.call('messages', 'GET', `/rooms/${this.id}/messages`, { query: asked })
+        if (!Array.isArray(answer?.items)) throw new ChatError('protocol', 'The answer is no page of messages', { isTemporary: true })
+      } catch (error) {
+        this.#log?.timeline?.pageFailed()
+        throw error
+      }
+      asked = await this.#chat.job(() => this.#log?.timeline?.page(answer.items, answer.hasMore === true, asked))
+    }
+    this.show()
+    return this.hasMore
+  }
+
+  async #change(message) {
+    await this.#chat.job(() => this.#log?.timeline?.change(message))
+    this.show()
+  }
+}
+
+/** What was edited says no more what was first sent: then the server judges. */
+const isSameAsStored = (fields, { isEdited, isDeleted, roomId, messageType, contentJson, replyToMessageId }) => {
+  if (isEdited || isDeleted) return undefined
+  try {
+    return isSameContent(fields, { roomId, messageType, replyToMessageId, payload: JSON.parse(contentJson) })
+  } catch {
+    return undefined
+  }
+}
+
+/** `crypto.randomUUID` is there over https alone. */
+function newKey() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16).padStart(2, '0')).join('')
+}

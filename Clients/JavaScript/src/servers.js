@@ -1,0 +1,57 @@
+// Where the servers are: as given, or as the system server's configuration says, which is kept for starts without a network.
+
+const KEPT_MS = 30 * 86_400_000
+const KEY = 'configuration'
+
+export class Servers {
+  #url
+  #kept
+  #load
+  #asked
+
+  /** @param load (url) => Promise of JSON */
+  constructor(url, kept, load) {
+    const isAddress = value => typeof value === 'string' && /^(https?|wss?):\/\//.test(value)
+    if (!isAddress(url) && !(isAddress(url?.system) && isAddress(url?.messages) && isAddress(url?.sockets))) {
+      throw new TypeError('url: an http(s) address, or { system, messages, sockets }')
+    }
+    this.#url = typeof url === 'string' ? trimmed(url) : { system: trimmed(url.system), messages: trimmed(url.messages), sockets: trimmed(url.sockets) }
+    this.#kept = kept
+    this.#load = load
+  }
+
+  get name() { return this.#url.system ?? this.#url }
+
+  /** `{system, messages, sockets}`; asked for until it is known. */
+  async get() {
+    if (typeof this.#url !== 'string') return this.#url
+    this.#asked ??= this.#ask().catch(error => { this.#asked = undefined; throw error })
+    return await this.#asked
+  }
+
+  async #ask() {
+    try {
+      const servers = resolved(await this.#load(`${this.#url}/client/v1/configuration.json`), this.#url)
+      this.#kept.set(KEY, { servers, at: Date.now() }).catch(() => {})
+      return servers
+    } catch (error) {
+      // A common proxy in front of all three need not have it.
+      if (error.status === 404) return { system: this.#url, messages: this.#url, sockets: this.#url }
+      const kept = await this.#kept.get(KEY)
+      if (typeof kept?.servers?.sockets === 'string' && Math.abs(Date.now() - kept.at) < KEPT_MS) return kept.servers
+      throw error
+    }
+  }
+}
+
+/** An address is a URL, or `:8081`: that port of the host that answered. */
+function resolved({ system, messages, sockets }, url) {
+  const { protocol, hostname } = new URL(url)
+  const at = address => {
+    if (typeof address !== 'string' || address === '') return url
+    return trimmed(address.startsWith(':') ? `${protocol}//${hostname}${address}` : address)
+  }
+  return { system: at(system), messages: at(messages), sockets: at(sockets) }
+}
+
+const trimmed = address => address.replace(/\/+$/, '')

@@ -1,0 +1,265 @@
+// What is kept, and how: every step is one batch, taken under a lock that all processes share. It reads, compares
+// (positions only move forward) and writes. Keys begin with the user's id.
+//
+// list                    {cursor, rooms}: the list as of its cursor
+// recent                  [roomId]: rooms whose logs are kept, the last one asked for first
+// log/ROOM/head           {generation, from, segments: {n: [events, bytes]}}
+// log/ROOM/GENERATION/n   {events}: those with floor(seq / 64) = n; the last one is the position
+// outbox/ROOM             {posts, done}: in the order kept, and the last ones that were stored
+// reader/ROOM/NAME        {seq, mark?}
+// marks                   {room: seq}: read here and not known to the server yet
+
+const SEGMENT = 64
+const MOST_ROOMS = 50
+const MOST_EVENTS = 1_000
+const MOST_BYTES = 1 << 20
+const MOST_DONE = 50
+const LOCK = 'store'
+
+export class Store {
+  #kept
+  #prefix
+
+  /** @param kept a `KeptStorage` */
+  constructor(kept, userId) {
+    this.#kept = kept
+    this.#prefix = `${userId}/`
+  }
+
+  lockName(name) { return this.#prefix + name }
+
+  /** Runs `work(lost)` alone among all processes. Where the lock was taken over the step is done once more. */
+  async step(work) {
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        return await this.#kept.exclusively(LOCK, work)
+      } catch (error) {
+        if (error?.name !== 'LockLost' || attempt >= 5) throw error
+      }
+    }
+  }
+
+  /** `{list, me, marks, positions}` */
+  async load() {
+    const [list, me, marks, recent] = await Promise.all(['list', 'me', 'marks', 'recent'].map(key => this.#get(key)))
+    const positions = new Map()
+    await Promise.all((Array.isArray(recent) ? recent : []).map(async roomId => {
+      const position = await this.#position(roomId, await this.#head(roomId))
+      if (position) positions.set(roomId, position)
+    }))
+    return { list: Array.isArray(list?.rooms) ? list : undefined, me, marks: marks ?? {}, positions }
+  }
+
+  async set(key, value) { await this.#kept.set(this.#prefix + key, value) }
+
+  /** Reads a value, changes it by `change(value)` and writes it, in one step. */
+  async update(key, change) {
+    return await this.step(async lost => {
+      const value = change(await this.#get(key))
+      await this.#write([[key, value]], lost)
+      return value
+    })
+  }
+
+  // Logs
+
+  /** The kept events of a room: `{from, events}` without a gap; `undefined` where it is not kept. */
+  async log(roomId) {
+    const head = await this.#head(roomId)
+    if (!head) return undefined
+    const numbers = segmentNumbers(head)
+    const segments = await Promise.all(numbers.map(number => this.#segment(roomId, head, number)))
+    let events = []
+    for (const segment of segments) for (const event of segment) {
+      // What lies before something that cannot be read is of no use.
+      if (events.length > 0 && event.seq !== events.at(-1).seq + 1) events = []
+      events.push(event)
+    }
+    const isWhole = events.length > 0 && events[0].seq === head.from.seq + 1
+    return { from: events.length === 0 || isWhole ? head.from : { seq: events[0].seq - 1 }, events }
+  }
+
+  /** A room is asked for: those that were not for the longest time are no longer kept. */
+  async touch(roomId) {
+    await this.step(async lost => {
+      const recent = ((await this.#get('recent')) ?? []).filter(id => id !== roomId)
+      recent.unshift(roomId)
+      const surplus = recent.splice(MOST_ROOMS)
+      const changes = [['recent', recent]]
+      for (const id of surplus) changes.push(...await this.#deletions(id))
+      await this.#write(changes, lost)
+    })
+  }
+
+  /** @param changes a `Changes` */
+  async keep(changes) {
+    if (changes.isEmpty) return
+    await this.step(async lost => {
+      const pairs = changes.list ? [['list', changes.list()]] : []
+      for (const [roomId, change] of changes.rooms) pairs.push(...await this.#logChange(roomId, change))
+      if (pairs.length > 0) await this.#write(pairs, lost)
+    })
+  }
+
+  async #logChange(roomId, { forget, begin, before, events }) {
+    let head = await this.#head(roomId)
+    const pairs = []
+    if (forget) {
+      pairs.push(...await this.#deletions(roomId))
+      head = undefined
+      if (!begin && events.length === 0) return pairs
+    }
+    if (begin && !(head && await this.#contains(roomId, head, begin))) {
+      if (head) pairs.push(...await this.#deletions(roomId))
+      head = newHead(begin)
+      pairs.push([`log/${roomId}/head`, head])
+    }
+    if (events.length === 0) return pairs
+    const position = head && (pairs.length > 0 ? head.from : await this.#position(roomId, head))
+    if (!position || position.seq < before.seq) {
+      // It was not kept, or something of it was lost: from here on.
+      if (head) pairs.push(...await this.#deletions(roomId))
+      head = newHead(before)
+    } else if (position.seq > before.seq) {
+      const same = events.find(event => event.seq === position.seq)
+      if (same && same.mark !== position.mark) return pairs
+      events = events.filter(event => event.seq > position.seq)
+    } else if (position.mark !== undefined && before.mark !== undefined && position.mark !== before.mark) return pairs
+    if (events.length > 0) pairs.push(...await this.#append(roomId, head, events))
+    return pairs
+  }
+
+  async #append(roomId, head, events) {
+    head = { ...head, segments: { ...head.segments } }
+    const pairs = []
+    const byNumber = new Map()
+    for (const event of events) {
+      const number = Math.floor(event.seq / SEGMENT)
+      if (!byNumber.has(number)) byNumber.set(number, [])
+      byNumber.get(number).push(event)
+    }
+    for (const [number, added] of byNumber) {
+      const known = head.segments[number] ? await this.#segment(roomId, head, number) : []
+      const all = known.concat(added)
+      const bytes = (head.segments[number]?.[1] ?? 0) + added.reduce((sum, event) => sum + JSON.stringify(event).length, 0)
+      head.segments[number] = [all.length, bytes]
+      pairs.push([segmentKey(roomId, head, number), { events: all }])
+    }
+    // The oldest go, in whole segments. The last one stays: it is the position.
+    let count = 0, bytes = 0
+    const kept = {}
+    const numbers = segmentNumbers(head).reverse()
+    for (const number of numbers) {
+      count += head.segments[number][0]
+      bytes += head.segments[number][1]
+      if (number !== numbers[0] && (count > MOST_EVENTS || bytes > MOST_BYTES)) {
+        pairs.push([segmentKey(roomId, head, number), undefined])
+        count = bytes = Infinity
+      } else kept[number] = head.segments[number]
+    }
+    head.segments = kept
+    const first = segmentNumbers(head)[0]
+    if (first * SEGMENT > head.from.seq + 1) head.from = { seq: first * SEGMENT - 1 }
+    pairs.push([`log/${roomId}/head`, head])
+    return pairs
+  }
+
+  /** Whether the kept log has this very event: then another process has begun the same log. */
+  async #contains(roomId, head, { seq, mark }) {
+    if (head.from.seq === seq) return head.from.mark === mark
+    if (mark === undefined || !head.segments[Math.floor(seq / SEGMENT)]) return false
+    return (await this.#segment(roomId, head, Math.floor(seq / SEGMENT))).some(event => event.seq === seq && event.mark === mark)
+  }
+
+  async #head(roomId) {
+    const head = await this.#get(`log/${roomId}/head`)
+    return typeof head?.generation === 'string' && Number.isSafeInteger(head.from?.seq) && head.segments ? head : undefined
+  }
+
+  async #segment(roomId, head, number) {
+    const events = (await this.#get(segmentKey(roomId, head, number)))?.events
+    return Array.isArray(events) ? events : []
+  }
+
+  async #position(roomId, head) {
+    if (!head) return undefined
+    const last = segmentNumbers(head).at(-1)
+    if (last === undefined) return head.from
+    const event = (await this.#segment(roomId, head, last)).at(-1)
+    // The position is lost: better the room is begun at its head than with a gap.
+    return event && { seq: event.seq, ...(event.mark === undefined ? {} : { mark: event.mark }) }
+  }
+
+  async #deletions(roomId) {
+    const keys = await this.#kept.keys(`${this.#prefix}log/${roomId}/`)
+    return keys.map(key => [key.slice(this.#prefix.length), undefined])
+  }
+
+  // The outbox
+
+  async outboxRooms() {
+    const prefix = `${this.#prefix}outbox/`
+    return (await this.#kept.keys(prefix)).map(key => key.slice(prefix.length))
+  }
+
+  async line(roomId) { return asLine(await this.#get(`outbox/${roomId}`)) }
+
+  /**
+   * Changes a room's line in one step.
+   * @param change ({posts, done}): what it returns is the answer; it changes the arrays in place
+   */
+  async changeLine(roomId, change) {
+    return await this.step(async lost => {
+      const line = asLine(await this.#get(`outbox/${roomId}`))
+      const answer = change(line)
+      line.done.splice(0, line.done.length - MOST_DONE)
+      const isEmpty = line.posts.length === 0 && line.done.length === 0
+      await this.#write([[`outbox/${roomId}`, isEmpty ? undefined : line]], lost)
+      return answer
+    })
+  }
+
+  // Readers
+
+  async reader(roomId, name) { return await this.#get(`reader/${roomId}/${encodeURIComponent(name)}`) }
+  async setReader(roomId, name, position) { await this.set(`reader/${roomId}/${encodeURIComponent(name)}`, position) }
+
+  /** Deletes everything of this user. */
+  async clear() {
+    await this.step(async lost => {
+      const keys = await this.#kept.keys(this.#prefix)
+      await this.#kept.write(keys.map(key => [key, undefined]), { lost })
+    })
+  }
+
+  #get(key) { return this.#kept.get(this.#prefix + key) }
+  #write(pairs, lost) { return this.#kept.write(pairs.map(([key, value]) => [this.#prefix + key, value]), { lost }) }
+}
+
+/** What a batch of frames changes. */
+export class Changes {
+  rooms = new Map()
+  list
+
+  get isEmpty() { return this.rooms.size === 0 && !this.list }
+
+  /** @param before the log's position before the event */
+  event(roomId, event, before) { this.#room(roomId, before).events.push(event) }
+  begin(roomId, position) { this.rooms.set(roomId, { forget: this.rooms.get(roomId)?.forget, begin: position, before: position, events: [] }) }
+  forget(roomId) { this.rooms.set(roomId, { forget: true, events: [] }) }
+
+  #room(roomId, before) {
+    let room = this.rooms.get(roomId)
+    if (!room) this.rooms.set(roomId, room = { before, events: [] })
+    room.before ??= before
+    return room
+  }
+}
+
+const newHead = from => ({ generation: Math.random().toString(36).slice(2, 10), from: { ...from }, segments: {} })
+const segmentKey = (roomId, { generation }, number) => `log/${roomId}/${generation}/${number}`
+const segmentNumbers = head => Object.keys(head.segments).map(Number).sort((a, b) => a - b)
+const asLine = value => ({
+  posts: Array.isArray(value?.posts) ? value.posts.filter(isPost) : [], done: Array.isArray(value?.done) ? value.done : [],
+})
+const isPost = post => typeof post?.key === 'string' && typeof post.roomId === 'string' && post.payload !== undefined

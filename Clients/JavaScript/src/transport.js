@@ -1,0 +1,135 @@
+// The two ways frames come in: a WebSocket, and a stream of server-sent events read by `fetch`. Both hand on texts.
+
+import { retryAfterMs } from './rest.js'
+
+const LONGEST_FIELD = 1 << 21
+const NORMAL = 1000
+
+/**
+ * @param on `{text(text), closed(code)}`; `closed` comes once, and nothing after it or after `close()`
+ * @returns `{send(frame), close(code), authenticate(token)}`
+ */
+export function openSocket({ WebSocket, url, token, userId, on }) {
+  let isOver = false
+  const end = code => { if (!isOver) { isOver = true; on.closed(code) } }
+  let socket
+  try {
+    // The token goes where no log of addresses shows it.
+    socket = token === undefined ? new WebSocket(`${url}?userId=${userId}`) : new WebSocket(url, ['chat.v1', `bearer.${token}`])
+  } catch {
+    queueMicrotask(() => end(1006))
+    return { send() {}, close() { isOver = true }, authenticate() {} }
+  }
+  socket.onmessage = ({ data }) => { if (!isOver) on.text(data) }
+  socket.onclose = event => end(event?.code ?? 1006)
+  // `close` follows, but for broken implementations.
+  socket.onerror = () => { if (socket.readyState === 3) queueMicrotask(() => end(1006)) }
+  const send = frame => {
+    if (isOver || socket.readyState !== 1) return
+    try { socket.send(JSON.stringify(frame)) } catch { /* it is closing; `close` says so */ }
+  }
+  return {
+    send,
+    authenticate: token => send({ type: 'auth', token }),
+    close(code = NORMAL) {
+      isOver = true
+      try { socket.close(code) } catch { /* it was never open */ }
+    },
+  }
+}
+
+/**
+ * @param cursor () => where a stream goes on
+ * @param on as of a socket, and `alive()` for comments, `refused({status, retryAfterMs})` in place of `closed`
+ */
+export function openStream({ fetch, url, token, userId, cursor, on }) {
+  let isOver = false
+  /** The stream whose frames count, and all that are there: two while one takes over from the other. */
+  let reading
+  const all = new Set()
+  const stopAll = () => { isOver = true; for (const stop of all) stop.abort() }
+  const end = code => { if (!isOver) { stopAll(); on.closed(code) } }
+
+  async function read(token, isFirst) {
+    const stop = new AbortController()
+    const isPresent = () => !isOver && reading === stop
+    all.add(stop)
+    if (isFirst) reading = stop
+    const id = cursor()
+    const headers = { Accept: 'text/event-stream' }
+    if (id !== undefined) headers['Last-Event-ID'] = id
+    if (token !== undefined) headers.Authorization = `Bearer ${token}`
+    let answer
+    try {
+      const address = token === undefined ? `${url}?userId=${userId}` : url
+      answer = await fetch(address, { headers, signal: stop.signal, credentials: 'omit', cache: 'no-store', redirect: 'error' })
+    } catch {
+      all.delete(stop)
+      if (isPresent()) end(1006)
+      return
+    }
+    const isStream = answer.ok && /event-stream/.test(answer.headers.get('Content-Type') ?? '')
+    if (isOver || !isStream || !answer.body) {
+      stop.abort()
+      all.delete(stop)
+      // A second stream that is refused leaves the first one as it is.
+      if (isOver || !isPresent()) return
+      stopAll()
+      // Something in between that answers 200 with a page of its own serves no streams.
+      on.refused({ status: answer.ok ? 404 : answer.status, retryAfterMs: retryAfterMs(answer.headers) })
+      return
+    }
+    if (!isFirst) { reading?.abort(); reading = stop }
+    try {
+      await readFields(answer.body, isPresent)
+      if (isPresent()) end(1006)
+    } catch {
+      if (isPresent()) end(1006)
+    } finally {
+      all.delete(stop)
+    }
+  }
+
+  async function readFields(body, isPresent) {
+    const reader = body.getReader()
+    const decoder = new TextDecoder()
+    let rest = '', data = [], type = '', retries = 0
+    for (;;) {
+      const { done, value } = await reader.read()
+      if (done || !isPresent()) return
+      const lines = (rest + decoder.decode(value, { stream: true })).split(/\r\n|\n|\r(?!$)/)
+      rest = lines.pop()
+      if (rest.length > LONGEST_FIELD) return
+      for (const line of lines) {
+        if (!isPresent()) return
+        if (line === '') {
+          if (data.length > 0) dispatch(type, data.join('\n'))
+          data = []
+          type = ''
+        } else if (line.startsWith(':')) on.alive()
+        else {
+          const [, field, value] = /^([^:]*):? ?(.*)$/s.exec(line)
+          if (field === 'data') data.push(value)
+          else if (field === 'event') type = value
+          // The first one is for `EventSource`; a later one says when to come back.
+          else if (field === 'retry' && ++retries > 1) on.text(JSON.stringify({ eventType: 'reconnect', afterMs: Number(value) || 0 }))
+        }
+      }
+    }
+  }
+
+  function dispatch(type, text) {
+    if (type !== 'close') return on.text(text)
+    let code = 1006
+    try { code = JSON.parse(text).code ?? code } catch { /* then it is a close without a code */ }
+    end(code)
+  }
+
+  read(token, true)
+  return {
+    send() {},
+    /** A token cannot be renewed in a stream: a new one begins before the old one ends. */
+    authenticate: token => { if (!isOver) read(token, false) },
+    close: stopAll,
+  }
+}

@@ -1,0 +1,23 @@
+import { Chat } from '../../src/chat.js'
+import { MemoryStorage } from '../../src/storage/memory-storage.js'
+import { FakeServer, makeToken, until } from './fake-server.js'
+
+const URLS = { system: 'http://system', messages: 'http://messages', sockets: 'http://sockets' }
+
+/** A chat with a server of its own, both for one test. `errors` has what was reported. */
+export function setUp(t, { server = new FakeServer(), ...options } = {}) {
+  const chat = new Chat({
+    url: URLS, getToken: async () => makeToken({ sub: server.userId }), storage: new MemoryStorage(),
+    WebSocket: server.WebSocket, fetch: server.fetch, ...options,
+  })
+  const errors = [], states = []
+  chat.on('error', error => errors.push(error))
+  chat.on('state', change => states.push(change))
+  t.after(() => chat.close())
+  const live = async () => {
+    chat.start()
+    await until(() => chat.state === 'live', 'live')
+    return chat
+  }
+  return { chat, server, errors, states, live }
+}
