@@ -8,10 +8,12 @@ import './core/room-log.js'
 import './core/timeline.js'
 import './core/timers.js'
 import './core/token.js'
+import './core/transport-choice.js'
 import { Connector } from './connector.js'
-import { ChatError, Listeners, deferred } from './error.js'
+import { ChatError, Listeners, closedError, deferred, quiet } from './error.js'
 import { Intake } from './intake.js'
-import { Outbox } from './posts.js'
+import { Outbox } from './outbox.js'
+import './post.js'
 import { ReadMarks } from './read-marks.js'
 import { Rest } from './rest.js'
 import { Room } from './room.js'
@@ -96,7 +98,7 @@ export class Chat {
   // Its life
 
   start() {
-    if (this.#closing) throw new ChatError('closed', 'The chat is closed')
+    if (this.#closing) throw closedError()
     this.#load()
     this.#outbox.resume()
     this.#outbox.start()
@@ -114,17 +116,14 @@ export class Chat {
     this.#outbox.wake()
   }
 
-  async close() {
-    this.#closing ??= this.#close()
-    await this.#closing
-  }
+  close() { return this.#closing ??= quiet(this.#close()) }
 
   async #close() {
     this.#connector.close()
     this.#rest.close()
     this.#intake.close()
     for (const room of this.#rooms.values()) room.close()
-    this.#store.reject(new ChatError('closed', 'The chat is closed'))
+    this.#store.reject(closedError())
     let timer
     const limit = new Promise(resolve => { timer = setTimeout(resolve, CLOSE_MS - 1_000) })
     await Promise.race([this.#outbox.close(), limit])
@@ -135,7 +134,9 @@ export class Chat {
   }
 
   /** Deletes what is kept of this user here. */
-  async forget({ evenUnsent = false } = {}) {
+  forget({ evenUnsent = false } = {}) { return quiet(this.#forget(evenUnsent)) }
+
+  async #forget(evenUnsent) {
     const store = await this.#whileOpen(this.#store.promise)
     await this.#outbox.load()
     if (!evenUnsent && this.#outbox.list.length > 0) throw new ChatError('unsent', 'There are messages that are not sent')
@@ -156,10 +157,12 @@ export class Chat {
 
   // Calls: one try, never queued
 
-  async createRoom({ name, type, roomId, memberIds }) { return await this.#rest.call('system', 'POST', '/rooms', { body: { name, type, roomId, memberIds } }) }
-  async joinRoom(id) { return await this.#rest.call('system', 'POST', `/rooms/${encodeURIComponent(id)}/join`) }
-  async findRooms(query, cursor) { return await this.#rest.call('system', 'GET', '/rooms/public', { query: { query, cursor } }) }
-  async findUsers(query, cursor) { return await this.#rest.call('system', 'GET', '/users', { query: { query, cursor } }) }
+  createRoom({ name, type, roomId, memberIds }) {
+    return this.#rest.call('system', 'POST', '/rooms', { body: { name, type, roomId, memberIds } })
+  }
+  joinRoom(id) { return this.#rest.call('system', 'POST', `/rooms/${id}/join`) }
+  findRooms(query, cursor) { return this.#rest.call('system', 'GET', '/rooms/public', { query: { query, cursor } }) }
+  findUsers(query, cursor) { return this.#rest.call('system', 'GET', '/users', { query: { query, cursor } }) }
 
   // Inside
 
@@ -214,7 +217,7 @@ export class Chat {
       rest: this.#rest, kept: this.#kept, keep: this.#options.keep,
       intake: () => this.#intake, list: () => this.#list, outbox: () => this.#outbox, store: () => this.#store.promise,
       userId: () => this.#userId,
-      job: async work => { await this.#store.promise; return await this.#intake.job(work) },
+      job: async work => { await this.#store.promise; this.#load(); return await this.#intake.job(work) },
       isConnected: () => this.#state.state === 'live' || this.#state.state === 'syncing',
       send: frame => this.#connector.send(frame),
       report: error => this.#report(error),
@@ -251,8 +254,8 @@ export class Chat {
       this.#marks.load(marks, this.#list)
       this.#intake.load(positions, this.#options.keep)
       this.#listChanged()
-    }).catch(error => { if (!this.#closing) this.#report(error) })
-    this.#outbox.load().catch(error => { if (!this.#closing) this.#report(error) })
+    }).catch(error => this.#report(error))
+    this.#outbox.load().catch(error => this.#report(error))
   }
 
   #stateChanged({ cause, ...change }) {
@@ -261,7 +264,7 @@ export class Chat {
     this.#state = Object.freeze({ ...change, ...retryInMs !== undefined && { retryAt: Date.now() + retryInMs }, ...cause && { cause } })
     if (wasConnected && state !== 'live' && state !== 'syncing') this.#intake.disconnected()
     if (state === 'signedOut') this.#outbox.hold()
-    if (state === 'syncing' && this.#connector.machine.transport === 'eventStream') this.#intake.job(() => { this.#intake.begin() }).catch(() => {})
+    if (state === 'syncing' && this.#connector.machine.transport === 'eventStream') this.#intake.job(() => { this.#intake.begin({ isNamed: this.#list.cursor !== undefined }) })
     this.#listeners.emit('state', this.#state)
   }
 
@@ -269,8 +272,8 @@ export class Chat {
   #sync() {
     this.#intake.job(() => {
       if (this.#connector.machine.state !== 'syncing') return
-      for (const frame of syncFrames({ ...this.#intake.begin(), maxMissed: this.#options.maxMissed })) this.#connector.send(frame)
-    }).catch(() => {})
+      for (const frame of syncFrames({ ...this.#intake.begin(), maxMissed: this.#options.maxMissed })) this.#connector.sendSync(frame)
+    })
   }
 
   #synced(frame) {
@@ -329,7 +332,7 @@ export class Chat {
   }
 
   async #whileOpen(promise) {
-    if (this.#closing) throw new ChatError('closed', 'The chat is closed')
+    if (this.#closing) throw closedError()
     return await promise
   }
 
@@ -340,6 +343,7 @@ export class Chat {
   }
 
   #report(error) {
+    if (this.#closing) return
     const reported = error instanceof ChatError ? error : new ChatError('store_failed', 'Something inside failed', { cause: error })
     this.#listeners.emit('error', reported)
   }

@@ -3,7 +3,7 @@
 import { Connection } from './core/connection.js'
 import { readToken } from './core/token.js'
 import { Clock } from './clock.js'
-import { ChatError, deferred } from './error.js'
+import { ChatError, closedError, deferred } from './error.js'
 import { openSocket, openStream } from './transport.js'
 
 const TOKEN_CALL_MS = 30_000
@@ -38,14 +38,18 @@ export class Connector {
     this.machine = new Connection({ now: this.#clock.now(), userId: options.userId, needsToken: Boolean(options.getToken) })
   }
 
-  start() { this.#watch(); this.input('start') }
+  start() {
+    this.#watch()
+    this.input('start')
+    if (globalThis.document?.hidden) this.input('hidden')
+  }
   stop() { this.#unwatch(); this.input('stop') }
 
   close() {
     this.input('close')
     this.#unwatch()
     clearTimeout(this.#timer)
-    this.#stop.abort(new ChatError('closed', 'The chat is closed'))
+    this.#stop.abort(closedError())
     this.#failWaiting(this.#stop.signal.reason)
   }
 
@@ -68,11 +72,12 @@ export class Connector {
   }
 
   send(frame) {
-    if (this.machine.state !== 'live' && this.machine.state !== 'syncing') return false
-    if (this.machine.transport !== 'webSocket') return false
+    if (this.machine.state !== 'live' || this.machine.transport !== 'webSocket') return false
     this.#transport?.send(frame)
     return true
   }
+
+  sendSync(frame) { if (this.machine.state === 'syncing') this.#transport?.send(frame) }
 
   // Tokens for REST calls
 
@@ -82,7 +87,7 @@ export class Connector {
   fresh(refused) {
     if (this.#token !== undefined && this.#token !== refused) return Promise.resolve(this.#token)
     const { state } = this.machine
-    if (state === 'closed') return Promise.reject(new ChatError('closed', 'The chat is closed'))
+    if (state === 'closed') return Promise.reject(closedError())
     if (state === 'signedOut') return Promise.reject(new ChatError('signed_out', 'Nobody is signed in'))
     this.#refuse()
     this.#waiting ??= deferred()

@@ -1,3 +1,5 @@
+// What everything here needs: errors, listeners, promises.
+
 /** What every failing call of the library fails with. `code` is the server's, or one of the library's own. */
 export class ChatError extends Error {
   name = 'ChatError'
@@ -45,10 +47,18 @@ export class Listeners {
   clear() { this.#byType.clear() }
 }
 
+export const closedError = () => new ChatError('closed', 'The chat is closed')
+
 /** A promise with its ends outside. Nobody has to await it. */
 export function deferred() {
   const result = {}
   result.promise = new Promise((resolve, reject) => Object.assign(result, { resolve, reject }))
-  result.promise.catch(() => {})
+  quiet(result.promise)
   return result
+}
+
+/** The same promise, of which a failure that nobody awaits is no unhandled rejection. */
+export function quiet(promise) {
+  promise.catch(() => {})
+  return promise
 }

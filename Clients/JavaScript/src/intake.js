@@ -2,6 +2,7 @@
 // before it is kept.
 
 import { RoomLog } from './core/room-log.js'
+import { closedError, quiet } from './error.js'
 import { Changes } from './store.js'
 
 const MOST_FRAMES = 10_000
@@ -47,11 +48,11 @@ export class Intake {
 
   /** Runs `work` in its turn among the frames; what it returns is awaited, and returned. */
   job(work) {
-    return new Promise((resolve, reject) => {
-      if (this.#isClosed) return reject(new Error('closed'))
+    return quiet(new Promise((resolve, reject) => {
+      if (this.#isClosed) return reject(closedError())
       this.#queue.push({ work, resolve, reject })
       this.#run()
-    })
+    }))
   }
 
   /** The connection is lost: what was not taken in comes again. */
@@ -62,18 +63,21 @@ export class Intake {
 
   close() {
     this.#isClosed = true
-    for (const { reject } of this.#queue.splice(0)) reject?.(new Error('closed'))
+    for (const { reject } of this.#queue.splice(0)) reject?.(closedError())
   }
 
   /** The positions that a new connection names. */
-  begin() {
+  begin({ isNamed = true } = {}) {
     const list = this.#context.list()
     list.begin()
     this.#named.clear()
     const rooms = {}
     for (const [roomId, log] of this.logs) {
-      if (log.position) { rooms[roomId] = log.position; this.#named.add(roomId) }
-      this.#after(roomId, log.syncing({ isNamed: log.position !== null }))
+      if (log.position) {
+        rooms[roomId] = log.position
+        if (isNamed) this.#named.add(roomId)
+      }
+      this.#after(roomId, log.syncing({ isNamed: isNamed && log.position !== null }))
     }
     return { rooms, cursor: list.cursor }
   }
@@ -182,7 +186,11 @@ export class Intake {
         }
         if (eventType === 'cursor') return []
         const after = []
-        for (const [id, log] of this.logs) after.push(...this.#apply(id, log.synced(), changes))
+        for (const [id, log] of this.logs) {
+          after.push(...this.#apply(id, log.synced(), changes))
+          // Known from a former connection and not changed since.
+          if (log.timeline && !log.position && log.state !== 'gone') after.push(...this.#apply(id, log.open(list.head(id)), changes))
+        }
         return [...after, () => this.#context.onSynced(frame)]
       }
       case 'ready': case 'pong': case 'token_expiring': case 'reconnect': return []
@@ -233,6 +241,7 @@ export class Intake {
     const after = []
     if (event.eventType === 'message' && event.senderId === this.#context.userId() && event.clientMessageId !== undefined) {
       after.push(() => this.#context.onLogged(event))
+      this.#context.marks.known(event.roomId, event.seq)
     }
     after.push(...this.#apply(event.roomId, actions, changes, before))
     if (became === 'taken') after.push(this.#listed)

@@ -1,6 +1,6 @@
 // REST calls: one try each, but for a token that is refused. Fails with `ChatError` alone.
 
-import { ChatError } from './error.js'
+import { ChatError, closedError, quiet } from './error.js'
 
 const DEADLINE_MS = 20_000
 const LONGEST_RETRY_AFTER_MS = 300_000
@@ -29,8 +29,10 @@ export class Rest {
   }
 
   /** @param server 'system' or 'messages' */
-  async call(server, method, path, { body, query } = {}) {
-    if (this.#isClosed) throw closed()
+  call(server, method, path, values = {}) { return quiet(this.#call(server, method, path, values)) }
+
+  async #call(server, method, path, { body, query }) {
+    if (this.#isClosed) throw closedError()
     const origin = (await this.#servers())[server]
     const fields = Object.entries(query ?? {}).filter(([, value]) => value !== undefined)
     const url = `${origin}/api/v1${path}${fields.length > 0 ? `?${new URLSearchParams(fields)}` : ''}`
@@ -53,7 +55,7 @@ export class Rest {
   }
 
   async #once(method, url, body, token) {
-    if (this.#isClosed) throw closed()
+    if (this.#isClosed) throw closedError()
     const headers = { Accept: 'application/json' }
     if (body !== undefined) headers['Content-Type'] = 'application/json'
     if (token !== undefined) headers.Authorization = `Bearer ${token}`
@@ -75,7 +77,7 @@ export class Rest {
       }
       text = await Promise.race([work(), aborted])
     } catch (cause) {
-      if (this.#isClosed) throw closed()
+      if (this.#isClosed) throw closedError()
       throw isLate ? new ChatError('timeout', 'The server did not answer in time', { isTemporary: true, cause })
         : new ChatError('network', 'The server cannot be reached', { isTemporary: true, cause })
     } finally {
@@ -87,8 +89,6 @@ export class Rest {
     throw refusal(answer, text)
   }
 }
-
-const closed = () => new ChatError('closed', 'The chat is closed')
 
 function parsed(text, status) {
   if (text === '') return undefined

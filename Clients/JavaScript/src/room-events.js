@@ -2,7 +2,7 @@
 
 import { Pauses } from './core/timers.js'
 import { Reader } from './core/reader.js'
-import { ChatError, deferred } from './error.js'
+import { ChatError, deferred, quiet } from './error.js'
 
 const PAGE = 100
 
@@ -31,10 +31,15 @@ export class RoomEvents {
 
   [Symbol.asyncIterator]() { return this }
 
-  async next() {
+  next() { return quiet(this.#next()) }
+
+  async #next() {
     if (this.#waiting) throw new ChatError('in_use', 'One call of next() at a time')
     this.#opened ??= this.#open()
-    await this.#opened
+    try { await this.#opened } catch (error) {
+      this.#finish()
+      if (error.code !== 'closed') throw error
+    }
     if (this.#given && this.#options.as !== undefined && !this.#isDone) {
       await (await this.#chat.store()).setReader(this.#room.id, this.#options.as, this.#given)
     }
@@ -94,7 +99,6 @@ export class RoomEvents {
       if (!this.#isDone) this.#fail(new ChatError('in_use', 'Another reader has taken the name over'))
     }, { ifAvailable: true, signal: this.#stop.signal }).then(() => claimed.resolve(false), error => claimed.reject(error))
     if (await claimed.promise) return
-    this.#isDone = true
     throw new ChatError('in_use', `Another reader has the name ${this.#options.as}`)
   }
 

@@ -3,7 +3,7 @@
 import { isSameContent } from './core/outbox.js'
 import { RoomLog } from './core/room-log.js'
 import { frozen } from './core/timeline.js'
-import { ChatError, Listeners } from './error.js'
+import { ChatError, Listeners, quiet } from './error.js'
 import { RoomEvents } from './room-events.js'
 
 const TYPING_MS = 2_000
@@ -56,9 +56,8 @@ export class Room {
   }
 
   /** Loads up to `limit` older messages. Returns whether there are more. */
-  async loadOlder(limit = 50) {
-    this.#older ??= this.#loadOlder(limit).finally(() => { this.#older = undefined })
-    return await this.#older
+  loadOlder(limit = 50) {
+    return this.#older ??= quiet(this.#loadOlder(limit).finally(() => { this.#older = undefined }))
   }
 
   toEnd() {
@@ -79,22 +78,8 @@ export class Room {
   }
 
   /** Edits a message, or one's own post that is still waiting, by its key. */
-  async edit(id, content) {
-    const payload = content?.payload ?? content
-    if (typeof id === 'string') {
-      const post = this.#chat.outbox().get(id)
-      if (!post) throw new ChatError('not_found', 'There is no such post')
-      if (await this.#chat.outbox().edit(id, payload)) return
-      id = (await post.stored).messageId
-    }
-    const message = await this.#chat.rest.call('messages', 'PATCH', `/messages/${id}`, { body: { payload } })
-    await this.#change(message)
-  }
-
-  async delete(id) {
-    await this.#chat.rest.call('messages', 'DELETE', `/messages/${id}`)
-    await this.#change({ messageId: id, isDeleted: true, contentJson: '{}', isEdited: true })
-  }
+  edit(id, content) { return quiet(this.#edit(id, content)) }
+  delete(id) { return quiet(this.#delete(id)) }
 
   /** Marks the room as read up to `seq`: up to its end without one. Kept, and sent when that can be. */
   markRead(seq = Math.max(this.#log?.position?.seq ?? 0, this.info?.lastSeq ?? 0)) {
@@ -108,9 +93,9 @@ export class Room {
     this.#chat.send({ type: 'typing', roomId: this.id, typing })
   }
 
-  async leave() { await this.#chat.rest.call('system', 'POST', `/rooms/${this.id}/leave`) }
+  leave() { return this.#chat.rest.call('system', 'POST', `/rooms/${this.id}/leave`) }
 
-  async members(cursor) { return await this.#chat.rest.call('system', 'GET', `/rooms/${this.id}/members`, { query: { cursor } }) }
+  members(cursor) { return this.#chat.rest.call('system', 'GET', `/rooms/${this.id}/members`, { query: { cursor } }) }
 
   /** Every event after a position, at the pace of who reads. */
   events(options = {}) { return new RoomEvents(this, this.#chat, options) }
@@ -191,7 +176,7 @@ export class Room {
   #open() {
     this.#opened ??= this.#chat.job(() => this.#load()).catch(error => {
       this.#opened = undefined
-      if (error.message !== 'closed') this.#chat.report(error)
+      this.#chat.report(error)
     })
     return this.#opened
   }
@@ -235,6 +220,23 @@ export class Room {
     }
     this.show()
     return this.hasMore
+  }
+
+  async #edit(id, content) {
+    const payload = content?.payload ?? content
+    if (typeof id === 'string') {
+      const post = this.#chat.outbox().get(id)
+      if (!post) throw new ChatError('not_found', 'There is no such post')
+      if (await this.#chat.outbox().edit(id, payload)) return
+      id = (await post.stored).messageId
+    }
+    const message = await this.#chat.rest.call('messages', 'PATCH', `/messages/${id}`, { body: { payload } })
+    await this.#change(message)
+  }
+
+  async #delete(id) {
+    await this.#chat.rest.call('messages', 'DELETE', `/messages/${id}`)
+    await this.#change({ messageId: id, isDeleted: true, contentJson: '{}', isEdited: true })
   }
 
   async #change(message) {

@@ -2,15 +2,14 @@
 // returns the actions to be carried out, in order; time passes by `timePassed`.
 
 import { LONGEST_ASKED_PAUSE_MS, Pauses, Timers, pauseMs } from './timers.js'
-import { renewAfterMs } from './token.js'
+import { TokenLife } from './token.js'
+import { TransportChoice } from './transport-choice.js'
 
 const CONNECTING_MS = 10_000
 const TOKEN_CALL_MS = 30_000
 const PROBE_MS = 5_000
-const STREAM_MS = 600_000
 /** After so long a live connection counts as stable. */
 const STABLE_MS = 60_000
-const HANDSHAKES_BEFORE_STREAM = 3
 /** Errors of the server about the client's own `sync`. */
 const SYNC_ERRORS = new Set(['bad_message', 'not_synced', 'too_many_rooms'])
 const isOpenPhase = phase => phase === 'opening' || phase === 'syncing' || phase === 'live'
@@ -28,24 +27,19 @@ export class Connection {
   #actions = []
   /** stopped, token (nothing but a token is missing), waiting, opening, syncing, live */
   #phase = 'stopped'
-  #hasToken = false
-  #tokenEndsAt = Infinity
-  #renewAt
+  #life = new TokenLife()
   /** The reason of the token call under way. */
   #asking
   #tokenFailures = 0
   #pauses
-  /** Handshakes in a row that nobody answered. */
-  #mutes = 0
+  #choice = new TransportChoice()
   #isMandatoryPause = false
   #reconnectAfterMs
   #heartbeatMs = 25_000
   #liveSince
-  #streamUntil = -1
   #isHidden = false
   /** The reason of the next try, should the ping that is under way have no answer. */
   #deadReason = 'dead'
-  #tokenArrivedAt
 
   constructor({ now = 0, random = Math.random, userId, needsToken = true } = {}) {
     this.#timers = new Timers(now)
@@ -68,9 +62,9 @@ export class Connection {
 
   start() {
     if (this.#phase !== 'stopped' || this.state === 'closed') return this.#take()
-    if (this.state === 'signedOut') this.#hasToken = false
+    if (this.state === 'signedOut') this.#life.refused()
     this.#pauses = new Pauses(this.#random)
-    this.#mutes = 0
+    this.#choice = new TransportChoice()
     this.reason = 'start'
     this.#connect('start')
     return this.#take()
@@ -87,17 +81,14 @@ export class Connection {
   // Tokens
 
   /** A token has come: whose it is, and how long it lives from now. */
-  token({ sub, remainingMs, lifeMs }) {
+  token({ sub, ...times }) {
     if (!this.isAsking) return this.#take()
     this.#asked()
     if (this.#userId !== undefined && sub !== this.#userId) return this.#end('signedOut', 'otherUser')
     this.#userId = sub
-    this.#hasToken = true
     this.#tokenFailures = 0
-    this.#tokenArrivedAt = this.#timers.now
-    this.#tokenEndsAt = this.#timers.now + remainingMs
-    this.#renewAt = this.#timers.now + renewAfterMs(remainingMs, lifeMs)
-    if (this.#phase !== 'stopped') this.#timers.setAt('renew', this.#renewAt)
+    this.#life.begin(this.#timers.now, times)
+    if (this.#phase !== 'stopped') this.#timers.setAt('renew', this.#life.renewAt)
     if (this.#phase === 'token') this.#connect(this.reason)
     else if (isOpenPhase(this.#phase)) this.#do('authenticate', {})
     return this.#take()
@@ -120,8 +111,8 @@ export class Connection {
   /** A REST call got 401 with the present token. */
   unauthorized() {
     if (this.#needsToken && this.state !== 'closed' && this.state !== 'signedOut') {
-      this.#hasToken = false
-      this.#ask(this.#tokenArrivedAt === undefined ? 'first' : 'refused')
+      this.#life.refused()
+      this.#ask(this.#life.reason())
     }
     return this.#take()
   }
@@ -137,7 +128,7 @@ export class Connection {
       case 'ready':
         if (this.#phase !== 'opening') break
         this.#phase = 'syncing'
-        this.#answered()
+        if (this.transport === 'webSocket') this.#choice.answered()
         this.#heartbeatMs = Math.min(Math.max(frame.heartbeatSeconds * 1000 || 25_000, 1_000), 120_000)
         this.#timers.clear('connecting')
         this.#signOfLife()
@@ -153,7 +144,7 @@ export class Connection {
         this.#set('live', this.reason)
         break
       case 'reconnect': this.#reconnectAfterMs = frame.afterMs; break
-      case 'token_expiring': if (this.#timers.now - this.#tokenArrivedAt > 1_000) this.#ask('expiring'); break
+      case 'token_expiring': if (this.#life.age(this.#timers.now) > 1_000) this.#ask('expiring'); break
       case 'error':
         if (frame.code === 'invalid_token') this.#ask('refused')
         else if (this.#phase === 'syncing' && SYNC_ERRORS.has(frame.code)) return this.protocolError()
@@ -168,10 +159,10 @@ export class Connection {
     const wasOpening = this.#phase === 'opening'
     this.#settle()
     if (wasOpening && (code === 1000 || code === 1005 || code === 1006 || code === 1015)) {
-      this.#muted('network')
+      this.#muted()
       return this.#take()
     }
-    this.#answered()
+    if (this.transport === 'webSocket') this.#choice.answered()
     if (code === 4401 || code === 4408) this.#tokenRefused()
     else if (afterMs !== undefined) this.#retry('restart', afterMs)
     else if (code === 4429) { this.#pauses.atLeast(4); this.#retry('busy') }
@@ -185,8 +176,7 @@ export class Connection {
     this.#settle()
     if (status === 401) this.#tokenRefused()
     else if (status === 404 || status === 405) {
-      this.#streamUntil = -1
-      this.#mutes = 0
+      this.#choice = new TransportChoice()
       this.#connect('unsupported')
     } else this.#retry(status === 429 || status === 503 ? 'busy' : 'network', retryAfterMs)
     return this.#take()
@@ -199,12 +189,7 @@ export class Connection {
 
   /** REST answered while handshakes do not. */
   restWorks() {
-    if (this.#mutes >= HANDSHAKES_BEFORE_STREAM && this.#timers.now >= this.#streamUntil) {
-      this.#streamUntil = this.#timers.now + STREAM_MS
-      // When its time is over one failed handshake is enough to come back to it.
-      this.#mutes = HANDSHAKES_BEFORE_STREAM - 1
-      if (this.#phase === 'waiting') { this.#timers.clear('retry'); this.#connect('unsupported') }
-    }
+    if (this.#choice.restWorks(this.#timers.now) && this.#phase === 'waiting') this.#connect('unsupported')
     return this.#take()
   }
 
@@ -221,8 +206,7 @@ export class Connection {
 
   /** The wall clock jumped. Where the machine's clock stood still meanwhile, tokens have aged all the same. */
   clockJumped({ byMs = 0 } = {}) {
-    this.#tokenEndsAt -= byMs
-    this.#renewAt -= byMs
+    this.#life.pull(byMs)
     this.#timers.pull('renew', byMs)
     return this.#check('sleep')
   }
@@ -249,12 +233,12 @@ export class Connection {
       case 'retry': this.#connect(this.reason); break
       // Too long: it no longer counts as under way, and a late answer is not taken.
       case 'token': this.#tokenCallFailed(); break
-      case 'renew': this.#ask(this.#hasToken ? 'expiring' : 'refused'); break
+      case 'renew': this.#ask(this.#life.isThere ? 'expiring' : 'refused'); break
       case 'stable': this.#pauses.stable(); break
       case 'connecting':
         this.#do('close', { code: 1000 })
         this.#settle()
-        this.#muted('network')
+        this.#muted()
         break
       case 'ping':
         // A stream cannot be asked, but its server sends a comment in every heartbeat.
@@ -275,34 +259,32 @@ export class Connection {
     this.retryAt = undefined
     this.#isMandatoryPause = false
     this.reason = reason
-    if (this.#needsToken && (!this.#hasToken || this.#tokenEndsAt <= this.#timers.now)) {
+    if (this.#needsToken && !this.#life.isGood(this.#timers.now)) {
       this.#phase = 'token'
-      this.#ask(this.#tokenArrivedAt === undefined ? 'first' : this.#hasToken ? 'expiring' : 'refused')
+      this.#ask(this.#life.reason())
       return
     }
-    if (this.#renewAt !== undefined && !this.isAsking && !this.#timers.has('renew')) this.#timers.setAt('renew', this.#renewAt)
+    if (this.#life.isThere && !this.isAsking && !this.#timers.has('renew')) this.#timers.setAt('renew', this.#life.renewAt)
     this.#phase = 'opening'
-    this.transport = this.#timers.now < this.#streamUntil ? 'eventStream' : 'webSocket'
+    this.transport = this.#choice.at(this.#timers.now)
     this.#timers.set('connecting', CONNECTING_MS)
     this.#set('connecting', reason)
     this.#do('open', { transport: this.transport })
   }
 
   #tokenRefused() {
-    this.#hasToken = false
+    this.#life.refused()
     // At once the first time: a token that has ended is the usual cause.
     if (this.#pauses.attempts++ > 0) return this.#wait('token', pauseMs(this.#pauses.attempts - 2, this.#random))
     this.#set('offline', 'token')
     this.#connect('token')
   }
 
-  #answered() { if (this.transport === 'webSocket') this.#mutes = 0 }
-
   /** A handshake to which nobody answered. */
-  #muted(reason) {
-    this.#mutes += this.transport === 'webSocket' ? 1 : 0
-    this.#retry(this.transport === 'eventStream' ? 'unsupported' : reason)
-    if (this.#mutes >= HANDSHAKES_BEFORE_STREAM && this.transport === 'webSocket') this.#do('checkRest', {})
+  #muted() {
+    const isSocket = this.transport === 'webSocket'
+    this.#retry(isSocket ? 'network' : 'unsupported')
+    if (isSocket && this.#choice.muted()) this.#do('checkRest', {})
   }
 
   #drop(reason) {

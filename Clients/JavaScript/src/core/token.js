@@ -29,3 +29,31 @@ export function renewAfterMs(remainingMs, lifeMs) {
   // A token that comes late in its life is used for a while all the same.
   return Math.max(remainingMs - margin, Math.min(remainingMs / 2, 10_000))
 }
+
+/** The life of the token of now, in the time of a machine. */
+export class TokenLife {
+  isThere = false
+  renewAt
+  #arrivedAt
+  #endsAt
+
+  begin(now, { remainingMs, lifeMs }) {
+    this.isThere = true
+    this.#arrivedAt = now
+    this.#endsAt = now + remainingMs
+    this.renewAt = now + renewAfterMs(remainingMs, lifeMs)
+  }
+
+  refused() { this.isThere = false }
+  isGood(now) { return this.isThere && now < this.#endsAt }
+  age(now) { return now - this.#arrivedAt }
+
+  /** Why another one is needed. */
+  reason() { return this.#arrivedAt === undefined ? 'first' : this.isThere ? 'expiring' : 'refused' }
+
+  /** Time went on while the machine's clock stood still. */
+  pull(ms) {
+    this.#endsAt -= ms
+    this.renewAt -= ms
+  }
+}

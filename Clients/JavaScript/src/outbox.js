@@ -3,63 +3,17 @@
 import { OutboxQueue, keptPost } from './core/outbox.js'
 import { frozen, ownKey } from './core/timeline.js'
 import { Clock } from './clock.js'
-import { ChatError, deferred } from './error.js'
+import { ChatError, closedError, deferred, quiet } from './error.js'
+import { Post } from './post.js'
 
 const POLL_MS = 1_000
 const LOCK = 'outbox'
-
-const reused = () => new ChatError('client_message_id_reused', 'The key is that of another message', { status: 409 })
 
 const pause = (ms, signal) => new Promise(resolve => {
   const end = () => { clearTimeout(timer); signal.removeEventListener('abort', end); resolve() }
   const timer = setTimeout(end, ms)
   signal.addEventListener('abort', end)
 })
-
-/** One send. It is stored, refused or given up whatever happens in between. */
-export class Post {
-  #outbox
-  #kept = deferred()
-  #stored = deferred()
-  state = 'new'
-  error
-  isCertain
-  messageId
-  seq
-
-  constructor(outbox, { key, roomId, messageType, payload, replyToMessageId, createdAt }) {
-    this.#outbox = outbox
-    Object.assign(this, { key, roomId, messageType, payload, replyToMessageId, createdAt })
-  }
-
-  /** Settles when the store has the post. */
-  get kept() { return this.#kept.promise }
-  /** The message's `{messageId, seq}`; fails with a `ChatError` where the post is refused or given up. */
-  get stored() { return this.#stored.promise }
-
-  retry() { this.#outbox.retry(this.key) }
-  /** Gives the post up. True: it is not stored and never will be. */
-  discard() { return this.#outbox.discard(this.key) }
-
-  /** For the outbox alone. */
-  become(state, { code, status, isTemporary, isCertain, messageId, seq } = {}) {
-    if (this.state === 'refused' && state === 'queued') this.#stored = deferred()
-    this.state = state
-    if (state !== 'new') this.#kept.resolve()
-    this.error = state === 'refused' ? new ChatError(code, `The message was refused: ${code}`, { status, isTemporary }) : undefined
-    this.isCertain = state === 'refused' ? isCertain : state === 'stored' ? true : undefined
-    if (state === 'stored') {
-      Object.assign(this, { messageId, seq })
-      this.#stored.resolve({ messageId, seq })
-    } else if (state === 'refused') this.#stored.reject(this.error)
-  }
-
-  /** For the outbox alone: it ends without an answer. */
-  end(error) {
-    this.#kept.reject(error)
-    this.#stored.reject(error)
-  }
-}
 
 export class Outbox {
   /** Frozen; the same object until something changes. */
@@ -86,19 +40,26 @@ export class Outbox {
    */
   constructor(context) { this.#context = context }
 
-  /** @throws `client_message_id_reused` */
   post(fields) {
     const known = this.#posts.get(fields.key)
-    if (this.#run(this.#queue.add(fields)).some(action => action.rejected)) throw reused()
+    if (this.#run(this.#queue.add(fields)).some(action => action.rejected)) return this.#reused(fields)
     return known ?? this.#of(fields.key)
   }
 
   /** A key that the log has: the same content is the message there, another one none; unsure ones the server judges. */
   storedBefore(fields, { messageId, seq }, isSame) {
     if (isSame === undefined) return this.post(fields)
-    if (!isSame) throw reused()
+    if (!isSame) return this.#reused(fields)
     const post = new Post(this, fields)
     post.become('stored', { messageId, seq })
+    return post
+  }
+
+  /** Refused without a try, and not part of the outbox. */
+  #reused(fields) {
+    const post = new Post(this, fields)
+    post.become('refused', { code: 'client_message_id_reused', status: 409, isCertain: true })
+    queueMicrotask(() => this.#context.onEnd(post))
     return post
   }
 
@@ -117,7 +78,9 @@ export class Outbox {
 
   retry(key) { this.#run(this.#queue.retry({ key })) }
 
-  async discard(key) {
+  discard(key) { return quiet(this.#discard(key)) }
+
+  async #discard(key) {
     const post = this.#posts.get(key)
     if (!post || post.state === 'stored') return false
     const wait = deferred()
@@ -185,7 +148,7 @@ export class Outbox {
     this.#isClosed = true
     this.stop()
     await this.#last
-    const error = new ChatError('closed', 'The chat is closed')
+    const error = closedError()
     for (const post of this.#posts.values()) post.end(error)
     for (const waits of this.#discarding.values()) for (const wait of waits) wait.reject(error)
   }

@@ -1,0 +1,46 @@
+import { ChatError, deferred } from './error.js'
+
+/** One send. It is stored, refused or given up whatever happens in between. */
+export class Post {
+  #outbox
+  #kept = deferred()
+  #stored = deferred()
+  state = 'new'
+  error
+  isCertain
+  messageId
+  seq
+
+  constructor(outbox, { key, roomId, messageType, payload, replyToMessageId, createdAt }) {
+    this.#outbox = outbox
+    Object.assign(this, { key, roomId, messageType, payload, replyToMessageId, createdAt })
+  }
+
+  /** Settles when the store has the post. */
+  get kept() { return this.#kept.promise }
+  /** The message's `{messageId, seq}`; fails with a `ChatError` where the post is refused or given up. */
+  get stored() { return this.#stored.promise }
+
+  retry() { this.#outbox.retry(this.key) }
+  /** Gives the post up. True: it is not stored and never will be. */
+  discard() { return this.#outbox.discard(this.key) }
+
+  /** For the outbox alone. */
+  become(state, { code, status, isTemporary, isCertain, messageId, seq } = {}) {
+    if (this.state === 'refused' && state === 'queued') this.#stored = deferred()
+    this.state = state
+    if (state !== 'new') this.#kept.resolve()
+    this.error = state === 'refused' ? new ChatError(code, `The message was refused: ${code}`, { status, isTemporary }) : undefined
+    this.isCertain = state === 'refused' ? isCertain : state === 'stored' ? true : undefined
+    if (state === 'stored') {
+      Object.assign(this, { messageId, seq })
+      this.#stored.resolve({ messageId, seq })
+    } else if (state === 'refused') this.#stored.reject(this.error)
+  }
+
+  /** For the outbox alone: it ends without an answer. */
+  end(error) {
+    this.#kept.reject(error)
+    this.#stored.reject(error)
+  }
+}
