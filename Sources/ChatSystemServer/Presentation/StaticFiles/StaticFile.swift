@@ -1,23 +1,39 @@
 import Crypto
 import FoundationEssentials
+import HTTPTypes
+import Hummingbird
 import NIOCore
 
-/// A file of the web client with its response headers.
-struct WebFile: Sendable {
-    /// The path of all files but the page itself.
-    static let folder = "/web/"
-
+/// A file that is served as it is, with its response headers.
+struct StaticFile: Sendable {
     let path: String
     let contentType: String
     let body: ByteBuffer
     /// A strong validator (RFC 9110 section 8.8.3), made of the content alone, so that all instances have the same.
     let entityTag: String
 
+    /// - Parameter path: where it is served; its extension tells the media type.
     init(path: String, bytes: [UInt8]) {
         self.path = path
         contentType = Self.contentType(of: path)
         body = ByteBuffer(bytes: bytes)
         entityTag = "\"\(Data(SHA256.hash(data: bytes).prefix(18)).base64EncodedString())\""
+    }
+
+    /// The response to a request: 200, or 304 where the client has this content.
+    /// - Parameter headers: header fields of both.
+    func response(to request: Request, headers: HTTPFields) -> Response {
+        var headers = headers
+        headers[.eTag] = entityTag
+        // Revalidated at each load, mostly with 304, so that a new release is used from the next reload on.
+        headers[.cacheControl] = "no-cache"
+        guard !isKnown(to: request.headers[.ifNoneMatch]) else {
+            var response = Response(status: .notModified, headers: headers)
+            response.headers[.contentLength] = nil
+            return response
+        }
+        headers[.contentType] = contentType
+        return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: body))
     }
 
     /// Whether `If-None-Match` names this content (RFC 9110 section 13.1.2).
@@ -31,56 +47,14 @@ struct WebFile: Sendable {
     }
 
     private static func contentType(of path: String) -> String {
+        // Browsers do not run `.d.ts`, and editors want it as text.
         switch path.split(separator: ".").last {
         case "css": "text/css; charset=utf-8"
         case "js": "text/javascript; charset=utf-8"
         case "json": "application/json"
         case "svg": "image/svg+xml"
+        case "ts": "text/plain; charset=utf-8"
         default: "text/html; charset=utf-8"
         }
     }
-}
-
-/// The files of the folder `Files`, which the build embeds into the executable.
-extension WebFile {
-    private static let page = "index.html"
-
-    static var embedded: [WebFile] {
-        resources.map { name, bytes in WebFile(path: name == page ? "/" : folder + name, bytes: bytes) }
-    }
-
-    private static let resources: [(name: String, bytes: [UInt8])] = [
-        ("api.js", PackageResources.api_js),
-        ("app.js", PackageResources.app_js),
-        ("backoff.js", PackageResources.backoff_js),
-        ("chat.js", PackageResources.chat_js),
-        ("close-codes.js", PackageResources.close_codes_js),
-        ("composer.js", PackageResources.composer_js),
-        ("configuration.js", PackageResources.configuration_js),
-        ("dom.js", PackageResources.dom_js),
-        ("find-dialog.js", PackageResources.find_dialog_js),
-        ("http.js", PackageResources.http_js),
-        ("icon.svg", PackageResources.icon_svg),
-        ("index.html", PackageResources.index_html),
-        ("members-dialog.js", PackageResources.members_dialog_js),
-        ("message-text.js", PackageResources.message_text_js),
-        ("message-view.js", PackageResources.message_view_js),
-        ("new-room-dialog.js", PackageResources.new_room_dialog_js),
-        ("outbox.js", PackageResources.outbox_js),
-        ("people-picker.js", PackageResources.people_picker_js),
-        ("people.js", PackageResources.people_js),
-        ("post-queue.js", PackageResources.post_queue_js),
-        ("room-list-view.js", PackageResources.room_list_view_js),
-        ("room-list.js", PackageResources.room_list_js),
-        ("room-log.js", PackageResources.room_log_js),
-        ("room-socket.js", PackageResources.room_socket_js),
-        ("room-view.js", PackageResources.room_view_js),
-        ("room.css", PackageResources.room_css),
-        ("room.js", PackageResources.room_js),
-        ("session.js", PackageResources.session_js),
-        ("sign-in-view.js", PackageResources.sign_in_view_js),
-        ("style.css", PackageResources.style_css),
-        ("timeline.js", PackageResources.timeline_js),
-        ("typing.js", PackageResources.typing_js),
-    ]
 }
