@@ -1,0 +1,384 @@
+// The one connection of a client: when to open, to ping, to renew the token, to give up on a transport. Pure: each input
+// returns the actions to be carried out, in order; time passes by `timePassed`.
+
+import { LONGEST_ASKED_PAUSE_MS, Pauses, Timers, pauseMs } from './timers.js'
+import { renewAfterMs } from './token.js'
+
+const CONNECTING_MS = 10_000
+const TOKEN_CALL_MS = 30_000
+const PROBE_MS = 5_000
+const STREAM_MS = 600_000
+/** After so long a live connection counts as stable. */
+const STABLE_MS = 60_000
+const HANDSHAKES_BEFORE_STREAM = 3
+/** Errors of the server about the client's own `sync`. */
+const SYNC_ERRORS = new Set(['bad_message', 'not_synced', 'too_many_rooms'])
+const isOpenPhase = phase => phase === 'opening' || phase === 'syncing' || phase === 'live'
+
+export class Connection {
+  state = 'offline'
+  reason = 'stopped'
+  transport = 'webSocket'
+  /** When the next try begins, in the machine's time, while it is `offline` and waits. */
+  retryAt
+  #timers
+  #random
+  #userId
+  #needsToken
+  #actions = []
+  /** stopped, token (nothing but a token is missing), waiting, opening, syncing, live */
+  #phase = 'stopped'
+  #hasToken = false
+  #tokenEndsAt = Infinity
+  /** The reason of the token call under way. */
+  #asking
+  #tokenFailures = 0
+  #pauses
+  /** Handshakes in a row that nobody answered. */
+  #mutes = 0
+  #isMandatoryPause = false
+  #reconnectAfterMs
+  #heartbeatMs = 25_000
+  #liveSince
+  #streamUntil = -1
+  #isHidden = false
+  /** The reason of the next try, should the ping that is under way have no answer. */
+  #deadReason = 'dead'
+  #tokenArrivedAt
+
+  constructor({ now = 0, random = Math.random, userId, needsToken = true } = {}) {
+    this.#timers = new Timers(now)
+    this.#random = random
+    this.#pauses = new Pauses(random)
+    this.#userId = userId
+    this.#needsToken = needsToken
+  }
+
+  get nextDeadline() { return this.#timers.next }
+  get userId() { return this.#userId }
+  get isAsking() { return this.#asking !== undefined }
+
+  timePassed(now) {
+    this.#timers.advance(now, name => this.#due(name))
+    return this.#take()
+  }
+
+  // What the application wants
+
+  start() {
+    if (this.#phase !== 'stopped' || this.state === 'closed') return this.#take()
+    if (this.state === 'signedOut') this.#hasToken = false
+    this.#pauses = new Pauses(this.#random)
+    this.#mutes = 0
+    this.reason = 'start'
+    this.#connect('start')
+    return this.#take()
+  }
+
+  stop() { return this.#end('offline', 'stopped') }
+  close() { return this.#end('closed', 'closed') }
+
+  retryNow() {
+    if (this.#phase === 'waiting') this.#connect(this.reason)
+    return this.#take()
+  }
+
+  // Tokens
+
+  /** A token has come: whose it is, and how long it lives from now. */
+  token({ sub, remainingMs, lifeMs }) {
+    if (!this.isAsking) return this.#take()
+    this.#asked()
+    if (this.#userId !== undefined && sub !== this.#userId) return this.#end('signedOut', 'otherUser')
+    this.#userId = sub
+    this.#hasToken = true
+    this.#tokenFailures = 0
+    this.#tokenArrivedAt = this.#timers.now
+    this.#tokenEndsAt = this.#timers.now + remainingMs
+    this.#timers.set('renew', renewAfterMs(remainingMs, lifeMs))
+    if (this.#phase === 'token') this.#connect(this.reason)
+    else if (isOpenPhase(this.#phase)) this.#do('authenticate', {})
+    return this.#take()
+  }
+
+  tokenFailed({ gaveUp = false } = {}) {
+    if (!this.isAsking) return this.#take()
+    if (gaveUp) { this.#asked(); return this.#end('signedOut', 'signedOut') }
+    this.#tokenCallFailed()
+    return this.#take()
+  }
+
+  #tokenCallFailed() {
+    this.#asked()
+    const pause = pauseMs(this.#tokenFailures++, this.#random)
+    if (this.#phase === 'token') this.#wait('token', pause)
+    else if (this.#phase !== 'stopped') this.#timers.set('renew', pause)
+  }
+
+  /** A REST call got 401 with the present token. */
+  unauthorized() {
+    if (this.#needsToken && this.state !== 'closed' && this.state !== 'signedOut') {
+      this.#hasToken = false
+      this.#ask('refused')
+    }
+    return this.#take()
+  }
+
+  // The transport
+
+  opened() { return this.#take() }
+
+  frame(frame) {
+    if (!isOpenPhase(this.#phase)) return this.#take()
+    this.#signOfLife()
+    switch (frame.eventType) {
+      case 'ready':
+        if (this.#phase !== 'opening') break
+        this.#phase = 'syncing'
+        this.#answered()
+        this.#heartbeatMs = Math.min(Math.max(frame.heartbeatSeconds * 1000 || 25_000, 1_000), 120_000)
+        this.#timers.clear('connecting')
+        this.#signOfLife()
+        this.#set('syncing', this.reason)
+        if (this.transport === 'webSocket') this.#do('sync', {})
+        break
+      case 'synced':
+        if (this.#phase !== 'syncing') break
+        this.#phase = 'live'
+        this.#pauses.succeeded()
+        this.#liveSince = this.#timers.now
+        this.#timers.set('stable', STABLE_MS)
+        this.#set('live', this.reason)
+        break
+      case 'reconnect': this.#reconnectAfterMs = frame.afterMs; break
+      case 'token_expiring': if (this.#timers.now - this.#tokenArrivedAt > 1_000) this.#ask('expiring'); break
+      case 'error':
+        if (frame.code === 'invalid_token') this.#ask('refused')
+        else if (this.#phase === 'syncing' && SYNC_ERRORS.has(frame.code)) return this.protocolError()
+    }
+    return this.#take()
+  }
+
+  /** The transport has ended; `code` is 1006 where there was none. */
+  closed({ code = 1006 } = {}) {
+    if (!isOpenPhase(this.#phase)) return this.#take()
+    const afterMs = this.#reconnectAfterMs
+    const wasOpening = this.#phase === 'opening'
+    this.#settle()
+    if (wasOpening && (code === 1000 || code === 1005 || code === 1006 || code === 1015)) {
+      this.#muted('network')
+      return this.#take()
+    }
+    this.#answered()
+    if (code === 4401 || code === 4408) this.#tokenRefused()
+    else if (afterMs !== undefined) this.#retry('restart', afterMs)
+    else if (code === 4429) { this.#pauses.atLeast(4); this.#retry('busy') }
+    else this.#retry(reasons.get(code) ?? 'network')
+    return this.#take()
+  }
+
+  /** An HTTP answer in place of a stream. */
+  httpError({ status, retryAfterMs }) {
+    if (!isOpenPhase(this.#phase)) return this.#take()
+    this.#settle()
+    if (status === 401) this.#tokenRefused()
+    else if (status === 404 || status === 405) {
+      this.#streamUntil = -1
+      this.#mutes = 0
+      this.#connect('unsupported')
+    } else this.#retry(status === 429 || status === 503 ? 'busy' : 'network', retryAfterMs)
+    return this.#take()
+  }
+
+  /** A gap, or something that is no frame. */
+  protocolError() { return this.#drop('protocol') }
+  /** Frames came faster than they could be kept. */
+  storeOverrun() { return this.#drop('store') }
+
+  /** REST answered while handshakes do not. */
+  restWorks() {
+    if (this.#mutes >= HANDSHAKES_BEFORE_STREAM && this.#timers.now >= this.#streamUntil) {
+      this.#streamUntil = this.#timers.now + STREAM_MS
+      // When its time is over one failed handshake is enough to come back to it.
+      this.#mutes = HANDSHAKES_BEFORE_STREAM - 1
+      if (this.#phase === 'waiting') { this.#timers.clear('retry'); this.#connect('unsupported') }
+    }
+    return this.#take()
+  }
+
+  // What the surroundings report
+
+  online() { return this.#check('network') }
+  visible() { this.#isHidden = false; return this.#check('dead') }
+
+  hidden() {
+    this.#isHidden = true
+    this.#timers.clear('ping', 'pong')
+    return this.#take()
+  }
+
+  /** The wall clock jumped. Where the machine's clock stood still meanwhile, tokens have aged all the same. */
+  clockJumped({ byMs = 0 } = {}) {
+    this.#tokenEndsAt -= byMs
+    this.#timers.pull('renew', byMs)
+    return this.#check('sleep')
+  }
+
+  #check(reason) {
+    if (this.#phase === 'waiting' && !this.#isMandatoryPause) this.#connect(reason === 'sleep' ? 'sleep' : this.reason)
+    else if (this.#phase === 'syncing' || this.#phase === 'live') {
+      if (this.transport === 'webSocket') this.#do('send', { type: 'ping' })
+      this.#timers.clear('ping')
+      this.#deadReason = reason
+      this.#timers.set('pong', this.transport === 'webSocket' ? PROBE_MS : 2 * this.#heartbeatMs)
+    }
+    return this.#take()
+  }
+
+  #signOfLife() {
+    this.#timers.clear('ping', 'pong')
+    this.#deadReason = 'dead'
+    if (!this.#isHidden && this.#phase !== 'opening') this.#timers.set('ping', this.#heartbeatMs)
+  }
+
+  #due(name) {
+    switch (name) {
+      case 'retry': this.#connect(this.reason); break
+      // Too long: it no longer counts as under way, and a late answer is not taken.
+      case 'token': this.#tokenCallFailed(); break
+      case 'renew': this.#ask(this.#hasToken ? 'expiring' : 'refused'); break
+      case 'stable': this.#pauses.stable(); break
+      case 'connecting':
+        this.#do('close', { code: 1000 })
+        this.#settle()
+        this.#muted('network')
+        break
+      case 'ping':
+        // A stream cannot be asked, but its server sends a comment in every heartbeat.
+        if (this.transport === 'webSocket') this.#do('send', { type: 'ping' })
+        this.#timers.set('pong', this.transport === 'webSocket' ? Math.min(this.#heartbeatMs, 10_000) : this.#heartbeatMs)
+        break
+      case 'pong': {
+        const reason = this.#deadReason
+        this.#do('close', { code: 1000 })
+        this.#settle()
+        this.#retry(reason)
+      }
+    }
+  }
+
+  #connect(reason) {
+    this.#timers.clear('retry')
+    this.retryAt = undefined
+    this.#isMandatoryPause = false
+    this.reason = reason
+    if (this.#needsToken && (!this.#hasToken || this.#tokenEndsAt <= this.#timers.now)) {
+      this.#phase = 'token'
+      this.#ask(this.#tokenArrivedAt === undefined ? 'first' : this.#hasToken ? 'expiring' : 'refused')
+      return
+    }
+    this.#phase = 'opening'
+    this.transport = this.#timers.now < this.#streamUntil ? 'eventStream' : 'webSocket'
+    this.#timers.set('connecting', CONNECTING_MS)
+    this.#set('connecting', reason)
+    this.#do('open', { transport: this.transport })
+  }
+
+  #tokenRefused() {
+    this.#hasToken = false
+    // At once the first time: a token that has ended is the usual cause.
+    if (this.#pauses.attempts++ > 0) return this.#wait('token', pauseMs(this.#pauses.attempts - 2, this.#random))
+    this.#set('offline', 'token')
+    this.#connect('token')
+  }
+
+  #answered() { if (this.transport === 'webSocket') this.#mutes = 0 }
+
+  /** A handshake to which nobody answered. */
+  #muted(reason) {
+    this.#mutes += this.transport === 'webSocket' ? 1 : 0
+    this.#retry(this.transport === 'eventStream' ? 'unsupported' : reason)
+    if (this.#mutes >= HANDSHAKES_BEFORE_STREAM && this.transport === 'webSocket') this.#do('checkRest', {})
+  }
+
+  #drop(reason) {
+    if (!isOpenPhase(this.#phase)) return this.#take()
+    this.#do('close', { code: 1000 })
+    this.#settle()
+    this.#pauses.strike()
+    this.#retry(reason)
+    return this.#take()
+  }
+
+  /** Ends what belongs to the transport of now. */
+  #settle() {
+    if (this.#phase === 'live') this.#pauses.lived(this.#timers.now - this.#liveSince)
+    this.#reconnectAfterMs = undefined
+    this.#deadReason = 'dead'
+    this.#timers.clear('connecting', 'ping', 'pong', 'stable')
+    this.#phase = 'waiting'
+  }
+
+  #retry(reason, askedMs) {
+    const pause = this.#pauses.next()
+    if (askedMs === undefined) this.#wait(reason, pause)
+    else this.#wait(reason, Math.min(Math.max(askedMs, 0), LONGEST_ASKED_PAUSE_MS), true)
+  }
+
+  #wait(reason, ms, isMandatory = false) {
+    this.#phase = 'waiting'
+    this.#isMandatoryPause = isMandatory
+    this.retryAt = this.#timers.now + ms
+    this.#timers.set('retry', ms)
+    this.#set('offline', reason, ms)
+  }
+
+  #end(state, reason) {
+    if (this.state === 'closed') return this.#take()
+    if (isOpenPhase(this.#phase)) this.#do('close', { code: 1000 })
+    // A call that is under way serves REST calls, too.
+    const isAsking = this.isAsking && state === 'offline'
+    this.#settle()
+    this.#phase = 'stopped'
+    this.retryAt = undefined
+    if (!isAsking) { this.#asking = undefined; this.#timers.clearAll() }
+    this.#timers.clear('retry', 'renew')
+    if (this.state !== state || this.reason !== reason) this.#set(state, reason)
+    return this.#take()
+  }
+
+  #ask(reason) {
+    if (this.isAsking) return
+    this.#asking = reason
+    this.#timers.clear('renew')
+    this.#timers.set('token', TOKEN_CALL_MS)
+    this.#do('token', { reason })
+  }
+
+  #asked() {
+    this.#asking = undefined
+    this.#timers.clear('token')
+  }
+
+  #set(state, reason, retryInMs) {
+    const previous = this.state
+    this.state = state
+    this.reason = reason
+    this.#do('state', { state, previous, reason, ...(retryInMs === undefined ? {} : { retryInMs }) })
+  }
+
+  #do(name, value) { this.#actions.push({ [name]: value }) }
+
+  #take() {
+    const actions = this.#actions
+    this.#actions = []
+    return actions
+  }
+}
+
+/** Why a socket with this close code has to be made again. Any other code: the network. */
+const reasons = new Map([
+  [1001, 'restart'], [1012, 'restart'], [1013, 'busy'],
+  [1002, 'protocol'], [1003, 'protocol'], [1007, 'protocol'], [1008, 'protocol'], [1009, 'protocol'],
+  [4403, 'protocol'], [4404, 'protocol'],
+])

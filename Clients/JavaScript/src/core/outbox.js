@@ -1,0 +1,308 @@
+// The posts of all rooms on their way: one try at a time a room, in the order kept, rooms independent. Pure: each input
+// returns the actions to be carried out, in order. A `keep` is carried out before what stands behind it.
+
+import { LONGEST_ASKED_PAUSE_MS, Pauses, Timers } from './timers.js'
+
+const REPEATED = new Set([401, 408, 425, 429])
+/** Answers that say for sure that this try stored nothing, though the post is repeated. */
+const NOT_STORED = new Set([401, 425, 429])
+const MOST_SERVER_ERRORS = 20
+
+export class OutboxQueue {
+  /** By key, in the order kept: `{key, roomId, messageType, payload, replyToMessageId?, createdAt?, state, isTried, …}`. */
+  posts = new Map()
+  #timers
+  #random
+  #pauses = new Map()
+  /** Rooms whose pause was asked for by the server. */
+  #asked = new Set()
+  #sending = new Map()
+  #isSender
+  #isHeld = false
+  #actions = []
+
+  constructor({ now = 0, random = Math.random, posts = [], isSender = true } = {}) {
+    this.#timers = new Timers(now)
+    this.#random = random
+    this.#isSender = isSender
+    for (const post of posts) this.posts.set(post.key, restored(post))
+  }
+
+  get nextDeadline() { return this.#timers.next }
+
+  timePassed(now) {
+    this.#timers.advance(now, roomId => { this.#asked.delete(roomId); this.#next(roomId) })
+    return this.#take()
+  }
+
+  /** Whether this process is the one that sends. */
+  sender({ isSender }) {
+    this.#isSender = isSender
+    return this.#nextOfAll()
+  }
+
+  /** Nobody is signed in. */
+  hold() { this.#isHeld = true; return this.#take() }
+  resume() { this.#isHeld = false; return this.#nextOfAll() }
+
+  /** The network is back: pauses end, but for those that the server asked for. */
+  wake() {
+    for (const roomId of this.#pauses.keys()) if (!this.#asked.has(roomId)) this.#timers.clear(roomId)
+    return this.#nextOfAll()
+  }
+
+  // What the application wants
+
+  /** A new post: kept first. The same key with the same content is the same post, with another content none. */
+  add(post) {
+    const known = this.posts.get(post.key)
+    if (!known) {
+      this.posts.set(post.key, { ...post, state: 'new', isTried: false })
+      this.#do('keep', { key: post.key })
+    } else if (!isSameContent(known, post)) {
+      this.#do('rejected', { key: post.key, code: 'client_message_id_reused' })
+    }
+    return this.#take()
+  }
+
+  /** The store has it. */
+  kept({ key }) {
+    const post = this.posts.get(key)
+    if (post?.state === 'new') {
+      this.#set(post, 'queued')
+      this.#next(post.roomId)
+    }
+    return this.#take()
+  }
+
+  /** Changes a post that was never tried; else the message is edited once it is stored. */
+  edit({ key, payload }) {
+    const post = this.posts.get(key)
+    const isChanged = post !== undefined && (post.state === 'refused' || this.#isUntried(post))
+    if (isChanged) {
+      post.payload = payload
+      this.#do('keep', { key })
+    }
+    this.#do('edited', { key, isChanged })
+    return this.#take()
+  }
+
+  /** Gives a post up. `isGone`: it is not stored and never will be. */
+  discard({ key }) {
+    const post = this.posts.get(key)
+    if (post?.state === 'sending') post.isUnwanted = true
+    else if (post && (post.state === 'refused' || this.#isUntried(post))) {
+      this.#discard(post, post.state !== 'refused' || post.isCertain)
+      this.#next(post.roomId)
+    } else this.#do('discarded', { key, isGone: false })
+    return this.#take()
+  }
+
+  /** A refused post goes to the end of its line; a waiting one is tried now. */
+  retry({ key }) {
+    const post = this.posts.get(key)
+    if (post?.state === 'refused') {
+      this.posts.delete(key)
+      this.posts.set(key, post)
+      post.error = post.isCertain = undefined
+      post.serverErrors = 0
+      this.#do('keep', { key })
+      this.#set(post, 'queued')
+    }
+    if (post) { this.#timers.clear(post.roomId); this.#next(post.roomId) }
+    return this.#take()
+  }
+
+  // Answers
+
+  answer({ key, status, code, isProblem = false, retryAfterMs, message }) {
+    const post = this.posts.get(key)
+    if (status < 500) this.#othersAnswered(key)
+    if (this.#sending.get(post?.roomId) !== key) return this.#take()
+    this.#sending.delete(post.roomId)
+    if (status >= 200 && status < 300) {
+      this.#stored(post, message)
+    } else if (status >= 500 || REPEATED.has(status)) {
+      if (!NOT_STORED.has(status)) post.isTried = true
+      else post.isTried = post.wasTried
+      post.isSuspect = status === 500 && isProblem
+      this.#again(post, retryAfterMs)
+      if (post.isSuspect && this.posts.has(key)) this.#do('probe', {})
+    } else {
+      const isCertain = !(post.wasTried && (status === 403 || status === 404))
+      if (post.isUnwanted) this.#discard(post, isCertain)
+      else this.#refuse(post, { code, status }, isCertain)
+      this.#answered(post.roomId)
+    }
+    return this.#take()
+  }
+
+  noAnswer({ key, retryAfterMs }) {
+    const post = this.posts.get(key)
+    if (this.#sending.get(post?.roomId) !== key) return this.#take()
+    this.#sending.delete(post.roomId)
+    post.isTried = true
+    this.#again(post, retryAfterMs)
+    return this.#take()
+  }
+
+  /** Any other call of this client was answered below 500. */
+  otherAnswered() {
+    this.#othersAnswered()
+    return this.#take()
+  }
+
+  /** The log shows one's own post. */
+  logged({ key, ...message }) {
+    const post = this.posts.get(key)
+    if (post) {
+      if (this.#sending.get(post.roomId) === key) this.#sending.delete(post.roomId)
+      this.#stored(post, message)
+    }
+    return this.#take()
+  }
+
+  /** What the store holds of a room: other processes write there, too. `done` are posts that were stored. */
+  loaded({ roomId, posts = [], done = [] }) {
+    for (const post of posts) {
+      const known = this.posts.get(post.key)
+      if (!known) {
+        this.posts.set(post.key, restored(post))
+        this.#do('post', { key: post.key, state: post.state })
+      } else if (known.state !== 'new' && known.state !== 'sending') {
+        known.payload = post.payload
+        if (post.isTried) known.isTried = true
+        if (known.state !== post.state) {
+          known.error = post.error
+          known.isCertain = post.isCertain
+          this.#set(known, post.state)
+        }
+      }
+    }
+    for (const post of [...this.posts.values()]) {
+      if (post.roomId !== roomId || post.state === 'new' || posts.some(({ key }) => key === post.key)) continue
+      if (this.#sending.get(roomId) === post.key) this.#sending.delete(roomId)
+      this.posts.delete(post.key)
+      const message = done.find(({ key }) => key === post.key)
+      if (message) this.#do('post', { ...message, state: 'stored' })
+      else this.#do('discarded', { key: post.key, isGone: true })
+    }
+    this.#next(roomId)
+    return this.#take()
+  }
+
+  #isUntried(post) { return (post.state === 'new' || post.state === 'queued') && !post.isTried }
+
+  #othersAnswered(key) {
+    for (const post of [...this.posts.values()]) {
+      if (!post.isSuspect || post.key === key) continue
+      post.isSuspect = false
+      post.serverErrors = (post.serverErrors ?? 0) + 1
+      // Everything else is answered: it is the post.
+      if (post.serverErrors >= MOST_SERVER_ERRORS && post.state === 'queued') {
+        this.#refuse(post, { code: 'server_error', status: 500, isTemporary: true }, true)
+        this.#answered(post.roomId)
+      }
+    }
+  }
+
+  #stored(post, message) {
+    this.posts.delete(post.key)
+    const { messageId, seq, mark } = message
+    this.#do('keep', { key: post.key, done: { messageId, seq } })
+    this.#do('post', { key: post.key, state: 'stored', messageId, seq, ...(mark === undefined ? {} : { mark }) })
+    if (post.isUnwanted) this.#do('discarded', { key: post.key, isGone: false })
+    this.#answered(post.roomId)
+  }
+
+  #refuse(post, error, isCertain) {
+    post.error = error
+    post.isCertain = isCertain
+    this.#do('keep', { key: post.key })
+    this.#set(post, 'refused')
+  }
+
+  #discard(post, isGone) {
+    this.posts.delete(post.key)
+    this.#do('keep', { key: post.key, done: null })
+    this.#do('discarded', { key: post.key, isGone })
+  }
+
+  /** The server works for this room: the next one without a pause. */
+  #answered(roomId) {
+    this.#pauses.delete(roomId)
+    this.#asked.delete(roomId)
+    this.#timers.clear(roomId)
+    this.#next(roomId)
+  }
+
+  #again(post, retryAfterMs) {
+    if (post.isUnwanted) {
+      post.isUnwanted = false
+      if (!post.isTried) { this.#discard(post, true); return this.#next(post.roomId) }
+      this.#do('discarded', { key: post.key, isGone: false })
+    }
+    if (!this.#pauses.has(post.roomId)) this.#pauses.set(post.roomId, new Pauses(this.#random))
+    let pause = this.#pauses.get(post.roomId).next()
+    if (retryAfterMs !== undefined) {
+      pause = Math.min(retryAfterMs, LONGEST_ASKED_PAUSE_MS)
+      this.#asked.add(post.roomId)
+    }
+    this.#timers.set(post.roomId, pause)
+    this.#set(post, 'queued')
+  }
+
+  #nextOfAll() {
+    for (const roomId of new Set([...this.posts.values()].map(post => post.roomId))) this.#next(roomId)
+    return this.#take()
+  }
+
+  #next(roomId) {
+    if (!this.#isSender || this.#isHeld || this.#sending.has(roomId) || this.#timers.has(roomId)) return
+    let next
+    for (const post of this.posts.values()) if (post.roomId === roomId && post.state === 'queued') { next = post; break }
+    if (!next) return
+    this.#sending.set(roomId, next.key)
+    // That it was tried is kept before: who sends it after a death must know.
+    next.wasTried = next.isTried
+    if (!next.isTried) {
+      next.isTried = true
+      this.#do('keep', { key: next.key })
+    }
+    this.#set(next, 'sending')
+    this.#do('send', { key: next.key })
+  }
+
+  #set(post, state) {
+    post.state = state
+    const { error, isCertain } = post
+    this.#do('post', { key: post.key, state, ...(state === 'refused' ? { ...error, isCertain } : {}) })
+  }
+
+  #do(name, value) { this.#actions.push({ [name]: value }) }
+
+  #take() {
+    const actions = this.#actions
+    this.#actions = []
+    return actions
+  }
+}
+
+const restored = ({ state, ...post }) => ({ ...post, isTried: post.isTried ?? false, state: state === 'refused' ? state : 'queued' })
+
+/** What the store holds of a post. */
+export const keptPost = ({ key, roomId, messageType, payload, replyToMessageId, createdAt, state, isTried, error, isCertain }) => ({
+  key, roomId, messageType, payload, ...replyToMessageId !== undefined && { replyToMessageId }, createdAt,
+  state: state === 'refused' ? state : 'queued', isTried, ...state === 'refused' && { error, isCertain },
+})
+
+export const isSameContent = (a, b) => a.roomId === b.roomId && a.messageType === b.messageType
+  && (a.replyToMessageId ?? null) === (b.replyToMessageId ?? null) && isSameJSON(a.payload, b.payload)
+
+/** Whether two JSON values are the same data; the order of keys does not count. */
+export function isSameJSON(a, b) {
+  if (a === null || b === null || typeof a !== 'object' || typeof b !== 'object') return a === b
+  if (Array.isArray(a) !== Array.isArray(b)) return false
+  const keys = object => Object.keys(object).filter(key => object[key] !== undefined)
+  return keys(a).length === keys(b).length && keys(a).every(key => isSameJSON(a[key], b[key]))
+}

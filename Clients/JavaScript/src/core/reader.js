@@ -1,0 +1,150 @@
+// One `room.events(…)`: every event of a room's log from a position on, in order, at the pace of who reads. Live events are
+// held as far as there is room; what does not fit is read from the log when it is asked for. Pure.
+
+const MOST_HELD = 256
+
+export class Reader {
+  /** The last event that was given: `{seq, mark?}`; `null` while it is not known where to begin. */
+  position
+  #held = []
+  /** The `seq` of the last event held or given. */
+  #last
+  /** The highest `seq` known to be there. */
+  #head
+  #isBehind
+  #isAsked = false
+  #isReading = false
+  #end
+
+  /** @param after where to begin, with its mark; without it at the head, once that is known */
+  constructor({ after, mark, head } = {}) {
+    if (after !== undefined) this.#begin({ seq: after, ...(mark === undefined ? {} : { mark }) }, true)
+    else if (head) this.#begin(head, false)
+    else this.position = null
+  }
+
+  #begin(position, isBehind) {
+    this.position = position
+    this.#last = this.#head = position.seq
+    this.#isBehind = isBehind
+  }
+
+  /** The room's head has become known. */
+  head(head) {
+    if (this.position) return []
+    this.#begin(head, false)
+    return [{ begin: { ...head } }, ...this.#advance()]
+  }
+
+  /** The application asks for the next event: the position moves over the one before. */
+  next() {
+    this.#isAsked = true
+    return this.#advance()
+  }
+
+  /** A live event of the room. */
+  event(event) {
+    if (!this.position || this.#end) return []
+    if (event.seq > this.#head) this.#head = event.seq
+    if (event.seq === this.#last + 1 && this.#held.length < MOST_HELD && !this.#isReading) this.#hold(event)
+    else if (event.seq > this.#last) this.#isBehind = true
+    return this.#advance()
+  }
+
+  /** A page of the log after what was asked for. */
+  page({ items, hasMore }) {
+    if (!this.#isReading) return []
+    this.#isReading = false
+    for (const event of items) {
+      if (event.seq <= this.#last) continue
+      if (event.seq !== this.#last + 1) break
+      this.#hold(event)
+    }
+    // An empty page of a log that is known to go on: the same page again would be a loop without a pause.
+    if (this.#held.length === 0 && (hasMore || this.#last < this.#head)) return this.#end ? this.#finish() : [{ retry: {} }]
+    this.#isBehind = hasMore || this.#last < this.#head
+    return this.#advance()
+  }
+
+  /** A page could not be had; it is asked for once more after a pause (`again`). */
+  pageFailed({ status, code }) {
+    if (!this.#isReading) return []
+    this.#isReading = false
+    if (code === 'log_mismatch') return this.#mismatch()
+    // No longer one's to read.
+    if (status === 403 || status === 404) return this.#finish()
+    return [{ retry: {} }]
+  }
+
+  again() { return this.#advance() }
+
+  /** Live events are missing from here on: the log has them. */
+  missed() {
+    if (!this.position) return []
+    this.#isBehind = true
+    return this.#advance()
+  }
+
+  /** The server has another log: whether it has this position, it says itself. */
+  reset() {
+    if (!this.position) return []
+    this.#held = []
+    this.#last = this.position.seq
+    this.#head = this.#last
+    this.#isReading = false
+    this.#isBehind = true
+    if (this.position.seq > 0 && this.position.mark === undefined) return this.#mismatch()
+    return this.#advance()
+  }
+
+  /** Nothing live follows: it ends with the last event that may be read. */
+  removed() {
+    this.#end ??= { done: {} }
+    return this.#advance()
+  }
+
+  /** Ends at once. */
+  close() {
+    this.#held = []
+    this.#isBehind = false
+    return this.#finish()
+  }
+
+  #mismatch() {
+    this.#held = []
+    this.#isBehind = false
+    this.#end = { failed: { code: 'log_mismatch' } }
+    return this.#advance()
+  }
+
+  #finish() {
+    this.#end ??= { done: {} }
+    this.#isBehind = false
+    return this.#advance()
+  }
+
+  #hold(event) {
+    this.#held.push(event)
+    this.#last = event.seq
+  }
+
+  #advance() {
+    if (!this.#isAsked || this.#isReading) return []
+    if (this.#held.length > 0) {
+      const event = this.#held.shift()
+      this.#isAsked = false
+      this.position = { seq: event.seq, ...(event.mark === undefined ? {} : { mark: event.mark }) }
+      return [{ give: { event } }]
+    }
+    if (this.#isBehind && this.position) {
+      this.#isReading = true
+      const { seq, mark } = this.position
+      return [{ getEvents: { after: seq, ...(mark === undefined ? {} : { mark }) } }]
+    }
+    if (this.#end) {
+      this.#isAsked = false
+      return [this.#end]
+    }
+    return []
+  }
+}

@@ -1,0 +1,185 @@
+// The user's rooms, newest activity first, with what is unread in them. Pure. Inputs return what became of the room.
+
+const MOST_UNREAD = 1_000
+/** Messages of others that are remembered a room, to count what came after a count of the server. */
+const MOST_COUNTED = 200
+const EMPTY = Object.freeze([])
+
+/** A row: `room` as the server has it, frozen; `activity` sorts; `counted` are messages of others `{seq, id}`. */
+export class RoomList {
+  /** The last cursor behind which everything is taken in. */
+  cursor
+  #rows = new Map()
+  #userId
+  #list = null
+  /** Rooms that were named since the first piece of a list of all rooms. */
+  #named = null
+
+  constructor({ userId, cursor, rooms = [] } = {}) {
+    this.#userId = userId
+    this.cursor = cursor
+    for (const { room, activity } of rooms) this.#put(room, activity)
+  }
+
+  setUser(userId) { this.#userId = userId }
+
+  /** Frozen, the same object until something changes. */
+  get list() {
+    this.#list ??= Object.freeze([...this.#rows.values()]
+      .sort((a, b) => (a.activity < b.activity ? 1 : a.activity > b.activity ? -1 : a.room.roomId < b.room.roomId ? 1 : -1))
+      .map(row => row.room))
+    return this.#list.length === 0 ? EMPTY : this.#list
+  }
+
+  /** What is kept together with `cursor`. */
+  get kept() { return [...this.#rows.values()].map(({ room, activity }) => ({ room, activity })) }
+
+  room(roomId) { return this.#rows.get(roomId)?.room }
+
+  /** Where the room's log is as far as events were taken in. */
+  head(roomId) {
+    const room = this.room(roomId)
+    return room && { seq: room.lastSeq, ...(room.mark === undefined ? {} : { mark: room.mark }) }
+  }
+
+  /** A new connection: a list of all rooms that was not finished says nothing. */
+  begin() { this.#named = null }
+
+  /** A `rooms` frame. Returns the ids of rooms that are the user's no more. */
+  rooms({ rooms = [], removed = [], isAll, isLast }) {
+    if (isAll) this.#named ??= new Set()
+    let activity = ''
+    for (const room of [...rooms].reverse()) {
+      activity = later(activity, this.#put(room, activity).activity)
+      this.#named?.add(room.roomId)
+    }
+    const gone = removed.filter(id => this.#delete(id))
+    if (isLast && this.#named) {
+      for (const id of [...this.#rows.keys()]) if (!this.#named.has(id) && this.#delete(id)) gone.push(id)
+      this.#named = null
+    }
+    return gone
+  }
+
+  added({ room }) {
+    this.#put(room)
+    this.#named?.add(room.roomId)
+  }
+
+  removed({ roomId }) { return this.#delete(roomId) }
+
+  /** The log was set back. */
+  reset({ room }) {
+    this.#rows.delete(room.roomId)
+    this.added({ room })
+  }
+
+  /** The log goes on behind `seq`: counts up to there come from the server. */
+  skipped({ roomId, seq, mark }) {
+    const row = this.#rows.get(roomId)
+    if (row && row.room.lastSeq < seq) this.#change(row, { lastSeq: seq, mark })
+  }
+
+  /** Read on some device of the user, or another setting. Counts are as of `lastSeq`. */
+  changed({ roomId, lastSeq, eventType, ...fields }) {
+    const row = this.#rows.get(roomId)
+    if (!row) return
+    const { lastReadSeq = row.room.lastReadSeq, unreadCount } = fields
+    const read = Math.max(lastReadSeq ?? 0, row.room.lastReadSeq ?? 0)
+    if (unreadCount !== undefined) {
+      const after = row.counted.filter(({ seq }) => seq > lastSeq && seq > read).length
+      fields.unreadCount = Math.min(unreadCount + after, MOST_UNREAD)
+      row.countedThrough = Math.max(row.countedThrough, lastSeq ?? 0)
+    }
+    if (fields.lastReadSeq !== undefined) fields.lastReadSeq = read
+    this.#change(row, fields)
+  }
+
+  /** Marked as read here. What lies beyond `seq` is counted by the server, unless it is all here. */
+  read(roomId, seq) {
+    const row = this.#rows.get(roomId)
+    if (!row || seq <= (row.room.lastReadSeq ?? 0)) return
+    const later = row.counted.filter(counted => counted.seq > seq).length
+    const unreadCount = seq >= row.room.lastSeq ? 0 : Math.min(Math.max(later, 0), row.room.unreadCount ?? 0)
+    this.#change(row, { lastReadSeq: seq, unreadCount })
+  }
+
+  /** An event of a room's log: 'seen', 'gap', or 'taken'. 'unknown' where the room is not the user's. */
+  event(event) {
+    const row = this.#rows.get(event.roomId)
+    if (!row) return 'unknown'
+    const { room } = row
+    if (event.seq <= room.lastSeq) return 'seen'
+    if (event.seq !== room.lastSeq + 1) return 'gap'
+    const fields = { lastSeq: event.seq, mark: event.mark }
+    switch (event.eventType) {
+      case 'message': {
+        const { eventType, ...message } = event
+        fields.lastMessage = Object.freeze(message)
+        if (event.senderId === this.#userId) {
+          Object.assign(fields, { lastReadSeq: event.seq, unreadCount: 0 })
+          row.counted = []
+        } else if (!event.isDeleted) {
+          if (event.seq > row.countedThrough) fields.unreadCount = Math.min((room.unreadCount ?? 0) + 1, MOST_UNREAD)
+          row.counted.push({ seq: event.seq, id: event.messageId })
+          if (row.counted.length > MOST_COUNTED) row.counted.shift()
+        }
+        break
+      }
+      case 'message_edited':
+      case 'message_deleted':
+        if (room.lastMessage?.messageId === event.messageId) {
+          const { contentJson, isEdited, isDeleted } = event
+          fields.lastMessage = Object.freeze({ ...room.lastMessage, contentJson, isEdited, isDeleted })
+        }
+        if (event.isDeleted) Object.assign(fields, this.#uncount(row, event))
+        break
+      case 'member_joined': fields.memberCount = room.memberCount + 1; break
+      case 'member_left': fields.memberCount = room.memberCount - 1; break
+      case 'member_role_changed': if (event.role === 'owner') fields.ownerId = event.userId; break
+      case 'room_updated': fields.name = event.name; break
+      case 'room_archived': fields.archivedAt = event.at
+    }
+    const isActivity = event.eventType !== 'message_edited' && event.eventType !== 'message_deleted'
+    if (isActivity) row.activity = later(row.activity, event.sentAt ?? event.at ?? '')
+    this.#change(row, fields)
+    return 'taken'
+  }
+
+  /** A message that counted as unread and was deleted counts no more. */
+  #uncount(row, event) {
+    const at = row.counted.findIndex(counted => counted.id === event.messageId)
+    const { unreadCount = 0, lastReadSeq = 0 } = row.room
+    if (at < 0 || event.seq <= row.countedThrough) return {}
+    const [counted] = row.counted.splice(at, 1)
+    return counted.seq > lastReadSeq && unreadCount > 0 && unreadCount < MOST_UNREAD ? { unreadCount: unreadCount - 1 } : {}
+  }
+
+  #put(room, activity = '') {
+    const known = this.#rows.get(room.roomId)
+    const own = later(room.createdAt ?? '', room.lastMessage?.sentAt ?? '')
+    const row = {
+      room: Object.freeze(room), activity: later(later(own, activity), known?.activity ?? ''),
+      counted: [], countedThrough: room.lastSeq ?? 0,
+    }
+    this.#rows.set(room.roomId, row)
+    this.#list = null
+    return row
+  }
+
+  #delete(roomId) {
+    const isThere = this.#rows.delete(roomId)
+    if (isThere) this.#list = null
+    return isThere
+  }
+
+  #change(row, fields) {
+    const room = { ...row.room, ...fields }
+    for (const key of Object.keys(fields)) if (fields[key] === undefined) delete room[key]
+    row.room = Object.freeze(room)
+    this.#list = null
+  }
+}
+
+/** Times are texts of one form, so they compare as texts. */
+const later = (a, b) => (a < b ? b : a)

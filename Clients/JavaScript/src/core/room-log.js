@@ -1,0 +1,123 @@
+// One room's log: how far it is known, what comes next, what has to be kept. Pure: each input returns the actions to be
+// carried out, in order. What is to be handed on stands behind what is to be kept.
+
+import { Timeline, frozen } from './timeline.js'
+
+export class RoomLog {
+  /** idle, syncing, live, reset, gone */
+  state = 'idle'
+  /** The last event that is known: `{seq, mark?}`; `null` where the log has not begun. */
+  position
+  /** The messages; `null` until the room is opened. */
+  timeline = null
+  #userId
+  #keep
+  #isSyncing = false
+  #isConnected = false
+  #isReset = false
+  #isGone = false
+
+  constructor({ userId, keep, position = null, events } = {}) {
+    this.#userId = userId
+    this.#keep = keep
+    this.position = position
+    if (events) this.load(position.seq - events.length, events)
+  }
+
+  /** What is kept of the room: the events after `from` up to the position. */
+  load(from, events) {
+    this.timeline = new Timeline({ userId: this.#userId, keep: this.#keep, from, through: this.position.seq, events })
+  }
+
+  /** The room is opened. What is not kept of it begins at its head. */
+  open(head) {
+    if (this.position) {
+      if (!this.timeline) this.load(this.position.seq, [])
+      return []
+    }
+    return head ? this.#begin(head) : []
+  }
+
+  /** `isNamed`: the room's position was named to the server, so that what is missing is sent. */
+  syncing({ isNamed = true } = {}) {
+    this.#isConnected = true
+    this.#isSyncing = isNamed && this.position !== null
+    return this.#settle()
+  }
+
+  /** The server has sent everything that was missing. */
+  synced() {
+    this.#isSyncing = false
+    return this.#settle()
+  }
+
+  disconnected() {
+    this.#isConnected = this.#isSyncing = false
+    return this.#settle()
+  }
+
+  /** An event of the log. */
+  event(event) {
+    if (this.#isGone || !this.position || event.seq <= this.position.seq) return []
+    if (event.seq !== this.position.seq + 1) return [{ gap: { after: this.position.seq, seq: event.seq } }]
+    this.position = { seq: event.seq, ...(event.mark === undefined ? {} : { mark: event.mark }) }
+    this.#isReset = false
+    const shared = frozen(event)
+    this.timeline?.take(shared)
+    return [{ keep: { event: shared } }, ...this.#settle(), { event: { event: shared } }]
+  }
+
+  /** One without a `seq`. */
+  signal(frame) { return this.#isGone ? [] : [{ signal: { frame: Object.freeze(frame) } }] }
+
+  caughtUp() { return this.synced() }
+
+  /** The server has another log, which goes on after `seq`. */
+  reset({ seq, mark }) {
+    if (!this.position || this.#isGone) return []
+    const lost = (this.timeline?.messages ?? []).filter(message => message.senderId === this.#userId && message.seq > seq)
+    this.#isReset = true
+    this.#isSyncing = false
+    return [...this.#begin({ seq, mark }), { reset: { seq, ...mark && { mark }, ...lost.length && { lost } } }]
+  }
+
+  /** Too much was missing: what lies in between is left out. */
+  skipped({ seq, mark }) {
+    if (!this.position || this.#isGone || seq <= this.position.seq) return []
+    const after = this.position.seq
+    this.#isSyncing = false
+    return [...this.#begin({ seq, mark }), { skipped: { after, through: seq } }]
+  }
+
+  removed() {
+    if (this.#isGone) return []
+    this.#isGone = true
+    this.#isReset = false
+    this.position = null
+    this.timeline?.begin(0)
+    return [{ forget: {} }, ...this.#settle(), { gone: {} }]
+  }
+
+  /** A member again: from the head. */
+  added({ seq, mark }) {
+    if (!this.#isGone) return this.position || !this.timeline ? [] : this.#begin({ seq, mark })
+    this.#isGone = false
+    return this.timeline ? this.#begin({ seq, mark }) : this.#settle()
+  }
+
+  /** The log is known from here on. */
+  #begin({ seq, mark }) {
+    this.position = { seq, ...(mark === undefined ? {} : { mark }) }
+    if (this.timeline) this.timeline.begin(seq)
+    else this.load(seq, [])
+    return [{ begin: { ...this.position } }, ...this.#settle()]
+  }
+
+  #settle() {
+    const state = this.#isGone ? 'gone' : this.#isReset ? 'reset' : !this.#isConnected || !this.position ? 'idle'
+      : this.#isSyncing ? 'syncing' : 'live'
+    if (state === this.state) return []
+    this.state = state
+    return [{ state }]
+  }
+}

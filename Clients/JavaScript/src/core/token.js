@@ -1,0 +1,31 @@
+// What the client reads of an access token. It proves nothing: the server checks it.
+
+const LEAST_MARGIN_MS = 60_000
+
+/** `{sub, remainingMs, lifeMs}` of a JWT, `undefined` for anything else. */
+export function readToken(token, now) {
+  if (typeof token !== 'string') return undefined
+  const parts = token.split('.')
+  if (parts.length !== 3 || !parts[2]) return undefined
+  try {
+    const bytes = Uint8Array.from(atob(parts[1].replace(/-/g, '+').replace(/_/g, '/')), c => c.charCodeAt(0))
+    const { sub, iat, exp } = JSON.parse(new TextDecoder().decode(bytes))
+    const userId = Number(sub)
+    if (!Number.isSafeInteger(userId) || userId < 1 || !Number.isFinite(exp)) return undefined
+    const lifeMs = Number.isFinite(iat) && iat < exp ? (exp - iat) * 1000 : Math.max(exp * 1000 - now, 0)
+    let remainingMs = exp * 1000 - now
+    // What has just been given has not ended: this clock is wrong, so it is taken as new.
+    if (remainingMs <= 0 || remainingMs > lifeMs) remainingMs = lifeMs
+    return { sub: userId, remainingMs, lifeMs }
+  } catch {
+    return undefined
+  }
+}
+
+/** When to renew: with 20 % of the life left, but at least 60 s before the end where the life is long enough for that. */
+export function renewAfterMs(remainingMs, lifeMs) {
+  const fifth = lifeMs * 0.2
+  const margin = lifeMs > LEAST_MARGIN_MS * 1.1 ? Math.max(fifth, LEAST_MARGIN_MS) : fifth
+  // A token that comes late in its life is used for a while all the same.
+  return Math.max(remainingMs - margin, Math.min(remainingMs / 2, 10_000))
+}

@@ -1,0 +1,297 @@
+// The storage as the rest of the library uses it: JSON values over a `ChatStorage`, which holds texts and may be somebody
+// else's. Each call is answered: a storage that fails, or does not answer in time, is reported once and replaced by
+// memory laid over what it holds; every 30 s that memory is written to it again.
+
+import { Deadline } from './deadline.js'
+import { MemoryStorage, lostLock } from './memory-storage.js'
+import { Overlay } from './overlay.js'
+
+const DEADLINE_MS = 5_000
+const RETRY_MS = 30_000
+const CLOSE_MS = 1_000
+const BROKEN = 'broken/'
+/** Storages without locks of their own: those who share the object in this process share the locks. */
+const locksOf = new WeakMap()
+
+export class KeptStorage {
+  #storage
+  #prefix
+  #report
+  #overlay = new Overlay()
+  #deadline = new Deadline(DEADLINE_MS)
+  /** Writes go one after the other: which of two came last must be certain when one of them fails. */
+  #lastWrite = Promise.resolve()
+  #isFailing = false
+  #isReadable = true
+  /** Writes that were given up and have not ended: they may still land, on top of whatever is written meanwhile. */
+  #lateWrites = 0
+  #retry
+  /** Ends the waiting for the lock under which what was kept in memory is written. */
+  #waiting
+  #isClosed = false
+  #ownLocks = new MemoryStorage()
+  #ownHolders = new Set()
+
+  /**
+   * @param storage a `ChatStorage`
+   * @param prefix of all keys here; the names of locks have it, too
+   * @param onFailure (error, { operation, key? }): once for each time that the storage began to fail
+   * @param onRestored (): it works again. What it holds may differ from what was written here meanwhile, since another
+   *   process may have written as well: read again.
+   * @param onBroken (key, keptAs): a value could not be read and was put aside
+   * @param isPrecious whether a value that cannot be read is put aside (else it is absent); such keys are written on
+   *   their own after a failure, all others with the keys beside them
+   * @param stepLock the lock under which others read, compare and write
+   */
+  constructor(storage, {
+    prefix = '', onFailure = () => {}, onRestored = () => {}, onBroken = () => {},
+    isPrecious = key => key.startsWith('outbox/'), stepLock = 'store'
+  } = {}) {
+    this.#storage = storage
+    this.#prefix = prefix
+    this.#report = { onFailure, onRestored, onBroken }
+    this.isPrecious = isPrecious
+    this.stepLock = stepLock
+  }
+
+  /** Whether what is written now outlives the process. */
+  get isLasting() { return this.#storage.isLasting !== false && !this.#isFailing }
+
+  /** The value, a new one each time; `undefined` where there is none, or none that can be read. */
+  async get(key) {
+    const text = await this.#read(key)
+    if (text === undefined || text === null) return undefined
+    try {
+      return JSON.parse(text)
+    } catch {
+      if (this.isPrecious(key)) await this.setAside(key)
+      return undefined
+    }
+  }
+
+  async set(key, value) { await this.write([[key, value]]) }
+
+  async delete(key) { await this.write([[key, undefined]]) }
+
+  /** The keys that begin with the prefix, sorted by their UTF-16 code units. */
+  async keys(prefix = '') {
+    let stored = []
+    if (!this.#isFailing || this.#isReadable) {
+      try {
+        const full = await this.#deadline.run(() => this.#storage.keys(this.#prefix + prefix))
+        stored = full.map(key => key.slice(this.#prefix.length))
+      } catch (error) {
+        this.#failReading(error, 'keys', prefix)
+      }
+    }
+    return this.#overlay.keysOver(stored, prefix)
+  }
+
+  /** Pairs of key and value, sorted by key. */
+  async entries(prefix = '') {
+    const keys = await this.keys(prefix)
+    const values = await Promise.all(keys.map(key => this.get(key)))
+    return keys.map((key, index) => [key, values[index]]).filter(([, value]) => value !== undefined)
+  }
+
+  /**
+   * All or nothing, where the storage can do that.
+   * @param changes pairs of key and value; `undefined` deletes
+   * @param lost of the lock on which the write depends: where another has it now, nothing is written (`LockLost`)
+   */
+  async write(changes, { lost } = {}) {
+    if (this.#isClosed) throw closedStorage()
+    const texts = [...changes].map(([key, value]) => [key, value === undefined ? undefined : JSON.stringify(value)])
+    await this.#inTurn(() => this.#write(texts, lost))
+  }
+
+  /** Moves what cannot be used to `broken/`, and reports it. */
+  async setAside(key) {
+    const text = await this.#read(key)
+    if (text === undefined || text === null) return
+    const keptAs = `${BROKEN}${key}.${hash(text)}`
+    await this.#inTurn(() => this.#write([[keptAs, text], [key, undefined]]))
+    call(this.#report.onBroken, key, keptAs)
+  }
+
+  /**
+   * Runs `work(lost)` alone among all that share the storage, and answers what it answers.
+   * @param ifAvailable not at all where somebody has the lock; then the answer is `undefined`
+   * @param steal at once: `lost` of whoever has it is aborted
+   * @param signal ends the waiting; it does not end the work
+   */
+  async exclusively(name, work, options = {}) {
+    const full = this.#prefix + name
+    const storage = this.#storage
+    if (typeof storage.exclusively !== 'function') {
+      if (!locksOf.has(storage)) locksOf.set(storage, new MemoryStorage())
+      return await locksOf.get(storage).exclusively(full, work, options)
+    }
+    let isStarted = false
+    try {
+      return await storage.exclusively(full, lost => { isStarted = true; return work(lost) }, options)
+    } catch (error) {
+      if (isStarted || options.signal?.aborted) throw error
+      this.#fail(error, 'exclusively', name)
+    }
+    return await this.#ownLocks.exclusively(full, lost => this.#workWithOwnLock(lost, work), options)
+  }
+
+  /** Ends within a second; writes that are under way are waited for. The storage itself is left as it is. */
+  async close() {
+    this.#isClosed = true
+    clearTimeout(this.#retry)
+    this.#waiting?.abort()
+    let timer
+    const limit = new Promise(resolve => { timer = setTimeout(resolve, CLOSE_MS) })
+    await Promise.race([this.#lastWrite, limit])
+    clearTimeout(timer)
+    this.#deadline.close()
+  }
+
+  // Reading and writing
+
+  async #read(key) {
+    if (this.#overlay.has(key)) return this.#overlay.get(key)
+    if (this.#isFailing && !this.#isReadable) return undefined
+    try {
+      return await this.#deadline.run(() => this.#storage.get(this.#prefix + key))
+    } catch (error) {
+      // One value that cannot be read says nothing of the others.
+      if (!error?.isUnreadable) this.#failReading(error, 'get', key)
+      else if (this.isPrecious(key)) call(this.#report.onBroken, key, undefined)
+      // Written meanwhile?
+      return this.#overlay.get(key)
+    }
+  }
+
+  #inTurn(work) {
+    const turn = this.#lastWrite.then(work)
+    this.#lastWrite = turn.catch(() => {})
+    return turn
+  }
+
+  async #write(texts, lost) {
+    if (lost?.aborted) throw lostLock()
+    const isTried = !this.#isFailing
+    if (isTried) {
+      try {
+        return await this.#store(texts, lost)
+      } catch (error) {
+        if (error?.name === 'LockLost') throw error
+        this.#fail(error, 'write', texts[0]?.[0])
+      }
+    }
+    const keys = texts.map(([key]) => key).filter(key => !this.#overlay.has(key))
+    const known = await this.#stored(keys).catch(() => new Map())
+    this.#overlay.apply(texts, known)
+    if (isTried) this.#overlay.attempt(texts)
+    // Memory that ends at once keeps nothing.
+    if (this.#isClosed) throw closedStorage()
+  }
+
+  async #store(texts, lost) {
+    const changes = texts.map(([key, text]) => [this.#prefix + key, text])
+    const run = work => this.#deadline.run(work, () => { this.#lateWrites -= 1 }).catch(error => {
+      if (error?.name === 'TimeoutError') this.#lateWrites += 1
+      throw error
+    })
+    if (typeof this.#storage.write === 'function') return await run(() => this.#storage.write(changes, { lost }))
+    for (const [key, text] of changes) {
+      await run(() => text === undefined ? this.#storage.delete(key) : this.#storage.set(key, text))
+    }
+  }
+
+  /** What the storage itself holds, as far as it can be read. */
+  async #stored(keys) {
+    if (!this.#isReadable) return new Map()
+    const texts = await Promise.all(keys.map(key => this.#deadline.run(() => this.#storage.get(this.#prefix + key))))
+    return new Map(keys.map((key, index) => [key, texts[index] ?? undefined]))
+  }
+
+  // Failing, and working again
+
+  #failReading(error, operation, key) {
+    this.#isReadable = false
+    this.#fail(error, operation, key)
+  }
+
+  #fail(error, operation, key) {
+    if (this.#isFailing || this.#isClosed) return
+    this.#isFailing = true
+    // What hangs once would hang each time.
+    if (error?.name === 'TimeoutError') this.#isReadable = false
+    this.#retryLater()
+    call(this.#report.onFailure, error, { operation, key })
+  }
+
+  #retryLater() {
+    clearTimeout(this.#retry)
+    if (!this.#isClosed) this.#retry = setTimeout(() => this.#tryAgain(), RETRY_MS)
+  }
+
+  async #tryAgain() {
+    const waiting = this.#waiting = new AbortController()
+    const limit = setTimeout(() => waiting.abort(), DEADLINE_MS)
+    try {
+      if (this.#lateWrites > 0) return
+      // The lock first and the turn then: who has the lock may be waiting for its turn.
+      const locked = typeof this.#storage.exclusively === 'function'
+        ? work => this.#storage.exclusively(this.#prefix + this.stepLock, work, { signal: waiting.signal })
+        : work => work()
+      await locked(lost => this.#inTurn(() => this.#restore(lost)))
+      call(this.#report.onRestored)
+    } catch {
+      // Reported when it began to fail.
+    } finally {
+      clearTimeout(limit)
+      if (this.#isFailing) this.#retryLater()
+    }
+  }
+
+  async #restore(lost) {
+    this.#isReadable = true
+    await this.#deadline.run(() => this.#storage.keys(this.#prefix + BROKEN))
+    const unitOf = key => this.isPrecious(key) || key.startsWith(BROKEN) ? key : key.slice(0, key.lastIndexOf('/') + 1)
+    const units = [...this.#overlay.units(unitOf).values()]
+    // The precious ones for themselves and first: there may be room for them where there is none for all.
+    const isPrecious = keys => keys.some(key => this.isPrecious(key))
+    for (const part of [units.filter(isPrecious), units.filter(keys => !isPrecious(keys))]) {
+      const stored = await this.#stored(part.flat())
+      const changes = part.flatMap(keys => this.#overlay.changesOf(keys, stored))
+      this.#overlay.attempt(changes)
+      if (changes.length > 0) await this.#store(changes, lost)
+      this.#overlay.forget(part.flat())
+    }
+    this.#isFailing = false
+    for (const holder of this.#ownHolders) holder.abort(lostLock())
+  }
+
+  /** A lock of this process alone ends when the storage's own can be had again. */
+  async #workWithOwnLock(lost, work) {
+    const holder = new AbortController()
+    const end = () => holder.abort(lost.reason)
+    lost.addEventListener('abort', end, { once: true })
+    this.#ownHolders.add(holder)
+    try {
+      return await work(holder.signal)
+    } finally {
+      lost.removeEventListener('abort', end)
+      this.#ownHolders.delete(holder)
+    }
+  }
+}
+
+/** A report that throws must not break the storage. */
+function call(listener, ...values) {
+  try { listener(...values) } catch { /* see above */ }
+}
+
+const closedStorage = () => Object.assign(new Error('The storage is closed'), { name: 'InvalidStateError' })
+
+/** FNV-1a: the same broken value is put aside under one key, however often. */
+function hash(text) {
+  let value = 0x811c9dc5
+  for (let index = 0; index < text.length; index += 1) value = Math.imul(value ^ text.charCodeAt(index), 0x01000193)
+  return (value >>> 0).toString(16)
+}

@@ -1,0 +1,69 @@
+// A `ChatStorage` for as long as the process lives.
+
+export class MemoryStorage {
+  isLasting = false
+  #values = new Map()
+  #locks = new Map()
+
+  get(key) { return this.#values.get(key) }
+
+  set(key, value) { this.#values.set(key, value) }
+
+  delete(key) { this.#values.delete(key) }
+
+  keys(prefix = '') { return [...this.#values.keys()].filter(key => key.startsWith(prefix)).sort() }
+
+  /** @param changes pairs of key and value; without a value the key is deleted. */
+  write(changes, { lost } = {}) {
+    if (lost?.aborted) throw lostLock()
+    for (const [key, value] of changes) {
+      if (value === undefined) this.#values.delete(key)
+      else this.#values.set(key, value)
+    }
+  }
+
+  /** Runs `work(lost)` alone among all who use this object; in the order of the calls. See `KeptStorage.exclusively`. */
+  async exclusively(name, work, { ifAvailable = false, steal = false, signal } = {}) {
+    signal?.throwIfAborted()
+    let lock = this.#locks.get(name)
+    if (!lock) this.#locks.set(name, lock = { holder: null, waiting: [] })
+    if (lock.holder && ifAvailable) return undefined
+    const holder = new AbortController()
+    if (lock.holder && !steal) {
+      await waitForTurn(lock, holder, signal)
+    } else {
+      lock.holder?.abort(lostLock())
+      lock.holder = holder
+    }
+    try {
+      return await work(holder.signal)
+    } finally {
+      // A lock that was taken over is released by who has it now.
+      if (lock.holder === holder) this.#passOn(name, lock)
+    }
+  }
+
+  #passOn(name, lock) {
+    const next = lock.waiting.shift()
+    lock.holder = next?.holder ?? null
+    if (next) next.resolve()
+    else this.#locks.delete(name)
+  }
+}
+
+function waitForTurn(lock, holder, signal) {
+  return new Promise((resolve, reject) => {
+    const turn = { holder, resolve: () => { signal?.removeEventListener('abort', giveUp); resolve() } }
+    const giveUp = () => {
+      lock.waiting.splice(lock.waiting.indexOf(turn), 1)
+      reject(signal.reason)
+    }
+    signal?.addEventListener('abort', giveUp, { once: true })
+    lock.waiting.push(turn)
+  })
+}
+
+/** What a write, and the signal `lost`, say when somebody else has taken the lock over. */
+export function lostLock() {
+  return Object.assign(new Error('The lock was taken over'), { name: 'LockLost' })
+}
