@@ -6,13 +6,17 @@ export class Deadline {
 
   constructor(limitMs) { this.limitMs = limitMs }
 
-  /** What `work` answers; a failure named `TimeoutError` where that takes longer. `onLate` hears when it ended after all. */
-  run(work, onLate = () => {}) {
+  /**
+   * What `work` answers; a failure named `TimeoutError` where that takes longer.
+   * @param onGivenUp it was given up and is still under way
+   * @param onLate what was given up has ended
+   */
+  run(work, { onGivenUp = () => {}, onLate = () => {} } = {}) {
     if (this.#isClosed) return Promise.reject(closed())
     return new Promise((resolve, reject) => {
       let isLate = false
       const entry = {
-        end: error => { isLate = true; settle(reject, error) },
+        end: error => { isLate = true; onGivenUp(); settle(reject, error) },
         timer: setTimeout(() => entry.end(timeout(this.limitMs)), this.limitMs)
       }
       const settle = (how, value) => {

@@ -2,6 +2,7 @@
 // else's. Each call is answered: a storage that fails, or does not answer in time, is reported once and replaced by
 // memory laid over what it holds; every 30 s that memory is written to it again.
 
+import { BatchedStorage } from './batched-storage.js'
 import { Deadline } from './deadline.js'
 import { MemoryStorage, lostLock } from './memory-storage.js'
 import { Overlay } from './overlay.js'
@@ -14,6 +15,7 @@ const BROKEN = 'broken/'
 const locksOf = new WeakMap()
 
 export class KeptStorage {
+  #given
   #storage
   #prefix
   #report
@@ -47,7 +49,8 @@ export class KeptStorage {
     prefix = '', onFailure = () => {}, onRestored = () => {}, onBroken = () => {},
     isPrecious = key => key.startsWith('outbox/'), stepLock = 'store'
   } = {}) {
-    this.#storage = storage
+    this.#given = storage
+    this.#storage = typeof storage.write === 'function' ? storage : new BatchedStorage(storage, prefix)
     this.#prefix = prefix
     this.#report = { onFailure, onRestored, onBroken }
     this.isPrecious = isPrecious
@@ -55,7 +58,7 @@ export class KeptStorage {
   }
 
   /** Whether what is written now outlives the process. */
-  get isLasting() { return this.#storage.isLasting !== false && !this.#isFailing }
+  get isLasting() { return this.#given.isLasting !== false && !this.#isFailing }
 
   /** The value, a new one each time; `undefined` where there is none, or none that can be read. */
   async get(key) {
@@ -95,7 +98,7 @@ export class KeptStorage {
   }
 
   /**
-   * All or nothing, where the storage can do that.
+   * All or nothing.
    * @param changes pairs of key and value; `undefined` deletes
    * @param lost of the lock on which the write depends: where another has it now, nothing is written (`LockLost`)
    */
@@ -122,7 +125,7 @@ export class KeptStorage {
    */
   async exclusively(name, work, options = {}) {
     const full = this.#prefix + name
-    const storage = this.#storage
+    const storage = this.#given
     if (typeof storage.exclusively !== 'function') {
       if (!locksOf.has(storage)) locksOf.set(storage, new MemoryStorage())
       return await locksOf.get(storage).exclusively(full, work, options)
@@ -192,14 +195,9 @@ export class KeptStorage {
 
   async #store(texts, lost) {
     const changes = texts.map(([key, text]) => [this.#prefix + key, text])
-    const run = work => this.#deadline.run(work, () => { this.#lateWrites -= 1 }).catch(error => {
-      if (error?.name === 'TimeoutError') this.#lateWrites += 1
-      throw error
+    await this.#deadline.run(() => this.#storage.write(changes, { lost }), {
+      onGivenUp: () => { this.#lateWrites += 1 }, onLate: () => { this.#lateWrites -= 1 }
     })
-    if (typeof this.#storage.write === 'function') return await run(() => this.#storage.write(changes, { lost }))
-    for (const [key, text] of changes) {
-      await run(() => text === undefined ? this.#storage.delete(key) : this.#storage.set(key, text))
-    }
   }
 
   /** What the storage itself holds, as far as it can be read. */
@@ -236,8 +234,8 @@ export class KeptStorage {
     try {
       if (this.#lateWrites > 0) return
       // The lock first and the turn then: who has the lock may be waiting for its turn.
-      const locked = typeof this.#storage.exclusively === 'function'
-        ? work => this.#storage.exclusively(this.#prefix + this.stepLock, work, { signal: waiting.signal })
+      const locked = typeof this.#given.exclusively === 'function'
+        ? work => this.#given.exclusively(this.#prefix + this.stepLock, work, { signal: waiting.signal })
         : work => work()
       await locked(lost => this.#inTurn(() => this.#restore(lost)))
       call(this.#report.onRestored)

@@ -99,6 +99,46 @@ describe('values', () => {
   })
 })
 
+describe('a storage that has no write', () => {
+  /** Fails for good from the given call on, as if the process were killed. */
+  function storageCutOff(afterCalls) {
+    const values = new Map([['v1/a', '1'], ['v1/b', '1']])
+    let calls = 0
+    const call = work => async (...parameters) => {
+      calls += 1
+      if (calls > afterCalls) throw new Error('killed')
+      return work(...parameters)
+    }
+    return {
+      values,
+      get: call(key => values.get(key) ?? null),
+      set: call((key, value) => { values.set(key, value) }),
+      delete: call(key => { values.delete(key) }),
+      keys: call(prefix => [...values.keys()].filter(key => key.startsWith(prefix)))
+    }
+  }
+
+  it('has batches that are all or nothing all the same, wherever they are cut off', async () => {
+    const seen = new Set()
+    for (let calls = 0; calls < 12; calls += 1) {
+      const storage = storageCutOff(calls)
+      const first = kept(storage).it
+      await first.write([['a', 2], ['b', undefined], ['c', 2]])
+      await first.close()
+      const next = kept(Object.assign(storageCutOff(Infinity), {
+        get: async key => storage.values.get(key) ?? null,
+        set: async (key, value) => { storage.values.set(key, value) },
+        delete: async key => { storage.values.delete(key) },
+        keys: async () => [...storage.values.keys()]
+      })).it
+      const entries = JSON.stringify(await next.entries())
+      assert.ok(['[["a",1],["b",1]]', '[["a",2],["c",2]]'].includes(entries), `${calls}: ${entries}`)
+      seen.add(entries)
+    }
+    assert.equal(seen.size, 2)
+  })
+})
+
 describe('a storage that fails', () => {
   it('is reported once, and memory takes its place with what it holds', async () => {
     const { it, storage, reports } = kept()

@@ -1,0 +1,158 @@
+// A `ChatStorage` in a database of the browser. Each call is one transaction.
+
+import { lostLock } from './memory-storage.js'
+import { WebLocks } from './web-locks.js'
+
+/** Some browsers now and then never answer; a further try may help. Below the limit of `KeptStorage`. */
+const OPENING_MS = 4_500
+const VALUES = 'values'
+/** [name of a lock, number] for each time that it was taken from somebody. Whoever slept through that finds it here. */
+const TAKE_OVERS = 'takeOvers'
+
+export class IndexedDBStorage {
+  isLasting = true
+  #opening
+  #locks
+  #held = new WeakMap()
+
+  constructor(name = 'chat-client') {
+    this.name = name
+    this.#locks = new WebLocks(name)
+  }
+
+  get(key) {
+    return this.#transaction([VALUES], 'readonly', tx => tx.objectStore(VALUES).get(key)).catch(asUnreadable)
+  }
+
+  set(key, value) { return this.write([[key, value]]) }
+
+  delete(key) { return this.write([[key, undefined]]) }
+
+  keys(prefix = '') {
+    // U+FFFF is no character, so no key begins with the prefix and it.
+    const range = prefix === '' ? undefined : IDBKeyRange.bound(prefix, prefix + '\uffff', false, true)
+    return this.#transaction([VALUES], 'readonly', tx => tx.objectStore(VALUES).getAllKeys(range))
+  }
+
+  async write(changes, { lost } = {}) {
+    if (lost?.aborted) throw lostLock()
+    const list = [...changes]
+    const lock = lost && this.#held.get(lost)
+    const takeOvers = await lock?.takeOvers
+    const isLocked = takeOvers !== undefined
+    await this.#transaction(isLocked ? [VALUES, TAKE_OVERS] : [VALUES], 'readwrite', tx => {
+      const store = tx.objectStore(VALUES)
+      if (isLocked) {
+        // Fails, and all with it, where the lock was taken since. To read first would need this tab to be awake in between.
+        const next = [lock.name, takeOvers + 1]
+        tx.objectStore(TAKE_OVERS).add(true, next)
+        tx.objectStore(TAKE_OVERS).delete(next)
+      }
+      for (const [key, value] of list) {
+        if (value === undefined) store.delete(key)
+        else store.put(value, key)
+      }
+    }).catch(error => { throw isLocked && error?.name === 'ConstraintError' ? lostLock() : error })
+  }
+
+  /** See `KeptStorage.exclusively`. A tab that is gone has its locks no more, one that stands still for 5 s neither. */
+  exclusively(name, work, options) {
+    return this.#locks.exclusively(name, lost => {
+      // Not waited for: it is read before whatever the work reads.
+      const takeOvers = this.#takeOvers(name).catch(() => undefined)
+      this.#held.set(lost, { name, takeOvers })
+      return work(lost)
+    }, { ...options, onTakeOver: () => this.#countTakeOver(name).catch(() => {}) })
+  }
+
+  /** Whatever is called afterwards opens it again. */
+  close() {
+    this.#locks.close()
+    this.#opening?.then(database => database.close(), () => {})
+    this.#opening = undefined
+  }
+
+  async #takeOvers(name) {
+    const all = IDBKeyRange.bound([name], [name, Infinity])
+    const keys = await this.#transaction([TAKE_OVERS], 'readonly', tx => tx.objectStore(TAKE_OVERS).getAllKeys(all))
+    return keys.at(-1)?.[1] ?? 0
+  }
+
+  async #countTakeOver(name) {
+    const next = [name, await this.#takeOvers(name) + 1]
+    await this.#transaction([TAKE_OVERS], 'readwrite', tx => tx.objectStore(TAKE_OVERS).add(true, next))
+  }
+
+  /** The result of the request that `work` returns, once all of it is committed. */
+  async #transaction(stores, mode, work) {
+    let opening = this.#opening ??= this.#open()
+    try {
+      return await transaction(await opening, stores, mode, work)
+    } catch (error) {
+      // Closed by the browser meanwhile: for a transaction of another version, or since the user has cleared the data.
+      if (error?.name !== 'InvalidStateError') throw error
+      this.#forget(opening)
+      opening = this.#opening ??= this.#open()
+      return await transaction(await opening, stores, mode, work)
+    }
+  }
+
+  #forget(opening) {
+    if (this.#opening === opening) this.#opening = undefined
+    opening.then(database => database.close(), () => {})
+  }
+
+  #open() {
+    const opening = open(this.name)
+    opening.then(database => {
+      database.onclose = () => this.#forget(opening)
+      // Another tab wants to delete the database: it must not wait for this one.
+      database.onversionchange = () => this.#forget(opening)
+    }, () => { if (this.#opening === opening) this.#opening = undefined })
+    return opening
+  }
+}
+
+function open(name) {
+  return new Promise((resolve, reject) => {
+    // Throws where the site's data are blocked, and is not there at all in some private windows.
+    const request = indexedDB.open(name, 1)
+    let isLate = false
+    const timer = setTimeout(() => { isLate = true; reject(tooLong()) }, OPENING_MS)
+    request.onupgradeneeded = () => {
+      request.result.createObjectStore(VALUES)
+      request.result.createObjectStore(TAKE_OVERS)
+    }
+    request.onsuccess = () => {
+      clearTimeout(timer)
+      if (isLate) request.result.close()
+      else resolve(request.result)
+    }
+    request.onerror = () => { clearTimeout(timer); reject(request.error) }
+  })
+}
+
+function transaction(database, stores, mode, work) {
+  return new Promise((resolve, reject) => {
+    const tx = database.transaction(stores, mode)
+    let request
+    tx.oncomplete = () => resolve(request?.result)
+    tx.onabort = () => reject(tx.error ?? new Error('The transaction was aborted'))
+    try {
+      request = work(tx)
+      // Nothing comes after it: a tab that is frozen now must not hold up the others' transactions.
+      tx.commit()
+    } catch (error) {
+      tx.abort()
+      reject(error)
+    }
+  })
+}
+
+/** Browsers fail so for one value whose file is gone or damaged. */
+function asUnreadable(error) {
+  if (['DataError', 'NotReadableError'].includes(error?.name)) error.isUnreadable = true
+  throw error
+}
+
+const tooLong = () => Object.assign(new Error(`No answer within ${OPENING_MS} ms`), { name: 'TimeoutError' })

@@ -1,0 +1,140 @@
+// Locks among the tabs of an origin: Web Locks, which the browser frees when a tab is gone. A tab that is frozen, or stopped
+// in a debugger, keeps its locks; so who waits asks the holder from time to time, and takes over where nobody answers.
+
+import { MemoryStorage, lostLock } from './memory-storage.js'
+
+const ASK_AFTER_MS = 3_500
+const ANSWER_MS = 1_000
+
+export class WebLocks {
+  #name
+  #channel
+  #held = new Set()
+  #answers = new Map()
+  #questions = 0
+  /** Chromium hands messages to frozen tabs, too, in which no timer runs. */
+  #isFrozen = false
+  #freeze = () => { this.#isFrozen = true }
+  #resume = () => { this.#isFrozen = false }
+  /** Where the browser has no locks, as on a page that is not secure: those of this object alone. */
+  #local = new MemoryStorage()
+
+  constructor(name) {
+    this.#name = name
+  }
+
+  /** @param onTakeOver is waited for before `work` begins with a lock that was taken from somebody */
+  async exclusively(name, work, { ifAvailable = false, steal = false, signal, onTakeOver } = {}) {
+    const locks = globalThis.navigator?.locks
+    if (!locks) return await this.#local.exclusively(name, work, { ifAvailable, steal, signal })
+    signal?.throwIfAborted()
+    const full = `${this.#name}/${name}`
+    this.#listen()
+    if (ifAvailable || steal) return await this.#request(full, { ifAvailable, steal }, work, onTakeOver)
+    for (;;) {
+      const waiting = new AbortController()
+      const giveUp = () => waiting.abort(signal.reason)
+      signal?.addEventListener('abort', giveUp, { once: true })
+      this.#watch(full, waiting)
+      try {
+        return await this.#request(full, { signal: waiting.signal }, work, undefined, () => waiting.abort())
+      } catch (error) {
+        if (error !== TAKE_OVER) throw error
+        return await this.#request(full, { steal: true }, work, onTakeOver)
+      } finally {
+        waiting.abort()
+        signal?.removeEventListener('abort', giveUp)
+      }
+    }
+  }
+
+  /** Answers nobody any more. */
+  close() {
+    this.#channel?.close()
+    this.#channel = undefined
+    globalThis.document?.removeEventListener('freeze', this.#freeze)
+    globalThis.document?.removeEventListener('resume', this.#resume)
+  }
+
+  async #request(full, options, work, onTakeOver, onStart = () => {}) {
+    const holder = new AbortController()
+    let running
+    const run = async lock => {
+      if (!lock) return undefined
+      this.#held.add(holder)
+      holder.lockName = full
+      onStart()
+      try {
+        if (options.steal) await onTakeOver?.()
+        return await work(holder.signal)
+      } finally {
+        this.#held.delete(holder)
+      }
+    }
+    try {
+      return await navigator.locks.request(full, options, lock => (running = run(lock)))
+    } catch (error) {
+      if (!running) throw error
+      // Rejected before the work has ended: somebody has taken the lock. The work is told so, and has the last word.
+      let hasEnded = false
+      running.then(() => { hasEnded = true }, () => { hasEnded = true })
+      await null
+      if (!hasEnded) holder.abort(lostLock())
+      return await running
+    }
+  }
+
+  // Who is still there
+
+  #listen() {
+    if (this.#channel) return
+    this.#channel = new BroadcastChannel(`${this.#name}.locks`)
+    this.#channel.onmessage = ({ data }) => {
+      if (data?.answer !== undefined) this.#answers.get(data.answer)?.()
+      else if (this.#holds(data?.lockName) && !this.#isFrozen) this.#channel?.postMessage({ answer: data.question })
+    }
+    globalThis.document?.addEventListener('freeze', this.#freeze)
+    globalThis.document?.addEventListener('resume', this.#resume)
+  }
+
+  #holds(full) { return [...this.#held].some(holder => holder.lockName === full && !holder.signal.aborted) }
+
+  /** Ends the waiting with `TAKE_OVER` once the holder has not answered. */
+  async #watch(full, waiting) {
+    while (!waiting.signal.aborted) {
+      await sleep(ASK_AFTER_MS, waiting.signal)
+      const asked = await holderOf(full)
+      if (waiting.signal.aborted || !asked || this.#holds(full) || await this.#answered(full, waiting.signal)) continue
+      const present = await holderOf(full)
+      if (!waiting.signal.aborted && present === asked) waiting.abort(TAKE_OVER)
+    }
+  }
+
+  async #answered(full, signal) {
+    const question = `${Date.now().toString(36)}.${Math.random().toString(36).slice(2)}.${this.#questions++}`
+    let isAnswered = false
+    await new Promise(resolve => {
+      this.#answers.set(question, () => { isAnswered = true; resolve() })
+      this.#channel?.postMessage({ question, lockName: full })
+      sleep(ANSWER_MS, signal).then(resolve)
+    })
+    this.#answers.delete(question)
+    return isAnswered
+  }
+}
+
+const TAKE_OVER = new Error('Whoever has the lock does not answer')
+
+async function holderOf(full) {
+  const { held = [] } = await navigator.locks.query()
+  return held.find(lock => lock.name === full)?.clientId
+}
+
+function sleep(milliseconds, signal) {
+  return new Promise(resolve => {
+    if (signal.aborted) return resolve()
+    const end = () => { clearTimeout(timer); signal.removeEventListener('abort', end); resolve() }
+    const timer = setTimeout(end, milliseconds)
+    signal.addEventListener('abort', end, { once: true })
+  })
+}
