@@ -43,17 +43,20 @@ export class KeptStorage {
    * @param onBroken (key, keptAs): a value could not be read and was put aside
    * @param isPrecious whether a value that cannot be read is put aside (else it is absent); such keys are written on
    *   their own after a failure, all others with the keys beside them
+   * @param merge (key, stored, own): the value for a precious key that another process has changed or deleted while the
+   *   storage failed here; `undefined` leaves what is stored
    * @param stepLock the lock under which others read, compare and write
    */
   constructor(storage, {
     prefix = '', onFailure = () => {}, onRestored = () => {}, onBroken = () => {},
-    isPrecious = key => key.startsWith('outbox/'), stepLock = 'store'
+    isPrecious = key => key.startsWith('outbox/'), merge = () => undefined, stepLock = 'store'
   } = {}) {
     this.#given = storage
     this.#storage = typeof storage.write === 'function' ? storage : new BatchedStorage(storage, prefix)
     this.#prefix = prefix
     this.#report = { onFailure, onRestored, onBroken }
     this.isPrecious = isPrecious
+    this.merge = merge
     this.stepLock = stepLock
   }
 
@@ -256,13 +259,22 @@ export class KeptStorage {
     const isPrecious = keys => keys.some(key => this.isPrecious(key))
     for (const part of [units.filter(isPrecious), units.filter(keys => !isPrecious(keys))]) {
       const stored = await this.#stored(part.flat())
-      const changes = part.flatMap(keys => this.#overlay.changesOf(keys, stored))
+      const changes = part.flatMap(keys => this.#overlay.changesOf(keys, stored, (...values) => this.#merged(...values)))
       this.#overlay.attempt(changes)
       if (changes.length > 0) await this.#store(changes, lost)
       this.#overlay.forget(part.flat())
     }
     this.#isFailing = false
     for (const holder of this.#ownHolders) holder.abort(lostLock())
+  }
+
+  #merged(key, stored, own) {
+    if (!this.isPrecious(key)) return undefined
+    const values = [stored, own].map(text => {
+      try { return JSON.parse(text ?? 'null') ?? undefined } catch { return undefined }
+    })
+    const value = this.merge(key, ...values)
+    return value === undefined ? undefined : JSON.stringify(value)
   }
 
   /** A lock of this process alone ends when the storage's own can be had again. */

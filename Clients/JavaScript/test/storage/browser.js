@@ -20,10 +20,11 @@ export class Browser {
   #answers = new Map()
   #rest = ''
 
-  static async start() {
+  /** @param files path → text of further modules, `page` what is in the page */
+  static async start({ page = '', files = {} } = {}) {
     const browser = new Browser()
     browser.folder = await mkdtemp(join(tmpdir(), 'chat-browser-'))
-    browser.server = createServer((request, response) => serve(request, response)).listen(0, '127.0.0.1')
+    browser.server = createServer((request, response) => serve(request, response, page, files)).listen(0, '127.0.0.1')
     await once(browser.server, 'listening')
     browser.origin = `http://127.0.0.1:${browser.server.address().port}`
     browser.otherOrigin = browser.origin.replace('127.0.0.1', 'localhost')
@@ -95,11 +96,13 @@ export class Browser {
   }
 }
 
-async function serve(request, response) {
+async function serve(request, response, page, files) {
   const path = new URL(request.url, 'http://page').pathname
-  if (path === '/') return response.setHeader('content-type', 'text/html').end('<!doctype html><script>window.isPage = true</script>')
+  if (path === '/') {
+    return response.setHeader('content-type', 'text/html').end(`<!doctype html><script>window.isPage = true</script>${page}`)
+  }
   try {
-    const content = await readFile(join(PACKAGE, path))
+    const content = files[path] ?? await readFile(join(PACKAGE, path))
     response.setHeader('content-type', 'text/javascript').setHeader('access-control-allow-origin', '*').end(content)
   } catch {
     response.writeHead(404).end()

@@ -226,6 +226,17 @@ describe('a storage that fails', () => {
       [['outbox/a/2', 2], ['rooms/a/1', 3], ['rooms/a/head', 1], ['rooms/b/head', 2]])
   })
 
+  it('merges what both have changed, where it is precious and one knows how', async () => {
+    const { it, storage } = kept(undefined, { merge: (key, stored, own) => [...stored ?? [], ...own ?? []] })
+    await it.write([['outbox/a', [1]], ['outbox/b', [1]], ['rooms/a', [1]]])
+    storage.failing.add('write')
+    await it.write([['outbox/a', [2]], ['outbox/b', [2]], ['rooms/a', [2]]])
+    storage.values.write([['v1/outbox/a', '[3]'], ['v1/outbox/b', undefined], ['v1/rooms/a', '[3]']])
+    storage.failing.clear()
+    await passes(30_000)
+    assert.deepEqual(await it.entries(), [['outbox/a', [3, 2]], ['outbox/b', [2]], ['rooms/a', [3]]])
+  })
+
   it('gets the outbox back where there is no room for all', async () => {
     const { it, storage } = kept()
     storage.failing.add('write')
