@@ -6,7 +6,7 @@ import { createContext, createElement, useCallback, useContext, useEffect, useMe
 const STOP_AFTER_MS = 1_000
 const NO_ROOMS = Object.freeze([])
 const NO_MESSAGES = Object.freeze([])
-const NO_CONNECTION = Object.freeze({ state: 'offline', reason: 'stopped', retryInMs: undefined })
+const NO_CONNECTION = Object.freeze({ state: 'offline', reason: 'stopped' })
 
 const ChatContext = createContext(undefined)
 const nothing = () => undefined
@@ -25,8 +25,9 @@ export function useChat() {
 }
 
 export function useConnection() {
-  const { subscribe, get } = connectionOf(useChat())
-  return useSyncExternalStore(subscribe, get, () => NO_CONNECTION)
+  const chat = useChat()
+  const subscribe = useCallback(listener => chat.on('state', listener), [chat])
+  return useSyncExternalStore(subscribe, () => chat.connection, () => NO_CONNECTION)
 }
 
 export function useRooms() {
@@ -66,71 +67,23 @@ export function useMessages(id) {
   return useMemo(() => ({ messages, hasMore, loadOlder, state }), [messages, hasMore, loadOlder, state])
 }
 
-// Which chats are mounted
+// How often each chat is mounted, and the timer that stops it
 
 const mounts = new WeakMap()
 
 function mounted(chat) {
-  const mount = mounts.get(chat) ?? { count: 0, timer: undefined, off: undefined }
+  const mount = mounts.get(chat) ?? { count: 0, timer: undefined }
   mounts.set(chat, mount)
   mount.count += 1
+  if (mount.count === 1 && mount.timer === undefined) chat.start()
   clearTimeout(mount.timer)
-  if (mount.count === 1 && !mount.off) {
-    mount.off = connectionOf(chat).subscribe(nothing)
-    chat.start()
-  }
+  mount.timer = undefined
   return () => {
     mount.count -= 1
     if (mount.count > 0) return
     mount.timer = setTimeout(() => {
+      mount.timer = undefined
       chat.stop()
-      mount.off()
-      mount.off = undefined
     }, STOP_AFTER_MS)
-  }
-}
-
-// A chat has its state alone; why it has that comes with each change.
-
-const connections = new WeakMap()
-
-function connectionOf(chat) {
-  if (!connections.has(chat)) connections.set(chat, new Connection(chat))
-  return connections.get(chat)
-}
-
-class Connection {
-  #chat
-  #listeners = new Set()
-  #off
-  #value
-
-  constructor(chat) {
-    this.#chat = chat
-  }
-
-  get = () => {
-    const state = this.#chat.state
-    // Nobody was listening when it changed.
-    if (this.#value?.state !== state) {
-      this.#value = state === 'offline' ? NO_CONNECTION : Object.freeze({ state, reason: 'start', retryInMs: undefined })
-    }
-    return this.#value
-  }
-
-  subscribe = listener => {
-    // The same function twice is two subscriptions.
-    const entry = { listener }
-    this.#listeners.add(entry)
-    this.#off ??= this.#chat.on('state', ({ state, reason, retryInMs }) => {
-      this.#value = Object.freeze({ state, reason, retryInMs })
-      for (const { listener } of [...this.#listeners]) listener()
-    })
-    return () => {
-      this.#listeners.delete(entry)
-      if (this.#listeners.size > 0) return
-      this.#off?.()
-      this.#off = undefined
-    }
   }
 }

@@ -3,13 +3,14 @@
 // memory laid over what it holds; every 30 s that memory is written to it again.
 
 import { BatchedStorage } from './batched-storage.js'
-import { Deadline } from './deadline.js'
+import { Deadline, exclusivelyOf } from './deadline.js'
 import { MemoryStorage, lostLock } from './memory-storage.js'
 import { Overlay } from './overlay.js'
 
 const DEADLINE_MS = 5_000
 const RETRY_MS = 30_000
 const CLOSE_MS = 1_000
+const STEP_MS = 10_000
 const BROKEN = 'broken/'
 /** Storages without locks of their own: those who share the object in this process share the locks. */
 const locksOf = new WeakMap()
@@ -46,10 +47,12 @@ export class KeptStorage {
    * @param merge (key, stored, own): the value for a precious key that another process has changed or deleted while the
    *   storage failed here; `undefined` leaves what is stored
    * @param stepLock the lock under which others read, compare and write
+   * @param isOwn the storage was made for this object alone, and is closed with it
    */
   constructor(storage, {
     prefix = '', onFailure = () => {}, onRestored = () => {}, onBroken = () => {},
-    isPrecious = key => key.startsWith('outbox/'), merge = () => undefined, stepLock = 'store'
+    isPrecious = key => /(^|\/)outbox\//.test(key), merge = () => undefined, stepLock = 'store',
+    isOwn = false
   } = {}) {
     this.#given = storage
     this.#storage = typeof storage.write === 'function' ? storage : new BatchedStorage(storage, prefix)
@@ -57,6 +60,7 @@ export class KeptStorage {
     this.#report = { onFailure, onRestored, onBroken }
     this.isPrecious = isPrecious
     this.merge = merge
+    this.isOwn = isOwn
     this.stepLock = stepLock
   }
 
@@ -134,16 +138,26 @@ export class KeptStorage {
       return await locksOf.get(storage).exclusively(full, work, options)
     }
     let isStarted = false
+    const limit = new AbortController()
+    // Steps are short, and what stands still loses its lock before this: the locks themselves have failed.
+    const timer = name === this.stepLock ? setTimeout(() => limit.abort(tooLong()), STEP_MS) : undefined
+    const start = lost => {
+      isStarted = true
+      clearTimeout(timer)
+      return work(lost)
+    }
     try {
-      return await storage.exclusively(full, lost => { isStarted = true; return work(lost) }, options)
+      return await exclusivelyOf(storage, full, start, { ...options, signal: options.signal ?? limit.signal })
     } catch (error) {
       if (isStarted || options.signal?.aborted) throw error
       this.#fail(error, 'exclusively', name)
+    } finally {
+      clearTimeout(timer)
     }
     return await this.#ownLocks.exclusively(full, lost => this.#workWithOwnLock(lost, work), options)
   }
 
-  /** Ends within a second; writes that are under way are waited for. The storage itself is left as it is. */
+  /** Ends within a second; writes that are under way are waited for. */
   async close() {
     this.#isClosed = true
     clearTimeout(this.#retry)
@@ -153,6 +167,7 @@ export class KeptStorage {
     await Promise.race([this.#lastWrite, limit])
     clearTimeout(timer)
     this.#deadline.close()
+    if (this.isOwn) this.#given.close?.()
   }
 
   // Reading and writing
@@ -238,7 +253,7 @@ export class KeptStorage {
       if (this.#lateWrites > 0) return
       // The lock first and the turn then: who has the lock may be waiting for its turn.
       const locked = typeof this.#given.exclusively === 'function'
-        ? work => this.#given.exclusively(this.#prefix + this.stepLock, work, { signal: waiting.signal })
+        ? work => exclusivelyOf(this.#given, this.#prefix + this.stepLock, work, { signal: waiting.signal })
         : work => work()
       await locked(lost => this.#inTurn(() => this.#restore(lost)))
       call(this.#report.onRestored)
@@ -297,6 +312,7 @@ function call(listener, ...values) {
   try { listener(...values) } catch { /* see above */ }
 }
 
+const tooLong = () => Object.assign(new Error(`No lock within ${STEP_MS} ms`), { name: 'TimeoutError' })
 const closedStorage = () => Object.assign(new Error('The storage is closed'), { name: 'InvalidStateError' })
 
 /** FNV-1a: the same broken value is put aside under one key, however often. */

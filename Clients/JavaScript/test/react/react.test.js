@@ -51,7 +51,8 @@ const PAGE = `
 
   class FakeChat {
     calls = []
-    state = 'offline'
+    connection = { state: 'offline', reason: 'stopped' }
+    get state() { return this.connection.state }
     states = new Emitter()
     roomChanges = new Emitter()
     byId = new Map()
@@ -62,9 +63,8 @@ const PAGE = `
     close() { this.calls.push('close') }
     room(id) { if (!this.byId.has(id)) this.byId.set(id, new FakeRoom(id)); return this.byId.get(id) }
     become(state, reason, retryInMs) {
-      const previous = this.state
-      this.state = state
-      this.states.emit({ state, previous, reason, retryInMs })
+      this.connection = Object.freeze({ state, previous: this.state, reason, retryInMs })
+      this.states.emit(this.connection)
     }
     setRooms(...names) {
       this.rooms.list = Object.freeze(names.map(name => ({ roomId: name, name })))
@@ -233,7 +233,7 @@ describe('React', { skip: missing, timeout: 120_000 }, () => {
   it('renders on a server what it renders first in a page', async () => {
     assert.deepEqual(await tab.run(`
       const { chat } = fresh()
-      chat.state = 'live'
+      chat.become('live', 'start')
       chat.setRooms('a')
       chat.room('a').messages = [{ key: '1', text: 'one' }]
       const Shown = () => [
@@ -241,8 +241,8 @@ describe('React', { skip: missing, timeout: 120_000 }, () => {
       ].join()
       const tree = h(ChatProvider, { chat }, h(Shown))
       const html = ReactDOMServer.renderToString(tree)
+      document.body.innerHTML = '<div id=root>' + html + '</div>'
       const element = document.getElementById('root')
-      element.innerHTML = html
       ReactDOM.hydrateRoot(element, tree)
       await seen(() => text() === 'connecting,1,a,1,idle')
       return [html, chat.calls, errors]

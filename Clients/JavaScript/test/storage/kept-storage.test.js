@@ -266,6 +266,14 @@ describe('a storage that fails', () => {
     await assert.rejects(it.set('rooms/a', 1), { name: 'InvalidStateError' })
   })
 
+  it('is closed with it where it is its own', async () => {
+    for (const isOwn of [true, false]) {
+      let isClosed = false
+      await kept(Object.assign(new FaultyStorage(), { close: () => { isClosed = true } }), { isOwn }).it.close()
+      assert.equal(isClosed, isOwn)
+    }
+  })
+
   it('survives a report that throws', async () => {
     const { it, storage } = kept(undefined, { onFailure: () => { throw new Error('listener') } })
     storage.failing.add('write')
@@ -335,6 +343,37 @@ describe('exclusively', () => {
       assert.equal(await next, 'next')
     })
   }
+
+  it('of a storage that knows a name and the work alone does what can be done', async () => {
+    const storage = new FaultyStorage()
+    const locks = new MemoryStorage()
+    storage.exclusively = (name, work) => locks.exclusively(name, () => work())
+    const { it } = kept(storage)
+    const { until, release } = hold()
+    const holding = it.exclusively('step', async lost => { await until; return lost.aborted })
+    const giving = new AbortController()
+    const waiting = it.exclusively('step', () => assert.fail('was given up'), { signal: giving.signal })
+    const trying = it.exclusively('step', () => assert.fail('is not free'), { ifAvailable: true })
+    await settled()
+    giving.abort(new Error('enough'))
+    await assert.rejects(waiting, /enough/)
+    await passes(1_000)
+    assert.equal(await trying, undefined)
+    release()
+    assert.equal(await holding, false)
+    assert.equal(await it.exclusively('step', () => 1, { ifAvailable: true }), 1)
+  })
+
+  it('that is never had for a step is replaced by one of the process', async () => {
+    const { it, storage, reports } = kept()
+    storage.exclusively = () => new Promise(() => {})
+    const step = it.exclusively('store', () => it.set('rooms/a', 1))
+    await passes(10_000)
+    await step
+    assert.equal(await it.get('rooms/a'), 1)
+    assert.deepEqual(reports, ['failed exclusively'])
+    await it.close()
+  })
 
   it('that fails in the work is no failure of the storage', async () => {
     const { it, reports } = kept()
