@@ -1,4 +1,4 @@
-// A limit of time on calls of somebody else's code, which may never answer.
+// Calls of somebody else's code, which may never answer, and may know less than one asks for.
 
 export class Deadline {
   #pending = new Set()
@@ -6,13 +6,17 @@ export class Deadline {
 
   constructor(limitMs) { this.limitMs = limitMs }
 
-  /** What `work` answers; a failure named `TimeoutError` where that takes longer. `onLate` hears when it ended after all. */
-  run(work, onLate = () => {}) {
+  /**
+   * What `work` answers; a failure named `TimeoutError` where that takes longer.
+   * @param onGivenUp it was given up and is still under way
+   * @param onLate what was given up has ended
+   */
+  run(work, { onGivenUp = () => {}, onLate = () => {} } = {}) {
     if (this.#isClosed) return Promise.reject(closed())
     return new Promise((resolve, reject) => {
       let isLate = false
       const entry = {
-        end: error => { isLate = true; settle(reject, error) },
+        end: error => { isLate = true; onGivenUp(); settle(reject, error) },
         timer: setTimeout(() => entry.end(timeout(this.limitMs)), this.limitMs)
       }
       const settle = (how, value) => {
@@ -36,3 +40,35 @@ export class Deadline {
 
 const timeout = limitMs => Object.assign(new Error(`No answer within ${limitMs} ms`), { name: 'TimeoutError' })
 const closed = () => Object.assign(new Error('The storage is closed'), { name: 'InvalidStateError' })
+
+/** For a storage whose locks know no `ifAvailable`: a free lock is had within this time. */
+const AVAILABLE_MS = 1_000
+
+/** `storage.exclusively`, also where that takes a name and the work alone: then nobody can steal, and no lock is lost. */
+export function exclusivelyOf(storage, name, work, options = {}) {
+  const { ifAvailable, signal } = options
+  return new Promise((resolve, reject) => {
+    let state = 'waiting'
+    const end = (how, value) => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', giveUp)
+      how(value)
+    }
+    const giveUp = () => {
+      if (state !== 'waiting') return
+      state = 'given up'
+      if (signal?.aborted) end(reject, signal.reason)
+      else end(resolve, undefined)
+    }
+    const timer = ifAvailable ? setTimeout(giveUp, AVAILABLE_MS) : undefined
+    signal?.addEventListener('abort', giveUp, { once: true })
+    const run = lost => {
+      if (state === 'given up') return undefined
+      state = 'running'
+      clearTimeout(timer)
+      return work(lost ?? new AbortController().signal)
+    }
+    Promise.resolve().then(() => storage.exclusively(name, run, options))
+      .then(value => end(resolve, value), error => end(reject, error))
+  })
+}
