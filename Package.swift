@@ -129,7 +129,7 @@ let package = Package(
         library(
             "ChatStorage",
             ["ChatEvents", "CommonUtil", "PostgresClient", crypto, lifecycle, logging, metrics]),
-        // `Files` is a link to `Clients/JavaScript/src`: the library is a package of its own.
+        // `Files` is a link to `Clients/JavaScript/dist`: the library is a package of its own.
         .target(name: "JavaScriptClient", resources: [.embedInCode("Files")], swiftSettings: swiftSettings),
         executable(
             "ChatSystemServer",

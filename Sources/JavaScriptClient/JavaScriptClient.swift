@@ -1,14 +1,10 @@
-/// The JavaScript client library, `Clients/JavaScript/src`, which the build embeds into the executable.
+/// The JavaScript client library as pages load it: `Clients/JavaScript/dist`, which the build embeds into the executable.
 public enum JavaScriptClient {
-    /// Its files by their paths below that folder, with `/` between folders.
-    public static let files: [(path: String, bytes: [UInt8])] = [
-        ("core/connection.js", PackageResources.connection_js),
-        ("core/outbox.js", PackageResources.outbox_js),
-        ("core/reader.js", PackageResources.reader_js),
-        ("core/room-list.js", PackageResources.room_list_js),
-        ("core/room-log.js", PackageResources.room_log_js),
-        ("core/timeline.js", PackageResources.timeline_js),
-        ("core/timers.js", PackageResources.timers_js),
-        ("core/token.js", PackageResources.token_js),
+    /// Its files by their names.
+    public static let files: [(name: String, bytes: [UInt8])] = [
+        ("chat.d.ts", PackageResources.chat_d_ts),
+        ("chat.js", PackageResources.chat_js),
+        ("react.d.ts", PackageResources.react_d_ts),
+        ("react.js", PackageResources.react_js),
     ]
 }

@@ -3,7 +3,7 @@ import Testing
 @testable import ChatLab
 
 @Suite(.timeLimit(.minutes(1))) struct LibraryClientCheckTests {
-    private typealias Flaw = LibraryClientCheck.Flaw
+    typealias Flaw = LibraryClientCheck.Flaw
 
     private static let log: [LibraryClientCheck.Entry] = (1...6).map { seq in
         .init(

@@ -4,9 +4,9 @@ import Foundation
 import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct ClientLibraryTests {
-    /// The folder `Clients/JavaScript/src` of the repository.
+    /// The folder `Clients/JavaScript/dist` of the repository.
     private static let folder = URL(filePath: #filePath).deletingLastPathComponent()
-        .appending(path: "../../../Clients/JavaScript/src").standardized
+        .appending(path: "../../../Clients/JavaScript/dist").standardized
 
     /// The paths of its files below it.
     private static let names: [String] = {

@@ -17,7 +17,11 @@ final class LibraryClient: Sendable {
                 guard let node = ExecutableSearch.inPath("node") else {
                     throw LocalStackError("Node.js is not there: install the package nodejs")
                 }
-                return (node, [try Repository.path(of: "Clients/JavaScript/faults/fault-client.mjs")])
+                // WebSocket is behind a flag before Node.js 22.
+                return (
+                    node,
+                    ["--experimental-websocket", try Repository.path(of: "Clients/JavaScript/faults/fault-client.mjs")]
+                )
             }
         }
     }
@@ -35,9 +39,10 @@ final class LibraryClient: Sendable {
         var messages: String
         var sockets: String
 
-        /// Servers of a port where nobody listens.
-        static let none = Servers(
-            system: "http://127.0.0.1:1", messages: "http://127.0.0.1:1", sockets: "ws://127.0.0.1:1")
+        /// The same installation, whose store it is, with ports where nobody listens.
+        var unreachable: Servers {
+            Servers(system: system, messages: "http://127.0.0.1:1", sockets: "ws://127.0.0.1:1")
+        }
     }
 
     private struct Options: Encodable {
@@ -117,10 +122,10 @@ final class LibraryClient: Sendable {
     }
 
     /// Reads what it wrote down, and has its store shown without network.
-    func record() async throws -> LibraryClientRecord {
+    func record(_ servers: Servers) async throws -> LibraryClientRecord {
         let output = "\(folder)/store.json"
         try? FileManager.default.removeItem(atPath: output)
-        let process = try launch("show", .none, paceMs: 0, output: output)
+        let process = try launch("show", servers.unreachable, paceMs: 0, output: output)
         guard try await process.waitForExit(timeout: .seconds(60)) == .exited(0) else {
             process.kill()
             throw LocalStackError("\(name) did not show its store:\n" + process.logTail(5).joined(separator: "\n"))

@@ -46,7 +46,7 @@ struct LibraryClientCheck {
         Flaw.allCases.compactMap { flaw in counts[flaw].map { "\($0) \(flaw.rawValue)" } }
     }
 
-    private mutating func note(_ flaw: Flaw, _ count: Int = 1, _ example: @autoclosure () -> String) {
+    private mutating func note(_ flaw: Flaw, count: Int = 1, _ example: @autoclosure () -> String) {
         guard count > 0 else { return }
         counts[flaw, default: 0] += count
         if examples.count < 10 { examples.append(example()) }
@@ -58,7 +58,7 @@ struct LibraryClientCheck {
     ) {
         let all = Self.messages(of: log)
         guard let first = store.first else {
-            note(.store, all.isEmpty ? 0 : 1, "\(name) kept nothing of \(room)")
+            note(.store, count: all.isEmpty ? 0 : 1, "\(name) kept nothing of \(room)")
             return
         }
         let due = all.filter { $0.seq >= first.seq }
@@ -98,7 +98,8 @@ struct LibraryClientCheck {
                     note(.heardTwice, "\(name) heard \(sighting.seq) of \(room) after \(last)")
                 } else if sighting.seq > last + (index == 0 ? 1 + Self.largestSkipAtKill : 1) {
                     note(
-                        .heardWithGap, sighting.seq - last - 1, "\(name) heard \(sighting.seq) of \(room) after \(last)"
+                        .heardWithGap, count: sighting.seq - last - 1,
+                        "\(name) heard \(sighting.seq) of \(room) after \(last)"
                     )
                 }
             }
@@ -112,7 +113,7 @@ struct LibraryClientCheck {
         guard applied != due else { return }
         let differing = zip(applied, due).first { $0 != $1 }
         note(
-            .applied, max(1, abs(applied.count - due.count)),
+            .applied, count: max(1, abs(applied.count - due.count)),
             "\(name) dealt with \(applied.count) of \(due.count) events of \(room), the first wrong one is "
                 + "\(differing?.0.seq ?? min(applied.count, due.count) + 1)")
     }
@@ -133,8 +134,8 @@ struct LibraryClientCheck {
                 next = (log.firstIndex { $0.seq == sighting.seq } ?? next - 1) + 1
             }
         }
-        note(.namedMissing, log.endIndex - next, "\(name), reader of \(room): nothing after \(next)")
-        note(.namedAgain, repeats - kills, "\(name), reader of \(room): \(repeats) repeated, \(kills) kills")
+        note(.namedMissing, count: log.endIndex - next, "\(name), reader of \(room): nothing after \(next)")
+        note(.namedAgain, count: repeats - kills, "\(name), reader of \(room): \(repeats) repeated, \(kills) kills")
     }
 
     private mutating func check(posts record: LibraryClientRecord, _ logs: [String: [Entry]]) {
@@ -154,7 +155,7 @@ struct LibraryClientCheck {
             note(.lostPost, "\(record.name): \(key) was kept and is not stored")
         }
         for (key, times) in places where times.count > 1 {
-            note(.doubledPost, times.count - 1, "\(record.name): \(key) is stored \(times.count) times")
+            note(.doubledPost, count: times.count - 1, "\(record.name): \(key) is stored \(times.count) times")
         }
         for key in refused where places[key] != nil {
             note(.wrongEnd, "\(record.name): \(key) was said to be refused and is stored")
@@ -162,6 +163,8 @@ struct LibraryClientCheck {
         for end in record.ends where end.state == "stored" && places[end.key] == nil {
             note(.wrongEnd, "\(record.name): \(end.key) was said to be stored and is not")
         }
-        note(.lostPost, record.store.outbox.count, "\(record.name): \(record.store.outbox.count) posts never left")
+        note(
+            .lostPost, count: record.store.outbox.count, "\(record.name): \(record.store.outbox.count) posts never left"
+        )
     }
 }

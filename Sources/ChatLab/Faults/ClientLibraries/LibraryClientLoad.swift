@@ -58,7 +58,8 @@ final class LibraryClientLoad: Sendable {
         var problems: [String] = []
         for client in clients {
             client.resume()
-            do { try await client.stop() } catch { problems.append("\(error)") }
+            // One that has just been started could not be asked to stop.
+            try await client.kill()
             try client.start(servers, pace: nil)
         }
         let deadline = ContinuousClock.now + time
@@ -73,7 +74,7 @@ final class LibraryClientLoad: Sendable {
             }
             do {
                 try await client.stop()
-                records.append(try await client.record())
+                records.append(try await client.record(servers))
             } catch {
                 problems.append("\(error)")
             }
@@ -86,11 +87,16 @@ final class LibraryClientLoad: Sendable {
         of client: LibraryClient, _ heads: [String: Int], _ reader: RoomLogReader
     ) async throws -> String? {
         let progress = client.progress
-        let ended = Set(progress.ends.map(\.key))
+        // A client that is killed in this moment may not have written down how a post ended.
+        var ended = Set(progress.ends.map(\.key))
+        var heads = heads
+        for room in ownRooms {
+            let log = try await reader.contents(of: room)
+            heads[room] = log.last?.seq ?? 0
+            ended.formUnion(log.compactMap(\.key))
+        }
         let open = progress.kept.count { !ended.contains($0) }
         if open > 0 { return "\(open) posts without an end" }
-        var heads = heads
-        for room in ownRooms { heads[room] = try await reader.log(of: room).last?.seq ?? 0 }
         for (room, head) in heads {
             for (name, sightings) in [("applied", progress.applied), ("named", progress.named)] {
                 let last = sightings.last { $0.room == room }?.seq ?? 0
