@@ -30,7 +30,10 @@ export class Outbox {
   #isLooking = false
   #stop
   #channel
+  /** What the store held of a room, as it was followed last. */
   #lines = new Map()
+  /** Posts of which a change is about to be kept, with how many. */
+  #unkept = new Map()
   #last = Promise.resolve()
   #isClosed = false
 
@@ -205,26 +208,33 @@ export class Outbox {
 
   async #read(roomId) {
     const store = await this.#context.store()
-    await this.#inTurn(async () => {
-      const line = await store.line(roomId)
-      const text = JSON.stringify(line)
-      if (this.#lines.get(roomId) === text) return
-      this.#lines.set(roomId, text)
-      for (const kept of line.posts) {
-        const post = this.#posts.get(kept.key)
-        if (!post) this.#posts.set(kept.key, new Post(this, kept))
-        else if (post.state === 'queued') post.payload = kept.payload
-      }
-      this.#run(this.#queue.loaded({ roomId, ...line }))
-      this.#changed(roomId)
-    })
+    await this.#inTurn(async () => this.#take(roomId, await store.line(roomId)))
+  }
+
+  /** Follows what others have written, and oneself. */
+  #take(roomId, line) {
+    const text = JSON.stringify(line)
+    if (this.#lines.get(roomId) === text) return
+    this.#lines.set(roomId, text)
+    const except = [...this.#unkept.keys()]
+    for (const kept of line.posts) {
+      const post = this.#posts.get(kept.key)
+      if (!post) { if (!except.includes(kept.key)) this.#posts.set(kept.key, new Post(this, kept)) }
+      else if (post.state === 'queued' && !except.includes(kept.key)) post.payload = kept.payload
+    }
+    this.#run(this.#queue.loaded({ roomId, ...line, except }))
+    this.#changed(roomId)
   }
 
   // Actions
 
   /** Carries out what has to wait for nothing at once, and the rest in order. Returns the actions. */
   #run(actions) {
-    for (const action of actions) if (action.keep && !this.#posts.has(action.keep.key)) this.#of(action.keep.key)
+    for (const { keep } of actions) {
+      if (!keep) continue
+      this.#unkept.set(keep.key, (this.#unkept.get(keep.key) ?? 0) + 1)
+      if (!this.#posts.has(keep.key)) this.#of(keep.key)
+    }
     if (actions.some(action => action.keep)) {
       this.#inTurn(async () => { for (const action of actions) await this.#perform(action) }).catch(this.#context.onError)
     } else {
@@ -253,28 +263,27 @@ export class Outbox {
 
   async #keep({ key, done }) {
     const post = this.#queue.posts.get(key)
-    const roomId = post?.roomId ?? this.#posts.get(key)?.roomId
-    if (roomId === undefined) return
-    const kept = post && keptPost(post)
     const isNew = post?.state === 'new'
-    const store = await this.#context.store()
-    const line = await store.changeLine(roomId, line => {
-      const at = line.posts.findIndex(other => other.key === key)
-      if (done !== undefined) {
-        if (at >= 0) line.posts.splice(at, 1)
-        if (done && !line.done.some(other => other.key === key)) line.done.push({ key, ...done })
-      } else if (kept && at >= 0) {
-        // A refused one that is tried again goes to the end.
-        if (line.posts[at].state === 'refused' && kept.state === 'queued') line.posts.push(...line.posts.splice(at, 1).map(() => kept))
-        else line.posts[at] = kept
-      } else if (kept && isNew) line.posts.push(kept)
-      return line
-    })
-    this.#lines.set(roomId, JSON.stringify(line))
-    // Another process has settled it: there is nothing to send.
-    if (kept && !isNew && !line.posts.some(other => other.key === key)) return this.#run(this.#queue.loaded({ roomId, ...line }))
-    this.#channel?.postMessage(roomId)
-    if (isNew) this.#run(this.#queue.kept({ key }))
+    const roomId = (post ?? this.#posts.get(key))?.roomId
+    try {
+      if (roomId === undefined) return
+      const store = await this.#context.store()
+      const line = await store.changeLine(roomId, line => changeLine(line, { key, done, isNew, kept: post && keptPost(post) }))
+      this.#channel?.postMessage(roomId)
+      this.#kept(key)
+      if (isNew) this.#run(this.#queue.kept({ key }))
+      // Another process may have settled it: then there is nothing to send.
+      this.#take(roomId, line)
+    } catch (error) {
+      this.#kept(key)
+      throw error
+    }
+  }
+
+  #kept(key) {
+    const count = (this.#unkept.get(key) ?? 0) - 1
+    if (count > 0) this.#unkept.set(key, count)
+    else this.#unkept.delete(key)
   }
 
   async #send(key) {
@@ -341,7 +350,22 @@ export class Outbox {
     clearTimeout(this.#timer)
     const at = this.#queue.nextDeadline
     if (at === undefined || !this.#isRunning) return
-    const isDue = () => { this.#clock.jump(); this.#run(this.#queue.timePassed(this.#clock.now())) }
+    const isDue = () => this.#run(this.#queue.timePassed(this.#clock.now()))
     this.#timer = setTimeout(isDue, Math.max(at - this.#clock.now(), 0))
   }
+}
+
+/** What the store holds of a room after a post has changed; other processes may have changed it, too. */
+function changeLine(line, { key, done, isNew, kept }) {
+  const at = line.posts.findIndex(other => other.key === key)
+  if (done !== undefined) {
+    if (at >= 0) line.posts.splice(at, 1)
+    if (done && !line.done.some(other => other.key === key)) line.done.push({ key, ...done })
+  } else if (kept && at >= 0) {
+    const isRetried = line.posts[at].state === 'refused' && kept.state === 'queued'
+    line.posts.splice(at, 1, ...isRetried ? [] : [kept])
+    // At the end of the line.
+    if (isRetried) line.posts.push(kept)
+  } else if (kept && isNew) line.posts.push(kept)
+  return line
 }

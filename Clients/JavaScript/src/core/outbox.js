@@ -162,9 +162,13 @@ export class OutboxQueue {
     return this.#take()
   }
 
-  /** What the store holds of a room: other processes write there, too. `done` are posts that were stored. */
-  loaded({ roomId, posts = [], done = [] }) {
+  /**
+   * What the store holds of a room: other processes write there, too. `done` are posts that were stored; of those in
+   * `except` a change is about to be kept, so the store knows less of them.
+   */
+  loaded({ roomId, posts = [], done = [], except = [] }) {
     for (const post of posts) {
+      if (except.includes(post.key)) continue
       const known = this.posts.get(post.key)
       if (!known) {
         const entry = restored(post)
@@ -181,7 +185,7 @@ export class OutboxQueue {
       }
     }
     for (const post of [...this.posts.values()]) {
-      if (post.roomId !== roomId || post.state === 'new' || posts.some(({ key }) => key === post.key)) continue
+      if (post.roomId !== roomId || post.state === 'new' || except.includes(post.key) || posts.some(({ key }) => key === post.key)) continue
       if (this.#sending.get(roomId) === post.key) this.#sending.delete(roomId)
       this.posts.delete(post.key)
       const message = done.find(({ key }) => key === post.key)
