@@ -2,7 +2,7 @@
 // before it is kept.
 
 import { RoomLog } from './core/room-log.js'
-import { closedError, quiet } from './error.js'
+import { ChatError, closedError, quiet } from './error.js'
 import { Changes } from './store.js'
 
 const MOST_FRAMES = 10_000
@@ -123,7 +123,9 @@ export class Intake {
       const { frame, characters } = this.#queue.shift()
       this.#characters -= characters
       let taken
-      try { taken = this.#take(frame, changes) } catch (error) { this.#context.onError(error) }
+      try { taken = this.#take(frame, changes) } catch (cause) {
+        this.#context.onError(new ChatError('protocol', 'A frame of the server is malformed', { cause }))
+      }
       if (!taken) { isBroken = true; break }
       after.push(...taken)
     }

@@ -28,6 +28,7 @@ export class Outbox {
   #editing = new Map()
   #isRunning = false
   #isLooking = false
+  #change
   #stop
   #channel
   /** What the store held of a room, as it was followed last. */
@@ -197,6 +198,9 @@ export class Outbox {
     this.#isLooking = true
     try {
       const store = await this.#context.store()
+      const change = await store.outboxChange()
+      if (change === this.#change) return
+      this.#change = change
       const rooms = new Set([...await store.outboxRooms(), ...[...this.#posts.values()].map(post => post.roomId)])
       for (const roomId of rooms) if (this.#isRunning) await this.#read(roomId)
     } catch (error) {

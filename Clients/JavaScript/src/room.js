@@ -195,7 +195,8 @@ export class Room {
       log = new RoomLog({ userId: this.#chat.userId(), keep: this.#chat.keep, position })
       intake.logs.set(this.id, log)
     }
-    if (kept && log.position) {
+    // What was not kept to the end would leave a gap: then the room is shown from its head.
+    if (log.position && last?.seq >= log.position.seq) {
       log.load(kept.from.seq, kept.events.filter(event => event.seq <= log.position.seq).map(frozen))
     }
     const actions = log.open(head)
@@ -226,7 +227,7 @@ export class Room {
     const payload = content?.payload ?? content
     if (typeof id === 'string') {
       const post = this.#chat.outbox().get(id)
-      if (!post) throw new ChatError('not_found', 'There is no such post')
+      if (!post) throw new ChatError('not_stored', 'There is no such post')
       if (await this.#chat.outbox().edit(id, payload)) return
       id = (await post.stored).messageId
     }

@@ -6,6 +6,7 @@
 // log/ROOM/head           {generation, from, segments: {n: [events, bytes]}}
 // log/ROOM/GENERATION/n   {events}: those with floor(seq / 64) = n; the last one is the position
 // outbox/ROOM             {posts, done}: in the order kept, and the last ones that were stored
+// changed                 another value each time that a line of the outbox was changed
 // reader/ROOM/NAME        {seq, mark?}
 // marks                   {room: seq}: read here and not known to the server yet
 
@@ -104,6 +105,8 @@ export class Store {
   async #logChange(roomId, { forget, begin, before, events }) {
     let head = await this.#head(roomId)
     const pairs = []
+    // Not asked for any more: other rooms have been since.
+    if (!head && !((await this.#get('recent')) ?? []).includes(roomId)) return pairs
     if (forget) {
       pairs.push(...await this.#deletions(roomId))
       head = undefined
@@ -202,6 +205,9 @@ export class Store {
     return (await this.#kept.keys(prefix)).map(key => key.slice(prefix.length))
   }
 
+  /** Another value each time that a line was changed. */
+  async outboxChange() { return await this.#get('changed') }
+
   async line(roomId) { return asLine(await this.#get(`outbox/${roomId}`)) }
 
   /**
@@ -214,7 +220,7 @@ export class Store {
       const answer = change(line)
       line.done.splice(0, line.done.length - MOST_DONE)
       const isEmpty = line.posts.length === 0 && line.done.length === 0
-      await this.#write([[`outbox/${roomId}`, isEmpty ? undefined : line]], lost)
+      await this.#write([[`outbox/${roomId}`, isEmpty ? undefined : line], ['changed', newName()]], lost)
       return answer
     })
   }
@@ -256,7 +262,8 @@ export class Changes {
   }
 }
 
-const newHead = from => ({ generation: Math.random().toString(36).slice(2, 10), from: { ...from }, segments: {} })
+const newName = () => Math.random().toString(36).slice(2, 10)
+const newHead = from => ({ generation: newName(), from: { ...from }, segments: {} })
 const segmentKey = (roomId, { generation }, number) => `log/${roomId}/${generation}/${number}`
 const segmentNumbers = head => Object.keys(head.segments).map(Number).sort((a, b) => a - b)
 const asLine = value => ({

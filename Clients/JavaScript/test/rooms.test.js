@@ -166,6 +166,8 @@ test('the logs of the last 50 rooms asked for are kept', async t => {
   for (const number of numbers(1, 55)) server.room(`r${number}`)
   await live()
   for (const number of numbers(1, 55)) { chat.room(`r${number}`).subscribe(() => {}); await until(() => chat.room(`r${number}`).state === 'live') }
+  server.message('r1', {})
+  await until(() => chat.room('r1').messages.length === 1)
   const kept = storage.keys('').filter(key => key.endsWith('/head')).map(key => key.split('/').at(-2))
   assert.equal(kept.length, 50)
   assert.equal(kept.includes('r5'), false)
