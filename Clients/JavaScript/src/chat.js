@@ -178,7 +178,7 @@ export class Chat {
       onUser: userId => this.#identified(userId, true),
       onSync: () => this.#sync(),
       onFrame: (frame, size) => this.#intake.add(frame, size),
-      onLost: () => this.#intake.clear(),
+      onLost: () => this.#intake.lost(),
       checkRest: () => this.#checkRest(),
     })
     this.#rest = new Rest({
