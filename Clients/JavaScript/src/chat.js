@@ -120,6 +120,7 @@ export class Chat {
 
   async #close() {
     this.#connector.close()
+    this.#marks.close()
     this.#rest.close()
     this.#intake.close()
     for (const room of this.#rooms.values()) room.close()
@@ -177,7 +178,7 @@ export class Chat {
       onUser: userId => this.#identified(userId, true),
       onSync: () => this.#sync(),
       onFrame: (frame, size) => this.#intake.add(frame, size),
-      onLost: () => this.#intake.clear(),
+      onLost: () => this.#intake.lost(),
       checkRest: () => this.#checkRest(),
     })
     this.#rest = new Rest({
@@ -190,7 +191,7 @@ export class Chat {
     this.#outbox = new Outbox({
       rest: this.#rest, kept: this.#kept, store: () => this.#store.promise,
       channelName: () => `chat-client/${this.#servers.name}/${this.#userId}`,
-      isShown: roomId => Boolean(this.#intake.logs.get(roomId)?.timeline),
+      isShown: roomId => this.#rooms.has(roomId) && Boolean(this.#intake.logs.get(roomId)?.timeline),
       onChange: roomId => { const room = this.#rooms.get(roomId); if (room) this.#intake.show(room) },
       onEnd: post => this.#listeners.emit('post', post),
       onError: error => this.#report(error),
@@ -281,7 +282,7 @@ export class Chat {
     if (this.#state.state !== 'live') return
     this.#outbox.wake()
     for (const roomId of this.#opened) this.#connector.send({ type: 'open', roomId })
-    this.#marks.send()
+    this.#marks.sendAll()
     if (this.#me?.displayName === undefined) this.#loadMe()
   }
 

@@ -1,21 +1,26 @@
-/** A wall clock that moved by so much, between two looks at it, jumped. */
+/** A wall clock that moved by so much between two looks at it has jumped. */
 const JUMP_MS = 10_000
 
-/** Milliseconds that only go forward, without the time in which the process slept or by which the wall clock was set. */
+/** Milliseconds that only go forward, though the wall clock may be set back. */
 export class Clock {
   /** In a hidden page timers are late by a minute, which is no sleep. */
   isThrottled = false
   #skipped = 0
-  #last = Date.now()
+  #latest = Date.now()
+  #looked = Date.now()
 
-  now() { return Date.now() - this.#skipped }
+  now() {
+    const wall = Date.now()
+    if (wall < this.#latest) this.#skipped -= this.#latest - wall
+    this.#latest = wall
+    return wall - this.#skipped
+  }
 
-  /** How far the wall clock jumped since the last call; 0 where it did not. It has to be called every few seconds. */
+  /** How far the wall clock jumped since the last call, which must be seconds ago: that time is left out. 0 without a jump. */
   jump() {
-    const now = Date.now()
-    const passed = now - this.#last
-    this.#last = now
-    if (passed < 0) { this.#skipped += passed; return 0 }
+    this.now()
+    const passed = this.#latest - this.#looked
+    this.#looked = this.#latest
     if (this.isThrottled || passed < JUMP_MS) return 0
     this.#skipped += passed
     return passed

@@ -2,23 +2,26 @@
 // before it is kept.
 
 import { RoomLog } from './core/room-log.js'
-import { closedError, quiet } from './error.js'
+import { ChatError, closedError, quiet } from './error.js'
 import { Changes } from './store.js'
 
 const MOST_FRAMES = 10_000
 const MOST_CHARACTERS = 16 << 20
-const MOST_IN_BATCH = 500
+const MOST_IN_BATCH = 1_000
 
 export class Intake {
   logs = new Map()
   #queue = []
   #characters = 0
   #isRunning = false
-  #isKeeping = false
+  /** Whether the machines know more than the store does. */
+  isKeeping = false
   #dirty = new Set()
   #named = new Set()
   #context
   #isClosed = false
+  /** Whether what comes belongs to the connection of now. */
+  #isBegun = false
 
   /**
    * @param context `{userId(), list(), store(): Promise, room(id) of those that exist, connection, marks}` and the hooks
@@ -37,7 +40,7 @@ export class Intake {
   add(frame, characters) {
     if (this.#isClosed) return
     if (this.#queue.length >= MOST_FRAMES || this.#characters + characters > MOST_CHARACTERS) {
-      this.clear()
+      // What is here is taken in all the same, so that each connection comes further than the one before.
       this.#context.connection.input('storeOverrun')
       return
     }
@@ -55,11 +58,8 @@ export class Intake {
     }))
   }
 
-  /** The connection is lost: what was not taken in comes again. */
-  clear() {
-    this.#queue = this.#queue.filter(entry => entry.work)
-    this.#characters = 0
-  }
+  /** The connection is lost. What has come by it is taken in, but `synced` no longer counts. */
+  lost() { this.#isBegun = false }
 
   close() {
     this.#isClosed = true
@@ -70,6 +70,7 @@ export class Intake {
   begin({ isNamed = true } = {}) {
     const list = this.#context.list()
     list.begin()
+    this.#isBegun = true
     this.#named.clear()
     const rooms = {}
     for (const [roomId, log] of this.logs) {
@@ -94,7 +95,7 @@ export class Intake {
 
   /** A room has something new to show; not before what is being kept is kept. */
   show(room) {
-    if (this.#isKeeping) this.#dirty.add(room)
+    if (this.isKeeping) this.#dirty.add(room)
     else room.show()
   }
 
@@ -123,7 +124,9 @@ export class Intake {
       const { frame, characters } = this.#queue.shift()
       this.#characters -= characters
       let taken
-      try { taken = this.#take(frame, changes) } catch (error) { this.#context.onError(error) }
+      try { taken = this.#take(frame, changes) } catch (cause) {
+        this.#context.onError(new ChatError('protocol', 'A frame of the server is malformed', { cause }))
+      }
       if (!taken) { isBroken = true; break }
       after.push(...taken)
     }
@@ -131,20 +134,22 @@ export class Intake {
     if (this.#isClosed) return
     for (const act of after) act()
     if (isBroken) {
-      this.clear()
+      // What follows a gap is of no use; it comes again.
+      this.#queue = this.#queue.filter(entry => entry.work)
+      this.#characters = 0
       this.#context.connection.input('protocolError')
     }
   }
 
   async #keep(changes) {
     if (changes.isEmpty) return
-    this.#isKeeping = true
+    this.isKeeping = true
     try {
       await (await this.#context.store()).keep(changes)
     } catch (error) {
       this.#context.onError(error)
     } finally {
-      this.#isKeeping = false
+      this.isKeeping = false
       for (const room of this.#dirty) room.show()
       this.#dirty.clear()
     }
@@ -191,7 +196,7 @@ export class Intake {
           // Known from a former connection and not changed since.
           if (log.timeline && !log.position && log.state !== 'gone') after.push(...this.#apply(id, log.open(list.head(id)), changes))
         }
-        return [...after, () => this.#context.onSynced(frame)]
+        return [...after, () => { if (this.#isBegun) this.#context.onSynced(frame) }]
       }
       case 'ready': case 'pong': case 'token_expiring': case 'reconnect': return []
       case 'error': return [() => this.#context.onServerError(frame)]

@@ -1,6 +1,6 @@
 // The outbox: keeps posts, and sends them where no other process does.
 
-import { OutboxQueue, keptPost } from './core/outbox.js'
+import { OutboxQueue, isSameContent, keptPost } from './core/outbox.js'
 import { frozen, ownKey } from './core/timeline.js'
 import { Clock } from './clock.js'
 import { ChatError, closedError, deferred, quiet } from './error.js'
@@ -16,21 +16,22 @@ const pause = (ms, signal) => new Promise(resolve => {
 })
 
 export class Outbox {
-  /** Frozen; the same object until something changes. */
-  list = Object.freeze([])
+  #list = null
   #clock = new Clock()
   #queue = new OutboxQueue({ now: this.#clock.now(), isSender: false })
+  /** By key: those of the queue, and those stored that the log of their room has not shown yet. */
   #posts = new Map()
+  #stored = new Set()
   #context
   #timer
   #poll
   #discarding = new Map()
-  #editing = new Map()
   #isRunning = false
   #isLooking = false
   #stop
   #channel
-  #lines = new Map()
+  /** Posts of which a change is about to be kept, with how many. */
+  #unkept = new Map()
   #last = Promise.resolve()
   #isClosed = false
 
@@ -64,7 +65,9 @@ export class Outbox {
   }
 
   get(key) { return this.#posts.get(key) }
-  of(roomId) { return this.list.filter(post => post.roomId === roomId) }
+
+  /** Frozen; the same object until something changes. */
+  get list() { return this.#list ??= Object.freeze([...this.#queue.posts.keys()].map(key => this.#posts.get(key))) }
 
   /** As messages at the end of a room's list. */
   shown(roomId, userId) {
@@ -104,9 +107,7 @@ export class Outbox {
   logged({ clientMessageId, messageId, seq, mark }) { this.#run(this.#queue.logged({ key: clientMessageId, messageId, seq, mark })) }
   /** The log of a room has come to this `seq`: posts up to it are shown by it. */
   passed(roomId, seq) {
-    for (const post of [...this.#posts.values()]) {
-      if (post.roomId === roomId && post.state === 'stored' && post.seq <= seq) this.#posts.delete(post.key)
-    }
+    for (const post of this.#stored) if (post.roomId === roomId && post.seq <= seq) this.#drop(post)
   }
 
   otherAnswered() { this.#run(this.#queue.otherAnswered()) }
@@ -114,9 +115,21 @@ export class Outbox {
   hold() { this.#run(this.#queue.hold()) }
   resume() { this.#run(this.#queue.resume()) }
 
+  /** Reads what is kept, and follows what other processes did. */
   async load() {
     const store = await this.#context.store()
-    for (const roomId of await store.outboxRooms()) await this.#read(roomId)
+    await this.#inTurn(async () => {
+      const { posts, done } = await store.outbox()
+      const except = new Set(this.#unkept.keys())
+      for (const kept of posts) {
+        const post = this.#posts.get(kept.key)
+        if (except.has(kept.key)) continue
+        if (!post) this.#posts.set(kept.key, new Post(this, kept))
+        else if (post.state === 'queued') Object.assign(post, { payload: kept.payload, number: kept.number })
+      }
+      this.#run(this.#queue.loaded({ posts, done, except: [...except] }))
+      for (const roomId of new Set(posts.map(post => post.roomId))) this.#changed(roomId)
+    })
   }
 
   /** Takes part in sending, from now on until `stop`. */
@@ -129,7 +142,7 @@ export class Outbox {
     this.#poll = setInterval(() => this.#look(), POLL_MS)
     if (typeof BroadcastChannel === 'function') {
       this.#channel = new BroadcastChannel(this.#context.channelName())
-      this.#channel.onmessage = ({ data }) => { if (typeof data === 'string') this.#read(data).catch(this.#context.onError) }
+      this.#channel.onmessage = () => this.#look()
       this.#channel.unref?.()
     }
   }
@@ -158,6 +171,7 @@ export class Outbox {
     for (const post of this.#posts.values()) post.end(new ChatError('not_stored', 'The message was given up'))
     const rooms = new Set([...this.#posts.values()].map(post => post.roomId))
     this.#posts.clear()
+    this.#stored.clear()
     this.#queue = new OutboxQueue({ now: this.#clock.now(), isSender: false })
     for (const roomId of rooms) this.#changed(roomId)
   }
@@ -188,14 +202,12 @@ export class Outbox {
     this.#run(this.#queue.sender({ isSender: false }))
   }
 
-  /** Looks at what other processes did. */
   async #look() {
     if (this.#isLooking) return
     this.#isLooking = true
     try {
       const store = await this.#context.store()
-      const rooms = new Set([...await store.outboxRooms(), ...[...this.#posts.values()].map(post => post.roomId)])
-      for (const roomId of rooms) if (this.#isRunning) await this.#read(roomId)
+      while (this.#isRunning && await store.isOutboxChanged()) await this.load()
     } catch (error) {
       this.#context.onError(error)
     } finally {
@@ -203,28 +215,15 @@ export class Outbox {
     }
   }
 
-  async #read(roomId) {
-    const store = await this.#context.store()
-    await this.#inTurn(async () => {
-      const line = await store.line(roomId)
-      const text = JSON.stringify(line)
-      if (this.#lines.get(roomId) === text) return
-      this.#lines.set(roomId, text)
-      for (const kept of line.posts) {
-        const post = this.#posts.get(kept.key)
-        if (!post) this.#posts.set(kept.key, new Post(this, kept))
-        else if (post.state === 'queued') post.payload = kept.payload
-      }
-      this.#run(this.#queue.loaded({ roomId, ...line }))
-      this.#changed(roomId)
-    })
-  }
-
   // Actions
 
   /** Carries out what has to wait for nothing at once, and the rest in order. Returns the actions. */
   #run(actions) {
-    for (const action of actions) if (action.keep && !this.#posts.has(action.keep.key)) this.#of(action.keep.key)
+    for (const { keep } of actions) {
+      if (!keep) continue
+      this.#unkept.set(keep.key, (this.#unkept.get(keep.key) ?? 0) + 1)
+      this.#of(keep.key)
+    }
     if (actions.some(action => action.keep)) {
       this.#inTurn(async () => { for (const action of actions) await this.#perform(action) }).catch(this.#context.onError)
     } else {
@@ -247,34 +246,38 @@ export class Outbox {
       case 'send': this.#send(value.key); break
       case 'probe': this.#probe(); break
       case 'post': this.#became(value); break
-      case 'discarded': this.#discarded(value)
+      case 'discarded': this.#discarded(value); break
+      case 'rejected': this.#rejected(value)
     }
   }
 
-  async #keep({ key, done }) {
-    const post = this.#queue.posts.get(key)
-    const roomId = post?.roomId ?? this.#posts.get(key)?.roomId
-    if (roomId === undefined) return
-    const kept = post && keptPost(post)
-    const isNew = post?.state === 'new'
+  async #keep({ key, done, isLast }) {
     const store = await this.#context.store()
-    const line = await store.changeLine(roomId, line => {
-      const at = line.posts.findIndex(other => other.key === key)
-      if (done !== undefined) {
-        if (at >= 0) line.posts.splice(at, 1)
-        if (done && !line.done.some(other => other.key === key)) line.done.push({ key, ...done })
-      } else if (kept && at >= 0) {
-        // A refused one that is tried again goes to the end.
-        if (line.posts[at].state === 'refused' && kept.state === 'queued') line.posts.push(...line.posts.splice(at, 1).map(() => kept))
-        else line.posts[at] = kept
-      } else if (kept && isNew) line.posts.push(kept)
-      return line
-    })
-    this.#lines.set(roomId, JSON.stringify(line))
-    // Another process has settled it: there is nothing to send.
-    if (kept && !isNew && !line.posts.some(other => other.key === key)) return this.#run(this.#queue.loaded({ roomId, ...line }))
-    this.#channel?.postMessage(roomId)
-    if (isNew) this.#run(this.#queue.kept({ key }))
+    const post = this.#posts.get(key), queued = this.#queue.posts.get(key)
+    try {
+      if (done !== undefined) { if (post?.number) await store.removePost(post.number, key, done) }
+      else if (queued?.state === 'new') await this.#add(store, post, queued)
+      else if (queued) {
+        const number = await store.putPost(post.number, keptPost(queued), isLast)
+        // Another process has settled it: then there is nothing to send.
+        if (number === undefined) this.#run(this.#queue.settled({ key, message: await store.storedPost(key) }))
+        else post.number = number
+      }
+    } finally {
+      const count = this.#unkept.get(key) - 1
+      if (count > 0) this.#unkept.set(key, count)
+      else this.#unkept.delete(key)
+      this.#channel?.postMessage(null)
+    }
+  }
+
+  async #add(store, post, queued) {
+    const kept = keptPost(queued)
+    const { number, known } = await store.addPost(kept)
+    if (known && !isSameContent(known, kept)) return this.#run(this.#queue.taken(kept))
+    post.number = number ?? known.number
+    if (known?.isTried) queued.isTried = true
+    this.#run(this.#queue.kept(kept))
   }
 
   async #send(key) {
@@ -306,7 +309,10 @@ export class Outbox {
     if (!post) return
     if (post.state === state && state !== 'refused') return
     post.become(state, fields)
-    if (state === 'stored' && !this.#context.isShown(post.roomId)) this.#posts.delete(key)
+    if (state === 'stored') {
+      this.#stored.add(post)
+      if (!this.#context.isShown(post.roomId)) this.#drop(post)
+    }
     this.#changed(post.roomId)
     if (state === 'stored' || state === 'refused') this.#context.onEnd(post)
   }
@@ -322,6 +328,21 @@ export class Outbox {
     this.#discarding.delete(key)
   }
 
+  #rejected({ key, code }) {
+    const post = this.#posts.get(key)
+    // Rejected at once it is another post than the one of this key.
+    if (!post || this.#queue.posts.has(key)) return
+    this.#drop(post)
+    post.become('refused', { code, status: 409, isCertain: true })
+    this.#changed(post.roomId)
+    this.#context.onEnd(post)
+  }
+
+  #drop(post) {
+    this.#stored.delete(post)
+    if (this.#posts.get(post.key) === post) this.#posts.delete(post.key)
+  }
+
   #of(key) {
     let post = this.#posts.get(key)
     if (!post) {
@@ -332,8 +353,7 @@ export class Outbox {
   }
 
   #changed(roomId) {
-    const order = [...this.#queue.posts.keys()].map(key => this.#posts.get(key)).filter(Boolean)
-    this.list = Object.freeze(order)
+    this.#list = null
     this.#context.onChange(roomId)
   }
 
@@ -341,7 +361,7 @@ export class Outbox {
     clearTimeout(this.#timer)
     const at = this.#queue.nextDeadline
     if (at === undefined || !this.#isRunning) return
-    const isDue = () => { this.#clock.jump(); this.#run(this.#queue.timePassed(this.#clock.now())) }
+    const isDue = () => this.#run(this.#queue.timePassed(this.#clock.now()))
     this.#timer = setTimeout(isDue, Math.max(at - this.#clock.now(), 0))
   }
 }

@@ -11,9 +11,12 @@ export class Post {
   messageId
   seq
 
-  constructor(outbox, { key, roomId, messageType, payload, replyToMessageId, createdAt }) {
+  /** Where the store has it. For the outbox alone. */
+  number
+
+  constructor(outbox, { key, roomId, messageType, payload, replyToMessageId, createdAt, number }) {
     this.#outbox = outbox
-    Object.assign(this, { key, roomId, messageType, payload, replyToMessageId, createdAt })
+    Object.assign(this, { key, roomId, messageType, payload, replyToMessageId, createdAt, number })
   }
 
   /** Settles when the store has the post. */

@@ -1,7 +1,13 @@
 // How far rooms are read here, until the server knows. Kept, so that a mark made offline is sent after a restart.
 
+/** Servers limit frames and calls: so many marks in so long. */
+const MOST_AT_ONCE = 10
+const PAUSE_MS = 500
+
 export class ReadMarks {
   #marks = new Map()
+  #unsent = new Set()
+  #timer
   #context
 
   /** @param context `{store(): Promise, isLive(), send(frame), put(roomId, seq), report}` */
@@ -23,13 +29,15 @@ export class ReadMarks {
     if (this.#marks.get(roomId) >= seq) return
     this.#marks.set(roomId, seq)
     this.#keep(marks => ({ ...marks, [roomId]: Math.max(seq, marks[roomId] ?? 0) }))
-    if (this.#context.isLive()) this.#send(roomId)
+    this.#unsent.add(roomId)
+    if (this.#timer === undefined) this.#send()
   }
 
   /** The server knows that the room is read so far. */
   known(roomId, seq) {
     if (!(this.#marks.get(roomId) <= seq)) return
     this.#marks.delete(roomId)
+    this.#unsent.delete(roomId)
     this.#keep(marks => {
       if (marks[roomId] <= seq) delete marks[roomId]
       return marks
@@ -37,13 +45,36 @@ export class ReadMarks {
   }
 
   /** The connection is live: what the server does not know yet. */
-  send() { for (const roomId of this.#marks.keys()) this.#send(roomId) }
+  sendAll() {
+    for (const roomId of this.#marks.keys()) this.#unsent.add(roomId)
+    this.#send()
+  }
 
-  clear() { this.#marks.clear() }
+  clear() {
+    this.#marks.clear()
+    this.close()
+  }
 
-  #send(roomId) {
-    const seq = this.#marks.get(roomId)
-    if (this.#context.send({ type: 'read', roomId, seq })) return
+  close() {
+    this.#unsent.clear()
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+  }
+
+  #send() {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    if (this.#unsent.size === 0 || !this.#context.isLive()) return
+    for (const roomId of [...this.#unsent].slice(0, MOST_AT_ONCE)) {
+      this.#unsent.delete(roomId)
+      const seq = this.#marks.get(roomId)
+      if (!this.#context.send({ type: 'read', roomId, seq })) this.#put(roomId, seq)
+    }
+    this.#timer = setTimeout(() => this.#send(), PAUSE_MS)
+  }
+
+  /** Where no frames can be sent. What fails is sent with the next connection. */
+  #put(roomId, seq) {
     this.#context.put(roomId, seq).then(() => this.known(roomId, seq), error => {
       // The room is not the user's, or the mark none: it is of no use.
       if (error.status >= 400 && error.status < 500 && !error.isTemporary && error.status !== 401) this.known(roomId, seq)

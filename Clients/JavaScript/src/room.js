@@ -14,6 +14,7 @@ export class Room {
   #chat
   #listeners
   #shown = EMPTY
+  #isStale = true
   #readers = new Set()
   #opened
   #older
@@ -29,7 +30,21 @@ export class Room {
 
   get info() { return this.#chat.list().room(this.id) }
   get state() { return this.#log?.state ?? 'idle' }
-  get messages() { this.#open(); return this.#shown }
+
+  /** Frozen, the same array until something changes. */
+  get messages() {
+    this.#open()
+    const intake = this.#chat.intake()
+    const timeline = this.#log?.timeline
+    // What is being kept is shown once it is.
+    if (this.#isStale && timeline && !intake.isKeeping) {
+      this.#isStale = false
+      timeline.setPosts(this.#chat.outbox().shown(this.id, this.#chat.userId()))
+      this.#shown = timeline.messages
+    }
+    return this.#shown
+  }
+
   get isAtEnd() { return this.#log?.timeline?.isAtEnd ?? true }
   get newerCount() { return this.#log?.timeline?.newerCount ?? 0 }
   /** Whether `loadOlder` would have something to load. */
@@ -104,15 +119,11 @@ export class Room {
 
   get #log() { return this.#chat.intake()?.logs.get(this.id) }
 
-  /** Shows what has changed. */
+  /** Something that is shown has changed. */
   show() {
     const log = this.#log
-    if (log?.timeline) {
-      const outbox = this.#chat.outbox()
-      outbox.passed(this.id, log.position?.seq ?? Infinity)
-      log.timeline.setPosts(outbox.shown(this.id, this.#chat.userId()))
-      this.#shown = log.timeline.messages
-    }
+    if (log?.timeline) this.#chat.outbox().passed(this.id, log.position?.seq ?? Infinity)
+    this.#isStale = true
     this.#chat.soon(this, () => this.#listeners.emit('change'))
   }
 
@@ -195,7 +206,8 @@ export class Room {
       log = new RoomLog({ userId: this.#chat.userId(), keep: this.#chat.keep, position })
       intake.logs.set(this.id, log)
     }
-    if (kept && log.position) {
+    // What was not kept to the end would leave a gap: then the room is shown from its head.
+    if (log.position && last?.seq >= log.position.seq) {
       log.load(kept.from.seq, kept.events.filter(event => event.seq <= log.position.seq).map(frozen))
     }
     const actions = log.open(head)
@@ -226,7 +238,7 @@ export class Room {
     const payload = content?.payload ?? content
     if (typeof id === 'string') {
       const post = this.#chat.outbox().get(id)
-      if (!post) throw new ChatError('not_found', 'There is no such post')
+      if (!post) throw new ChatError('not_stored', 'There is no such post')
       if (await this.#chat.outbox().edit(id, payload)) return
       id = (await post.stored).messageId
     }

@@ -5,7 +5,9 @@
 // recent                  [roomId]: rooms whose logs are kept, the last one asked for first
 // log/ROOM/head           {generation, from, segments: {n: [events, bytes]}}
 // log/ROOM/GENERATION/n   {events}: those with floor(seq / 64) = n; the last one is the position
-// outbox/ROOM             {posts, done}: in the order kept, and the last ones that were stored
+// outbox/NUMBER/KEY       a post; the numbers are the order kept
+// done                    [{key, messageId, seq}]: the last posts that were stored
+// changed                 another value each time that the outbox was changed
 // reader/ROOM/NAME        {seq, mark?}
 // marks                   {room: seq}: read here and not known to the server yet
 
@@ -13,12 +15,14 @@ const SEGMENT = 64
 const MOST_ROOMS = 50
 const MOST_EVENTS = 1_000
 const MOST_BYTES = 1 << 20
-const MOST_DONE = 50
+const MOST_DONE = 100
 const LOCK = 'store'
 
 export class Store {
   #kept
   #prefix
+  /** The outbox as it was read last. */
+  #stamp
 
   /** @param kept a `KeptStorage` */
   constructor(kept, userId) {
@@ -104,6 +108,8 @@ export class Store {
   async #logChange(roomId, { forget, begin, before, events }) {
     let head = await this.#head(roomId)
     const pairs = []
+    // Not asked for any more: other rooms have been since.
+    if (!head && !((await this.#get('recent')) ?? []).includes(roomId)) return pairs
     if (forget) {
       pairs.push(...await this.#deletions(roomId))
       head = undefined
@@ -197,26 +203,65 @@ export class Store {
 
   // The outbox
 
-  async outboxRooms() {
-    const prefix = `${this.#prefix}outbox/`
-    return (await this.#kept.keys(prefix)).map(key => key.slice(prefix.length))
+  /** `{posts, done}`: all posts with their `number`, in order. */
+  async outbox() {
+    this.#stamp = await this.#get('changed')
+    const [keys, done] = await Promise.all([this.#outboxKeys(), this.#get('done')])
+    const posts = await Promise.all(keys.map(async key => ({ ...await this.#get(key), number: numberOf(key) })))
+    return { posts: posts.filter(isPost), done: Array.isArray(done) ? done : [] }
   }
 
-  async line(roomId) { return asLine(await this.#get(`outbox/${roomId}`)) }
+  /** Whether another process has changed the outbox since it was read. */
+  async isOutboxChanged() { return await this.#get('changed') !== this.#stamp }
 
-  /**
-   * Changes a room's line in one step.
-   * @param change ({posts, done}): what it returns is the answer; it changes the arrays in place
-   */
-  async changeLine(roomId, change) {
+  /** The message of a post that was stored a moment ago. */
+  async storedPost(key) { return ((await this.#get('done')) ?? []).find(done => done.key === key) }
+
+  /** Puts a post at the end. Returns its number; where the key is there already, that post. */
+  async addPost(post) {
+    return await this.#outboxStep(async () => {
+      const keys = await this.#outboxKeys()
+      const known = keys.find(key => key.endsWith(`/${encodeURIComponent(post.key)}`))
+      const present = known && await this.#get(known)
+      if (isPost(present)) return { answer: { known: { ...present, number: numberOf(known) } }, pairs: [] }
+      const number = (keys.length > 0 ? numberOf(keys.at(-1)) : 0) + 1
+      return { answer: { number }, pairs: [[postKey(number, post.key), post]] }
+    })
+  }
+
+  /** Changes a post; at the end of the line with `isLast`. Returns its number, `undefined` where it is there no more. */
+  async putPost(number, post, isLast) {
+    return await this.#outboxStep(async () => {
+      if (!isPost(await this.#get(postKey(number, post.key)))) return { pairs: [] }
+      if (!isLast) return { answer: number, pairs: [[postKey(number, post.key), post]] }
+      const last = numberOf((await this.#outboxKeys()).at(-1)) + 1
+      return { answer: last, pairs: [[postKey(last, post.key), post], [postKey(number, post.key), undefined]] }
+    })
+  }
+
+  /** Takes a post away; `message` where it was stored. */
+  async removePost(number, key, message) {
+    await this.#outboxStep(async () => {
+      const pairs = [[postKey(number, key), undefined]]
+      if (message) pairs.unshift(['done', [...(await this.#get('done')) ?? [], { key, ...message }].slice(-MOST_DONE)])
+      return { pairs }
+    })
+  }
+
+  async #outboxStep(work) {
     return await this.step(async lost => {
-      const line = asLine(await this.#get(`outbox/${roomId}`))
-      const answer = change(line)
-      line.done.splice(0, line.done.length - MOST_DONE)
-      const isEmpty = line.posts.length === 0 && line.done.length === 0
-      await this.#write([[`outbox/${roomId}`, isEmpty ? undefined : line]], lost)
+      const { answer, pairs } = await work()
+      if (pairs.length === 0) return answer
+      const stamp = newName()
+      // What another process has changed meanwhile is still to be read.
+      if (await this.#get('changed') === this.#stamp) this.#stamp = stamp
+      await this.#write([...pairs, ['changed', stamp]], lost)
       return answer
     })
+  }
+
+  async #outboxKeys() {
+    return (await this.#kept.keys(`${this.#prefix}outbox/`)).map(key => key.slice(this.#prefix.length))
   }
 
   // Readers
@@ -256,10 +301,10 @@ export class Changes {
   }
 }
 
-const newHead = from => ({ generation: Math.random().toString(36).slice(2, 10), from: { ...from }, segments: {} })
+const newName = () => Math.random().toString(36).slice(2, 10)
+const newHead = from => ({ generation: newName(), from: { ...from }, segments: {} })
 const segmentKey = (roomId, { generation }, number) => `log/${roomId}/${generation}/${number}`
 const segmentNumbers = head => Object.keys(head.segments).map(Number).sort((a, b) => a - b)
-const asLine = value => ({
-  posts: Array.isArray(value?.posts) ? value.posts.filter(isPost) : [], done: Array.isArray(value?.done) ? value.done : [],
-})
+const postKey = (number, key) => `outbox/${String(number).padStart(12, '0')}/${encodeURIComponent(key)}`
+const numberOf = key => Number(key.split('/')[1])
 const isPost = post => typeof post?.key === 'string' && typeof post.roomId === 'string' && post.payload !== undefined

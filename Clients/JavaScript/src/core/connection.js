@@ -185,7 +185,7 @@ export class Connection {
   /** A gap, or something that is no frame. */
   protocolError() { return this.#drop('protocol') }
   /** Frames came faster than they could be kept. */
-  storeOverrun() { return this.#drop('store') }
+  storeOverrun() { return this.#drop('store', false) }
 
   /** REST answered while handshakes do not. */
   restWorks() {
@@ -287,11 +287,11 @@ export class Connection {
     if (isSocket && this.#choice.muted()) this.#do('checkRest', {})
   }
 
-  #drop(reason) {
+  #drop(reason, isStrike = true) {
     if (!isOpenPhase(this.#phase)) return this.#take()
     this.#do('close', { code: 1000 })
     this.#settle()
-    this.#pauses.strike()
+    if (isStrike) this.#pauses.strike()
     this.#retry(reason)
     return this.#take()
   }

@@ -106,7 +106,7 @@ export class OutboxQueue {
       this.posts.set(key, post)
       post.error = post.isCertain = undefined
       post.serverErrors = 0
-      this.#do('keep', { key })
+      this.#do('keep', { key, isLast: true })
       this.#set(post, 'queued')
     }
     if (post) { this.#timers.clear(post.roomId); this.#next(post.roomId) }
@@ -162,15 +162,38 @@ export class OutboxQueue {
     return this.#take()
   }
 
-  /** What the store holds of a room: other processes write there, too. `done` are posts that were stored. */
-  loaded({ roomId, posts = [], done = [] }) {
+  /** The store has the key for another message, of another process. */
+  taken({ key }) {
+    this.posts.delete(key)
+    this.#do('rejected', { key, code: 'client_message_id_reused' })
+    return this.#take()
+  }
+
+  /** Another process has settled it: `message` where it was stored. */
+  settled({ key, message }) {
+    const post = this.posts.get(key)
+    if (post) { this.#settle(post, message); this.#next(post.roomId) }
+    return this.#take()
+  }
+
+  /**
+   * What the store holds, in the order kept; other processes write there, too. `done` are posts that were stored; of those in
+   * `except` a change is about to be kept, so the store knows less of them.
+   */
+  loaded({ posts = [], done = [], except = [] }) {
+    const isExcepted = new Set(except), kept = new Set(posts.map(post => post.key))
+    const order = []
     for (const post of posts) {
       const known = this.posts.get(post.key)
-      if (!known) {
+      if (isExcepted.has(post.key)) {
+        if (known) order.push(known)
+      } else if (!known) {
         const entry = restored(post)
-        this.posts.set(post.key, entry)
+        order.push(entry)
         this.#set(entry, entry.state)
-      } else if (known.state !== 'new' && known.state !== 'sending') {
+      } else {
+        order.push(known)
+        if (known.state === 'new' || known.state === 'sending') continue
         known.payload = post.payload
         if (post.isTried) known.isTried = true
         if (known.state !== post.state) {
@@ -180,16 +203,21 @@ export class OutboxQueue {
         }
       }
     }
-    for (const post of [...this.posts.values()]) {
-      if (post.roomId !== roomId || post.state === 'new' || posts.some(({ key }) => key === post.key)) continue
-      if (this.#sending.get(roomId) === post.key) this.#sending.delete(roomId)
-      this.posts.delete(post.key)
-      const message = done.find(({ key }) => key === post.key)
-      if (message) this.#do('post', { ...message, state: 'stored' })
-      else this.#do('discarded', { key: post.key, isGone: true })
+    for (const post of this.posts.values()) {
+      if (kept.has(post.key)) continue
+      if (post.state === 'new' || isExcepted.has(post.key)) { order.push(post); continue }
+      this.#settle(post, done.find(({ key }) => key === post.key))
     }
-    this.#next(roomId)
-    return this.#take()
+    this.posts.clear()
+    for (const post of order) this.posts.set(post.key, post)
+    return this.#nextOfAll()
+  }
+
+  #settle(post, message) {
+    if (this.#sending.get(post.roomId) === post.key) this.#sending.delete(post.roomId)
+    this.posts.delete(post.key)
+    if (message) this.#do('post', { key: post.key, state: 'stored', messageId: message.messageId, seq: message.seq })
+    else this.#do('discarded', { key: post.key, isGone: true })
   }
 
   #isUntried(post) { return (post.state === 'new' || post.state === 'queued') && !post.isTried }

@@ -1,0 +1,257 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { MemoryStorage } from '../src/storage/memory-storage.js'
+import { setUp } from './support/client.js'
+import { FakeServer, answer, problem, until } from './support/fake-server.js'
+import { fakeTime } from './support/time.js'
+
+const rejections = []
+process.on('unhandledRejection', error => rejections.push(error))
+test.after(() => assert.deepEqual(rejections, [], 'unhandled rejections'))
+
+const isPost = (method, path) => method === 'POST' && path === '/api/v1/messages'
+const texts = server => server.rooms.get('a').log.map(event => JSON.parse(event.contentJson).text)
+
+test('a post of a former life is sent by the next, and its end is reported', async t => {
+  const server = new FakeServer()
+  server.room('a')
+  const storage = new MemoryStorage()
+  storage.isLasting = true
+  const first = setUp(t, { server, storage, userId: 1 })
+  const post = first.chat.room('a').send({ text: 'one' }, { key: 'k1' })
+  await post.kept
+  await first.chat.close()
+  assert.equal(server.calls.length, 0)
+  const second = setUp(t, { server, storage, userId: 1 })
+  const ends = []
+  second.chat.on('post', post => ends.push([post.key, post.state]))
+  await second.live()
+  await until(() => ends.length === 1)
+  assert.deepEqual(ends, [['k1', 'stored']])
+  assert.deepEqual(texts(server), ['one'])
+  assert.deepEqual(second.chat.outbox, [])
+})
+
+test('posts are sent in the order kept, whatever answers are lost, and stored once', async t => {
+  const time = fakeTime(t)
+  const { chat, server } = setUp(t)
+  server.room('a')
+  let count = 0
+  const ways = [
+    () => { throw new TypeError('lost before') },
+    () => new Response('<html>bad gateway</html>', { status: 502 }),
+    () => problem(503, 'unavailable', { 'Retry-After': '2' }),
+    () => problem(429, 'rate_limited', { 'Retry-After': '1' }),
+    () => new Response('{"messageId": 1, "se', { status: 200 }),
+    () => undefined,
+  ]
+  server.intercept = (method, path) => (isPost(method, path) ? ways[count++ % ways.length]() : undefined)
+  server.afterPost = stored => { if (stored.seq % 3 === 0) throw new TypeError('the answer is lost') }
+  chat.start()
+  const posts = Array.from({ length: 10 }, (_, index) => chat.room('a').send({ text: `p${index}` }))
+  await time.advance(300_000)
+  assert.deepEqual(texts(server), posts.map((_, index) => `p${index}`))
+  assert.ok(posts.every(post => post.state === 'stored'))
+  assert.deepEqual(chat.outbox, [])
+})
+
+test('hours of 500 for everything empty no outbox, and the next answer sends it', async t => {
+  const time = fakeTime(t)
+  const { chat, server } = setUp(t)
+  server.room('a')
+  let isDown = true, posts = 0
+  server.intercept = (method, path) => { if (isPost(method, path)) posts += 1; return isDown ? problem(500, 'internal_error') : undefined }
+  chat.start()
+  const post = chat.room('a').send({ text: 'x' })
+  await time.advance(4 * 3_600_000, 5_000)
+  assert.equal(post.state, 'queued')
+  assert.ok(posts > 100 && posts < 2_000, String(posts))
+  isDown = false
+  await time.advance(40_000)
+  assert.equal(post.state, 'stored')
+})
+
+test('one message that the server cannot store is refused after twenty tries, and the next is sent', async t => {
+  const time = fakeTime(t)
+  const { chat, server } = setUp(t)
+  server.room('a')
+  let tries = 0
+  server.intercept = (method, path, body) => { if (isPost(method, path) && body.payload.text === 'bad') { tries += 1; return problem(500, 'internal_error') } }
+  chat.start()
+  const bad = chat.room('a').send({ text: 'bad' })
+  const good = chat.room('a').send({ text: 'good' })
+  await time.advance(900_000, 1_000)
+  assert.equal(bad.state, 'refused')
+  assert.equal(bad.error.code, 'server_error')
+  assert.equal(bad.error.isTemporary, true)
+  assert.equal(tries, 20)
+  assert.equal(good.state, 'stored')
+})
+
+test('401 after a fresh token is repeated, not refused', async t => {
+  const time = fakeTime(t)
+  const { chat, server } = setUp(t)
+  server.room('a')
+  let refusals = 5
+  server.intercept = (method, path) => (isPost(method, path) && refusals-- > 0 ? problem(401, 'invalid_token') : undefined)
+  chat.start()
+  const post = chat.room('a').send({ text: 'x' })
+  await time.advance(60_000)
+  assert.equal(post.state, 'stored')
+})
+
+test('a refused post can be tried again or given up', async t => {
+  const { chat, server, live } = setUp(t)
+  server.room('a')
+  let isFull = true
+  server.intercept = (method, path) => (isPost(method, path) && isFull ? problem(422, 'validation_failed') : undefined)
+  await live()
+  const post = chat.room('a').send({ text: 'x' })
+  await assert.rejects(post.stored, { code: 'validation_failed', status: 422 })
+  assert.equal(post.isCertain, true)
+  assert.equal(chat.outbox.length, 1)
+  isFull = false
+  post.retry()
+  await until(() => post.state === 'stored')
+  await post.stored
+  isFull = true
+  const other = chat.room('a').send({ text: 'y' })
+  await assert.rejects(other.stored)
+  assert.equal(await other.discard(), true)
+  assert.deepEqual(chat.outbox, [])
+  assert.equal(await post.discard(), false)
+})
+
+test('the same key with the same content is the same send, with another it is refused without a try', async t => {
+  const { chat, server, live, errors } = setUp(t)
+  server.room('a')
+  await live()
+  const room = chat.room('a')
+  room.subscribe(() => {})
+  server.intercept = (method, path) => (isPost(method, path) ? new Promise(() => {}) : undefined)
+  const post = room.send({ text: 'x' }, { key: 'k' })
+  assert.equal(room.send({ text: 'x' }, { key: 'k' }), post)
+  const other = room.send({ text: 'y' }, { key: 'k' })
+  await assert.rejects(other.stored, { code: 'client_message_id_reused' })
+  await until(() => post.state === 'sending')
+  server.message('a', { text: 'x' }, { senderId: 1, clientMessageId: 'k' })
+  await post.stored
+  await until(() => room.messages.length === 1)
+  const calls = server.calls.length
+  const again = room.send({ text: 'x' }, { key: 'k' })
+  assert.equal((await again.stored).messageId, room.messages[0].messageId)
+  await assert.rejects(room.send({ text: 'z' }, { key: 'k' }).stored, { code: 'client_message_id_reused' })
+  assert.equal(server.calls.length, calls)
+  assert.deepEqual(errors, [])
+})
+
+test('an edit of a waiting post changes it, of one under way the message', async t => {
+  const { chat, server, live } = setUp(t)
+  server.room('a')
+  await live()
+  const room = chat.room('a')
+  room.subscribe(() => {})
+  let release
+  server.intercept = (method, path) => (isPost(method, path) ? new Promise(resolve => { release = resolve }) : undefined)
+  const first = room.send({ text: 'one' }), second = room.send({ text: 'two' })
+  await until(() => first.state === 'sending' && second.state === 'queued')
+  const edited = room.edit(first.key, { text: 'ONE' })
+  await room.edit(second.key, { text: 'TWO' })
+  assert.equal(room.messages.at(-1).content.text, 'TWO')
+  server.intercept = undefined
+  release(undefined)
+  await Promise.all([first.stored, second.stored, edited])
+  await until(() => room.messages.length === 2 && room.messages[0].content.text === 'ONE')
+  assert.deepEqual(room.messages.map(message => message.content.text), ['ONE', 'TWO'])
+})
+
+test('a message too large, and a wrong key, are thrown at once', async t => {
+  const { chat } = setUp(t)
+  assert.throws(() => chat.room('a').send({ text: 'x'.repeat(70_000) }), { code: 'too_large' })
+  assert.throws(() => chat.room('a').send({ text: 'x' }, { key: 'k'.repeat(65) }), TypeError)
+  assert.throws(() => chat.room('a/b'), TypeError)
+})
+
+test('a store that fails is reported once and the post is sent all the same', async t => {
+  const storage = { isLasting: true, get() { throw new Error('disk') }, set() { throw new Error('disk') }, delete() { throw new Error('disk') }, keys() { throw new Error('disk') } }
+  const { chat, server, live, errors } = setUp(t, { storage })
+  server.room('a')
+  const seen = []
+  chat.room('a').on('event', event => seen.push(event.seq))
+  await live()
+  const post = chat.room('a').send({ text: 'x' })
+  await post.stored
+  await until(() => seen.length === 1)
+  assert.equal(chat.storage, 'memory')
+  assert.deepEqual(errors.map(error => error.code), ['store_failed'])
+})
+
+test('two processes on one store: one line, one sender, each hears each event once', async t => {
+  const server = new FakeServer()
+  server.room('a')
+  const storage = new MemoryStorage()
+  storage.isLasting = true
+  const one = setUp(t, { server, storage, userId: 1 }), two = setUp(t, { server, storage, userId: 1 })
+  const seen = { one: [], two: [] }
+  one.chat.room('a').on('event', event => seen.one.push(event.seq))
+  two.chat.room('a').on('event', event => seen.two.push(event.seq))
+  await one.live()
+  await two.live()
+  const posts = []
+  for (let number = 0; number < 20; number += 1) posts.push((number % 2 ? two : one).chat.room('a').send({ text: `p${number}` }))
+  await Promise.all(posts.map(post => post.stored))
+  assert.equal(new Set(texts(server)).size, 20)
+  assert.equal(texts(server).length, 20)
+  assert.equal(server.calls.filter(({ method, path }) => isPost(method, path)).length, 20)
+  await until(() => seen.one.length === 20 && seen.two.length === 20)
+  assert.deepEqual(seen.one, seen.two)
+  // The one that sends goes away: the other takes over.
+  await one.chat.close()
+  const last = two.chat.room('a').send({ text: 'last' })
+  await last.stored
+  await until(() => seen.two.length === 21)
+  assert.deepEqual([...new Set(seen.two)].length, 21)
+  await two.chat.close()
+  const again = setUp(t, { server, storage, userId: 1 })
+  again.chat.room('a').subscribe(() => {})
+  await until(() => again.chat.room('a').messages.length === 21)
+  assert.deepEqual(again.chat.room('a').messages.map(message => message.seq), Array.from({ length: 21 }, (_, index) => index + 1))
+})
+
+test('forget deletes everything, but not what is unsent unless that is wanted', async t => {
+  const server = new FakeServer()
+  server.room('a', { seq: 3 })
+  const storage = new MemoryStorage()
+  const { chat, live } = setUp(t, { server, storage })
+  chat.room('a').subscribe(() => {})
+  await live()
+  server.message('a', { text: 'x' })
+  await until(() => chat.room('a').messages.length === 1)
+  server.intercept = (method, path) => (isPost(method, path) ? new Promise(() => {}) : undefined)
+  const post = chat.room('a').send({ text: 'y' })
+  await post.kept
+  await assert.rejects(chat.forget(), { code: 'unsent' })
+  chat.stop()
+  await chat.forget({ evenUnsent: true })
+  assert.deepEqual(storage.keys(''), [])
+  assert.deepEqual(chat.outbox, [])
+  assert.deepEqual(chat.rooms.list, [])
+  server.intercept = undefined
+  await live()
+  assert.equal(chat.rooms.list.length, 1)
+})
+
+test('sends from within listeners of events and posts neither loop nor get lost', async t => {
+  const { chat, server, live } = setUp(t)
+  server.room('a')
+  await live()
+  const room = chat.room('a')
+  room.on('message', message => { if (message.content.text.length < 5) room.send({ text: message.content.text + '.' }) })
+  room.subscribe(() => { void room.messages.length; void chat.outbox.length })
+  chat.on('post', post => { if (post.payload.text === 'x....') room.send({ text: 'done' + 'x' }) })
+  room.send({ text: 'x' })
+  await until(() => texts(server).includes('donex'))
+  assert.deepEqual(texts(server), ['x', 'x.', 'x..', 'x...', 'x....', 'donex'])
+  assert.equal((await chat.findUsers('x').catch(error => error)).code, 'http_404'.length ? 'not_found' : '')
+  void answer
+})
