@@ -2,8 +2,7 @@
 // else's. Each call is answered: a storage that fails, or does not answer in time, is reported once and replaced by
 // memory laid over what it holds; every 30 s that memory is written to it again.
 
-import { BatchedStorage } from './batched-storage.js'
-import { Deadline, exclusivelyOf } from './deadline.js'
+import { BatchedStorage, Deadline, exclusivelyOf } from './foreign-storage.js'
 import { MemoryStorage, lostLock } from './memory-storage.js'
 import { Overlay } from './overlay.js'
 
@@ -17,7 +16,7 @@ const locksOf = new WeakMap()
 
 export class KeptStorage {
   #given
-  #storage
+  #batched
   #prefix
   #report
   #overlay = new Overlay()
@@ -55,7 +54,6 @@ export class KeptStorage {
     isOwn = false
   } = {}) {
     this.#given = storage
-    this.#storage = typeof storage.write === 'function' ? storage : new BatchedStorage(storage, prefix)
     this.#prefix = prefix
     this.#report = { onFailure, onRestored, onBroken }
     this.isPrecious = isPrecious
@@ -171,6 +169,11 @@ export class KeptStorage {
   }
 
   // Reading and writing
+
+  get #storage() {
+    if (typeof this.#given.write === 'function') return this.#given
+    return this.#batched ??= new BatchedStorage(this.#given, this.#prefix)
+  }
 
   async #read(key) {
     if (this.#overlay.has(key)) return this.#overlay.get(key)
