@@ -31,21 +31,19 @@ export class WebLocks {
     const full = `${this.#name}/${name}`
     this.#listen()
     if (ifAvailable || steal) return await this.#request(full, { ifAvailable, steal }, work, onTakeOver)
-    for (;;) {
-      const waiting = new AbortController()
-      const giveUp = () => waiting.abort(signal.reason)
-      signal?.addEventListener('abort', giveUp, { once: true })
-      this.#watch(full, waiting)
-      try {
-        return await this.#request(full, { signal: waiting.signal }, work, undefined, () => waiting.abort())
-      } catch (error) {
-        if (error !== TAKE_OVER) throw error
-        return await this.#request(full, { steal: true }, work, onTakeOver)
-      } finally {
-        waiting.abort()
-        signal?.removeEventListener('abort', giveUp)
-      }
+    const waiting = new AbortController()
+    const giveUp = () => waiting.abort(signal.reason)
+    signal?.addEventListener('abort', giveUp, { once: true })
+    this.#watch(full, waiting).catch(() => {})
+    try {
+      return await this.#request(full, { signal: waiting.signal }, work, undefined, () => waiting.abort())
+    } catch (error) {
+      if (waiting.signal.reason !== TAKE_OVER) throw error
+    } finally {
+      waiting.abort()
+      signal?.removeEventListener('abort', giveUp)
     }
+    return await this.#request(full, { steal: true }, work, onTakeOver)
   }
 
   /** Answers nobody any more. */
