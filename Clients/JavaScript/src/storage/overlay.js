@@ -10,7 +10,7 @@ export function fingerprint(text) {
 
 const MOST_SEEN = 10_000
 
-/** What a storage was last seen to hold: fingerprints by key, so that another process's changes can be told. */
+/** What a storage was last seen to hold: fingerprints by key, which show what another process has changed. */
 export class Seen {
   #fingerprints = new Map()
 

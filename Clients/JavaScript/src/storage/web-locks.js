@@ -23,7 +23,7 @@ export class WebLocks {
     this.#name = name
   }
 
-  /** @param onTakeOver is waited for before `work` begins with a lock that was taken from somebody */
+  /** @param onTakeOver is waited for, a second at most, before `work` begins with a lock that was taken from somebody */
   async exclusively(name, work, { ifAvailable = false, steal = false, signal, onTakeOver } = {}) {
     const locks = globalThis.navigator?.locks
     if (!locks) return await this.#local.exclusively(name, work, { ifAvailable, steal, signal })
@@ -63,7 +63,7 @@ export class WebLocks {
       holder.lockName = full
       onStart()
       try {
-        if (options.steal) await onTakeOver?.()
+        if (options.steal && onTakeOver) await Promise.race([onTakeOver(), sleep(ANSWER_MS, holder.signal)])
         return await work(holder.signal)
       } finally {
         this.#held.delete(holder)
@@ -73,7 +73,7 @@ export class WebLocks {
       return await navigator.locks.request(full, options, lock => (running = run(lock)))
     } catch (error) {
       if (!running) throw error
-      // Rejected before the work has ended: somebody has taken the lock. The work is told so, and has the last word.
+      // Rejected before the work has ended: somebody has taken the lock. The work learns of it, and has the last word.
       let hasEnded = false
       running.then(() => { hasEnded = true }, () => { hasEnded = true })
       await null

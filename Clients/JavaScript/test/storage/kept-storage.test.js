@@ -3,7 +3,7 @@ import { describe, it, mock, beforeEach, afterEach } from 'node:test'
 import { KeptStorage } from '../../src/storage/kept-storage.js'
 import { MemoryStorage } from '../../src/storage/memory-storage.js'
 
-/** A storage whose calls fail, or never answer, as long as it is told so. */
+/** A storage whose calls fail, or never answer, as long as a test says so. */
 class FaultyStorage {
   values = new MemoryStorage()
   isLasting = true
