@@ -1,5 +1,6 @@
-// Calls of somebody else's code, which may never answer, and may know less than one asks for.
+// What is done for storages of an application's own, which may never answer, and may know less than one asks for.
 
+/** A limit of time on calls. */
 export class Deadline {
   #pending = new Set()
   #isClosed = false
@@ -47,6 +48,7 @@ const AVAILABLE_MS = 1_000
 /** `storage.exclusively`, also where that takes a name and the work alone: then nobody can steal, and no lock is lost. */
 export function exclusivelyOf(storage, name, work, options = {}) {
   const { ifAvailable, signal } = options
+  if (signal?.aborted) return Promise.reject(signal.reason)
   return new Promise((resolve, reject) => {
     let state = 'waiting'
     const end = (how, value) => {
@@ -71,4 +73,66 @@ export function exclusivelyOf(storage, name, work, options = {}) {
     Promise.resolve().then(() => storage.exclusively(name, run, options))
       .then(value => end(resolve, value), error => end(reject, error))
   })
+}
+
+const JOURNAL = 'journal'
+
+/**
+ * `write` for a `ChatStorage` that has none: the changes are first kept as one value, the journal, and that is deleted
+ * once they are made. Whoever reads first, or writes next, finishes what was cut off.
+ */
+export class BatchedStorage {
+  #storage
+  #journal
+  #begun
+
+  constructor(storage, prefix) {
+    this.#storage = storage
+    this.#journal = prefix + JOURNAL
+  }
+
+  async get(key) {
+    await this.#begin()
+    return await this.#storage.get(key)
+  }
+
+  async keys(prefix) {
+    await this.#begin()
+    return [...await this.#storage.keys(prefix)].filter(key => key !== this.#journal)
+  }
+
+  async write(changes) {
+    await this.#begin()
+    // Of another process that was killed since.
+    await this.#finish()
+    if (changes.length === 1) return await this.#apply(changes)
+    await this.#storage.set(this.#journal, JSON.stringify(changes))
+    await this.#finish()
+  }
+
+  #begin() {
+    this.#begun ??= this.#finish().catch(error => {
+      this.#begun = undefined
+      throw error
+    })
+    return this.#begun
+  }
+
+  async #finish() {
+    const text = await this.#storage.get(this.#journal)
+    if (text === undefined || text === null) return
+    let changes = []
+    // One that was cut off while it was written was not yet a batch.
+    try { changes = JSON.parse(text) } catch { /* see above */ }
+    await this.#apply(changes)
+    await this.#storage.delete(this.#journal)
+  }
+
+  async #apply(changes) {
+    for (const [key, text] of changes) {
+      // JSON has `null` for what is `undefined`.
+      if (text === undefined || text === null) await this.#storage.delete(key)
+      else await this.#storage.set(key, text)
+    }
+  }
 }
