@@ -13,6 +13,7 @@ WORKDIR /src
 COPY Package.* ./
 RUN swift package resolve
 
+COPY Clients ./Clients
 COPY Sources ./Sources
 COPY Tests ./Tests
 # The Swift library goes into the executables. Debug information, more than half of each, goes into files of its own

@@ -129,11 +129,13 @@ let package = Package(
         library(
             "ChatStorage",
             ["ChatEvents", "CommonUtil", "PostgresClient", crypto, lifecycle, logging, metrics]),
+        // `Files` is a link to `Clients/JavaScript/dist`: the library is a package of its own.
+        .target(name: "JavaScriptClient", resources: [.embedInCode("Files")], swiftSettings: swiftSettings),
         executable(
             "ChatSystemServer",
             [
                 "ChatEventBus", "ChatEvents", "ChatStorage", "CommonAuth", "CommonServer", "CommonUtil",
-                "PostgresClient", "RedisClient", crypto, httpTypes, hummingbird, logging, metrics, nioCore,
+                "JavaScriptClient", "PostgresClient", "RedisClient", crypto, httpTypes, hummingbird, logging, metrics, nioCore,
             ],
             resources: [
                 .embedInCode("Presentation/openapi.yaml"), .embedInCode("Presentation/WebClient/Files"),

@@ -56,7 +56,15 @@ func buildSystemServer(_ environment: ServerEnvironment) async throws -> ServerD
     AccountRoutes.add(to: &routes, accounts, limits, changeLimits)
     RoomRoutes.add(to: &routes, rooms, MemberService(rooms: rooms), changeLimits)
     routes.describe(APIDescription(yaml: PackageResources.openapi_yaml))
-    WebClient(try WebClientServers(configuration)).add(to: &routes)
+    let publicServers = try PublicServers(configuration, authMode: environment.authMode)
+    let webClient = WebClient(publicServers)
+    let clientLibrary = ClientLibrary(publicServers)
+    routes.fallback { request, _ in
+        guard let response = webClient.response(to: request) ?? clientLibrary.response(to: request) else {
+            throw ChatError(.notFound)
+        }
+        return response
+    }
     let health = HealthRegistry()
     health.register(postgres)
     health.register(redis, refusal: { publisher.refusal })

@@ -1,4 +1,5 @@
 import CommonUtil
+import Synchronization
 import Testing
 
 @testable import CommonAuth
@@ -79,35 +80,25 @@ import Testing
         await hasher.shutdown()
     }
 
-    /// The shortest of three times: a busy machine makes some of them longer.
-    private func shortest(_ isRight: Bool, _ check: () async throws -> Bool) async throws -> Duration {
-        var shortest = Duration.seconds(600)
-        for _ in 0..<3 {
-            let start = ContinuousClock.now
-            let answer = try await check()
-            shortest = min(shortest, ContinuousClock.now - start)
-            #expect(answer == isRight)
+    /// The work of scrypt grows with 2 to the cost, so the runs of a wrong password have to add up to the highest cost.
+    @Test(arguments: [(12, 14), (14, 12)])
+    func `a wrong password costs what the costliest hash does`(_ stored: Int, _ own: Int) async throws {
+        let costs = Mutex<[Int]>([])
+        let hasher = PasswordHasher(cost: own, onDerive: { cost in costs.withLock { $0.append(cost) } })
+        func work(_ check: () async throws -> Bool) async throws -> (answer: Bool, work: Int) {
+            costs.withLock { $0 = [] }
+            return (try await check(), costs.withLock { $0 }.reduce(0) { $0 + 1 << $1 })
         }
-        return shortest
-    }
-
-    /// Sixteen times the work, which is far enough apart.
-    @Test func `a wrong password costs what the costliest hash does`() async throws {
-        let (least, most) = (PasswordHasher(cost: 12), PasswordHasher(cost: 16))
-        let hash = try await least.hash("right", from: "a")
-        let cheap = try await shortest(true) { try await least.verify("right", against: hash, from: "a") }
-        let right = try await shortest(true) {
-            try await least.verify("right", against: hash, highestCost: 16, from: "a")
-        }
-        #expect(right < cheap * 4)
-        let wrong = [
-            try await shortest(false) { try await least.verify("x", against: hash, highestCost: 16, from: "a") },
-            try await shortest(false) { try await most.verify("x", against: hash, highestCost: 12, from: "a") },
-            try await shortest(false) { try await least.verifyAgainstNothing("x", highestCost: 16, from: "a") },
-            try await shortest(false) { try await most.verifyAgainstNothing("x", highestCost: 12, from: "a") },
-        ]
-        for time in wrong { #expect(time > cheap * 4) }
-        for hasher in [least, most] { await hasher.shutdown() }
+        let storing = PasswordHasher(cost: stored)
+        let hash = try await storing.hash("right", from: "a")
+        let highest = max(stored, own)
+        let right = try await work { try await hasher.verify("right", against: hash, highestCost: highest, from: "a") }
+        #expect(right == (true, 1 << stored))
+        let wrong = try await work { try await hasher.verify("x", against: hash, highestCost: stored, from: "a") }
+        #expect(wrong == (false, 1 << highest))
+        let unknown = try await work { try await hasher.verifyAgainstNothing("x", highestCost: stored, from: "a") }
+        #expect(unknown == (false, 1 << highest))
+        for hasher in [hasher, storing] { await hasher.shutdown() }
     }
 
     @Test(arguments: [

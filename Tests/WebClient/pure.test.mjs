@@ -76,13 +76,13 @@ test('each close code has its consequence', () => {
 
 test('servers are on ports of this host, or where a URL says', () => {
   const page = { protocol: 'http:', hostname: 'chat.local', origin: 'http://chat.local:8080' }
-  const ports = { messageUrl: ':8081', webSocketUrl: ':8082' }
+  const ports = { messages: ':8081', sockets: ':8082' }
   assert.deepEqual(resolveServers(ports, page), {
     system: 'http://chat.local:8080/api/v1', message: 'http://chat.local:8081/api/v1', sockets: 'ws://chat.local:8082/ws/chat',
   })
   const secure = resolveServers(ports, { ...page, protocol: 'https:', hostname: '[::1]' })
   assert.deepEqual([secure.message, secure.sockets], ['https://[::1]:8081/api/v1', 'wss://[::1]:8082/ws/chat'])
-  const named = resolveServers({ messageUrl: 'https://m.example.org/p', webSocketUrl: 'wss://w.example.org' }, page)
+  const named = resolveServers({ messages: 'https://m.example.org/p', sockets: 'wss://w.example.org' }, page)
   assert.deepEqual([named.message, named.sockets], ['https://m.example.org/p/api/v1', 'wss://w.example.org/ws/chat'])
 })
 

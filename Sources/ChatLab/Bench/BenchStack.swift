@@ -11,7 +11,7 @@ enum BenchStack {
         authMode: AuthMode, configure: (inout LocalStack.Configuration) -> Void = { _ in },
         body: @escaping @Sendable (LocalStack) async throws -> Result
     ) async throws -> Result {
-        FileDescriptorLimit.raise()
+        FileDescriptors.raiseLimit()
         let environment = [
             Settings.authMode.name: authMode.rawValue, Settings.logLevel.name: LogLevel.warning.rawValue,
             Settings.drainSeconds.name: "0",

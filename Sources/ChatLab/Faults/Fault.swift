@@ -45,7 +45,7 @@ struct Fault: Sendable {
 
 extension Fault {
     /// All faults, in the order of the table.
-    static let all = redisFaults + postgresFaults + serverFaults + clientFaults + userSocketFaults
+    static let all = redisFaults + postgresFaults + serverFaults + clientFaults + userSocketFaults + libraryClientFaults
 
     /// The same fault with the load of the short form.
     var shortened: Fault {

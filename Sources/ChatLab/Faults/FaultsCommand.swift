@@ -43,7 +43,7 @@ struct FaultsCommand: AsyncParsableCommand {
             return
         }
         let chosen = try chosenFaults()
-        FileDescriptorLimit.raise()
+        FileDescriptors.raiseLimit()
         let suite = FaultSuite(
             faults: chosen, proves: prove || short, folder: keep, json: json, slack: short ? Self.slackOfShortForm : 1)
         let interrupts = await Interrupts()

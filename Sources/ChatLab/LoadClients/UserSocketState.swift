@@ -30,6 +30,9 @@ struct UserSocketState {
     static let unlisted = "unlisted"
 
     private let maxMissed: Int?
+    /// Whether the frames come by `/sse/user`. There the server knows the client's places by the cursor, and after a
+    /// reconnect sends again what came after that.
+    private let isStream: Bool
     /// Whether it compares marks and takes notice of a `room_reset`. Without it the client is one that no server has
     /// told which log it reads.
     private let heedsMarks: Bool
@@ -49,8 +52,9 @@ struct UserSocketState {
     /// Rooms whose event of the user's own removal has been told to the live session.
     private var left: Set<String> = []
 
-    init(maxMissed: Int? = nil, heedsMarks: Bool = true) {
+    init(maxMissed: Int? = nil, heedsMarks: Bool = true, isStream: Bool = false) {
         self.maxMissed = maxMissed
+        self.isStream = isStream
         self.heedsMarks = heedsMarks
     }
 
@@ -90,6 +94,13 @@ struct UserSocketState {
         if phase == .opening || phase == .listing && !named.contains(room) && !listed.contains(room) {
             steps.append(.violation("an event before its room was listed"))
         }
+        if isStream, let last = places[room], place.seq <= last.seq {
+            if place.seq == last.seq, place.mark != last.mark {
+                steps.append(.violation("an event that was sent again with another mark"))
+            }
+            behind.insert(room)
+            return steps
+        }
         if left.contains(room) { steps.append(.violation("an event after the user had left its room")) }
         places[room] = place
         if named.contains(room) { behind.insert(room) } else if removesUser { left.insert(room) }
@@ -103,6 +114,7 @@ struct UserSocketState {
         phase = .listing
         hadCursor = cursor != nil
         named = Set(places.keys)
+        guard !isStream else { return [] }
         let rooms = heedsMarks ? places : places.mapValues { Place($0.seq) }
         return [.send(UserCall.sync(cursor: cursor, rooms: rooms, maxMissed: maxMissed))]
     }
@@ -178,7 +190,8 @@ struct UserSocketState {
         return steps + keep(frame.cursor) + [.synced]
     }
 
-    private mutating func keep(_ cursor: String?) -> [Step] {
+    /// Keeps a cursor for the next connection: of a frame, or the ID of a stream's event.
+    mutating func keep(_ cursor: String?) -> [Step] {
         guard let cursor else { return [] }
         self.cursor = cursor
         return cursor.utf8.count > 1024 ? [.violation("a cursor of more than 1 KiB")] : []

@@ -57,7 +57,7 @@ public struct RoomList: Equatable, Sendable {
         self.removed = removed
     }
 
-    /// Whether all rooms are to be told as changed, and those that are not in the list are no longer the user's.
+    /// Whether all rooms are to be sent as changed, and those that are not in the list are no longer the user's.
     public var isAll: Bool { cursorState != .valid }
 }
 

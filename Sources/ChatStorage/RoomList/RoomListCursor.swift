@@ -36,7 +36,7 @@ public struct RoomListCursor: Hashable, Sendable {
         self.snapshotID = snapshotID
     }
 
-    /// Reads a cursor. Whether the database still knows its snapshot is told by ``RoomListRepository/list(of:since:)``.
+    /// Reads a cursor. Whether the database still knows its snapshot is found by ``RoomListRepository/list(of:since:)``.
     /// - Returns: `nil` for a text that is not one. A cursor of another user is one.
     public init?(text: String) {
         guard text.utf8.count <= Self.maximumLength,

@@ -39,15 +39,25 @@ public final class PasswordHasher: Service {
     private let threads: NIOThreadPool
     private let state = Mutex(State())
     private let onHash: @Sendable (Duration) -> Void
+    private let onDerive: @Sendable (Int) -> Void
     /// A random hash for unknown users, which matches no password.
     private let dummy: (salt: [UInt8], hash: [UInt8])
 
     /// - Parameters:
     ///   - cost: log2 of scrypt's N (`CHAT_PASSWORD_COST`).
     ///   - onHash: called after each hash with its time, including the wait for a thread.
-    public init(cost: Int, onHash: @escaping @Sendable (Duration) -> Void = { _ in }) {
+    public convenience init(cost: Int, onHash: @escaping @Sendable (Duration) -> Void = { _ in }) {
+        self.init(cost: cost, onHash: onHash, onDerive: { _ in })
+    }
+
+    /// - Parameter onDerive: called before each run of scrypt with its cost.
+    init(
+        cost: Int, onHash: @escaping @Sendable (Duration) -> Void = { _ in },
+        onDerive: @escaping @Sendable (Int) -> Void
+    ) {
         self.cost = cost
         self.onHash = onHash
+        self.onDerive = onDerive
         threads = NIOThreadPool(numberOfThreads: threadCount)
         dummy = (
             RandomBytes.make(count: PasswordHash.saltBytes), RandomBytes.make(count: PasswordHash.hashBytes)
@@ -77,8 +87,9 @@ public final class PasswordHasher: Service {
     public func hash(_ password: String, from address: String) async throws(ChatError) -> String {
         let cost = cost
         let salt = RandomBytes.make(count: PasswordHash.saltBytes)
-        let hash = try await work(from: address) {
-            try PasswordHash.derive(
+        let hash = try await work(from: address) { [onDerive] in
+            onDerive(cost)
+            return try PasswordHash.derive(
                 password, cost: cost, r: Self.r, p: Self.p, salt: salt, count: PasswordHash.hashBytes)
         }
         return PasswordHash(cost: cost, r: Self.r, p: Self.p, salt: salt, hash: hash).text
@@ -125,9 +136,10 @@ public final class PasswordHasher: Service {
     private func verify(
         _ password: String, against stored: PasswordHash, highestCost: Int, from address: String
     ) async throws(ChatError) -> Bool {
-        let hash = try await work(from: address) {
+        let hash = try await work(from: address) { [onDerive] in
             func derive(_ cost: Int) throws -> [UInt8] {
-                try PasswordHash.derive(
+                onDerive(cost)
+                return try PasswordHash.derive(
                     password, cost: cost, r: stored.r, p: stored.p, salt: stored.salt, count: stored.hash.count)
             }
             let hash = try derive(stored.cost)

@@ -24,8 +24,8 @@ struct ProcessMetrics: Sendable {
         add(
             "process_cpu_seconds_total", isCounter: true,
             stat.map { Double($0.userTicks + $0.systemTicks) / ticksPerSecond })
-        add("process_max_fds", Self.maximumDescriptors())
-        add("process_open_fds", Self.openDescriptors().map(Double.init))
+        add("process_max_fds", FileDescriptors.limit.map(Double.init))
+        add("process_open_fds", FileDescriptors.open.map { Double($0.count) })
         add("process_resident_memory_bytes", stat.map { Double($0.residentPages) * pageBytes })
         add("process_start_time_seconds", startTime(stat))
         add("process_virtual_memory_bytes", stat.map { Double($0.virtualBytes) })
@@ -38,21 +38,6 @@ struct ProcessMetrics: Sendable {
             let bootTime = Double(boot.dropFirst("btime ".count))
         else { return nil }
         return bootTime + Double(stat.startTicks) / ticksPerSecond
-    }
-
-    private static func maximumDescriptors() -> Double? {
-        var limit = rlimit()
-        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return nil }
-        return limit.rlim_cur == rlim_t.max ? nil : Double(limit.rlim_cur)
-    }
-
-    private static func openDescriptors() -> Int? {
-        guard let folder = opendir("/proc/self/fd") else { return nil }
-        defer { closedir(folder) }
-        var count = 0
-        while readdir(folder) != nil { count += 1 }
-        // Without `.`, `..` and the folder itself.
-        return count - 3
     }
 
     /// A file of `/proc`; empty where it cannot be read, for instance because no descriptor is left.

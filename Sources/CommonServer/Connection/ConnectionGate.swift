@@ -40,7 +40,7 @@ final class ConnectionGate: Sendable {
         let pipeline = channel.pipeline.syncOperations
         guard let descriptor = try? pipeline.withUnsafeTransportIfAvailable(of: CInt.self, { $0 }) else { return .all }
         // Another event loop has just given the spare descriptors back: they are not for connections.
-        guard !spares.isShort, let access = DescriptorReserve.access(descriptor, limit: FileDescriptorLimit.current)
+        guard !spares.isShort, let access = DescriptorReserve.access(descriptor, limit: FileDescriptors.limit ?? .max)
         else {
             shortage.warning()
             return nil
@@ -124,7 +124,7 @@ final class SpareDescriptors: Sendable {
         state.withLock { state in
             let missing = count - state.held.count
             if missing > 0 {
-                guard let free = Self.freeCount(below: FileDescriptorLimit.current), free >= 2 * count else {
+                guard let free = Self.freeCount, free >= 2 * count else {
                     return false
                 }
                 for _ in 0..<missing {
@@ -146,19 +146,9 @@ final class SpareDescriptors: Sendable {
     }
 
     /// The number of descriptors that could be opened; `nil` where it cannot be read.
-    private static func freeCount(below limit: Int) -> Int? {
-        guard let folder = opendir("/proc/self/fd") else { return nil }
-        defer { closedir(folder) }
-        var free = limit
-        while let entry = readdir(folder) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) { name in
-                name.withMemoryRebound(to: CChar.self, capacity: MemoryLayout.size(ofValue: name.pointee)) {
-                    String(cString: $0)
-                }
-            }
-            if let descriptor = Int(name), descriptor < limit { free -= 1 }
-        }
-        return free
+    private static var freeCount: Int? {
+        let limit = FileDescriptors.limit ?? .max
+        return FileDescriptors.open.map { open in limit - open.count { $0 < limit } }
     }
 }
 

@@ -30,7 +30,7 @@ public enum ServerProcess {
         handleUsage(name, defaultPort, Array(CommandLine.arguments.dropFirst(name.split(separator: " ").count)))
         // A write to a closed connection returns EPIPE instead of ending the process.
         signal(SIGPIPE, SIG_IGN)
-        FileDescriptorLimit.raise()
+        FileDescriptors.raiseLimit()
         _ = SpareDescriptors.ofProcess.hold()
         AllocatorTrim.mapLargeBlocks()
         // Ignored until there is a certificate to reload.

@@ -32,8 +32,9 @@ struct CORSPolicy: Sendable {
         return response
     }
 
-    /// Adds the fields that let a page of `origin` read a response.
+    /// Adds the fields that let a page of `origin` read a response. A response that is for pages of any origin has its field.
     func addFields(to headers: inout HTTPFields, origin: String?) {
+        guard headers[.accessControlAllowOrigin] == nil else { return }
         if origins != .any {
             // Caches must keep the responses to different origins apart, refusals included.
             headers.append(HTTPField(name: .vary, value: "Origin"))

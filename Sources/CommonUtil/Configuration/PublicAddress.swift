@@ -10,7 +10,7 @@ public enum PublicAddress: Equatable, Sendable {
     /// is accepted.
     /// - Parameter schemes: the allowed schemes of a URL.
     /// - Returns: `nil` for any other text.
-    init?(text: String, schemes: Set<String>) {
+    public init?(text: String, schemes: Set<String>) {
         if text.hasPrefix(":") {
             guard let port = Self.port(text.dropFirst()) else { return nil }
             self = .port(port)

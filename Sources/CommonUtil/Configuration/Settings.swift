@@ -80,6 +80,14 @@ public enum Settings {
         "CHAT_TRUSTED_PROXIES", default: "", allowed: "a comma list of addresses or CIDR ranges",
         parse: AddressRange.list(text:))
 
+    /// The address of the system server for clients: where it is not the port that they asked.
+    public static let publicSystemURL = Setting<PublicAddress?>(
+        "CHAT_PUBLIC_SYSTEM_URL", default: "",
+        allowed: "a URL such as https://chat.example.org, or :PORT of the host that the client asked, or nothing",
+        parse: { text in
+            if text.isEmpty { return .some(nil) }
+            return PublicAddress(text: text, schemes: ["http", "https"])
+        })
     /// The address of the message server for browsers.
     public static let publicMessageURL = publicAddress(
         "CHAT_PUBLIC_MESSAGE_URL", default: ":8081", schemes: ["http", "https"], example: "https://chat.example.org")
@@ -149,8 +157,9 @@ public enum Settings {
         AnySetting(tlsCAFile), AnySetting(authMode), AnySetting(dataDirectory),
         AnySetting(signingKeyFile(dataDirectory: "$CHAT_DATA_DIR")), AnySetting(jwksURL),
         AnySetting(accessTokenSeconds), AnySetting(refreshTokenSeconds), AnySetting(passwordCost),
-        AnySetting(allowedOrigins(authMode: .token)), AnySetting(trustedProxies), AnySetting(publicMessageURL),
-        AnySetting(publicWebSocketURL), AnySetting(logLevel), AnySetting(logFormat), AnySetting(limitPosts),
+        AnySetting(allowedOrigins(authMode: .token)), AnySetting(trustedProxies), AnySetting(publicSystemURL),
+        AnySetting(publicMessageURL), AnySetting(publicWebSocketURL),
+        AnySetting(logLevel), AnySetting(logFormat), AnySetting(limitPosts),
         AnySetting(limitFrames), AnySetting(limitLoginsPerAccount), AnySetting(limitLoginsPerAddress),
         AnySetting(limitRegistrations), AnySetting(limitRefreshes), AnySetting(limitChanges), AnySetting(limitReads),
         AnySetting(limitConnectionsPerAddress), AnySetting(limitSocketsPerUser), AnySetting(limitSocketsPerAddress),

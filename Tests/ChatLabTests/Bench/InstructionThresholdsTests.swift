@@ -33,8 +33,8 @@ import Testing
     }
 
     @Test func `the thresholds in the repository name every workload, with an allowance that can be missed`() throws {
-        let file = try InstructionThresholds.defaultFile(
-            below: URL(fileURLWithPath: #filePath).deletingLastPathComponent().path)
+        let file = try Repository.path(
+            of: InstructionThresholds.file, above: URL(fileURLWithPath: #filePath).deletingLastPathComponent().path)
         let kept = try InstructionThresholds.read(file)
         #expect(Set(kept.instructions.keys) == Set(InstructionWorkloads.names))
         #expect(kept.allowancePercent > 0 && kept.allowancePercent <= 10)

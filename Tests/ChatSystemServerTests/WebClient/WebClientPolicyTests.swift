@@ -7,7 +7,8 @@ import Testing
 @Suite(.timeLimit(.minutes(2))) struct WebClientPolicyTests {
     private func sources(host: String?, _ environment: [String: String] = [:]) async throws -> String {
         let configuration = try await ConfigurationSource(arguments: ["test"], environment: environment)
-        let policy = try WebClientPolicy(WebClientServers(configuration)).headers(host: host)[.contentSecurityPolicy]
+        let policy = try WebClientPolicy(PublicServers(configuration, authMode: .token)).headers(host: host)[
+            .contentSecurityPolicy]
         let directives = try #require(policy).split(separator: ";").map { $0.drop { $0 == " " } }
         // One more or one less is somebody's header that got in.
         #expect(directives.count == 10)

@@ -2,19 +2,21 @@
 // else's. Each call is answered: a storage that fails, or does not answer in time, is reported once and replaced by
 // memory laid over what it holds; every 30 s that memory is written to it again.
 
-import { Deadline } from './deadline.js'
+import { BatchedStorage, Deadline, exclusivelyOf } from './foreign-storage.js'
 import { MemoryStorage, lostLock } from './memory-storage.js'
 import { Overlay } from './overlay.js'
 
 const DEADLINE_MS = 5_000
 const RETRY_MS = 30_000
 const CLOSE_MS = 1_000
+const STEP_MS = 10_000
 const BROKEN = 'broken/'
 /** Storages without locks of their own: those who share the object in this process share the locks. */
 const locksOf = new WeakMap()
 
 export class KeptStorage {
-  #storage
+  #given
+  #batched
   #prefix
   #report
   #overlay = new Overlay()
@@ -41,21 +43,27 @@ export class KeptStorage {
    * @param onBroken (key, keptAs): a value could not be read and was put aside
    * @param isPrecious whether a value that cannot be read is put aside (else it is absent); such keys are written on
    *   their own after a failure, all others with the keys beside them
+   * @param merge (key, stored, own): the value for a precious key that another process has changed or deleted while the
+   *   storage failed here; `undefined` leaves what is stored
    * @param stepLock the lock under which others read, compare and write
+   * @param isOwn the storage was made for this object alone, and is closed with it
    */
   constructor(storage, {
     prefix = '', onFailure = () => {}, onRestored = () => {}, onBroken = () => {},
-    isPrecious = key => key.startsWith('outbox/'), stepLock = 'store'
+    isPrecious = key => /(^|\/)outbox\//.test(key), merge = () => undefined, stepLock = 'store',
+    isOwn = false
   } = {}) {
-    this.#storage = storage
+    this.#given = storage
     this.#prefix = prefix
     this.#report = { onFailure, onRestored, onBroken }
     this.isPrecious = isPrecious
+    this.merge = merge
+    this.isOwn = isOwn
     this.stepLock = stepLock
   }
 
   /** Whether what is written now outlives the process. */
-  get isLasting() { return this.#storage.isLasting !== false && !this.#isFailing }
+  get isLasting() { return this.#given.isLasting !== false && !this.#isFailing }
 
   /** The value, a new one each time; `undefined` where there is none, or none that can be read. */
   async get(key) {
@@ -95,7 +103,7 @@ export class KeptStorage {
   }
 
   /**
-   * All or nothing, where the storage can do that.
+   * All or nothing.
    * @param changes pairs of key and value; `undefined` deletes
    * @param lost of the lock on which the write depends: where another has it now, nothing is written (`LockLost`)
    */
@@ -122,22 +130,32 @@ export class KeptStorage {
    */
   async exclusively(name, work, options = {}) {
     const full = this.#prefix + name
-    const storage = this.#storage
+    const storage = this.#given
     if (typeof storage.exclusively !== 'function') {
       if (!locksOf.has(storage)) locksOf.set(storage, new MemoryStorage())
       return await locksOf.get(storage).exclusively(full, work, options)
     }
     let isStarted = false
+    const limit = new AbortController()
+    // Steps are short, and what stands still loses its lock before this: the locks themselves have failed.
+    const timer = name === this.stepLock ? setTimeout(() => limit.abort(tooLong()), STEP_MS) : undefined
+    const start = lost => {
+      isStarted = true
+      clearTimeout(timer)
+      return work(lost)
+    }
     try {
-      return await storage.exclusively(full, lost => { isStarted = true; return work(lost) }, options)
+      return await exclusivelyOf(storage, full, start, { ...options, signal: options.signal ?? limit.signal })
     } catch (error) {
       if (isStarted || options.signal?.aborted) throw error
       this.#fail(error, 'exclusively', name)
+    } finally {
+      clearTimeout(timer)
     }
     return await this.#ownLocks.exclusively(full, lost => this.#workWithOwnLock(lost, work), options)
   }
 
-  /** Ends within a second; writes that are under way are waited for. The storage itself is left as it is. */
+  /** Ends within a second; writes that are under way are waited for. */
   async close() {
     this.#isClosed = true
     clearTimeout(this.#retry)
@@ -147,9 +165,15 @@ export class KeptStorage {
     await Promise.race([this.#lastWrite, limit])
     clearTimeout(timer)
     this.#deadline.close()
+    if (this.isOwn) this.#given.close?.()
   }
 
   // Reading and writing
+
+  get #storage() {
+    if (typeof this.#given.write === 'function') return this.#given
+    return this.#batched ??= new BatchedStorage(this.#given, this.#prefix)
+  }
 
   async #read(key) {
     if (this.#overlay.has(key)) return this.#overlay.get(key)
@@ -192,14 +216,9 @@ export class KeptStorage {
 
   async #store(texts, lost) {
     const changes = texts.map(([key, text]) => [this.#prefix + key, text])
-    const run = work => this.#deadline.run(work, () => { this.#lateWrites -= 1 }).catch(error => {
-      if (error?.name === 'TimeoutError') this.#lateWrites += 1
-      throw error
+    await this.#deadline.run(() => this.#storage.write(changes, { lost }), {
+      onGivenUp: () => { this.#lateWrites += 1 }, onLate: () => { this.#lateWrites -= 1 }
     })
-    if (typeof this.#storage.write === 'function') return await run(() => this.#storage.write(changes, { lost }))
-    for (const [key, text] of changes) {
-      await run(() => text === undefined ? this.#storage.delete(key) : this.#storage.set(key, text))
-    }
   }
 
   /** What the storage itself holds, as far as it can be read. */
@@ -236,8 +255,8 @@ export class KeptStorage {
     try {
       if (this.#lateWrites > 0) return
       // The lock first and the turn then: who has the lock may be waiting for its turn.
-      const locked = typeof this.#storage.exclusively === 'function'
-        ? work => this.#storage.exclusively(this.#prefix + this.stepLock, work, { signal: waiting.signal })
+      const locked = typeof this.#given.exclusively === 'function'
+        ? work => exclusivelyOf(this.#given, this.#prefix + this.stepLock, work, { signal: waiting.signal })
         : work => work()
       await locked(lost => this.#inTurn(() => this.#restore(lost)))
       call(this.#report.onRestored)
@@ -258,13 +277,22 @@ export class KeptStorage {
     const isPrecious = keys => keys.some(key => this.isPrecious(key))
     for (const part of [units.filter(isPrecious), units.filter(keys => !isPrecious(keys))]) {
       const stored = await this.#stored(part.flat())
-      const changes = part.flatMap(keys => this.#overlay.changesOf(keys, stored))
+      const changes = part.flatMap(keys => this.#overlay.changesOf(keys, stored, (...values) => this.#merged(...values)))
       this.#overlay.attempt(changes)
       if (changes.length > 0) await this.#store(changes, lost)
       this.#overlay.forget(part.flat())
     }
     this.#isFailing = false
     for (const holder of this.#ownHolders) holder.abort(lostLock())
+  }
+
+  #merged(key, stored, own) {
+    if (!this.isPrecious(key)) return undefined
+    const values = [stored, own].map(text => {
+      try { return JSON.parse(text ?? 'null') ?? undefined } catch { return undefined }
+    })
+    const value = this.merge(key, ...values)
+    return value === undefined ? undefined : JSON.stringify(value)
   }
 
   /** A lock of this process alone ends when the storage's own can be had again. */
@@ -287,6 +315,7 @@ function call(listener, ...values) {
   try { listener(...values) } catch { /* see above */ }
 }
 
+const tooLong = () => Object.assign(new Error(`No lock within ${STEP_MS} ms`), { name: 'TimeoutError' })
 const closedStorage = () => Object.assign(new Error('The storage is closed'), { name: 'InvalidStateError' })
 
 /** FNV-1a: the same broken value is put aside under one key, however often. */

@@ -45,17 +45,20 @@ export class Overlay {
   }
 
   /**
-   * The changes of a unit that may be written. None where another process has changed one of its values since the
-   * failure: what is in the storage is then as good as what is here, and half of each would fit nothing.
+   * The changes of a unit that may be written. Where another process has changed one of its values since the failure:
+   * those that `merge(key, stored, own)` makes, or none. What is in the storage is then as good as what is here, and half
+   * of each would fit nothing.
    */
-  changesOf(keys, stored) {
+  changesOf(keys, stored, merge = () => undefined) {
     const isChanged = keys.some(key => {
       const { text, base, attempted } = this.#entries.get(key)
       const present = stored.get(key)
       const isOurs = present === base || present === text || attempted.has(present)
       return !isOurs && (base !== UNKNOWN || present !== undefined)
     })
-    return isChanged ? [] : keys.map(key => [key, this.#entries.get(key).text])
+    const changes = keys.map(key => [key, this.#entries.get(key).text])
+    if (!isChanged) return changes
+    return changes.map(([key, text]) => [key, merge(key, stored.get(key), text)]).filter(([, text]) => text !== undefined)
   }
 
   /** These were tried: a write that fails may have been done all the same. */

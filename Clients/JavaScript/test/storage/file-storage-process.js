@@ -10,12 +10,16 @@ const tasks = {
   /** One number further each time, in three values that belong together. */
   async count() {
     for (;;) {
-      const number = await storage.exclusively('step', async lost => {
-        const next = Number(await storage.get('count/a') ?? 0) + 1
-        await storage.write(['a', 'b', 'c'].map(key => [`count/${key}`, String(next)]), { lost })
-        return next
-      })
-      say(`${number}`)
+      try {
+        const number = await storage.exclusively('step', async lost => {
+          const next = Number(await storage.get('count/a') ?? 0) + 1
+          await storage.write(['a', 'b', 'c'].map(key => [`count/${key}`, String(next)]), { lost })
+          return next
+        })
+        say(`${number}`)
+      } catch (error) {
+        if (error.name !== 'LockLost') throw error
+      }
     }
   },
 

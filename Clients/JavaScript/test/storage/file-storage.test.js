@@ -180,6 +180,39 @@ describe('locks in files', () => {
   })
 })
 
+describe('processes that stand still at any moment', () => {
+  const STOPS = Math.ceil(KILLS / 10)
+
+  it(`and go on later write nothing twice, and nothing back (${STOPS} times)`, { timeout: 900_000 }, async () => {
+    const counters = [start('count'), start('count')]
+    const said = [[], []]
+    const reading = counters.map(async (counter, index) => { said[index] = (await counter.rest()).map(Number) })
+    for (let stop = 0; stop < STOPS; stop += 1) {
+      const [one, other] = stop % 2 ? counters : [...counters].reverse()
+      await until(async storage => Number(await storage.get('count/a') ?? 0) > stop)
+      // Any moment of a step, which is no event that could be awaited.
+      await new Promise(resolve => setTimeout(resolve, Math.random() * 100))
+      one.child.kill('SIGSTOP')
+      const before = Number(await new FileStorage(folder).get('count/a'))
+      await until(async storage => Number(await storage.get('count/a')) > before + 20)
+      one.child.kill('SIGCONT')
+      other.child.kill('SIGCONT')
+    }
+    for (const { child } of counters) child.kill('SIGKILL')
+    await Promise.all(reading)
+    const all = said.flat()
+    assert.equal(new Set(all).size, all.length, 'no number was written twice')
+    for (const numbers of said) assert.deepEqual(numbers, [...numbers].sort((a, b) => a - b))
+    const last = Number(await new FileStorage(folder).get('count/a'))
+    assert.ok(Math.max(...all) <= last && last - all.length <= 2 + STOPS, `${all.length} of ${last} were said`)
+  })
+
+  async function until(isSo) {
+    const storage = new FileStorage(folder)
+    while (!await isSo(storage)) await new Promise(resolve => setTimeout(resolve, 20))
+  }
+})
+
 describe('processes killed at any moment', () => {
   it(`leave what they said was done, and no half of anything (${KILLS} times)`, { timeout: 600_000 }, async () => {
     const said = []

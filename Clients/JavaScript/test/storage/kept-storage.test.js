@@ -99,6 +99,46 @@ describe('values', () => {
   })
 })
 
+describe('a storage that has no write', () => {
+  /** Fails for good from the given call on, as if the process were killed. */
+  function storageCutOff(afterCalls) {
+    const values = new Map([['v1/a', '1'], ['v1/b', '1']])
+    let calls = 0
+    const call = work => async (...parameters) => {
+      calls += 1
+      if (calls > afterCalls) throw new Error('killed')
+      return work(...parameters)
+    }
+    return {
+      values,
+      get: call(key => values.get(key) ?? null),
+      set: call((key, value) => { values.set(key, value) }),
+      delete: call(key => { values.delete(key) }),
+      keys: call(prefix => [...values.keys()].filter(key => key.startsWith(prefix)))
+    }
+  }
+
+  it('has batches that are all or nothing all the same, wherever they are cut off', async () => {
+    const seen = new Set()
+    for (let calls = 0; calls < 12; calls += 1) {
+      const storage = storageCutOff(calls)
+      const first = kept(storage).it
+      await first.write([['a', 2], ['b', undefined], ['c', 2]])
+      await first.close()
+      const next = kept(Object.assign(storageCutOff(Infinity), {
+        get: async key => storage.values.get(key) ?? null,
+        set: async (key, value) => { storage.values.set(key, value) },
+        delete: async key => { storage.values.delete(key) },
+        keys: async () => [...storage.values.keys()]
+      })).it
+      const entries = JSON.stringify(await next.entries())
+      assert.ok(['[["a",1],["b",1]]', '[["a",2],["c",2]]'].includes(entries), `${calls}: ${entries}`)
+      seen.add(entries)
+    }
+    assert.equal(seen.size, 2)
+  })
+})
+
 describe('a storage that fails', () => {
   it('is reported once, and memory takes its place with what it holds', async () => {
     const { it, storage, reports } = kept()
@@ -186,6 +226,17 @@ describe('a storage that fails', () => {
       [['outbox/a/2', 2], ['rooms/a/1', 3], ['rooms/a/head', 1], ['rooms/b/head', 2]])
   })
 
+  it('merges what both have changed, where it is precious and one knows how', async () => {
+    const { it, storage } = kept(undefined, { merge: (key, stored, own) => [...stored ?? [], ...own ?? []] })
+    await it.write([['outbox/a', [1]], ['outbox/b', [1]], ['rooms/a', [1]]])
+    storage.failing.add('write')
+    await it.write([['outbox/a', [2]], ['outbox/b', [2]], ['rooms/a', [2]]])
+    storage.values.write([['v1/outbox/a', '[3]'], ['v1/outbox/b', undefined], ['v1/rooms/a', '[3]']])
+    storage.failing.clear()
+    await passes(30_000)
+    assert.deepEqual(await it.entries(), [['outbox/a', [3, 2]], ['outbox/b', [2]], ['rooms/a', [3]]])
+  })
+
   it('gets the outbox back where there is no room for all', async () => {
     const { it, storage } = kept()
     storage.failing.add('write')
@@ -213,6 +264,14 @@ describe('a storage that fails', () => {
     await closing
     await writing
     await assert.rejects(it.set('rooms/a', 1), { name: 'InvalidStateError' })
+  })
+
+  it('is closed with it where it is its own', async () => {
+    for (const isOwn of [true, false]) {
+      let isClosed = false
+      await kept(Object.assign(new FaultyStorage(), { close: () => { isClosed = true } }), { isOwn }).it.close()
+      assert.equal(isClosed, isOwn)
+    }
   })
 
   it('survives a report that throws', async () => {
@@ -284,6 +343,37 @@ describe('exclusively', () => {
       assert.equal(await next, 'next')
     })
   }
+
+  it('of a storage that knows a name and the work alone does what can be done', async () => {
+    const storage = new FaultyStorage()
+    const locks = new MemoryStorage()
+    storage.exclusively = (name, work) => locks.exclusively(name, () => work())
+    const { it } = kept(storage)
+    const { until, release } = hold()
+    const holding = it.exclusively('step', async lost => { await until; return lost.aborted })
+    const giving = new AbortController()
+    const waiting = it.exclusively('step', () => assert.fail('was given up'), { signal: giving.signal })
+    const trying = it.exclusively('step', () => assert.fail('is not free'), { ifAvailable: true })
+    await settled()
+    giving.abort(new Error('enough'))
+    await assert.rejects(waiting, /enough/)
+    await passes(1_000)
+    assert.equal(await trying, undefined)
+    release()
+    assert.equal(await holding, false)
+    assert.equal(await it.exclusively('step', () => 1, { ifAvailable: true }), 1)
+  })
+
+  it('that is never had for a step is replaced by one of the process', async () => {
+    const { it, storage, reports } = kept()
+    storage.exclusively = () => new Promise(() => {})
+    const step = it.exclusively('store', () => it.set('rooms/a', 1))
+    await passes(10_000)
+    await step
+    assert.equal(await it.get('rooms/a'), 1)
+    assert.deepEqual(reports, ['failed exclusively'])
+    await it.close()
+  })
 
   it('that fails in the work is no failure of the storage', async () => {
     const { it, reports } = kept()

@@ -42,23 +42,6 @@ struct InstructionThresholds: Codable, Equatable, Sendable {
 
     static let file = "Benchmarks/instructions.json"
 
-    /// The file in the repository that the running program was built in.
-    /// - Throws: ``NotInRepository``.
-    static func defaultFile(below folder: String) throws -> String {
-        var folder = URL(fileURLWithPath: folder)
-        while folder.path != "/" {
-            if FileManager.default.fileExists(atPath: folder.appendingPathComponent("Package.swift").path) {
-                return folder.appendingPathComponent(file).path
-            }
-            folder.deleteLastPathComponent()
-        }
-        throw NotInRepository()
-    }
-
-    struct NotInRepository: Error, CustomStringConvertible {
-        var description: String { "This program is in no repository: name the file with --thresholds" }
-    }
-
     static func read(_ file: String) throws -> InstructionThresholds {
         try JSONDecoder().decode(Self.self, from: Data(contentsOf: URL(fileURLWithPath: file)))
     }

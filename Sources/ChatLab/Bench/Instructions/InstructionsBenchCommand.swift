@@ -37,7 +37,7 @@ struct InstructionsBenchCommand: RepeatedBenchmark {
     private static let allowancePercent = 10.0
 
     func measure() async throws -> BenchReport {
-        let file = try thresholds ?? InstructionThresholds.defaultFile(below: BuildFolder.current)
+        let file = try thresholds ?? Repository.path(of: InstructionThresholds.file)
         var known = InstructionThresholds(allowancePercent: Self.allowancePercent, instructions: [:])
         if FileManager.default.fileExists(atPath: file) { known = try .read(file) }
 

@@ -43,7 +43,7 @@ struct SoakBenchCommand: Benchmark {
     private var warmUp: Duration { .seconds(max(30, minutes * 6)) }
 
     func measure() async throws -> BenchReport {
-        FileDescriptorLimit.raise()
+        FileDescriptors.raiseLimit()
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let eventLoop = group.next()
         let found = try await FaultStack.run { stack in

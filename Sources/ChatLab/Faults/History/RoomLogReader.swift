@@ -38,7 +38,20 @@ struct RoomLogReader: Sendable {
     }
 
     func log(of room: String) async throws -> [History.LogEntry] {
-        var log: [History.LogEntry] = []
+        try await events(of: room).map(entry)
+    }
+
+    /// The log with what its messages hold now.
+    func contents(of room: String) async throws -> [LibraryClientCheck.Entry] {
+        try await events(of: room).map { event in
+            LibraryClientCheck.Entry(
+                seq: event.seq, eventMark: event.mark ?? "", kind: event.eventType, messageID: event.messageId,
+                key: event.clientMessageId, contentJson: event.contentJson)
+        }
+    }
+
+    private func events(of room: String) async throws -> [Event] {
+        var log: [Event] = []
         while true {
             var request = HTTPClientRequest(
                 url: "http://127.0.0.1:\(port)/api/v1/rooms/\(room)/events?after=\(log.last?.seq ?? 0)&limit=100")
@@ -50,7 +63,7 @@ struct RoomLogReader: Sendable {
                     "\(request.url): \(response.status.code) \(String(decoding: body, as: UTF8.self))")
             }
             let page = try JSONDecoder().decode(Page.self, from: body)
-            log += page.items.map(entry)
+            log += page.items
             guard page.hasMore, !page.items.isEmpty else { return log }
         }
     }

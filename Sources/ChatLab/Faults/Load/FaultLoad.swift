@@ -76,13 +76,13 @@ final class FaultLoad: Sendable {
                 board.userReaders.append(
                     FaultUserReader(
                         userID: FaultUserReader.firstUserID + number, port: port, readEvery: shape.readEvery,
-                        board: board, eventLoop: eventLoop))
+                        isStream: shape.isUserStream(number), board: board, eventLoop: eventLoop))
             }
             for number in 0..<(shape.userSockets > 0 ? shape.churners : 0) {
                 board.visitors.append(
                     FaultUserReader(
-                        userID: FaultChurner.firstUserID + number, port: port, readEvery: 0, board: board,
-                        eventLoop: eventLoop))
+                        userID: FaultChurner.firstUserID + number, port: port, readEvery: 0,
+                        isStream: shape.isUserStream(number), board: board, eventLoop: eventLoop))
             }
             for (number, reader) in board.userSockets.enumerated() where number.isMultiple(of: 2) { reader.connect() }
         }
@@ -102,7 +102,8 @@ final class FaultLoad: Sendable {
         }
     }
 
-    private func join(_ room: String, as userID: Int) async throws {
+    /// Makes a user a member of a room.
+    func join(_ room: String, as userID: Int) async throws {
         guard try await call(.join, in: room, as: userID) else {
             throw LocalStackError("The system server did not add user \(userID) to \(room)")
         }

@@ -1,8 +1,8 @@
 import CommonUtil
 import NIOCore
 
-/// One user socket that reconnects after every end with the rooms and the cursor that it keeps, and records each event of
-/// each room. Confined to its event loop.
+/// One user socket, or event stream of a user, that reconnects after every end with the rooms and the cursor that it keeps,
+/// and records each event of each room. Confined to its event loop.
 final class FaultUserReader: FaultSession {
     /// The user of the first reader that stays in all rooms.
     static let firstUserID = 2001
@@ -11,6 +11,7 @@ final class FaultUserReader: FaultSession {
 
     let userID: Int
     private let readEvery: Int
+    private let isStream: Bool
     private let board: LoadBoard
     private let eventLoop: any EventLoop
     private let connection: FaultConnection
@@ -21,13 +22,17 @@ final class FaultUserReader: FaultSession {
     /// - Parameters:
     ///   - port: the server that it keeps to; nil for any.
     ///   - readEvery: live events from one `read` to the next; 0 for none, and then it opens no room.
-    init(userID: Int, port: Int?, readEvery: Int, board: LoadBoard, eventLoop: any EventLoop) {
+    ///   - isStream: whether it is an event stream, which sends nothing.
+    init(
+        userID: Int, port: Int?, readEvery: Int, isStream: Bool = false, board: LoadBoard, eventLoop: any EventLoop
+    ) {
         self.userID = userID
-        self.readEvery = readEvery
+        self.readEvery = isStream ? 0 : readEvery
+        self.isStream = isStream
         self.board = board
         self.eventLoop = eventLoop
-        state = UserSocketState(heedsMarks: board.heedsMarks)
-        record = UserSocketRecord(name: "user socket \(userID)", userID: userID)
+        state = UserSocketState(heedsMarks: board.heedsMarks, isStream: isStream)
+        record = UserSocketRecord(name: "user \(isStream ? "stream" : "socket") \(userID)", userID: userID)
         connection = FaultConnection(port: port, readEvery: readEvery, board: board, eventLoop: eventLoop)
         connection.open = { [weak self] in self?.open(port: $0, $1) }
         connection.onEnd = { [weak self] in self?.ended($0) }
@@ -44,6 +49,13 @@ final class FaultUserReader: FaultSession {
         if state.cursor != nil { board.evidence.resumes += 1 }
         state.reconnect()
         let me = NIOLoopBound(self, eventLoop: eventLoop)
+        guard !isStream else {
+            return EventStreamClient.connect(
+                port: port, path: "/sse/user?userId=\(userID)", lastEventID: state.cursor, on: eventLoop
+            ) {
+                { me.value.handle($0, number) }
+            }
+        }
         return ChatWebSocketClient.connect(port: port, path: "/ws/user?userId=\(userID)", on: eventLoop) {
             { me.value.handle($0, number) }
         }
@@ -53,7 +65,7 @@ final class FaultUserReader: FaultSession {
 
     func cut() { connection.cut() }
 
-    func reset() -> EventLoopFuture<Void> { connection.reset() }
+    func reset() -> EventLoopFuture<Void> { connection.reset(sendsFrames: !isStream) }
 
     func stall() -> EventLoopFuture<Void> {
         record.stall()
@@ -86,6 +98,21 @@ final class FaultUserReader: FaultSession {
         switch event {
         case .text(let text): take(text)
         case .closed(let code): connection.ended(number, code)
+        }
+    }
+
+    private func handle(_ event: EventStreamClient.Event, _ number: Int) {
+        guard number == connection.number else { return }
+        switch event {
+        case .message(let text, let id):
+            take(text)
+            // After the frame: what came before the ID is not sent again.
+            if !id.isEmpty, id != state.cursor { for step in state.keep(id) { follow(step) } }
+        case .retry(let milliseconds):
+            // The first one is the usual time, which would make every cut an absence of 3 s.
+            if connection.isJoined { connection.stayAway = .milliseconds(Int64(milliseconds)) }
+        case .closed(let code):
+            connection.ended(number, code)
         }
     }
 

@@ -31,6 +31,11 @@ struct LoadShape: Sendable {
     /// The mistake of a client (or of a server) that repeats a post without a key: for the self-proof.
     var repeatsAnUnkeyedPost = false
 
+    /// Processes with a client library, of each language.
+    var libraryClients = 0
+    /// A mistake that they make, for the self-proof.
+    var libraryMistake: LibraryClient.Mistake?
+
     /// Users with rooms of their own, which the writers do not write into, and the number of those rooms.
     var returners = 0
     var roomsOfReturners = 0
@@ -40,6 +45,10 @@ struct LoadShape: Sendable {
     /// Whether sessions keep and send marks. Without, they behave as if no server had said that a log is another one: for
     /// the self-proof.
     var heedsMarks = true
+
+    /// Whether the user socket of this number is an event stream instead. The cursor of a stream has marks in it, so a
+    /// client that does not heed them has none.
+    func isUserStream(_ number: Int) -> Bool { heedsMarks && streamEvery > 0 && number % 3 == 2 }
 
     /// A run of a few seconds.
     static let small = LoadShape(messages: 1000, rate: 400)

@@ -102,6 +102,15 @@ extension FaultRow {
         }
     }
 
+    /// Adds what a client library did.
+    mutating func add(_ check: LibraryClientCheck, of record: LibraryClientRecord) {
+        measures.append(
+            "\(record.name): \(record.kept.count) posts kept, \(record.applied.count) events dealt with, "
+                + "\(record.kills) kills")
+        problems += check.problems.map { "\(record.name): \($0)" }
+        examples += check.examples
+    }
+
     /// A run that could not be finished.
     init(fault: Fault, failure: String) {
         self.init(

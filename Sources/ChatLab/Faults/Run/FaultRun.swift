@@ -26,20 +26,23 @@ struct FaultRun: Sendable {
 
     func run() async throws -> Result {
         let load = FaultLoad(fault.shape, name: name, stack: stack.processes, on: eventLoop)
+        let libraryClients = LibraryClientLoad(fault.shape, name: name, rooms: load.rooms, stack: stack.processes)
         do {
-            return try await run(load)
+            return try await run(load, libraryClients)
         } catch {
             // Of its own, since this task may have been cancelled. Clients must not outlive the run.
+            libraryClients.abandon()
             await Task { _ = try? await load.finish() }.value
             throw error
         }
     }
 
-    private func run(_ load: FaultLoad) async throws -> Result {
-        let stage = FaultStage(stack: stack, load: load)
+    private func run(_ load: FaultLoad, _ libraryClients: LibraryClientLoad) async throws -> Result {
+        let stage = FaultStage(stack: stack, load: load, libraryClients: libraryClients)
         let before = stack.proxyCounts
         try await load.connect()
         try await load.moveIn()
+        try await libraryClients.start(load)
         try await load.startPosting(prefix: name)
         try await Task.sleep(for: fault.warmUp)
 
@@ -56,20 +59,26 @@ struct FaultRun: Sendable {
         for room in try await load.allRooms { logs[room] = try await reader.log(of: room) }
         let isDelivered = try await load.waitForReaders(
             heads: logs.compactMapValues { $0.last?.seq }, within: settling * slack)
+        let libraries = try await libraryClients.finish(
+            heads: logs.compactMapValues { $0.last?.seq }, reader: reader, within: .seconds(60) * slack)
         var (history, clients) = try await load.finish()
         history.logs = logs
 
-        var problems: [String] = []
+        var problems = libraries.problems
         if !isPosted { problems.append("not all messages were posted in time") }
         if !isDelivered { problems.append("sessions did not reach the end of the log in \(settling * slack)") }
         problems += try await stack.problemsWithoutClients(within: .seconds(10) * slack)
         let evidence = await evidence(clients, since: before, stage)
         let measures = try await fault.examine(history, stage)
-        return Result(
-            history: history,
-            row: FaultRow(
-                fault: fault, history: history, evidence: evidence, measures: measures, outage: outage,
-                slack: slack, problems: problems))
+        var row = FaultRow(
+            fault: fault, history: history, evidence: evidence, measures: measures, outage: outage, slack: slack,
+            problems: problems)
+        if !libraries.records.isEmpty {
+            var logs: [String: [LibraryClientCheck.Entry]] = [:]
+            for room in load.rooms + libraryClients.ownRooms { logs[room] = try await reader.contents(of: room) }
+            for record in libraries.records { row.add(LibraryClientCheck(record, logs: logs), of: record) }
+        }
+        return Result(history: history, row: row)
     }
 
     private func evidence(
@@ -106,11 +115,13 @@ extension FaultStack {
 final class FaultStage: Sendable {
     let stack: FaultStack
     let load: FaultLoad
+    let libraryClients: LibraryClientLoad
     private let state = Mutex<(notes: [String: Int], times: [String: NIODeadline])>(([:], [:]))
 
-    init(stack: FaultStack, load: FaultLoad) {
+    init(stack: FaultStack, load: FaultLoad, libraryClients: LibraryClientLoad) {
         self.stack = stack
         self.load = load
+        self.libraryClients = libraryClients
     }
 
     var processes: LocalStack { stack.processes }

@@ -6,43 +6,29 @@ import Hummingbird
 /// The web client: the page at `/` and its files below `/web/`. It is not part of the API, so these paths are no
 /// routes; they are served from the start, before the server is ready.
 struct WebClient: Sendable {
-    private let files: [String: WebFile]
+    /// The path of all files but the page itself.
+    static let folder = "/web/"
+
+    private let files: [String: StaticFile]
     private let policy: WebClientPolicy
 
-    init(_ servers: WebClientServers) {
-        let configuration = WebFile(path: WebFile.folder + "configuration.json", bytes: servers.jsonBytes)
-        files = Dictionary(uniqueKeysWithValues: (WebFile.embedded + [configuration]).map { ($0.path, $0) })
+    init(_ servers: PublicServers) {
+        files = Dictionary(uniqueKeysWithValues: Self.embedded.map { ($0.path, $0) })
         policy = WebClientPolicy(servers)
     }
 
-    /// Serves the files for paths without a route.
-    func add(to routes: inout Routes) {
-        routes.fallback { request, _ in try response(to: request) }
-    }
-
     /// The response for a path.
-    /// - Throws: `not_found` where there is no such file.
-    func response(to request: Request) throws(ChatError) -> Response {
-        guard let file = files[request.uri.path] else { throw ChatError(.notFound) }
-        var headers = policy.headers(host: request.head.authority)
-        headers[.eTag] = file.entityTag
-        // Revalidated at each load, mostly with 304, so that a new release is used from the next reload on.
-        headers[.cacheControl] = "no-cache"
-        guard !file.isKnown(to: request.headers[.ifNoneMatch]) else {
-            var response = Response(status: .notModified, headers: headers)
-            response.headers[.contentLength] = nil
-            return response
-        }
-        headers[.contentType] = file.contentType
-        return Response(status: .ok, headers: headers, body: ResponseBody(byteBuffer: file.body))
+    /// - Returns: `nil` where there is no such file.
+    func response(to request: Request) -> Response? {
+        files[request.uri.path]?.response(to: request, headers: policy.headers(host: request.head.authority))
     }
 }
 
 /// The web client's Content Security Policy (Level 3): what it may load, and where it may connect.
 struct WebClientPolicy: Sendable {
-    private let servers: WebClientServers
+    private let servers: PublicServers
 
-    init(_ servers: WebClientServers) { self.servers = servers }
+    init(_ servers: PublicServers) { self.servers = servers }
 
     /// The security headers of the page.
     /// - Parameter host: the request's `Host`, to which the ports of ``PublicAddress`` belong.
@@ -67,20 +53,46 @@ struct WebClientPolicy: Sendable {
     }
 }
 
-/// The addresses of the other two servers for the page, which reads them from `/web/configuration.json`.
-struct WebClientServers: JSONEncodable {
-    let message: PublicAddress
-    let webSocket: PublicAddress
+/// The files of the folder `Files`, which the build embeds into the executable.
+extension WebClient {
+    private static let page = "index.html"
 
-    init(_ configuration: ConfigurationSource) throws(ConfigurationError) {
-        message = try configuration.value(Settings.publicMessageURL)
-        webSocket = try configuration.value(Settings.publicWebSocketURL)
+    private static var embedded: [StaticFile] {
+        resources.map { name, bytes in StaticFile(path: name == page ? "/" : folder + name, bytes: bytes) }
     }
 
-    func write(to writer: inout JSONWriter) {
-        writer.object { writer in
-            writer.member("messageUrl", message.description)
-            writer.member("webSocketUrl", webSocket.description)
-        }
-    }
+    private static let resources: [(name: String, bytes: [UInt8])] = [
+        ("api.js", PackageResources.api_js),
+        ("app.js", PackageResources.app_js),
+        ("backoff.js", PackageResources.backoff_js),
+        ("chat.js", PackageResources.chat_js),
+        ("close-codes.js", PackageResources.close_codes_js),
+        ("composer.js", PackageResources.composer_js),
+        ("configuration.js", PackageResources.configuration_js),
+        ("dom.js", PackageResources.dom_js),
+        ("find-dialog.js", PackageResources.find_dialog_js),
+        ("http.js", PackageResources.http_js),
+        ("icon.svg", PackageResources.icon_svg),
+        ("index.html", PackageResources.index_html),
+        ("members-dialog.js", PackageResources.members_dialog_js),
+        ("message-text.js", PackageResources.message_text_js),
+        ("message-view.js", PackageResources.message_view_js),
+        ("new-room-dialog.js", PackageResources.new_room_dialog_js),
+        ("outbox.js", PackageResources.outbox_js),
+        ("people-picker.js", PackageResources.people_picker_js),
+        ("people.js", PackageResources.people_js),
+        ("post-queue.js", PackageResources.post_queue_js),
+        ("room-list-view.js", PackageResources.room_list_view_js),
+        ("room-list.js", PackageResources.room_list_js),
+        ("room-log.js", PackageResources.room_log_js),
+        ("room-socket.js", PackageResources.room_socket_js),
+        ("room-view.js", PackageResources.room_view_js),
+        ("room.css", PackageResources.room_css),
+        ("room.js", PackageResources.room_js),
+        ("session.js", PackageResources.session_js),
+        ("sign-in-view.js", PackageResources.sign_in_view_js),
+        ("style.css", PackageResources.style_css),
+        ("timeline.js", PackageResources.timeline_js),
+        ("typing.js", PackageResources.typing_js),
+    ]
 }

@@ -3,7 +3,7 @@ import ChatStorage
 import CommonUtil
 import NIOCore
 
-/// The sessions of users: what they are told by ``UserSessionUpdater``, and the end of their rooms.
+/// The sessions of users: their updates by ``UserSessionUpdater``, and the end of their rooms.
 extension SessionShard {
     /// Registers a session of a user and sends it `ready`.
     /// - Parameter ready: the first bytes that the session gets.
@@ -17,7 +17,7 @@ extension SessionShard {
         fanOut.send(session.format.encode(event), to: session)
     }
 
-    /// Begins in a room that the session was told, after the head that it was told.
+    /// Begins in a room that the session was sent, after the head that it was sent.
     func subscribe(_ session: ChatSession, to room: ListedRoom) {
         subscribe(
             session, to: room.roomID, SessionCursor(admissionHead: room.lastSeq, lastSeq: nil, mark: room.mark),

@@ -7,11 +7,11 @@ import NIOCore
 ///
 /// One stored snapshot serves all sessions of the server. A session is given it once everything that is visible in it was
 /// sent: every feed has reached the head that its room had after the snapshot, and every change of the user's memberships
-/// was told.
+/// was sent.
 final class ListCursors {
     /// Interval between two snapshots, while something happens.
     private static let interval = TimeAmount.seconds(4)
-    /// A new session is given the last snapshot, up to this age: what came since is told twice at most.
+    /// A new session is given the last snapshot, up to this age: what came since is sent twice at most.
     private static let maximumAge = TimeAmount.seconds(10)
     /// How long the feeds have to reach the heads of a snapshot, and how often that is looked at.
     private static let catchUpWait = (checks: 30, pause: TimeAmount.milliseconds(100))

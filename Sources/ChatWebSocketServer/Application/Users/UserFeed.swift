@@ -22,7 +22,7 @@ final class UserFeed {
     var changes = UserChangeLine()
     private var request: SyncRequest?
     private var resets: Set<RoomID> = []
-    /// Whether work is being done. The session is told one thing after the other.
+    /// Whether work is being done. A session's updates are made one after the other.
     var isWorking = false
     private(set) var hasEnded = false
 
@@ -38,7 +38,7 @@ final class UserFeed {
     /// Notes that a room's log was set back.
     func noteReset(_ roomID: RoomID) { resets.insert(roomID) }
 
-    /// The user's version up to which everything was told; `nil` while something is being told.
+    /// The user's version up to which everything was sent; `nil` during an update.
     var sentVersion: Int64? { isWorking || !resets.isEmpty ? nil : changes.version }
 
     /// Takes the next work.

@@ -4,7 +4,7 @@ import Logging
 import NIOCore
 
 /// The users that have sessions of all their rooms on this server: takes what Redis brings about their memberships, finds
-/// what it did not bring, and has the sessions told. Confined to the feeds' event loop.
+/// what it did not bring, and has the sessions updated. Confined to the feeds' event loop.
 final class UserFeeds {
     let eventLoop: any EventLoop
     let feeds: RoomFeeds
@@ -14,7 +14,7 @@ final class UserFeeds {
     private var isComparing = false
     /// Tells sessions what the feeds find. Set once, before the first session.
     var updater: UserSessionUpdater?
-    /// Number of things that sessions were told.
+    /// Number of updates of sessions.
     private(set) var sentCount = 0
 
     init(eventLoop: any EventLoop, feeds: RoomFeeds, directory: any UserDirectory, logger: Logger) {
@@ -39,7 +39,7 @@ final class UserFeeds {
         users[feed.userID, default: [:]][ObjectIdentifier(feed)] = feed
     }
 
-    /// Has a session told what its client asked for.
+    /// Sends a session what its client asked for.
     func synchronize(_ feed: UserFeed, _ request: SyncRequest) {
         feed.synchronize(request)
         work(feed)
@@ -124,7 +124,7 @@ final class UserFeeds {
 
     // MARK: Work
 
-    /// Does what a session has to be told, one thing after the other.
+    /// Makes a session's updates, one after the other.
     private func work(_ feed: UserFeed) {
         guard !feed.isWorking, let updater, let work = feed.nextWork() else { return }
         feed.isWorking = true

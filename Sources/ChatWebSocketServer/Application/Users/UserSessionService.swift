@@ -76,7 +76,7 @@ final class BegunUserSession {
                 heartbeatSeconds: session.heartbeat.interval.components.seconds))
     }
 
-    /// Has the session told what its client asked for.
+    /// Sends the session what its client asked for.
     func synchronize(_ request: SyncRequest) { onFeeds { $0.synchronize($1, request) } }
 
     /// Ends what the initializer began.

@@ -11,7 +11,7 @@ extension UserSessionUpdater {
     /// Tells the list of rooms, or what changed of it, and begins in every room where the client is.
     /// - Returns: the user's version as of the list.
     func synchronize(_ recipient: Recipient, _ request: SyncRequest) async throws -> Int64 {
-        // The snapshot is taken before the list is read: what is visible in it is told below, or was before.
+        // The snapshot is taken before the list is read: what is visible in it is sent below, or was before.
         let snapshotID = try await read(for: recipient) {
             try await cursors.eventLoop.flatSubmit { cursors.value.recent() }.get()
         }
@@ -49,8 +49,8 @@ extension UserSessionUpdater {
     }
 
     /// Sends `rooms`, and begins in those rooms whose logs the client does not keep.
-    /// - Returns: the rooms that begin at their heads by `room_reset` or `room_skipped`, and those that the session was told
-    ///   not to be the user's any more, since the list was read. Their next membership is told by a comparison of versions.
+    /// - Returns: the rooms that begin at their heads by `room_reset` or `room_skipped`, and those that the session was informed
+    ///   not to be the user's any more, since the list was read. Their next membership is found by a comparison of versions.
     private func sendRooms(
         _ plan: SyncPlan, _ recipient: Recipient
     ) async throws -> (jumps: [ListedRoom], lost: Set<RoomID>) {

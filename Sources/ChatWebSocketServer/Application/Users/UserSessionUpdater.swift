@@ -7,9 +7,9 @@ import NIOCore
 /// Tells sessions of users about their rooms: reads the database, opens the rooms' feeds, and lets the session's event loop
 /// send the frames.
 ///
-/// A read that fails is repeated until it succeeds or the session has ended, so nothing that was begun is left half told.
+/// A read that fails is repeated until it succeeds or the session has ended, so nothing that was begun is left half sent.
 struct UserSessionUpdater: Sendable {
-    /// A session that is told something.
+    /// A session that is being updated.
     struct Recipient: Sendable {
         let userID: UserID
         let shard: Int
@@ -32,7 +32,7 @@ struct UserSessionUpdater: Sendable {
     let logger: Logger
 
     /// Does some work.
-    /// - Returns: the user's version up to which everything was told, where the work says so.
+    /// - Returns: the user's version up to which everything was sent, where the work says so.
     /// - Throws: when the session has ended.
     func perform(_ work: UserFeed.Work, for recipient: Recipient) async throws -> Int64? {
         switch work {

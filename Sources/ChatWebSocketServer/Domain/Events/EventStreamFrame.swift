@@ -8,7 +8,7 @@ enum EventStreamFrame {
     /// The media type of a stream.
     static let contentType = "text/event-stream"
 
-    /// Time after which a client connects again, in milliseconds, unless it was told another one.
+    /// Time after which a client connects again, in milliseconds, unless the server sent another one.
     static let reconnectionTime: Int64 = 3_000
 
     /// An event of the default type, `message`.

@@ -14,7 +14,7 @@ final class RoomSubscription: RoomKeyed {
     var isOpen = true
     /// Whether `synced` waits for this subscription to catch up.
     var isAwaited = false
-    /// The user's read mark, as a session of the user was told it.
+    /// The user's read mark, as it was last sent to the session.
     var readSeq: Seq = 0
     /// The room on this event loop, while the subscription is registered with it.
     fileprivate(set) var room: RoomSessions?

@@ -2,11 +2,11 @@ import ChatEvents
 import ChatStorage
 import CommonUtil
 
-/// What a session of a user is told when it synchronizes, and where it begins in each room. Pure, no I/O.
+/// What a session of a user is sent when it synchronizes, and where it begins in each room. Pure, no I/O.
 struct SyncPlan: Equatable, Sendable {
     /// Where a session begins in a room.
     enum Start: Equatable, Sendable {
-        /// After the `lastSeq` that the session is told of the room.
+        /// After the `lastSeq` of the room that the session is sent.
         case listed
         /// After the room's head, which the client knows by its cursor.
         case head(Seq)
@@ -19,9 +19,9 @@ struct SyncPlan: Equatable, Sendable {
         case skip
     }
 
-    /// Whether all rooms are told, so that what is not among them is not the user's.
+    /// Whether all rooms are sent, so that what is not among them is not the user's.
     let isAll: Bool
-    /// The rooms that are told in `rooms`, newest activity first.
+    /// The rooms that are sent in `rooms`, newest activity first.
     let listed: [RoomID]
     /// Rooms that are not the user's.
     let removed: [RoomID]

@@ -11,7 +11,7 @@ struct SyncRequest: Equatable, Sendable {
     var rooms: [RoomID: SyncFrame.Position] = [:]
     /// A room of which more events are missing is skipped to its head; `nil` for no limit.
     var maxMissed: Int?
-    /// Whether every room is told from the cursor on, as if the client had named each (event streams).
+    /// Whether every room is resumed from the cursor, as if the client had named each (event streams).
     var namesAllRooms = false
 }
 

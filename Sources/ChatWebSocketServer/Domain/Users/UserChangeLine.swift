@@ -2,8 +2,8 @@ import ChatEvents
 
 /// Puts the changes of one user's list of rooms in the order of the user's version, for one session. Pure, no I/O.
 ///
-/// Published changes are hints. What is missing (a lost push, a removal, which is told by the room's log and not published)
-/// is found by comparing the user's memberships with what the session was told.
+/// Published changes are hints. What is missing (a lost push, a removal, which is in the room's log and not published)
+/// is found by comparing the user's memberships with what the session was sent.
 struct UserChangeLine {
     /// Bound on the changes that are kept.
     static let maximumWaiting = 256
@@ -17,12 +17,12 @@ struct UserChangeLine {
         case wait
     }
 
-    /// The version up to which changes were told; `nil` before ``start(at:)``.
+    /// The version up to which changes were sent; `nil` before ``start(at:)``.
     private(set) var version: Int64?
     private var waiting: [Int64: UserChange] = [:]
     private var mustCompare = false
 
-    /// Starts with the version of the list that the session was told.
+    /// Starts with the version of the list that the session was sent.
     mutating func start(at version: Int64) { advance(to: version) }
 
     /// Takes a change that was published.
@@ -36,7 +36,7 @@ struct UserChangeLine {
         waiting[change.version] = change
     }
 
-    /// Takes the user's version as it was read. Another one than what was told, also a lower one, means a comparison.
+    /// Takes the user's version as it was read. One that differs from what was sent, also a lower one, means a comparison.
     mutating func noteVersion(_ present: Int64) {
         if let version, present != version { mustCompare = true }
     }
@@ -56,7 +56,7 @@ struct UserChangeLine {
         return waiting.isEmpty ? .wait : .compare
     }
 
-    /// Notes that all changes up to a version were told.
+    /// Notes that all changes up to a version were sent.
     mutating func compared(at version: Int64) {
         mustCompare = false
         advance(to: version)

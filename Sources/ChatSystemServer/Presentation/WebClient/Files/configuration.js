@@ -1,6 +1,6 @@
 // Where the servers are.
 
-const FILE = '/web/configuration.json'
+const FILE = '/client/v1/configuration.json'
 const SYSTEM_API = '/api/v1'
 const SOCKETS = '/ws/chat'
 
@@ -12,13 +12,13 @@ export async function loadServers() {
 }
 
 /** An address is a URL, or `:8081`: that port of the host the page came from, encrypted if the page was. */
-export function resolveServers({ messageUrl, webSocketUrl }, location) {
+export function resolveServers({ messages, sockets }, location) {
   const isSecure = location.protocol === 'https:'
   const at = (address, scheme) =>
     address.startsWith(':') ? `${scheme}${isSecure ? 's' : ''}://${location.hostname}${address}` : address
   return {
     system: location.origin + SYSTEM_API,
-    message: at(messageUrl, 'http') + SYSTEM_API,
-    sockets: at(webSocketUrl, 'ws') + SOCKETS,
+    message: at(messages, 'http') + SYSTEM_API,
+    sockets: at(sockets, 'ws') + SOCKETS,
   }
 }

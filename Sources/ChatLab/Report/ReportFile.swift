@@ -1,3 +1,4 @@
+import ChatLocalStack
 import Foundation
 
 /// A report as a JSON file for other programs.
@@ -25,5 +26,27 @@ struct MarkdownTable {
         }
         let rule = "|" + widths.map { String(repeating: "-", count: $0 + 2) }.joined(separator: "|") + "|"
         return ([line(cells[0]), rule] + cells.dropFirst().map(line)).joined(separator: "\n")
+    }
+}
+
+/// The repository that the running program was built in.
+enum Repository {
+    /// The path of a file of the repository.
+    /// - Parameter folder: a folder in the repository; by default that of the running program.
+    /// - Throws: ``NotInRepository``.
+    static func path(of file: String, above folder: String = BuildFolder.current) throws -> String {
+        var folder = URL(fileURLWithPath: folder)
+        while folder.path != "/" {
+            if FileManager.default.fileExists(atPath: folder.appendingPathComponent("Package.swift").path) {
+                return folder.appendingPathComponent(file).path
+            }
+            folder.deleteLastPathComponent()
+        }
+        throw NotInRepository(file: file)
+    }
+
+    struct NotInRepository: Error, CustomStringConvertible {
+        let file: String
+        var description: String { "This program is in no repository, so \(file) is not found" }
     }
 }

@@ -1,0 +1,10 @@
+/// The JavaScript client library as pages load it: `Clients/JavaScript/dist`, which the build embeds into the executable.
+public enum JavaScriptClient {
+    /// Its files by their names.
+    public static let files: [(name: String, bytes: [UInt8])] = [
+        ("chat.d.ts", PackageResources.chat_d_ts),
+        ("chat.js", PackageResources.chat_js),
+        ("react.d.ts", PackageResources.react_d_ts),
+        ("react.js", PackageResources.react_js),
+    ]
+}
