@@ -1,36 +1,19 @@
 // The client: one connection for all rooms of a user, an outbox, a store. Nothing happens before `start` or the first call.
 
 import { RoomList } from './core/room-list.js'
-// Everything that is loaded is named here, so that a browser asks for all of it at once.
-import './core/connection.js'
-import './core/outbox.js'
-import './core/reader.js'
-import './core/room-log.js'
-import './core/timeline.js'
-import './core/timers.js'
-import './core/token.js'
-import './core/transport-choice.js'
-import './clock.js'
 import { Connector } from './connector.js'
-import './election.js'
 import { ChatError, Listeners, Soon, closedError, deferred, quiet } from './error.js'
 import { Intake } from './intake.js'
 import { Outbox } from './outbox.js'
-import './post.js'
 import { ReadMarks } from './read-marks.js'
 import { Rest } from './rest.js'
-import './room-events.js'
 import { Room } from './room.js'
 import { Servers } from './servers.js'
 import { Store } from './store.js'
 import { syncFrames } from './sync-frames.js'
-import './transport.js'
-import './storage/deadline.js'
 import { IndexedDBStorage } from './storage/indexed-db-storage.js'
 import { KeptStorage } from './storage/kept-storage.js'
 import { MemoryStorage } from './storage/memory-storage.js'
-import './storage/overlay.js'
-import './storage/web-locks.js'
 
 export { ChatError }
 
