@@ -1,19 +1,10 @@
 // The client: one connection for all rooms of a user, an outbox, a store. Nothing happens before `start` or the first call.
 
 import { RoomList } from './core/room-list.js'
-import './core/connection.js'
-import './core/outbox.js'
-import './core/reader.js'
-import './core/room-log.js'
-import './core/timeline.js'
-import './core/timers.js'
-import './core/token.js'
-import './core/transport-choice.js'
 import { Connector } from './connector.js'
-import { ChatError, Listeners, closedError, deferred, quiet } from './error.js'
+import { ChatError, Listeners, Soon, closedError, deferred, quiet } from './error.js'
 import { Intake } from './intake.js'
 import { Outbox } from './outbox.js'
-import './post.js'
 import { ReadMarks } from './read-marks.js'
 import { Rest } from './rest.js'
 import { Room } from './room.js'
@@ -47,7 +38,7 @@ export class Chat {
   #state = { state: 'offline', reason: 'stopped' }
   #rooms = new Map()
   #opened = new Set()
-  #soon = new Map()
+  #soon = new Soon()
   #isIdentified = false
   #isLoaded = false
   #closing
@@ -131,14 +122,16 @@ export class Chat {
     clearTimeout(timer)
     await this.#kept.close()
     this.#listeners.clear()
-    this.#soon.clear()
+    this.#soon.close()
   }
 
   /** Deletes what is kept of this user here. */
   forget({ evenUnsent = false } = {}) { return quiet(this.#forget(evenUnsent)) }
 
   async #forget(evenUnsent) {
-    const store = await this.#whileOpen(this.#store.promise)
+    if (!this.#isIdentified) await this.#connector.current()
+    if (this.#closing) throw closedError()
+    const store = await this.#store.promise
     await this.#outbox.load()
     if (!evenUnsent && this.#outbox.list.length > 0) throw new ChatError('unsent', 'There are messages that are not sent')
     const isRunning = this.#state.state !== 'offline' || this.#state.reason !== 'stopped'
@@ -229,7 +222,7 @@ export class Chat {
         this.#marks.read(roomId, seq)
         this.#listChanged()
       },
-      soon: (key, work) => this.#later(key, work),
+      soon: (key, work) => this.#soon.call(key, work),
     }
   }
 
@@ -320,22 +313,7 @@ export class Chat {
     } else if (isOpen) this.#connector.send({ type: 'close', roomId: room.id })
   }
 
-  #listChanged() { this.#later('rooms', () => this.#listeners.emit('rooms', undefined)) }
-
-  /** Once a turn of the loop, whatever number of changes there was. */
-  #later(key, work) {
-    if (this.#soon.size === 0) queueMicrotask(() => {
-      const works = [...this.#soon.values()]
-      this.#soon.clear()
-      for (const work of works) work()
-    })
-    this.#soon.set(key, work)
-  }
-
-  async #whileOpen(promise) {
-    if (this.#closing) throw closedError()
-    return await promise
-  }
+  #listChanged() { this.#soon.call('rooms', () => this.#listeners.emit('rooms', undefined)) }
 
   #listenerFailed(cause, type) {
     // A listener of errors that fails would be told of itself.

@@ -61,9 +61,10 @@ export class Connector {
     try {
       for (let next; (next = this.#inputs.shift());) {
         const jump = this.#clock.jump()
-        this.#perform(this.machine.timePassed(this.#clock.now()))
-        if (jump) this.#perform(this.machine.clockJumped({ byMs: jump }))
-        if (next[0]) this.#perform(this.machine[next[0]](next[1] ?? {}))
+        this.machine.timePassed(this.#clock.now())
+        if (jump) this.machine.clockJumped({ byMs: jump })
+        if (next[0]) this.machine[next[0]](next[1] ?? {})
+        this.#perform(this.machine.take())
       }
     } finally {
       this.#isRunning = false
@@ -174,6 +175,7 @@ export class Connector {
     let frame
     try { frame = JSON.parse(text) } catch { /* see below */ }
     if (frame === null || typeof frame !== 'object' || Array.isArray(frame)) return this.input('protocolError')
+    if (frame.eventType === 'error' && frame.code === 'invalid_token') this.#refuse()
     // `synced` counts once everything before it is taken in; see `Intake`.
     this.input('frame', frame.eventType === 'synced' ? {} : frame)
     this.#options.onFrame(frame, text.length)

@@ -47,6 +47,30 @@ export class Listeners {
   clear() { this.#byType.clear() }
 }
 
+/** Calls later in the loop, once for each key, whatever number of calls was wanted. */
+export class Soon {
+  #works = new Map()
+  #timer
+  #isClosed = false
+
+  call(key, work) {
+    if (this.#isClosed) return
+    this.#works.set(key, work)
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined
+      const works = [...this.#works.values()]
+      this.#works.clear()
+      for (const work of works) work()
+    })
+  }
+
+  close() {
+    this.#isClosed = true
+    clearTimeout(this.#timer)
+    this.#works.clear()
+  }
+}
+
 export const closedError = () => new ChatError('closed', 'The chat is closed')
 
 /** A promise with its ends outside. Nobody has to await it. */

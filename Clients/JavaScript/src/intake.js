@@ -78,12 +78,12 @@ export class Intake {
         rooms[roomId] = log.position
         if (isNamed) this.#named.add(roomId)
       }
-      this.#after(roomId, log.syncing({ isNamed: isNamed && log.position !== null }))
+      this.#handNow(roomId, log.syncing({ isNamed: isNamed && log.position !== null }))
     }
     return { rooms, cursor: list.cursor }
   }
 
-  disconnected() { for (const [roomId, log] of this.logs) this.#after(roomId, log.disconnected()) }
+  disconnected() { for (const [roomId, log] of this.logs) this.#handNow(roomId, log.disconnected()) }
 
   /** What changed in a room outside of a batch. */
   async commit(roomId, actions) {
@@ -211,7 +211,9 @@ export class Intake {
     const { marks } = this.#context
     const list = this.#context.list()
     const after = []
-    const gone = list.rooms(frame)
+    const gone = new Set([...list.rooms(frame), ...frame.removed ?? []])
+    // A log of a room that the list did not know is one of a room that was lost, too.
+    if (frame.isAll && frame.isLast) for (const [roomId, log] of this.logs) if (log.position && !list.room(roomId)) gone.add(roomId)
     for (const roomId of gone) {
       const log = this.logs.get(roomId)
       if (log) after.push(...this.#apply(roomId, log.removed(), changes))
@@ -253,25 +255,21 @@ export class Intake {
     return after
   }
 
+  /** Notes what is to be kept; returns what is to be done once it is. */
   #apply(roomId, actions, changes, before) {
     const after = []
+    if (actions.some(action => !action.signal)) after.push(() => { const room = this.#context.room(roomId); if (room) this.show(room) })
     for (const action of actions) {
       const [[name, value]] = Object.entries(action)
       if (name === 'keep') changes.event(roomId, value.event, before)
       else if (name === 'begin') changes.begin(roomId, value)
       else if (name === 'forget') changes.forget(roomId)
-      else after.push(...this.#after(roomId, [action], true))
-      if (name !== 'state' && name !== 'signal') after.push(() => { const room = this.#context.room(roomId); if (room) this.show(room) })
+      else after.push(() => this.#context.room(roomId)?.hand(action))
     }
     return after
   }
 
-  #after(roomId, actions, isLater = false) {
-    const acts = actions.map(action => () => this.#context.room(roomId)?.hand(action))
-    if (isLater) return acts
-    for (const act of acts) act()
-    return []
-  }
+  #handNow(roomId, actions) { for (const action of actions) this.#context.room(roomId)?.hand(action) }
 }
 
 const headOf = ({ lastSeq, mark }) => ({ seq: lastSeq, ...(mark === undefined ? {} : { mark }) })

@@ -3,17 +3,9 @@
 import { OutboxQueue, isSameContent, keptPost } from './core/outbox.js'
 import { frozen, ownKey } from './core/timeline.js'
 import { Clock } from './clock.js'
+import { Election } from './election.js'
 import { ChatError, closedError, deferred, quiet } from './error.js'
 import { Post } from './post.js'
-
-const POLL_MS = 1_000
-const LOCK = 'outbox'
-
-const pause = (ms, signal) => new Promise(resolve => {
-  const end = () => { clearTimeout(timer); signal.removeEventListener('abort', end); resolve() }
-  const timer = setTimeout(end, ms)
-  signal.addEventListener('abort', end)
-})
 
 export class Outbox {
   #list = null
@@ -24,12 +16,9 @@ export class Outbox {
   #stored = new Set()
   #context
   #timer
-  #poll
   #discarding = new Map()
   #isRunning = false
-  #isLooking = false
-  #stop
-  #channel
+  #election
   /** Posts of which a change is about to be kept, with how many. */
   #unkept = new Map()
   #last = Promise.resolve()
@@ -39,7 +28,18 @@ export class Outbox {
    * @param context `{rest, kept, channelName(), store(): Promise, isShown(roomId)}` and the hooks `onChange(roomId)`, `onEnd(post)`,
    *   `onError(error)`
    */
-  constructor(context) { this.#context = context }
+  constructor(context) {
+    this.#context = context
+    this.#election = new Election({
+      ...context,
+      onChange: () => this.load(),
+      onElected: async isCurrent => {
+        await this.load()
+        this.#run(this.#queue.sender({ isSender: isCurrent() }))
+      },
+      onDeposed: () => this.#run(this.#queue.sender({ isSender: false })),
+    })
+  }
 
   post(fields) {
     const known = this.#posts.get(fields.key)
@@ -136,24 +136,14 @@ export class Outbox {
   start() {
     if (this.#isRunning || this.#isClosed) return
     this.#isRunning = true
-    this.#stop = new AbortController()
-    this.#lead(this.#stop.signal)
-    if (!this.#context.kept.isLasting) return
-    this.#poll = setInterval(() => this.#look(), POLL_MS)
-    if (typeof BroadcastChannel === 'function') {
-      this.#channel = new BroadcastChannel(this.#context.channelName())
-      this.#channel.onmessage = () => this.#look()
-      this.#channel.unref?.()
-    }
+    this.#election.start()
+    this.#schedule()
   }
 
   stop() {
     this.#isRunning = false
-    clearInterval(this.#poll)
     clearTimeout(this.#timer)
-    this.#stop?.abort()
-    this.#channel?.close()
-    this.#channel = undefined
+    this.#election.stop()
     this.#run(this.#queue.sender({ isSender: false }))
   }
 
@@ -174,45 +164,6 @@ export class Outbox {
     this.#stored.clear()
     this.#queue = new OutboxQueue({ now: this.#clock.now(), isSender: false })
     for (const roomId of rooms) this.#changed(roomId)
-  }
-
-  /** Holds the place of the one that sends, or waits for it, until `stop`. Who stands still loses it. */
-  async #lead(stop) {
-    const { kept } = this.#context
-    while (!stop.aborted) {
-      try {
-        const store = await this.#context.store()
-        await kept.exclusively(store.lockName(LOCK), lost => this.#hold(lost, stop), { signal: stop })
-      } catch (error) {
-        if (stop.aborted) return
-        if (error?.name !== 'LockLost') this.#context.onError(error)
-        await pause(POLL_MS, stop)
-      }
-    }
-  }
-
-  async #hold(lost, stop) {
-    if (stop.aborted) return
-    await this.load()
-    this.#run(this.#queue.sender({ isSender: !lost.aborted && !stop.aborted }))
-    await new Promise(resolve => {
-      for (const signal of [lost, stop]) signal.addEventListener('abort', resolve, { once: true })
-      if (lost.aborted || stop.aborted) resolve()
-    })
-    this.#run(this.#queue.sender({ isSender: false }))
-  }
-
-  async #look() {
-    if (this.#isLooking) return
-    this.#isLooking = true
-    try {
-      const store = await this.#context.store()
-      while (this.#isRunning && await store.isOutboxChanged()) await this.load()
-    } catch (error) {
-      this.#context.onError(error)
-    } finally {
-      this.#isLooking = false
-    }
   }
 
   // Actions
@@ -267,7 +218,7 @@ export class Outbox {
       const count = this.#unkept.get(key) - 1
       if (count > 0) this.#unkept.set(key, count)
       else this.#unkept.delete(key)
-      this.#channel?.postMessage(null)
+      this.#election.announce()
     }
   }
 

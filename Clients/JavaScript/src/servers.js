@@ -1,5 +1,7 @@
 // Where the servers are: as given, or as the system server's configuration says, which is kept for starts without a network.
 
+import { ChatError } from './error.js'
+
 const KEPT_MS = 30 * 86_400_000
 const KEY = 'configuration'
 
@@ -45,7 +47,9 @@ export class Servers {
 }
 
 /** An address is a URL, or `:8081`: that port of the host that answered. */
-function resolved({ system, messages, sockets }, url) {
+function resolved(configuration, url) {
+  if (configuration === null || typeof configuration !== 'object') throw new ChatError('protocol', 'The configuration is none', { isTemporary: true })
+  const { system, messages, sockets } = configuration
   const { protocol, hostname } = new URL(url)
   const at = address => {
     if (typeof address !== 'string' || address === '') return url

@@ -21,8 +21,9 @@ const LOCK = 'store'
 export class Store {
   #kept
   #prefix
-  /** The outbox as it was read last. */
+  /** The outbox as it was read last: the value of `changed`, and the numbers by key. */
   #stamp
+  #numbers = new Map()
 
   /** @param kept a `KeptStorage` */
   constructor(kept, userId) {
@@ -208,6 +209,7 @@ export class Store {
     this.#stamp = await this.#get('changed')
     const [keys, done] = await Promise.all([this.#outboxKeys(), this.#get('done')])
     const posts = await Promise.all(keys.map(async key => ({ ...await this.#get(key), number: numberOf(key) })))
+    this.#numbers = new Map(posts.map(({ key, number }) => [key, number]))
     return { posts: posts.filter(isPost), done: Array.isArray(done) ? done : [] }
   }
 
@@ -219,43 +221,48 @@ export class Store {
 
   /** Puts a post at the end. Returns its number; where the key is there already, that post. */
   async addPost(post) {
-    return await this.#outboxStep(async () => {
-      const keys = await this.#outboxKeys()
-      const known = keys.find(key => key.endsWith(`/${encodeURIComponent(post.key)}`))
-      const present = known && await this.#get(known)
-      if (isPost(present)) return { answer: { known: { ...present, number: numberOf(known) } }, pairs: [] }
-      const number = (keys.length > 0 ? numberOf(keys.at(-1)) : 0) + 1
+    return await this.#outboxStep(async numbers => {
+      const known = numbers.get(post.key)
+      const present = known && await this.#get(postKey(known, post.key))
+      if (isPost(present)) return { answer: { known: { ...present, number: known } }, pairs: [] }
+      const number = last(numbers) + 1
+      numbers.set(post.key, number)
       return { answer: { number }, pairs: [[postKey(number, post.key), post]] }
     })
   }
 
   /** Changes a post; at the end of the line with `isLast`. Returns its number, `undefined` where it is there no more. */
   async putPost(number, post, isLast) {
-    return await this.#outboxStep(async () => {
+    return await this.#outboxStep(async numbers => {
       if (!isPost(await this.#get(postKey(number, post.key)))) return { pairs: [] }
       if (!isLast) return { answer: number, pairs: [[postKey(number, post.key), post]] }
-      const last = numberOf((await this.#outboxKeys()).at(-1)) + 1
-      return { answer: last, pairs: [[postKey(last, post.key), post], [postKey(number, post.key), undefined]] }
+      const next = last(numbers) + 1
+      numbers.set(post.key, next)
+      return { answer: next, pairs: [[postKey(next, post.key), post], [postKey(number, post.key), undefined]] }
     })
   }
 
   /** Takes a post away; `message` where it was stored. */
   async removePost(number, key, message) {
-    await this.#outboxStep(async () => {
+    await this.#outboxStep(async numbers => {
+      numbers.delete(key)
       const pairs = [[postKey(number, key), undefined]]
       if (message) pairs.unshift(['done', [...(await this.#get('done')) ?? [], { key, ...message }].slice(-MOST_DONE)])
       return { pairs }
     })
   }
 
+  /** @param work (numbers by key) => `{answer, pairs}` */
   async #outboxStep(work) {
     return await this.step(async lost => {
-      const { answer, pairs } = await work()
+      // Where no other process has changed anything the keys are known.
+      const isKnown = await this.#get('changed') === this.#stamp
+      const numbers = isKnown ? this.#numbers : new Map((await this.#outboxKeys()).map(key => [keyOf(key), numberOf(key)]))
+      const { answer, pairs } = await work(numbers)
       if (pairs.length === 0) return answer
       const stamp = newName()
-      // What another process has changed meanwhile is still to be read.
-      if (await this.#get('changed') === this.#stamp) this.#stamp = stamp
       await this.#write([...pairs, ['changed', stamp]], lost)
+      if (isKnown) this.#stamp = stamp
       return answer
     })
   }
@@ -307,4 +314,10 @@ const segmentKey = (roomId, { generation }, number) => `log/${roomId}/${generati
 const segmentNumbers = head => Object.keys(head.segments).map(Number).sort((a, b) => a - b)
 const postKey = (number, key) => `outbox/${String(number).padStart(12, '0')}/${encodeURIComponent(key)}`
 const numberOf = key => Number(key.split('/')[1])
+const last = numbers => [...numbers.values()].reduce((most, number) => Math.max(most, number), 0)
+
+function keyOf(key) {
+  try { return decodeURIComponent(key.split('/')[2]) } catch { return key }
+}
+
 const isPost = post => typeof post?.key === 'string' && typeof post.roomId === 'string' && post.payload !== undefined

@@ -293,6 +293,28 @@ test('close leaves no timer, no socket and no listener, whatever is under way', 
   await chat.close()
 })
 
+test('close leaves no timer at any moment of a life', async t => {
+  const time = fakeTime(t)
+  for (const ms of [0, 1, 2, 5, 40, 1_000, 26_000, 700_000]) {
+    const { chat, server } = setUp(t)
+    server.room('a', { seq: 2 })
+    const room = chat.room('a')
+    room.on('typing', () => {})
+    chat.start()
+    room.send({ text: 'x' })
+    room.markRead(1)
+    room.events({ after: 0, as: 'x' }).next()
+    await time.advance(ms)
+    if (ms === 1_000) server.intercept = () => problem(503, 'unavailable')
+    room.send({ text: 'y' })
+    await time.advance(1)
+    const closing = chat.close()
+    await time.advance(1_999)
+    await closing
+    assert.deepEqual([...time.timers.values()].map(timer => String(timer.callback)), [], `after ${ms} ms`)
+  }
+})
+
 test('close in the middle of a handshake, and within listeners', async t => {
   for (const state of ['connecting', 'syncing', 'live']) {
     const { chat, server } = setUp(t)

@@ -1,5 +1,5 @@
-// The one connection of a client: when to open, to ping, to renew the token, to give up on a transport. Pure: each input
-// returns the actions to be carried out, in order; time passes by `timePassed`.
+// The one connection of a client: when to open, to ping, to renew the token, to give up on a transport. Pure: inputs leave
+// actions to be carried out, in order, which `take` returns; time passes by `timePassed`.
 
 import { LONGEST_ASKED_PAUSE_MS, Pauses, Timers, pauseMs } from './timers.js'
 import { TokenLife } from './token.js'
@@ -12,6 +12,8 @@ const PROBE_MS = 5_000
 const STABLE_MS = 60_000
 /** Errors of the server about the client's own `sync`. */
 const SYNC_ERRORS = new Set(['bad_message', 'not_synced', 'too_many_rooms'])
+/** Codes without a word of the server. */
+const NO_ANSWER = new Set([1000, 1005, 1006, 1015])
 const isOpenPhase = phase => phase === 'opening' || phase === 'syncing' || phase === 'live'
 
 export class Connection {
@@ -55,19 +57,17 @@ export class Connection {
 
   timePassed(now) {
     this.#timers.advance(now, name => this.#due(name))
-    return this.#take()
   }
 
   // What the application wants
 
   start() {
-    if (this.#phase !== 'stopped' || this.state === 'closed') return this.#take()
+    if (this.#phase !== 'stopped' || this.state === 'closed') return
     if (this.state === 'signedOut') this.#life.refused()
     this.#pauses = new Pauses(this.#random)
     this.#choice = new TransportChoice()
     this.reason = 'start'
     this.#connect('start')
-    return this.#take()
   }
 
   stop() { return this.#end('offline', 'stopped') }
@@ -75,14 +75,13 @@ export class Connection {
 
   retryNow() {
     if (this.#phase === 'waiting') this.#connect(this.reason)
-    return this.#take()
   }
 
   // Tokens
 
   /** A token has come: whose it is, and how long it lives from now. */
   token({ sub, ...times }) {
-    if (!this.isAsking) return this.#take()
+    if (!this.isAsking) return
     this.#asked()
     if (this.#userId !== undefined && sub !== this.#userId) return this.#end('signedOut', 'otherUser')
     this.#userId = sub
@@ -91,14 +90,12 @@ export class Connection {
     if (this.#phase !== 'stopped') this.#timers.setAt('renew', this.#life.renewAt)
     if (this.#phase === 'token') this.#connect(this.reason)
     else if (isOpenPhase(this.#phase)) this.#do('authenticate', {})
-    return this.#take()
   }
 
   tokenFailed({ gaveUp = false } = {}) {
-    if (!this.isAsking) return this.#take()
+    if (!this.isAsking) return
     if (gaveUp) { this.#asked(); return this.#end('signedOut', 'signedOut') }
     this.#tokenCallFailed()
-    return this.#take()
   }
 
   #tokenCallFailed() {
@@ -114,15 +111,12 @@ export class Connection {
       this.#life.refused()
       this.#ask(this.#life.reason())
     }
-    return this.#take()
   }
 
   // The transport
 
-  opened() { return this.#take() }
-
   frame(frame) {
-    if (!isOpenPhase(this.#phase)) return this.#take()
+    if (!isOpenPhase(this.#phase)) return
     this.#signOfLife()
     switch (frame.eventType) {
       case 'ready':
@@ -149,37 +143,31 @@ export class Connection {
         if (frame.code === 'invalid_token') this.#ask('refused')
         else if (this.#phase === 'syncing' && SYNC_ERRORS.has(frame.code)) return this.protocolError()
     }
-    return this.#take()
   }
 
   /** The transport has ended; `code` is 1006 where there was none. */
   closed({ code = 1006 } = {}) {
-    if (!isOpenPhase(this.#phase)) return this.#take()
+    if (!isOpenPhase(this.#phase)) return
     const afterMs = this.#reconnectAfterMs
     const wasOpening = this.#phase === 'opening'
     this.#settle()
-    if (wasOpening && (code === 1000 || code === 1005 || code === 1006 || code === 1015)) {
-      this.#muted()
-      return this.#take()
-    }
+    if (wasOpening && NO_ANSWER.has(code)) return this.#muted()
     if (this.transport === 'webSocket') this.#choice.answered()
     if (code === 4401 || code === 4408) this.#tokenRefused()
     else if (afterMs !== undefined) this.#retry('restart', afterMs)
     else if (code === 4429) { this.#pauses.atLeast(4); this.#retry('busy') }
     else this.#retry(reasons.get(code) ?? 'network')
-    return this.#take()
   }
 
   /** An HTTP answer in place of a stream. */
   httpError({ status, retryAfterMs }) {
-    if (!isOpenPhase(this.#phase)) return this.#take()
+    if (!isOpenPhase(this.#phase)) return
     this.#settle()
     if (status === 401) this.#tokenRefused()
     else if (status === 404 || status === 405) {
       this.#choice = new TransportChoice()
       this.#connect('unsupported')
     } else this.#retry(status === 429 || status === 503 ? 'busy' : 'network', retryAfterMs)
-    return this.#take()
   }
 
   /** A gap, or something that is no frame. */
@@ -190,18 +178,16 @@ export class Connection {
   /** REST answered while handshakes do not. */
   restWorks() {
     if (this.#choice.restWorks(this.#timers.now) && this.#phase === 'waiting') this.#connect('unsupported')
-    return this.#take()
   }
 
   // What the surroundings report
 
   online() { return this.#check('network') }
-  visible() { this.#isHidden = false; return this.#check('dead') }
+  visible() { this.#isHidden = false; this.#check('dead') }
 
   hidden() {
     this.#isHidden = true
     this.#timers.clear('ping', 'pong')
-    return this.#take()
   }
 
   /** The wall clock jumped. Where the machine's clock stood still meanwhile, tokens have aged all the same. */
@@ -219,7 +205,6 @@ export class Connection {
       this.#deadReason = reason
       this.#timers.set('pong', this.transport === 'webSocket' ? PROBE_MS : 2 * this.#heartbeatMs)
     }
-    return this.#take()
   }
 
   #signOfLife() {
@@ -235,11 +220,7 @@ export class Connection {
       case 'token': this.#tokenCallFailed(); break
       case 'renew': this.#ask(this.#life.isThere ? 'expiring' : 'refused'); break
       case 'stable': this.#pauses.stable(); break
-      case 'connecting':
-        this.#do('close', { code: 1000 })
-        this.#settle()
-        this.#muted()
-        break
+      case 'connecting': this.#giveUp(); this.#muted(); break
       case 'ping':
         // A stream cannot be asked, but its server sends a comment in every heartbeat.
         if (this.transport === 'webSocket') this.#do('send', { type: 'ping' })
@@ -247,8 +228,7 @@ export class Connection {
         break
       case 'pong': {
         const reason = this.#deadReason
-        this.#do('close', { code: 1000 })
-        this.#settle()
+        this.#giveUp()
         this.#retry(reason)
       }
     }
@@ -288,12 +268,15 @@ export class Connection {
   }
 
   #drop(reason, isStrike = true) {
-    if (!isOpenPhase(this.#phase)) return this.#take()
-    this.#do('close', { code: 1000 })
-    this.#settle()
+    if (!isOpenPhase(this.#phase)) return
+    this.#giveUp()
     if (isStrike) this.#pauses.strike()
     this.#retry(reason)
-    return this.#take()
+  }
+
+  #giveUp() {
+    this.#do('close', { code: 1000 })
+    this.#settle()
   }
 
   /** Ends what belongs to the transport of now. */
@@ -320,7 +303,7 @@ export class Connection {
   }
 
   #end(state, reason) {
-    if (this.state === 'closed') return this.#take()
+    if (this.state === 'closed') return
     if (isOpenPhase(this.#phase)) this.#do('close', { code: 1000 })
     // A call that is under way serves REST calls, too.
     const isAsking = this.isAsking && state === 'offline'
@@ -330,7 +313,6 @@ export class Connection {
     if (!isAsking) { this.#asking = undefined; this.#timers.clearAll() }
     this.#timers.clear('retry', 'renew')
     if (this.state !== state || this.reason !== reason) this.#set(state, reason)
-    return this.#take()
   }
 
   #ask(reason) {
@@ -355,7 +337,8 @@ export class Connection {
 
   #do(name, value) { this.#actions.push({ [name]: value }) }
 
-  #take() {
+  /** The actions since the last call. */
+  take() {
     const actions = this.#actions
     this.#actions = []
     return actions

@@ -104,6 +104,7 @@ export class Timeline {
 
   /** Own posts that the log may not have yet, in their order. */
   setPosts(posts) {
+    if (posts.length === 0 && this.#posts.length === 0) return
     this.#posts = posts
     this.#snapshot = null
   }

@@ -11,8 +11,8 @@ export const machines = {
   connection(given) {
     const machine = new Connection(given)
     return {
-      apply: (input, argument) => machine[input](argument),
-      at: now => machine.timePassed(now),
+      apply(input, argument) { machine[input]?.(argument); return machine.take() },
+      at(now) { machine.timePassed(now); return machine.take() },
       snapshot: () => ({
         state: machine.state, reason: machine.reason, transport: machine.transport, userId: machine.userId,
         retryAt: machine.retryAt, nextDeadline: machine.nextDeadline, isAsking: machine.isAsking,

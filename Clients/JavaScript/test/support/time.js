@@ -1,26 +1,55 @@
-import { mock } from 'node:test'
+// Timers and `Date` that the test moves. (Those of Node 20's runner lose a timer when one that has fired is cleared.)
 
-const { setImmediate } = globalThis
+const real = { setTimeout, setInterval, clearTimeout, clearInterval, setImmediate, Date }
+const MOST_TURNS = 12
 
-/** Timers and `Date` that the test moves: `await time.advance(ms)`. */
+/** `await time.advance(ms)` fires what becomes due, `await time.jump(ms)` is a sleep: all at once. */
 export function fakeTime(t) {
-  mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'Date'], now: Date.now() })
-  t.after(() => mock.timers.reset())
-  const settle = async () => { for (let turn = 0; turn < 12; turn += 1) await new Promise(setImmediate) }
+  let now = real.Date.now(), made = 0
+  const timers = new Map()
+  const add = (callback, ms = 0, values, interval) => {
+    const id = ++made
+    timers.set(id, { at: now + Math.max(Number(ms) || 0, 1), callback, values, interval })
+    return { id, ref() {}, unref() {}, [Symbol.toPrimitive]: () => id }
+  }
+  const remove = timer => { if (timer !== undefined && timer !== null) timers.delete(timer.id) }
+  Object.assign(globalThis, {
+    setTimeout: (callback, ms, ...values) => add(callback, ms, values),
+    setInterval: (callback, ms, ...values) => add(callback, ms, values, Math.max(ms, 1)),
+    clearTimeout: remove, clearInterval: remove,
+    Date: class extends real.Date {
+      constructor(...values) { if (values.length === 0) super(now); else super(...values) }
+      static now() { return now }
+    },
+  })
+  t.after(() => Object.assign(globalThis, real))
+  const settle = async () => { for (let turn = 0; turn < MOST_TURNS; turn += 1) await new Promise(real.setImmediate) }
+  const fire = async until => {
+    for (;;) {
+      const [id, timer] = [...timers].reduce((first, entry) => (!first || entry[1].at < first[1].at ? entry : first), undefined) ?? []
+      if (!timer || timer.at > until) return
+      now = Math.max(now, timer.at)
+      if (timer.interval) timer.at = now + timer.interval
+      else timers.delete(id)
+      timer.callback(...timer.values)
+      await settle()
+    }
+  }
   return {
     settle,
-    async advance(ms, step = 250) {
+    timers,
+    async advance(ms) {
       await settle()
-      for (let passed = 0; passed < ms;) {
-        const next = Math.min(step, ms - passed)
-        mock.timers.tick(next)
-        passed += next
-        await settle()
-      }
+      const end = now + ms
+      await fire(end)
+      now = end
+      await settle()
     },
-    /** The process slept: all at once. */
     async jump(ms) {
-      mock.timers.setTime(Date.now() + ms)
+      now += ms
+      const late = now
+      for (const timer of timers.values()) timer.at = Math.max(timer.at, late)
+      await fire(late)
       await settle()
     },
   }

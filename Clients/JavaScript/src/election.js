@@ -1,0 +1,82 @@
+// Which of the processes on one store sends: the one that has the lock. Who stands still loses it to the next.
+
+const POLL_MS = 1_000
+const LOCK = 'outbox'
+
+export class Election {
+  #context
+  #stop
+  #poll
+  #channel
+  #isLooking = false
+
+  /**
+   * @param context `{kept, store(): Promise, channelName()}` and the hooks `onElected(isCurrent)`, `onDeposed()`, `onError(error)`,
+   *   and `onChange()` when another process has changed the outbox
+   */
+  constructor(context) { this.#context = context }
+
+  start() {
+    this.#stop = new AbortController()
+    this.#take(this.#stop.signal)
+    // Memory is nobody else's.
+    if (!this.#context.kept.isLasting) return
+    this.#poll = setInterval(() => this.#look(), POLL_MS)
+    if (typeof BroadcastChannel !== 'function') return
+    this.#channel = new BroadcastChannel(this.#context.channelName())
+    this.#channel.onmessage = () => this.#look()
+    this.#channel.unref?.()
+  }
+
+  stop() {
+    clearInterval(this.#poll)
+    this.#stop?.abort()
+    this.#channel?.close()
+    this.#channel = undefined
+  }
+
+  /** The outbox was changed here. */
+  announce() { this.#channel?.postMessage(null) }
+
+  async #take(stop) {
+    while (!stop.aborted) {
+      try {
+        const store = await this.#context.store()
+        await this.#context.kept.exclusively(store.lockName(LOCK), lost => this.#hold(lost, stop), { signal: stop })
+      } catch (error) {
+        if (stop.aborted) return
+        if (error?.name !== 'LockLost') this.#context.onError(error)
+        await pause(POLL_MS, stop)
+      }
+    }
+  }
+
+  async #hold(lost, stop) {
+    if (stop.aborted) return
+    await this.#context.onElected(() => !lost.aborted && !stop.aborted)
+    await new Promise(resolve => {
+      for (const signal of [lost, stop]) signal.addEventListener('abort', resolve, { once: true })
+      if (lost.aborted || stop.aborted) resolve()
+    })
+    this.#context.onDeposed()
+  }
+
+  async #look() {
+    if (this.#isLooking) return
+    this.#isLooking = true
+    try {
+      const store = await this.#context.store()
+      while (!this.#stop.signal.aborted && await store.isOutboxChanged()) await this.#context.onChange()
+    } catch (error) {
+      this.#context.onError(error)
+    } finally {
+      this.#isLooking = false
+    }
+  }
+}
+
+const pause = (ms, signal) => new Promise(resolve => {
+  const end = () => { clearTimeout(timer); signal.removeEventListener('abort', end); resolve() }
+  const timer = setTimeout(end, ms)
+  signal.addEventListener('abort', end)
+})
