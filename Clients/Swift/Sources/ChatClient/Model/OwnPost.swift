@@ -35,8 +35,10 @@ public struct OwnPost: Sendable, Hashable {
     public internal(set) var errorStatus: Int?
     /// Whether the refusal means for certain that nothing was stored.
     public internal(set) var isCertain = true
-    /// Where it is stored, once it is.
+    /// The message's place in the log, once it is stored.
     public internal(set) var seq: Int64?
+    /// The message's id, once it is stored.
+    public internal(set) var messageID: Int64?
 
     /// Whether a try was begun, so that it may be stored.
     var isTried = false
@@ -87,6 +89,7 @@ extension OwnPost {
         var error = JSONObject()
         if let errorCode { error["code"] = .string(errorCode) }
         if let errorStatus { error["status"] = JSONValue(errorStatus) }
+        if self.error?.isTemporary == true { error["isTemporary"] = true }
         object["error"] = .object(error)
         object["isCertain"] = .bool(isCertain)
         return object

@@ -73,9 +73,9 @@ protocol ChatTransport: Sendable {
     /// Opens a connection and stays until it has ended.
     /// - Parameters:
     ///   - output: what to send; ending it changes nothing.
-    ///   - receive: awaited for each input before the next is read, so that a slow reader slows the server.
+    ///   - receive: gets what came in one read, and is awaited before the next, so that a slow reader slows the server.
     func connect(
         _ request: ConnectionRequest, output: AsyncStream<ConnectionOutput>,
-        receive: @escaping @Sendable (ConnectionInput) async -> Void
+        receive: @escaping @Sendable ([ConnectionInput]) async -> Void
     ) async -> ConnectionEnd
 }

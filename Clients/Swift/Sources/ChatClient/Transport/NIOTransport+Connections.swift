@@ -8,7 +8,7 @@ extension NIOTransport {
 
     func runWebSocket(
         _ request: ConnectionRequest, _ channel: RawChannel, _ output: AsyncStream<ConnectionOutput>,
-        _ progress: ConnectionProgress, _ receive: @escaping @Sendable (ConnectionInput) async -> Void
+        _ progress: ConnectionProgress, _ receive: @escaping @Sendable ([ConnectionInput]) async -> Void
     ) async throws -> ConnectionEnd {
         try await channel.executeThenClose { inbound, outbound in
             var iterator = inbound.makeAsyncIterator()
@@ -24,7 +24,7 @@ extension NIOTransport {
             }
             if case .refused(let answer)? = outcome { return .refused(answer) }
             progress.isOpen = true
-            await receive(.opened)
+            await receive([.opened])
 
             return try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await Self.write(output, to: outbound, closing: channel.channel) }
@@ -38,33 +38,37 @@ extension NIOTransport {
     private static func read(
         _ iterator: inout NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator, beginningWith first: ByteBuffer,
         answeringTo outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>,
-        _ receive: @escaping @Sendable (ConnectionInput) async -> Void
+        _ receive: @escaping @Sendable ([ConnectionInput]) async -> Void
     ) async throws -> ConnectionEnd {
         var decoder = WebSocketDecoder()
         var next: ByteBuffer? = first
-        do {
-            while let bytes = next {
-                decoder.append(bytes)
+        while let bytes = next {
+            decoder.append(bytes)
+            var inputs: [ConnectionInput] = []
+            do {
                 while let message = try decoder.next() {
                     switch message {
-                    case .text(let text): await receive(.frame(text, id: nil))
-                    case .pong, .fragment: await receive(.signOfLife)
+                    case .text(let text): inputs.append(.frame(text, id: nil))
+                    case .pong, .fragment: inputs.append(.signOfLife)
                     case .ping(let payload):
                         try await outbound.write(
                             WebSocketEncoder.frame(.pong, payload.readableBytesView, mask: .random(in: 0...UInt32.max)))
-                        await receive(.signOfLife)
+                        inputs.append(.signOfLife)
                     case .close(let code, let reason):
+                        await receive(inputs)
                         // The connection may be gone already, and the code counts all the same.
                         try? await outbound.write(
                             WebSocketEncoder.close(code ?? 1000, mask: .random(in: 0...UInt32.max)))
                         return .closed(code: code ?? 1005, reason: reason)
                     }
                 }
-                next = try await iterator.next()
+            } catch let violation as WebSocketViolation {
+                await receive(inputs)
+                try? await outbound.write(WebSocketEncoder.close(violation.code, mask: .random(in: 0...UInt32.max)))
+                return .closed(code: 1002, reason: violation.reason)
             }
-        } catch let violation as WebSocketViolation {
-            try? await outbound.write(WebSocketEncoder.close(violation.code, mask: .random(in: 0...UInt32.max)))
-            return .closed(code: 1002, reason: violation.reason)
+            if !inputs.isEmpty { await receive(inputs) }
+            next = try await iterator.next()
         }
         return .closed(code: 1006, reason: "")
     }
@@ -88,7 +92,7 @@ extension NIOTransport {
 
     func runEventStream(
         _ request: ConnectionRequest, _ channel: HTTPChannel, _ output: AsyncStream<ConnectionOutput>,
-        _ progress: ConnectionProgress, _ receive: @escaping @Sendable (ConnectionInput) async -> Void
+        _ progress: ConnectionProgress, _ receive: @escaping @Sendable ([ConnectionInput]) async -> Void
     ) async throws -> ConnectionEnd {
         try await channel.executeThenClose { inbound, outbound in
             var head = requestHead("GET", request.server, request.path, request.headers)
@@ -106,7 +110,7 @@ extension NIOTransport {
                 return .refused(answer)
             }
             progress.isOpen = true
-            await receive(.opened)
+            await receive([.opened])
             return try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
                     for await next in output {
@@ -118,14 +122,18 @@ extension NIOTransport {
                 defer { group.cancelAll() }
                 var parser = EventStreamParser()
                 while case .body(let bytes)? = try await iterator.next() {
+                    var inputs: [ConnectionInput] = []
                     for event in try parser.take(bytes.readableBytesView) {
                         switch event {
-                        case .comment: await receive(.signOfLife)
-                        case .retry(let milliseconds): await receive(.retry(milliseconds: milliseconds))
-                        case .message(let data, _, "close"): return Self.end(data)
-                        case .message(let data, let id, _): await receive(.frame(data, id: id))
+                        case .comment: inputs.append(.signOfLife)
+                        case .retry(let milliseconds): inputs.append(.retry(milliseconds: milliseconds))
+                        case .message(let data, _, "close"):
+                            await receive(inputs)
+                            return Self.end(data)
+                        case .message(let data, let id, _): inputs.append(.frame(data, id: id))
                         }
                     }
+                    if !inputs.isEmpty { await receive(inputs) }
                 }
                 return .closed(code: 1006, reason: "")
             }

@@ -57,7 +57,7 @@ struct NIOTransport: ChatTransport {
 
     func connect(
         _ request: ConnectionRequest, output: AsyncStream<ConnectionOutput>,
-        receive: @escaping @Sendable (ConnectionInput) async -> Void
+        receive: @escaping @Sendable ([ConnectionInput]) async -> Void
     ) async -> ConnectionEnd {
         let progress = ConnectionProgress()
         do {

@@ -52,13 +52,11 @@ private func one(_ name: String, _ value: JSONValue = [:]) -> JSONValue {
     return .object(object)
 }
 
-private extension JSONValue {
-    /// An object without the members that are `nil`.
-    static func members(_ members: KeyValuePairs<String, JSONValue?>) -> JSONValue {
-        var object = JSONObject()
-        for (name, value) in members { if let value { object[name] = value } }
-        return .object(object)
-    }
+/// An object without the members that are `nil`.
+private func members(_ members: KeyValuePairs<String, JSONValue?>) -> JSONValue {
+    var object = JSONObject()
+    for (name, value) in members { if let value { object[name] = value } }
+    return .object(object)
 }
 
 final class ConnectionCase: CaseMachine {
@@ -105,10 +103,10 @@ final class ConnectionCase: CaseMachine {
     func at(_ now: Int64) -> [JSONValue] { machine.timePassed(now).map(text) }
 
     func snapshot() -> JSONValue {
-        .members([
+        members([
             "state": .string(machine.state.rawValue), "reason": .string(machine.reason.rawValue),
-            "transport": .string(machine.transport.rawValue), "userId": machine.userID.map(JSONValue.init),
-            "retryAt": machine.retryAt.map(JSONValue.init), "nextDeadline": machine.nextDeadline.map(JSONValue.init),
+            "transport": .string(machine.transport.rawValue), "userId": machine.userID.map { JSONValue($0) },
+            "retryAt": machine.retryAt.map { JSONValue($0) }, "nextDeadline": machine.nextDeadline.map { JSONValue($0) },
             "isAsking": .bool(machine.isAsking),
         ])
     }
@@ -124,9 +122,9 @@ final class ConnectionCase: CaseMachine {
         case .checkREST: ["checkRest": [:]]
         case .state(let state, let previous, let reason, let retry):
             [
-                "state": .members([
+                "state": members([
                     "state": .string(state.rawValue), "previous": .string(previous.rawValue),
-                    "reason": .string(reason.rawValue), "retryInMs": retry.map(JSONValue.init),
+                    "reason": .string(reason.rawValue), "retryInMs": retry.map { JSONValue($0) },
                 ])
             ]
         }
@@ -164,6 +162,7 @@ final class RoomLogCase: CaseMachine {
                 (value.array ?? []).map {
                     var post = OwnPost(key: $0["clientMessageId"]?.string ?? "", roomID: "a", payload: [:])
                     post.seq = $0["seq"]?.integer
+                    post.messageID = $0["messageId"]?.integer
                     return post
                 })
         default: return nil
@@ -190,7 +189,7 @@ final class RoomLogCase: CaseMachine {
     }
 
     func snapshot() -> JSONValue {
-        .members([
+        members([
             "state": .string(machine.state.rawValue), "position": machine.position.map { .object($0.json) },
             "isAtEnd": machine.timeline.map { .bool($0.isAtEnd) },
             "newerCount": machine.timeline.map { JSONValue($0.newerCount) },
@@ -203,7 +202,8 @@ final class RoomLogCase: CaseMachine {
         var object = entry.message?.json ?? [:]
         if let post = entry.post {
             object["clientMessageId"] = .string(post.key)
-            object["seq"] = post.seq.map(JSONValue.init)
+            object["seq"] = post.seq.map { JSONValue($0) }
+            object["messageId"] = post.messageID.map { JSONValue($0) }
         }
         object["key"] = .string(entry.key)
         return .object(object)
@@ -220,7 +220,7 @@ final class RoomLogCase: CaseMachine {
         case .gap(let after, let seq): ["gap": ["after": JSONValue(after), "seq": JSONValue(seq)]]
         case .reset(let position, let lost):
             [
-                "reset": .members([
+                "reset": members([
                     "seq": JSONValue(position.seq), "mark": position.mark.map(JSONValue.string),
                     "lost": lost.isEmpty ? nil : .array(lost.map { shown(ShownMessage($0, ofUser: 1)) }),
                 ])
@@ -318,13 +318,13 @@ final class OutboxCase: CaseMachine {
     func at(_ now: Int64) -> [JSONValue] { machine.timePassed(now).map(text) }
 
     func snapshot() -> JSONValue {
-        .members([
+        members([
             "posts": .array(
                 machine.posts.map { post in
                     var object = post.kept
                     object["state"] = .string(post.state.rawValue)
                     return .object(object)
-                }), "nextDeadline": machine.nextDeadline.map(JSONValue.init),
+                }), "nextDeadline": machine.nextDeadline.map { JSONValue($0) },
         ])
     }
 
@@ -339,15 +339,15 @@ final class OutboxCase: CaseMachine {
                 return ["post": ["key": .string(key), "state": .string(state.rawValue)]]
             }
             return [
-                "post": .members([
+                "post": members([
                     "key": .string(key), "state": "refused", "code": post.errorCode.map(JSONValue.string),
-                    "status": post.errorStatus.map(JSONValue.init),
+                    "status": post.errorStatus.map { JSONValue($0) },
                     "isTemporary": post.error?.isTemporary == true ? true : nil, "isCertain": .bool(post.isCertain),
                 ])
             ]
         case .stored(let key, let place):
             return [
-                "post": .members([
+                "post": members([
                     "key": .string(key), "state": "stored", "messageId": JSONValue(place.messageID),
                     "seq": JSONValue(place.seq), "mark": place.mark.map(JSONValue.string),
                 ])
@@ -394,14 +394,14 @@ final class ReaderCase: CaseMachine {
         return actions?.map(text)
     }
 
-    func snapshot() -> JSONValue { .members(["position": machine.position.map { .object($0.json) }]) }
+    func snapshot() -> JSONValue { members(["position": machine.position.map { .object($0.json) }]) }
 
     private func text(_ action: Reader.Action) -> JSONValue {
         switch action {
         case .begin(let position): ["begin": .object(position.json)]
         case .give(let event): seq("give", event)
         case .getEvents(let position):
-            ["getEvents": .members(["after": JSONValue(position.seq), "mark": position.mark.map(JSONValue.string)])]
+            ["getEvents": members(["after": JSONValue(position.seq), "mark": position.mark.map(JSONValue.string)])]
         case .retry: ["retry": [:]]
         case .done: ["done": [:]]
         case .failed(let code): ["failed": ["code": .string(code.rawValue)]]
