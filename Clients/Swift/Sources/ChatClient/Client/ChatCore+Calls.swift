@@ -21,7 +21,9 @@ extension ChatCore {
             used = try await tokenForCall()
             answer = try await call(method, server, path, body, token: used)
         }
-        if answer.status < 500, !outbox.isEmpty { await input { core in await core.handle(core.outbox.otherAnswered()) } }
+        if answer.status < 500, !outbox.isEmpty {
+            await input { core in await core.handle(core.outbox.otherAnswered()) }
+        }
         let json = answer.body.isEmpty ? .null : try? JSONParser.parse(answer.body)
         guard (200..<300).contains(answer.status) else { throw answer.error(json) }
         guard let json else { throw ChatError(.protocol, "The answer is no JSON", status: answer.status) }
@@ -51,7 +53,7 @@ extension ChatCore {
         guard tokens != nil else { return nil }
         let end = System.monotonicClock + Self.tokenTimeout
         while token == nil {
-            guard effects != nil else { throw ChatError(.closed, "The client does not run") }
+            guard !hasRun else { throw ChatError(.closed, "The client does not run any more") }
             guard connection.state != .signedOut else { throw ChatError(.signedOut, "Nobody is signed in") }
             try Task.checkCancellation()
             let left = end - System.monotonicClock
@@ -159,7 +161,8 @@ enum HTTPDate {
     static func seconds(_ text: String) -> Int64? {
         let parts = text.split(separator: " ")
         guard parts.count == 6, parts[5] == "GMT", let day = Int64(parts[1]), (1...31).contains(day),
-            let month = months.firstIndex(of: String(parts[2])), let year = Int64(parts[3]), (1970...9999).contains(year)
+            let month = months.firstIndex(of: String(parts[2])), let year = Int64(parts[3]),
+            (1970...9999).contains(year)
         else { return nil }
         let time = parts[4].split(separator: ":").compactMap { Int64($0) }
         guard time.count == 3, (0..<24).contains(time[0]), (0..<60).contains(time[1]), (0...60).contains(time[2]) else {
@@ -167,7 +170,8 @@ enum HTTPDate {
         }
         // Days since 1970 of the proleptic Gregorian calendar, years beginning in March.
         let (shifted, index) = month < 2 ? (year - 1, Int64(month) + 10) : (year, Int64(month) - 2)
-        let days = shifted * 365 + shifted / 4 - shifted / 100 + shifted / 400 + (index * 306 + 5) / 10 + day - 1 - 719_468
+        let days =
+            shifted * 365 + shifted / 4 - shifted / 100 + shifted / 400 + (index * 306 + 5) / 10 + day - 1 - 719_468
         return days * 86_400 + time[0] * 3600 + time[1] * 60 + time[2]
     }
 }

@@ -32,7 +32,8 @@ extension ChatCore {
 
     private func openConnection(_ transport: Connection.Transport) {
         endConnection(1000)
-        let (outputs, output) = AsyncStream.makeStream(of: ConnectionOutput.self, bufferingPolicy: .bufferingNewest(1024))
+        let (outputs, output) = AsyncStream.makeStream(
+            of: ConnectionOutput.self, bufferingPolicy: .bufferingNewest(1024))
         let (ends, ended) = AsyncStream.makeStream(of: Void.self)
         (self.output, self.ended) = (output, ended)
         effects?.yield(.open(transport, id: connectionID, outputs, ended: ends))
@@ -152,7 +153,7 @@ extension ChatCore {
         case "room_added":
             guard let room = frame["room"]?.object.flatMap(RoomInfo.init(json:)) else { break }
             list.added(room)
-            if let known = rooms[room.roomID] { handle(known.log.added(room.head), of: room.roomID) }
+            takeHead(of: room)
             deliveries.append(.head(room: room.roomID, room.head))
             isListChanged = true
         case "room_removed": if let id, list.removed(id) || rooms[id] != nil { remove(id) }
@@ -198,9 +199,8 @@ extension ChatCore {
         for value in frame["rooms"]?.array ?? [] {
             guard let info = value.object.flatMap(RoomInfo.init(json:)) else { continue }
             let id = info.roomID
+            takeHead(of: info)
             if let room = rooms[id] {
-                handle(room.log.added(info.head), of: id)
-                if room.isWanted { handle(room.log.open(head: info.head), of: id) }
                 // A stream without a cursor tells nothing that was before.
                 if connection.transport == .eventStream, list.cursor == nil {
                     handle(room.log.skipped(info.head), of: id)
@@ -213,6 +213,15 @@ extension ChatCore {
             }
         }
         isListChanged = true
+    }
+
+    /// The head of a room's log has become known: a log that was asked for and is not kept begins there.
+    private func takeHead(of info: RoomInfo) {
+        guard let room = rooms[info.roomID] else { return }
+        handle(room.log.added(info.head), of: info.roomID)
+        guard room.isWanted, room.log.position == nil else { return }
+        handle(room.log.open(head: info.head), of: info.roomID)
+        handle(room.log.syncing(isNamed: false), of: info.roomID)
     }
 
     private func remove(_ id: String) {

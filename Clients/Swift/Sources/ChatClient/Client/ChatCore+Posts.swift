@@ -28,7 +28,7 @@ extension ChatCore {
         guard let keeper, let post = outbox.post(key) else { return }
         guard post.state == .new else { return await perform([.post(post, isMoved: false)]) }
         do {
-            let contents = try await keeper.add(post)
+            let contents = try await keeper.add(post, isRunning: effects != nil)
             if let there = contents.posts.first(where: { $0.key == key }), !there.hasSameContent(as: post) {
                 posts.remove(key)?.fail(Self.reused)
                 return await handle(outbox.notKept(key))

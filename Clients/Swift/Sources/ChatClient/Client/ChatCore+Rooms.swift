@@ -24,7 +24,9 @@ extension ChatCore {
     }
 
     func takeName(_ name: String, roomID: String, reader: String) async throws -> LogPosition? {
-        let position = try await ownKeeper().takeName(name, room: roomID, reader: reader)
+        let position = try await ownKeeper().takeName(name, room: roomID, reader: reader) { [feeds] in
+            feeds.isReading($0)
+        }
         names[reader] = (name, roomID)
         return position
     }

@@ -39,10 +39,11 @@ extension ChatCore {
         guard effects == nil else { throw ChatError(.inUse, "The client runs already") }
         let (stream, effects) = AsyncStream.makeStream(of: Effect.self)
         self.effects = effects
+        hasRun = false
         await input { core in
             if let userID = core.configuration.userID { await core.adopt(userID) }
             await core.handle(core.connection.start())
-            if core.tokens == nil { await core.handle(core.outbox.resume()) }
+            if core.tokens == nil || core.token != nil { await core.handle(core.outbox.resume()) }
         }
         return stream
     }
@@ -57,6 +58,7 @@ extension ChatCore {
             }
             core.effects?.finish()
             core.effects = nil
+            core.hasRun = true
             core.wakeAt = nil
             core.resumeTokenWaiters()
             try? await core.keeper?.releaseSender()
@@ -92,7 +94,10 @@ extension ChatCore {
         do {
             // An application whose call hangs must not keep the client from its end.
             let token = try await withDeadline(milliseconds: 30_000) {
-                try await abandonable { try await tokens(reason) } late: { _ in }
+                try await abandonable {
+                    try await tokens(reason)
+                } late: { _ in
+                }
             }
             await tokenCame(.success(token), call: call)
         } catch is CancellationError {
@@ -162,7 +167,7 @@ extension ChatCore {
         guard store.isLasting, let keeper else { return }
         if holdsSender || !outbox.isEmpty {
             await input { core in
-                do { await core.take(try await keeper.refreshOutbox()) } catch { core.report(error) }
+                do { await core.take(try await keeper.refreshOutbox(isRunning: true)) } catch { core.report(error) }
             }
         }
         guard count % 4 == 0 else { return }

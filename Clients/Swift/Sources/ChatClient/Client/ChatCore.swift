@@ -1,5 +1,4 @@
 import Logging
-import NIOConcurrencyHelpers
 
 /// The one place where a client's state is. Each input is taken in as a whole before the next: in the machines, then in the
 /// store, and only then is anything handed on.
@@ -54,6 +53,8 @@ actor ChatCore {
     var keeper: Keeper?
 
     var effects: AsyncStream<Effect>.Continuation?
+    /// Whether `run()` has ended, and not begun again.
+    var hasRun = false
     /// When the earliest `wake` under way is due.
     var wakeAt: Int64?
     var output: AsyncStream<ConnectionOutput>.Continuation?
@@ -194,7 +195,7 @@ actor ChatCore {
         self.keeper = keeper
         list.userID = userID
         do {
-            let contents = try await keeper.load()
+            let contents = try await keeper.load(isRunning: effects != nil)
             if let kept = contents.list { list.restore(kept) }
             for (id, position) in contents.positions { room(id).log = newLog(position) }
             reads = contents.reads
@@ -287,81 +288,4 @@ actor ChatCore {
         room.log.timeline?.setPosts(room.stored + outbox.posts.filter { $0.roomID == id })
         changedRooms.insert(id)
     }
-}
-
-/// What the core knows of a room. Used within the core alone.
-final class CoreRoom {
-    var log: RoomLog
-    /// Whether its messages are held.
-    var isWanted = false
-    /// Posts that the server has and the log does not show yet.
-    var stored: [OwnPost] = []
-    /// How many consumers want what has no `seq`.
-    var listeners = 0
-    let sources: RoomSources
-
-    init(log: RoomLog, sources: RoomSources) {
-        self.log = log
-        self.sources = sources
-    }
-}
-
-/// What the application sees of a room.
-final class RoomSources: Sendable {
-    let messages = LatestValue(RoomMessages(items: [], hasMore: false, isAtEnd: true, newerCount: 0))
-    let states = LatestValue(RoomState.idle)
-    let notices = Broadcast<RoomNotice>(capacity: 256)
-}
-
-/// The sources of all rooms that were asked for.
-final class AllRoomSources: Sendable {
-    private let sources = NIOLockedValueBox<[String: RoomSources]>([:])
-
-    func of(_ id: String) -> RoomSources {
-        sources.withLockedValue { sources in
-            if let known = sources[id] { return known }
-            let new = RoomSources()
-            sources[id] = new
-            return new
-        }
-    }
-}
-
-/// Something that happens in a room besides its log.
-public enum RoomNotice: Sendable, Hashable {
-    /// Typing, a read receipt.
-    case signal(RoomSignal)
-    /// The server has another log, which goes on after the position; `lost` are messages of one's own that it does not have.
-    case reset(LogPosition, lost: [Message])
-    /// More was missing than `maximumMissed`: what lies in between is not shown and can be read from the log.
-    case skipped(after: Int64, through: Int64)
-    /// The room is no longer the user's.
-    case gone
-}
-
-/// The messages of a room that are shown: without a gap, edits and deletions applied.
-public struct RoomMessages: Sendable, Hashable {
-    /// Ascending; own posts that are not stored yet are last.
-    public let items: [ShownMessage]
-    /// Whether there are older ones.
-    public let hasMore: Bool
-    /// Whether these end where the log does.
-    public let isAtEnd: Bool
-    /// How many are after these.
-    public let newerCount: Int
-}
-
-/// A state of the connection and why it is so.
-public struct ConnectionStatus: Sendable, Hashable {
-    /// The state.
-    public let state: ConnectionState
-    /// The state before.
-    public let previous: ConnectionState
-    /// Why.
-    public let reason: ConnectionReason
-    /// While it waits, how long until the next try.
-    public let retryInMilliseconds: Int64?
-
-    static let initial = ConnectionStatus(
-        state: .offline, previous: .offline, reason: .stopped, retryInMilliseconds: nil)
 }

@@ -47,9 +47,11 @@ final class ReadingEvents: Sendable {
     init(core: ChatCore, roomID: String, start: ChatEvents.Start) {
         (self.core, self.roomID, self.start) = (core, roomID, start)
         id = core.instance + "." + String(UInt64.random(in: 0...UInt64.max), radix: 36)
+        core.feeds.begin(id)
     }
 
     deinit {
+        core.feeds.end(id)
         guard let feed = feed.value else { return }
         core.feeds.remove(feed)
         if case .name(let name, _) = start {
@@ -111,6 +113,7 @@ final class ReadingEvents: Sendable {
 
     private func end() async {
         hasEnded.set(true)
+        core.feeds.end(id)
         if let feed = feed.value { core.feeds.remove(feed) }
         if case .name(let name, _) = start { await core.releaseName(name, roomID: roomID, reader: id) }
     }

@@ -97,7 +97,9 @@ public final class ChatRoom: Sendable {
     /// Puts a message in the line of those to be sent, and returns at once.
     /// - Parameter key: the same key, in any process, is the same message.
     public func post(_ content: MessageContent, key: String? = nil) -> Post {
-        let key = key ?? String(UInt64.random(in: 0...UInt64.max), radix: 36) + String(UInt64.random(in: 0...UInt64.max), radix: 36)
+        let key =
+            key ?? String(UInt64.random(in: 0...UInt64.max), radix: 36)
+            + String(UInt64.random(in: 0...UInt64.max), radix: 36)
         return core.follow(
             OwnPost(
                 key: key, roomID: id, messageType: content.messageType, payload: content.payload,
@@ -114,7 +116,9 @@ public final class ChatRoom: Sendable {
 
     /// Edits a post that no try was made of.
     /// - Returns: whether it was changed; otherwise edit the message once it is stored.
-    public func edit(_ post: Post, _ payload: JSONValue) async -> Bool { await core.edit(post: post.key, payload: payload) }
+    public func edit(_ post: Post, _ payload: JSONValue) async -> Bool {
+        await core.edit(post: post.key, payload: payload)
+    }
 
     /// Deletes a message.
     public func delete(_ messageID: Int64) async throws {

@@ -105,6 +105,7 @@ final class EventFeed: Sendable {
 
 /// The feeds that are in use, by room.
 final class EventFeeds: Sendable {
+    private let readers = NIOLockedValueBox<Set<String>>([])
     private let feeds = NIOLockedValueBox<[String: [String: EventFeed]]>([:])
 
     func add(_ feed: EventFeed) { feeds.withLockedValue { $0[feed.roomID, default: [:]][feed.id] = feed } }
@@ -118,5 +119,10 @@ final class EventFeeds: Sendable {
 
     func of(_ roomID: String) -> [EventFeed] { feeds.withLockedValue { $0[roomID].map { Array($0.values) } ?? [] } }
     var all: [EventFeed] { feeds.withLockedValue { $0.values.flatMap { $0.values } } }
-    var isEmpty: Bool { feeds.withLockedValue { $0.isEmpty } }
+
+    // MARK: Readers with a name
+
+    func begin(_ reader: String) { readers.withLockedValue { _ = $0.insert(reader) } }
+    func end(_ reader: String) { readers.withLockedValue { _ = $0.remove(reader) } }
+    func isReading(_ reader: String) -> Bool { readers.withLockedValue { $0.contains(reader) } }
 }

@@ -122,7 +122,8 @@ final class Broadcast<Element: Sendable>: Sendable {
 
     /// - Parameter onEnd: called once when the consumer goes.
     func consume(onEnd: @escaping @Sendable () -> Void = {}) -> AsyncStream<Element> {
-        let (stream, continuation) = AsyncStream.makeStream(of: Element.self, bufferingPolicy: .bufferingNewest(capacity))
+        let (stream, continuation) = AsyncStream.makeStream(
+            of: Element.self, bufferingPolicy: .bufferingNewest(capacity))
         let id = state.withLockedValue { state in
             state.nextID += 1
             state.consumers[state.nextID] = continuation

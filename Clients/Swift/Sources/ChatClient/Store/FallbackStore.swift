@@ -71,7 +71,8 @@ final class FallbackStore: ChatStore {
             let cause = error as? ChatError
             onFailure(
                 ChatError(
-                    .storeFailed, cause?.message ?? "The store failed; what is new is kept in memory", isTemporary: true,
+                    .storeFailed, cause?.message ?? "The store failed; what is new is kept in memory",
+                    isTemporary: true,
                     cause: error))
         }
         return memory

@@ -42,7 +42,11 @@ public final class FileChatStore: ChatStore {
         let lock = try FileLock(path: folder + "/lock", milliseconds: Self.lockTimeoutMilliseconds)
         defer { withExtendedLifetime(lock) {} }
         try finishJournal()
-        var step = ChatStoreStep { [self] in try FileSystem.read(path($0)) } list: { [self] in try keys(withPrefix: $0) }
+        var step = ChatStoreStep { [self] in
+            try FileSystem.read(path($0))
+        } list: { [self] in
+            try keys(withPrefix: $0)
+        }
         let result = try body(&step)
         switch step.changes.count {
         case 0: break
@@ -100,7 +104,8 @@ public final class FileChatStore: ChatStore {
 
     /// The last name of a key has an ending that no folder has, so a key may also be the beginning of another.
     private func path(_ key: String) -> String {
-        folder + "/values/" + key.split(separator: "/", omittingEmptySubsequences: false).map(Self.encode)
+        folder + "/values/"
+            + key.split(separator: "/", omittingEmptySubsequences: false).map(Self.encode)
             .joined(separator: "/") + ".value"
     }
 

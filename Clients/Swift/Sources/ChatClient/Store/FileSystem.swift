@@ -153,7 +153,8 @@ struct FileLock: ~Copyable {
             close(file)
             switch code {
             case EWOULDBLOCK, EINTR:
-                throw ChatError(.storeFailed, "Another process has held the store's lock for too long", isTemporary: true)
+                throw ChatError(
+                    .storeFailed, "Another process has held the store's lock for too long", isTemporary: true)
             case ENOLCK, EOPNOTSUPP, ENOTSUP, ENOSYS, EINVAL:
                 throw ChatError(.storeFailed, "The file system has no locks (\(String(cString: strerror(code))))")
             default:

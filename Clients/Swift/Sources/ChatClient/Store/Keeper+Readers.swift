@@ -1,13 +1,20 @@
 /// The positions of named readers.
 extension Keeper {
     /// Takes a name.
+    /// - Parameter isAlive: whether a reader of this client still reads.
     /// - Returns: the kept position; `nil` where the name is new.
     /// - Throws: ``ChatError`` with code `in_use` where another reader has the name.
-    func takeName(_ name: String, room: String, reader: String) async throws -> LogPosition? {
+    func takeName(
+        _ name: String, room: String, reader: String, isAlive: @escaping @Sendable (String) -> Bool
+    ) async throws -> LogPosition? {
         try await store.step { [self] step in
             let key = nameKey(name, room)
             let value = try json(step, key)
-            if let lease = Lease(json: value?["lease"]), lease.isHeld(but: reader) { throw Self.inUse(name) }
+            if let lease = Lease(json: value?["lease"]), lease.isHeld(but: reader),
+                !lease.instance.hasPrefix(instance + ".") || isAlive(lease.instance)
+            {
+                throw Self.inUse(name)
+            }
             let position = LogPosition(json: value?["position"])
             setName(&step, key, position, Lease.mine(instance: reader))
             return position

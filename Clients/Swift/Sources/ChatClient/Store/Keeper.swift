@@ -45,7 +45,8 @@ struct Keeper: Sendable {
 
     // MARK: Reading
 
-    func load() async throws -> Contents {
+    /// - Parameter isRunning: whether this client can send, and so may take the right to.
+    func load(isRunning: Bool) async throws -> Contents {
         try await store.step { [self] step in
             var contents = Contents()
             contents.list = try json(step, "list")
@@ -57,7 +58,7 @@ struct Keeper: Sendable {
                     contents.reads[String(key.dropFirst(prefix.count + 5))] = seq
                 }
             }
-            contents.outbox = try outbox(&step)
+            contents.outbox = try outbox(&step, isRunning: isRunning)
             return contents
         }
     }
@@ -85,15 +86,17 @@ struct Keeper: Sendable {
 
     /// Keeps a new post at the end of the line.
     /// - Returns: the outbox; a post of the same key that was there before stays as it is.
-    func add(_ post: OwnPost) async throws -> Outbox {
+    func add(_ post: OwnPost, isRunning: Bool) async throws -> Outbox {
         try await store.step { [self] step in
             if try entry(step, post.key) == nil { try apply(.post(post, isMoved: false), &step) }
-            return try outbox(&step)
+            return try outbox(&step, isRunning: isRunning)
         }
     }
 
     /// The outbox as it is now, and whether this client sends: the one that does has said so in the last 5 s.
-    func refreshOutbox() async throws -> Outbox { try await store.step { [self] step in try outbox(&step) } }
+    func refreshOutbox(isRunning: Bool) async throws -> Outbox {
+        try await store.step { [self] step in try outbox(&step, isRunning: isRunning) }
+    }
 
     /// Lets another process send at once.
     func releaseSender() async throws {
@@ -246,7 +249,7 @@ struct Keeper: Sendable {
     // MARK: Posts
 
     /// Reads the outbox, and takes or renews the right to send while there is something to send.
-    private func outbox(_ step: inout ChatStoreStep) throws -> Outbox {
+    private func outbox(_ step: inout ChatStoreStep, isRunning: Bool) throws -> Outbox {
         var outbox = Outbox()
         for key in try step.keys(withPrefix: prefix + "outbox/") {
             guard let bytes = try step.value(key) else { continue }
@@ -268,7 +271,7 @@ struct Keeper: Sendable {
         guard store.isLasting else { return outbox }
         let lease = Lease(json: try json(step, "sender"))
         outbox.isSender = !(lease?.isHeld(but: instance) ?? false)
-        guard outbox.isSender else { return outbox }
+        guard outbox.isSender, isRunning else { return outbox }
         if outbox.posts.isEmpty {
             if lease?.instance == instance { step.set(prefix + "sender", nil) }
         } else if lease?.instance != instance || System.wallClock - (lease?.seenAt ?? 0) > 1000 {

@@ -20,7 +20,11 @@ public final class MemoryChatStore: ChatStore {
     ) async throws -> Result {
         try values.withLockedValue { values in
             let before = values
-            var step = ChatStoreStep { before[$0] } list: { prefix in before.keys.filter { $0.hasPrefix(prefix) } }
+            var step = ChatStoreStep {
+                before[$0]
+            } list: { prefix in
+                before.keys.filter { $0.hasPrefix(prefix) }
+            }
             let result = try body(&step)
             for (key, value) in step.changes { values[key] = value }
             return result

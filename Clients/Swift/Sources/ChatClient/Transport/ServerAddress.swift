@@ -24,7 +24,9 @@ public struct ServerAddress: Hashable, Sendable {
         let authority = rest.prefix { $0 != "/" }
         var path = String(rest.dropFirst(authority.count))
         while path.hasSuffix("/") { path.removeLast() }
-        guard !path.utf8.contains(where: { $0 <= 0x20 || $0 >= 0x7F || $0 == 0x3F || $0 == 0x23 }) else { throw invalid }
+        guard !path.utf8.contains(where: { $0 <= 0x20 || $0 >= 0x7F || $0 == 0x3F || $0 == 0x23 }) else {
+            throw invalid
+        }
         self.path = path
         var host = authority
         var port: Substring?

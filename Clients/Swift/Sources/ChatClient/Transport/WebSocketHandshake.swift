@@ -21,7 +21,8 @@ struct WebSocketHandshake {
 
     func request(_ request: ConnectionRequest) -> ByteBuffer {
         var head = "GET \(request.server.path)\(request.path) HTTP/1.1\r\nHost: \(request.server.authority)\r\n"
-        head += "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: \(key)\r\n"
+        head +=
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: \(key)\r\n"
         for (name, value) in request.headers { head += "\(name): \(value)\r\n" }
         return ByteBuffer(string: head + "\r\n")
     }
@@ -37,7 +38,8 @@ struct WebSocketHandshake {
         }
         guard let text = input.readString(length: end) else { throw Self.noAnswer }
         let lines = text.split(separator: "\r\n", omittingEmptySubsequences: true)
-        guard let first = lines.first, first.hasPrefix("HTTP/1.1 "), let status = Int(first.dropFirst(9).prefix(3)) else {
+        guard let first = lines.first, first.hasPrefix("HTTP/1.1 "), let status = Int(first.dropFirst(9).prefix(3))
+        else {
             throw Self.noAnswer
         }
         var headers: [String: String] = [:]
@@ -137,7 +139,9 @@ enum SHA1 {
         var bytes = message + [0x80]
         while bytes.count % 64 != 56 { bytes.append(0) }
         let bits = UInt64(message.count) * 8
-        for shift in stride(from: 56, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: bits >> UInt64(shift))) }
+        for shift in stride(from: 56, through: 0, by: -8) {
+            bytes.append(UInt8(truncatingIfNeeded: bits >> UInt64(shift)))
+        }
         var hash: [UInt32] = [0x6745_2301, 0xEFCD_AB89, 0x98BA_DCFE, 0x1032_5476, 0xC3D2_E1F0]
         for block in stride(from: 0, to: bytes.count, by: 64) {
             var words: [UInt32] = (0..<16).map { index in
