@@ -129,15 +129,16 @@ actor ChatCore {
                 report(error)
             }
         }
-        let deliveries = deliveries
-        self.deliveries = []
-        for delivery in deliveries { deliver(delivery) }
-        for room in changedRooms { publishMessages(room) }
-        changedRooms = []
+        // The list first: a reader that begins now begins either before an event and is given it, or behind it.
         if isListChanged {
             isListChanged = false
             roomLists.set(list.rooms)
         }
+        for room in changedRooms { publishMessages(room) }
+        changedRooms = []
+        let deliveries = deliveries
+        self.deliveries = []
+        for delivery in deliveries { deliver(delivery) }
     }
 
     private func deliver(_ delivery: Delivery) {
