@@ -1,3 +1,4 @@
+import Foundation
 import NIOConcurrencyHelpers
 import Testing
 
@@ -165,5 +166,51 @@ import Testing
         #expect(await errors.next()?.code == .storeFailed)
         #expect(store.contents.keys.contains { $0.contains("/broken/outbox/") })
         #expect(second.outbox.value.map(\.key) == ["k2"])
+    }
+
+    @Test func severalProcessesFormOneLineAndAnotherSendsWhenTheSenderIsGone() async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("chat-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let other = FakeServer()
+        let (one, two) = (
+            try makeClient(server, store: .file(folder)), try makeClient(other, store: .file(folder))
+        )
+        let hang: @Sendable (HTTPCall) async throws -> HTTPAnswer = { _ in
+            try await Task.sleep(for: .seconds(60))
+            throw ChatError.timeout
+        }
+        server.answer(hang)
+        other.answer { call in Self.stored(call, seq: 1) }
+        let sender = Task { try await one.run() }
+        await server.link().live(rooms: [roomFrame("a")])
+        try await running(two) { [server] in
+            await other.link().live(rooms: [roomFrame("a")])
+            try await one.room("a").post("one", key: "k1").kept()
+            for await posts in one.outbox where posts.first?.state == .sending { break }
+            let post = two.room("a").post("two", key: "k2")
+            try await post.kept()
+            #expect(two.outbox.value.map(\.key) == ["k1", "k2"])
+            for await posts in one.outbox where posts.count == 2 { break }
+            #expect(other.calls.isEmpty)
+            sender.cancel()
+            let message = try await post.stored()
+            #expect(message.clientMessageID == "k2")
+            #expect(other.calls.map(Self.key) == ["k1", "k2"])
+            #expect(server.calls.map(Self.key) == ["k1"])
+        }
+        _ = await sender.result
+        // The one that was stopped learns what became of its post when it looks next.
+        #expect(one.outbox.value.map(\.key) == ["k1", "k2"])
+    }
+
+    @Test func aPostOfAFormerLifeCanBeFollowedAndDiscarded() async throws {
+        let store = MemoryChatStore()
+        try await makeClient(server, store: store).room("a").post("one", key: "k").kept()
+        let client = try makeClient(server, store: store)
+        try await client.room("a").post("two", key: "l").kept()
+        let post = try #require(client.post(withKey: "k"))
+        #expect(await post.discard())
+        #expect(client.post(withKey: "k") == nil)
+        #expect(store.contents.keys.filter { $0.contains("/outbox/") }.count == 1)
     }
 }
