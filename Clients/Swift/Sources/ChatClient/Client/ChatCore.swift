@@ -42,6 +42,7 @@ actor ChatCore {
     nonisolated let feeds = EventFeeds()
     nonisolated let sources = AllRoomSources()
     nonisolated let turn = Turn()
+    nonisolated let commands = Commands()
     /// Objects of the application that follow posts which are on their way.
     nonisolated let posts = PostObjects()
 
@@ -109,9 +110,16 @@ actor ChatCore {
 
     // MARK: Inputs
 
+    /// Takes in what a call wants that does not wait: in the order of the calls, whichever task is first.
+    nonisolated func command(_ command: @escaping Commands.Command) {
+        commands.add(command)
+        Task { await input { _ in } }
+    }
+
     /// Takes an input in as a whole: nothing else happens in between, although it waits for the store.
     func input(_ body: @Sendable (isolated ChatCore) async -> Void) async {
         await turn.take()
+        for command in commands.take() { await command(self) }
         await body(self)
         await flush()
         schedule()

@@ -117,7 +117,7 @@ struct RealServerTests {
         let id = try await Self.running(first, b) {
             let info = try await b.createRoom(name: "R", type: "group", memberIDs: [alice.userID])
             let messages = first.room(info.roomID).messages
-            for await list in first.roomLists where !list.isEmpty { break }
+            for await state in first.room(info.roomID).states where state == .live { break }
             try await b.room(info.roomID).send("one")
             for await shown in messages where shown.items.count == 1 { break }
             return info.roomID
