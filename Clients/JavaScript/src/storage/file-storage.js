@@ -4,7 +4,7 @@
 // writes next finishes what a killed process left.
 
 import { isUtf8 } from 'node:buffer'
-import { chmodSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { open, readFile, readdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { FileLocks } from './file-locks.js'
@@ -27,7 +27,7 @@ export class FileStorage {
 
   async get(key) {
     const journal = await this.#readJournal()
-    if (journal.has(key)) return journal.get(key)
+    if (journal?.has(key)) return journal.get(key)
     return await readText(join(this.#values, pathOf(key)))
   }
 
@@ -41,7 +41,7 @@ export class FileStorage {
     const keys = new Set()
     for (const path of await pathsBelow(this.#values)) keys.add(keyOf(path))
     keys.delete(undefined)
-    for (const [key, value] of journal) {
+    for (const [key, value] of journal ?? []) {
       if (value === undefined) keys.delete(key)
       else keys.add(key)
     }
@@ -92,9 +92,10 @@ export class FileStorage {
 
   async #finishJournal(lock) {
     const changes = await this.#readJournal()
-    if (changes.size === 0) return
+    if (!changes) return
     await this.#apply([...changes], lock, () => lock.verify())
     lock.verify()
+    if (changes.size === 0) return renameSync(this.#journal, `${this.#journal}.broken`)
     // To a place that is gone with the lock, so that only its holder takes the journal away.
     renameStaged(this.#journal, lock.staged('done'))
     await synchronise(dirname(this.#journal))
@@ -127,13 +128,18 @@ export class FileStorage {
   async #readJournal() {
     this.#open()
     const text = await readText(this.#journal)
-    if (text === undefined) return new Map()
-    return new Map(JSON.parse(text).map(([key, value]) => [key, value]))
+    if (text === undefined) return undefined
+    try {
+      return new Map(JSON.parse(text).map(([key, value]) => [key, value]))
+    } catch {
+      // Damaged since. It is put aside by whoever writes next.
+      return new Map()
+    }
   }
 
-  /** Once that is possible: a folder that cannot be made now may be there at the next call. */
+  /** Once that is possible, and again where somebody has deleted the folder. */
   #open() {
-    if (this.#locks) return
+    if (this.#locks && existsSync(this.#values)) return
     const folders = Object.fromEntries(['values', 'locks', 'journal'].map(name => [name, join(this.folder, name)]))
     for (const folder of Object.values(folders)) {
       mkdirSync(folder, { recursive: true, mode: 0o700 })
@@ -141,7 +147,7 @@ export class FileStorage {
     }
     this.#values = folders.values
     this.#journal = join(folders.journal, 'batch.json')
-    this.#locks = new FileLocks(folders.locks)
+    this.#locks ??= new FileLocks(folders.locks)
   }
 }
 

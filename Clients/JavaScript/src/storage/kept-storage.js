@@ -4,7 +4,7 @@
 
 import { BatchedStorage, Deadline, exclusivelyOf } from './foreign-storage.js'
 import { MemoryStorage, lostLock } from './memory-storage.js'
-import { Overlay } from './overlay.js'
+import { Overlay, Seen, fingerprint } from './overlay.js'
 
 const DEADLINE_MS = 5_000
 const RETRY_MS = 30_000
@@ -20,6 +20,7 @@ export class KeptStorage {
   #prefix
   #report
   #overlay = new Overlay()
+  #seen = new Seen()
   #deadline = new Deadline(DEADLINE_MS)
   /** Writes go one after the other: which of two came last must be certain when one of them fails. */
   #lastWrite = Promise.resolve()
@@ -117,7 +118,8 @@ export class KeptStorage {
   async setAside(key) {
     const text = await this.#read(key)
     if (text === undefined || text === null) return
-    const keptAs = `${BROKEN}${key}.${hash(text)}`
+    // One key for the same text, however many put it aside.
+    const keptAs = `${BROKEN}${key}.${fingerprint(text)}`
     await this.#inTurn(() => this.#write([[keptAs, text], [key, undefined]]))
     call(this.#report.onBroken, key, keptAs)
   }
@@ -179,7 +181,9 @@ export class KeptStorage {
     if (this.#overlay.has(key)) return this.#overlay.get(key)
     if (this.#isFailing && !this.#isReadable) return undefined
     try {
-      return await this.#deadline.run(() => this.#storage.get(this.#prefix + key))
+      const text = await this.#deadline.run(() => this.#storage.get(this.#prefix + key))
+      if (!this.#isFailing) this.#seen.add(key, text)
+      return text
     } catch (error) {
       // One value that cannot be read says nothing of the others.
       if (!error?.isUnreadable) this.#failReading(error, 'get', key)
@@ -206,9 +210,7 @@ export class KeptStorage {
         this.#fail(error, 'write', texts[0]?.[0])
       }
     }
-    const keys = texts.map(([key]) => key).filter(key => !this.#overlay.has(key))
-    const known = await this.#stored(keys).catch(() => new Map())
-    this.#overlay.apply(texts, known)
+    this.#overlay.apply(texts, this.#seen)
     if (isTried) this.#overlay.attempt(texts)
     // Memory that ends at once keeps nothing.
     if (this.#isClosed) throw closedStorage()
@@ -219,11 +221,11 @@ export class KeptStorage {
     await this.#deadline.run(() => this.#storage.write(changes, { lost }), {
       onGivenUp: () => { this.#lateWrites += 1 }, onLate: () => { this.#lateWrites -= 1 }
     })
+    for (const [key, text] of texts) this.#seen.add(key, text)
   }
 
-  /** What the storage itself holds, as far as it can be read. */
+  /** What the storage itself holds. */
   async #stored(keys) {
-    if (!this.#isReadable) return new Map()
     const texts = await Promise.all(keys.map(key => this.#deadline.run(() => this.#storage.get(this.#prefix + key))))
     return new Map(keys.map((key, index) => [key, texts[index] ?? undefined]))
   }
@@ -260,8 +262,9 @@ export class KeptStorage {
         : work => work()
       await locked(lost => this.#inTurn(() => this.#restore(lost)))
       call(this.#report.onRestored)
-    } catch {
+    } catch (error) {
       // Reported when it began to fail.
+      if (error?.name === 'TimeoutError') this.#isReadable = false
     } finally {
       clearTimeout(limit)
       if (this.#isFailing) this.#retryLater()
@@ -317,10 +320,3 @@ function call(listener, ...values) {
 
 const tooLong = () => Object.assign(new Error(`No lock within ${STEP_MS} ms`), { name: 'TimeoutError' })
 const closedStorage = () => Object.assign(new Error('The storage is closed'), { name: 'InvalidStateError' })
-
-/** FNV-1a: the same broken value is put aside under one key, however often. */
-function hash(text) {
-  let value = 0x811c9dc5
-  for (let index = 0; index < text.length; index += 1) value = Math.imul(value ^ text.charCodeAt(index), 0x01000193)
-  return (value >>> 0).toString(16)
-}

@@ -1,10 +1,31 @@
 // What a storage that fails was to keep, until it can be written there. Texts only; no I/O.
 
-/** What the storage held when it failed could not be read. */
-const UNKNOWN = Symbol('unknown')
+/** FNV-1a. `undefined` stays that. */
+export function fingerprint(text) {
+  if (text === undefined || text === null) return undefined
+  let value = 0x811c9dc5
+  for (let index = 0; index < text.length; index += 1) value = Math.imul(value ^ text.charCodeAt(index), 0x01000193)
+  return (value >>> 0).toString(16)
+}
+
+const MOST_SEEN = 10_000
+
+/** What a storage was last seen to hold: fingerprints by key, which show what another process has changed. */
+export class Seen {
+  #fingerprints = new Map()
+
+  add(key, text) {
+    this.#fingerprints.delete(key)
+    this.#fingerprints.set(key, fingerprint(text))
+    if (this.#fingerprints.size > MOST_SEEN) this.#fingerprints.delete(this.#fingerprints.keys().next().value)
+  }
+
+  /** Also where it was never looked at: then nothing can be said of what is there, but of nothing. */
+  base(key) { return { isKnown: this.#fingerprints.has(key), fingerprint: this.#fingerprints.get(key) } }
+}
 
 export class Overlay {
-  /** key → { text, base, attempted }: `text` undefined for a deletion, `base` what the storage held before. */
+  /** key → { text, base, attempted }: `text` undefined for a deletion, `base` what the storage was seen to hold. */
   #entries = new Map()
 
   get isEmpty() { return this.#entries.size === 0 }
@@ -13,12 +34,11 @@ export class Overlay {
 
   get(key) { return this.#entries.get(key)?.text }
 
-  /** @param known what the storage held, as far as it was read: key → text or undefined. */
-  apply(changes, known = new Map()) {
+  apply(changes, seen) {
     for (const [key, text] of changes) {
       const entry = this.#entries.get(key)
       if (entry) entry.text = text
-      else this.#entries.set(key, { text, base: known.has(key) ? known.get(key) : UNKNOWN, attempted: new Set() })
+      else this.#entries.set(key, { text, base: seen.base(key), attempted: new Set() })
     }
   }
 
@@ -53,8 +73,8 @@ export class Overlay {
     const isChanged = keys.some(key => {
       const { text, base, attempted } = this.#entries.get(key)
       const present = stored.get(key)
-      const isOurs = present === base || present === text || attempted.has(present)
-      return !isOurs && (base !== UNKNOWN || present !== undefined)
+      if (present === text || attempted.has(present)) return false
+      return base.isKnown ? fingerprint(present) !== base.fingerprint : present !== undefined
     })
     const changes = keys.map(key => [key, this.#entries.get(key).text])
     if (!isChanged) return changes

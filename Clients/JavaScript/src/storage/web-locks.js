@@ -23,7 +23,7 @@ export class WebLocks {
     this.#name = name
   }
 
-  /** @param onTakeOver is waited for before `work` begins with a lock that was taken from somebody */
+  /** @param onTakeOver is waited for, a second at most, before `work` begins with a lock that was taken from somebody */
   async exclusively(name, work, { ifAvailable = false, steal = false, signal, onTakeOver } = {}) {
     const locks = globalThis.navigator?.locks
     if (!locks) return await this.#local.exclusively(name, work, { ifAvailable, steal, signal })
@@ -31,21 +31,19 @@ export class WebLocks {
     const full = `${this.#name}/${name}`
     this.#listen()
     if (ifAvailable || steal) return await this.#request(full, { ifAvailable, steal }, work, onTakeOver)
-    for (;;) {
-      const waiting = new AbortController()
-      const giveUp = () => waiting.abort(signal.reason)
-      signal?.addEventListener('abort', giveUp, { once: true })
-      this.#watch(full, waiting)
-      try {
-        return await this.#request(full, { signal: waiting.signal }, work, undefined, () => waiting.abort())
-      } catch (error) {
-        if (error !== TAKE_OVER) throw error
-        return await this.#request(full, { steal: true }, work, onTakeOver)
-      } finally {
-        waiting.abort()
-        signal?.removeEventListener('abort', giveUp)
-      }
+    const waiting = new AbortController()
+    const giveUp = () => waiting.abort(signal.reason)
+    signal?.addEventListener('abort', giveUp, { once: true })
+    this.#watch(full, waiting).catch(() => {})
+    try {
+      return await this.#request(full, { signal: waiting.signal }, work, undefined, () => waiting.abort())
+    } catch (error) {
+      if (waiting.signal.reason !== TAKE_OVER) throw error
+    } finally {
+      waiting.abort()
+      signal?.removeEventListener('abort', giveUp)
     }
+    return await this.#request(full, { steal: true }, work, onTakeOver)
   }
 
   /** Answers nobody any more. */
@@ -65,7 +63,7 @@ export class WebLocks {
       holder.lockName = full
       onStart()
       try {
-        if (options.steal) await onTakeOver?.()
+        if (options.steal && onTakeOver) await Promise.race([onTakeOver(), sleep(ANSWER_MS, holder.signal)])
         return await work(holder.signal)
       } finally {
         this.#held.delete(holder)
@@ -75,7 +73,7 @@ export class WebLocks {
       return await navigator.locks.request(full, options, lock => (running = run(lock)))
     } catch (error) {
       if (!running) throw error
-      // Rejected before the work has ended: somebody has taken the lock. The work is told so, and has the last word.
+      // Rejected before the work has ended: somebody has taken the lock. The work learns of it, and has the last word.
       let hasEnded = false
       running.then(() => { hasEnded = true }, () => { hasEnded = true })
       await null

@@ -1,4 +1,4 @@
-// A process of its own for file-storage.test.js: does on a folder what it is told, and says a line for each thing done.
+// A process of its own for file-storage.test.js: does a task on a folder, and prints a line for each thing done.
 
 import { FileStorage } from '../../src/node.js'
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { after, afterEach, beforeEach, describe, it } from 'node:test'
+import { after, afterEach, beforeEach, describe, it, mock } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { FileStorage } from '../../src/node.js'
 import { KeptStorage } from '../../src/storage/kept-storage.js'
@@ -99,6 +99,53 @@ describe('values in files', () => {
     assert.equal(await next.get('a'), '3')
     assert.deepEqual(await next.keys(), ['a', 'c', 'd'])
     assert.deepEqual(await readdir(join(folder, 'journal')), [])
+  })
+
+  it('of a batch whose journal is damaged are as they were, and it is put aside', async () => {
+    const storage = new FileStorage(folder)
+    await storage.write([['a', '1'], ['b', '1']])
+    await writeFile(join(folder, 'journal', 'batch.json'), '[["a","2"],["b"')
+    assert.equal(await storage.get('a'), '1')
+    await storage.write([['a', '3'], ['b', '3']])
+    assert.deepEqual([await storage.get('a'), await storage.get('b')], ['3', '3'])
+    assert.deepEqual(await readdir(join(folder, 'journal')), ['batch.json.broken'])
+  })
+
+  it('can be kept again after somebody has deleted the folder', async () => {
+    const storage = new FileStorage(folder)
+    await storage.write([['a', '1'], ['b', '1']])
+    await storage.exclusively('step', async lost => {
+      await rm(folder, { recursive: true })
+      await assert.rejects(storage.write([['a', '2'], ['b', '2']], { lost }), { name: 'LockLost' })
+    })
+    assert.deepEqual(await storage.keys(), [])
+    await storage.exclusively('step', lost => storage.write([['a', '2'], ['b', '2']], { lost }))
+    assert.equal(await storage.get('a'), '2')
+  })
+
+  it('that cannot be written are kept in memory, and written once they can be', async () => {
+    const failures = []
+    const kept = new KeptStorage(new FileStorage(folder), { onFailure: error => failures.push(error.code) })
+    await kept.write([['rooms/a', 1], ['rooms/b', 1]])
+    await rename(join(folder, 'values'), join(folder, 'away'))
+    await writeFile(join(folder, 'values'), '')
+    mock.timers.enable({ apis: ['setTimeout'] })
+    try {
+      // A batch has its journal, and is kept with that alone; not so what comes after it.
+      await kept.write([['rooms/a', 2], ['rooms/c', 2]])
+      assert.deepEqual([await kept.get('rooms/a'), kept.isLasting], [2, true])
+      await kept.write([['rooms/a', 3], ['rooms/b', 3]])
+      assert.deepEqual([await kept.get('rooms/a'), kept.isLasting, failures.length], [3, false, 1])
+      await rm(join(folder, 'values'))
+      await rename(join(folder, 'away'), join(folder, 'values'))
+      mock.timers.tick(30_000)
+    } finally {
+      mock.timers.reset()
+    }
+    while (!kept.isLasting) await new Promise(setImmediate)
+    const storage = new FileStorage(folder)
+    assert.deepEqual(await Promise.all(['a', 'b', 'c'].map(name => storage.get(`rooms/${name}`))), ['3', '3', '2'])
+    await kept.close()
   })
 
   it('written at the same time by many are all there', async () => {

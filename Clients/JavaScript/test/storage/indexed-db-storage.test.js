@@ -158,7 +158,7 @@ describe('storage in a browser', { skip: chromium ? false : 'no chromium', timeo
     await tab.run(`await kept.close()`)
   })
 
-  it('opens anew after its data were cleared, or the database was deleted by another tab', async () => {
+  it('opens again after its data were cleared, or the database was deleted by another tab', async () => {
     const [one, other] = await tabs(2)
     await one.run(`await open().set('a', '1')`)
     await other.run(`await open().set('b', '1')

@@ -3,7 +3,7 @@ import { describe, it, mock, beforeEach, afterEach } from 'node:test'
 import { KeptStorage } from '../../src/storage/kept-storage.js'
 import { MemoryStorage } from '../../src/storage/memory-storage.js'
 
-/** A storage whose calls fail, or never answer, as long as it is told so. */
+/** A storage whose calls fail, or never answer, as long as a test says so. */
 class FaultyStorage {
   values = new MemoryStorage()
   isLasting = true
@@ -224,6 +224,17 @@ describe('a storage that fails', () => {
     await passes(30_000)
     assert.deepEqual(await it.entries(),
       [['outbox/a/2', 2], ['rooms/a/1', 3], ['rooms/a/head', 1], ['rooms/b/head', 2]])
+  })
+
+  it('that can neither be read nor written gets what is newer here, as long as nobody else has changed it', async () => {
+    const { it, storage } = kept()
+    await it.write([['rooms/a/head', 1], ['rooms/a/1', 1], ['rooms/b/1', 1]])
+    for (const call of ['get', 'keys', 'write']) storage.failing.add(call)
+    await it.write([['rooms/a/head', 2], ['rooms/a/2', 2], ['rooms/b/1', 2]])
+    storage.values.set('v1/rooms/b/1', '3')
+    storage.failing.clear()
+    await passes(30_000)
+    assert.deepEqual(await it.entries(), [['rooms/a/1', 1], ['rooms/a/2', 2], ['rooms/a/head', 2], ['rooms/b/1', 3]])
   })
 
   it('merges what both have changed, where it is precious and one knows how', async () => {

@@ -27,10 +27,27 @@ final class LibraryClient: Sendable {
     }
 
     /// A mistake that the client makes on purpose, for the self-proof.
-    enum Mistake: String, Sendable {
+    enum Mistake: String, CaseIterable, Sendable {
         case forgetsOutbox = "forgets-outbox"
         case movesPositionEarly = "moves-position-early"
         case keepsPositionApart = "keeps-position-apart"
+
+        var summary: String {
+            switch self {
+            case .forgetsOutbox: "a client forgets what it has kept to send when it is killed"
+            case .movesPositionEarly: "a client moves a named position before the event is dealt with"
+            case .keepsPositionApart: "a client keeps its position before the event that it belongs to"
+            }
+        }
+
+        /// The flaw that the check must find.
+        var flaw: LibraryClientCheck.Flaw {
+            switch self {
+            case .forgetsOutbox: .lostPost
+            case .movesPositionEarly: .namedMissing
+            case .keepsPositionApart: .applied
+            }
+        }
     }
 
     /// The servers as a client library takes them.

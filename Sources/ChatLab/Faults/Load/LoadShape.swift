@@ -33,6 +33,8 @@ struct LoadShape: Sendable {
 
     /// Processes with a client library, of each language.
     var libraryClients = 0
+    /// How often they are killed in all, where that is the fault.
+    var clientKills = 0
     /// A mistake that they make, for the self-proof.
     var libraryMistake: LibraryClient.Mistake?
 

@@ -21,6 +21,8 @@ struct FaultRun: Sendable {
     var slack = 1
     /// The time that sessions have to reach the end of the log after the fault was healed.
     var settling = Duration.seconds(20)
+    /// The time that client libraries have to send what they kept, and to reach the end of the logs.
+    var settlingOfLibraries = Duration.seconds(60)
     /// Whether all servers must be ready when the fault is healed.
     var expectsReadiness = true
 
@@ -60,7 +62,7 @@ struct FaultRun: Sendable {
         let isDelivered = try await load.waitForReaders(
             heads: logs.compactMapValues { $0.last?.seq }, within: settling * slack)
         let libraries = try await libraryClients.finish(
-            heads: logs.compactMapValues { $0.last?.seq }, reader: reader, within: .seconds(60) * slack)
+            heads: logs.compactMapValues { $0.last?.seq }, reader: reader, within: settlingOfLibraries * slack)
         var (history, clients) = try await load.finish()
         history.logs = logs
 

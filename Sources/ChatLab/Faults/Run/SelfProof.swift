@@ -47,6 +47,7 @@ struct SelfProof: Sendable {
         findings.append(try await repeatingAnUnkeyedPost())
         findings.append(try await withoutPolling())
         findings.append(try await withoutMarks())
+        for mistake in LibraryClient.Mistake.allCases { findings.append(try await library(mistake)) }
         return findings
     }
 
@@ -69,6 +70,19 @@ struct SelfProof: Sendable {
         return Finding(
             mistake: "PostgreSQL is set back, and sessions are not told", expected: HistoryCheck.Flaw.lost.rawValue,
             found: row.lost, problems: row.problems)
+    }
+
+    /// A client library that makes a mistake, killed again and again.
+    private func library(_ mistake: LibraryClient.Mistake) async throws -> Finding {
+        var fault = Fault.clientKilled
+        fault.shape = Fault.shortShape
+        fault.shape.libraryMistake = mistake
+        var run = FaultRun(fault: fault, stack: stack, eventLoop: eventLoop)
+        run.settlingOfLibraries = .seconds(10)
+        let row = try await run.run().row
+        return Finding(
+            mistake: mistake.summary, expected: mistake.flaw.rawValue,
+            found: row.problems.count { $0.hasSuffix(mistake.flaw.rawValue) }, problems: row.problems)
     }
 
     /// Redis loses all pushes, and the WebSocket servers cannot read the log either.

@@ -1,0 +1,4 @@
+@main
+struct EchoBot {
+    static func main() async throws {}
+}

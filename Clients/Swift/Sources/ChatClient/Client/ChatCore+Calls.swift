@@ -1,0 +1,177 @@
+/// REST calls.
+extension ChatCore {
+    enum Server: Sendable { case system, messages }
+
+    private static let tokenTimeout: Int64 = 30_000
+    private static let configurationLife: Int64 = 30 * 86_400_000
+
+    /// Makes one call with the token of now; once more with a fresh one where that is refused.
+    /// - Throws: ``ChatError`` with the server's code, or `network`, `timeout`, `signed_out`, `closed`.
+    @discardableResult
+    func rest(
+        _ method: HTTPCall.Method, _ server: Server, _ path: String, _ body: JSONValue? = nil
+    ) async throws -> JSONValue {
+        var used = try await tokenForCall()
+        var answer = try await call(method, server, path, body, token: used)
+        if answer.status == 401, tokens != nil {
+            let refused = used
+            await input { core in
+                if core.token == refused { await core.handle(core.connection.unauthorized()) }
+            }
+            used = try await tokenForCall()
+            answer = try await call(method, server, path, body, token: used)
+        }
+        if answer.status < 500, !outbox.isEmpty {
+            await input { core in await core.handle(core.outbox.otherAnswered()) }
+        }
+        let json = answer.body.isEmpty ? .null : try? JSONParser.parse(answer.body)
+        guard (200..<300).contains(answer.status) else { throw answer.error(json) }
+        guard let json else { throw ChatError(.protocol, "The answer is no JSON", status: answer.status) }
+        return json
+    }
+
+    func call(
+        _ method: HTTPCall.Method, _ server: Server, _ path: String, _ body: JSONValue?, token: String?
+    ) async throws -> HTTPAnswer {
+        let addresses = try await addresses()
+        var call = HTTPCall(server: server == .system ? addresses.system : addresses.messages, path: path)
+        call.method = method
+        call.body = body?.bytes
+        call.headers = authorization(token)
+        return try await transport.call(call)
+    }
+
+    func authorization(_ token: String?) -> [(name: String, value: String)] {
+        if let token { return [("authorization", "Bearer \(token)")] }
+        guard tokens == nil, let userID = configuration.userID else { return [] }
+        return [("x-user-id", String(userID))]
+    }
+
+    // MARK: Tokens
+
+    private func tokenForCall() async throws -> String? {
+        guard tokens != nil else { return nil }
+        let end = System.monotonicClock + Self.tokenTimeout
+        while token == nil {
+            guard !hasRun else { throw ChatError(.closed, "The client does not run any more") }
+            guard connection.state != .signedOut else { throw ChatError(.signedOut, "Nobody is signed in") }
+            try Task.checkCancellation()
+            let left = end - System.monotonicClock
+            guard left > 0 else { throw ChatError.timeout }
+            await waitForToken(milliseconds: left)
+        }
+        return token
+    }
+
+    private func waitForToken(milliseconds: Int64) async {
+        nextWaiter += 1
+        let id = nextWaiter
+        let timer = Task {
+            try? await Task.sleep(for: .milliseconds(milliseconds))
+            self.resumeTokenWaiter(id)
+        }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                if Task.isCancelled { continuation.resume() } else { waitingForToken[id] = continuation }
+            }
+        } onCancel: {
+            Task { await self.resumeTokenWaiter(id) }
+        }
+        timer.cancel()
+    }
+
+    private func resumeTokenWaiter(_ id: Int) { waitingForToken.removeValue(forKey: id)?.resume() }
+
+    func resumeTokenWaiters() {
+        let waiting = waitingForToken.values
+        waitingForToken = [:]
+        for continuation in waiting { continuation.resume() }
+    }
+
+    // MARK: Addresses
+
+    /// Where the servers are: as configured, as the system server says, or as it said within the last 30 days.
+    func addresses() async throws -> ServerAddresses {
+        if let knownAddresses { return knownAddresses }
+        let system: ServerAddress
+        switch configuration.servers {
+        case .three(let system, let messages, let sockets):
+            return ServerAddresses(system: system, messages: messages, sockets: sockets)
+        case .of(let address): system = address
+        }
+        let key = "v1/\(system.host):\(system.port)\(system.path.percentEncoded)/configuration"
+        do {
+            var call = HTTPCall(server: system, path: "/client/v1/configuration.json")
+            call.timeoutMilliseconds = 8000
+            call.maximumAnswerBytes = 65_536
+            let answer = try await transport.call(call)
+            let json = try? JSONParser.parse(answer.body)
+            guard answer.status == 200, let json, let found = try Self.addresses(json, from: system) else {
+                throw answer.status == 200
+                    ? ChatError(.protocol, "The server's configuration cannot be read") : answer.error(json)
+            }
+            knownAddresses = found
+            let kept: JSONValue = ["at": JSONValue(System.wallClock), "configuration": json]
+            try await store.step { $0.set(key, kept.bytes) }
+            return found
+        } catch {
+            let bytes = try? await store.step { try $0.value(key) }
+            guard let kept = bytes.flatMap({ $0 }).flatMap({ try? JSONParser.parse($0) }),
+                let at = kept["at"]?.integer, (System.wallClock - at).magnitude < UInt64(Self.configurationLife),
+                let json = kept["configuration"], let found = try? Self.addresses(json, from: system)
+            else { throw error }
+            return found
+        }
+    }
+
+    private static func addresses(_ json: JSONValue, from server: ServerAddress) throws -> ServerAddresses? {
+        guard let messages = json["messages"]?.string, let sockets = json["sockets"]?.string else { return nil }
+        return ServerAddresses(
+            system: try json["system"]?.string.map { try server.resolving($0) } ?? server,
+            messages: try server.resolving(messages), sockets: try server.resolving(sockets))
+    }
+}
+
+extension HTTPAnswer {
+    /// The pause that the server asks for. A date is read against the answer's own `Date`.
+    var retryAfterMilliseconds: Int64? {
+        guard let text = headers["retry-after"] else { return nil }
+        if let seconds = Int64(text) { return min(max(seconds, 0), 86_400) * 1000 }
+        guard let end = HTTPDate.seconds(text), let now = headers["date"].flatMap(HTTPDate.seconds) else { return nil }
+        return max(end - now, 0) * 1000
+    }
+
+    /// The error of an answer that is none of success.
+    func error(_ json: JSONValue?) -> ChatError {
+        let isTemporary = status >= 500 || status == 408 || status == 425 || status == 429
+        let code = json?["code"]?.string ?? (status >= 500 ? "network" : "protocol")
+        return ChatError(
+            ChatError.Code(rawValue: code), json?["detail"]?.string ?? "The server answered \(status)", status: status,
+            traceID: json?["traceId"]?.string, retryAfterMilliseconds: retryAfterMilliseconds, isTemporary: isTemporary)
+    }
+}
+
+/// The usual form of dates in HTTP (RFC 9110 section 5.6.7).
+enum HTTPDate {
+    private static let months = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ]
+
+    /// Seconds since 1970; `nil` where it is none.
+    static func seconds(_ text: String) -> Int64? {
+        let parts = text.split(separator: " ")
+        guard parts.count == 6, parts[5] == "GMT", let day = Int64(parts[1]), (1...31).contains(day),
+            let month = months.firstIndex(of: String(parts[2])), let year = Int64(parts[3]),
+            (1970...9999).contains(year)
+        else { return nil }
+        let time = parts[4].split(separator: ":").compactMap { Int64($0) }
+        guard time.count == 3, (0..<24).contains(time[0]), (0..<60).contains(time[1]), (0...60).contains(time[2]) else {
+            return nil
+        }
+        // Days since 1970 of the proleptic Gregorian calendar, years beginning in March.
+        let (shifted, index) = month < 2 ? (year - 1, Int64(month) + 10) : (year, Int64(month) - 2)
+        let days =
+            shifted * 365 + shifted / 4 - shifted / 100 + shifted / 400 + (index * 306 + 5) / 10 + day - 1 - 719_468
+        return days * 86_400 + time[0] * 3600 + time[1] * 60 + time[2]
+    }
+}

@@ -1,0 +1,193 @@
+/// Posts on their way.
+extension ChatCore {
+    func handle(_ actions: [Outbox.Action]) async {
+        guard !actions.isEmpty else { return }
+        for action in actions {
+            switch action {
+            case .keep(let key): await keep(key)
+            case .keepDone(let key, let place): await perform([.postDone(key: key, place)])
+            case .post(let key, _): if let post = outbox.post(key) { posts[key]?.update(post) }
+            case .stored(let key, let place): stored(key, place)
+            case .send(let key): if let post = outbox.post(key) { effects?.yield(.send(post)) }
+            case .discarded(let key, let isGone):
+                if isGone { posts.remove(key)?.discarded() }
+                for waiting in discards.removeValue(forKey: key) ?? [] { waiting.resume(returning: isGone) }
+            case .probe: effects?.yield(.probe)
+            case .rejected, .edited: break
+            }
+        }
+        outboxes.set(outbox.posts)
+        for id in rooms.keys where rooms[id]?.isWanted == true { setPosts(of: id) }
+    }
+
+    private func perform(_ changes: [Keeper.Change]) async {
+        do { try await keeper?.keep(changes) } catch { report(error) }
+    }
+
+    private func keep(_ key: String) async {
+        guard let keeper, let post = outbox.post(key) else { return }
+        guard post.state == .new else { return await perform([.post(post, isMoved: false)]) }
+        do {
+            let contents = try await keeper.add(post, isRunning: effects != nil)
+            if let there = contents.posts.first(where: { $0.key == key }), !there.hasSameContent(as: post) {
+                posts.remove(key)?.fail(Self.reused)
+                return await handle(outbox.notKept(key))
+            }
+            await take(contents, kept: key)
+        } catch {
+            report(error)
+            posts.remove(key)?.fail(error as? ChatError ?? .network(error))
+            await handle(outbox.notKept(key))
+        }
+    }
+
+    /// Takes in what the store holds: other processes write there, too.
+    func take(_ contents: Keeper.Outbox, kept key: String? = nil) async {
+        for broken in contents.broken {
+            report(ChatError(.storeFailed, "A post could not be read and was put aside as broken/\(broken.suffix(80))"))
+        }
+        holdsSender = contents.isSender && !contents.posts.isEmpty
+        await handle(outbox.sender(contents.isSender))
+        var rooms = Set(outbox.posts.map(\.roomID))
+        for post in contents.posts { rooms.insert(post.roomID) }
+        for room in rooms {
+            await handle(
+                outbox.loaded(
+                    roomID: room, posts: contents.posts.filter { $0.roomID == room }, done: contents.done))
+        }
+        if let key { await handle(outbox.kept(key)) }
+    }
+
+    private func stored(_ key: String, _ place: StoredAt) {
+        guard let post = posts.remove(key) else {
+            answers[key] = nil
+            return
+        }
+        let message = answers.removeValue(forKey: key) ?? composed(post.now, place)
+        if let message { post.stored(message) }
+        guard let room = rooms[post.now.roomID] else { return }
+        // It is shown until the log shows it.
+        room.stored.append(post.now)
+        if room.stored.count > 256 { room.stored.removeFirst() }
+        setPosts(of: post.now.roomID)
+    }
+
+    /// The message of a post of which only the place was told.
+    private func composed(_ post: OwnPost, _ place: StoredAt) -> Message? {
+        var json: JSONObject = [
+            "messageId": JSONValue(place.messageID), "roomId": .string(post.roomID), "seq": JSONValue(place.seq),
+            "senderId": JSONValue(list.userID ?? 0), "messageType": .string(post.messageType),
+            "contentJson": .string(post.payload.text), "status": "sent", "clientMessageId": .string(post.key),
+            "isEdited": false, "isDeleted": false,
+        ]
+        if let mark = place.mark { json["mark"] = .string(mark) }
+        if let reply = post.replyToMessageID { json["replyToMessageId"] = JSONValue(reply) }
+        return Message(json: json)
+    }
+
+    static let reused = ChatError(.clientMessageIDReused, "The key was used for other content", status: 409)
+
+    // MARK: The application
+
+    /// The object that follows a post: the same one for the same key while it is on its way.
+    nonisolated func follow(_ post: OwnPost) -> Post {
+        let (object, isNew) = posts.object(for: post) { Post(post, core: self) }
+        guard isNew else {
+            if object.now.hasSameContent(as: post) { return object }
+            let refused = Post(post, core: self)
+            refused.fail(Self.reused)
+            return refused
+        }
+        Task { await input { core in await core.add(post) } }
+        return object
+    }
+
+    /// Adds a post. Where it is not known yet whose it is, it waits for that.
+    func add(_ post: OwnPost) async {
+        guard keeper != nil else {
+            if let userID = configuration.userID {
+                await adopt(userID)
+                await add(post)
+            } else if early.count < 1000 {
+                early.append(post)
+            } else {
+                posts.remove(post.key)?.fail(ChatError(.storeFailed, "Too many posts before a user is known"))
+            }
+            return
+        }
+        if let logged = rooms[post.roomID]?.log.timeline?.ownMessage(post.key), !logged.isEdited, !logged.isDeleted {
+            let isSame = logged.messageType == post.messageType && logged.content == post.payload
+            let followed = posts.remove(post.key)
+            if isSame { followed?.stored(logged) } else { followed?.fail(Self.reused) }
+            return
+        }
+        let actions = outbox.add(post)
+        if actions.contains(where: { if case .rejected = $0 { true } else { false } }) {
+            posts.remove(post.key)?.fail(Self.reused)
+        } else if let known = outbox.post(post.key), known.state != .new {
+            posts[post.key]?.update(known)
+        }
+        await handle(actions)
+    }
+
+    func retry(_ key: String) async {
+        await input { core in
+            let wasRefused = core.outbox.post(key)?.state == .refused
+            let actions = core.outbox.retry(key)
+            if wasRefused, let post = core.outbox.post(key) { await core.perform([.post(post, isMoved: true)]) }
+            await core.handle(actions)
+        }
+    }
+
+    func discard(_ key: String) async -> Bool {
+        await withCheckedContinuation { continuation in
+            Task {
+                await self.input { core in
+                    core.discards[key, default: []].append(continuation)
+                    await core.handle(core.outbox.discard(key))
+                }
+            }
+        }
+    }
+
+    /// Returns whether the post was changed, since no try was begun.
+    func edit(post key: String, payload: JSONValue) async -> Bool {
+        let changed = LatestValue(false)
+        await input { core in
+            let actions = core.outbox.edit(key, payload: payload)
+            changed.set(actions.contains(.edited(key, isChanged: true)))
+            await core.handle(actions)
+            if let post = core.outbox.post(key) { core.posts[key]?.update(post) }
+        }
+        return changed.value
+    }
+
+    // MARK: Sending
+
+    /// Makes one try.
+    func send(_ post: OwnPost) async {
+        var body: JSONObject = [
+            "roomId": .string(post.roomID), "messageType": .string(post.messageType), "payload": post.payload,
+            "clientMessageId": .string(post.key),
+        ]
+        if let reply = post.replyToMessageID { body["replyToMessageId"] = JSONValue(reply) }
+        do {
+            let used = token
+            let answer = try await call(.post, .messages, "/api/v1/messages", .object(body), token: used)
+            let json = try? JSONParser.parse(answer.body)
+            await input { core in
+                if answer.status == 401, core.token == used { await core.handle(core.connection.unauthorized()) }
+                if (200..<300).contains(answer.status), core.outbox.post(post.key) != nil {
+                    core.answers[post.key] = json?.object.flatMap(Message.init(json:))
+                }
+                await core.handle(
+                    core.outbox.answer(
+                        post.key, status: answer.status, code: json?["code"]?.string,
+                        isProblem: answer.headers["content-type"]?.hasPrefix("application/problem+json") ?? false,
+                        retryAfterMilliseconds: answer.retryAfterMilliseconds, stored: StoredAt(json: json)))
+            }
+        } catch {
+            await input { core in await core.handle(core.outbox.noAnswer(post.key)) }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+/// What the application does with rooms.
+extension ChatCore {
+    // MARK: Readers
+
+    /// The head of a room's log as far as it is known.
+    func head(of id: String) -> LogPosition? { list.head(id) }
+
+    func add(_ feed: EventFeed) async {
+        await input { core in
+            core.feeds.add(feed)
+            if let head = core.list.head(feed.roomID) {
+                feed.head(head)
+                if (feed.position?.seq ?? head.seq) < head.seq { feed.missed() }
+            }
+        }
+    }
+
+    func events(of id: String, after position: LogPosition) async throws -> (items: [ChatEvent], hasMore: Bool) {
+        var path = "/api/v1/rooms/\(id.percentEncoded)/events?after=\(position.seq)&limit=100"
+        if let mark = position.mark, position.seq > 0 { path += "&mark=\(mark.percentEncoded)" }
+        let json = try await rest(.get, .messages, path)
+        let items = (json["items"]?.array ?? []).compactMap { $0.object.flatMap(ChatEvent.init(json:)) }
+        return (items, json["hasMore"]?.bool ?? false)
+    }
+
+    func takeName(_ name: String, roomID: String, reader: String) async throws -> LogPosition? {
+        let position = try await ownKeeper().takeName(name, room: roomID, reader: reader) { [feeds] in
+            feeds.isReading($0)
+        }
+        names[reader] = (name, roomID)
+        return position
+    }
+
+    func moveName(_ name: String, roomID: String, reader: String, to position: LogPosition) async throws {
+        try await ownKeeper().moveName(name, room: roomID, reader: reader, to: position)
+    }
+
+    func releaseName(_ name: String, roomID: String, reader: String) async {
+        guard names.removeValue(forKey: reader) != nil else { return }
+        try? await keeper?.releaseName(name, room: roomID, reader: reader)
+    }
+
+    private func ownKeeper() async throws -> Keeper {
+        if keeper == nil, let userID = configuration.userID { await input { core in await core.adopt(userID) } }
+        if keeper == nil { _ = try await rest(.get, .system, "/api/v1/users/me") }
+        guard let keeper else { throw ChatError(.signedOut, "It is not known yet whose data these are") }
+        return keeper
+    }
+
+    // MARK: History
+
+    /// Returns whether there are older messages.
+    func loadOlder(_ id: String, limit: Int) async throws -> Bool {
+        await input { core in await core.open(id) }
+        guard var page = rooms[id]?.log.timeline?.loadOlder(min(max(limit, 1), 100)) else {
+            return rooms[id]?.log.timeline?.hasMore ?? false
+        }
+        while true {
+            do {
+                let path = "/api/v1/rooms/\(id.percentEncoded)/messages?before=\(page.before)&limit=\(page.limit)"
+                let json = try await rest(.get, .messages, path)
+                let items = (json["items"]?.array ?? []).compactMap { $0.object.flatMap(Message.init(json:)) }
+                let next = LatestValue<Timeline.Page?>(nil)
+                await input { [page] core in
+                    next.set(
+                        core.rooms[id]?.log.timeline?.page(items, hasMore: json["hasMore"]?.bool ?? false, of: page))
+                    core.changedRooms.insert(id)
+                }
+                guard let again = next.value else { return rooms[id]?.log.timeline?.hasMore ?? false }
+                page = again
+            } catch {
+                rooms[id]?.log.timeline?.pageFailed()
+                throw error
+            }
+        }
+    }
+
+    func toEnd(_ id: String) async {
+        await input { core in
+            core.rooms[id]?.log.timeline?.toEnd()
+            core.setPosts(of: id)
+        }
+    }
+
+    /// Takes in the answer to an edit, which may come before its event.
+    func changed(_ message: Message) async {
+        await input { core in
+            core.rooms[message.roomID]?.log.timeline?.change(message)
+            core.changedRooms.insert(message.roomID)
+        }
+    }
+
+    // MARK: Read marks and typing
+
+    func markRead(_ id: String, _ seq: Int64?) async {
+        await input { core in
+            guard let seq = seq ?? core.list.room(id)?.lastSeq, seq > 0, seq > core.reads[id] ?? 0 else { return }
+            guard seq > core.list.room(id)?.lastReadSeq ?? 0 else { return }
+            core.reads[id] = seq
+            core.changes.append(.read(room: id, seq))
+            core.list.read(id, through: seq)
+            core.isListChanged = true
+            if core.connection.state == .live { core.tellRead(id, seq) }
+        }
+    }
+
+    func tellRead(_ id: String, _ seq: Int64) {
+        if connection.transport == .webSocket {
+            send(["type": "read", "roomId": .string(id), "seq": JSONValue(seq)])
+        } else {
+            effects?.yield(.read(room: id, seq: seq))
+        }
+    }
+
+    func readTold(_ id: String, _ seq: Int64) {
+        guard let wanted = reads[id], wanted <= seq else { return }
+        reads[id] = nil
+        changes.append(.read(room: id, nil))
+    }
+
+    func typing(_ id: String, _ isTyping: Bool) {
+        guard connection.state == .live, connection.transport == .webSocket else { return }
+        send(["type": "typing", "roomId": .string(id), "typing": .bool(isTyping)])
+    }
+
+    /// Counts who listens to a room's typing and receipts: the server sends them of open rooms alone.
+    func listen(_ id: String, by change: Int) async {
+        await input { core in
+            let room = core.room(id)
+            let before = room.listeners
+            room.listeners = max(before + change, 0)
+            guard core.connection.state == .live, core.connection.transport == .webSocket else { return }
+            if before == 0, room.listeners > 0 { core.send(["type": "open", "roomId": .string(id)]) }
+            if before > 0, room.listeners == 0 { core.send(["type": "close", "roomId": .string(id)]) }
+        }
+    }
+}

@@ -1,0 +1,178 @@
+/// The tasks of `run()`.
+extension ChatCore {
+    private enum Happened: Sendable {
+        case effect(Effect?)
+        case done
+    }
+
+    private static let tick: Duration = .milliseconds(500)
+    /// After so much a wall clock counts as having jumped.
+    private static let clockJump: Int64 = 10_000
+
+    /// Does all I/O until the task is cancelled. Nothing of it goes on afterwards.
+    nonisolated func run() async throws {
+        let effects = try await begin()
+        await withTaskGroup(of: Happened.self) { group in
+            group.addTask { await self.keepTicking() }
+            group.addTask { await Self.next(effects) }
+            while let happened = await group.next() {
+                guard case .effect(let effect) = happened else { continue }
+                guard let effect, !Task.isCancelled else { break }
+                group.addTask { await Self.next(effects) }
+                group.addTask {
+                    await self.perform(effect)
+                    return .done
+                }
+            }
+            group.cancelAll()
+        }
+        // The store is given back in a task of its own, since this one is cancelled.
+        await Task { await self.end() }.value
+    }
+
+    private static func next(_ effects: AsyncStream<Effect>) async -> Happened {
+        var iterator = effects.makeAsyncIterator()
+        return .effect(await iterator.next())
+    }
+
+    private func begin() async throws -> AsyncStream<Effect> {
+        guard effects == nil else { throw ChatError(.inUse, "The client runs already") }
+        let (stream, effects) = AsyncStream.makeStream(of: Effect.self)
+        self.effects = effects
+        hasRun = false
+        await input { core in
+            if let userID = core.configuration.userID { await core.adopt(userID) }
+            await core.handle(core.connection.start())
+            if core.tokens == nil || core.token != nil { await core.handle(core.outbox.resume()) }
+        }
+        return stream
+    }
+
+    private func end() async {
+        await input { core in
+            await core.handle(core.connection.stop())
+            await core.handle(core.outbox.hold())
+            // A try that was cut off has had no answer.
+            for post in core.outbox.posts where post.state == .sending {
+                await core.handle(core.outbox.noAnswer(post.key))
+            }
+            core.effects?.finish()
+            core.effects = nil
+            core.hasRun = true
+            core.wakeAt = nil
+            core.resumeTokenWaiters()
+            try? await core.keeper?.releaseSender()
+        }
+    }
+
+    private nonisolated func perform(_ effect: Effect) async {
+        switch effect {
+        case .wake(let time):
+            let milliseconds = max(time - System.monotonicClock, 0)
+            guard (try? await Task.sleep(for: .milliseconds(milliseconds))) != nil else { return }
+            await timePassed(wake: time)
+        case .token(let reason, let call): await askForToken(reason, call)
+        case .open(let transport, let id, let output, let ended): await connect(transport, id, output, ended)
+        case .send(let post): await send(post)
+        case .checkREST:
+            if let answer = try? await call(.get, .system, "/api/v1/users/me", nil, token: token), answer.status < 500 {
+                await input { core in await core.handle(core.connection.restWorks()) }
+            }
+        case .probe:
+            if let answer = try? await call(.get, .system, "/api/v1/users/me", nil, token: token), answer.status < 500 {
+                await input { core in await core.handle(core.outbox.otherAnswered()) }
+            }
+        case .read(let room, let seq):
+            let path = "/api/v1/rooms/\(room.percentEncoded)/read"
+            guard (try? await rest(.put, .system, path, ["seq": JSONValue(seq)])) != nil else { return }
+            await input { core in core.readTold(room, seq) }
+        }
+    }
+
+    private nonisolated func askForToken(_ reason: TokenReason, _ call: Int) async {
+        guard let tokens else { return }
+        do {
+            // An application whose call hangs must not keep the client from its end.
+            let token = try await withDeadline(milliseconds: 30_000) {
+                try await abandonable {
+                    try await tokens(reason)
+                } late: { _ in
+                }
+            }
+            await tokenCame(.success(token), call: call)
+        } catch is CancellationError {
+            return
+        } catch {
+            await tokenCame(.failure(error), call: call)
+        }
+    }
+
+    private nonisolated func connect(
+        _ kind: Connection.Transport, _ id: Int, _ output: AsyncStream<ConnectionOutput>, _ ended: AsyncStream<Void>
+    ) async {
+        let request: ConnectionRequest
+        do {
+            request = try await connectionRequest(kind)
+        } catch {
+            return await self.ended(.failed(.network(error)), connection: id)
+        }
+        let end = await withTaskGroup(of: ConnectionEnd?.self) { group in
+            group.addTask { [transport] in
+                await transport.connect(request, output: output) { inputs in
+                    await self.take(inputs, connection: id)
+                }
+            }
+            group.addTask {
+                for await _ in ended {}
+                // It is no longer wanted: a moment for the close frame.
+                try? await Task.sleep(for: .milliseconds(300))
+                return nil
+            }
+            defer { group.cancelAll() }
+            return await group.next() ?? nil
+        }
+        if let end { await self.ended(end, connection: id) }
+    }
+
+    private func connectionRequest(_ kind: Connection.Transport) async throws -> ConnectionRequest {
+        let server = try await addresses().sockets
+        var query: [String] = []
+        if tokens == nil, let userID = configuration.userID { query.append("userId=\(userID)") }
+        if kind == .eventStream, let cursor = list.cursor { query.append("cursor=\(cursor.percentEncoded)") }
+        let path = kind == .eventStream ? "/sse/user" : "/ws/user"
+        return ConnectionRequest(
+            kind: kind == .eventStream ? .eventStream : .webSocket, server: server,
+            path: query.isEmpty ? path : path + "?" + query.joined(separator: "&"), headers: authorization(token))
+    }
+
+    // MARK: Every now and then
+
+    private nonisolated func keepTicking() async -> Happened {
+        var count = 0
+        while (try? await Task.sleep(for: Self.tick)) != nil {
+            count += 1
+            await tick(count)
+        }
+        return .done
+    }
+
+    private func tick(_ count: Int) async {
+        let offset = System.wallClock - System.monotonicClock
+        let jump = clockOffset.map { offset - $0 } ?? 0
+        clockOffset = offset
+        if jump.magnitude >= Self.clockJump.magnitude {
+            await input { core in await core.handle(core.connection.clockJumped(by: max(jump, 0))) }
+        }
+        await store.retry()
+        guard store.isLasting, let keeper else { return }
+        if holdsSender || !outbox.isEmpty {
+            await input { core in
+                do { await core.take(try await keeper.refreshOutbox(isRunning: true)) } catch { core.report(error) }
+            }
+        }
+        guard count % 4 == 0 else { return }
+        for (reader, name) in names {
+            try? await keeper.moveName(name.name, room: name.room, reader: reader, to: nil)
+        }
+    }
+}

@@ -1,0 +1,120 @@
+/// The events of a room's log, each once, in order, none missing, at the pace of who reads: at most 256 that are live are
+/// held, the rest is read from the log when it is asked for.
+///
+/// It ends when the room is no longer the user's, after the last event that may be read, or when the client is closed. Each
+/// iterator reads for itself. It waits over faults of the network.
+public struct ChatEvents: AsyncSequence, Sendable {
+    public typealias Element = ChatEvent
+
+    enum Start: Sendable {
+        case now
+        case after(LogPosition)
+        case name(String, LogPosition?)
+    }
+
+    let core: ChatCore
+    let roomID: String
+    let start: Start
+
+    public func makeAsyncIterator() -> Iterator {
+        Iterator(reading: ReadingEvents(core: core, roomID: roomID, start: start))
+    }
+
+    /// Reads the log for one consumer.
+    public struct Iterator: AsyncIteratorProtocol {
+        let reading: ReadingEvents
+
+        /// The next event; `nil` at the end or when the task is cancelled.
+        ///
+        /// Of a named reader, asking for it says that the one before was dealt with.
+        /// - Throws: ``ChatError`` with code `log_mismatch` where the server has another log, `in_use` where another reader
+        ///   has the name.
+        public mutating func next() async throws -> ChatEvent? { try await reading.next() }
+    }
+}
+
+/// One reader, from its first `next()` until nobody refers to it.
+final class ReadingEvents: Sendable {
+    private let core: ChatCore
+    private let roomID: String
+    private let start: ChatEvents.Start
+    private let id: String
+    private let feed = LatestValue<EventFeed?>(nil)
+    /// The position behind the last event that was given, to be kept when the next one is asked for.
+    private let given = LatestValue<LogPosition?>(nil)
+    private let hasEnded = LatestValue(false)
+
+    init(core: ChatCore, roomID: String, start: ChatEvents.Start) {
+        (self.core, self.roomID, self.start) = (core, roomID, start)
+        id = core.instance + "." + String(UInt64.random(in: 0...UInt64.max), radix: 36)
+        core.feeds.begin(id)
+    }
+
+    deinit {
+        core.feeds.end(id)
+        guard let feed = feed.value else { return }
+        core.feeds.remove(feed)
+        if case .name(let name, _) = start {
+            let (core, roomID, id) = (core, roomID, id)
+            Task { await core.releaseName(name, roomID: roomID, reader: id) }
+        }
+    }
+
+    func next() async throws -> ChatEvent? {
+        guard !hasEnded.value else { return nil }
+        do {
+            let feed = try await open()
+            if case .name(let name, _) = start, let position = given.value {
+                try await core.moveName(name, roomID: roomID, reader: id, to: position)
+            }
+            let event = try await feed.next { [core, roomID] position in
+                try await core.events(of: roomID, after: position)
+            } onBegin: { [self] position in
+                guard case .name(let name, _) = start else { return }
+                try await core.moveName(name, roomID: roomID, reader: id, to: position)
+            } random: {
+                .random(in: 0..<1)
+            }
+            guard let event else {
+                await end()
+                return nil
+            }
+            given.set(event.position)
+            return event
+        } catch {
+            await end()
+            if error is CancellationError { return nil }
+            throw error
+        }
+    }
+
+    private func open() async throws -> EventFeed {
+        if let feed = feed.value { return feed }
+        let reader: Reader
+        switch start {
+        case .now: reader = Reader(head: await core.head(of: roomID))
+        case .after(let position): reader = Reader(after: position)
+        case .name(let name, let position):
+            let kept = try await core.takeName(name, roomID: roomID, reader: id)
+            if let begin = kept ?? position {
+                reader = Reader(after: begin)
+            } else {
+                reader = Reader(head: await core.head(of: roomID))
+            }
+        }
+        let feed = EventFeed(roomID: roomID, id: id, reader: reader)
+        self.feed.set(feed)
+        await core.add(feed)
+        if case .name(let name, _) = start, let position = feed.position {
+            try await core.moveName(name, roomID: roomID, reader: id, to: position)
+        }
+        return feed
+    }
+
+    private func end() async {
+        hasEnded.set(true)
+        core.feeds.end(id)
+        if let feed = feed.value { core.feeds.remove(feed) }
+        if case .name(let name, _) = start { await core.releaseName(name, roomID: roomID, reader: id) }
+    }
+}

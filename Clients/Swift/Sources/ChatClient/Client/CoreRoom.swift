@@ -1,0 +1,39 @@
+import NIOConcurrencyHelpers
+
+/// What the core knows of a room. Used within the core alone.
+final class CoreRoom {
+    var log: RoomLog
+    /// Whether its messages are held.
+    var isWanted = false
+    /// Posts that the server has and the log does not show yet.
+    var stored: [OwnPost] = []
+    /// How many consumers want what has no `seq`.
+    var listeners = 0
+    let sources: RoomSources
+
+    init(log: RoomLog, sources: RoomSources) {
+        self.log = log
+        self.sources = sources
+    }
+}
+
+/// What the application sees of a room.
+final class RoomSources: Sendable {
+    let messages = LatestValue(RoomMessages(items: [], hasMore: false, isAtEnd: true, newerCount: 0))
+    let states = LatestValue(RoomState.idle)
+    let notices = Broadcast<RoomNotice>(capacity: 256)
+}
+
+/// The sources of all rooms that were asked for.
+final class AllRoomSources: Sendable {
+    private let sources = NIOLockedValueBox<[String: RoomSources]>([:])
+
+    func of(_ id: String) -> RoomSources {
+        sources.withLockedValue { sources in
+            if let known = sources[id] { return known }
+            let new = RoomSources()
+            sources[id] = new
+            return new
+        }
+    }
+}

@@ -1,0 +1,128 @@
+import NIOConcurrencyHelpers
+
+/// The reader of one ``ChatEvents`` iterator: joins what is live with what is read from the log.
+final class EventFeed: Sendable {
+    private struct State {
+        var reader: Reader
+        /// Actions that came while nobody waited for them.
+        var pending: [Reader.Action] = []
+        var waiting: CheckedContinuation<Void, Never>?
+    }
+
+    let id: String
+    let roomID: String
+    private let state: NIOLockedValueBox<State>
+
+    init(roomID: String, id: String, reader: Reader) {
+        self.roomID = roomID
+        self.id = id
+        state = NIOLockedValueBox(State(reader: reader))
+    }
+
+    var position: LogPosition? { state.withLockedValue { $0.reader.position } }
+
+    // MARK: What happens in the room
+
+    func event(_ event: ChatEvent) { happen { $0.event(event) } }
+    func head(_ head: LogPosition) { happen { $0.head(head) } }
+    func missed() { happen { $0.missed() } }
+    func reset() { happen { $0.reset() } }
+    func removed() { happen { $0.removed() } }
+    func close() { happen { $0.close() } }
+
+    private func happen(_ input: (inout Reader) -> [Reader.Action]) {
+        let waiting = state.withLockedValue { state -> CheckedContinuation<Void, Never>? in
+            state.pending += input(&state.reader)
+            guard !state.pending.isEmpty else { return nil }
+            defer { state.waiting = nil }
+            return state.waiting
+        }
+        waiting?.resume()
+    }
+
+    // MARK: The application
+
+    /// The next event; `nil` at the end.
+    /// - Parameters:
+    ///   - page: reads a page of the log.
+    ///   - onBegin: called with the position at which it begins, once that is known.
+    func next(
+        page: (LogPosition) async throws -> (items: [ChatEvent], hasMore: Bool),
+        onBegin: (LogPosition) async throws -> Void, random: RandomSource
+    ) async throws -> ChatEvent? {
+        happen { $0.next() }
+        var failures = 0
+        while true {
+            guard !Task.isCancelled else { return nil }
+            guard let action = state.withLockedValue({ $0.pending.isEmpty ? nil : $0.pending.removeFirst() }) else {
+                await wait()
+                continue
+            }
+            switch action {
+            case .begin(let position): try await onBegin(position)
+            case .give(let event): return event
+            case .done: return nil
+            case .failed(let code): throw ChatError(code, "The server has another log than the position is of")
+            case .getEvents(let position):
+                do {
+                    let (items, hasMore) = try await page(position)
+                    failures = items.isEmpty ? failures : 0
+                    happen { $0.page(items, hasMore: hasMore) }
+                } catch is CancellationError {
+                    happen { $0.pageFailed(status: nil, code: nil) }
+                } catch {
+                    let error = error as? ChatError
+                    if error?.code == .closed { throw ChatError.closed }
+                    happen { $0.pageFailed(status: error?.status, code: error?.code) }
+                }
+            case .retry:
+                try? await Task.sleep(for: .milliseconds(Pauses.pause(attempt: failures, random: random) + 20))
+                failures += 1
+                happen { $0.again() }
+            }
+        }
+    }
+
+    private func wait() async {
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isNow = state.withLockedValue { state in
+                    if !state.pending.isEmpty || Task.isCancelled { return true }
+                    state.waiting = continuation
+                    return false
+                }
+                if isNow { continuation.resume() }
+            }
+        } onCancel: {
+            let waiting = state.withLockedValue { state in
+                defer { state.waiting = nil }
+                return state.waiting
+            }
+            waiting?.resume()
+        }
+    }
+}
+
+/// The feeds that are in use, by room.
+final class EventFeeds: Sendable {
+    private let readers = NIOLockedValueBox<Set<String>>([])
+    private let feeds = NIOLockedValueBox<[String: [String: EventFeed]]>([:])
+
+    func add(_ feed: EventFeed) { feeds.withLockedValue { $0[feed.roomID, default: [:]][feed.id] = feed } }
+
+    func remove(_ feed: EventFeed) {
+        feeds.withLockedValue { feeds in
+            feeds[feed.roomID]?[feed.id] = nil
+            if feeds[feed.roomID]?.isEmpty == true { feeds[feed.roomID] = nil }
+        }
+    }
+
+    func of(_ roomID: String) -> [EventFeed] { feeds.withLockedValue { $0[roomID].map { Array($0.values) } ?? [] } }
+    var all: [EventFeed] { feeds.withLockedValue { $0.values.flatMap { $0.values } } }
+
+    // MARK: Readers with a name
+
+    func begin(_ reader: String) { readers.withLockedValue { _ = $0.insert(reader) } }
+    func end(_ reader: String) { readers.withLockedValue { _ = $0.remove(reader) } }
+    func isReading(_ reader: String) -> Bool { readers.withLockedValue { $0.contains(reader) } }
+}

@@ -1,0 +1,268 @@
+/// The one connection of a client: when to open, to ping, to renew the token, to give up on a transport. Pure: each input
+/// returns the actions to carry out, in order; time passes by ``timePassed(_:)``.
+struct Connection: Sendable {
+    enum Transport: String, Sendable { case webSocket, eventStream }
+
+    enum Action: Sendable, Equatable {
+        case token(TokenReason)
+        case open(Transport)
+        case ping
+        case sync
+        /// The present token is to be sent over the connection.
+        case authenticate
+        case close(code: UInt16)
+        case checkREST
+        case state(ConnectionState, previous: ConnectionState, ConnectionReason, retryInMilliseconds: Int64?)
+    }
+
+    enum Timer { case retry, token, renew, stable, connecting, ping, pong }
+    enum Phase { case stopped, token, waiting, opening, syncing, live }
+
+    static let connectingTimeout: Int64 = 10_000
+    static let tokenTimeout: Int64 = 30_000
+    static let probeTimeout: Int64 = 5000
+    static let streamTime: Int64 = 600_000
+    /// After so long a live connection counts as stable.
+    static let stableTime: Int64 = 60_000
+    static let handshakesBeforeStream = 3
+
+    var state = ConnectionState.offline
+    var reason = ConnectionReason.stopped
+    var transport = Transport.webSocket
+    /// When the next try begins, in the machine's time, while it waits.
+    var retryAt: Int64?
+    var userID: Int64?
+
+    var timers: Timers<Timer>
+    let random: RandomSource
+    let needsToken: Bool
+    var actions: [Action] = []
+    var phase = Phase.stopped
+    var hasToken = false
+    var tokenEndsAt = Int64.max
+    var tokenArrivedAt: Int64?
+    /// The reason of the token call under way.
+    var asking: TokenReason?
+    var tokenFailures = 0
+    var pauses: Pauses
+    /// Handshakes in a row without an answer.
+    var unanswered = 0
+    var isAskedPause = false
+    var reconnectAfter: Int64?
+    var heartbeat: Int64 = 25_000
+    var liveSince: Int64 = 0
+    var streamUntil: Int64 = -1
+    var isHidden = false
+    /// The reason of the next try, should the ping that is under way have no answer.
+    var deadReason = ConnectionReason.dead
+
+    init(now: Int64 = 0, userID: Int64? = nil, needsToken: Bool = true, random: @escaping RandomSource) {
+        timers = Timers(now: now)
+        self.random = random
+        pauses = Pauses(random: random)
+        self.userID = userID
+        self.needsToken = needsToken
+    }
+
+    var nextDeadline: Int64? { timers.next }
+    var isAsking: Bool { asking != nil }
+    var isOpen: Bool { phase == .opening || phase == .syncing || phase == .live }
+
+    mutating func timePassed(_ now: Int64) -> [Action] {
+        while let due = timers.advance(to: now) { happen(due) }
+        return take()
+    }
+
+    // MARK: The application
+
+    mutating func start() -> [Action] {
+        guard phase == .stopped, state != .closed else { return take() }
+        if state == .signedOut { hasToken = false }
+        pauses = Pauses(random: random)
+        unanswered = 0
+        reason = .start
+        connect(.start)
+        return take()
+    }
+
+    mutating func stop() -> [Action] { end(.offline, .stopped) }
+    mutating func close() -> [Action] { end(.closed, .closed) }
+
+    mutating func retryNow() -> [Action] {
+        if phase == .waiting { connect(reason) }
+        return take()
+    }
+
+    // MARK: Tokens
+
+    mutating func token(_ life: TokenLife) -> [Action] {
+        guard isAsking else { return take() }
+        endTokenCall()
+        if let userID, userID != life.userID { return end(.signedOut, .otherUser) }
+        userID = life.userID
+        hasToken = true
+        tokenFailures = 0
+        tokenArrivedAt = timers.now
+        tokenEndsAt = timers.now + life.remainingMilliseconds
+        timers.set(.renew, after: life.renewAfterMilliseconds)
+        if phase == .token { connect(reason) } else if isOpen { actions.append(.authenticate) }
+        return take()
+    }
+
+    mutating func tokenFailed(gaveUp: Bool = false) -> [Action] {
+        guard isAsking else { return take() }
+        if gaveUp {
+            endTokenCall()
+            return end(.signedOut, .signedOut)
+        }
+        tokenCallFailed()
+        return take()
+    }
+
+    /// A REST call got 401 with the present token.
+    mutating func unauthorized() -> [Action] {
+        if needsToken, state != .closed, state != .signedOut {
+            hasToken = false
+            ask(.refused)
+        }
+        return take()
+    }
+
+    // MARK: The transport
+
+    /// Any frame or other sign that the server is there.
+    mutating func signOfLife() -> [Action] {
+        if isOpen { noteLife() }
+        return take()
+    }
+
+    mutating func frame(_ frame: JSONObject) -> [Action] {
+        guard isOpen else { return take() }
+        noteLife()
+        switch frame["eventType"]?.string {
+        case "ready":
+            guard phase == .opening else { break }
+            phase = .syncing
+            answered()
+            let seconds = frame["heartbeatSeconds"]?.integer ?? 25
+            heartbeat = min(max(seconds <= 0 ? 25 : min(seconds, 1000), 1), 120) * 1000
+            timers.clear(.connecting)
+            noteLife()
+            set(.syncing, reason)
+            if transport == .webSocket { actions.append(.sync) }
+        case "synced":
+            guard phase == .syncing else { break }
+            phase = .live
+            pauses.succeeded()
+            liveSince = timers.now
+            timers.set(.stable, after: Self.stableTime)
+            set(.live, reason)
+        case "reconnect": reconnectAfter = frame["afterMs"]?.integer
+        case "token_expiring":
+            if let tokenArrivedAt, timers.now - tokenArrivedAt > 1000 { ask(.expiring) }
+        case "error":
+            switch frame["code"]?.string {
+            case "invalid_token": ask(.refused)
+            case "bad_message", "not_synced", "too_many_rooms":
+                if phase == .syncing { return protocolError() }
+            default: break
+            }
+        default: break
+        }
+        return take()
+    }
+
+    /// The transport has ended; 1006 where there was no code.
+    mutating func closed(code: UInt16) -> [Action] {
+        guard isOpen else { return take() }
+        let after = reconnectAfter
+        let wasOpening = phase == .opening
+        settle()
+        if wasOpening, [1000, 1005, 1006, 1015].contains(code) {
+            handshakeFailed()
+            return take()
+        }
+        answered()
+        switch code {
+        case 4401, 4408: tokenRefused()
+        case _ where after != nil: retry(.restart, asked: after)
+        case 4429:
+            pauses.atLeast(4)
+            retry(.busy)
+        default: retry(Self.reason(ofCloseCode: code))
+        }
+        return take()
+    }
+
+    /// An HTTP answer in place of a stream.
+    mutating func httpError(status: Int, retryAfterMilliseconds: Int64?) -> [Action] {
+        guard isOpen else { return take() }
+        settle()
+        switch status {
+        case 401: tokenRefused()
+        case 404, 405:
+            streamUntil = -1
+            unanswered = 0
+            connect(.unsupported)
+        default: retry(status == 429 || status == 503 ? .busy : .network, asked: retryAfterMilliseconds)
+        }
+        return take()
+    }
+
+    /// A gap, or something that is no frame.
+    mutating func protocolError() -> [Action] { drop(.protocol) }
+
+    /// What came could not be kept.
+    mutating func storeFailed() -> [Action] { drop(.store) }
+
+    /// REST answers while handshakes do not.
+    mutating func restWorks() -> [Action] {
+        if unanswered >= Self.handshakesBeforeStream, timers.now >= streamUntil {
+            streamUntil = timers.now + Self.streamTime
+            // When its time is over one failed handshake is enough to come back to it.
+            unanswered = Self.handshakesBeforeStream - 1
+            if phase == .waiting { connect(.unsupported) }
+        }
+        return take()
+    }
+
+    // MARK: The surroundings
+
+    mutating func online() -> [Action] { check(.network) }
+
+    mutating func visible() -> [Action] {
+        isHidden = false
+        return check(.dead)
+    }
+
+    mutating func hidden() -> [Action] {
+        isHidden = true
+        timers.clear(.ping, .pong)
+        return take()
+    }
+
+    /// The wall clock jumped. Where the machine's clock stood still meanwhile, tokens have aged all the same.
+    mutating func clockJumped(by milliseconds: Int64) -> [Action] {
+        if tokenEndsAt != .max { tokenEndsAt -= milliseconds }
+        timers.pull(.renew, by: milliseconds)
+        return check(.sleep)
+    }
+
+    mutating func check(_ why: ConnectionReason) -> [Action] {
+        if phase == .waiting, !isAskedPause {
+            connect(why == .sleep ? .sleep : reason)
+        } else if phase == .syncing || phase == .live {
+            if transport == .webSocket { actions.append(.ping) }
+            timers.clear(.ping)
+            deadReason = why
+            timers.set(.pong, after: transport == .webSocket ? Self.probeTimeout : 2 * heartbeat)
+        }
+        return take()
+    }
+
+    mutating func noteLife() {
+        timers.clear(.ping, .pong)
+        deadReason = .dead
+        if !isHidden, phase != .opening { timers.set(.ping, after: heartbeat) }
+    }
+}

@@ -1,0 +1,348 @@
+/// The posts of all rooms on their way: one try at a time a room, in the order kept, rooms independent. Pure: each input
+/// returns the actions to carry out, in order. A `keep` is carried out before what stands behind it.
+struct Outbox: Sendable {
+    enum Action: Sendable, Equatable {
+        /// The store takes over what the post is now.
+        case keep(String)
+        /// The store no longer needs the post: it is stored there, or given up (`nil`).
+        case keepDone(String, StoredAt?)
+        case post(String, PostState)
+        case stored(String, StoredAt)
+        case send(String)
+        case rejected(String, ChatError.Code)
+        case edited(String, isChanged: Bool)
+        case discarded(String, isGone: Bool)
+        /// Another call is needed to tell whether the server fails at everything.
+        case probe
+    }
+
+    private static let maximumServerErrors = 20
+
+    /// In the order kept.
+    private(set) var order: [String] = []
+    private var entries: [String: OwnPost] = [:]
+    private var timers: Timers<String>
+    private let random: RandomSource
+    private var pauses: [String: Pauses] = [:]
+    /// Rooms whose pause was asked for by the server.
+    private var asked: Set<String> = []
+    /// By room, the post whose try is under way.
+    private var sending: [String: String] = [:]
+    private var isSender: Bool
+    private var isHeld = false
+    private var actions: [Action] = []
+
+    init(now: Int64 = 0, posts: [OwnPost] = [], isSender: Bool = true, random: @escaping RandomSource) {
+        timers = Timers(now: now)
+        self.random = random
+        self.isSender = isSender
+        for post in posts { insert(post) }
+    }
+
+    var posts: [OwnPost] { order.compactMap { entries[$0] } }
+    var isEmpty: Bool { order.isEmpty }
+    var nextDeadline: Int64? { timers.next }
+    func post(_ key: String) -> OwnPost? { entries[key] }
+
+    mutating func timePassed(_ now: Int64) -> [Action] {
+        while let roomID = timers.advance(to: now) {
+            asked.remove(roomID)
+            next(roomID)
+        }
+        return take()
+    }
+
+    /// Whether this process is the one that sends.
+    mutating func sender(_ isSender: Bool) -> [Action] {
+        self.isSender = isSender
+        return nextOfAll()
+    }
+
+    /// Nobody is signed in.
+    mutating func hold() -> [Action] {
+        isHeld = true
+        return take()
+    }
+
+    mutating func resume() -> [Action] {
+        isHeld = false
+        return nextOfAll()
+    }
+
+    /// The network is back: pauses end, but for those that the server asked for.
+    mutating func wake() -> [Action] {
+        for roomID in pauses.keys where !asked.contains(roomID) { timers.clear(roomID) }
+        return nextOfAll()
+    }
+
+    // MARK: The application
+
+    /// A new post: kept first. The same key with the same content is the same post, with another content none.
+    mutating func add(_ post: OwnPost) -> [Action] {
+        if let known = entries[post.key] {
+            if !known.hasSameContent(as: post) { actions.append(.rejected(post.key, .clientMessageIDReused)) }
+        } else {
+            insert(post)
+            actions.append(.keep(post.key))
+        }
+        return take()
+    }
+
+    /// The store has it.
+    mutating func kept(_ key: String) -> [Action] {
+        if let post = entries[key], post.state == .new {
+            set(key, .queued)
+            next(post.roomID)
+        }
+        return take()
+    }
+
+    /// The store could not keep a new post.
+    mutating func notKept(_ key: String) -> [Action] {
+        if entries[key]?.state == .new {
+            remove(key)
+            actions.append(.discarded(key, isGone: true))
+        }
+        return take()
+    }
+
+    /// Changes a post that was never tried; else the message is edited once it is stored.
+    mutating func edit(_ key: String, payload: JSONValue) -> [Action] {
+        let isChanged = entries[key].map { $0.state == .refused || isUntried($0) } ?? false
+        if isChanged {
+            entries[key]?.payload = payload
+            actions.append(.keep(key))
+        }
+        actions.append(.edited(key, isChanged: isChanged))
+        return take()
+    }
+
+    /// Gives a post up.
+    mutating func discard(_ key: String) -> [Action] {
+        if let post = entries[key], post.state == .sending {
+            entries[key]?.isUnwanted = true
+        } else if let post = entries[key], post.state == .refused || isUntried(post) {
+            discard(post, isGone: post.state != .refused || post.isCertain)
+            next(post.roomID)
+        } else {
+            actions.append(.discarded(key, isGone: false))
+        }
+        return take()
+    }
+
+    /// A refused post goes to the end of its line; a waiting one is tried now.
+    mutating func retry(_ key: String) -> [Action] {
+        guard let post = entries[key] else { return take() }
+        if post.state == .refused {
+            order.removeAll { $0 == key }
+            order.append(key)
+            entries[key]?.errorCode = nil
+            entries[key]?.errorStatus = nil
+            entries[key]?.isCertain = true
+            entries[key]?.serverErrors = 0
+            actions.append(.keep(key))
+            set(key, .queued)
+        }
+        timers.clear(post.roomID)
+        next(post.roomID)
+        return take()
+    }
+
+    // MARK: Answers
+
+    mutating func answer(
+        _ key: String, status: Int, code: String? = nil, isProblem: Bool = false, retryAfterMilliseconds: Int64? = nil,
+        stored: StoredAt? = nil
+    ) -> [Action] {
+        if status < 500 { othersAnswered(but: key) }
+        guard let post = entries[key], sending[post.roomID] == key else { return take() }
+        sending[post.roomID] = nil
+        switch status {
+        case 200..<300:
+            guard let stored else {
+                entries[key]?.isTried = true
+                again(key, nil)
+                break
+            }
+            self.stored(post, stored)
+        case 401, 408, 425, 429, 500...:
+            // These say for certain that this try stored nothing.
+            let storedNothing = status == 401 || status == 425 || status == 429
+            entries[key]?.isTried = storedNothing ? post.wasTried : true
+            entries[key]?.isSuspect = status == 500 && isProblem
+            again(key, retryAfterMilliseconds)
+            if entries[key]?.isSuspect == true { actions.append(.probe) }
+        default:
+            let isCertain = !(post.wasTried && (status == 403 || status == 404))
+            if post.isUnwanted {
+                discard(post, isGone: isCertain)
+            } else {
+                refuse(key, code: code, status: status, isCertain: isCertain)
+            }
+            answered(post.roomID)
+        }
+        return take()
+    }
+
+    mutating func noAnswer(_ key: String, retryAfterMilliseconds: Int64? = nil) -> [Action] {
+        guard let post = entries[key], sending[post.roomID] == key else { return take() }
+        sending[post.roomID] = nil
+        entries[key]?.isTried = true
+        again(key, retryAfterMilliseconds)
+        return take()
+    }
+
+    /// Any other call of this client was answered below 500.
+    mutating func otherAnswered() -> [Action] {
+        othersAnswered(but: nil)
+        return take()
+    }
+
+    /// The log shows one's own post.
+    mutating func logged(_ key: String, _ place: StoredAt) -> [Action] {
+        if let post = entries[key] {
+            if sending[post.roomID] == key { sending[post.roomID] = nil }
+            stored(post, place)
+        }
+        return take()
+    }
+
+    /// What the store holds of a room: other processes write there, too. `done` are posts that were stored.
+    mutating func loaded(roomID: String, posts: [OwnPost], done: [String: StoredAt]) -> [Action] {
+        for post in posts {
+            guard let known = entries[post.key] else {
+                insert(post)
+                actions.append(.post(post.key, post.state))
+                continue
+            }
+            guard known.state != .new, known.state != .sending else { continue }
+            entries[post.key]?.payload = post.payload
+            if post.isTried { entries[post.key]?.isTried = true }
+            if known.state != post.state {
+                entries[post.key]?.errorCode = post.errorCode
+                entries[post.key]?.errorStatus = post.errorStatus
+                entries[post.key]?.isCertain = post.isCertain
+                set(post.key, post.state)
+            }
+        }
+        let there = Set(posts.map(\.key))
+        for post in self.posts where post.roomID == roomID && post.state != .new && !there.contains(post.key) {
+            if sending[roomID] == post.key { sending[roomID] = nil }
+            remove(post.key)
+            if let place = done[post.key] {
+                actions.append(.stored(post.key, place))
+            } else {
+                actions.append(.discarded(post.key, isGone: true))
+            }
+        }
+        next(roomID)
+        return take()
+    }
+
+    // MARK: Steps
+
+    private func isUntried(_ post: OwnPost) -> Bool { (post.state == .new || post.state == .queued) && !post.isTried }
+
+    private mutating func insert(_ post: OwnPost) {
+        order.append(post.key)
+        entries[post.key] = post
+    }
+
+    private mutating func remove(_ key: String) {
+        order.removeAll { $0 == key }
+        entries[key] = nil
+    }
+
+    private mutating func othersAnswered(but key: String?) {
+        for other in order where other != key {
+            guard let post = entries[other], post.isSuspect else { continue }
+            entries[other]?.isSuspect = false
+            entries[other]?.serverErrors += 1
+            // Everything else is answered: it is the post.
+            if post.serverErrors + 1 >= Self.maximumServerErrors, post.state == .queued {
+                refuse(other, code: ChatError.Code.serverError.rawValue, status: 500, isCertain: true)
+                answered(post.roomID)
+            }
+        }
+    }
+
+    private mutating func stored(_ post: OwnPost, _ place: StoredAt) {
+        remove(post.key)
+        actions.append(.keepDone(post.key, place))
+        actions.append(.stored(post.key, place))
+        if post.isUnwanted { actions.append(.discarded(post.key, isGone: false)) }
+        answered(post.roomID)
+    }
+
+    private mutating func refuse(_ key: String, code: String?, status: Int, isCertain: Bool) {
+        entries[key]?.errorCode = code
+        entries[key]?.errorStatus = status
+        entries[key]?.isCertain = isCertain
+        actions.append(.keep(key))
+        set(key, .refused)
+    }
+
+    private mutating func discard(_ post: OwnPost, isGone: Bool) {
+        remove(post.key)
+        actions.append(.keepDone(post.key, nil))
+        actions.append(.discarded(post.key, isGone: isGone))
+    }
+
+    /// The server works for this room: the next one without a pause.
+    private mutating func answered(_ roomID: String) {
+        pauses[roomID] = nil
+        asked.remove(roomID)
+        timers.clear(roomID)
+        next(roomID)
+    }
+
+    private mutating func again(_ key: String, _ retryAfter: Int64?) {
+        guard let post = entries[key] else { return }
+        if post.isUnwanted {
+            entries[key]?.isUnwanted = false
+            if !post.isTried {
+                discard(post, isGone: true)
+                return next(post.roomID)
+            }
+            actions.append(.discarded(key, isGone: false))
+        }
+        var pause = pauses[post.roomID, default: Pauses(random: random)].next()
+        if let retryAfter {
+            pause = min(max(retryAfter, 0), Pauses.longestAsked)
+            asked.insert(post.roomID)
+        }
+        timers.set(post.roomID, after: pause)
+        set(key, .queued)
+    }
+
+    private mutating func nextOfAll() -> [Action] {
+        var seen: Set<String> = []
+        for post in posts where seen.insert(post.roomID).inserted { next(post.roomID) }
+        return take()
+    }
+
+    private mutating func next(_ roomID: String) {
+        guard isSender, !isHeld, sending[roomID] == nil, !timers.has(roomID) else { return }
+        let waiting = order.first { entries[$0]?.roomID == roomID && entries[$0]?.state == .queued }
+        guard let key = waiting, let post = entries[key] else { return }
+        sending[roomID] = key
+        // That it was tried is kept before: who sends it after a death must know.
+        entries[key]?.wasTried = post.isTried
+        if !post.isTried {
+            entries[key]?.isTried = true
+            actions.append(.keep(key))
+        }
+        set(key, .sending)
+        actions.append(.send(key))
+    }
+
+    private mutating func set(_ key: String, _ state: PostState) {
+        entries[key]?.state = state
+        actions.append(.post(key, state))
+    }
+
+    private mutating func take() -> [Action] {
+        defer { actions = [] }
+        return actions
+    }
+}

@@ -1,0 +1,199 @@
+/// The user's rooms, newest activity first, with what is unread in them. Pure.
+struct RoomList: Sendable {
+    enum Outcome: Sendable { case taken, seen, gap, unknown }
+
+    private struct Row: Sendable {
+        var room: RoomInfo
+        /// Sorts. Times are texts of one form, so they compare as texts.
+        var activity: String
+        /// Messages of others, to count what came after a count of the server.
+        var counted: [(seq: Int64, id: Int64)] = []
+        var countedThrough: Int64
+    }
+
+    private static let maximumUnread: Int64 = 1000
+    private static let maximumCounted = 200
+
+    /// The last cursor behind which everything is taken in.
+    var cursor: String?
+    private var rows: [String: Row] = [:]
+    var userID: Int64?
+    /// Rooms that were named since the first piece of a list of all rooms.
+    private var named: Set<String>?
+
+    init(userID: Int64? = nil) { self.userID = userID }
+
+    /// Newest activity first.
+    var rooms: [RoomInfo] {
+        rows.values.sorted {
+            $0.activity == $1.activity ? $0.room.roomID > $1.room.roomID : $0.activity > $1.activity
+        }.map(\.room)
+    }
+
+    func room(_ id: String) -> RoomInfo? { rows[id]?.room }
+
+    /// Where the room's log is as far as events were taken in.
+    func head(_ id: String) -> LogPosition? { rows[id]?.room.head }
+
+    // MARK: Keeping
+
+    var kept: JSONObject {
+        var object: JSONObject = [
+            "rooms": .array(
+                rows.values.map { ["room": .object($0.room.json), "activity": .string($0.activity)] })
+        ]
+        if let cursor { object["cursor"] = .string(cursor) }
+        return object
+    }
+
+    mutating func restore(_ kept: JSONValue) {
+        cursor = kept["cursor"]?.string
+        for row in kept["rooms"]?.array ?? [] {
+            guard let room = row["room"]?.object.flatMap(RoomInfo.init(json:)) else { continue }
+            _ = put(room, activity: row["activity"]?.string ?? "")
+        }
+    }
+
+    // MARK: Frames
+
+    /// A new connection: a list of all rooms that was not finished says nothing.
+    mutating func begin() { named = nil }
+
+    /// A `rooms` frame.
+    /// - Returns: the ids of rooms that are no longer the user's.
+    mutating func rooms(_ frame: JSONObject) -> [String] {
+        if frame["isAll"]?.bool == true, named == nil { named = [] }
+        var activity = ""
+        for value in (frame["rooms"]?.array ?? []).reversed() {
+            guard let room = value.object.flatMap(RoomInfo.init(json:)) else { continue }
+            activity = max(activity, put(room, activity: activity))
+            named?.insert(room.roomID)
+        }
+        var gone = (frame["removed"]?.array ?? []).compactMap(\.string).filter { removed($0) }
+        if frame["isLast"]?.bool == true, let all = named {
+            for id in rows.keys.sorted() where !all.contains(id) {
+                _ = removed(id)
+                gone.append(id)
+            }
+            named = nil
+        }
+        return gone
+    }
+
+    mutating func added(_ room: RoomInfo) {
+        _ = put(room)
+        named?.insert(room.roomID)
+    }
+
+    /// Returns whether it was there.
+    mutating func removed(_ id: String) -> Bool { rows.removeValue(forKey: id) != nil }
+
+    /// The log was set back.
+    mutating func reset(_ room: RoomInfo) {
+        rows[room.roomID] = nil
+        added(room)
+    }
+
+    /// The log goes on behind `seq`: counts up to there come from the server.
+    mutating func skipped(_ id: String, _ position: LogPosition) {
+        guard let row = rows[id], row.room.lastSeq < position.seq else { return }
+        rows[id]?.room.json["lastSeq"] = JSONValue(position.seq)
+        rows[id]?.room.json["mark"] = position.mark.map(JSONValue.string)
+    }
+
+    /// Read on some device of the user, or another setting. Counts are as of `lastSeq`.
+    mutating func changed(_ frame: JSONObject) {
+        guard let id = frame["roomId"]?.string, var row = rows[id] else { return }
+        let through = frame["lastSeq"]?.integer ?? 0
+        let read = max(frame["lastReadSeq"]?.integer ?? 0, row.room.lastReadSeq)
+        for (name, value) in frame.members where !["eventType", "roomId", "lastSeq"].contains(name) {
+            row.room.json[name] = value
+        }
+        if let count = frame["unreadCount"]?.integer {
+            let after = row.counted.count { $0.seq > through && $0.seq > read }
+            row.room.json["unreadCount"] = JSONValue(min(count + Int64(after), Self.maximumUnread))
+            row.countedThrough = max(row.countedThrough, through)
+        }
+        if frame["lastReadSeq"] != nil { row.room.json["lastReadSeq"] = JSONValue(read) }
+        rows[id] = row
+    }
+
+    /// Marked as read here. What lies beyond `seq` is counted by the server, unless it is all here.
+    mutating func read(_ id: String, through seq: Int64) {
+        guard let row = rows[id], seq > row.room.lastReadSeq else { return }
+        let later = Int64(row.counted.count { $0.seq > seq })
+        rows[id]?.room.json["lastReadSeq"] = JSONValue(seq)
+        rows[id]?.room.json["unreadCount"] = JSONValue(
+            seq >= row.room.lastSeq ? 0 : min(later, row.room.unreadCount))
+    }
+
+    /// An event of a room's log.
+    mutating func event(_ event: ChatEvent) -> Outcome {
+        let id = event.roomID
+        guard var row = rows[id] else { return .unknown }
+        let (seq, lastSeq) = (event.seq, row.room.lastSeq)
+        guard seq > lastSeq else { return .seen }
+        guard seq == lastSeq + 1 else { return .gap }
+        row.room.json["lastSeq"] = JSONValue(seq)
+        row.room.json["mark"] = event.mark.map(JSONValue.string)
+        var isActivity = true
+        switch event {
+        case .message(let message): take(message, &row)
+        case .messageEdited(let message), .messageDeleted(let message):
+            isActivity = false
+            if let last = row.room.lastMessage, last.messageID == message.messageID {
+                row.room.json["lastMessage"] = .object(last.changed(by: message).json)
+            }
+            if message.isDeleted { uncount(message, &row) }
+        case .memberJoined: row.room.json["memberCount"] = JSONValue(row.room.memberCount + 1)
+        case .memberLeft: row.room.json["memberCount"] = JSONValue(row.room.memberCount - 1)
+        case .memberRoleChanged(let change):
+            if change.role == "owner" { row.room.json["ownerId"] = JSONValue(change.userID) }
+        case .roomUpdated(let change): row.room.json["name"] = .string(change.name)
+        case .roomArchived(let change): row.room.json["archivedAt"] = .string(change.at)
+        case .unknown: break
+        }
+        if isActivity {
+            let time = event.json["sentAt"]?.string ?? event.json["at"]?.string ?? ""
+            row.activity = max(row.activity, time)
+        }
+        rows[id] = row
+        return .taken
+    }
+
+    private func take(_ message: Message, _ row: inout Row) {
+        row.room.json["lastMessage"] = .object(message.withoutEventType.json)
+        if message.senderID == userID {
+            // A message of one's own means read up to it.
+            row.room.json["lastReadSeq"] = JSONValue(message.seq)
+            row.room.json["unreadCount"] = 0
+            row.counted = []
+        } else if !message.isDeleted {
+            if message.seq > row.countedThrough {
+                row.room.json["unreadCount"] = JSONValue(min(row.room.unreadCount + 1, Self.maximumUnread))
+            }
+            row.counted.append((message.seq, message.messageID))
+            if row.counted.count > Self.maximumCounted { row.counted.removeFirst() }
+        }
+    }
+
+    /// A message that counted as unread and was deleted counts no more.
+    private func uncount(_ change: Message, _ row: inout Row) {
+        guard change.seq > row.countedThrough,
+            let index = row.counted.firstIndex(where: { $0.id == change.messageID })
+        else { return }
+        let counted = row.counted.remove(at: index)
+        let unread = row.room.unreadCount
+        if counted.seq > row.room.lastReadSeq, unread > 0, unread < Self.maximumUnread {
+            row.room.json["unreadCount"] = JSONValue(unread - 1)
+        }
+    }
+
+    /// Returns the room's activity.
+    private mutating func put(_ room: RoomInfo, activity: String = "") -> String {
+        let own = max(room.json["createdAt"]?.string ?? "", room.lastMessage?.sentAt ?? "")
+        let latest = max(own, activity, rows[room.roomID]?.activity ?? "")
+        rows[room.roomID] = Row(room: room, activity: latest, countedThrough: room.lastSeq)
+        return latest
+    }
+}

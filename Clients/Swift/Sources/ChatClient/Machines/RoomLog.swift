@@ -1,0 +1,147 @@
+/// The states of a room.
+public enum RoomState: String, Sendable, Hashable {
+    /// Nothing arrives: not connected, or not opened.
+    case idle
+    /// What was missed is on its way.
+    case syncing
+    /// All that happens arrives at once.
+    case live
+    /// The server has another log, and no event of it has come yet.
+    case reset
+    /// The room is no longer the user's.
+    case gone
+}
+
+/// One room's log: how far it is known, what comes next, what has to be kept. Pure: each input returns the actions to carry
+/// out, in order. What is to be handed on stands behind what is to be kept.
+struct RoomLog: Sendable {
+    enum Action: Sendable, Equatable {
+        case keep(ChatEvent)
+        /// The log is kept from here on, and nothing before it.
+        case begin(LogPosition)
+        /// Nothing of the room is kept.
+        case forget
+        case state(RoomState)
+        case event(ChatEvent)
+        case signal(JSONObject)
+        case gap(after: Int64, seq: Int64)
+        case reset(LogPosition, lost: [Message])
+        case skipped(after: Int64, through: Int64)
+        case gone
+    }
+
+    private(set) var state = RoomState.idle
+    /// The last event that is known; `nil` where the log has not begun.
+    private(set) var position: LogPosition?
+    /// The messages; `nil` until the room is opened.
+    var timeline: Timeline?
+    private let userID: Int64?
+    private let keep: Int
+    private var isSyncing = false
+    private var isConnected = false
+    private var isReset = false
+    private var isGone = false
+
+    init(userID: Int64?, keep: Int = 1000, position: LogPosition? = nil, events: [ChatEvent]? = nil) {
+        self.userID = userID
+        self.keep = keep
+        self.position = position
+        if let events, let position { load(from: position.seq - Int64(events.count), events) }
+    }
+
+    /// What is kept of the room: the events after `from` up to the position.
+    mutating func load(from seq: Int64, _ events: [ChatEvent]) {
+        timeline = Timeline(userID: userID, keep: keep, from: seq, through: position?.seq ?? seq, events: events)
+    }
+
+    /// The room is opened. What is not kept of it begins at its head.
+    mutating func open(head: LogPosition?) -> [Action] {
+        if let position {
+            if timeline == nil { load(from: position.seq, []) }
+            return []
+        }
+        return head.map { begin($0) } ?? []
+    }
+
+    /// - Parameter isNamed: the room's position was named to the server, so that what is missing is sent.
+    mutating func syncing(isNamed: Bool = true) -> [Action] {
+        isConnected = true
+        isSyncing = isNamed && position != nil
+        return settle()
+    }
+
+    /// The server has sent everything that was missing.
+    mutating func synced() -> [Action] {
+        isSyncing = false
+        return settle()
+    }
+
+    mutating func disconnected() -> [Action] {
+        (isConnected, isSyncing) = (false, false)
+        return settle()
+    }
+
+    /// An event of the log.
+    mutating func event(_ event: ChatEvent) -> [Action] {
+        let seq = event.seq
+        guard !isGone, let position, seq > position.seq else { return [] }
+        guard seq == position.seq + 1 else { return [.gap(after: position.seq, seq: seq)] }
+        self.position = event.position
+        isReset = false
+        timeline?.take(event)
+        return [.keep(event)] + settle() + [.event(event)]
+    }
+
+    /// One without a `seq`.
+    func signal(_ frame: JSONObject) -> [Action] { isGone ? [] : [.signal(frame)] }
+
+    /// The server has another log, which goes on after the position.
+    mutating func reset(_ head: LogPosition) -> [Action] {
+        guard position != nil, !isGone else { return [] }
+        let messages = timeline?.messages.compactMap(\.message) ?? []
+        let lost = messages.filter { $0.senderID == userID && $0.seq > head.seq }
+        isReset = true
+        isSyncing = false
+        return begin(head) + [.reset(head, lost: lost)]
+    }
+
+    /// Too much was missing: what lies in between is left out.
+    mutating func skipped(_ head: LogPosition) -> [Action] {
+        guard let position, !isGone, head.seq > position.seq else { return [] }
+        isSyncing = false
+        return begin(head) + [.skipped(after: position.seq, through: head.seq)]
+    }
+
+    mutating func removed() -> [Action] {
+        guard !isGone else { return [] }
+        isGone = true
+        isReset = false
+        position = nil
+        timeline?.begin(0)
+        return [.forget] + settle() + [.gone]
+    }
+
+    /// A member again: from the head.
+    mutating func added(_ head: LogPosition) -> [Action] {
+        guard isGone else { return position != nil || timeline == nil ? [] : begin(head) }
+        isGone = false
+        return timeline == nil ? settle() : begin(head)
+    }
+
+    /// The log is known from here on.
+    private mutating func begin(_ head: LogPosition) -> [Action] {
+        position = head
+        if timeline == nil { load(from: head.seq, []) } else { timeline?.begin(head.seq) }
+        return [.begin(head)] + settle()
+    }
+
+    private mutating func settle() -> [Action] {
+        let next: RoomState =
+            if isGone { .gone } else if isReset { .reset } else if !isConnected || position == nil { .idle } else {
+                isSyncing ? .syncing : .live
+            }
+        guard next != state else { return [] }
+        state = next
+        return [.state(next)]
+    }
+}

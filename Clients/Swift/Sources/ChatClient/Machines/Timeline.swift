@@ -1,0 +1,215 @@
+import DequeModule
+
+/// A line of a room as it is shown: a message, or a post of one's own that has no place in the log yet.
+public struct ShownMessage: Sendable, Hashable, Identifiable {
+    /// The same before and after a post is stored.
+    public let key: String
+    /// The message, once it is stored.
+    public let message: Message?
+    /// One's own post, until the log shows it.
+    public let post: OwnPost?
+
+    /// The key.
+    public var id: String { key }
+
+    /// The text of a text message.
+    public var text: String? { message.map(\.text) ?? post?.payload["text"]?.string }
+
+    init(_ message: Message, ofUser userID: Int64?) {
+        let own = message.senderID == userID ? message.clientMessageID : nil
+        key = own.map(Self.key(ofPost:)) ?? "id:\(message.messageID)"
+        self.message = message.withoutEventType
+        post = nil
+    }
+
+    init(_ post: OwnPost) {
+        key = Self.key(ofPost: post.key)
+        message = nil
+        self.post = post
+    }
+
+    private init(key: String, _ message: Message) {
+        self.key = key
+        self.message = message
+        post = nil
+    }
+
+    func changed(by change: Message) -> ShownMessage {
+        message.map { ShownMessage(key: key, $0.changed(by: change)) } ?? self
+    }
+
+    static func key(ofPost key: String) -> String { "own:\(key)" }
+}
+
+/// The messages of a room that are shown: a window on the log without a gap, edits and deletions applied, one's own posts
+/// that have no place in the log yet at its end. Pure.
+struct Timeline: Sendable {
+    struct Page: Sendable, Equatable {
+        let before: Int64
+        let limit: Int
+    }
+
+    private static let maximumChangesDuringPage = 1000
+
+    /// Whether the window ends where the log does.
+    private(set) var isAtEnd = true
+    /// Messages after the window.
+    private(set) var newerCount = 0
+    private let userID: Int64?
+    private let keep: Int
+    /// The newest messages, up to the end.
+    private var tail: Deque<ShownMessage> = []
+    /// The window, while it is not at the end; else the tail is shown.
+    private var window: [ShownMessage] = []
+    /// From this `seq` on every message is in the window, or in the tail.
+    private var start: Int64 = 1
+    private var tailStart: Int64 = 1
+    private var posts: [OwnPost] = []
+    private var through: Int64
+    /// Changes that came while a page of history is under way: it may have been read before them.
+    private var changes: [Int64: Message]?
+    private var isPageStale = false
+    private var page: Page?
+
+    /// - Parameter from: what is kept begins after it; the log is known up to `through`.
+    init(userID: Int64?, keep: Int = 1000, from: Int64, through: Int64, events: [ChatEvent] = []) {
+        self.userID = userID
+        self.keep = keep
+        self.through = from
+        begin(from)
+        for event in events { take(event) }
+        self.through = through
+    }
+
+    /// Drops everything: the log goes on after `seq`.
+    mutating func begin(_ seq: Int64) {
+        (tail, window) = ([], [])
+        (start, tailStart, through) = (seq + 1, seq + 1, seq)
+        (isAtEnd, newerCount) = (true, 0)
+        pageFailed()
+    }
+
+    var hasMore: Bool { start > 1 }
+
+    /// Ascending, own posts last.
+    var messages: [ShownMessage] {
+        guard isAtEnd else { return window }
+        guard !posts.isEmpty else { return Array(tail) }
+        let shown = Set(tail.map(\.key))
+        let waiting = posts.filter { post in
+            !(post.seq.map { $0 <= through } ?? false) && !shown.contains(ShownMessage.key(ofPost: post.key))
+        }
+        return tail + waiting.filter { $0.seq != nil }.map { ShownMessage($0) }
+            + waiting.filter { $0.seq == nil }.map { ShownMessage($0) }
+    }
+
+    /// One's own message with this key, as far as it is here.
+    func ownMessage(_ key: String) -> Message? {
+        let key = ShownMessage.key(ofPost: key)
+        return tail.last { $0.key == key }?.message ?? window.last { $0.key == key }?.message
+    }
+
+    /// Takes the next event of the log.
+    mutating func take(_ event: ChatEvent) {
+        through = event.seq
+        switch event {
+        case .message(let message): append(ShownMessage(message, ofUser: userID))
+        case .messageEdited(let message), .messageDeleted(let message): change(message)
+        default: break
+        }
+    }
+
+    /// A message has changed: by an event, or by the answer to an edit, which may come before its event.
+    mutating func change(_ message: Message) {
+        if let known = changes {
+            if known.count < Self.maximumChangesDuringPage {
+                changes?[message.messageID] = message
+            } else {
+                isPageStale = true
+            }
+        }
+        // What is deleted stays so: an older edit may come behind.
+        if let index = tail.lastIndex(where: { $0.message?.messageID == message.messageID }),
+            tail[index].message?.isDeleted == false
+        {
+            tail[index] = tail[index].changed(by: message)
+        }
+        if let index = window.lastIndex(where: { $0.message?.messageID == message.messageID }),
+            window[index].message?.isDeleted == false
+        {
+            window[index] = window[index].changed(by: message)
+        }
+    }
+
+    /// Own posts that the log may not have yet, in their order.
+    mutating func setPosts(_ posts: [OwnPost]) { self.posts = posts }
+
+    // MARK: History
+
+    /// The page to fetch; `nil` where there is nothing more, or one is under way.
+    mutating func loadOlder(_ limit: Int) -> Page? {
+        guard hasMore, changes == nil else { return nil }
+        changes = [:]
+        isPageStale = false
+        page = Page(before: start, limit: limit)
+        return page
+    }
+
+    /// The page has come.
+    /// - Returns: the next one to fetch, where this one is of no use any more.
+    mutating func page(_ items: [Message], hasMore: Bool, of asked: Page) -> Page? {
+        guard asked == page, let changes else { return nil }
+        if isPageStale {
+            pageFailed()
+            return loadOlder(asked.limit)
+        }
+        let older = items.filter { $0.seq < start }.sorted { $0.seq < $1.seq }.map { item in
+            let entry = ShownMessage(item, ofUser: userID)
+            guard let change = changes[item.messageID], !item.isDeleted else { return entry }
+            return entry.changed(by: change)
+        }
+        pageFailed()
+        start = hasMore ? older.first?.message?.seq ?? 1 : 1
+        var shown = older + (isAtEnd ? Array(tail) : window)
+        let surplus = shown.count - keep
+        if surplus > 0 {
+            isAtEnd = false
+            newerCount += surplus
+            shown.removeLast(surplus)
+        }
+        if isAtEnd {
+            tail = Deque(shown)
+            tailStart = start
+        } else {
+            window = shown
+        }
+        return nil
+    }
+
+    mutating func pageFailed() {
+        changes = nil
+        isPageStale = false
+        page = nil
+    }
+
+    mutating func toEnd() {
+        guard !isAtEnd else { return }
+        pageFailed()
+        window = []
+        start = tailStart
+        (isAtEnd, newerCount) = (true, 0)
+    }
+
+    private mutating func append(_ entry: ShownMessage) {
+        tail.append(entry)
+        if tail.count > keep {
+            tail.removeFirst()
+            tailStart = tail.first?.message?.seq ?? tailStart
+            if isAtEnd {
+                start = tailStart
+                pageFailed()
+            }
+        }
+        if !isAtEnd { newerCount += 1 }
+    }
+}

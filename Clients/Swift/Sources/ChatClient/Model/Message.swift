@@ -1,0 +1,73 @@
+/// A message as it is now, or as an event told it.
+public struct Message: Hashable, Sendable {
+    /// All members as the server sent them, those that this version does not know too.
+    public private(set) var json: JSONObject
+
+    /// The id of the message.
+    public let messageID: Int64
+    /// The place of the message in the room's log; of an edit or deletion, that of the change.
+    public let seq: Int64
+    /// Who wrote it.
+    public let senderID: Int64
+
+    /// Reads a message.
+    /// - Returns: `nil` where one of the three numbers is missing.
+    public init?(json: JSONObject) {
+        guard let messageID = json["messageId"]?.integer, let seq = json["seq"]?.integer,
+            let senderID = json["senderId"]?.integer
+        else { return nil }
+        self.json = json
+        (self.messageID, self.seq, self.senderID) = (messageID, seq, senderID)
+    }
+
+    /// The room's id.
+    public var roomID: String { json["roomId"]?.string ?? "" }
+    /// Tells which log the `seq` is of.
+    public var mark: String? { json["mark"]?.string }
+    /// `text`, `image`, …
+    public var messageType: String { json["messageType"]?.string ?? "" }
+    /// The payload as JSON text.
+    public var contentJSON: String { json["contentJson"]?.string ?? "{}" }
+    /// When it was stored, RFC 3339.
+    public var sentAt: String { json["sentAt"]?.string ?? "" }
+    /// The message that this one answers.
+    public var replyToMessageID: Int64? { json["replyToMessageId"]?.integer }
+    /// The key that the sender gave it.
+    public var clientMessageID: String? { json["clientMessageId"]?.string }
+    /// Whether it was edited.
+    public var isEdited: Bool { json["isEdited"]?.bool ?? false }
+    /// Whether it was deleted; then it has no content.
+    public var isDeleted: Bool { json["isDeleted"]?.bool ?? false }
+    /// The payload; `nil` where it is no JSON.
+    public var content: JSONValue? { try? JSONValue(parsing: contentJSON) }
+    /// The text of a text message.
+    public var text: String? { content?["text"]?.string }
+
+    /// The same message in its place, with the content that a change gave it.
+    func changed(by change: Message) -> Message {
+        var message = self
+        for name in ["contentJson", "isEdited", "isDeleted", "updatedAt", "messageType"] {
+            if let value = change.json[name] { message.json[name] = value }
+        }
+        return message
+    }
+
+    /// Without the type of the event that told it.
+    var withoutEventType: Message {
+        var message = self
+        message.json["eventType"] = nil
+        return message
+    }
+}
+
+extension Message: Codable {
+    public init(from decoder: any Decoder) throws {
+        let value = try JSONValue(from: decoder)
+        guard let object = value.object, let message = Message(json: object) else {
+            throw DecodingError.dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: "No message"))
+        }
+        self = message
+    }
+
+    public func encode(to encoder: any Encoder) throws { try JSONValue.object(json).encode(to: encoder) }
+}

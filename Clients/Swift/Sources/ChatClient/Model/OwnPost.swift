@@ -1,0 +1,133 @@
+/// The states of a post.
+public enum PostState: String, Sendable, Hashable {
+    /// Not kept yet.
+    case new
+    /// Kept, and waiting for its turn.
+    case queued
+    /// A try is under way.
+    case sending
+    /// The server has it.
+    case stored
+    /// It is not stored; ``OwnPost/error`` says why.
+    case refused
+}
+
+/// A message of one's own on its way.
+public struct OwnPost: Sendable, Hashable {
+    /// The `clientMessageId`.
+    public let key: String
+    /// The room's id.
+    public let roomID: String
+    /// `text`, `image`, …
+    public let messageType: String
+    /// The content.
+    public internal(set) var payload: JSONValue
+    /// The message that this one answers.
+    public let replyToMessageID: Int64?
+    /// When it was written, milliseconds since 1970.
+    public let createdAt: Int64
+
+    /// How far it is.
+    public internal(set) var state: PostState
+    /// The code of the refusal.
+    public internal(set) var errorCode: String?
+    /// The HTTP status of the refusal.
+    public internal(set) var errorStatus: Int?
+    /// Whether the refusal means for certain that nothing was stored.
+    public internal(set) var isCertain = true
+    /// The message's place in the log, once it is stored.
+    public internal(set) var seq: Int64?
+    /// The message's id, once it is stored.
+    public internal(set) var messageID: Int64?
+
+    /// Whether a try was begun, so that it may be stored.
+    var isTried = false
+    /// Whether one was begun before the present one.
+    var wasTried = false
+    /// Whether it is to be given up as soon as the present try has ended.
+    var isUnwanted = false
+    /// Whether the server failed at it, and nothing else was answered since.
+    var isSuspect = false
+    var serverErrors = 0
+
+    init(
+        key: String, roomID: String, messageType: String = "text", payload: JSONValue, replyToMessageID: Int64? = nil,
+        createdAt: Int64 = 0, state: PostState = .new
+    ) {
+        self.key = key
+        self.roomID = roomID
+        self.messageType = messageType
+        self.payload = payload
+        self.replyToMessageID = replyToMessageID
+        self.createdAt = createdAt
+        self.state = state
+    }
+
+    /// Why it was refused.
+    public var error: ChatError? {
+        guard state == .refused else { return nil }
+        let code = ChatError.Code(rawValue: errorCode ?? "not_stored")
+        return ChatError(code, "The post was refused", status: errorStatus, isTemporary: code == .serverError)
+    }
+
+    func hasSameContent(as other: OwnPost) -> Bool {
+        roomID == other.roomID && messageType == other.messageType && replyToMessageID == other.replyToMessageID
+            && payload == other.payload
+    }
+}
+
+extension OwnPost {
+    /// What a store holds of a post.
+    var kept: JSONObject {
+        var object: JSONObject = [
+            "key": .string(key), "roomId": .string(roomID), "messageType": .string(messageType), "payload": payload,
+            "createdAt": JSONValue(createdAt), "state": state == .refused ? "refused" : "queued",
+            "isTried": .bool(isTried),
+        ]
+        if let replyToMessageID { object["replyToMessageId"] = JSONValue(replyToMessageID) }
+        guard state == .refused else { return object }
+        var error = JSONObject()
+        if let errorCode { error["code"] = .string(errorCode) }
+        if let errorStatus { error["status"] = JSONValue(errorStatus) }
+        if self.error?.isTemporary == true { error["isTemporary"] = true }
+        object["error"] = .object(error)
+        object["isCertain"] = .bool(isCertain)
+        return object
+    }
+
+    /// Reads what a store holds of a post; `nil` where it is none.
+    init?(kept: JSONValue) {
+        guard let key = kept["key"]?.string, let roomID = kept["roomId"]?.string, let payload = kept["payload"],
+            let messageType = kept["messageType"]?.string
+        else { return nil }
+        self.init(
+            key: key, roomID: roomID, messageType: messageType, payload: payload,
+            replyToMessageID: kept["replyToMessageId"]?.integer, createdAt: kept["createdAt"]?.integer ?? 0,
+            state: kept["state"]?.string == "refused" ? .refused : .queued)
+        isTried = kept["isTried"]?.bool ?? false
+        guard state == .refused else { return }
+        errorCode = kept["error"]?["code"]?.string
+        errorStatus = kept["error"]?["status"]?.integer.map { Int($0) }
+        isCertain = kept["isCertain"]?.bool ?? true
+    }
+}
+
+/// Where a post was stored.
+struct StoredAt: Sendable, Equatable {
+    let messageID: Int64
+    let seq: Int64
+    var mark: String?
+
+    init?(json: JSONValue?) {
+        guard let messageID = json?["messageId"]?.integer, let seq = json?["seq"]?.integer else { return nil }
+        self.messageID = messageID
+        self.seq = seq
+        mark = json?["mark"]?.string
+    }
+
+    init(messageID: Int64, seq: Int64, mark: String? = nil) {
+        self.messageID = messageID
+        self.seq = seq
+        self.mark = mark
+    }
+}

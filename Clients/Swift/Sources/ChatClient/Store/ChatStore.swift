@@ -1,0 +1,61 @@
+/// Where a client keeps what must outlive it: positions, logs, the list of rooms, posts that are not sent.
+///
+/// Keys are paths of names separated by `/`; names have any characters. Several processes may share a store.
+public protocol ChatStore: Sendable {
+    /// Whether what is kept outlives the process.
+    var isLasting: Bool { get }
+
+    /// Reads and changes values in one step: no other step, of whatever process, runs at the same time, and of its changes
+    /// all are kept or none.
+    /// - Parameter body: does no waiting. When it throws nothing is changed.
+    /// - Throws: what `body` throws, or ``ChatError`` with code `store_failed`.
+    func step<Result: Sendable>(
+        _ body: @escaping @Sendable (inout ChatStoreStep) throws -> Result
+    ) async throws -> Result
+}
+
+/// The view that a step has of its store. It sees its own changes.
+public struct ChatStoreStep {
+    private let read: (String) throws -> [UInt8]?
+    private let list: (String) throws -> [String]
+    /// The values that the step has changed; `nil` for those that it deleted.
+    public private(set) var changes: [String: [UInt8]?] = [:]
+
+    /// Creates a step.
+    /// - Parameters:
+    ///   - read: gives the value of a key as it was before the step.
+    ///   - list: gives the keys that begin with a prefix as they were before the step, in any order.
+    public init(read: @escaping (String) throws -> [UInt8]?, list: @escaping (String) throws -> [String]) {
+        self.read = read
+        self.list = list
+    }
+
+    /// The value of a key; `nil` where there is none.
+    public func value(_ key: String) throws -> [UInt8]? {
+        if let change = changes[key] { return change }
+        return try read(key)
+    }
+
+    /// The keys that begin with a prefix, sorted.
+    public func keys(withPrefix prefix: String) throws -> [String] {
+        var keys = Set(try list(prefix))
+        for (key, value) in changes where key.hasPrefix(prefix) {
+            if value == nil { keys.remove(key) } else { keys.insert(key) }
+        }
+        return keys.sorted()
+    }
+
+    /// Sets a value; `nil` deletes the key.
+    public mutating func set(_ key: String, _ value: [UInt8]?) { changes[key] = .some(value) }
+}
+
+extension ChatStore where Self == MemoryChatStore {
+    /// A new store in memory: what it keeps ends with it.
+    public static var memory: MemoryChatStore { MemoryChatStore() }
+}
+
+extension ChatStore where Self == FileChatStore {
+    /// A store of files below a folder, which several processes may share.
+    /// - Throws: ``ChatError`` with code `store_failed` where the folder cannot be made or its file system has no locks.
+    public static func file(_ folder: String) throws -> FileChatStore { try FileChatStore(folder: folder) }
+}

@@ -1,0 +1,201 @@
+import NIOConcurrencyHelpers
+import NIOPosix
+
+/// A store of files, one a key, in folders of mode 0700, files 0600.
+///
+/// A step holds `flock` on a file in the folder, never over a suspension. A value is replaced by a new file (fsync, rename);
+/// more than one are first written to a journal, which the next step finishes where the process died in between.
+public final class FileChatStore: ChatStore {
+    /// How long another process may hold the lock.
+    private static let lockTimeoutMilliseconds: Int64 = 5000
+
+    private let folder: String
+    /// Threads of this process line up here, so that they do not poll for the lock of files.
+    private let turn = NIOLock()
+
+    /// Opens or makes a store.
+    /// - Throws: ``ChatError`` with code `store_failed` where the folder cannot be made or its file system has no locks.
+    public init(folder: String) throws {
+        var folder = folder
+        while folder.count > 1, folder.hasSuffix("/") { folder.removeLast() }
+        self.folder = folder
+        try Self.reporting {
+            try FileSystem.makeFolders(folder)
+            try FileSystem.makeFolders(folder + "/values")
+            _ = try FileLock(path: folder + "/lock", milliseconds: Self.lockTimeoutMilliseconds)
+        }
+    }
+
+    /// `true`.
+    public var isLasting: Bool { true }
+
+    public func step<Result: Sendable>(
+        _ body: @escaping @Sendable (inout ChatStoreStep) throws -> Result
+    ) async throws -> Result {
+        // A file system may block for seconds, so not on the threads of Swift's tasks.
+        try await NIOThreadPool.singleton.runIfActive { [self] in
+            try turn.withLock { try Self.reporting { try perform(body) } }
+        }
+    }
+
+    private func perform<Result>(_ body: (inout ChatStoreStep) throws -> Result) throws -> Result {
+        let lock = try FileLock(path: folder + "/lock", milliseconds: Self.lockTimeoutMilliseconds)
+        defer { withExtendedLifetime(lock) {} }
+        try finishJournal()
+        var step = ChatStoreStep { [self] in
+            try FileSystem.read(path($0))
+        } list: { [self] in
+            try keys(withPrefix: $0)
+        }
+        let result = try body(&step)
+        switch step.changes.count {
+        case 0: break
+        case 1: try apply(step.changes)
+        default:
+            try FileSystem.replace(journalPath, with: Journal.encode(step.changes))
+            try FileSystem.syncFolder(folder)
+            try finishJournal(step.changes)
+        }
+        return result
+    }
+
+    // MARK: Changes
+
+    private var journalPath: String { folder + "/journal" }
+
+    /// Applies the changes of a step whose process died before it had applied all of them itself.
+    private func finishJournal() throws {
+        guard let bytes = try FileSystem.read(journalPath) else { return }
+        guard let changes = Journal.decode(bytes) else {
+            // It cannot be read, so none of its changes is known; it is kept for people.
+            try FileSystem.replace(folder + "/journal.broken", with: bytes)
+            try FileSystem.remove(journalPath)
+            return
+        }
+        try finishJournal(changes)
+    }
+
+    private func finishJournal(_ changes: [String: [UInt8]?]) throws {
+        try apply(changes)
+        try FileSystem.remove(journalPath)
+    }
+
+    private func apply(_ changes: [String: [UInt8]?]) throws {
+        var folders: Set<String> = []
+        for (key, value) in changes {
+            let path = path(key)
+            let parent = path[..<(path.lastIndex(of: "/") ?? path.startIndex)]
+            if let value {
+                do {
+                    try FileSystem.replace(path, with: value)
+                } catch let failure as FileSystem.Failure where failure.isMissing {
+                    try FileSystem.makeFolders(String(parent))
+                    try FileSystem.replace(path, with: value)
+                }
+                folders.insert(String(parent))
+            } else {
+                try FileSystem.remove(path)
+            }
+        }
+        for folder in folders { try FileSystem.syncFolder(folder) }
+    }
+
+    // MARK: Keys
+
+    /// The last name of a key has an ending that no folder has, so a key may also be the beginning of another.
+    private func path(_ key: String) -> String {
+        folder + "/values/"
+            + key.split(separator: "/", omittingEmptySubsequences: false).map(Self.encode)
+            .joined(separator: "/") + ".value"
+    }
+
+    private func keys(withPrefix prefix: String) throws -> [String] {
+        let start = prefix.lastIndex(of: "/").map { String(prefix[..<$0]) } ?? ""
+        var found: [String] = []
+        var pending = [start]
+        while let key = pending.popLast() {
+            let path = folder + "/values" + key.split(separator: "/").map { "/" + Self.encode($0) }.joined()
+            for (name, isFolder) in try FileSystem.list(path) {
+                let isValue = name.hasSuffix(".value")
+                guard let last = Self.decode(isFolder ? name : String(name.dropLast(6))), isFolder || isValue else {
+                    continue
+                }
+                let whole = key.isEmpty ? last : key + "/" + last
+                if isFolder { pending.append(whole) } else if whole.hasPrefix(prefix) { found.append(whole) }
+            }
+        }
+        return found
+    }
+
+    /// Capital letters are encoded, too, since some file systems do not tell them from small ones.
+    private static func encode(_ name: Substring) -> String {
+        var text = ""
+        for byte in name.utf8 {
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"),
+                UInt8(ascii: "_"):
+                text.unicodeScalars.append(Unicode.Scalar(byte))
+            default:
+                text += "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+            }
+        }
+        return text
+    }
+
+    private static func decode(_ name: String) -> String? {
+        var bytes: [UInt8] = []
+        var rest = Array(name.utf8)[...]
+        while let byte = rest.popFirst() {
+            guard byte == UInt8(ascii: "%") else {
+                bytes.append(byte)
+                continue
+            }
+            guard let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) else { return nil }
+            bytes.append(value)
+            rest = rest.dropFirst(2)
+        }
+        return UTF8Check.isValid(bytes) ? String(decoding: bytes, as: UTF8.self) : nil
+    }
+
+    private static func reporting<Result>(_ body: () throws -> Result) throws -> Result {
+        do {
+            return try body()
+        } catch let failure as FileSystem.Failure {
+            throw ChatError(.storeFailed, "The store failed (\(failure))", isTemporary: true, cause: failure)
+        }
+    }
+}
+
+/// The form of several changes in one file.
+enum Journal {
+    static func encode(_ changes: [String: [UInt8]?]) -> [UInt8] {
+        var bytes: [UInt8] = []
+        func append(_ part: [UInt8]) {
+            bytes += (0..<8).map { UInt8(truncatingIfNeeded: part.count >> (8 * $0)) }
+            bytes += part
+        }
+        for (key, value) in changes {
+            append(Array(key.utf8))
+            append(value.map { [1] + $0 } ?? [])
+        }
+        return bytes
+    }
+
+    static func decode(_ bytes: [UInt8]) -> [String: [UInt8]?]? {
+        var rest = bytes[...]
+        func part() -> ArraySlice<UInt8>? {
+            guard rest.count >= 8 else { return nil }
+            let length = rest.prefix(8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+            rest = rest.dropFirst(8)
+            guard length <= UInt64(rest.count) else { return nil }
+            defer { rest = rest.dropFirst(Int(length)) }
+            return rest.prefix(Int(length))
+        }
+        var changes: [String: [UInt8]?] = [:]
+        while !rest.isEmpty {
+            guard let key = part(), let value = part() else { return nil }
+            changes[String(decoding: key, as: UTF8.self)] = .some(value.isEmpty ? nil : Array(value.dropFirst()))
+        }
+        return changes
+    }
+}

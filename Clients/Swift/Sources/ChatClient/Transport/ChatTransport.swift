@@ -1,0 +1,81 @@
+/// One HTTP call.
+struct HTTPCall: Sendable, Equatable {
+    enum Method: String, Sendable { case get = "GET", post = "POST", put = "PUT", patch = "PATCH", delete = "DELETE" }
+
+    var method: Method = .get
+    var server: ServerAddress
+    /// The path below the server's own, with its query.
+    var path: String
+    var headers: [(name: String, value: String)] = []
+    var body: [UInt8]?
+    var timeoutMilliseconds: Int64 = 30_000
+    /// The largest body of an answer that is read.
+    var maximumAnswerBytes = 32 << 20
+
+    static func == (a: HTTPCall, b: HTTPCall) -> Bool {
+        a.method == b.method && a.server == b.server && a.path == b.path && a.body == b.body
+    }
+}
+
+/// The answer to an HTTP call.
+struct HTTPAnswer: Sendable {
+    var status: Int
+    /// Names in lower case; of a repeated field the last value.
+    var headers: [String: String] = [:]
+    var body: [UInt8] = []
+}
+
+/// A connection that stays open for frames.
+struct ConnectionRequest: Sendable {
+    enum Kind: Sendable { case webSocket, eventStream }
+
+    var kind: Kind
+    var server: ServerAddress
+    /// The path below the server's own, with its query.
+    var path: String
+    var headers: [(name: String, value: String)] = []
+}
+
+/// What comes over a connection.
+enum ConnectionInput: Sendable, Equatable {
+    /// The handshake was accepted.
+    case opened
+    /// The text of a frame, and on an event stream its id.
+    case frame(String, id: String?)
+    /// A protocol ping, a pong or a comment: no content, but a sign of life.
+    case signOfLife
+    /// An event stream says how long to wait before the next try.
+    case retry(milliseconds: Int64)
+}
+
+/// What is sent over a connection.
+enum ConnectionOutput: Sendable, Equatable {
+    case frame(String)
+    case close(code: UInt16)
+}
+
+/// How a connection ended.
+enum ConnectionEnd: Sendable {
+    /// By a close frame, an `event: close`, or without either (1006).
+    case closed(code: UInt16, reason: String)
+    /// The handshake was answered by an HTTP status.
+    case refused(HTTPAnswer)
+    /// It could not be made, or broke.
+    case failed(ChatError)
+}
+
+/// Does the I/O. A cancelled task ends its call or connection at once.
+protocol ChatTransport: Sendable {
+    /// Makes one call.
+    /// - Throws: ``ChatError`` with code `network`, `timeout` or `protocol`.
+    func call(_ call: HTTPCall) async throws -> HTTPAnswer
+
+    /// Opens a connection and stays until it has ended.
+    /// - Parameters:
+    ///   - output: what to send; ending it changes nothing.
+    ///   - receive: gets what came in one read, and is awaited before the next, so that a slow reader slows the server.
+    func connect(
+        _ request: ConnectionRequest, output: AsyncStream<ConnectionOutput>,
+        receive: @escaping @Sendable ([ConnectionInput]) async -> Void
+    ) async -> ConnectionEnd
+}
