@@ -125,3 +125,67 @@ for (let seed = FIRST; seed < FIRST + SEEDS; seed += 1) {
     assert.equal(time.timers.size, 0)
   })
 }
+
+for (let seed = FIRST; seed < FIRST + SEEDS; seed += 1) {
+  test(`chaos of logs that are set back and rooms that are lost, with seed ${seed}: what is shown is the log of now`, async t => {
+    const time = fakeTime(t), random = generator(seed)
+    const pick = list => list[Math.floor(random() * list.length)]
+    const server = new FakeServer(), storage = new MemoryStorage()
+    server.room('a', { seq: 5 })
+    const isThere = () => server.rooms.has('a')
+    let current, seen, logs = 0
+    const begin = () => {
+      current = setUp(t, { server, storage, userId: 1, maxMissed: 15 }).chat
+      const mine = seen = [], room = current.room('a')
+      room.on('event', event => mine.push(event))
+      room.on('reset', ({ seq, mark }) => mine.push({ reset: true, seq, mark }))
+      room.on('skipped', ({ through }) => mine.push({ reset: true, seq: through }))
+      room.on('gone', () => mine.push({ gone: true }))
+      current.start()
+    }
+    begin()
+    let former
+    for (let step = 0; step < 120; step += 1) {
+      pick([
+        () => { if (isThere()) for (let count = 0; count < random() * 12; count += 1) server.message('a', { text: `l${logs} ${server.rooms.get('a').log.length}` }) },
+        () => server.dropAll(),
+        () => current.retryNow(),
+        () => { if (random() < 0.4) { const old = current; begin(); old.close() } },
+        () => {
+          // PostgreSQL comes back with another log: whoever is connected is told, whoever is not finds it.
+          if (!isThere()) return
+          server.logName = `log${++logs}`
+          server.room('a', { seq: Math.floor(random() * 12) })
+          const room = server.rooms.get('a')
+          server.say({ eventType: 'room_reset', roomId: 'a', seq: room.log.length, mark: room.log.at(-1)?.mark, room: server.described(room) })
+        },
+        () => { if (isThere()) { former = server.rooms.get('a'); server.rooms.delete('a'); server.say({ eventType: 'room_removed', roomId: 'a', reason: 'removed' }) } },
+        () => { if (!isThere()) { server.rooms.set('a', former); server.say({ eventType: 'room_added', room: server.described(former) }) } },
+      ])()
+      await time.advance(random() ** 3 * 4_000)
+    }
+    if (!isThere()) { server.rooms.set('a', former); server.say({ eventType: 'room_added', room: server.described(former) }) }
+    current.retryNow()
+    await time.advance(70_000)
+    server.message('a', { text: 'last' })
+    await time.advance(100)
+    const { log } = server.rooms.get('a'), room = current.room('a')
+    assert.equal(room.state, 'live')
+    assert.equal(room.messages.at(-1)?.content.text, 'last')
+    const marks = new Map(log.map(event => [event.seq, event.mark]))
+    room.messages.forEach((message, index) => {
+      assert.equal(message.mark, marks.get(message.seq), 'of the log of now')
+      assert.equal(message.seq, room.messages[0].seq + index, 'no gap')
+    })
+    let before
+    for (const event of seen) {
+      if (event.gone) before = undefined
+      else {
+        if (!event.reset && before !== undefined) assert.equal(event.seq, before + 1, JSON.stringify(seen.map(({ seq, reset, gone, mark }) => ({ seq, reset, gone, mark }))))
+        before = event.seq
+      }
+    }
+    await current.room('a').loadOlder(100)
+    assert.deepEqual(room.messages.map(message => message.mark), log.map(event => event.mark))
+  })
+}
