@@ -63,7 +63,6 @@ export class Connection {
 
   start() {
     if (this.#phase !== 'stopped' || this.state === 'closed') return
-    if (this.state === 'signedOut') this.#life.refused()
     this.#pauses = new Pauses(this.#random)
     this.#choice = new TransportChoice()
     this.reason = 'start'
@@ -307,6 +306,7 @@ export class Connection {
     if (isOpenPhase(this.#phase)) this.#do('close', { code: 1000 })
     // A call that is under way serves REST calls, too.
     const isAsking = this.isAsking && state === 'offline'
+    if (state === 'signedOut') this.#life = new TokenLife()
     this.#settle()
     this.#phase = 'stopped'
     this.retryAt = undefined

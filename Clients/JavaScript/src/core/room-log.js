@@ -98,11 +98,11 @@ export class RoomLog {
     return [{ forget: {} }, ...this.#settle(), { gone: {} }]
   }
 
-  /** A member again: from the head. */
+  /** A member from now on, or again: from the head. */
   added({ seq, mark }) {
-    if (!this.#isGone) return this.position || !this.timeline ? [] : this.#begin({ seq, mark })
+    if (this.position) return []
     this.#isGone = false
-    return this.timeline ? this.#begin({ seq, mark }) : this.#settle()
+    return this.#begin({ seq, mark })
   }
 
   /** The log is known from here on. */
