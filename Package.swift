@@ -20,6 +20,7 @@ let linkerSettings: [LinkerSetting] = [
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let chatClient = Target.Dependency.product(name: "ChatClient", package: "Swift")
 let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
@@ -73,6 +74,7 @@ let package = Package(
     // Held to the minor versions that were tested. No Package.resolved is committed; docs/development.md has the exact
     // versions and how to raise them.
     dependencies: [
+        .package(path: "Clients/Swift"),
         .package(url: "https://github.com/apple/swift-argument-parser", .upToNextMinor(from: "1.8.2")),
         .package(url: "https://github.com/apple/swift-collections", .upToNextMinor(from: "1.6.0")),
         // Without the trait JSON, and hummingbird without FullFoundation, no server needs more of Foundation than
@@ -135,7 +137,8 @@ let package = Package(
             "ChatSystemServer",
             [
                 "ChatEventBus", "ChatEvents", "ChatStorage", "CommonAuth", "CommonServer", "CommonUtil",
-                "JavaScriptClient", "PostgresClient", "RedisClient", crypto, httpTypes, hummingbird, logging, metrics, nioCore,
+                "JavaScriptClient", "PostgresClient", "RedisClient", crypto, httpTypes, hummingbird, logging, metrics,
+                nioCore,
             ],
             resources: [
                 .embedInCode("Presentation/openapi.yaml"), .embedInCode("Presentation/WebClient/Files"),
@@ -166,7 +169,8 @@ let package = Package(
         executable(
             "ChatLab",
             [
-                "ChatEvents", "ChatLocalStack", "CommonUtil", "RedisClient", argumentParser, asyncHTTPClient, logging,
+                "ChatEvents", "ChatLocalStack", "CommonUtil", "RedisClient", argumentParser, asyncHTTPClient,
+                chatClient, logging,
                 nioCore, nioHTTP1, nioPosix,
             ]),
 

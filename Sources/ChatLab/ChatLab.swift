@@ -10,7 +10,7 @@ struct ChatLab: AsyncParsableCommand {
         commandName: "chat-lab",
         abstract: "Measures the chat platform, and breaks it on purpose.",
         version: "chat-lab \(ChatVersion.current)",
-        subcommands: [BenchCommand.self, FaultsCommand.self, EchoCommand.self])
+        subcommands: [BenchCommand.self, FaultsCommand.self, EchoCommand.self, LibraryClientProgram.self])
 }
 
 /// `chat-lab echo`: the echo server in place of this process.

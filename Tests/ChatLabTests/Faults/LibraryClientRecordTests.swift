@@ -9,7 +9,7 @@ import Testing
         let folder = try PrivateFolder.temporary()
         defer { PrivateFolder.remove(folder) }
         for (name, text) in files { try Data(text.utf8).write(to: URL(fileURLWithPath: "\(folder)/\(name).log")) }
-        return LibraryClientRecord(name: "c", folder: folder, kills: 2, store: .init())
+        return LibraryClientRecord(name: "c", folder: folder, hearsFromNow: false, kills: 2, store: .init())
     }
 
     @Test func `lives are told apart, and a line that was cut off does not count`() throws {

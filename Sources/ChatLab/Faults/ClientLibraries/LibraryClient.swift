@@ -8,11 +8,14 @@ final class LibraryClient: Sendable {
     /// A client library, by the program that uses it.
     enum Language: String, CaseIterable, Sendable {
         case javaScript
+        case swift
 
         /// The program and its first arguments.
         /// - Throws: `LocalStackError` if it is not there.
         fileprivate func command() throws -> (executable: String, arguments: [String]) {
             switch self {
+            case .swift:
+                return ("\(BuildFolder.current)/chat-lab", [LibraryClientProgram.name])
             case .javaScript:
                 guard let node = ExecutableSearch.inPath("node") else {
                     throw LocalStackError("Node.js is not there: install the package nodejs")
@@ -51,7 +54,7 @@ final class LibraryClient: Sendable {
     }
 
     /// The servers as a client library takes them.
-    struct Servers: Sendable, Encodable {
+    struct Servers: Sendable, Codable {
         var system: String
         var messages: String
         var sockets: String
@@ -62,7 +65,8 @@ final class LibraryClient: Sendable {
         }
     }
 
-    private struct Options: Encodable {
+    /// The arguments of the client program, as JSON.
+    struct Options: Codable {
         var servers: Servers
         var userId: Int
         /// The rooms that it reads.
@@ -135,7 +139,9 @@ final class LibraryClient: Sendable {
 
     /// What it wrote down until now, without its store.
     var progress: LibraryClientRecord {
-        LibraryClientRecord(name: name, folder: folder, kills: state.withLock(\.kills), store: .init())
+        LibraryClientRecord(
+            name: name, folder: folder, hearsFromNow: language == .swift, kills: state.withLock(\.kills), store: .init()
+        )
     }
 
     /// Reads what it wrote down, and has its store shown without network.
@@ -151,7 +157,8 @@ final class LibraryClient: Sendable {
         let text = String(decoding: FileManager.default.contents(atPath: output) ?? Data(), as: UTF8.self)
         let line = text.split(separator: "\n").last.map(String.init) ?? ""
         let store = try JSONDecoder().decode(LibraryClientRecord.Store.self, from: Data(line.utf8))
-        return LibraryClientRecord(name: name, folder: folder, kills: state.withLock(\.kills), store: store)
+        return LibraryClientRecord(
+            name: name, folder: folder, hearsFromNow: language == .swift, kills: state.withLock(\.kills), store: store)
     }
 
     /// The last lines of its output.

@@ -35,7 +35,7 @@ struct LibraryClientCheck {
     init(_ record: LibraryClientRecord, logs: [String: [Entry]]) {
         for (room, log) in logs.sorted(by: { $0.key < $1.key }) {
             check(store: record.store.rooms[room] ?? [], log, record.name, room)
-            check(heard: record.heard.map { $0.filter { $0.room == room } }, log, record.name, room)
+            check(heard: record, log, room)
             check(applied: record.applied.filter { $0.room == room }, log, record.name, room)
             check(named: record.named.filter { $0.room == room }, log, record.name, room, kills: record.kills)
         }
@@ -82,25 +82,23 @@ struct LibraryClientCheck {
         }
     }
 
-    private mutating func check(
-        heard lives: [[LibraryClientRecord.Sighting]], _ log: [Entry], _ name: String, _ room: String
-    ) {
+    private mutating func check(heard record: LibraryClientRecord, _ log: [Entry], _ room: String) {
         let marks = Dictionary(log.map { ($0.seq, $0.eventMark) }, uniquingKeysWith: { first, _ in first })
+        let skipAtStart = record.hearsFromNow ? Int.max / 2 : Self.largestSkipAtKill
         var last: Int?
-        for life in lives {
-            for (index, sighting) in life.enumerated() {
+        for life in record.heard {
+            for (index, sighting) in life.lazy.filter({ $0.room == room }).enumerated() {
                 defer { last = max(last ?? 0, sighting.seq) }
                 if marks[sighting.seq] != sighting.eventMark {
-                    note(.heardTwice, "\(name) heard \(sighting.seq) of another log in \(room)")
+                    note(.heardTwice, "\(record.name) heard \(sighting.seq) of another log in \(room)")
                 }
                 guard let last else { continue }
                 if sighting.seq <= last {
-                    note(.heardTwice, "\(name) heard \(sighting.seq) of \(room) after \(last)")
-                } else if sighting.seq > last + (index == 0 ? 1 + Self.largestSkipAtKill : 1) {
+                    note(.heardTwice, "\(record.name) heard \(sighting.seq) of \(room) after \(last)")
+                } else if sighting.seq > last + (index == 0 ? 1 + skipAtStart : 1) {
                     note(
                         .heardWithGap, count: sighting.seq - last - 1,
-                        "\(name) heard \(sighting.seq) of \(room) after \(last)"
-                    )
+                        "\(record.name) heard \(sighting.seq) of \(room) after \(last)")
                 }
             }
         }

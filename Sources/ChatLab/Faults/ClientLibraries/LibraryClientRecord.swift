@@ -10,7 +10,7 @@ struct LibraryClientRecord: Sendable {
     }
 
     /// A message in the client's store.
-    struct Message: Sendable, Equatable, Decodable {
+    struct Message: Sendable, Equatable, Codable {
         var seq: Int
         var messageId: Int
         var contentJson: String
@@ -19,8 +19,8 @@ struct LibraryClientRecord: Sendable {
     }
 
     /// The output of the client's mode `show`.
-    struct Store: Sendable, Equatable, Decodable {
-        struct Post: Sendable, Equatable, Decodable {
+    struct Store: Sendable, Equatable, Codable {
+        struct Post: Sendable, Equatable, Codable {
             var key: String
             var state: String
         }
@@ -36,8 +36,10 @@ struct LibraryClientRecord: Sendable {
     }
 
     var name: String
-    /// From `on('event')`: one list for each life of the process.
+    /// From `on('event')`, or `events()` from now on: one list for each life of the process.
     var heard: [[Sighting]] = []
+    /// Whether each life hears what happens from its beginning on, and not what came before.
+    var hearsFromNow = false
     /// From `events({after, mark})` with a position that the application keeps.
     var applied: [Sighting] = []
     /// From `events({as})`.
@@ -52,8 +54,9 @@ struct LibraryClientRecord: Sendable {
 
 extension LibraryClientRecord {
     /// Reads the files of a client's folder.
-    init(name: String, folder: String, kills: Int, store: Store) {
+    init(name: String, folder: String, hearsFromNow: Bool, kills: Int, store: Store) {
         self.init(name: name)
+        self.hearsFromNow = hearsFromNow
         self.kills = kills
         self.store = store
         for words in Self.lines(of: "heard", in: folder) {

@@ -29,7 +29,7 @@ extension Fault {
             let clients = stage.libraryClients.clients
             for number in 0..<stage.load.shape.clientKills {
                 let client = clients[number % clients.count]
-                try await stage.last(.milliseconds(.random(in: 50...1200)))
+                try await stage.last(.milliseconds(.random(in: 50...2000)))
                 if number % 10 == 3 {
                     client.pause()
                     try await stage.last(.milliseconds(.random(in: 100...7000)))
