@@ -25,8 +25,8 @@ struct LibraryClientCheck {
     }
 
     /// Events kept by the store, and not yet handed on when the process was killed, are not handed on again. They are
-    /// those of one turn.
-    static let largestSkipAtKill = 256
+    /// those of one step, which has at most 1,000 frames.
+    static let largestSkipAtKill = 1000
 
     private(set) var counts: [Flaw: Int] = [:]
     private(set) var examples: [String] = []

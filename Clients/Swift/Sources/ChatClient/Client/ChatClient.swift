@@ -75,6 +75,12 @@ public final class ChatClient: Sendable {
     /// Posts of all rooms, also of a former life, that are not stored yet or were refused.
     public var outbox: LatestValues<[OwnPost]> { LatestValues(source: core.outboxes) }
 
+    /// Follows a post of the outbox, also one of a former life.
+    public func post(withKey key: String) -> Post? {
+        guard let post = core.outboxes.value.first(where: { $0.key == key }) else { return nil }
+        return core.posts.object(for: post) { Post(post, core: core) }.0
+    }
+
     /// Faults that no call reports: a store that fails, an application that gives no token. Of a consumer that is too slow
     /// the oldest are dropped.
     public func errors() -> AsyncStream<ChatError> { core.errors.consume() }

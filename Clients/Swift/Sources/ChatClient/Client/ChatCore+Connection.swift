@@ -181,6 +181,9 @@ extension ChatCore {
         case "caught_up": if let id, let room = rooms[id] { handle(room.log.synced(), of: id) }
         case "synced":
             for (id, room) in rooms { handle(room.log.synced(), of: id) }
+            for feed in feeds.all where feed.position == nil {
+                if let head = list.head(feed.roomID) { deliveries.append(.head(room: feed.roomID, head)) }
+            }
             keepCursor(frame)
         case "cursor": keepCursor(frame)
         case "pong", "error", "reconnect", "token_expiring": break

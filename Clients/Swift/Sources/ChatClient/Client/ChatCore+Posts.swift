@@ -98,7 +98,7 @@ extension ChatCore {
             refused.fail(Self.reused)
             return refused
         }
-        Task { await input { core in await core.add(post) } }
+        command { core in await core.add(post) }
         return object
     }
 

@@ -3,16 +3,8 @@ extension ChatCore {
     // MARK: Readers
 
     /// The head of a room's log as far as it is known.
-    func head(of id: String) -> LogPosition? { list.head(id) }
-
-    func add(_ feed: EventFeed) async {
-        await input { core in
-            core.feeds.add(feed)
-            if let head = core.list.head(feed.roomID) {
-                feed.head(head)
-                if (feed.position?.seq ?? head.seq) < head.seq { feed.missed() }
-            }
-        }
+    nonisolated func head(of id: String) -> LogPosition? {
+        roomLists.value.first { $0.roomID == id }?.head
     }
 
     func events(of id: String, after position: LogPosition) async throws -> (items: [ChatEvent], hasMore: Bool) {

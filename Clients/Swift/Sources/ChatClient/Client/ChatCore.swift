@@ -42,6 +42,7 @@ actor ChatCore {
     nonisolated let feeds = EventFeeds()
     nonisolated let sources = AllRoomSources()
     nonisolated let turn = Turn()
+    nonisolated let commands = Commands()
     /// Objects of the application that follow posts which are on their way.
     nonisolated let posts = PostObjects()
 
@@ -109,9 +110,16 @@ actor ChatCore {
 
     // MARK: Inputs
 
+    /// Takes in what a call wants that does not wait: in the order of the calls, whichever task is first.
+    nonisolated func command(_ command: @escaping Commands.Command) {
+        commands.add(command)
+        Task { await input { _ in } }
+    }
+
     /// Takes an input in as a whole: nothing else happens in between, although it waits for the store.
     func input(_ body: @Sendable (isolated ChatCore) async -> Void) async {
         await turn.take()
+        for command in commands.take() { await command(self) }
         await body(self)
         await flush()
         schedule()
@@ -129,15 +137,16 @@ actor ChatCore {
                 report(error)
             }
         }
-        let deliveries = deliveries
-        self.deliveries = []
-        for delivery in deliveries { deliver(delivery) }
-        for room in changedRooms { publishMessages(room) }
-        changedRooms = []
+        // The list first: a reader that begins now begins either before an event and is given it, or behind it.
         if isListChanged {
             isListChanged = false
             roomLists.set(list.rooms)
         }
+        for room in changedRooms { publishMessages(room) }
+        changedRooms = []
+        let deliveries = deliveries
+        self.deliveries = []
+        for delivery in deliveries { deliver(delivery) }
     }
 
     private func deliver(_ delivery: Delivery) {

@@ -39,7 +39,8 @@ final class ReadingEvents: Sendable {
     private let roomID: String
     private let start: ChatEvents.Start
     private let id: String
-    private let feed = LatestValue<EventFeed?>(nil)
+    private let feed: EventFeed
+    private let hasBegun: LatestValue<Bool>
     /// The position behind the last event that was given, to be kept when the next one is asked for.
     private let given = LatestValue<LogPosition?>(nil)
     private let hasEnded = LatestValue(false)
@@ -48,11 +49,19 @@ final class ReadingEvents: Sendable {
         (self.core, self.roomID, self.start) = (core, roomID, start)
         id = core.instance + "." + String(UInt64.random(in: 0...UInt64.max), radix: 36)
         core.feeds.begin(id)
+        let reader: Reader? =
+            switch start {
+            case .now: Reader(head: core.head(of: roomID))
+            case .after(let position): Reader(after: position)
+            case .name: nil
+            }
+        feed = EventFeed(roomID: roomID, id: id, reader: reader ?? Reader(head: nil))
+        hasBegun = LatestValue(reader != nil)
+        if reader != nil { core.feeds.add(feed) }
     }
 
     deinit {
         core.feeds.end(id)
-        guard let feed = feed.value else { return }
         core.feeds.remove(feed)
         if case .name(let name, _) = start {
             let (core, roomID, id) = (core, roomID, id)
@@ -63,7 +72,7 @@ final class ReadingEvents: Sendable {
     func next() async throws -> ChatEvent? {
         guard !hasEnded.value else { return nil }
         do {
-            let feed = try await open()
+            if !hasBegun.value { try await begin() }
             if case .name(let name, _) = start, let position = given.value {
                 try await core.moveName(name, roomID: roomID, reader: id, to: position)
             }
@@ -88,33 +97,26 @@ final class ReadingEvents: Sendable {
         }
     }
 
-    private func open() async throws -> EventFeed {
-        if let feed = feed.value { return feed }
-        let reader: Reader
-        switch start {
-        case .now: reader = Reader(head: await core.head(of: roomID))
-        case .after(let position): reader = Reader(after: position)
-        case .name(let name, let position):
-            let kept = try await core.takeName(name, roomID: roomID, reader: id)
-            if let begin = kept ?? position {
-                reader = Reader(after: begin)
-            } else {
-                reader = Reader(head: await core.head(of: roomID))
-            }
+    /// Takes the name, and begins where it was.
+    private func begin() async throws {
+        guard case .name(let name, let position) = start else { return }
+        let kept = try await core.takeName(name, roomID: roomID, reader: id)
+        hasBegun.set(true)
+        if let begin = kept ?? position {
+            feed.begin(after: begin)
+        } else if let head = core.head(of: roomID) {
+            feed.head(head)
         }
-        let feed = EventFeed(roomID: roomID, id: id, reader: reader)
-        self.feed.set(feed)
-        await core.add(feed)
-        if case .name(let name, _) = start, let position = feed.position {
+        core.feeds.add(feed)
+        if let position = feed.position {
             try await core.moveName(name, roomID: roomID, reader: id, to: position)
         }
-        return feed
     }
 
     private func end() async {
         hasEnded.set(true)
         core.feeds.end(id)
-        if let feed = feed.value { core.feeds.remove(feed) }
+        core.feeds.remove(feed)
         if case .name(let name, _) = start { await core.releaseName(name, roomID: roomID, reader: id) }
     }
 }

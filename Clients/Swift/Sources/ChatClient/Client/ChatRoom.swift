@@ -60,8 +60,7 @@ public final class ChatRoom: Sendable {
     /// The newest messages, edits and deletions applied, own posts that are not stored yet last. This opens the room: its log
     /// is kept from now on.
     public var messages: LatestValues<RoomMessages> {
-        let (core, id) = (core, id)
-        Task { await core.input { core in await core.open(id) } }
+        core.command { [id] core in await core.open(id) }
         return LatestValues(source: sources.messages)
     }
 

@@ -21,6 +21,9 @@ final class EventFeed: Sendable {
 
     var position: LogPosition? { state.withLockedValue { $0.reader.position } }
 
+    /// Begins after a position that became known later than the feed was made.
+    func begin(after position: LogPosition) { state.withLockedValue { $0.reader = Reader(after: position) } }
+
     // MARK: What happens in the room
 
     func event(_ event: ChatEvent) { happen { $0.event(event) } }

@@ -235,11 +235,21 @@ struct Outbox: Sendable {
                 actions.append(.discarded(post.key, isGone: true))
             }
         }
+        arrange(posts.map(\.key), of: roomID)
         next(roomID)
         return take()
     }
 
     // MARK: Steps
+
+    /// Puts the posts of a room in the order kept; those that are not kept yet come last.
+    private mutating func arrange(_ kept: [String], of roomID: String) {
+        let kept = kept.filter { entries[$0] != nil }
+        let isKept = Set(kept)
+        var room = kept + order.filter { entries[$0]?.roomID == roomID && !isKept.contains($0) }
+        room.reverse()
+        order = order.compactMap { entries[$0]?.roomID == roomID ? room.popLast() : $0 }
+    }
 
     private func isUntried(_ post: OwnPost) -> Bool { (post.state == .new || post.state == .queued) && !post.isTried }
 

@@ -13,15 +13,19 @@ final class FallbackStore: ChatStore {
         var retryAt: Int64 = 0
     }
 
-    private static let retryMilliseconds: Int64 = 30_000
-
     private let store: any ChatStore
     private let onFailure: @Sendable (ChatError) -> Void
+    private let retryMilliseconds: Int64
     private let state = NIOLockedValueBox(State())
 
-    /// - Parameter onFailure: called once for each time that the store begins to fail.
-    init(_ store: any ChatStore, onFailure: @escaping @Sendable (ChatError) -> Void) {
+    /// - Parameters:
+    ///   - retryMilliseconds: how long it is left alone before it is tried again.
+    ///   - onFailure: called once for each time that the store begins to fail.
+    init(
+        _ store: any ChatStore, retryMilliseconds: Int64 = 30_000, onFailure: @escaping @Sendable (ChatError) -> Void
+    ) {
         self.store = store
+        self.retryMilliseconds = retryMilliseconds
         self.onFailure = onFailure
     }
 
@@ -64,7 +68,7 @@ final class FallbackStore: ChatStore {
             if let memory = state.memory { return (memory, false) }
             let memory = MemoryChatStore(read ?? state.mirror)
             state.memory = memory
-            state.retryAt = System.monotonicClock + Self.retryMilliseconds
+            state.retryAt = System.monotonicClock + retryMilliseconds
             return (memory, true)
         }
         if isNew {
@@ -82,7 +86,7 @@ final class FallbackStore: ChatStore {
     func retry() async {
         let due = state.withLockedValue { state -> (MemoryChatStore, Set<String>)? in
             guard let memory = state.memory, System.monotonicClock >= state.retryAt else { return nil }
-            state.retryAt = System.monotonicClock + Self.retryMilliseconds
+            state.retryAt = System.monotonicClock + retryMilliseconds
             return (memory, state.changed)
         }
         guard let (memory, changed) = due else { return }

@@ -1,0 +1,225 @@
+import Testing
+
+@testable import ChatClient
+
+@Suite(.timeLimit(.minutes(1))) struct ClientTests {
+    let server = FakeServer()
+
+    @Test func itConnectsWithTheTokenAndSyncs() async throws {
+        let client = try makeClient(server)
+        try await running(client) { [server] in
+            let link = await server.link()
+            #expect(link.request.path == "/ws/user")
+            #expect(link.request.headers.first?.value.hasPrefix("Bearer e30.") == true)
+            let sync = await link.live(rooms: [roomFrame("a", seq: 3, unread: 2)])
+            #expect(sync["cursor"] == nil)
+            await client.reaches(.live, .start)
+            #expect(client.roomLists.value.first?.unreadCount == 2)
+        }
+        #expect(client.connectionStates.value.state == .offline)
+        #expect(client.connectionStates.value.reason == .stopped)
+    }
+
+    @Test func eventsComeOnceInOrderAndAGapIsAProtocolError() async throws {
+        let client = try makeClient(server)
+        try await running(client) { [server] in
+            var link = await server.link()
+            await link.live(rooms: [roomFrame("a")])
+            var events = client.room("a").events().makeAsyncIterator()
+            _ = client.room("a").messages
+            for await state in client.room("a").states where state == .live { break }
+            await link.send(messageFrame("a", 1), messageFrame("a", 1), messageFrame("a", 2))
+            let value1 = try await events.next()?.seq
+            #expect(value1 == 1)
+            let value2 = try await events.next()?.seq
+            #expect(value2 == 2)
+            await link.send(messageFrame("a", 4))
+            link = await server.link()
+            await client.reaches(.connecting, .protocol)
+            let sync = await link.live(
+                rooms: [roomFrame("a", seq: 4)], events: [messageFrame("a", 3), messageFrame("a", 4)])
+            #expect(sync["rooms"]?["a"]?["seq"]?.integer == 2)
+            #expect(sync["rooms"]?["a"]?["mark"]?.string == "mark2")
+            #expect(sync["cursor"]?.string == "c1")
+            let value3 = try await events.next()?.seq
+            #expect(value3 == 3)
+            let value4 = try await events.next()?.seq
+            #expect(value4 == 4)
+        }
+    }
+
+    @Test(arguments: ["{\"eventType\":", "<html>", "[]", "17", ""])
+    func whatIsNoObjectIsAProtocolError(_ text: String) async throws {
+        let client = try makeClient(server)
+        try await running(client) { [server] in
+            let link = await server.link()
+            await link.live()
+            await link.send(text: text)
+            await client.reaches(.connecting, .protocol)
+            _ = await server.link()
+        }
+    }
+
+    @Test func whatADeadConnectionStillGivesIsNotTakenIn() async throws {
+        let client = try makeClient(server)
+        try await running(client) { [server] in
+            let old = await server.link()
+            await old.live(rooms: [roomFrame("a")])
+            await old.send(text: "no JSON")
+            await old.send(messageFrame("a", 1))
+            let new = await server.link()
+            await new.live(rooms: [roomFrame("a", seq: 1)])
+            await client.reaches(.live)
+            #expect(client.roomLists.value.first?.lastSeq == 1)
+        }
+    }
+
+    @Test func aReaderFillsInWhatWasMissedFromTheLog() async throws {
+        let client = try makeClient(server)
+        server.answer { call in
+            guard call.path.contains("/events") else { return HTTPAnswer(status: 404) }
+            let items = (1...3).map { messageFrame("a", $0) }
+            return HTTPAnswer(status: 200, body: JSONValue.object(["items": .array(items), "hasMore": false]).bytes)
+        }
+        try await running(client) { [server] in
+            await server.link().live(rooms: [roomFrame("a", seq: 3)])
+            var seen: [Int64] = []
+            for try await event in client.room("a").events(after: 0) {
+                seen.append(event.seq)
+                if seen.count == 3 { break }
+            }
+            #expect(seen == [1, 2, 3])
+            #expect(server.calls.filter { $0.path.contains("/events") }.count == 1)
+        }
+    }
+
+    @Test func aReaderEndsWhenTheRoomIsLostAfterTheLastEvent() async throws {
+        let client = try makeClient(server)
+        server.answer { _ in HTTPAnswer(status: 404, body: Array(#"{"code":"room_not_found"}"#.utf8)) }
+        try await running(client) { [server] in
+            let link = await server.link()
+            await link.live(rooms: [roomFrame("a")])
+            await client.reaches(.live)
+            var events = client.room("a").events().makeAsyncIterator()
+            await link.send(messageFrame("a", 1), ["eventType": "room_removed", "roomId": "a", "reason": "removed"])
+            let (last, end) = (try await events.next(), try await events.next())
+            #expect(last?.seq == 1)
+            #expect(end == nil)
+            #expect(client.roomLists.value.isEmpty)
+        }
+    }
+
+    @Test func theRoomShowsWhatIsKeptAndForgetsItWhenItIsLost() async throws {
+        let store = MemoryChatStore()
+        let client = try makeClient(server, store: store)
+        try await running(client) { [server] in
+            let link = await server.link()
+            await link.live(rooms: [roomFrame("a", seq: 5)])
+            let room = client.room("a")
+            for await messages in room.messages where messages.hasMore { break }
+            await link.send(messageFrame("a", 6))
+            #expect(room.messages.value.items.map(\.text) == ["6"])
+            #expect(store.contents.keys.contains { $0.contains("/room/a/1/") })
+            await link.send(["eventType": "room_removed", "roomId": "a", "reason": "left"])
+            #expect(room.states.value == .gone)
+            #expect(!store.contents.keys.contains { $0.contains("/room/a/") })
+        }
+    }
+
+    @Test func anotherLogResetsTheRoomAndTellsWhatIsLost() async throws {
+        let client = try makeClient(server)
+        try await running(client) { [server] in
+            let link = await server.link()
+            await link.live(rooms: [roomFrame("a", seq: 5)])
+            let room = client.room("a")
+            for await messages in room.messages where messages.hasMore { break }
+            var notices = room.notices().makeAsyncIterator()
+            await link.send(messageFrame("a", 6, sender: 1, key: "k"))
+            await link.send([
+                "eventType": "room_reset", "roomId": "a", "seq": 5, "mark": "other", "room": roomFrame("a", seq: 5),
+            ])
+            guard case .reset(let position, let lost)? = await notices.next() else {
+                Issue.record("no reset")
+                return
+            }
+            #expect(position == LogPosition(seq: 5, mark: "other"))
+            #expect(lost.map(\.seq) == [6])
+            #expect(room.states.value == .reset)
+            await link.send(messageFrame("a", 6))
+            #expect(room.states.value == .live)
+        }
+    }
+
+    @Test func aStoreThatFailsIsReportedOnceAndNothingIsLost() async throws {
+        let store = FailingStore()
+        let client = try makeClient(server, store: store)
+        var errors = client.errors().makeAsyncIterator()
+        try await running(client) { [server] in
+            let link = await server.link()
+            await link.live(rooms: [roomFrame("a")])
+            let room = client.room("a")
+            _ = room.messages
+            for await state in room.states where state == .live { break }
+            store.fails = true
+            await link.send(messageFrame("a", 1), messageFrame("a", 2))
+            await link.send(messageFrame("a", 3))
+            #expect(room.messages.value.items.map(\.text) == ["1", "2", "3"])
+        }
+        let error = await errors.next()
+        #expect(error?.code == .storeFailed)
+        #expect(!client.isStorageLasting)
+    }
+
+    @Test func cancellingRunEndsItAtOnceWhateverHangs() async throws {
+        let client = try makeClient(server) { _ in
+            // An application that never answers, not even when it is cancelled.
+            await withUnsafeContinuation { (_: UnsafeContinuation<Void, Never>) in }
+            return ""
+        }
+        let task = Task { try await client.run() }
+        await client.core.tokenIsAsked()
+        let clock = ContinuousClock()
+        let took = await clock.measure {
+            task.cancel()
+            _ = await task.result
+        }
+        #expect(took < .seconds(2))
+    }
+
+    @Test func itRunsOnceAtATime() async throws {
+        let client = try makeClient(server)
+        try await running(client) { [server] in
+            _ = await server.link()
+            let error = await #expect(throws: ChatError.self) { try await client.run() }
+            #expect(error?.code == .inUse)
+        }
+    }
+
+    @Test func readMarksAreKeptUntilTheServerHasThem() async throws {
+        let store = MemoryChatStore()
+        let client = try makeClient(server, store: store)
+        try await running(client) { [server] in
+            var link = await server.link()
+            await link.live(rooms: [roomFrame("a", seq: 4, unread: 4)])
+            await client.reaches(.live)
+            await client.room("a").markRead()
+            #expect(client.roomLists.value.first?.unreadCount == 0)
+            #expect(await link.frame("read")["seq"]?.integer == 4)
+            link.close()
+            link = await server.link()
+            await link.live(rooms: [roomFrame("a", seq: 4, unread: 4)])
+            #expect(await link.frame("read")["seq"]?.integer == 4)
+            await link.send([
+                "eventType": "room_changed", "roomId": "a", "lastReadSeq": 4, "unreadCount": 0, "lastSeq": 4,
+            ])
+            #expect(!store.contents.keys.contains { $0.contains("/read/") })
+        }
+    }
+}
+
+extension ChatCore {
+    /// Waits until the application is asked for a token.
+    func tokenIsAsked() async {
+        while tokenCall == 0 { await Task.yield() }
+    }
+}

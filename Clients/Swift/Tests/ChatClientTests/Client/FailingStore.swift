@@ -1,0 +1,24 @@
+import NIOConcurrencyHelpers
+
+@testable import ChatClient
+
+/// A store whose steps fail as long as a test says so.
+final class FailingStore: ChatStore {
+    private let memory = MemoryChatStore()
+    private let box = NIOLockedValueBox(false)
+
+    var fails: Bool {
+        get { box.withLockedValue { $0 } }
+        set { box.withLockedValue { $0 = newValue } }
+    }
+
+    var isLasting: Bool { true }
+    var contents: [String: [UInt8]] { memory.contents }
+
+    func step<Result: Sendable>(
+        _ body: @escaping @Sendable (inout ChatStoreStep) throws -> Result
+    ) async throws -> Result {
+        if fails { throw ChatError(.storeFailed, "The disk is full", isTemporary: true) }
+        return try await memory.step(body)
+    }
+}

@@ -1,0 +1,216 @@
+import Foundation
+import NIOConcurrencyHelpers
+import Testing
+
+@testable import ChatClient
+
+@Suite(.timeLimit(.minutes(1))) struct PostTests {
+    let server = FakeServer()
+
+    static func stored(_ call: HTTPCall, seq: Int64) -> HTTPAnswer {
+        let body = call.body.flatMap { try? JSONParser.parse($0) }
+        var message = messageFrame(body?["roomId"]?.string ?? "", seq, sender: 1).object ?? [:]
+        message["eventType"] = nil
+        message["clientMessageId"] = body?["clientMessageId"]
+        message["contentJson"] = (body?["payload"]?.text).map(JSONValue.string)
+        return HTTPAnswer(status: 201, body: JSONValue.object(message).bytes)
+    }
+
+    static func key(_ call: HTTPCall) -> String {
+        (call.body.flatMap { try? JSONParser.parse($0) })?["clientMessageId"]?.string ?? ""
+    }
+
+    @Test func aLostAnswerIsFollowedByTheSamePost() async throws {
+        let client = try makeClient(server)
+        let tries = NIOLockedValueBox(0)
+        server.answer { call in
+            let number = tries.withLockedValue { tries in
+                tries += 1
+                return tries
+            }
+            if number == 1 { throw ChatError(.network, "cut") }
+            if number == 2 { return HTTPAnswer(status: 503) }
+            return Self.stored(call, seq: 1)
+        }
+        try await running(client) { [server] in
+            await server.link().live(rooms: [roomFrame("a")])
+            let message = try await client.room("a").send("Hello", key: "k")
+            #expect(message.text == "Hello")
+            #expect(server.calls.map(Self.key) == ["k", "k", "k"])
+            #expect(client.outbox.value.isEmpty)
+        }
+    }
+
+    @Test func aRefusedPostIsPassedAndCanBeDiscarded() async throws {
+        let client = try makeClient(server)
+        server.answer { call in
+            guard Self.key(call) == "bad" else { return Self.stored(call, seq: 1) }
+            return HTTPAnswer(status: 422, body: Array(#"{"code":"validation_failed"}"#.utf8))
+        }
+        try await running(client) { [server] in
+            await server.link().live(rooms: [roomFrame("a")])
+            let bad = client.room("a").post("bad", key: "bad")
+            try await client.room("a").send("good", key: "good")
+            let error = await #expect(throws: ChatError.self) { try await bad.stored() }
+            #expect(error?.code == "validation_failed")
+            #expect(bad.isCertain)
+            #expect(await bad.discard())
+            #expect(client.outbox.value.isEmpty)
+        }
+    }
+
+    @Test func aRefusedTokenIsReplacedAndThePostRepeated() async throws {
+        let asked = NIOLockedValueBox<[TokenReason]>([])
+        let client = try makeClient(server) { reason in
+            asked.withLockedValue { $0.append(reason) }
+            return token(of: 1, id: asked.withLockedValue { $0.count })
+        }
+        let first = NIOLockedValueBox<String?>(nil)
+        server.answer { call in
+            let used = call.headers.first?.value
+            let isFirst = first.withLockedValue { first in
+                if first == nil { first = used }
+                return first == used
+            }
+            return isFirst ? HTTPAnswer(status: 401) : Self.stored(call, seq: 1)
+        }
+        try await running(client) { [server] in
+            await server.link().live(rooms: [roomFrame("a")])
+            try await client.room("a").send("Hello")
+            #expect(asked.withLockedValue { $0 } == [.first, .refused])
+            #expect(client.connectionStates.value.state == .live)
+        }
+    }
+
+    @Test func cancellingSendStopsTheWaitingAlone() async throws {
+        let client = try makeClient(server)
+        let (gate, opened) = AsyncStream.makeStream(of: Void.self)
+        server.answer { call in
+            for await _ in gate { break }
+            return Self.stored(call, seq: 1)
+        }
+        try await running(client) { [server] in
+            await server.link().live(rooms: [roomFrame("a")])
+            let sending = Task { try await client.room("a").send("Hello", key: "k") }
+            for await posts in client.outbox where posts.first?.state == .sending { break }
+            sending.cancel()
+            await #expect(throws: CancellationError.self) { try await sending.value }
+            opened.yield()
+            for await posts in client.outbox where posts.isEmpty { break }
+        }
+    }
+
+    @Test func theLogShowsAPostWhoseAnswerIsLost() async throws {
+        let client = try makeClient(server)
+        server.answer { _ in
+            try await Task.sleep(for: .seconds(60))
+            throw ChatError.timeout
+        }
+        try await running(client) { [server] in
+            let link = await server.link()
+            await link.live(rooms: [roomFrame("a")])
+            let post = client.room("a").post("Hello", key: "k")
+            for await posts in client.outbox where posts.first?.state == .sending { break }
+            await link.send(messageFrame("a", 1, sender: 1, key: "k", text: "Hello"))
+            let value1 = try await post.stored().seq
+            #expect(value1 == 1)
+        }
+    }
+
+    @Test func aKeyIsOnePostAndOtherContentIsRefusedWithoutATry() async throws {
+        let client = try makeClient(server)
+        let room = client.room("a")
+        let post = room.post("one", key: "k")
+        #expect(room.post("one", key: "k") === post)
+        try await post.kept()
+        let other = room.post("two", key: "k")
+        let error = await #expect(throws: ChatError.self) { try await other.stored() }
+        #expect(error?.code == .clientMessageIDReused)
+        #expect(server.calls.isEmpty)
+        #expect(await room.edit(post, ["text": "three"]))
+        #expect(client.outbox.value.map(\.payload) == [["text": "three"]])
+    }
+
+    @Test func whatIsKeptIsSentByTheNextLifeInItsOrder() async throws {
+        let store = MemoryChatStore()
+        let first = try makeClient(server, store: store)
+        for number in 1...12 {
+            try await first.room("a").post(MessageContent(text: "\(number)"), key: "k\(number)").kept()
+        }
+        let second = try makeClient(server, store: store)
+        let seq = NIOLockedValueBox<Int64>(0)
+        server.answer { call in
+            Self.stored(
+                call,
+                seq: seq.withLockedValue { seq in
+                    seq += 1
+                    return seq
+                })
+        }
+        try await running(second) { [server] in
+            await server.link().live(rooms: [roomFrame("a")])
+            for await posts in second.outbox where posts.isEmpty && seq.withLockedValue({ $0 }) == 12 { break }
+            #expect(server.calls.map(Self.key) == (1...12).map { "k\($0)" })
+        }
+    }
+
+    @Test func aPostThatCannotBeReadIsPutAside() async throws {
+        let store = MemoryChatStore()
+        let first = try makeClient(server, store: store)
+        try await first.room("a").post("one", key: "k1").kept()
+        let key = try #require(store.contents.keys.first { $0.contains("/outbox/") })
+        try await store.step { $0.set(key, Array("{cut".utf8)) }
+        let second = try makeClient(server, store: store)
+        var errors = second.errors().makeAsyncIterator()
+        try await second.room("a").post("two", key: "k2").kept()
+        #expect(await errors.next()?.code == .storeFailed)
+        #expect(store.contents.keys.contains { $0.contains("/broken/outbox/") })
+        #expect(second.outbox.value.map(\.key) == ["k2"])
+    }
+
+    @Test func severalProcessesFormOneLineAndAnotherSendsWhenTheSenderIsGone() async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("chat-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let other = FakeServer()
+        let (one, two) = (
+            try makeClient(server, store: .file(folder)), try makeClient(other, store: .file(folder))
+        )
+        let hang: @Sendable (HTTPCall) async throws -> HTTPAnswer = { _ in
+            try await Task.sleep(for: .seconds(60))
+            throw ChatError.timeout
+        }
+        server.answer(hang)
+        other.answer { call in Self.stored(call, seq: 1) }
+        let sender = Task { try await one.run() }
+        await server.link().live(rooms: [roomFrame("a")])
+        try await running(two) { [server] in
+            await other.link().live(rooms: [roomFrame("a")])
+            try await one.room("a").post("one", key: "k1").kept()
+            for await posts in one.outbox where posts.first?.state == .sending { break }
+            let post = two.room("a").post("two", key: "k2")
+            try await post.kept()
+            #expect(two.outbox.value.map(\.key) == ["k1", "k2"])
+            for await posts in one.outbox where posts.count == 2 { break }
+            #expect(other.calls.isEmpty)
+            sender.cancel()
+            let message = try await post.stored()
+            #expect(message.clientMessageID == "k2")
+            #expect(other.calls.map(Self.key) == ["k1", "k2"])
+            #expect(server.calls.map(Self.key) == ["k1"])
+        }
+        _ = await sender.result
+        // The one that was stopped learns what became of its post when it looks next.
+        #expect(one.outbox.value.map(\.key) == ["k1", "k2"])
+    }
+
+    @Test func aPostOfAFormerLifeCanBeFollowedAndDiscarded() async throws {
+        let store = MemoryChatStore()
+        try await makeClient(server, store: store).room("a").post("one", key: "k").kept()
+        let client = try makeClient(server, store: store)
+        try await client.room("a").post("two", key: "l").kept()
+        let post = try #require(client.post(withKey: "k"))
+        #expect(await post.discard())
+        #expect(client.post(withKey: "k") == nil)
+        #expect(store.contents.keys.filter { $0.contains("/outbox/") }.count == 1)
+    }
+}

@@ -1,0 +1,77 @@
+import NIOConcurrencyHelpers
+import Testing
+
+@testable import ChatClient
+
+@Suite(.timeLimit(.minutes(1))) struct TokenTests {
+    let server = FakeServer()
+
+    @Test func anotherUsersTokenSignsOutAndSendsNothing() async throws {
+        let client = try makeClient(server) { _ in token(of: 2) }
+        _ = client.room("a").post("Hello")
+        try await running(client) { [server] in
+            await client.reaches(.signedOut, .otherUser)
+            #expect(server.calls.isEmpty)
+            let error = await #expect(throws: ChatError.self) { try await client.profile() }
+            #expect(error?.code == .signedOut)
+        }
+        #expect(client.outbox.value.count == 1)
+    }
+
+    @Test func whatIsNoTokenIsAskedForAgain() async throws {
+        let answers = NIOLockedValueBox(["", "x", "a.b.c", "e30.e30.sig"])
+        let client = try makeClient(server) { _ in
+            answers.withLockedValue { $0.popLast() } ?? token(of: 1)
+        }
+        try await running(client) { [server] in
+            _ = await server.link()
+            #expect(answers.withLockedValue { $0 }.isEmpty)
+        }
+    }
+
+    @Test func anApplicationThatFailsIsAskedAgainAndOneThatGivesUpSignsOut() async throws {
+        struct Broken: Error {}
+        let count = NIOLockedValueBox(0)
+        let client = try makeClient(server) { _ in
+            let number = count.withLockedValue { count in
+                count += 1
+                return count
+            }
+            if number < 3 { throw Broken() }
+            throw SignedOut()
+        }
+        try await running(client) {
+            await client.reaches(.signedOut, .signedOut)
+            #expect(count.withLockedValue { $0 } == 3)
+        }
+    }
+
+    @Test func aRefusedTokenThatComesAgainCountsAsFailed() async throws {
+        let same = token(of: 1)
+        let asked = NIOLockedValueBox<[TokenReason]>([])
+        let client = try makeClient(server) { reason in
+            let count = asked.withLockedValue { asked in
+                asked.append(reason)
+                return asked.count
+            }
+            return count < 4 ? same : token(of: 1, id: 7)
+        }
+        try await running(client) { [server] in
+            let link = await server.link()
+            link.close(4401)
+            let next = await server.link()
+            #expect(asked.withLockedValue { $0 } == [.first, .refused, .refused, .refused])
+            #expect(next.request.headers.first?.value != "Bearer " + same)
+        }
+    }
+
+    @Test func aTokenIsNeverKept() async throws {
+        let store = MemoryChatStore()
+        let client = try makeClient(server, store: store)
+        try await running(client) { [server] in
+            await server.link().live(rooms: [roomFrame("a")])
+            await client.reaches(.live)
+        }
+        #expect(!store.contents.values.contains { String(decoding: $0, as: UTF8.self).contains("e30.") })
+    }
+}

@@ -1,0 +1,132 @@
+import Testing
+
+@testable import ChatClient
+
+@Suite struct KeeperTests {
+    let store = MemoryChatStore()
+
+    private func keeper(_ instance: String = "one") -> Keeper {
+        Keeper(store: store, prefix: "v1/server/1/", instance: instance)
+    }
+
+    private func events(_ range: ClosedRange<Int64>, mark: String = "mark") throws -> [ChatEvent] {
+        try range.map { seq in
+            var frame = messageFrame("a", seq).object ?? [:]
+            frame["mark"] = .string("\(mark)\(seq)")
+            return try #require(ChatEvent(json: frame))
+        }
+    }
+
+    private func begin(_ keeper: Keeper, at seq: Int64 = 0) async throws {
+        _ = try await keeper.ask(for: "a")
+        try await keeper.keep([.begin(room: "a", LogPosition(seq: seq, mark: seq > 0 ? "mark\(seq)" : nil))])
+    }
+
+    private func position(_ keeper: Keeper) async throws -> LogPosition? {
+        try await keeper.load(isRunning: false).positions["a"]
+    }
+
+    @Test func eventsArePosition() async throws {
+        let keeper = keeper()
+        try await begin(keeper, at: 4)
+        let value1 = try await position(keeper)
+        #expect(value1 == LogPosition(seq: 4, mark: "mark4"))
+        try await keeper.keep([.events(room: "a", try events(5...5))])
+        try await keeper.keep([.events(room: "a", try events(6...200))])
+        let last = LogPosition(seq: 200, mark: "mark200")
+        let value2 = try await position(keeper)
+        #expect(value2 == last)
+        let value3 = try await keeper.events(of: "a", through: last).map(\.seq)
+        #expect(value3 == Array(5...200))
+        #expect(store.contents.keys.filter { $0.contains("/room/a/1/") }.count == 4)
+    }
+
+    @Test func onlyTheNewestAreKept() async throws {
+        let keeper = keeper()
+        try await begin(keeper)
+        for start in stride(from: Int64(1), through: 3000, by: 50) {
+            try await keeper.keep([.events(room: "a", try events(start...start + 49))])
+        }
+        let kept = try await keeper.events(of: "a", through: LogPosition(seq: 3000, mark: "mark3000"))
+        #expect((1000...1128).contains(kept.count))
+        #expect(kept.last?.seq == 3000)
+        #expect(zip(kept, kept.dropFirst()).allSatisfy { $0.seq + 1 == $1.seq })
+    }
+
+    @Test func twoProcessesMoveThePositionForwardOnly() async throws {
+        let (one, two) = (keeper("one"), keeper("two"))
+        try await begin(one)
+        try await one.keep([.events(room: "a", try events(1...5))])
+        try await two.keep([.events(room: "a", try events(1...3))])
+        let value4 = try await position(one)?.seq
+        #expect(value4 == 5)
+        try await two.keep([.events(room: "a", try events(4...7))])
+        let value5 = try await one.events(of: "a", through: LogPosition(seq: 7, mark: "mark7")).map(\.seq)
+        #expect(value5 == Array(1...7))
+    }
+
+    @Test func aLogThatDoesNotGoOnBeginsAnotherGeneration() async throws {
+        let keeper = keeper()
+        try await begin(keeper)
+        try await keeper.keep([.events(room: "a", try events(1...5))])
+        try await keeper.keep([.events(room: "a", try events(8...9))])
+        let value6 = try await keeper.events(of: "a", through: LogPosition(seq: 9, mark: "mark9")).map(\.seq)
+        #expect(value6 == [8, 9])
+        try await keeper.keep([.events(room: "a", try events(9...10, mark: "other"))])
+        let value7 = try await keeper.events(of: "a", through: LogPosition(seq: 10, mark: "other10")).map(\.mark)
+        #expect(value7 == ["other9", "other10"])
+    }
+
+    @Test func aResetOfTwoProcessesIsOne() async throws {
+        let (one, two) = (keeper("one"), keeper("two"))
+        try await begin(one)
+        try await one.keep([.events(room: "a", try events(1...5))])
+        let reset = Keeper.Change.begin(room: "a", LogPosition(seq: 3, mark: "other3"))
+        try await one.keep([reset])
+        try await one.keep([.events(room: "a", try events(4...4, mark: "other"))])
+        try await two.keep([reset])
+        let value8 = try await position(one)
+        #expect(value8 == LogPosition(seq: 4, mark: "other4"))
+    }
+
+    @Test func aSegmentThatCannotBeReadIsAbsent() async throws {
+        let keeper = keeper()
+        try await begin(keeper)
+        try await keeper.keep([.events(room: "a", try events(1...5))])
+        let key = try #require(store.contents.keys.first { $0.contains("/room/a/1/") })
+        try await store.step { $0.set(key, Array("[{\"seq\"".utf8)) }
+        let value9 = try await position(keeper)
+        #expect(value9 == LogPosition(seq: 0))
+        try await keeper.keep([.events(room: "a", try events(6...6))])
+        let value10 = try await keeper.events(of: "a", through: LogPosition(seq: 6, mark: "mark6")).map(\.seq)
+        #expect(value10 == [6])
+    }
+
+    @Test func theLogsOfFiftyRoomsAreKept() async throws {
+        let keeper = keeper()
+        for number in 0..<60 {
+            _ = try await keeper.ask(for: "r\(number)")
+            try await keeper.keep([.begin(room: "r\(number)", LogPosition(seq: 1, mark: "m"))])
+        }
+        let positions = try await keeper.load(isRunning: false).positions
+        #expect(positions.count == 50)
+        #expect(positions["r9"] == nil && positions["r10"] != nil)
+        #expect(!store.contents.keys.contains { $0.contains("/room/r9/") })
+    }
+
+    @Test func aNameHasOneReader() async throws {
+        let (one, two) = (keeper("one"), keeper("two"))
+        let isAlive: @Sendable (String) -> Bool = { _ in true }
+        let value11 = try await one.takeName("n/x", room: "a", reader: "one.1", isAlive: isAlive)
+        #expect(value11 == nil)
+        try await one.moveName("n/x", room: "a", reader: "one.1", to: LogPosition(seq: 7, mark: "m"))
+        let error = await #expect(throws: ChatError.self) {
+            try await two.takeName("n/x", room: "a", reader: "two.1", isAlive: isAlive)
+        }
+        #expect(error?.code == .inUse)
+        try await one.releaseName("n/x", room: "a", reader: "one.1")
+        let value12 = try await two.takeName("n/x", room: "a", reader: "two.1", isAlive: isAlive)
+        #expect(value12 == LogPosition(seq: 7, mark: "m"))
+        await #expect(throws: ChatError.self) { try await one.moveName("n/x", room: "a", reader: "one.1", to: nil) }
+    }
+}

@@ -1,0 +1,169 @@
+import Foundation
+import Testing
+
+@testable import ChatClient
+
+@Suite(.timeLimit(.minutes(1))) final class StoreTests {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("chat-\(UUID().uuidString)").path
+
+    deinit { try? FileManager.default.removeItem(atPath: folder) }
+
+    private func mode(_ path: String) throws -> Int {
+        try #require(FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int)
+    }
+
+    @Test func valuesOfAnyNameAreThereAgain() async throws {
+        let names = [
+            "a", "A", "a/b", "a/b/c", "ä/é", "x/..", "x/.", "p%/ q", "big/" + String(repeating: "n", count: 60),
+        ]
+        let store = try FileChatStore(folder: folder)
+        try await store.step { step in
+            for name in names { step.set(name, Array(name.utf8)) }
+            step.set("empty", [])
+        }
+        let again = try FileChatStore(folder: folder)
+        try await again.step { step in
+            let found1 = try step.keys(withPrefix: "")
+            #expect(found1 == (names + ["empty"]).sorted())
+            for name in names {
+                let found = try step.value(name)
+                #expect(found == Array(name.utf8))
+            }
+            let found2 = try step.value("empty")
+            #expect(found2 == [])
+            let found3 = try step.value("none")
+            #expect(found3 == nil)
+            let found4 = try step.keys(withPrefix: "a/")
+            #expect(found4 == ["a/b", "a/b/c"])
+            let found5 = try step.keys(withPrefix: "x/.")
+            #expect(found5 == ["x/.", "x/.."])
+        }
+        try await again.step { step in
+            for name in names.dropFirst() { step.set(name, nil) }
+        }
+        try await store.step { step in
+            let found = try step.keys(withPrefix: "")
+            #expect(found == ["a", "empty"])
+        }
+    }
+
+    @Test func onlyTheUserMayReadIt() async throws {
+        let store = try FileChatStore(folder: folder + "/deep/er")
+        try await store.step { $0.set("room/a", [1]) }
+        let found6 = try mode(folder + "/deep/er")
+        #expect(found6 == 0o700)
+        for path in try #require(FileManager.default.subpaths(atPath: folder)) {
+            let whole = folder + "/" + path
+            var isFolder: ObjCBool = false
+            _ = FileManager.default.fileExists(atPath: whole, isDirectory: &isFolder)
+            let found7 = try mode(whole)
+            #expect(found7 == (isFolder.boolValue ? 0o700 : 0o600))
+        }
+    }
+
+    @Test func aStepThatThrowsChangesNothing() async throws {
+        struct Stop: Error {}
+        for store in [try FileChatStore(folder: folder), MemoryChatStore()] as [any ChatStore] {
+            await #expect(throws: Stop.self) {
+                try await store.step { step in
+                    step.set("a", [1])
+                    let found8 = try step.value("a")
+                    #expect(found8 == [1])
+                    throw Stop()
+                }
+            }
+            try await store.step { step in
+                let found = try step.value("a")
+                #expect(found == nil)
+            }
+        }
+    }
+
+    @Test func aJournalIsFinishedByTheNextStep() async throws {
+        let store = try FileChatStore(folder: folder)
+        try await store.step { $0.set("gone", [1]) }
+        let changes: [String: [UInt8]?] = ["a": [1, 2], "b/c": [], "gone": nil]
+        try FileSystem.replace(folder + "/journal", with: Journal.encode(changes))
+        try await FileChatStore(folder: folder).step { step in
+            let found9 = try step.keys(withPrefix: "")
+            #expect(found9 == ["a", "b/c"])
+            let found10 = try step.value("a")
+            #expect(found10 == [1, 2])
+        }
+        #expect(!FileManager.default.fileExists(atPath: folder + "/journal"))
+    }
+
+    @Test func aJournalThatCannotBeReadIsPutAside() async throws {
+        let store = try FileChatStore(folder: folder)
+        try FileSystem.replace(folder + "/journal", with: [9, 0, 0, 0, 0, 0, 0, 0, 1])
+        try await store.step { $0.set("a", [1]) }
+        #expect(FileManager.default.fileExists(atPath: folder + "/journal.broken"))
+    }
+
+    @Test func stepsOfSeveralStoresOnOneFolderDoNotMix() async throws {
+        let stores = try (0..<4).map { _ in try FileChatStore(folder: folder) }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for store in stores {
+                group.addTask {
+                    for _ in 0..<25 {
+                        try await store.step { step in
+                            let count =
+                                try step.value("count").map { Int(String(decoding: $0, as: UTF8.self)) ?? 0 } ?? 0
+                            step.set("count", Array(String(count + 1).utf8))
+                            step.set("copy", Array(String(count + 1).utf8))
+                        }
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        try await stores[0].step { step in
+            let found11 = try step.value("count")
+            #expect(found11 == Array("100".utf8))
+            let found12 = try step.value("copy")
+            #expect(found12 == Array("100".utf8))
+        }
+    }
+
+    @Test func aFolderThatCannotBeMadeIsToldAtOnce() throws {
+        try Data().write(to: URL(fileURLWithPath: folder))
+        let error = #expect(throws: ChatError.self) { try FileChatStore(folder: folder + "/x") }
+        #expect(error?.code == .storeFailed)
+    }
+
+    @Test func aLeaseIsFreeAtOnceWhenItsProcessIsKilled() throws {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/bin/sleep")
+        process.arguments = ["60"]
+        try process.run()
+        let id = process.processIdentifier
+        let start = try #require(System.startTime(ofProcess: id))
+        let lease = Lease(process: id, start: start, instance: "other", seenAt: System.wallClock)
+        #expect(lease.isHeld(but: "mine"))
+        #expect(!lease.isHeld(but: "other"))
+        #expect(!lease.isHeld(but: "mine", now: lease.seenAt + 5000))
+        #expect(!Lease(process: id, start: start + 1, instance: "other", seenAt: lease.seenAt).isHeld(but: "mine"))
+        kill(id, SIGKILL)
+        process.waitUntilExit()
+        #expect(!lease.isHeld(but: "mine"))
+    }
+
+    @Test func aStoreThatIsBackGetsWhatWasNewMeanwhile() async throws {
+        let failing = FailingStore()
+        let store = FallbackStore(failing, retryMilliseconds: 0) { _ in }
+        try await store.step { $0.set("a", [1]) }
+        failing.fails = true
+        try await store.step { step in
+            let found13 = try step.value("a")
+            #expect(found13 == [1])
+            step.set("b", [2])
+        }
+        #expect(!store.isLasting)
+        await store.retry()
+        #expect(!store.isLasting)
+        failing.fails = false
+        await store.retry()
+        #expect(store.isLasting)
+        #expect(failing.contents == ["a": [1], "b": [2]])
+    }
+}

@@ -1,0 +1,105 @@
+import NIOCore
+import Testing
+
+@testable import ChatClient
+
+@Suite struct ParserTests {
+    @Test(
+        arguments: [
+            ([0xC1, 0x00], 1002), ([0x81, 0x81, 0, 0, 0, 0, 0], 1002), ([0x83, 0x00], 1002), ([0x82, 0x00], 1003),
+            ([0x80, 0x00], 1002), ([0x01, 0x00, 0x81, 0x00], 1002), ([0x09, 0x00], 1002),
+            ([0x89, 0x7E, 0x00, 0x80], 1002),
+            ([0x81, 0x7E, 0x00, 0x05], 1002), ([0x81, 0x7F, 0, 0, 0, 0, 0, 0, 0, 5], 1002),
+            ([0x81, 0x7F, 0xFF, 0, 0, 0, 0, 0, 0, 5], 1002),
+            ([0x81, 0x7F, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF], 1009),
+            ([0x81, 0x01, 0xFF], 1007), ([0x81, 0x03, 0xED, 0xA0, 0x80], 1007), ([0x88, 0x01, 0x03], 1002),
+            ([0x88, 0x02, 0x03, 0xED], 1002), ([0x88, 0x03, 0x03, 0xE8, 0xFF], 1007),
+        ] as [([UInt8], UInt16)])
+    func aViolationHasItsCode(_ bytes: [UInt8], _ code: UInt16) {
+        var decoder = WebSocketDecoder()
+        // Whole, and byte by byte.
+        decoder.append(ByteBuffer(bytes: bytes))
+        let error = #expect(throws: WebSocketViolation.self) { while try decoder.next() != nil {} }
+        #expect(error?.code == code)
+        var slow = WebSocketDecoder()
+        var found: WebSocketViolation?
+        for byte in bytes where found == nil {
+            slow.append(ByteBuffer(bytes: [byte]))
+            do { while try slow.next() != nil {} } catch { found = error }
+        }
+        #expect(found?.code == code)
+    }
+
+    @Test func anEventStreamIsReadInAnyPieces() throws {
+        let text =
+            "retry: 3000\r\n\r\n: hi\n\nid: c1\ndata: {\"a\":\ndata: 1}\n\nevent: close\rdata: {}\r\r\ndata\n\ndata: cut"
+        let expected: [EventStreamParser.Event] = [
+            .retry(3000), .comment, .message(data: "{\"a\":\n1}", id: "c1", type: "message"),
+            .message(data: "{}", id: nil, type: "close"), .message(data: "", id: nil, type: "message"),
+        ]
+        for size in [1, 2, 3, 7, 1000] {
+            var parser = EventStreamParser()
+            var events: [EventStreamParser.Event] = []
+            var rest = Array(text.utf8)[...]
+            while !rest.isEmpty {
+                events += try parser.take(rest.prefix(size))
+                rest = rest.dropFirst(size)
+            }
+            #expect(events == expected)
+        }
+    }
+
+    @Test func theExampleOfRFC6455() {
+        let key = "dGhlIHNhbXBsZSBub25jZQ==258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        #expect(Base64.encode(SHA1.hash(Array(key.utf8))) == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
+    }
+
+    @Test(arguments: [
+        ("https://chat.example.org", "chat.example.org", 443, ""), ("HTTP://A:81/x/", "a", 81, "/x"),
+        ("ws://[::1]:8082", "::1", 8082, ""),
+    ])
+    func addressesAreRead(_ text: String, _ host: String, _ port: Int, _ path: String) throws {
+        let address = try ServerAddress(text)
+        #expect((address.host, address.port, address.path) == (host, port, path))
+    }
+
+    @Test(arguments: [
+        "", "chat", "ftp://a", "http://", "http://a:0", "http://a:b", "http://a b", "http://[::1", "http://a/?q",
+    ])
+    func whatIsNoAddressIsRefused(_ text: String) {
+        #expect(throws: ChatError.self) { try ServerAddress(text) }
+    }
+
+    @Test func aPortMeansTheSameHost() throws {
+        let address = try ServerAddress("https://chat.example.org/x").resolving(":8081")
+        #expect(address.description == "https://chat.example.org:8081")
+    }
+
+    @Test(
+        arguments: [
+            ("Sun, 06 Nov 1994 08:49:37 GMT", 784_111_777), ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
+            ("Thu, 29 Feb 2024 12:00:00 GMT", 1_709_208_000),
+        ] as [(String, Int64)])
+    func datesAreRead(_ text: String, _ seconds: Int64) { #expect(HTTPDate.seconds(text) == seconds) }
+
+    @Test func jsonKeepsWhatItDoesNotKnow() throws {
+        let text =
+            #"{"eventType":"poll","seq":7,"mark":"m","n":1.10,"s":"é\n\u0001\"\\","big":123456789012345678901,"x":[null,true,{}]}"#
+        let value = try JSONValue(parsing: text)
+        let found1 = try JSONValue(parsing: value.text)
+        #expect(found1 == value)
+        let event = try #require(value.object.flatMap(ChatEvent.init(json:)))
+        guard case .unknown(let unknown) = event else {
+            Issue.record("known")
+            return
+        }
+        #expect(unknown.eventType == "poll")
+        #expect(value.text.contains("1.10") && value.text.contains("123456789012345678901"))
+    }
+
+    @Test(arguments: ["", "{", "[1,]", "{\"a\":1,}", "01", "1.", "\"\\ud800\"", "\"\u{1}\"", "nul", "1 2", "\"\\x\""])
+    func whatIsNoJSONIsRefused(_ text: String) {
+        #expect(throws: ChatError.self) { try JSONValue(parsing: text) }
+        #expect(throws: ChatError.self) { try JSONParser.parse(Array(repeating: UInt8(ascii: "["), count: 100_000)) }
+    }
+}

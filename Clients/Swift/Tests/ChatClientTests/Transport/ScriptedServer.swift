@@ -1,0 +1,73 @@
+import NIOCore
+import NIOPosix
+
+@testable import ChatClient
+
+/// A server that answers the first bytes of each connection as a test says.
+struct ScriptedServer: Sendable {
+    typealias Channel = NIOAsyncChannel<ByteBuffer, ByteBuffer>
+    typealias Script =
+        @Sendable (
+            _ request: String, inout NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator,
+            NIOAsyncChannelOutboundWriter<ByteBuffer>
+        ) async throws -> Void
+
+    let address: ServerAddress
+
+    /// Runs a server for as long as the body takes. The script's end closes the connection.
+    static func running<Result: Sendable>(
+        _ script: @escaping Script, _ body: @escaping @Sendable (ServerAddress) async throws -> Result
+    ) async throws -> Result {
+        let server = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .bind(host: "127.0.0.1", port: 0) { channel in
+                channel.eventLoop.makeCompletedFuture { try Channel(wrappingChannelSynchronously: channel) }
+            }
+        let port = server.channel.localAddress?.port ?? 0
+        return try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                try await server.executeThenClose { connections in
+                    try await withThrowingDiscardingTaskGroup { connectionGroup in
+                        for try await connection in connections {
+                            connectionGroup.addTask {
+                                try? await connection.executeThenClose { inbound, outbound in
+                                    var iterator = inbound.makeAsyncIterator()
+                                    var request = ""
+                                    while !request.contains("\r\n\r\n"), let bytes = try await iterator.next() {
+                                        request += String(buffer: bytes)
+                                    }
+                                    try await script(request, &iterator, outbound)
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            defer { group.cancelAll() }
+            return try await body(try ServerAddress("http://127.0.0.1:\(port)"))
+        }
+    }
+
+    /// The answer to a WebSocket handshake.
+    static func accept(_ request: String) -> String {
+        let line = request.split(separator: "\r\n").first { $0.hasPrefix("Sec-WebSocket-Key: ") } ?? ""
+        let key = line.dropFirst(19) + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        return "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            + "Sec-WebSocket-Accept: \(Base64.encode(SHA1.hash(Array(key.utf8))))\r\n\r\n"
+    }
+
+    /// A frame of a server.
+    static func frame(_ first: UInt8, _ payload: [UInt8]) -> ByteBuffer {
+        var buffer = ByteBuffer(bytes: [first])
+        if payload.count < 126 {
+            buffer.writeInteger(UInt8(payload.count))
+        } else if payload.count < 65_536 {
+            buffer.writeInteger(UInt8(126))
+            buffer.writeInteger(UInt16(payload.count))
+        } else {
+            buffer.writeInteger(UInt8(127))
+            buffer.writeInteger(UInt64(payload.count))
+        }
+        buffer.writeBytes(payload)
+        return buffer
+    }
+}
