@@ -4,14 +4,16 @@
 // list                    {cursor, rooms}: the list as of its cursor
 // recent                  [roomId]: rooms whose logs are kept, the last one asked for first
 // log/ROOM/head           {generation, from, segments: {n: [events, bytes]}}
-// log/ROOM/GENERATION/n   {events}: those with floor(seq / 64) = n; the last one is the position
+// log/ROOM/GENERATION.n   {events}: those from `seq` n on; the last one is the position
 // outbox/NUMBER/KEY       a post; the numbers are the order kept
 // done                    [{key, messageId, seq}]: the last posts that were stored
 // changed                 another value each time that the outbox was changed
 // reader/ROOM/NAME        {seq, mark?}
 // marks                   {room: seq}: read here and not known to the server yet
 
-const SEGMENT = 64
+const MOST_IN_SEGMENT = 64
+/** A segment of so many characters takes no more. */
+const LARGE_SEGMENT = 65_536
 const MOST_ROOMS = 50
 const MOST_EVENTS = 1_000
 const MOST_BYTES = 1 << 20
@@ -139,18 +141,15 @@ export class Store {
   async #append(roomId, head, events) {
     head = { ...head, segments: { ...head.segments } }
     const pairs = []
-    const byNumber = new Map()
+    const changed = new Map()
+    let number = segmentNumbers(head).at(-1)
     for (const event of events) {
-      const number = Math.floor(event.seq / SEGMENT)
-      if (!byNumber.has(number)) byNumber.set(number, [])
-      byNumber.get(number).push(event)
-    }
-    for (const [number, added] of byNumber) {
-      const known = head.segments[number] ? await this.#segment(roomId, head, number) : []
-      const all = known.concat(added)
-      const bytes = (head.segments[number]?.[1] ?? 0) + added.reduce((sum, event) => sum + JSON.stringify(event).length, 0)
-      head.segments[number] = [all.length, bytes]
-      pairs.push([segmentKey(roomId, head, number), { events: all }])
+      const segment = head.segments[number]
+      if (!segment || segment[0] >= MOST_IN_SEGMENT || segment[1] >= LARGE_SEGMENT) number = event.seq
+      if (!changed.has(number)) changed.set(number, head.segments[number] ? await this.#segment(roomId, head, number) : [])
+      changed.get(number).push(event)
+      const [count, bytes] = head.segments[number] ?? [0, 0]
+      head.segments[number] = [count + 1, bytes + JSON.stringify(event).length]
     }
     // The oldest go, in whole segments. The last one stays: it is the position.
     let count = 0, bytes = 0
@@ -164,9 +163,10 @@ export class Store {
         count = bytes = Infinity
       } else kept[number] = head.segments[number]
     }
+    for (const [number, events] of changed) if (kept[number]) pairs.push([segmentKey(roomId, head, number), { events }])
     head.segments = kept
     const first = segmentNumbers(head)[0]
-    if (first * SEGMENT > head.from.seq + 1) head.from = { seq: first * SEGMENT - 1 }
+    if (first > head.from.seq + 1) head.from = { seq: first - 1 }
     pairs.push([`log/${roomId}/head`, head])
     return pairs
   }
@@ -174,8 +174,9 @@ export class Store {
   /** Whether the kept log has this very event: then another process has begun the same log. */
   async #contains(roomId, head, { seq, mark }) {
     if (head.from.seq === seq) return head.from.mark === mark
-    if (mark === undefined || !head.segments[Math.floor(seq / SEGMENT)]) return false
-    return (await this.#segment(roomId, head, Math.floor(seq / SEGMENT))).some(event => event.seq === seq && event.mark === mark)
+    const number = segmentNumbers(head).findLast(first => first <= seq)
+    if (mark === undefined || number === undefined) return false
+    return (await this.#segment(roomId, head, number)).some(event => event.seq === seq && event.mark === mark)
   }
 
   async #head(roomId) {
@@ -299,7 +300,7 @@ export class Changes {
 
 const newName = () => Math.random().toString(36).slice(2, 10)
 const newHead = from => ({ generation: newName(), from: { ...from }, segments: {} })
-const segmentKey = (roomId, { generation }, number) => `log/${roomId}/${generation}/${number}`
+const segmentKey = (roomId, { generation }, number) => `log/${roomId}/${generation}.${number}`
 const segmentNumbers = head => Object.keys(head.segments).map(Number).sort((a, b) => a - b)
 const postKey = (number, key) => `outbox/${String(number).padStart(12, '0')}/${encodeURIComponent(key)}`
 const numberOf = key => Number(key.split('/')[1])
