@@ -316,7 +316,7 @@ export class Chat {
   #listChanged() { this.#soon.call('rooms', () => this.#listeners.emit('rooms', undefined)) }
 
   #listenerFailed(cause, type) {
-    // A listener of errors that fails would be told of itself.
+    // A listener of errors that fails would only get its own failure.
     if (type === 'error') return
     this.#report(new ChatError('listener', `A listener of '${type}' failed`, { cause }))
   }

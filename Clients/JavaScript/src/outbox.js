@@ -21,6 +21,8 @@ export class Outbox {
   #election
   /** Posts of which a change is about to be kept, with how many. */
   #unkept = new Map()
+  /** Actions that wait for something to be kept, and that itself. */
+  #waiting = []
   #last = Promise.resolve()
   #isClosed = false
 
@@ -125,7 +127,7 @@ export class Outbox {
         const post = this.#posts.get(kept.key)
         if (except.has(kept.key)) continue
         if (!post) this.#posts.set(kept.key, new Post(this, kept))
-        else if (post.state === 'queued') Object.assign(post, { payload: kept.payload, number: kept.number })
+        else if (post.state === 'queued') post.payload = kept.payload
       }
       this.#run(this.#queue.loaded({ posts, done, except: [...except] }))
       for (const roomId of new Set(posts.map(post => post.roomId))) this.#changed(roomId)
@@ -168,7 +170,7 @@ export class Outbox {
 
   // Actions
 
-  /** Carries out what has to wait for nothing at once, and the rest in order. Returns the actions. */
+  /** Carries out the actions: at once, or once what is to be kept before is kept. Returns them. */
   #run(actions) {
     for (const { keep } of actions) {
       if (!keep) continue
@@ -176,7 +178,8 @@ export class Outbox {
       this.#of(keep.key)
     }
     if (actions.some(action => action.keep)) {
-      this.#inTurn(async () => { for (const action of actions) await this.#perform(action) }).catch(this.#context.onError)
+      this.#waiting.push(...actions)
+      this.#inTurn(() => this.#keepWaiting()).catch(this.#context.onError)
     } else {
       for (const action of actions) this.#perform(action)
     }
@@ -190,45 +193,59 @@ export class Outbox {
     return turn
   }
 
+  /** Everything that waits, in one step of the store. */
+  async #keepWaiting() {
+    const actions = this.#waiting.splice(0)
+    const keeps = actions.filter(action => action.keep)
+    if (keeps.length === 0) return
+    const changes = new Map()
+    for (const { keep } of keeps) {
+      const queued = this.#queue.posts.get(keep.key)
+      const { key, done, isLast } = keep
+      if (done !== undefined) changes.set(keep, { key, remove: done })
+      else if (queued) changes.set(keep, { key, [queued.state === 'new' ? 'add' : 'put']: keptPost(queued), isLast })
+    }
+    const order = [...changes.keys()]
+    let answers
+    try {
+      const store = await this.#context.store()
+      answers = await store.changeOutbox([...changes.values()])
+    } finally {
+      for (const { keep: { key } } of keeps) {
+        const count = this.#unkept.get(key) - 1
+        if (count > 0) this.#unkept.set(key, count)
+        else this.#unkept.delete(key)
+      }
+    }
+    for (const action of actions) {
+      if (action.keep) this.#kept(changes.get(action.keep), answers[order.indexOf(action.keep)])
+      else this.#perform(action)
+    }
+    this.#election.announce()
+  }
+
+  #kept(change, answer) {
+    if (!change || !answer) return
+    const { key, add } = change
+    // Another process has settled it: then there is nothing to send.
+    if (answer.isGone) this.#run(this.#queue.settled({ key, message: answer.message }))
+    if (!add) return
+    const { known } = answer
+    if (known && !isSameContent(known, add)) return this.#run(this.#queue.taken({ key }))
+    const queued = this.#queue.posts.get(key)
+    if (known?.isTried && queued) queued.isTried = true
+    this.#run(this.#queue.kept({ key }))
+  }
+
   #perform(action) {
     const [[name, value]] = Object.entries(action)
     switch (name) {
-      case 'keep': return this.#keep(value)
       case 'send': this.#send(value.key); break
       case 'probe': this.#probe(); break
       case 'post': this.#became(value); break
       case 'discarded': this.#discarded(value); break
       case 'rejected': this.#rejected(value)
     }
-  }
-
-  async #keep({ key, done, isLast }) {
-    const store = await this.#context.store()
-    const post = this.#posts.get(key), queued = this.#queue.posts.get(key)
-    try {
-      if (done !== undefined) { if (post?.number) await store.removePost(post.number, key, done) }
-      else if (queued?.state === 'new') await this.#add(store, post, queued)
-      else if (queued) {
-        const number = await store.putPost(post.number, keptPost(queued), isLast)
-        // Another process has settled it: then there is nothing to send.
-        if (number === undefined) this.#run(this.#queue.settled({ key, message: await store.storedPost(key) }))
-        else post.number = number
-      }
-    } finally {
-      const count = this.#unkept.get(key) - 1
-      if (count > 0) this.#unkept.set(key, count)
-      else this.#unkept.delete(key)
-      this.#election.announce()
-    }
-  }
-
-  async #add(store, post, queued) {
-    const kept = keptPost(queued)
-    const { number, known } = await store.addPost(kept)
-    if (known && !isSameContent(known, kept)) return this.#run(this.#queue.taken(kept))
-    post.number = number ?? known.number
-    if (known?.isTried) queued.isTried = true
-    this.#run(this.#queue.kept(kept))
   }
 
   async #send(key) {

@@ -11,12 +11,9 @@ export class Post {
   messageId
   seq
 
-  /** Where the store has it. For the outbox alone. */
-  number
-
-  constructor(outbox, { key, roomId, messageType, payload, replyToMessageId, createdAt, number }) {
+  constructor(outbox, { key, roomId, messageType, payload, replyToMessageId, createdAt }) {
     this.#outbox = outbox
-    Object.assign(this, { key, roomId, messageType, payload, replyToMessageId, createdAt, number })
+    Object.assign(this, { key, roomId, messageType, payload, replyToMessageId, createdAt })
   }
 
   /** Settles when the store has the post. */

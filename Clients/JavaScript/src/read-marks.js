@@ -20,7 +20,7 @@ export class ReadMarks {
     this.apply(list)
   }
 
-  /** What the server has told of the rooms may be older than what was read here. */
+  /** The server's list may be older than what was read here. */
   apply(list, roomIds = this.#marks.keys()) {
     for (const roomId of roomIds) if (this.#marks.has(roomId)) list.read(roomId, this.#marks.get(roomId))
   }

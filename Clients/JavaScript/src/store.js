@@ -4,14 +4,16 @@
 // list                    {cursor, rooms}: the list as of its cursor
 // recent                  [roomId]: rooms whose logs are kept, the last one asked for first
 // log/ROOM/head           {generation, from, segments: {n: [events, bytes]}}
-// log/ROOM/GENERATION/n   {events}: those with floor(seq / 64) = n; the last one is the position
+// log/ROOM/GENERATION.n   {events}: those from `seq` n on; the last one is the position
 // outbox/NUMBER/KEY       a post; the numbers are the order kept
 // done                    [{key, messageId, seq}]: the last posts that were stored
 // changed                 another value each time that the outbox was changed
 // reader/ROOM/NAME        {seq, mark?}
 // marks                   {room: seq}: read here and not known to the server yet
 
-const SEGMENT = 64
+const MOST_IN_SEGMENT = 64
+/** A segment of so many characters takes no more. */
+const LARGE_SEGMENT = 65_536
 const MOST_ROOMS = 50
 const MOST_EVENTS = 1_000
 const MOST_BYTES = 1 << 20
@@ -139,18 +141,15 @@ export class Store {
   async #append(roomId, head, events) {
     head = { ...head, segments: { ...head.segments } }
     const pairs = []
-    const byNumber = new Map()
+    const changed = new Map()
+    let number = segmentNumbers(head).at(-1)
     for (const event of events) {
-      const number = Math.floor(event.seq / SEGMENT)
-      if (!byNumber.has(number)) byNumber.set(number, [])
-      byNumber.get(number).push(event)
-    }
-    for (const [number, added] of byNumber) {
-      const known = head.segments[number] ? await this.#segment(roomId, head, number) : []
-      const all = known.concat(added)
-      const bytes = (head.segments[number]?.[1] ?? 0) + added.reduce((sum, event) => sum + JSON.stringify(event).length, 0)
-      head.segments[number] = [all.length, bytes]
-      pairs.push([segmentKey(roomId, head, number), { events: all }])
+      const segment = head.segments[number]
+      if (!segment || segment[0] >= MOST_IN_SEGMENT || segment[1] >= LARGE_SEGMENT) number = event.seq
+      if (!changed.has(number)) changed.set(number, head.segments[number] ? await this.#segment(roomId, head, number) : [])
+      changed.get(number).push(event)
+      const [count, bytes] = head.segments[number] ?? [0, 0]
+      head.segments[number] = [count + 1, bytes + JSON.stringify(event).length]
     }
     // The oldest go, in whole segments. The last one stays: it is the position.
     let count = 0, bytes = 0
@@ -164,9 +163,10 @@ export class Store {
         count = bytes = Infinity
       } else kept[number] = head.segments[number]
     }
+    for (const [number, events] of changed) if (kept[number]) pairs.push([segmentKey(roomId, head, number), { events }])
     head.segments = kept
     const first = segmentNumbers(head)[0]
-    if (first * SEGMENT > head.from.seq + 1) head.from = { seq: first * SEGMENT - 1 }
+    if (first > head.from.seq + 1) head.from = { seq: first - 1 }
     pairs.push([`log/${roomId}/head`, head])
     return pairs
   }
@@ -174,8 +174,9 @@ export class Store {
   /** Whether the kept log has this very event: then another process has begun the same log. */
   async #contains(roomId, head, { seq, mark }) {
     if (head.from.seq === seq) return head.from.mark === mark
-    if (mark === undefined || !head.segments[Math.floor(seq / SEGMENT)]) return false
-    return (await this.#segment(roomId, head, Math.floor(seq / SEGMENT))).some(event => event.seq === seq && event.mark === mark)
+    const number = segmentNumbers(head).findLast(first => first <= seq)
+    if (mark === undefined || number === undefined) return false
+    return (await this.#segment(roomId, head, number)).some(event => event.seq === seq && event.mark === mark)
   }
 
   async #head(roomId) {
@@ -204,66 +205,55 @@ export class Store {
 
   // The outbox
 
-  /** `{posts, done}`: all posts with their `number`, in order. */
+  /** `{posts, done}`: all posts, in order, and the last that were stored. */
   async outbox() {
     this.#stamp = await this.#get('changed')
     const [keys, done] = await Promise.all([this.#outboxKeys(), this.#get('done')])
-    const posts = await Promise.all(keys.map(async key => ({ ...await this.#get(key), number: numberOf(key) })))
-    this.#numbers = new Map(posts.map(({ key, number }) => [key, number]))
+    const posts = await Promise.all(keys.map(key => this.#get(key)))
+    this.#numbers = new Map(keys.map(key => [keyOf(key), numberOf(key)]))
     return { posts: posts.filter(isPost), done: Array.isArray(done) ? done : [] }
   }
 
   /** Whether another process has changed the outbox since it was read. */
   async isOutboxChanged() { return await this.#get('changed') !== this.#stamp }
 
-  /** The message of a post that was stored a moment ago. */
-  async storedPost(key) { return ((await this.#get('done')) ?? []).find(done => done.key === key) }
-
-  /** Puts a post at the end. Returns its number; where the key is there already, that post. */
-  async addPost(post) {
-    return await this.#outboxStep(async numbers => {
-      const known = numbers.get(post.key)
-      const present = known && await this.#get(postKey(known, post.key))
-      if (isPost(present)) return { answer: { known: { ...present, number: known } }, pairs: [] }
-      const number = last(numbers) + 1
-      numbers.set(post.key, number)
-      return { answer: { number }, pairs: [[postKey(number, post.key), post]] }
-    })
-  }
-
-  /** Changes a post; at the end of the line with `isLast`. Returns its number, `undefined` where it is there no more. */
-  async putPost(number, post, isLast) {
-    return await this.#outboxStep(async numbers => {
-      if (!isPost(await this.#get(postKey(number, post.key)))) return { pairs: [] }
-      if (!isLast) return { answer: number, pairs: [[postKey(number, post.key), post]] }
-      const next = last(numbers) + 1
-      numbers.set(post.key, next)
-      return { answer: next, pairs: [[postKey(next, post.key), post], [postKey(number, post.key), undefined]] }
-    })
-  }
-
-  /** Takes a post away; `message` where it was stored. */
-  async removePost(number, key, message) {
-    await this.#outboxStep(async numbers => {
-      numbers.delete(key)
-      const pairs = [[postKey(number, key), undefined]]
-      if (message) pairs.unshift(['done', [...(await this.#get('done')) ?? [], { key, ...message }].slice(-MOST_DONE)])
-      return { pairs }
-    })
-  }
-
-  /** @param work (numbers by key) => `{answer, pairs}` */
-  async #outboxStep(work) {
+  /**
+   * Changes of posts, in order and in one step: `{key, add: post}` at the end, where the key is not there; `{key, put: post, isLast}`
+   * where it is, at the end with `isLast`; `{key, remove: message}`, `null` where it was not stored.
+   * @returns for each `{}`; `{known: post}` where an added key was there; `{isGone: true, message?}` where one to put was not
+   */
+  async changeOutbox(changes) {
     return await this.step(async lost => {
       // Where no other process has changed anything the keys are known.
       const isKnown = await this.#get('changed') === this.#stamp
-      const numbers = isKnown ? this.#numbers : new Map((await this.#outboxKeys()).map(key => [keyOf(key), numberOf(key)]))
-      const { answer, pairs } = await work(numbers)
-      if (pairs.length === 0) return answer
+      const numbers = new Map(isKnown ? this.#numbers : (await this.#outboxKeys()).map(key => [keyOf(key), numberOf(key)]))
+      const written = new Map(), answers = []
+      let done
+      for (const { key, add, put, isLast, remove } of changes) {
+        const at = postKey(numbers.get(key) ?? 0, key)
+        const present = written.has(at) ? written.get(at) : numbers.has(key) ? await this.#get(at) : undefined
+        const answer = {}
+        answers.push(answer)
+        if (remove !== undefined) {
+          if (remove !== null) (done ??= (await this.#get('done')) ?? []).push({ key, ...remove })
+          if (numbers.delete(key)) written.set(at, undefined)
+        } else if (add && isPost(present)) answer.known = present
+        else if (put && !isPost(present)) {
+          Object.assign(answer, { isGone: true, message: ((await this.#get('done')) ?? []).find(entry => entry.key === key) })
+        } else if (put && !isLast) written.set(at, put)
+        else {
+          if (put) written.set(at, undefined)
+          const number = 1 + [...numbers.values()].reduce((most, number) => Math.max(most, number), 0)
+          numbers.set(key, number)
+          written.set(postKey(number, key), add ?? put)
+        }
+      }
+      if (done) written.set('done', done.slice(-MOST_DONE))
+      if (written.size === 0) return answers
       const stamp = newName()
-      await this.#write([...pairs, ['changed', stamp]], lost)
-      if (isKnown) this.#stamp = stamp
-      return answer
+      await this.#write([...written, ['changed', stamp]], lost)
+      if (isKnown) { this.#stamp = stamp; this.#numbers = numbers }
+      return answers
     })
   }
 
@@ -310,11 +300,10 @@ export class Changes {
 
 const newName = () => Math.random().toString(36).slice(2, 10)
 const newHead = from => ({ generation: newName(), from: { ...from }, segments: {} })
-const segmentKey = (roomId, { generation }, number) => `log/${roomId}/${generation}/${number}`
+const segmentKey = (roomId, { generation }, number) => `log/${roomId}/${generation}.${number}`
 const segmentNumbers = head => Object.keys(head.segments).map(Number).sort((a, b) => a - b)
 const postKey = (number, key) => `outbox/${String(number).padStart(12, '0')}/${encodeURIComponent(key)}`
 const numberOf = key => Number(key.split('/')[1])
-const last = numbers => [...numbers.values()].reduce((most, number) => Math.max(most, number), 0)
 
 function keyOf(key) {
   try { return decodeURIComponent(key.split('/')[2]) } catch { return key }

@@ -79,7 +79,7 @@ for (let seed = FIRST; seed < FIRST + SEEDS; seed += 1) {
         () => server.dropAll(pick([1006, 1012, 1013, 4401, 4408, 4429])),
         () => server.say(pick(log)),
         () => { for (const socket of server.sockets) socket.sayText?.(pick(['<html>', '{}', '[]', '{"eventType":"future","roomId":"a"}', '{"eventType":"poll","roomId":"zzz","seq":4}'])) },
-        () => { for (const socket of server.sockets) socket.isDeaf = chance(0.5) },
+        () => { for (const socket of server.sockets) socket.ignoresPings = chance(0.5) },
         () => { server.accepts = chance(0.6) },
         () => current.chat.retryNow(),
         () => { current.chat.room(id).loadOlder(7).catch(() => {}) },
@@ -152,7 +152,7 @@ for (let seed = FIRST; seed < FIRST + SEEDS; seed += 1) {
         () => current.retryNow(),
         () => { if (random() < 0.4) { const old = current; begin(); old.close() } },
         () => {
-          // PostgreSQL comes back with another log: whoever is connected is told, whoever is not finds it.
+          // PostgreSQL comes back with another log: whoever is connected gets room_reset, the others find it.
           if (!isThere()) return
           server.logName = `log${++logs}`
           server.room('a', { seq: Math.floor(random() * 12) })

@@ -51,7 +51,6 @@ test('frames that are no JSON objects, swapped or doubled lose and double nothin
     chat.retryNow()
   }
   await until(() => chat.state === 'live')
-  server.isMuted = true
   server.message('a', {})
   server.say(server.rooms.get('a').log[0])
   server.message('a', {})
@@ -68,7 +67,7 @@ test('a dead link is found by a ping of its own', async t => {
   await time.advance(26_000)
   assert.equal(server.frames.filter(frame => frame.type === 'ping').length, 1)
   assert.equal(chat.state, 'live')
-  server.sockets[0].isDeaf = true
+  server.sockets[0].ignoresPings = true
   await time.advance(36_000)
   assert.ok(states.some(change => change.state === 'offline' && change.reason === 'dead'))
 })
@@ -78,7 +77,7 @@ test('a process that slept pings at once and waits 5 s', async t => {
   const { chat, server, states } = setUp(t)
   chat.start()
   await time.advance(1_000, 10)
-  server.sockets[0].isDeaf = true
+  server.sockets[0].ignoresPings = true
   await time.jump(600_000)
   await time.advance(10, 10)
   assert.equal(server.frames.filter(frame => frame.type === 'ping').length, 1)
@@ -221,48 +220,6 @@ test('a WebSocket that cannot be made, and one that never opens, are failed trie
   await time.advance(120_000)
   assert.ok(made > 4 && made < 30, String(made))
   assert.ok(states.every(change => change.state !== 'live'))
-})
-
-test('after three handshakes that nobody answers a stream serves, and its token is renewed without a break', async t => {
-  const time = fakeTime(t)
-  const server = new FakeServer()
-  server.accepts = false
-  server.room('a')
-  const { chat, states } = setUp(t, { server, getToken: async () => makeToken({ lifeSeconds: 100 }) })
-  const seen = []
-  chat.room('a').on('event', event => seen.push(event.seq))
-  chat.start()
-  await time.advance(8_000)
-  assert.equal(chat.state, 'live')
-  assert.equal(chat.connection.reason, 'unsupported')
-  server.message('a', {})
-  await time.advance(100)
-  assert.deepEqual(seen, [1])
-  chat.room('a').markRead()
-  await time.advance(100)
-  assert.ok(server.calls.some(call => call.method === 'PUT' && call.path === '/api/v1/rooms/a/read'))
-  const count = states.length
-  for (let second = 0; second < 42; second += 1) { for (const { write } of server.streams) write(':\n\n'); await time.advance(1_000) }
-  assert.ok(server.streams.length >= 2, 'a second stream')
-  assert.equal(server.sockets.length, 1, 'one of them is open')
-  assert.equal(states.length, count, JSON.stringify(states.slice(count)))
-  server.message('a', {})
-  await time.advance(100)
-  assert.deepEqual(seen, [1, 2])
-  assert.notEqual(server.streams.at(-1).headers['Last-Event-ID'], undefined)
-})
-
-test('a stream that is refused with 405 leads back to the socket at once', async t => {
-  const time = fakeTime(t)
-  const server = new FakeServer()
-  server.accepts = false
-  let streams = 0
-  server.intercept = (method, path) => { if (path === '/sse/user') { streams += 1; server.accepts = true; return problem(405, 'method_not_allowed') } }
-  const { chat } = setUp(t, { server })
-  chat.start()
-  await time.advance(8_000)
-  assert.equal(streams, 1)
-  assert.equal(chat.state, 'live')
 })
 
 test('close leaves no timer, no socket and no listener, whatever is under way', async t => {

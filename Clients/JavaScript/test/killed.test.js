@@ -33,20 +33,22 @@ test('whatever is killed: what was kept is stored once, in the order kept', { sk
     const child = spawn(process.execPath, ['--experimental-websocket', '--no-warnings', sender, folder, userId, roomId, first, last],
       { env: { ...process.env, USERNAME: account.username, PASSWORD: account.password }, stdio: ['ignore', 'pipe', 'inherit'] })
     const lines = createInterface({ input: child.stdout })
+    const begun = new Promise(resolve => lines.once('line', resolve))
     lines.on('line', line => {
       const { kept: number, error, end, state, cause } = JSON.parse(line)
       if (number !== undefined) kept.push(`${first}-${number}`)
       if (error) problems.push(error + cause)
       if (end && state !== 'stored') problems.push(`${end} ${state}`)
     })
-    return { child, ended: new Promise(resolve => child.on('exit', resolve)), lines: new Promise(resolve => lines.on('close', resolve)) }
+    return { child, begun, ended: new Promise(resolve => child.on('exit', resolve)), lines: new Promise(resolve => lines.on('close', resolve)) }
   }
   let next = 1
   for (let round = 0; round < ROUNDS; round += 1) {
     // Two at once every other time: one of them sends for both.
     const runs = [run(next, next + 4), ...round % 2 ? [run(next + 5, next + 9)] : []]
     next += 10
-    await new Promise(resolve => setTimeout(resolve, 300 + Math.random() * 1_200))
+    await Promise.race([...runs.map(({ begun }) => begun), new Promise(resolve => setTimeout(resolve, 5_000))])
+    await new Promise(resolve => setTimeout(resolve, Math.random() * 400))
     for (const { child } of runs) child.kill('SIGKILL')
     await Promise.all(runs.map(({ ended, lines }) => Promise.all([ended, lines])))
   }

@@ -35,7 +35,7 @@ test('a hidden page does not ping, and one that comes back does at once', async 
   show(true)
   await time.advance(10)
   assert.equal(pings(server), 1)
-  server.sockets[0].isDeaf = true
+  server.sockets[0].ignoresPings = true
   show(false)
   show(true)
   await time.advance(5_000)

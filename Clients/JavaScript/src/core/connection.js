@@ -150,7 +150,7 @@ export class Connection {
     const afterMs = this.#reconnectAfterMs
     const wasOpening = this.#phase === 'opening'
     this.#settle()
-    if (wasOpening && NO_ANSWER.has(code)) return this.#muted()
+    if (wasOpening && NO_ANSWER.has(code)) return this.#unanswered()
     if (this.transport === 'webSocket') this.#choice.answered()
     if (code === 4401 || code === 4408) this.#tokenRefused()
     else if (afterMs !== undefined) this.#retry('restart', afterMs)
@@ -219,7 +219,7 @@ export class Connection {
       case 'token': this.#tokenCallFailed(); break
       case 'renew': this.#ask(this.#life.isThere ? 'expiring' : 'refused'); break
       case 'stable': this.#pauses.stable(); break
-      case 'connecting': this.#giveUp(); this.#muted(); break
+      case 'connecting': this.#giveUp(); this.#unanswered(); break
       case 'ping':
         // A stream cannot be asked, but its server sends a comment in every heartbeat.
         if (this.transport === 'webSocket') this.#do('send', { type: 'ping' })
@@ -253,17 +253,17 @@ export class Connection {
 
   #tokenRefused() {
     this.#life.refused()
-    // At once the first time: a token that has ended is the usual cause.
+    // At once the first time: most often the token has just ended.
     if (this.#pauses.attempts++ > 0) return this.#wait('token', pauseMs(this.#pauses.attempts - 2, this.#random))
     this.#set('offline', 'token')
     this.#connect('token')
   }
 
   /** A handshake to which nobody answered. */
-  #muted() {
+  #unanswered() {
     const isSocket = this.transport === 'webSocket'
     this.#retry(isSocket ? 'network' : 'unsupported')
-    if (isSocket && this.#choice.muted()) this.#do('checkRest', {})
+    if (isSocket && this.#choice.failed()) this.#do('checkRest', {})
   }
 
   #drop(reason, isStrike = true) {
@@ -346,8 +346,5 @@ export class Connection {
 }
 
 /** Why a socket with this close code has to be made again. Any other code: the network. */
-const reasons = new Map([
-  [1001, 'restart'], [1012, 'restart'], [1013, 'busy'],
-  [1002, 'protocol'], [1003, 'protocol'], [1007, 'protocol'], [1008, 'protocol'], [1009, 'protocol'],
-  [4403, 'protocol'], [4404, 'protocol'],
-])
+const reasons = new Map([[1001, 'restart'], [1012, 'restart'], [1013, 'busy'],
+  ...[1002, 1003, 1007, 1008, 1009, 4403, 4404].map(code => [code, 'protocol'])])

@@ -5,22 +5,22 @@ const HANDSHAKES_BEFORE_STREAM = 3
 
 export class TransportChoice {
   /** Handshakes in a row that nobody answered. */
-  #muted = 0
+  #unanswered = 0
   #streamUntil = -1
 
   at(now) { return now < this.#streamUntil ? 'eventStream' : 'webSocket' }
 
-  answered() { this.#muted = 0 }
+  answered() { this.#unanswered = 0 }
 
-  /** Returns whether to see if REST works. */
-  muted() { return ++this.#muted >= HANDSHAKES_BEFORE_STREAM }
+  /** A handshake was not answered. Returns whether to see if REST works. */
+  failed() { return ++this.#unanswered >= HANDSHAKES_BEFORE_STREAM }
 
   /** Returns whether streams are tried from now on. */
   restWorks(now) {
-    if (this.#muted < HANDSHAKES_BEFORE_STREAM || now < this.#streamUntil) return false
+    if (this.#unanswered < HANDSHAKES_BEFORE_STREAM || now < this.#streamUntil) return false
     this.#streamUntil = now + STREAM_MS
     // When the time is over, one failed handshake is enough to come back.
-    this.#muted = HANDSHAKES_BEFORE_STREAM - 1
+    this.#unanswered = HANDSHAKES_BEFORE_STREAM - 1
     return true
   }
 }

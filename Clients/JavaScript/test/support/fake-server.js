@@ -145,7 +145,8 @@ export class FakeServer {
     const encoder = new TextEncoder()
     const stream = {
       headers, isSynced: false, isOpen: true,
-      write: text => { if (stream.isOpen) controller.enqueue(encoder.encode(text)) },
+      write: text => stream.writeBytes(encoder.encode(text)),
+      writeBytes: bytes => { if (stream.isOpen) controller.enqueue(bytes) },
       say: frame => stream.write(`${frame.cursor ? `id: ${frame.cursor}\n` : ''}data: ${JSON.stringify(frame)}\n\n`),
       drop: () => {
         if (!stream.isOpen) return
@@ -191,7 +192,7 @@ class FakeSocket {
   send(text) {
     const frame = JSON.parse(text)
     this.server.frames.push(frame)
-    if (frame.type === 'ping' && !this.isDeaf) this.say({ eventType: 'pong' })
+    if (frame.type === 'ping' && !this.ignoresPings) this.say({ eventType: 'pong' })
     if (frame.type === 'sync' && !frame.more) this.server.synced(this, frame)
   }
 

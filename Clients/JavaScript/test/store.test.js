@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { Changes, Store } from '../src/store.js'
+import { retryAfterMs } from '../src/rest.js'
+import { KeptStorage } from '../src/storage/kept-storage.js'
+import { MemoryStorage } from '../src/storage/memory-storage.js'
+
+const event = (seq, log = 'm', text = '') => ({ eventType: 'message', roomId: 'a', seq, mark: `${log}${seq}`, contentJson: JSON.stringify({ text }) })
+
+function open(storage = new MemoryStorage()) { return new Store(new KeptStorage(storage), 1) }
+
+async function keep(store, from, events) {
+  const changes = new Changes()
+  if (from) changes.begin('a', from)
+  for (const one of events) changes.event('a', one, { seq: one.seq - 1, mark: one.seq > 1 ? one.mark.replace(/\d+/, one.seq - 1) : undefined })
+  await store.keep(changes)
+}
+
+const range = (from, to, log, text) => Array.from({ length: to - from + 1 }, (_, index) => event(from + index, log, text))
+
+test('the newest 1,000 events of a room are kept, in segments', async () => {
+  const storage = new MemoryStorage(), store = open(storage)
+  await store.touch('a')
+  await keep(store, { seq: 0 }, range(1, 10))
+  for (let seq = 11; seq <= 2_500; seq += 83) await keep(store, undefined, range(seq, Math.min(seq + 82, 2_500)))
+  const { from, events } = await store.log('a')
+  assert.ok(events.length <= 1_000 && events.length > 900, String(events.length))
+  assert.equal(events.at(-1).seq, 2_500)
+  assert.equal(events[0].seq, from.seq + 1)
+  assert.deepEqual(await open(storage).load().then(kept => kept.positions.get('a')), { seq: 2_500, mark: 'm2500' })
+  assert.ok(storage.keys('').length < 20, 'what is left out is deleted')
+})
+
+test('of large events as many as fit into 1 MiB', async () => {
+  const store = open()
+  await store.touch('a')
+  const text = 'x'.repeat(60_000)
+  await keep(store, { seq: 0 }, range(1, 30, 'm', text))
+  for (let seq = 31; seq <= 200; seq += 1) await keep(store, undefined, [event(seq, 'm', text)])
+  const { from, events } = await store.log('a')
+  assert.ok(events.length >= 14 && JSON.stringify(events).length <= (1 << 20) + 1_000, `${events.length}`)
+  assert.equal(events.at(-1).seq, 200)
+  assert.equal(from.seq, events[0].seq - 1)
+})
+
+test('of several processes the position only moves forward, and nothing is kept twice', async () => {
+  const storage = new MemoryStorage(), one = open(storage), two = open(storage)
+  await one.touch('a')
+  await keep(one, { seq: 0 }, range(1, 5))
+  await keep(two, undefined, range(1, 3))
+  await keep(two, undefined, range(3, 8))
+  await keep(one, undefined, range(6, 7))
+  await keep(one, undefined, range(8, 9))
+  assert.deepEqual((await one.log('a')).events.map(({ seq }) => seq), [1, 2, 3, 4, 5, 6, 7, 8, 9])
+})
+
+test('one process on the log before does not write into the log of now', async () => {
+  const storage = new MemoryStorage(), one = open(storage), two = open(storage)
+  await one.touch('a')
+  await keep(one, { seq: 0 }, range(1, 5))
+  await keep(two, { seq: 6, mark: 'other6' }, range(7, 8, 'other'))
+  await keep(one, undefined, range(6, 8))
+  assert.deepEqual((await one.log('a')).events.map(({ mark }) => mark), ['other7', 'other8'])
+  // The other process finds the same log there already.
+  await keep(one, { seq: 6, mark: 'other6' }, range(7, 9, 'other'))
+  assert.deepEqual((await two.log('a')).events.map(({ mark }) => mark), ['other7', 'other8', 'other9'])
+})
+
+test('a value that is no JSON, or of another form, is absent and leaves no gap', async () => {
+  const storage = new MemoryStorage(), store = open(storage)
+  await store.touch('a')
+  await keep(store, { seq: 0 }, range(1, 200))
+  const keys = storage.keys('').filter(key => /\.\d+$/.test(key) && key.includes('/log/'))
+  storage.set(keys.find(key => key.endsWith('.65')), '{"events": [1,')
+  assert.deepEqual((await open(storage).log('a')).events.map(({ seq }) => seq), Array.from({ length: 72 }, (_, index) => index + 129))
+  for (const key of storage.keys('')) storage.set(key, '[]')
+  const kept = await open(storage).load()
+  assert.deepEqual([...kept.positions], [])
+  assert.equal(kept.list, undefined)
+  for (const key of storage.keys('')) storage.set(key, '{')
+  await open(storage).load()
+})
+
+test('Retry-After is seconds, or a date that is read against the answer\'s own', () => {
+  const read = fields => retryAfterMs(new Headers(fields))
+  assert.equal(read({}), undefined)
+  assert.equal(read({ 'Retry-After': '7' }), 7_000)
+  assert.equal(read({ 'Retry-After': 'soon' }), undefined)
+  assert.equal(read({ 'Retry-After': 'Wed, 21 Oct 2015 07:28:30 GMT', Date: 'Wed, 21 Oct 2015 07:28:00 GMT' }), 30_000)
+  assert.equal(read({ 'Retry-After': 'Wed, 21 Oct 2015 07:28:30 GMT', Date: 'Wed, 21 Oct 2015 08:28:00 GMT' }), 0)
+  assert.equal(read({ 'Retry-After': '86400' }), 300_000)
+})
