@@ -209,6 +209,7 @@ extension ChatCore {
                     handle(room.log.skipped(info.head), of: id)
                 }
             }
+            if let wanted = reads[id], info.lastReadSeq >= wanted { readTold(id, wanted) }
             deliveries.append(.head(room: id, info.head))
             for feed in feeds.of(id) where (feed.position?.seq ?? .max) < info.lastSeq {
                 deliveries.append(.missed(room: id))

@@ -39,6 +39,20 @@ extension ChatCore {
         return keeper
     }
 
+    func forget(evenUnsent: Bool) async throws {
+        guard effects == nil else { throw ChatError(.inUse, "The client runs") }
+        let keeper = try await ownKeeper()
+        try await keeper.forget(evenUnsent: evenUnsent)
+        await input { core in
+            await core.handle(core.outbox.forget())
+            for id in Array(core.rooms.keys) { core.handle(core.rooms[id]?.log.removed() ?? [], of: id) }
+            core.changes = []
+            core.reads = [:]
+            core.list = RoomList(userID: core.list.userID)
+            core.isListChanged = true
+        }
+    }
+
     // MARK: History
 
     /// Returns whether there are older messages.

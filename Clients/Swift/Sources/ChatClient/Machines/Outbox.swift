@@ -240,6 +240,13 @@ struct Outbox: Sendable {
         return take()
     }
 
+    /// Gives up all posts.
+    mutating func forget() -> [Action] {
+        let keys = order
+        (order, entries, sending) = ([], [:], [:])
+        return keys.map { .discarded($0, isGone: true) }
+    }
+
     // MARK: Steps
 
     /// Puts the posts of a room in the order kept; those that are not kept yet come last.

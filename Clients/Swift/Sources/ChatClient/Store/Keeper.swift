@@ -122,6 +122,17 @@ struct Keeper: Sendable {
         }
     }
 
+    /// Deletes everything of the user.
+    /// - Throws: ``ChatError`` with code `unsent`.
+    func forget(evenUnsent: Bool) async throws {
+        try await store.step { [self] step in
+            guard try evenUnsent || step.keys(withPrefix: prefix + "outbox/").isEmpty else {
+                throw ChatError(.unsent, "There are posts that are not sent")
+            }
+            for key in try step.keys(withPrefix: prefix) { step.set(key, nil) }
+        }
+    }
+
     // MARK: Steps
 
     private func apply(_ change: Change, _ step: inout ChatStoreStep) throws {
