@@ -106,11 +106,11 @@ extension ChatCore {
             core.changes.append(.read(room: id, seq))
             core.list.read(id, through: seq)
             core.isListChanged = true
-            if core.connection.state == .live { core.tellRead(id, seq) }
+            if core.connection.state == .live { core.sendRead(id, seq) }
         }
     }
 
-    func tellRead(_ id: String, _ seq: Int64) {
+    func sendRead(_ id: String, _ seq: Int64) {
         if connection.transport == .webSocket {
             send(["type": "read", "roomId": .string(id), "seq": JSONValue(seq)])
         } else {
@@ -118,7 +118,7 @@ extension ChatCore {
         }
     }
 
-    func readTold(_ id: String, _ seq: Int64) {
+    func readReported(_ id: String, _ seq: Int64) {
         guard let wanted = reads[id], wanted <= seq else { return }
         reads[id] = nil
         changes.append(.read(room: id, nil))

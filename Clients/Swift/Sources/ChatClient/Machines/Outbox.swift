@@ -3,7 +3,7 @@
 struct Outbox: Sendable {
     enum Action: Sendable, Equatable {
         /// The store takes over what the post is now.
-        case keep(String)
+        case keep(String, isLast: Bool)
         /// The store no longer needs the post: it is stored there, or given up (`nil`).
         case keepDone(String, StoredAt?)
         case post(String, PostState)
@@ -83,7 +83,7 @@ struct Outbox: Sendable {
             if !known.hasSameContent(as: post) { actions.append(.rejected(post.key, .clientMessageIDReused)) }
         } else {
             insert(post)
-            actions.append(.keep(post.key))
+            actions.append(.keep(post.key, isLast: false))
         }
         return take()
     }
@@ -111,7 +111,7 @@ struct Outbox: Sendable {
         let isChanged = entries[key].map { $0.state == .refused || isUntried($0) } ?? false
         if isChanged {
             entries[key]?.payload = payload
-            actions.append(.keep(key))
+            actions.append(.keep(key, isLast: false))
         }
         actions.append(.edited(key, isChanged: isChanged))
         return take()
@@ -140,7 +140,7 @@ struct Outbox: Sendable {
             entries[key]?.errorStatus = nil
             entries[key]?.isCertain = true
             entries[key]?.serverErrors = 0
-            actions.append(.keep(key))
+            actions.append(.keep(key, isLast: true))
             set(key, .queued)
         }
         timers.clear(post.roomID)
@@ -207,37 +207,42 @@ struct Outbox: Sendable {
         return take()
     }
 
-    /// What the store holds of a room: other processes write there, too. `done` are posts that were stored.
-    mutating func loaded(roomID: String, posts: [OwnPost], done: [String: StoredAt]) -> [Action] {
+    /// The store has the key for another message, of another process.
+    mutating func taken(_ key: String) -> [Action] {
+        remove(key)
+        actions.append(.rejected(key, .clientMessageIDReused))
+        return take()
+    }
+
+    /// What the store holds, in the order kept; other processes write there, too. `done` are posts that were stored; of
+    /// those in `except` a change is about to be kept, so the store knows less of them.
+    mutating func loaded(_ posts: [OwnPost], done: [String: StoredAt] = [:], except: Set<String> = []) -> [Action] {
+        var order: [String] = []
         for post in posts {
             guard let known = entries[post.key] else {
-                insert(post)
-                actions.append(.post(post.key, post.state))
+                guard !except.contains(post.key) else { continue }
+                order.append(post.key)
+                entries[post.key] = post
+                set(post.key, post.state)
                 continue
             }
-            guard known.state != .new, known.state != .sending else { continue }
+            order.append(post.key)
+            guard !except.contains(post.key), known.state != .new, known.state != .sending else { continue }
             entries[post.key]?.payload = post.payload
             if post.isTried { entries[post.key]?.isTried = true }
-            if known.state != post.state {
-                entries[post.key]?.errorCode = post.errorCode
-                entries[post.key]?.errorStatus = post.errorStatus
-                entries[post.key]?.isCertain = post.isCertain
-                set(post.key, post.state)
-            }
+            guard known.state != post.state else { continue }
+            entries[post.key]?.errorCode = post.errorCode
+            entries[post.key]?.errorStatus = post.errorStatus
+            entries[post.key]?.isCertain = post.isCertain
+            set(post.key, post.state)
         }
-        let there = Set(posts.map(\.key))
-        for post in self.posts where post.roomID == roomID && post.state != .new && !there.contains(post.key) {
-            if sending[roomID] == post.key { sending[roomID] = nil }
-            remove(post.key)
-            if let place = done[post.key] {
-                actions.append(.stored(post.key, place))
-            } else {
-                actions.append(.discarded(post.key, isGone: true))
-            }
+        let kept = Set(order)
+        for key in self.order where !kept.contains(key) {
+            guard let post = entries[key] else { continue }
+            if post.state == .new || except.contains(key) { order.append(key) } else { settle(post, done[key]) }
         }
-        arrange(posts.map(\.key), of: roomID)
-        next(roomID)
-        return take()
+        self.order = order
+        return nextOfAll()
     }
 
     /// Gives up all posts.
@@ -249,13 +254,15 @@ struct Outbox: Sendable {
 
     // MARK: Steps
 
-    /// Puts the posts of a room in the order kept; those that are not kept yet come last.
-    private mutating func arrange(_ kept: [String], of roomID: String) {
-        let kept = kept.filter { entries[$0] != nil }
-        let isKept = Set(kept)
-        var room = kept + order.filter { entries[$0]?.roomID == roomID && !isKept.contains($0) }
-        room.reverse()
-        order = order.compactMap { entries[$0]?.roomID == roomID ? room.popLast() : $0 }
+    /// Another process has settled it.
+    private mutating func settle(_ post: OwnPost, _ place: StoredAt?) {
+        if sending[post.roomID] == post.key { sending[post.roomID] = nil }
+        entries[post.key] = nil
+        if let place {
+            actions.append(.stored(post.key, StoredAt(messageID: place.messageID, seq: place.seq)))
+        } else {
+            actions.append(.discarded(post.key, isGone: true))
+        }
     }
 
     private func isUntried(_ post: OwnPost) -> Bool { (post.state == .new || post.state == .queued) && !post.isTried }
@@ -295,7 +302,7 @@ struct Outbox: Sendable {
         entries[key]?.errorCode = code
         entries[key]?.errorStatus = status
         entries[key]?.isCertain = isCertain
-        actions.append(.keep(key))
+        actions.append(.keep(key, isLast: false))
         set(key, .refused)
     }
 
@@ -347,7 +354,7 @@ struct Outbox: Sendable {
         entries[key]?.wasTried = post.isTried
         if !post.isTried {
             entries[key]?.isTried = true
-            actions.append(.keep(key))
+            actions.append(.keep(key, isLast: false))
         }
         set(key, .sending)
         actions.append(.send(key))

@@ -17,7 +17,7 @@ struct Keeper: Sendable {
         case list(JSONObject)
         case post(OwnPost, isMoved: Bool)
         case postDone(key: String, StoredAt?)
-        /// The read mark that the server is to be told; `nil` once it has it.
+        /// The read mark that is to be sent to the server; `nil` once it has it.
         case read(room: String, Int64?)
     }
 
