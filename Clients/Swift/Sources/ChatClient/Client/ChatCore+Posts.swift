@@ -29,11 +29,15 @@ extension ChatCore {
         guard let keeper, let post = outbox.post(key) else { return }
         guard post.state == .new else { return await perform([.post(post, isMoved: isLast)]) }
         do {
-            let contents = try await keeper.add(post, isRunning: effects != nil)
-            if let there = contents.posts.first(where: { $0.key == key }), !there.hasSameContent(as: post) {
-                return await handle(outbox.taken(key))
+            let added = try await keeper.add(post, isRunning: effects != nil)
+            guard added.conflict == nil else { return await handle(outbox.taken(key)) }
+            if let contents = added.outbox {
+                await take(contents)
+            } else {
+                holdsSender = added.isSender
+                await handle(outbox.sender(added.isSender))
             }
-            await take(contents, kept: key)
+            await handle(outbox.kept(key))
         } catch {
             report(error)
             posts.remove(key)?.fail(error as? ChatError ?? .network(error))
@@ -42,14 +46,13 @@ extension ChatCore {
     }
 
     /// Takes in what the store holds: other processes write there, too.
-    func take(_ contents: Keeper.Outbox, kept key: String? = nil) async {
+    func take(_ contents: Keeper.Outbox) async {
         for broken in contents.broken {
             report(ChatError(.storeFailed, "A post could not be read and was put aside as broken/\(broken.suffix(80))"))
         }
         holdsSender = contents.isSender && !contents.posts.isEmpty
         await handle(outbox.sender(contents.isSender))
         await handle(outbox.loaded(contents.posts, done: contents.done))
-        if let key { await handle(outbox.kept(key)) }
     }
 
     private func stored(_ key: String, _ place: StoredAt) {
