@@ -13,7 +13,11 @@ public final class MemoryChatStore: ChatStore {
     private static func perform<Result>(
         _ body: (inout ChatStoreStep) throws -> Result, on values: [String: [UInt8]]
     ) throws -> (Result, [String: [UInt8]?]) {
-        var step = ChatStoreStep { values[$0] } list: { prefix in values.keys.filter { $0.hasPrefix(prefix) } }
+        var step = ChatStoreStep {
+            values[$0]
+        } list: { prefix in
+            values.keys.filter { $0.hasPrefix(prefix) }
+        }
         return (try body(&step), step.changes)
     }
 
