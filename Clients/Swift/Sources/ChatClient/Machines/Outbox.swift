@@ -19,18 +19,18 @@ struct Outbox: Sendable {
     private static let maximumServerErrors = 20
 
     /// In the order kept.
-    private(set) var order: [String] = []
-    private var entries: [String: OwnPost] = [:]
+    var order: [String] = []
+    var entries: [String: OwnPost] = [:]
     private var timers: Timers<String>
     private let random: RandomSource
     private var pauses: [String: Pauses] = [:]
     /// Rooms whose pause was asked for by the server.
     private var asked: Set<String> = []
     /// By room, the post whose try is under way.
-    private var sending: [String: String] = [:]
+    var sending: [String: String] = [:]
     private var isSender: Bool
     private var isHeld = false
-    private var actions: [Action] = []
+    var actions: [Action] = []
 
     init(now: Int64 = 0, posts: [OwnPost] = [], isSender: Bool = true, random: @escaping RandomSource) {
         timers = Timers(now: now)
@@ -207,63 +207,7 @@ struct Outbox: Sendable {
         return take()
     }
 
-    /// The store has the key for another message, of another process.
-    mutating func taken(_ key: String) -> [Action] {
-        remove(key)
-        actions.append(.rejected(key, .clientMessageIDReused))
-        return take()
-    }
-
-    /// What the store holds, in the order kept; other processes write there, too. `done` are posts that were stored; of
-    /// those in `except` a change is about to be kept, so the store knows less of them.
-    mutating func loaded(_ posts: [OwnPost], done: [String: StoredAt] = [:], except: Set<String> = []) -> [Action] {
-        var order: [String] = []
-        for post in posts {
-            guard let known = entries[post.key] else {
-                guard !except.contains(post.key) else { continue }
-                order.append(post.key)
-                entries[post.key] = post
-                set(post.key, post.state)
-                continue
-            }
-            order.append(post.key)
-            guard !except.contains(post.key), known.state != .new, known.state != .sending else { continue }
-            entries[post.key]?.payload = post.payload
-            if post.isTried { entries[post.key]?.isTried = true }
-            guard known.state != post.state else { continue }
-            entries[post.key]?.errorCode = post.errorCode
-            entries[post.key]?.errorStatus = post.errorStatus
-            entries[post.key]?.isCertain = post.isCertain
-            set(post.key, post.state)
-        }
-        let kept = Set(order)
-        for key in self.order where !kept.contains(key) {
-            guard let post = entries[key] else { continue }
-            if post.state == .new || except.contains(key) { order.append(key) } else { settle(post, done[key]) }
-        }
-        self.order = order
-        return nextOfAll()
-    }
-
-    /// Gives up all posts.
-    mutating func forget() -> [Action] {
-        let keys = order
-        (order, entries, sending) = ([], [:], [:])
-        return keys.map { .discarded($0, isGone: true) }
-    }
-
     // MARK: Steps
-
-    /// Another process has settled it.
-    private mutating func settle(_ post: OwnPost, _ place: StoredAt?) {
-        if sending[post.roomID] == post.key { sending[post.roomID] = nil }
-        entries[post.key] = nil
-        if let place {
-            actions.append(.stored(post.key, StoredAt(messageID: place.messageID, seq: place.seq)))
-        } else {
-            actions.append(.discarded(post.key, isGone: true))
-        }
-    }
 
     private func isUntried(_ post: OwnPost) -> Bool { (post.state == .new || post.state == .queued) && !post.isTried }
 
@@ -272,7 +216,7 @@ struct Outbox: Sendable {
         entries[post.key] = post
     }
 
-    private mutating func remove(_ key: String) {
+    mutating func remove(_ key: String) {
         order.removeAll { $0 == key }
         entries[key] = nil
     }
@@ -339,7 +283,7 @@ struct Outbox: Sendable {
         set(key, .queued)
     }
 
-    private mutating func nextOfAll() -> [Action] {
+    mutating func nextOfAll() -> [Action] {
         var seen: Set<String> = []
         for post in posts where seen.insert(post.roomID).inserted { next(post.roomID) }
         return take()
@@ -360,12 +304,12 @@ struct Outbox: Sendable {
         actions.append(.send(key))
     }
 
-    private mutating func set(_ key: String, _ state: PostState) {
+    mutating func set(_ key: String, _ state: PostState) {
         entries[key]?.state = state
         actions.append(.post(key, state))
     }
 
-    private mutating func take() -> [Action] {
+    mutating func take() -> [Action] {
         defer { actions = [] }
         return actions
     }
