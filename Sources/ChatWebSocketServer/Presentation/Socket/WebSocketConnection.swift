@@ -36,11 +36,15 @@ final class WebSocketConnection: SessionTransport {
     private var isDropping = false
     private var closeDeadline: Scheduled<Void>?
 
-    init(context: ChannelHandlerContext, application: any WebSocketApplication, takesBinary: Bool = false) {
+    /// - Parameter descriptor: the socket's, as ``SocketWriter/init(_:descriptor:mayBeQueued:)`` takes it.
+    init(
+        context: ChannelHandlerContext, application: any WebSocketApplication, takesBinary: Bool = false,
+        descriptor: CInt? = nil
+    ) {
         self.context = context
         self.application = application
         machine = WebSocketStateMachine(takesBinary: takesBinary)
-        writer = SocketWriter(context.channel)
+        writer = SocketWriter(context.channel, descriptor: descriptor)
     }
 
     // MARK: Reading
