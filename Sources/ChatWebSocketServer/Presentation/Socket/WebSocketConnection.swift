@@ -30,7 +30,9 @@ final class WebSocketConnection: SessionTransport {
     /// The application owns this.
     private unowned let application: any WebSocketApplication
     private var machine: WebSocketStateMachine
-    private var writer: SocketWriter
+    // Without the runtime's exclusivity check, which would be 190 instructions of each delivery. A writer calls nothing back:
+    // it asks the channel for its state and the kernel to send, and leaves the pipeline to this connection.
+    @exclusivity(unchecked) private var writer: SocketWriter
     private var isReading = false
     /// Whether the peer's bytes are only read to be dropped.
     private var isDropping = false
