@@ -15,7 +15,8 @@ struct ChatCommand: AsyncParsableCommand {
             CommandGroup(
                 name: "Chat",
                 subcommands: [
-                    LoginCommand.self, LogoutCommand.self, RoomsCommand.self, TailCommand.self, PostCommand.self,
+                    LoginCommand.self, LogoutCommand.self, RoomsCommand.self, TalkCommand.self, TailCommand.self,
+                    PostCommand.self,
                 ])
         ])
 }

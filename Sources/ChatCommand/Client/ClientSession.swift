@@ -59,7 +59,8 @@ struct ClientSession: Sendable {
         let user = settings.identity == .signIn ? try kept()?.userID : nil
         let source = TokenSource(settings)
         return ChatClient(
-            try ChatConfiguration(url: settings.url, userID: user), tokens: { try await source.token($0) }, store: store,
+            try ChatConfiguration(url: settings.url, userID: user), tokens: { try await source.token($0) },
+            store: store,
             tls: settings.tls)
     }
 
