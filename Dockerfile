@@ -11,6 +11,7 @@ WORKDIR /src
 
 # The dependencies change seldom: a layer of their own.
 COPY Package.* ./
+COPY Clients/Swift/Package.swift ./Clients/Swift/
 RUN swift package resolve
 
 COPY Clients ./Clients

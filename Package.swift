@@ -74,6 +74,7 @@ let package = Package(
     // Held to the minor versions that were tested. No Package.resolved is committed; docs/development.md has the exact
     // versions and how to raise them.
     dependencies: [
+        // The client library, a package of its own. `chat` is a client like any other.
         .package(path: "Clients/Swift"),
         .package(url: "https://github.com/apple/swift-argument-parser", .upToNextMinor(from: "1.8.2")),
         .package(url: "https://github.com/apple/swift-collections", .upToNextMinor(from: "1.6.0")),
@@ -163,7 +164,7 @@ let package = Package(
             "ChatCommand",
             [
                 "ChatLocalStack", "ChatStorage", "CommonUtil", "PostgresClient", argumentParser, asyncHTTPClient,
-                logging, nioCore, nioHTTP1, nioSSL,
+                chatClient, logging, nioCore, nioHTTP1, nioSSL, unixSignals,
             ]),
         // Measures and breaks private stacks; its program is no part of the image.
         executable(
@@ -230,7 +231,7 @@ let package = Package(
                 "CommonUtil", "RedisClient", logging, metricsTestKit, nioCore, nioEmbedded, nioPosix,
             ]),
         tests(of: "ChatLocalStack", [nioCore, nioPosix]),
-        tests(of: "ChatCommand", ["ChatLocalStack", "CommonUtil"]),
+        tests(of: "ChatCommand", ["ChatLocalStack", "ChatTestSupport", "CommonUtil", chatClient]),
         tests(of: "ChatLab", ["ChatLocalStack", argumentParser, nioCore]),
     ],
     swiftLanguageModes: [.v6]

@@ -6,9 +6,17 @@ import CommonUtil
 struct ChatCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "chat",
-        abstract: "Runs and checks the chat platform.",
+        abstract: "Uses a chat from the terminal; runs and checks the chat platform.",
         version: "chat \(ChatVersion.current)",
         subcommands: [
             UpCommand.self, TestCommand.self, HealthCommand.self, MigrateCommand.self, StackCommand.self,
+        ],
+        groupedSubcommands: [
+            CommandGroup(
+                name: "Chat",
+                subcommands: [
+                    LoginCommand.self, LogoutCommand.self, RoomsCommand.self, TalkCommand.self, TailCommand.self,
+                    PostCommand.self,
+                ])
         ])
 }

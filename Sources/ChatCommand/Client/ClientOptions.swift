@@ -1,0 +1,73 @@
+import ArgumentParser
+import ChatClient
+import Foundation
+
+/// The options that all commands of a chat's user have.
+struct ClientOptions: ParsableArguments {
+    @Option(help: "The system server or a common proxy (default: CHAT_URL, else http://127.0.0.1:8080).")
+    var url: String?
+
+    @Option(help: "The user's number, for servers in trusted mode, which believe it.")
+    var trustedUser: Int64?
+
+    func validate() throws {
+        if let trustedUser, trustedUser < 1 { throw ValidationError("--trusted-user is a number from 1 on.") }
+    }
+
+    /// - Throws: ``CommandFailure``.
+    func settings() throws -> ClientSettings {
+        try ClientSettings(url: url, trustedUser: trustedUser, environment: ProcessInfo.processInfo.environment)
+    }
+}
+
+/// Where a command's servers are, who uses it, and where it keeps what it keeps.
+struct ClientSettings: Sendable {
+    /// Who one is.
+    enum Identity: Sendable, Equatable {
+        /// A user whom servers in trusted mode believe.
+        case trusted(Int64)
+        /// An access token that is ready; it cannot be renewed.
+        case token(String)
+        /// The kept sign-in.
+        case signIn
+    }
+
+    private static let defaultURL = "http://127.0.0.1:8080"
+
+    let url: String
+    let identity: Identity
+    /// Where sign-ins and the store are.
+    let folder: String
+    /// A PEM file of further authorities.
+    let authorityFile: String?
+
+    init(url: String?, trustedUser: Int64?, environment: [String: String]) throws {
+        func value(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
+        var address = url ?? value("CHAT_URL") ?? Self.defaultURL
+        while address.hasSuffix("/") { address.removeLast() }
+        do {
+            _ = try ChatConfiguration(url: address)
+        } catch {
+            throw CommandFailure.usage("'\(TerminalText.clean(address))' is no http or https URL")
+        }
+        self.url = address
+        identity =
+            trustedUser.map { .trusted($0) } ?? value("CHAT_TOKEN").map { .token($0) } ?? .signIn
+        folder = value("CHAT_CLIENT_DIR") ?? Self.defaultFolder(value)
+        authorityFile = value("CHAT_TLS_CA_FILE")
+    }
+
+    /// The store of the library.
+    var storeFolder: String { folder + "/store" }
+
+    private static func defaultFolder(_ value: (String) -> String?) -> String {
+        let home = value("HOME") ?? NSHomeDirectory()
+        #if os(macOS)
+            return home + "/Library/Application Support/chat"
+        #else
+            // A relative path is to be ignored (XDG Base Directory Specification).
+            let data = value("XDG_DATA_HOME").flatMap { $0.hasPrefix("/") ? $0 : nil }
+            return (data ?? home + "/.local/share") + "/chat"
+        #endif
+    }
+}

@@ -1,0 +1,70 @@
+import Foundation
+import Synchronization
+
+/// Asks on the terminal, whatever standard input and output are.
+enum PasswordPrompt {
+    private static let echoing = Mutex<termios?>(nil)
+    private static let work = BlockingWork("terminal")
+
+    /// Reads a line.
+    /// - Parameter isHidden: whether what is typed is not shown.
+    /// - Throws: ``CommandFailure`` where there is no terminal.
+    static func ask(_ question: String, isHidden: Bool) async throws -> String {
+        let terminal = open("/dev/tty", O_RDWR | O_CLOEXEC)
+        guard terminal >= 0 else {
+            throw CommandFailure.usage("there is no terminal to ask; name the user and give --password-stdin")
+        }
+        defer { close(terminal) }
+        if isHidden { hide(terminal) }
+        defer { if isHidden { show(terminal) } }
+        write(terminal, question)
+        let line = try await work.run { readLine(terminal) }
+        if isHidden { write(terminal, "\n") }
+        guard let line else { throw CommandFailure(CommandFailure.notSignedInCode, "no answer was given") }
+        return line
+    }
+
+    /// Reads one line of a descriptor, at most 1 KiB.
+    /// - Returns: `nil` at the end.
+    static func readLine(_ descriptor: Int32) -> String? {
+        var bytes: [UInt8] = []
+        var byte: UInt8 = 0
+        while bytes.count < 1024 {
+            let count = read(descriptor, &byte, 1)
+            if count < 0, errno == EINTR { continue }
+            guard count == 1 else { return bytes.isEmpty ? nil : String(decoding: bytes, as: UTF8.self) }
+            if byte == UInt8(ascii: "\n") { break }
+            bytes.append(byte)
+        }
+        if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private static func hide(_ terminal: Int32) {
+        var settings = termios()
+        guard tcgetattr(terminal, &settings) == 0 else { return }
+        echoing.withLock { $0 = settings }
+        ExitSignals.install {
+            guard var settings = echoing.withLock({ $0 }) else { return }
+            let terminal = open("/dev/tty", O_RDWR | O_CLOEXEC)
+            tcsetattr(terminal, TCSAFLUSH, &settings)
+        }
+        settings.c_lflag &= ~tcflag_t(ECHO)
+        tcsetattr(terminal, TCSAFLUSH, &settings)
+    }
+
+    private static func show(_ terminal: Int32) {
+        guard
+            var settings = echoing.withLock({ settings in
+                defer { settings = nil }
+                return settings
+            })
+        else { return }
+        tcsetattr(terminal, TCSAFLUSH, &settings)
+    }
+
+    private static func write(_ terminal: Int32, _ text: String) {
+        let bytes = Array(text.utf8)
+        _ = Foundation.write(terminal, bytes, bytes.count)
+    }
+}
