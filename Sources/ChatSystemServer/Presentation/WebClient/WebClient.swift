@@ -39,7 +39,7 @@ struct WebClientPolicy: Sendable {
         let webSocket = Self.source(servers.webSocket, scheme: "ws", host: host)
         return SecurityHeaders.page(
             sources: """
-                script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self' \(message) \(webSocket); \
+                script-src 'self'; style-src 'self'; img-src 'self' https: http: data:; media-src https: http:; connect-src 'self' \(message) \(webSocket); \
                 require-trusted-types-for 'script'; trusted-types 'none'
                 """)
     }

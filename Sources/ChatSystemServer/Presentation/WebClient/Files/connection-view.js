@@ -28,6 +28,7 @@ export class ConnectionView {
   }
 
   render() {
+    byId('chat').dataset.state = this.chat.state
     const words = this.#words()
     if (words === '') this.#shownAt = null
     else this.#shownAt ??= Date.now() + (navigator.onLine && this.chat.state !== 'offline' ? SHOWN_AFTER_MS : 0)

@@ -10,8 +10,8 @@ export let language = 'en'
 
 /** 'en' or 'ko': the choice, else the first language of the browser that there is. */
 export function pickLanguage(choice, preferred = []) {
-  if (choice in tables) return choice
-  const found = preferred.map(tag => String(tag).toLowerCase().split('-')[0]).find(tag => tag in tables)
+  if (Object.hasOwn(tables, choice)) return choice
+  const found = preferred.map(tag => String(tag).toLowerCase().split('-')[0]).find(tag => Object.hasOwn(tables, tag))
   return found ?? 'en'
 }
 
@@ -69,7 +69,7 @@ export function shortTime(at, now = Date.now()) {
 /** Words for an error: by its code where there are some, else what the server says. */
 export function errorText(error) {
   const key = `error_${error?.code ?? ''}`
-  if (key in english) return t(key)
+  if (Object.hasOwn(english, key)) return t(key)
   if (error?.isTemporary || error?.status === 0) return t('error_network')
   return String(error?.detail ?? error?.message ?? t('error_network'))
 }
