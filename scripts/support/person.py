@@ -105,7 +105,8 @@ class Person:
         self("#text").press("Enter")
 
     def message(self, text):
-        return self.page.locator("#log .message", has=self.page.get_by_text(text, exact=True)).last
+        words = self.page.locator(".body > p").filter(has_text=re.compile(f"^{re.escape(text)}$"))
+        return self.page.locator("#log .message", has=words).last
 
     def do(self, text, tool):
         """Uses a button of a message."""
