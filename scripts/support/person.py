@@ -96,7 +96,7 @@ class Person:
 
     def join(self, name):
         self("#search").fill(name)
-        self.page.get_by_role("option", name=f"Join {name}").click()
+        self.page.get_by_role("option", name=f"Join {name}", exact=True).click()
         expect(self("#room-name")).to_have_text(name)
         self.is_live()
 

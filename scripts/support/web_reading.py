@@ -23,6 +23,8 @@ def at_end(person):
 
 def typing_and_read(alice, bob, stack):
     bob.page.bring_to_front()
+    # Servers tell what one user types at most twice a second.
+    bob.page.wait_for_timeout(600)
     bob("#text").press_sequentially("abc")
     expect(alice("#typing")).to_contain_text("is typing")
     bob("#text").fill("")

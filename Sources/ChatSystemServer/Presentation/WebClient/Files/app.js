@@ -55,8 +55,8 @@ async function start() {
   const session = new Session(`${servers.system}/api/v1`, { storage })
   byId('trouble').hidden = true
   const show = () => {
-    signIn.close()
     page = new ChatPage({ servers, session, storage, preferences })
+    signIn.close()
     page.open()
   }
   signIn = new SignInView({

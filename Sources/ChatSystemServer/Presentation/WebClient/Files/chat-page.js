@@ -21,6 +21,7 @@ import { errorText, t } from './strings.js'
 
 /** So many messages of the open room are held, to be scrolled through; of others far fewer are. */
 const KEEP = 10_000
+const LIST_WAIT_MS = 1_500
 
 export class ChatPage {
   #stop = new AbortController()
@@ -122,6 +123,9 @@ export class ChatPage {
     if (route === null) return this.#show(null)
     const { roomId, seq } = route
     if (this.#isOwn(roomId)) return this.#show(this.chat.room(roomId), seq)
+    await this.#listKnown()
+    if (followed !== this.#followed) return
+    if (this.#isOwn(roomId)) return this.#show(this.chat.room(roomId), seq)
     // Not among one's rooms, as far as they are known: perhaps a public one, by a link.
     this.#shown = null
     try {
@@ -133,6 +137,14 @@ export class ChatPage {
       if (followed !== this.#followed) return
       this.#show(null)
       this.#say(error.status === 404 || error.status === 403 ? t('noSuchRoom') : errorText(error))
+    }
+  }
+
+  /** The list has come from the store or the server; not waited for longer than a start may take. */
+  async #listKnown() {
+    const until = Date.now() + LIST_WAIT_MS
+    while (this.chat.rooms.list.length === 0 && this.chat.state !== 'live' && Date.now() < until) {
+      await new Promise(resolve => setTimeout(resolve, 30))
     }
   }
 

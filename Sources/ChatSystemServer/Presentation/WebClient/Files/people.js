@@ -12,6 +12,7 @@ const FRESH_MS = 24 * 60 * 60_000
 export class People extends EventTarget {
   #known = new Map()
   #wanted = new Set()
+  #underWay = new Set()
   #asking = 0
   #isDue = false
   #pausedUntil = 0
@@ -39,6 +40,7 @@ export class People extends EventTarget {
   forget(userId) { this.#known.delete(userId) }
 
   #want(userId) {
+    if (this.#underWay.has(userId)) return
     this.#wanted.add(userId)
     if (this.#asking === 0 && this.now() >= this.#pausedUntil) for (let index = 0; index < AT_ONCE; index += 1) this.#ask()
   }
@@ -49,6 +51,7 @@ export class People extends EventTarget {
     await null
     for (const userId of this.#wanted) {
       this.#wanted.delete(userId)
+      this.#underWay.add(userId)
       try {
         this.know(await this.api.user(userId))
       } catch (error) {
@@ -59,6 +62,8 @@ export class People extends EventTarget {
           break
         }
         this.#known.set(userId, { name: `User ${userId}`, at: this.now() })
+      } finally {
+        this.#underWay.delete(userId)
       }
     }
     this.#asking -= 1

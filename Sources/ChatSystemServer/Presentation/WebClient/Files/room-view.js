@@ -23,7 +23,7 @@ export class RoomView {
   #activity = null
   #newAfter
   #marked
-  #isLoading = false
+  #loading = null
   #trouble = ''
   #readTimer
   #off
@@ -73,7 +73,7 @@ export class RoomView {
     this.#off?.()
     clearTimeout(this.#readTimer)
     this.#room = room
-    this.#isLoading = false
+    this.#loading = null
     this.#trouble = ''
     this.#fallback = null
     this.#marked = undefined
@@ -143,10 +143,15 @@ export class RoomView {
   get #hasMore() { return (this.#fallback ?? this.#room).hasMore ?? true }
 
   /** Returns whether a page has come. */
-  async #loadOlder() {
+  #loadOlder() {
     const room = this.#room
-    if (!room || this.#isLoading || !this.#hasMore) return false
-    this.#isLoading = true
+    if (!room || !this.#hasMore) return Promise.resolve(false)
+    this.#loading ??= this.#loadPage(room)
+    return this.#loading
+  }
+
+  async #loadPage(room) {
+    await null
     const first = this.#messages[0]?.seq
     try {
       // Without a position in the log, which comes with the first socket, the library has nothing to load.
@@ -163,7 +168,7 @@ export class RoomView {
       return false
     } finally {
       if (this.#room === room) {
-        this.#isLoading = false
+        this.#loading = null
         this.render()
       }
     }
@@ -238,8 +243,8 @@ export class RoomView {
   }
 
   #renderHistory() {
-    byId('history-trouble').textContent = this.#trouble || (this.#isLoading ? t('loading') : this.#hasMore ? '' : t('beginning'))
-    byId('older').hidden = !this.#trouble || this.#isLoading
+    byId('history-trouble').textContent = this.#trouble || (this.#loading ? t('loading') : this.#hasMore ? '' : t('beginning'))
+    byId('older').hidden = !this.#trouble || this.#loading
   }
 
   // Moving
