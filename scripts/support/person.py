@@ -128,7 +128,7 @@ class Person:
         deadline = time.monotonic() + TIMEOUT_SECONDS
         while self.texts()[-len(texts):] != texts or self("#log .waiting").count():
             if time.monotonic() > deadline:
-                raise AssertionError(f"{self.name} sees {self.texts()[-len(texts) - 3:]}, not {texts}")
+                raise AssertionError(f"{self.name} sees {[text[:60] for text in self.texts()[-len(texts) - 3:]]}, not {[text[:60] for text in texts]}")
             self.page.wait_for_timeout(50)
 
     def until(self, what, script, seconds=TIMEOUT_SECONDS):

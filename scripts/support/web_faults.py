@@ -145,6 +145,50 @@ def frames_lost(alice, bob, stack):
     alice.page.go_back()
 
 
+def log_set_back(alice, bob, stack):
+    """The server says that a room has another log: it is said, and goes on from there."""
+    sockets, rooms = [], {}
+
+    def meddle(socket):
+        sockets.append(socket)
+
+        def pass_on(frame):
+            data = json.loads(frame)
+            rooms.update((room["roomId"], room) for room in data.get("rooms", []))
+            socket.send(frame)
+
+        socket.connect_to_server().on_message(pass_on)
+
+    page = alice.open_tab()
+    page.route_web_socket(re.compile("/ws/user"), meddle)
+    page.goto(alice.page.url)
+    expect(page.locator("#chat")).to_have_attribute("data-state", "live")
+    expect(page.locator("#log .message").first).to_be_visible()
+    # The list of rooms may have come in a former life of the store.
+    room_id = alice.room
+    room = rooms.get(room_id) or stack.json("system", "GET", "/api/v1/rooms", token=alice.token)["items"][0]
+    sockets[-1].send(json.dumps({"eventType": "room_reset", "roomId": room["roomId"], "seq": room["lastSeq"],
+                                 "mark": room["mark"], "room": room}))
+    expect(page.locator("#room-notice")).to_contain_text("restored this room from a backup")
+    bob.say("In the log that is there now")
+    expect(page.locator("#log .message .body").last).to_have_text("In the log that is there now")
+    expect(page.locator("#room-notice")).to_be_hidden()
+    page.close()
+
+
+def quota(alice, bob, stack):
+    """The browser has no room left: the page goes on, and nothing is lost or double."""
+    session = alice.context.new_cdp_session(alice.page)
+    origin = "/".join(alice.page.url.split("/")[:3])
+    session.send("Storage.overrideQuotaForOrigin", {"origin": origin, "quotaSize": 1_000})
+    texts = [f"No room left {index} " + "x" * 200 for index in range(4)]
+    for text in texts:
+        alice.say(text)
+    for person in (alice, bob):
+        person.sees(texts)
+    session.send("Storage.overrideQuotaForOrigin", {"origin": origin})
+
+
 def offline(alice, bob, stack):
     """It is said at once, what waits can be taken back, and after the end nothing is missing or red."""
     alice.context.set_offline(True)
@@ -173,6 +217,8 @@ def no_socket(alice, bob, stack):
     expect(alice("#log .message").first).to_be_visible()
     assert len(alice.texts()) > 5
     expect(alice("#connection")).to_be_visible()
+    expect(alice("#no-composer")).to_contain_text("without a live connection")
+    expect(alice("#join-room")).to_be_hidden()
     alice.picture("no-socket")
     alice.page.unroute("**/sse/user*")
     alice.page.goto("about:blank")

@@ -77,6 +77,7 @@ export class ChatPage {
 
   open() {
     byId('chat').hidden = false
+    byId('splash').hidden = true
     this.#showMe()
     this.chat.start()
     this.#follow()

@@ -3,6 +3,7 @@
 /** Offsets of rows whose heights are measured as they come up, and estimated until then. */
 export class Heights {
   #measured = new Map()
+  #heights = new Float64Array(0)
   #offsets = new Float64Array(1)
   rows = []
 
@@ -16,27 +17,39 @@ export class Heights {
       const keys = new Set(rows.map(row => row.key))
       for (const key of this.#measured.keys()) if (!keys.has(key)) this.#measured.delete(key)
     }
-    this.#place()
+    if (this.#heights.length < rows.length) {
+      this.#heights = new Float64Array(rows.length * 2)
+      this.#offsets = new Float64Array(rows.length * 2 + 1)
+    }
+    for (let index = 0; index < rows.length; index += 1) {
+      this.#heights[index] = this.#measured.get(rows[index].key) ?? this.estimate(rows[index])
+    }
+    this.#place(0)
   }
 
-  /** Takes measured heights: `[key, height]`. Returns whether something has moved. */
+  /** Takes the measured heights of rows, by their place. Returns whether something has moved. */
   measure(pairs) {
-    let isChanged = false
-    for (const [key, height] of pairs) {
-      if (this.#measured.get(key) === height) continue
-      this.#measured.set(key, height)
-      isChanged = true
+    let first = this.rows.length
+    for (const [index, height] of pairs) {
+      this.#measured.set(this.rows[index].key, height)
+      if (this.#heights[index] === height) continue
+      this.#heights[index] = height
+      first = Math.min(first, index)
     }
-    if (isChanged) this.#place()
-    return isChanged
+    if (first === this.rows.length) return false
+    this.#place(first)
+    return true
   }
 
   /** The width has changed: what was measured is an estimate now. */
-  invalidate() { this.#measured.clear(); this.#place() }
+  invalidate() {
+    this.#measured.clear()
+    this.setRows(this.rows)
+  }
 
   get total() { return this.#offsets[this.rows.length] }
   top(index) { return this.#offsets[index] }
-  height(index) { return this.#offsets[index + 1] - this.#offsets[index] }
+  height(index) { return this.#heights[index] }
 
   /** The row at a height: that with the greatest top that is not below it. */
   indexAt(y) {
@@ -55,14 +68,12 @@ export class Heights {
     return { first: this.indexAt(top - margin), end: this.indexAt(top + height + margin) + 1 }
   }
 
-  #place() {
-    const { rows } = this
-    if (this.#offsets.length < rows.length + 1) this.#offsets = new Float64Array(rows.length * 2 + 1)
-    let top = 0
-    for (let index = 0; index < rows.length; index += 1) {
+  #place(first) {
+    let top = first === 0 ? 0 : this.#offsets[first]
+    for (let index = first; index < this.rows.length; index += 1) {
       this.#offsets[index] = top
-      top += this.#measured.get(rows[index].key) ?? this.estimate(rows[index])
+      top += this.#heights[index]
     }
-    this.#offsets[rows.length] = top
+    this.#offsets[this.rows.length] = top
   }
 }

@@ -68,7 +68,7 @@ export class MessageList {
     const index = this.rows.findIndex(row => row.key === key)
     if (index < 0) return false
     this.isAtEnd = false
-    this.#anchor = { key, offset: this.scroller.clientHeight / 3 }
+    this.#anchor = { key, index, offset: this.scroller.clientHeight / 3 }
     this.#render()
     return true
   }
@@ -128,9 +128,7 @@ export class MessageList {
       const top = this.#wantedTop(listTop)
       const range = heights.range(top - listTop, this.#viewHeight, MARGIN_PIXELS)
       this.#place(range)
-      const measured = rows.slice(range.first, range.end)
-        .map(row => [row.key, this.elements.node(row.key).getBoundingClientRect().height])
-      const isMoved = heights.measure(measured)
+      const isMoved = heights.measure(this.#measured(range))
       this.#pad(range)
       const now = this.#wantedTop(listTop)
       if (Math.abs(scroller.scrollTop - now) > 0.5) scroller.scrollTop = now
@@ -141,14 +139,30 @@ export class MessageList {
     if (this.#scrollTop < OLDER_PIXELS) this.on.nearStart()
   }
 
+  /** `[index, height]` of the rows that are elements. */
+  #measured({ first, end }) {
+    const pairs = []
+    for (let index = first; index < end; index += 1) {
+      const node = this.elements.node(this.rows[index].key)
+      if (node) pairs.push([index, node.getBoundingClientRect().height])
+    }
+    return pairs
+  }
+
   #wantedTop(listTop) {
     const end = Math.max(0, this.heights.total + listTop - this.#viewHeight)
     if (this.isAtEnd) return end
     if (this.#anchor) {
-      const index = this.rows.findIndex(row => row.key === this.#anchor.key)
+      const index = this.#anchorIndex()
       if (index >= 0) return Math.min(end, Math.max(0, listTop + this.heights.top(index) - this.#anchor.offset))
     }
     return Math.min(end, this.scroller.scrollTop)
+  }
+
+  #anchorIndex() {
+    const { key, index } = this.#anchor
+    if (this.rows[index]?.key !== key) this.#anchor.index = this.rows.findIndex(row => row.key === key)
+    return this.#anchor.index
   }
 
   #place(range) {
@@ -181,7 +195,7 @@ export class MessageList {
     if (rows.length === 0) { this.#anchor = null; return }
     let index = heights.indexAt(this.#scrollTop - listTop)
     if (heights.top(index) + listTop < this.#scrollTop && index + 1 < rows.length) index += 1
-    this.#anchor = { key: rows[index].key, offset: heights.top(index) + listTop - this.#scrollTop }
+    this.#anchor = { key: rows[index].key, index, offset: heights.top(index) + listTop - this.#scrollTop }
   }
 
   #scrolled() {
@@ -201,11 +215,6 @@ export class MessageList {
 
   /** A picture was loaded, or a font: where a row is higher or lower now, the others move, and the anchor does not. */
   #rowsResized() {
-    const changed = []
-    for (const row of this.rows.slice(this.#range.first, this.#range.end)) {
-      const node = this.elements.node(row.key)
-      if (node) changed.push([row.key, node.getBoundingClientRect().height])
-    }
-    if (this.heights.measure(changed)) this.#render()
+    if (this.heights.measure(this.#measured(this.#range))) this.#render()
   }
 }

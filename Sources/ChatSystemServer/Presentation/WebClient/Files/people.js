@@ -6,7 +6,7 @@ const AT_ONCE = 4
 const MOST_KEPT = 500
 const STORED = 'chat.people'
 /** A name that is older than this is asked for once more when it is shown. */
-const FRESH_MS = 24 * 60 * 60_000
+const FRESH_MS = 10 * 60_000
 
 /** Says 'change' when names have come, at most once a frame. */
 export class People extends EventTarget {

@@ -23,6 +23,7 @@ export class RoomView {
   #activity = null
   #newAfter
   #marked
+  #wasSeen = false
   #loading = null
   #trouble = ''
   #readTimer
@@ -49,12 +50,12 @@ export class RoomView {
       [byId('to-end'), 'click', () => this.#toEnd()],
       [byId('older'), 'click', () => this.#loadOlder()],
       [window, 'focus', () => this.#see()],
-      [window, 'blur', () => this.on.seenChanged()],
+      [window, 'blur', () => this.#see()],
       [document, 'visibilitychange', () => this.#see()],
       [people, 'change', this.render],
       [preferences, 'change', this.render],
     ])
-    const offs = [chat.rooms.subscribe(this.render), chat.on('post', this.render)]
+    const offs = [chat.rooms.subscribe(this.render), chat.on('post', this.render), chat.on('state', this.render)]
     signal.addEventListener('abort', () => { for (const off of offs) off(); this.show(null) })
   }
 
@@ -235,11 +236,14 @@ export class RoomView {
     const notice = room.state === 'gone' ? t('roomGone', isolated(name)) : room.state === 'reset' ? t('roomReset') : ''
     byId('room-notice').textContent = notice
     byId('room-notice').hidden = notice === ''
+    // Before the first list of rooms came nobody knows whether it is one's own.
+    const isKnown = this.chat.state === 'live' || this.chat.rooms.list.length > 0
     byId('show-members').hidden = !isMember
     byId('composer').hidden = !isMember || isArchived
     byId('no-composer').hidden = isMember && !isArchived
-    byId('no-composer-text').textContent = isArchived ? t('archivedRoom') : room.isGuest ? t('previewRoom') : notice
-    byId('join-room').hidden = isMember || isArchived || info?.type !== 'public'
+    byId('no-composer-text').textContent = isArchived ? t('archivedRoom') : !room.isGuest ? notice
+      : isKnown ? t('previewRoom') : t('noConnectionYet')
+    byId('join-room').hidden = isMember || isArchived || info?.type !== 'public' || !isKnown
   }
 
   #renderHistory() {
@@ -267,7 +271,11 @@ export class RoomView {
 
   /** Read is what has come up in a window that has the focus. */
   #see() {
-    this.on.seenChanged()
+    const isSeen = this.roomId !== null && this.isSeen(this.roomId)
+    if (isSeen !== this.#wasSeen) {
+      this.#wasSeen = isSeen
+      this.on.seenChanged()
+    }
     clearTimeout(this.#readTimer)
     this.#readTimer = setTimeout(() => {
       const room = this.#room

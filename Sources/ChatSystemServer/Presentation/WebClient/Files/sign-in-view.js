@@ -24,6 +24,7 @@ export class SignInView {
 
   open(notice = '') {
     byId('sign-in').hidden = false
+    byId('splash').hidden = true
     byId('password').value = ''
     byId('sign-in-error').textContent = notice
     byId('sign-in-language').value = this.preferences.get('language')
