@@ -140,9 +140,12 @@ def frames_lost(alice, bob, stack):
     bob.say("After another close")
     alice.sees([*texts, "After another close"])
     alice.is_live()
-    # What was routed stays routed until the page is another.
-    alice.page.goto("about:blank")
-    alice.page.go_back()
+    # What was routed stays routed for this page.
+    address = alice.page.url
+    alice.page.close()
+    alice.page = alice.open_tab()
+    alice.page.goto(address)
+    alice.is_live()
 
 
 def log_set_back(alice, bob, stack):
@@ -220,10 +223,12 @@ def no_socket(alice, bob, stack):
     expect(alice("#no-composer")).to_contain_text("without a live connection")
     expect(alice("#join-room")).to_be_hidden()
     alice.picture("no-socket")
-    alice.page.unroute("**/sse/user*")
-    alice.page.goto("about:blank")
+    # What was routed stays routed for this page.
+    address = alice.page.url
     alice.page.close()
     alice.page = alice.open_tab()
+    alice.page.goto(address)
+    alice.is_live()
 
 
 def nonsense(alice, bob, stack):
@@ -233,7 +238,7 @@ def nonsense(alice, bob, stack):
     page.route(re.compile(r"/api/v1/|/sse/"), lambda route: route.fulfill(**answers))
     page.route_web_socket(re.compile("/ws/user"), lambda socket: socket.close(code=1011))
     before = len(alice.requests)
-    page.goto(alice.page.url if alice.page.url != "about:blank" else stack.page)
+    page.goto(alice.page.url)
     page.wait_for_timeout(5_000)
     asked = [path for _, path in alice.requests[before:] if "/api/" in path or "/sse/" in path]
     assert len(asked) < 40, json.dumps(asked)
