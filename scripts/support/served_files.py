@@ -97,7 +97,8 @@ class ServedFiles:
 
 
 def policy_of_checkout(policy):
-    """The policy of the server, with the sources of pictures and sounds as the checkout has them."""
+    """The policy of the server, with what the checkout changes in it: where pictures, sounds and event streams come from."""
     sources = dict(re.findall(r"(img-src|media-src) ([^;\\]+)", POLICY.read_text()))
     kept = [part for part in policy.split("; ") if part.split(" ")[0] not in sources]
-    return "; ".join([*kept, *(f"{name} {value.strip()}" for name, value in sources.items())])
+    policy = "; ".join([*kept, *(f"{name} {value.strip()}" for name, value in sources.items())])
+    return re.sub(r"ws://(\S+?)(?=;| |$)(?! http)", r"ws://\1 http://\1", policy)

@@ -84,7 +84,8 @@ def answers_lost(alice, bob, stack):
         alice.say(text)
     for person in (alice, bob):
         person.sees(texts)
-    assert lost == [201, 200], lost
+    # The second is a repeat, or the next one where the log has shown the first meanwhile.
+    assert lost[0] == 201 and lost[1] in (200, 201), lost
     alice.page.unroute("**/api/v1/messages")
 
 

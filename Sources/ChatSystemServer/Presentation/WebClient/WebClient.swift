@@ -37,11 +37,18 @@ struct WebClientPolicy: Sendable {
         let host = host.map { $0.prefix { $0 != ":" } }.flatMap { PublicAddress.isHostName($0) ? $0 : nil } ?? "*"
         let message = Self.source(servers.message, scheme: "http", host: host)
         let webSocket = Self.source(servers.webSocket, scheme: "ws", host: host)
+        // Pictures and videos of links are other hosts'. Event streams are fetched where a WebSocket does not get through.
         return SecurityHeaders.page(
             sources: """
-                script-src 'self'; style-src 'self'; img-src 'self' https: http: data:; media-src https: http:; connect-src 'self' \(message) \(webSocket); \
+                script-src 'self'; style-src 'self'; img-src 'self' https: http: data:; media-src https: http:; \
+                connect-src 'self' \(message) \(webSocket) \(Self.eventStreams(webSocket)); \
                 require-trusted-types-for 'script'; trusted-types 'none'
                 """)
+    }
+
+    /// `ws:` and `wss:` as `http:` and `https:`.
+    private static func eventStreams(_ source: String) -> String {
+        source.hasPrefix("ws") ? "http" + source.dropFirst(2) : source
     }
 
     // `http` and `ws` also match `https` and `wss` (section 6.7.2.8).
