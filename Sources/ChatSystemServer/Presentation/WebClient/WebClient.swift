@@ -93,6 +93,7 @@ extension WebClient {
         ("preferences.js", PackageResources.preferences_js),
         ("rest.js", PackageResources.rest_js),
         ("room-dialogs.js", PackageResources.room_dialogs_js),
+        ("room-head.js", PackageResources.room_head_js),
         ("room-keys.js", PackageResources.room_keys_js),
         ("room-source.js", PackageResources.room_source_js),
         ("room-view.js", PackageResources.room_view_js),

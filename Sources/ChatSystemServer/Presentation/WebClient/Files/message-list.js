@@ -10,7 +10,10 @@ const MARGIN_PIXELS = 900
 const OLDER_PIXELS = 1_500
 const MOST_PASSES = 4
 
-/** Calls `on.scroll()` after each move, and `on.nearStart()` where older rows will soon be seen. */
+/**
+ * Calls `on.scroll()` after each move, `on.nearStart()` where older rows will soon be seen, and `on.attend(node, row)` where one
+ * is pointed at or gets the focus.
+ */
 export class MessageList {
   isAtEnd = true
   #anchor = null
@@ -26,6 +29,12 @@ export class MessageList {
     this.elements = new KeyedList(list, row => this.#prepare(make(row), row), isSame, node => this.rowObserver.unobserve(node))
     scroller.tabIndex = -1
     scroller.addEventListener('scroll', () => this.#scrolled(), { signal, passive: true })
+    const attend = ({ target }) => {
+      const node = target.closest('#log > li'), shown = node && this.elements.shown.get(node.dataset.key)
+      if (shown?.node === node) on.attend(node, shown.row)
+    }
+    list.addEventListener('pointerover', attend, { signal, passive: true })
+    list.addEventListener('focusin', attend, { signal })
     const observer = new ResizeObserver(() => this.#resized())
     observer.observe(scroller)
     this.rowObserver = new ResizeObserver(() => this.#rowsResized())

@@ -37,7 +37,7 @@ function messageElement(row, act) {
       ? [element('span', { className: 'side', attributes: { 'aria-hidden': 'true' } }, time)]
       : [avatar(sender, message.senderId ?? 'me'), element('div', { className: 'head' }, isolate(sender, 'sender'), time)],
     element('div', { className: 'body', dir: 'auto' }, quoteElement(extra.quote, row, act), ...bodyOf(row, act)),
-    belowElement(row, act), toolsElement(row, act))
+    belowElement(row, act))
 }
 
 /** What a screen reader says where the message has the focus. */
@@ -138,14 +138,17 @@ export function postWords(post) {
   return post.state === 'sending' ? t('sending') : t('queued')
 }
 
-/** Buttons that are reached by → from the message, so that a message is one stop of the tab key. */
-function toolsElement(row, act) {
+/**
+ * Adds the buttons of a message, which are reached by → from it, so that a message is one stop of the tab key. Made when
+ * a message is pointed at or has the focus: they are more elements than all the rest of it.
+ */
+export function addTools(node, row, act) {
   const { extra } = row
-  if (extra.tools.length === 0) return null
+  if (row.kind !== 'message' || extra.tools.length === 0 || node.lastElementChild.className === 'tools') return
   const buttons = extra.tools.map(name => element('button', {
     type: 'button', tabIndex: -1, title: t(name), onclick: () => act(name, row), aria: { label: t(name) },
   }, icon(ICONS[name])))
-  return element('div', { className: 'tools', role: 'group', aria: { label: t('tools', isolated(extra.sender)) } }, ...buttons)
+  node.append(element('div', { className: 'tools', role: 'group', aria: { label: t('tools', isolated(extra.sender)) } }, ...buttons))
 }
 
 const ICONS = { reply: 'reply', edit: 'edit', delete: 'delete', copy: 'copy', copyLink: 'link' }

@@ -5,9 +5,10 @@ import { Composer } from './composer.js'
 import { summaryOf } from './content.js'
 import { byId, listen, oncePerFrame } from './dom.js'
 import { MessageList } from './message-list.js'
-import { avatar, noticeWords, postWords, rowElement, toolsOf } from './message-view.js'
+import { addTools, noticeWords, postWords, rowElement, toolsOf } from './message-view.js'
 import { isolated } from './names.js'
 import { RoomKeys } from './room-keys.js'
+import { renderHead, renderHistory } from './room-head.js'
 import { GuestRoom, Originals, RoomActivity } from './room-source.js'
 import { roomName } from './sidebar.js'
 import { estimatedHeight, isSameRow, readersOf, rowsOf } from './rows.js'
@@ -43,7 +44,10 @@ export class RoomView {
     this.list = new MessageList({
       scroller: byId('scroller'), list: byId('log'), above: byId('history'), make: row => rowElement(row, (name, about) => this.act(name, about)),
       isSame: isSameRow, estimate: estimatedHeight, signal,
-      on: { scroll: () => this.#moved(), nearStart: () => { if (!this.#trouble) this.#loadOlder() } },
+      on: {
+        scroll: () => this.#moved(), nearStart: () => { if (!this.#trouble) this.#loadOlder() },
+        attend: (node, row) => addTools(node, row, (name, about) => this.act(name, about)),
+      },
     })
     this.keys = new RoomKeys({ list: this.list, composer: this.composer, act: (name, row) => this.act(name, row), signal })
     listen(signal, [
@@ -189,7 +193,11 @@ export class RoomView {
     const nameOf = userId => this.people.name(userId)
     const isMember = info !== undefined && room.state !== 'gone' && !room.isGuest
     const isArchived = info?.archivedAt !== undefined
-    this.#renderHead(room, info, isMember, isArchived)
+    renderHead(room, {
+      isMember, isArchived, typists: this.#activity.typists.map(nameOf),
+      // Before the first list of rooms came nobody knows whether it is one's own.
+      isKnown: this.chat.state === 'live' || this.chat.rooms.list.length > 0,
+    })
     const rows = rowsOf({
       messages, notices: this.#activity.notices, userId: this.userId, newAfter: this.#newAfter, marked: this.#marked,
     })
@@ -200,7 +208,7 @@ export class RoomView {
     // Only rows that come up are completed.
     for (const row of rows) defineExtra(row, () => this.#extra(row, shared))
     this.list.show(rows)
-    this.#renderHistory()
+    renderHistory({ trouble: this.#trouble, isLoading: this.#loading !== null, hasMore: this.#hasMore })
     this.on.changed(room)
   }
 
@@ -221,34 +229,6 @@ export class RoomView {
     const original = this.originals.get(replyToMessageId, loaded)
     if (original === undefined) return { text: '…' }
     return original === null ? { text: t('originalMissing') } : { sender: nameOf(original.senderId), text: summaryOf(original) }
-  }
-
-  #renderHead(room, info, isMember, isArchived) {
-    const name = info ? roomName(info) : room.id
-    if (byId('room-name').textContent !== name) {
-      byId('room-name').textContent = name
-      byId('room-avatar').replaceChildren(avatar(name, room.id, info?.type === 'direct' ? '' : 'room'))
-    }
-    byId('room-state').textContent = info && info.type !== 'direct' ? t('members', info.memberCount) : ''
-    const names = this.#activity.typists.map(userId => isolated(this.people.name(userId)))
-    const typing = names.length > 0 ? t('typing', names) : ''
-    if (byId('typing').textContent !== typing) byId('typing').textContent = typing
-    const notice = room.state === 'gone' ? t('roomGone', isolated(name)) : room.state === 'reset' ? t('roomReset') : ''
-    byId('room-notice').textContent = notice
-    byId('room-notice').hidden = notice === ''
-    // Before the first list of rooms came nobody knows whether it is one's own.
-    const isKnown = this.chat.state === 'live' || this.chat.rooms.list.length > 0
-    byId('show-members').hidden = !isMember
-    byId('composer').hidden = !isMember || isArchived
-    byId('no-composer').hidden = isMember && !isArchived
-    byId('no-composer-text').textContent = isArchived ? t('archivedRoom') : !room.isGuest ? notice
-      : isKnown ? t('previewRoom') : t('noConnectionYet')
-    byId('join-room').hidden = isMember || isArchived || info?.type !== 'public' || !isKnown
-  }
-
-  #renderHistory() {
-    byId('history-trouble').textContent = this.#trouble || (this.#loading ? t('loading') : this.#hasMore ? '' : t('beginning'))
-    byId('older').hidden = !this.#trouble || this.#loading
   }
 
   // Moving

@@ -25,6 +25,7 @@ export class SignInView {
   open(notice = '') {
     byId('sign-in').hidden = false
     byId('splash').hidden = true
+    this.#isNew = false
     byId('password').value = ''
     byId('sign-in-error').textContent = notice
     byId('sign-in-language').value = this.preferences.get('language')
