@@ -37,7 +37,7 @@ struct WebClientPolicy: Sendable {
         let host = host.map { $0.prefix { $0 != ":" } }.flatMap { PublicAddress.isHostName($0) ? $0 : nil } ?? "*"
         let message = Self.source(servers.message, scheme: "http", host: host)
         let webSocket = Self.source(servers.webSocket, scheme: "ws", host: host)
-        // Pictures and videos of links are other hosts'. Event streams are fetched where a WebSocket does not get through.
+        // Pictures and videos of links are other hosts'. Event streams are fetched where no WebSocket gets through.
         return SecurityHeaders.page(
             sources: """
                 script-src 'self'; style-src 'self'; img-src 'self' https: http: data:; media-src https: http:; \

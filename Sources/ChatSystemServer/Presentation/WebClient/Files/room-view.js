@@ -25,6 +25,8 @@ export class RoomView {
   #newAfter
   #marked
   #wasSeen = false
+  /** Whether the room stands where it was opened: nothing is read before. */
+  #isPlaced = false
   #loading = null
   #trouble = ''
   #readTimer
@@ -66,7 +68,7 @@ export class RoomView {
   get roomId() { return this.#room?.id ?? null }
 
   /** Whether the user is looking at the end of a room: what comes is read as it comes. */
-  isSeen(roomId) { return roomId === this.roomId && this.list.isAtEnd && isLookedAt() }
+  isSeen(roomId) { return this.#isPlaced && roomId === this.roomId && this.list.isAtEnd && isLookedAt() }
 
   /** Goes over to another room, or to none; `seq`: to a message of it. */
   show(room, seq) {
@@ -82,6 +84,7 @@ export class RoomView {
     this.#trouble = ''
     this.#fallback = null
     this.#marked = undefined
+    this.#isPlaced = false
     this.list.reset()
     this.composer.show(room?.id ?? null)
     byId('announcer').replaceChildren()
@@ -108,12 +111,13 @@ export class RoomView {
 
   /** Loads what belongs on the screen first: up to the first unread message, or the one that was named. */
   async #open(room, seq) {
-    const goal = this.#newAfter === undefined ? Infinity : this.#newAfter + 1
-    if (seq !== undefined) return await this.#goTo(seq)
-    await this.#loadUntil(room, goal)
+    if (seq !== undefined) await this.#goTo(seq)
+    else await this.#loadUntil(room, this.#newAfter === undefined ? Infinity : this.#newAfter + 1)
     if (this.#room !== room) return
     this.#render()
-    if (this.#newAfter !== undefined && !this.list.reveal('new')) this.#toEnd()
+    if (seq === undefined && this.#newAfter !== undefined && !this.list.reveal('new')) this.#toEnd()
+    this.#isPlaced = true
+    this.#see()
   }
 
   async #goTo(seq) {
@@ -257,12 +261,18 @@ export class RoomView {
       this.on.seenChanged()
     }
     clearTimeout(this.#readTimer)
-    this.#readTimer = setTimeout(() => {
-      const room = this.#room
-      if (!room?.info || !isLookedAt()) return
-      const seen = this.list.isAtEnd && room.isAtEnd ? room.messages.findLast(each => each.seq !== undefined) : this.list.lastSeen()?.message
-      if (seen?.seq > (room.info.lastReadSeq ?? 0)) room.markRead(this.list.isAtEnd && room.isAtEnd ? undefined : seen.seq)
+    if (!this.#isPlaced) return
+    if (isSeen && this.#room.isAtEnd) this.#read(this.#room.messages.findLast(each => each.seq !== undefined), undefined)
+    else this.#readTimer = setTimeout(() => {
+      const seen = isLookedAt() ? this.list.lastSeen()?.message : undefined
+      this.#read(seen, seen?.seq)
     }, READ_PAUSE_MS)
+  }
+
+  /** Marks the room as read up to a `seq`; up to its end without one. */
+  #read(seen, seq) {
+    const room = this.#room
+    if (room?.info && seen?.seq > (room.info.lastReadSeq ?? 0)) room.markRead(seq)
   }
 
   #arrived(event) {
