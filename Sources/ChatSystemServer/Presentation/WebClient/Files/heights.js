@@ -1,5 +1,8 @@
 // Where the rows of a long list are, of which only those on the screen are elements. Pure.
 
+/** Two ways to measure differ by less than this. */
+const ROUNDING = 0.05
+
 /** Offsets of rows whose heights are measured as they come up, and estimated until then. */
 export class Heights {
   #measured = new Map()
@@ -32,7 +35,7 @@ export class Heights {
     let first = this.rows.length
     for (const [index, height] of pairs) {
       this.#measured.set(this.rows[index].key, height)
-      if (this.#heights[index] === height) continue
+      if (Math.abs(this.#heights[index] - height) < ROUNDING) continue
       this.#heights[index] = height
       first = Math.min(first, index)
     }

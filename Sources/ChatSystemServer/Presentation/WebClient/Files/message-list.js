@@ -22,6 +22,8 @@ export class MessageList {
   #active = null
   #scrollTop = 0
   #viewHeight = 0
+  /** Elements that were not measured yet; of all others the observer says when they change. */
+  #fresh = new Set()
 
   constructor({ scroller, list, above, make, isSame, estimate, on, signal }) {
     Object.assign(this, { scroller, list, above, on })
@@ -37,7 +39,7 @@ export class MessageList {
     list.addEventListener('focusin', attend, { signal })
     const observer = new ResizeObserver(() => this.#resized())
     observer.observe(scroller)
-    this.rowObserver = new ResizeObserver(() => this.#rowsResized())
+    this.rowObserver = new ResizeObserver(entries => this.#rowsResized(entries))
     signal.addEventListener('abort', () => { observer.disconnect(); this.rowObserver.disconnect() })
   }
 
@@ -61,8 +63,6 @@ export class MessageList {
   }
 
   show(rows) {
-    const active = this.#active === null ? -1 : rows.findIndex(row => row.key === this.#active)
-    if (active < 0) this.#active = rows.findLast(row => row.kind === 'message')?.key ?? null
     this.heights.setRows(rows)
     this.#render()
   }
@@ -88,7 +88,7 @@ export class MessageList {
     if (messages.length === 0) return
     const at = messages.findIndex(row => row.key === this.#active)
     const next = Math.min(messages.length - 1, Math.max(0, at + step))
-    this.#active = messages[next].key
+    this.activate(messages[next].key)
     const index = this.rows.indexOf(messages[next])
     const top = this.heights.top(index) + this.#listTop(), bottom = top + this.heights.height(index)
     if (next === messages.length - 1) this.toEnd()
@@ -121,6 +121,7 @@ export class MessageList {
     if (row.kind === 'message') node.tabIndex = row.key === this.#active ? 0 : -1
     node.dataset.key = row.key
     this.rowObserver.observe(node)
+    this.#fresh.add(node)
     return node
   }
 
@@ -148,13 +149,14 @@ export class MessageList {
     if (this.#scrollTop < OLDER_PIXELS) this.on.nearStart()
   }
 
-  /** `[index, height]` of the rows that are elements. */
+  /** `[index, height]` of the elements that are new. */
   #measured({ first, end }) {
     const pairs = []
-    for (let index = first; index < end; index += 1) {
+    for (let index = first; index < end && this.#fresh.size > 0; index += 1) {
       const node = this.elements.node(this.rows[index].key)
-      if (node) pairs.push([index, node.getBoundingClientRect().height])
+      if (this.#fresh.delete(node)) pairs.push([index, node.getBoundingClientRect().height])
     }
+    this.#fresh.clear()
     return pairs
   }
 
@@ -181,11 +183,16 @@ export class MessageList {
     const focused = document.activeElement?.closest('#log > li')
     if (focused && !shown.some(row => row.key === focused.dataset.key)) this.scroller.focus({ preventScroll: true })
     this.elements.show(shown)
-    let index = range.first
-    for (const row of shown) {
-      const node = this.elements.node(row.key)
-      node.ariaPosInSet = String(index += 1)
-      node.ariaSetSize = String(rows.length)
+    // The tab key reaches a row that is there.
+    if (this.#active === null || !this.elements.node(this.#active)) {
+      const reached = shown.findLast(row => row.kind === 'message')
+      if (reached) this.activate(reached.key)
+    }
+    const size = String(rows.length)
+    for (const [index, row] of shown.entries()) {
+      const node = this.elements.node(row.key), position = String(range.first + index + 1)
+      if (node.ariaPosInSet !== position) node.ariaPosInSet = position
+      if (node.ariaSetSize !== size) node.ariaSetSize = size
     }
     this.#range = range
   }
@@ -223,7 +230,13 @@ export class MessageList {
   }
 
   /** A picture was loaded, or a font: where a row is higher or lower now, the others move, and the anchor does not. */
-  #rowsResized() {
-    if (this.heights.measure(this.#measured(this.#range))) this.#render()
+  #rowsResized(entries) {
+    const sizes = new Map(entries.map(({ target, borderBoxSize }) => [target.dataset.key, borderBoxSize[0].blockSize]))
+    const { first, end } = this.#range, pairs = []
+    for (let index = first; index < end; index += 1) {
+      const height = sizes.get(this.rows[index]?.key)
+      if (height > 0) pairs.push([index, height])
+    }
+    if (this.heights.measure(pairs)) this.#render()
   }
 }
