@@ -50,6 +50,13 @@ test('every word that the page or a module asks for is there', () => {
   for (const key of asked) assert.ok(key in english, key)
 })
 
+test('there are no words that nobody asks for', () => {
+  const all = page + readdirSync(folders['/web/']).filter(name => name.endsWith('.js')).map(name => read(`/web/${name}`)).join('\n')
+  for (const key of Object.keys(english).filter(each => !each.startsWith('error_'))) {
+    assert.ok(all.includes(`'${key}'`) || all.includes(`="${key}"`), key)
+  }
+})
+
 test('the text of the page is the English of its words', () => {
   for (const [, key, text] of page.matchAll(/data-t="([^"]+)"[^>]*>([^<]*)</gu)) assert.equal(text, english[key], key)
   for (const tag of page.match(/<[^>]*data-t-label="[^>]*>/gu)) {

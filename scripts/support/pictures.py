@@ -14,7 +14,7 @@ from PIL import Image
 source, target, width = sys.argv[1], sys.argv[2], int(sys.argv[3])
 picture = Image.open(source).convert("RGB")
 picture = picture.resize((width, picture.height * width // picture.width), Image.LANCZOS)
-picture.quantize(96, dither=Image.Dither.NONE).save(target, optimize=True)
+picture.quantize(64, dither=Image.Dither.NONE).save(target, optimize=True)
 """
 
 

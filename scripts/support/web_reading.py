@@ -91,6 +91,22 @@ def newer(alice, bob, stack):
     bob.sees(["Newer 0", "Newer 1", "Newer 2"])
 
 
+def away(alice, bob, stack):
+    """What comes while one looks elsewhere begins at a line, which stays on the screen until one is back."""
+    bob.page.evaluate("""() => {
+      document.hasFocus = () => window.isLookedAt ?? false
+      window.dispatchEvent(new Event('blur'))
+    }""")
+    post(stack, alice.token, alice.room, [f"While away {index}" for index in range(50)])
+    expect(bob("#log .new + .message .body")).to_have_text("While away 0")
+    expect(bob("#to-end-text")).to_have_text("50 new messages")
+    assert bob("#log .new").evaluate("line => line.getBoundingClientRect().top > 60")
+    bob.page.evaluate("() => { window.isLookedAt = true; window.dispatchEvent(new Event('focus')) }")
+    expect(bob("#to-end-text")).to_have_text(re.compile("^3\\d new messages$|^4\\d new messages$"))
+    bob("#to-end").click()
+    expect(bob("#to-end")).to_be_hidden()
+
+
 def links(alice, bob, stack):
     """Addresses of rooms and messages; the way back."""
     alice.context.grant_permissions(["clipboard-read", "clipboard-write"])

@@ -64,6 +64,8 @@ def joins_are_cheap(alice, bob, stack):
 
 def names(alice, bob, stack):
     """Names that are HTML, turn text around, or are nothing but blanks."""
+    if alice("#to-end").is_visible():
+        alice("#to-end").click()
     for user, name in ((stack.user("markup"), BAD_NAME), (stack.user("turned"), "Eve\u202egnp.exe"),
                        (stack.user("blank"), "\u3164\u3164")):
         stack.call("system", "PATCH", "/api/v1/users/me", {"displayName": name}, token=user["token"])

@@ -6,6 +6,7 @@ import { Heights } from './heights.js'
 
 /** So near to the end counts as being there; rounding and zoom take a few pixels. */
 const END_PIXELS = 40
+const HELD_PIXELS = 8
 const MARGIN_PIXELS = 900
 const OLDER_PIXELS = 1_500
 const MOST_PASSES = 4
@@ -80,6 +81,15 @@ export class MessageList {
     this.#anchor = { key, index, offset: this.scroller.clientHeight / 3 }
     this.#render()
     return true
+  }
+
+  /** Stays at a row that new ones below it would push out at the top. */
+  hold(key) {
+    const index = this.rows.findIndex(row => row.key === key)
+    if (index < 0 || !this.isAtEnd || this.heights.top(index) + this.#listTop() >= this.scroller.scrollTop) return
+    this.isAtEnd = false
+    this.#anchor = { key, index, offset: HELD_PIXELS }
+    this.#render()
   }
 
   /** Moves the focus: to the row that is `step` messages further, or the last one (`Infinity`). */

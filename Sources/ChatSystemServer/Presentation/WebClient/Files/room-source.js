@@ -69,6 +69,8 @@ export class RoomActivity {
         if (event.eventType === 'member_left') this.readBy.delete(event.userId)
         changed()
       }),
+      // What was seen of a log that is no more.
+      room.on('reset', () => { this.notices = []; this.readBy.clear(); changed() }),
       room.on('typing', ({ userId: typist, typing }) => {
         if (typist === userId) return
         if (typing) this.#typists.set(typist, now())

@@ -11,7 +11,7 @@ import { RoomKeys } from './room-keys.js'
 import { renderHead, renderHistory } from './room-head.js'
 import { GuestRoom, Originals, RoomActivity } from './room-source.js'
 import { roomName } from './sidebar.js'
-import { estimatedHeight, isSameRow, readersOf, rowsOf } from './rows.js'
+import { completed, estimatedHeight, isSameRow, readersOf, rowsOf } from './rows.js'
 import { errorText, t } from './strings.js'
 
 /** Older messages that are loaded at once to come to the first unread one, or to one that a link names. */
@@ -27,6 +27,8 @@ export class RoomView {
   #wasSeen = false
   /** Whether the room stands where it was opened: nothing is read before. */
   #isPlaced = false
+  /** Whether something has come since the user looked away. */
+  #isAway = false
   #loading = null
   #trouble = ''
   #readTimer
@@ -61,7 +63,7 @@ export class RoomView {
       [people, 'change', this.render],
       [preferences, 'change', this.render],
     ])
-    const offs = [chat.rooms.subscribe(this.render), chat.on('post', this.render), chat.on('state', this.render)]
+    const offs = [chat.rooms.subscribe(this.render), chat.on('post', this.render), chat.on('state', () => this.#stateChanged())]
     signal.addEventListener('abort', () => { for (const off of offs) off(); this.show(null) })
   }
 
@@ -100,6 +102,12 @@ export class RoomView {
     this.#render()
     this.#open(room, seq)
     if (matchMedia('(any-hover: hover)').matches) this.composer.focus()
+  }
+
+  #stateChanged() {
+    // What could not be loaded without a connection.
+    if (this.chat.state === 'live' && this.#trouble) this.#loadOlder()
+    this.render()
   }
 
   /** The words are in another language. */
@@ -209,9 +217,9 @@ export class RoomView {
     const lastOwn = messages.findLast(message => message.senderId === this.userId && message.seq !== undefined)
     const isManaged = info?.ownerId === this.userId
     const shared = { loaded, lastOwn, nameOf, isManaged, canWrite: isMember && !isArchived, previews: this.preferences.get('previews') }
-    // Only rows that come up are completed.
-    for (const row of rows) defineExtra(row, () => this.#extra(row, shared))
-    this.list.show(rows)
+    this.list.show(completed(rows, row => this.#extra(row, shared)))
+    // Who comes back begins to read where they had ended.
+    if (this.#isPlaced && this.#newAfter !== undefined && !isLookedAt()) this.list.hold('new')
     renderHistory({ trouble: this.#trouble, isLoading: this.#loading !== null, hasMore: this.#hasMore })
     this.on.changed(room)
   }
@@ -255,6 +263,7 @@ export class RoomView {
 
   /** Read is what has come up in a window that has the focus. */
   #see() {
+    if (isLookedAt()) this.#isAway = false
     const isSeen = this.roomId !== null && this.isSeen(this.roomId)
     if (isSeen !== this.#wasSeen) {
       this.#wasSeen = isSeen
@@ -277,9 +286,12 @@ export class RoomView {
 
   #arrived(event) {
     if (event.senderId === this.userId) return
-    announce(this.people.name(event.senderId), event)
-    // A line for what comes while nobody looks; it goes when one writes, or comes back to the room.
-    if (!isLookedAt() && this.#newAfter === undefined) this.#newAfter = event.seq - 1
+    // What was missed is not read out.
+    if (this.chat.state === 'live') announce(this.people.name(event.senderId), event)
+    // A line for what comes while nobody looks; it stays until one writes, or has read all and looks away again.
+    if (isLookedAt() || this.#isAway) return
+    this.#isAway = true
+    if (this.#newAfter === undefined || this.list.isAtEnd) this.#newAfter = event.seq - 1
   }
 
   // Doing
@@ -332,9 +344,3 @@ export class RoomView {
 }
 
 const isLookedAt = () => document.visibilityState === 'visible' && document.hasFocus()
-
-/** What is shown beside the message, made when it is first looked at. */
-function defineExtra(row, make) {
-  let made
-  Object.defineProperty(row, 'extra', { get: () => made ??= make() })
-}

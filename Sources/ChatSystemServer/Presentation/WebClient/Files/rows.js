@@ -65,6 +65,15 @@ export function rowsOf({ messages, notices = [], userId, newAfter, marked }) {
   return rows
 }
 
+/** The rows with `extra`, what is shown beside the message: made when a row is first looked at, since few of them ever are. */
+export function completed(rows, make) {
+  for (const row of rows) {
+    let extra
+    Object.defineProperty(row, 'extra', { get: () => extra ??= make(row) })
+  }
+  return rows
+}
+
 /** Whether two rows look the same. Messages are frozen and replaced when they change; own posts at each look. */
 export function isSameRow(one, other) {
   if (one.kind !== other.kind || one.follows !== other.follows || one.isOwn !== other.isOwn) return false

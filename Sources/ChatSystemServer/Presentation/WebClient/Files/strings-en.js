@@ -4,13 +4,13 @@ const names = list => list.length === 1 ? list[0] : `${list.slice(0, -1).join(',
 
 export const english = {
   // Signing in
-  signIn: 'Sign in', signingIn: 'Signing in…', createAccount: 'Create an account', haveAccount: 'I have an account',
+  signIn: 'Sign in', createAccount: 'Create an account', haveAccount: 'I have an account',
   username: 'User name', shownName: 'Name shown to others', optional: 'optional', password: 'Password',
-  welcome: 'Chat', pleaseSignIn: 'Please sign in again.', needsJavaScript: 'This page needs JavaScript.',
+  welcome: 'Chat', pleaseSignIn: 'Please sign in again.',
   passwordHint: '8 characters or more', usernameHint: '3–32 letters, digits, dots, dashes, underscores',
   // The side bar
   rooms: 'Rooms', newRoom: 'New room', settings: 'Settings', signOut: 'Sign out',
-  search: 'Search', searchRooms: 'Search rooms and people', searchHint: 'Ctrl K',
+  search: 'Search', searchRooms: 'Search rooms and people',
   noRooms: 'No rooms yet. Create one, or search for one to join.', noMatches: 'Nothing found.',
   publicRooms: 'Public rooms', people: 'People', yourRooms: 'Your rooms', join: 'Join', joinRoom: name => `Join ${name}`,
   message: 'Message', messageTo: name => `Message ${name}`, archived: 'Archived', draft: 'Draft',
@@ -32,7 +32,6 @@ export const english = {
   archivedRoom: 'This room is archived. You can read it, but not write.',
   roomGone: name => `You are no longer in ${name}.`, noSuchRoom: 'There is no such room, or you are not in it.',
   previewRoom: 'You are not a member of this room yet.', roomReset: 'The server restored this room from a backup.',
-  skipped: 'Some messages from your absence are not shown here. Scroll up to load them.',
   noConnectionYet: 'Shown without a live connection. You can write as soon as there is one.', retry: 'Try again',
   // What happened
   joined: name => `${name} joined`, left: name => `${name} left`, added: (actor, name) => `${actor} added ${name}`,

@@ -3,12 +3,12 @@
 const names = list => list.map(name => `${name} 님`).join(', ')
 
 export const korean = {
-  signIn: '로그인', signingIn: '로그인 중…', createAccount: '계정 만들기', haveAccount: '이미 계정이 있어요',
+  signIn: '로그인', createAccount: '계정 만들기', haveAccount: '이미 계정이 있어요',
   username: '사용자 이름', shownName: '표시할 이름', optional: '선택', password: '비밀번호',
-  welcome: '채팅', pleaseSignIn: '다시 로그인해 주세요.', needsJavaScript: 'JavaScript를 켜 주세요.',
+  welcome: '채팅', pleaseSignIn: '다시 로그인해 주세요.',
   passwordHint: '8자 이상', usernameHint: '영문 소문자, 숫자, 점, 붙임표, 밑줄 3–32자',
   rooms: '대화방', newRoom: '새 대화방', settings: '설정', signOut: '로그아웃',
-  search: '검색', searchRooms: '대화방과 사람 검색', searchHint: 'Ctrl K',
+  search: '검색', searchRooms: '대화방과 사람 검색',
   noRooms: '아직 대화방이 없어요. 새로 만들거나 검색해서 참여해 보세요.', noMatches: '검색 결과가 없어요.',
   publicRooms: '공개 대화방', people: '사람', yourRooms: '내 대화방', join: '참여', joinRoom: name => `${name} 참여`,
   message: '메시지', messageTo: name => `${name} 님에게 메시지 보내기`, archived: '보관됨', draft: '작성 중',
@@ -28,7 +28,6 @@ export const korean = {
   archivedRoom: '보관된 대화방이에요. 읽을 수만 있어요.',
   roomGone: name => `이제 ${name} 대화방의 멤버가 아니에요.`, noSuchRoom: '대화방이 없거나 멤버가 아니에요.',
   previewRoom: '아직 이 대화방의 멤버가 아니에요.', roomReset: '서버가 이 대화방을 백업에서 되돌렸어요.',
-  skipped: '자리를 비운 사이의 메시지 일부가 빠져 있어요. 위로 올리면 불러와요.',
   noConnectionYet: '실시간 연결 없이 보여 주고 있어요. 연결되면 글을 쓸 수 있어요.', retry: '다시 시도',
   joined: name => `${name} 님이 들어왔어요`, left: name => `${name} 님이 나갔어요`,
   added: (actor, name) => `${actor} 님이 ${name} 님을 초대했어요`, removed: (actor, name) => `${actor} 님이 ${name} 님을 내보냈어요`,
