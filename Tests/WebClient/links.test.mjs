@@ -35,7 +35,7 @@ test('only http and https are addresses of the web', () => {
   assert.equal(webAddress('https://example.org'), 'https://example.org/')
 })
 
-test('what an address shows is told by its path, not by its query', () => {
+test('what an address shows follows from its path, not from its query', () => {
   assert.equal(mediaKind('https://example.org/a.PNG?x=1'), 'picture')
   assert.equal(mediaKind('https://example.org/a.mp4'), 'video')
   assert.equal(mediaKind('https://example.org/?a.png'), null)

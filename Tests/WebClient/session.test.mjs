@@ -98,7 +98,7 @@ test('a refresh without an answer keeps the sign-in, and shows the same token ag
   assert.equal(await session.token(), 'access-2')
 })
 
-test('a refusal ends the session in all tabs, and the library is told', async () => {
+test('a refusal ends the session in all tabs, and the library gets SignedOut', async () => {
   const { world, clock, open } = setup()
   const first = open(), ended = []
   await first.logIn('a', 'b')

@@ -1,4 +1,4 @@
-// What a person is told about the connection: nothing while it is good.
+// The state of the connection on the screen: nothing while it is good.
 
 import { byId, listen } from './dom.js'
 import { t } from './strings.js'
