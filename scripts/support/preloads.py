@@ -23,7 +23,7 @@ def modules(path="/web/app.js", found=None):
 
 
 def write():
-    """Replaces the links: the library's files are its own matter."""
+    """Replaces the links of the page."""
     page = PAGE / "index.html"
     links = "".join(f'  <link rel="modulepreload" href="{path}">\n' for path in sorted(modules()) if path != "/web/app.js")
     page.write_text(LINKS.sub(links, page.read_text(), count=1))

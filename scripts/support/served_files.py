@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from stack import ROOT
 
 PAGE = ROOT / "Sources" / "ChatSystemServer" / "Presentation" / "WebClient" / "Files"
-LIBRARY = ROOT / "Clients" / "JavaScript" / "src"
+LIBRARY = ROOT / "Clients" / "JavaScript" / "dist"
 POLICY = ROOT / "Sources" / "ChatSystemServer" / "Presentation" / "WebClient" / "WebClient.swift"
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 CONFIGURATION = "/client/v1/configuration.json"

@@ -86,7 +86,7 @@ export class RoomView {
     this.#trouble = ''
     this.#fallback = null
     this.#marked = undefined
-    this.#isPlaced = false
+    this.#isPlaced = this.#isAway = false
     this.list.reset()
     this.composer.show(room?.id ?? null)
     byId('announcer').replaceChildren()
@@ -219,7 +219,7 @@ export class RoomView {
     const shared = { loaded, lastOwn, nameOf, isManaged, canWrite: isMember && !isArchived, previews: this.preferences.get('previews') }
     this.list.show(completed(rows, row => this.#extra(row, shared)))
     // Who comes back begins to read where they had ended.
-    if (this.#isPlaced && this.#newAfter !== undefined && !isLookedAt()) this.list.hold('new')
+    if (this.#isAway && !isLookedAt()) this.list.hold('new')
     renderHistory({ trouble: this.#trouble, isLoading: this.#loading !== null, hasMore: this.#hasMore })
     this.on.changed(room)
   }
