@@ -17,3 +17,7 @@ export const { SafeStorage, Preferences, Drafts } = await import(`${files}/prefe
 export const { Session } = await import(`${files}/session.js`)
 export const { CallError } = await import(`${files}/rest.js`)
 export const { People, nameOf } = await import(`${files}/people.js`)
+export const { matchingRooms, roomName } = await import(`${files}/sidebar.js`)
+export const { newlyUnread } = await import(`${files}/attention.js`)
+export const { GuestRoom, Originals, RoomActivity } = await import(`${files}/room-source.js`)
+export const { toolsOf, noticeWords, postWords } = await import(`${files}/message-view.js`)
