@@ -50,6 +50,8 @@ struct LibraryClientProgram: AsyncParsableCommand {
             group.addTask { try await client.run() }
             for id in options.rooms {
                 let room = client.room(id)
+                // Opens the room: its log is kept from now on.
+                _ = room.messages
                 group.addTask { try await follow(room.events(), heard) }
                 let position = positions[id]
                 group.addTask {
