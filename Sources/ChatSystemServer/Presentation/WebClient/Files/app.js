@@ -2,14 +2,14 @@
 
 import { byId } from './dom.js'
 import { Preferences, SafeStorage } from './preferences.js'
-import { call } from './rest.js'
 import { Session } from './session.js'
 import { SignInView } from './sign-in-view.js'
-import { errorText, pickLanguage, setLanguage, t, translate } from './strings.js'
+import { pickLanguage, setLanguage, t, translate } from './strings.js'
 
 const CONFIGURATION = '/client/v1/configuration.json'
 const KEPT = 'chat.configuration'
 const RETRY_MS = 3_000
+const DEADLINE_MS = 20_000
 
 /** Addresses of one host and another port are those of the host that served the page. */
 export function resolveServers({ messages, sockets, authMode }, { origin, protocol, hostname }) {
@@ -33,13 +33,15 @@ function applyPreferences() {
 async function configuration() {
   for (;;) {
     try {
-      const answer = await call(CONFIGURATION)
+      // As the head of the page preloads it: other options would ask once more.
+      const answer = await (await fetch(CONFIGURATION, { signal: AbortSignal.timeout(DEADLINE_MS) })).json()
+      if (typeof answer?.messages !== 'string' || typeof answer.sockets !== 'string') throw new Error('no configuration')
       storage.set(KEPT, JSON.stringify(answer))
       return answer
-    } catch (error) {
+    } catch {
       const kept = storage.json(KEPT)
       if (kept) return kept
-      byId('trouble').textContent = errorText(error)
+      byId('trouble').textContent = t('error_network')
       byId('trouble').hidden = false
       await new Promise(resolve => setTimeout(resolve, RETRY_MS))
     }
