@@ -13,6 +13,8 @@ struct ClientSession: Sendable {
     var isKeeping = false
     /// How long the command may take.
     var timeout: Duration?
+    /// What was not done when that time is up.
+    var lateness = "the server did not answer in time"
     /// Whether changes of the connection are written to standard error.
     var reports = true
 
@@ -36,7 +38,7 @@ struct ClientSession: Sendable {
             if let timeout {
                 group.addTask {
                     try await Task.sleep(for: timeout)
-                    throw CommandFailure.unavailable("\(self.settings.url) did not answer in time")
+                    throw CommandFailure.unavailable("\(lateness) (\(settings.url))")
                 }
             }
             group.addTask { .result(try await body(client)) }

@@ -43,7 +43,8 @@ struct PostCommand: AsyncParsableCommand {
         ExitSignals.install()
         try await CommandFailure.reporting {
             let session = ClientSession(
-                settings: try options.settings(), timeout: timeout.map { .milliseconds(Int64($0 * 1000)) })
+                settings: try options.settings(), timeout: timeout.map { .milliseconds(Int64($0 * 1000)) },
+                lateness: "not all was stored in time")
             let refused = try await session.run { client in
                 let run = PostRun(room: client.room(room.id), prefix: keyPrefix, isJSON: json)
                 return try await run.send(lines())
