@@ -12,6 +12,7 @@ struct EchoBot {
         let room = client.room(arguments[3])
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await client.run() }
+            _ = try await client.joinRoom(room.id)
             for try await event in room.events(as: "echo") {
                 guard case .message(let message) = event, message.senderID != me, let text = message.text else {
                     continue

@@ -66,6 +66,11 @@ public final class ChatClient: Sendable {
         }
     }
 
+    /// Deletes everything that is kept of this user. Not while it runs.
+    /// - Parameter evenUnsent: whether posts that are not sent are given up, too.
+    /// - Throws: ``ChatError`` with code `unsent`, or `in_use` where it runs.
+    public func forget(evenUnsent: Bool = false) async throws { try await core.forget(evenUnsent: evenUnsent) }
+
     // MARK: What it shows
 
     /// The states of the connection.

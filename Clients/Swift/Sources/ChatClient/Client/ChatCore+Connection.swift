@@ -56,7 +56,7 @@ extension ChatCore {
             ConnectionStatus(state: state, previous: previous, reason: reason, retryInMilliseconds: retryIn))
         switch state {
         case .live:
-            for (room, seq) in reads { tellRead(room, seq) }
+            for (room, seq) in reads { sendRead(room, seq) }
             for (id, room) in rooms where room.listeners > 0 { send(["type": "open", "roomId": .string(id)]) }
             await handle(outbox.wake())
         case .syncing, .connecting: break
@@ -147,7 +147,7 @@ extension ChatCore {
         switch frame["eventType"]?.string {
         case "ready":
             list.begin()
-            // A socket is told the positions of its rooms; a stream goes on from the cursor in all.
+            // A socket gets the positions of its rooms; a stream goes on from the cursor in all.
             for (id, room) in rooms { handle(room.log.syncing(isNamed: room.log.position != nil), of: id) }
         case "rooms": takeRooms(frame)
         case "room_added":
@@ -204,11 +204,12 @@ extension ChatCore {
             let id = info.roomID
             takeHead(of: info)
             if let room = rooms[id] {
-                // A stream without a cursor tells nothing that was before.
+                // A stream without a cursor has nothing that was before.
                 if connection.transport == .eventStream, list.cursor == nil {
                     handle(room.log.skipped(info.head), of: id)
                 }
             }
+            if let wanted = reads[id], info.lastReadSeq >= wanted { readReported(id, wanted) }
             deliveries.append(.head(room: id, info.head))
             for feed in feeds.of(id) where (feed.position?.seq ?? .max) < info.lastSeq {
                 deliveries.append(.missed(room: id))
@@ -220,11 +221,14 @@ extension ChatCore {
 
     /// The head of a room's log has become known: a log that was asked for and is not kept begins there.
     private func takeHead(of info: RoomInfo) {
-        guard let room = rooms[info.roomID] else { return }
-        handle(room.log.added(info.head), of: info.roomID)
-        guard room.isWanted, room.log.position == nil else { return }
-        handle(room.log.open(head: info.head), of: info.roomID)
-        handle(room.log.syncing(isNamed: false), of: info.roomID)
+        guard let room = rooms[info.roomID], room.log.position == nil else { return }
+        if room.isWanted {
+            handle(room.log.added(info.head), of: info.roomID)
+            handle(room.log.syncing(isNamed: false), of: info.roomID)
+        } else if room.log.state == .gone {
+            room.log = newLog()
+            deliveries.append(.roomState(room: info.roomID, .idle))
+        }
     }
 
     private func remove(_ id: String) {

@@ -4,7 +4,7 @@ extension ChatCore {
         guard !actions.isEmpty else { return }
         for action in actions {
             switch action {
-            case .keep(let key): await keep(key)
+            case .keep(let key, let isLast): await keep(key, isLast: isLast)
             case .keepDone(let key, let place): await perform([.postDone(key: key, place)])
             case .post(let key, _): if let post = outbox.post(key) { posts[key]?.update(post) }
             case .stored(let key, let place): stored(key, place)
@@ -13,7 +13,8 @@ extension ChatCore {
                 if isGone { posts.remove(key)?.discarded() }
                 for waiting in discards.removeValue(forKey: key) ?? [] { waiting.resume(returning: isGone) }
             case .probe: effects?.yield(.probe)
-            case .rejected, .edited: break
+            case .rejected(let key, _): posts.remove(key)?.fail(Self.reused)
+            case .edited: break
             }
         }
         outboxes.set(outbox.posts)
@@ -24,16 +25,19 @@ extension ChatCore {
         do { try await keeper?.keep(changes) } catch { report(error) }
     }
 
-    private func keep(_ key: String) async {
+    private func keep(_ key: String, isLast: Bool) async {
         guard let keeper, let post = outbox.post(key) else { return }
-        guard post.state == .new else { return await perform([.post(post, isMoved: false)]) }
+        guard post.state == .new else { return await perform([.post(post, isMoved: isLast)]) }
         do {
-            let contents = try await keeper.add(post, isRunning: effects != nil)
-            if let there = contents.posts.first(where: { $0.key == key }), !there.hasSameContent(as: post) {
-                posts.remove(key)?.fail(Self.reused)
-                return await handle(outbox.notKept(key))
+            let added = try await keeper.add(post, isRunning: effects != nil)
+            guard added.conflict == nil else { return await handle(outbox.taken(key)) }
+            if let contents = added.outbox {
+                await take(contents)
+            } else {
+                holdsSender = added.isSender
+                await handle(outbox.sender(added.isSender))
             }
-            await take(contents, kept: key)
+            await handle(outbox.kept(key))
         } catch {
             report(error)
             posts.remove(key)?.fail(error as? ChatError ?? .network(error))
@@ -42,20 +46,13 @@ extension ChatCore {
     }
 
     /// Takes in what the store holds: other processes write there, too.
-    func take(_ contents: Keeper.Outbox, kept key: String? = nil) async {
+    func take(_ contents: Keeper.Outbox) async {
         for broken in contents.broken {
             report(ChatError(.storeFailed, "A post could not be read and was put aside as broken/\(broken.suffix(80))"))
         }
         holdsSender = contents.isSender && !contents.posts.isEmpty
         await handle(outbox.sender(contents.isSender))
-        var rooms = Set(outbox.posts.map(\.roomID))
-        for post in contents.posts { rooms.insert(post.roomID) }
-        for room in rooms {
-            await handle(
-                outbox.loaded(
-                    roomID: room, posts: contents.posts.filter { $0.roomID == room }, done: contents.done))
-        }
-        if let key { await handle(outbox.kept(key)) }
+        await handle(outbox.loaded(contents.posts, done: contents.done))
     }
 
     private func stored(_ key: String, _ place: StoredAt) {
@@ -72,7 +69,7 @@ extension ChatCore {
         setPosts(of: post.now.roomID)
     }
 
-    /// The message of a post of which only the place was told.
+    /// The message of a post of which only the place is known.
     private func composed(_ post: OwnPost, _ place: StoredAt) -> Message? {
         var json: JSONObject = [
             "messageId": JSONValue(place.messageID), "roomId": .string(post.roomID), "seq": JSONValue(place.seq),
@@ -122,20 +119,13 @@ extension ChatCore {
             return
         }
         let actions = outbox.add(post)
-        if actions.contains(where: { if case .rejected = $0 { true } else { false } }) {
-            posts.remove(post.key)?.fail(Self.reused)
-        } else if let known = outbox.post(post.key), known.state != .new {
-            posts[post.key]?.update(known)
-        }
+        if let known = outbox.post(post.key), known.state != .new { posts[post.key]?.update(known) }
         await handle(actions)
     }
 
     func retry(_ key: String) async {
         await input { core in
-            let wasRefused = core.outbox.post(key)?.state == .refused
-            let actions = core.outbox.retry(key)
-            if wasRefused, let post = core.outbox.post(key) { await core.perform([.post(post, isMoved: true)]) }
-            await core.handle(actions)
+            await core.handle(core.outbox.retry(key))
         }
     }
 

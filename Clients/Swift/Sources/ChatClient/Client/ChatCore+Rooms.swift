@@ -39,6 +39,20 @@ extension ChatCore {
         return keeper
     }
 
+    func forget(evenUnsent: Bool) async throws {
+        guard effects == nil else { throw ChatError(.inUse, "The client runs") }
+        let keeper = try await ownKeeper()
+        try await keeper.forget(evenUnsent: evenUnsent)
+        await input { core in
+            await core.handle(core.outbox.forget())
+            for id in Array(core.rooms.keys) { core.handle(core.rooms[id]?.log.removed() ?? [], of: id) }
+            core.changes = []
+            core.reads = [:]
+            core.list = RoomList(userID: core.list.userID)
+            core.isListChanged = true
+        }
+    }
+
     // MARK: History
 
     /// Returns whether there are older messages.
@@ -92,11 +106,11 @@ extension ChatCore {
             core.changes.append(.read(room: id, seq))
             core.list.read(id, through: seq)
             core.isListChanged = true
-            if core.connection.state == .live { core.tellRead(id, seq) }
+            if core.connection.state == .live { core.sendRead(id, seq) }
         }
     }
 
-    func tellRead(_ id: String, _ seq: Int64) {
+    func sendRead(_ id: String, _ seq: Int64) {
         if connection.transport == .webSocket {
             send(["type": "read", "roomId": .string(id), "seq": JSONValue(seq)])
         } else {
@@ -104,7 +118,7 @@ extension ChatCore {
         }
     }
 
-    func readTold(_ id: String, _ seq: Int64) {
+    func readReported(_ id: String, _ seq: Int64) {
         guard let wanted = reads[id], wanted <= seq else { return }
         reads[id] = nil
         changes.append(.read(room: id, nil))

@@ -85,7 +85,7 @@ extension ChatCore {
         case .read(let room, let seq):
             let path = "/api/v1/rooms/\(room.percentEncoded)/read"
             guard (try? await rest(.put, .system, path, ["seq": JSONValue(seq)])) != nil else { return }
-            await input { core in core.readTold(room, seq) }
+            await input { core in core.readReported(room, seq) }
         }
     }
 

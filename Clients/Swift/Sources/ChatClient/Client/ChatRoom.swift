@@ -134,7 +134,7 @@ public final class ChatRoom: Sendable {
     /// Shows the newest messages again, after so many older ones were loaded that those had to give way.
     public func toEnd() async { await core.toEnd(id) }
 
-    /// Marks the room as read; kept, and told to the server when that is possible.
+    /// Marks the room as read; kept, and sent to the server when that is possible.
     /// - Parameter seq: how far; `nil`: all.
     public func markRead(_ seq: Int64? = nil) async { await core.markRead(id, seq) }
 

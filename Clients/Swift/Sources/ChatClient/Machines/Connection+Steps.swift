@@ -68,11 +68,11 @@ extension Connection {
         if unanswered >= Self.handshakesBeforeStream, transport == .webSocket { actions.append(.checkREST) }
     }
 
-    mutating func drop(_ why: ConnectionReason) -> [Action] {
+    mutating func drop(_ why: ConnectionReason, isStrike: Bool = true) -> [Action] {
         guard isOpen else { return take() }
         actions.append(.close(code: 1000))
         settle()
-        pauses.strike()
+        if isStrike { pauses.strike() }
         retry(why)
         return take()
     }
@@ -105,6 +105,7 @@ extension Connection {
         if isOpen { actions.append(.close(code: 1000)) }
         // A call that is under way serves REST calls, too.
         let keepsAsking = isAsking && state == .offline
+        if state == .signedOut { (hasToken, tokenArrivedAt, tokenEndsAt) = (false, nil, .max) }
         settle()
         phase = .stopped
         retryAt = nil

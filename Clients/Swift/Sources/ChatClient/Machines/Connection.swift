@@ -77,7 +77,6 @@ struct Connection: Sendable {
 
     mutating func start() -> [Action] {
         guard phase == .stopped, state != .closed else { return take() }
-        if state == .signedOut { hasToken = false }
         pauses = Pauses(random: random)
         unanswered = 0
         reason = .start
@@ -213,7 +212,7 @@ struct Connection: Sendable {
     mutating func protocolError() -> [Action] { drop(.protocol) }
 
     /// What came could not be kept.
-    mutating func storeFailed() -> [Action] { drop(.store) }
+    mutating func storeFailed() -> [Action] { drop(.store, isStrike: false) }
 
     /// REST answers while handshakes do not.
     mutating func restWorks() -> [Action] {

@@ -3,7 +3,7 @@
 struct Outbox: Sendable {
     enum Action: Sendable, Equatable {
         /// The store takes over what the post is now.
-        case keep(String)
+        case keep(String, isLast: Bool)
         /// The store no longer needs the post: it is stored there, or given up (`nil`).
         case keepDone(String, StoredAt?)
         case post(String, PostState)
@@ -19,18 +19,18 @@ struct Outbox: Sendable {
     private static let maximumServerErrors = 20
 
     /// In the order kept.
-    private(set) var order: [String] = []
-    private var entries: [String: OwnPost] = [:]
+    var order: [String] = []
+    var entries: [String: OwnPost] = [:]
     private var timers: Timers<String>
     private let random: RandomSource
     private var pauses: [String: Pauses] = [:]
     /// Rooms whose pause was asked for by the server.
     private var asked: Set<String> = []
     /// By room, the post whose try is under way.
-    private var sending: [String: String] = [:]
+    var sending: [String: String] = [:]
     private var isSender: Bool
     private var isHeld = false
-    private var actions: [Action] = []
+    var actions: [Action] = []
 
     init(now: Int64 = 0, posts: [OwnPost] = [], isSender: Bool = true, random: @escaping RandomSource) {
         timers = Timers(now: now)
@@ -83,7 +83,7 @@ struct Outbox: Sendable {
             if !known.hasSameContent(as: post) { actions.append(.rejected(post.key, .clientMessageIDReused)) }
         } else {
             insert(post)
-            actions.append(.keep(post.key))
+            actions.append(.keep(post.key, isLast: false))
         }
         return take()
     }
@@ -111,7 +111,7 @@ struct Outbox: Sendable {
         let isChanged = entries[key].map { $0.state == .refused || isUntried($0) } ?? false
         if isChanged {
             entries[key]?.payload = payload
-            actions.append(.keep(key))
+            actions.append(.keep(key, isLast: false))
         }
         actions.append(.edited(key, isChanged: isChanged))
         return take()
@@ -140,7 +140,7 @@ struct Outbox: Sendable {
             entries[key]?.errorStatus = nil
             entries[key]?.isCertain = true
             entries[key]?.serverErrors = 0
-            actions.append(.keep(key))
+            actions.append(.keep(key, isLast: true))
             set(key, .queued)
         }
         timers.clear(post.roomID)
@@ -207,49 +207,7 @@ struct Outbox: Sendable {
         return take()
     }
 
-    /// What the store holds of a room: other processes write there, too. `done` are posts that were stored.
-    mutating func loaded(roomID: String, posts: [OwnPost], done: [String: StoredAt]) -> [Action] {
-        for post in posts {
-            guard let known = entries[post.key] else {
-                insert(post)
-                actions.append(.post(post.key, post.state))
-                continue
-            }
-            guard known.state != .new, known.state != .sending else { continue }
-            entries[post.key]?.payload = post.payload
-            if post.isTried { entries[post.key]?.isTried = true }
-            if known.state != post.state {
-                entries[post.key]?.errorCode = post.errorCode
-                entries[post.key]?.errorStatus = post.errorStatus
-                entries[post.key]?.isCertain = post.isCertain
-                set(post.key, post.state)
-            }
-        }
-        let there = Set(posts.map(\.key))
-        for post in self.posts where post.roomID == roomID && post.state != .new && !there.contains(post.key) {
-            if sending[roomID] == post.key { sending[roomID] = nil }
-            remove(post.key)
-            if let place = done[post.key] {
-                actions.append(.stored(post.key, place))
-            } else {
-                actions.append(.discarded(post.key, isGone: true))
-            }
-        }
-        arrange(posts.map(\.key), of: roomID)
-        next(roomID)
-        return take()
-    }
-
     // MARK: Steps
-
-    /// Puts the posts of a room in the order kept; those that are not kept yet come last.
-    private mutating func arrange(_ kept: [String], of roomID: String) {
-        let kept = kept.filter { entries[$0] != nil }
-        let isKept = Set(kept)
-        var room = kept + order.filter { entries[$0]?.roomID == roomID && !isKept.contains($0) }
-        room.reverse()
-        order = order.compactMap { entries[$0]?.roomID == roomID ? room.popLast() : $0 }
-    }
 
     private func isUntried(_ post: OwnPost) -> Bool { (post.state == .new || post.state == .queued) && !post.isTried }
 
@@ -258,7 +216,7 @@ struct Outbox: Sendable {
         entries[post.key] = post
     }
 
-    private mutating func remove(_ key: String) {
+    mutating func remove(_ key: String) {
         order.removeAll { $0 == key }
         entries[key] = nil
     }
@@ -288,7 +246,7 @@ struct Outbox: Sendable {
         entries[key]?.errorCode = code
         entries[key]?.errorStatus = status
         entries[key]?.isCertain = isCertain
-        actions.append(.keep(key))
+        actions.append(.keep(key, isLast: false))
         set(key, .refused)
     }
 
@@ -325,7 +283,7 @@ struct Outbox: Sendable {
         set(key, .queued)
     }
 
-    private mutating func nextOfAll() -> [Action] {
+    mutating func nextOfAll() -> [Action] {
         var seen: Set<String> = []
         for post in posts where seen.insert(post.roomID).inserted { next(post.roomID) }
         return take()
@@ -340,18 +298,18 @@ struct Outbox: Sendable {
         entries[key]?.wasTried = post.isTried
         if !post.isTried {
             entries[key]?.isTried = true
-            actions.append(.keep(key))
+            actions.append(.keep(key, isLast: false))
         }
         set(key, .sending)
         actions.append(.send(key))
     }
 
-    private mutating func set(_ key: String, _ state: PostState) {
+    mutating func set(_ key: String, _ state: PostState) {
         entries[key]?.state = state
         actions.append(.post(key, state))
     }
 
-    private mutating func take() -> [Action] {
+    mutating func take() -> [Action] {
         defer { actions = [] }
         return actions
     }

@@ -121,11 +121,11 @@ struct RoomLog: Sendable {
         return [.forget] + settle() + [.gone]
     }
 
-    /// A member again: from the head.
+    /// A member from now on, or again: from the head.
     mutating func added(_ head: LogPosition) -> [Action] {
-        guard isGone else { return position != nil || timeline == nil ? [] : begin(head) }
+        guard position == nil else { return [] }
         isGone = false
-        return timeline == nil ? settle() : begin(head)
+        return begin(head)
     }
 
     /// The log is known from here on.

@@ -124,7 +124,7 @@ public struct UnknownEvent: Hashable, Sendable {
     }
 }
 
-/// Typing and read receipts: they are no part of the log, and are told while the room is open.
+/// Typing and read receipts: they are no part of the log, and are sent while the room is open.
 public enum RoomSignal: Hashable, Sendable {
     /// A user types, or has stopped.
     case typing(userID: Int64, isTyping: Bool)

@@ -1,4 +1,4 @@
-/// A message as it is now, or as an event told it.
+/// A message as it is now, or as an event has it.
 public struct Message: Hashable, Sendable {
     /// All members as the server sent them, those that this version does not know too.
     public private(set) var json: JSONObject
@@ -52,7 +52,7 @@ public struct Message: Hashable, Sendable {
         return message
     }
 
-    /// Without the type of the event that told it.
+    /// Without the type of its event.
     var withoutEventType: Message {
         var message = self
         message.json["eventType"] = nil

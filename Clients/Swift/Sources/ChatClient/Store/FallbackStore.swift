@@ -1,7 +1,7 @@
 import NIOConcurrencyHelpers
 
 /// A store that fails is replaced by memory, which takes over what it held as far as that can be read; it is tried again
-/// when told to.
+/// when asked to.
 final class FallbackStore: ChatStore {
     private struct State {
         /// While the store fails.

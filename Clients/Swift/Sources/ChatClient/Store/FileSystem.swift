@@ -104,9 +104,15 @@ enum FileSystem {
                 pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
             }
             guard name != ".", name != ".." else { continue }
-            var status = stat()
-            guard stat(path + "/" + name, &status) == 0 else { continue }
-            names.append((name, status.st_mode & S_IFMT == S_IFDIR))
+            switch Int32(entry.pointee.d_type) {
+            case Int32(DT_DIR): names.append((name, true))
+            case Int32(DT_REG): names.append((name, false))
+            default:
+                // Not every file system says it here.
+                var status = stat()
+                guard stat(path + "/" + name, &status) == 0 else { continue }
+                names.append((name, status.st_mode & S_IFMT == S_IFDIR))
+            }
         }
         return names
     }

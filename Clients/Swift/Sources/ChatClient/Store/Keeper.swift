@@ -1,3 +1,5 @@
+import NIOConcurrencyHelpers
+
 /// What a client keeps, in which form, and how several processes share it. Each call is one step of the store.
 ///
 /// A room's log is kept in segments of at most 64 events below a generation that the room's `head` names: the events are
@@ -17,7 +19,7 @@ struct Keeper: Sendable {
         case list(JSONObject)
         case post(OwnPost, isMoved: Bool)
         case postDone(key: String, StoredAt?)
-        /// The read mark that the server is to be told; `nil` once it has it.
+        /// The read mark that is to be sent to the server; `nil` once it has it.
         case read(room: String, Int64?)
     }
 
@@ -28,6 +30,15 @@ struct Keeper: Sendable {
         var isSender = true
         /// Keys of entries that could not be read.
         var broken: [String] = []
+    }
+
+    /// What became of a new post.
+    struct Added: Sendable {
+        /// The post that had the key before, where its content is another.
+        var conflict: OwnPost?
+        /// The outbox, where other processes have written there.
+        var outbox: Outbox?
+        var isSender = true
     }
 
     struct Contents: Sendable {
@@ -42,6 +53,8 @@ struct Keeper: Sendable {
     let prefix: String
     /// This client, to tell its leases and posts from those of others.
     let instance: String
+    /// Where the posts are that were seen last, by their keys.
+    let places = NIOLockedValueBox<[String: String]>([:])
 
     // MARK: Reading
 
@@ -84,29 +97,6 @@ struct Keeper: Sendable {
         }
     }
 
-    /// Keeps a new post at the end of the line.
-    /// - Returns: the outbox; a post of the same key that was there before stays as it is.
-    func add(_ post: OwnPost, isRunning: Bool) async throws -> Outbox {
-        try await store.step { [self] step in
-            if try entry(step, post.key) == nil { try apply(.post(post, isMoved: false), &step) }
-            return try outbox(&step, isRunning: isRunning)
-        }
-    }
-
-    /// The outbox as it is now, and whether this client sends: the one that does has said so in the last 5 s.
-    func refreshOutbox(isRunning: Bool) async throws -> Outbox {
-        try await store.step { [self] step in try outbox(&step, isRunning: isRunning) }
-    }
-
-    /// Lets another process send at once.
-    func releaseSender() async throws {
-        try await store.step { [self] step in
-            if let lease = Lease(json: try json(step, "sender")), lease.instance == instance {
-                step.set(prefix + "sender", nil)
-            }
-        }
-    }
-
     /// Marks a room as asked for.
     /// - Returns: the rooms whose logs are no longer kept, since others were asked for after them.
     func ask(for room: String) async throws -> [String] {
@@ -122,9 +112,20 @@ struct Keeper: Sendable {
         }
     }
 
+    /// Deletes everything of the user.
+    /// - Throws: ``ChatError`` with code `unsent`.
+    func forget(evenUnsent: Bool) async throws {
+        try await store.step { [self] step in
+            guard try evenUnsent || step.keys(withPrefix: prefix + "outbox/").isEmpty else {
+                throw ChatError(.unsent, "There are posts that are not sent")
+            }
+            for key in try step.keys(withPrefix: prefix) { step.set(key, nil) }
+        }
+    }
+
     // MARK: Steps
 
-    private func apply(_ change: Change, _ step: inout ChatStoreStep) throws {
+    func apply(_ change: Change, _ step: inout ChatStoreStep) throws {
         switch change {
         case .events(let room, let events): try append(events, room, &step)
         case .begin(let room, let position):
@@ -153,7 +154,10 @@ struct Keeper: Sendable {
             if let place, let owner, owner != instance {
                 set(
                     &step, "done/\(key.percentEncoded)",
-                    ["messageId": JSONValue(place.messageID), "seq": JSONValue(place.seq), "owner": .string(owner)])
+                    [
+                        "messageId": JSONValue(place.messageID), "seq": JSONValue(place.seq), "owner": .string(owner),
+                        "at": JSONValue(System.wallClock),
+                    ])
             }
         case .read(let room, let seq): step.set(prefix + "read/\(room)", seq.map { JSONValue($0).bytes })
         }
@@ -246,56 +250,6 @@ struct Keeper: Sendable {
         try json(step, "asked")?.array?.compactMap(\.string) ?? []
     }
 
-    // MARK: Posts
-
-    /// Reads the outbox, and takes or renews the right to send while there is something to send.
-    private func outbox(_ step: inout ChatStoreStep, isRunning: Bool) throws -> Outbox {
-        var outbox = Outbox()
-        for key in try step.keys(withPrefix: prefix + "outbox/") {
-            guard let bytes = try step.value(key) else { continue }
-            if let post = (try? JSONParser.parse(bytes)).flatMap(OwnPost.init(kept:)) {
-                outbox.posts.append(post)
-            } else {
-                step.set(prefix + "broken/" + key.dropFirst(prefix.count), bytes)
-                step.set(key, nil)
-                outbox.broken.append(key)
-            }
-        }
-        for key in try step.keys(withPrefix: prefix + "done/") {
-            guard let value = try step.value(key).flatMap({ try? JSONParser.parse($0) }),
-                value["owner"]?.string == instance, let place = StoredAt(json: value)
-            else { continue }
-            outbox.done[key.dropFirst(prefix.count + 5).removingPercentEncoding ?? ""] = place
-            step.set(key, nil)
-        }
-        guard store.isLasting else { return outbox }
-        let lease = Lease(json: try json(step, "sender"))
-        outbox.isSender = !(lease?.isHeld(but: instance) ?? false)
-        guard outbox.isSender, isRunning else { return outbox }
-        if outbox.posts.isEmpty {
-            if lease?.instance == instance { step.set(prefix + "sender", nil) }
-        } else if lease?.instance != instance || System.wallClock - (lease?.seenAt ?? 0) > 1000 {
-            set(&step, "sender", .object(Lease.mine(instance: instance).json))
-        }
-        return outbox
-    }
-
-    /// The store's key of a post: the order is in it.
-    private func entry(_ step: ChatStoreStep, _ key: String) throws -> String? {
-        let ending = "." + key.percentEncoded
-        // The order has 12 digits, so no key is taken for the end of another.
-        return try step.keys(withPrefix: prefix + "outbox/").first {
-            $0.hasSuffix(ending) && $0.count == prefix.count + 7 + 12 + ending.count
-        }
-    }
-
-    private func newEntry(_ step: ChatStoreStep, _ key: String) throws -> String {
-        let last = try step.keys(withPrefix: prefix + "outbox/").last?.dropFirst(prefix.count + 7).prefix(12)
-        let order = String((last.flatMap { Int64($0) } ?? 0) + 1)
-        return prefix + "outbox/" + String(repeating: "0", count: max(12 - order.count, 0)) + order + "."
-            + key.percentEncoded
-    }
-
     // MARK: Values
 
     func json(_ step: ChatStoreStep, _ key: String) throws -> JSONValue? {
@@ -303,22 +257,4 @@ struct Keeper: Sendable {
     }
 
     func set(_ step: inout ChatStoreStep, _ key: String, _ value: JSONValue?) { step.set(prefix + key, value?.bytes) }
-}
-
-extension Substring {
-    /// Undoes ``String/percentEncoded``.
-    var removingPercentEncoding: String? {
-        var bytes: [UInt8] = []
-        var rest = Array(utf8)[...]
-        while let byte = rest.popFirst() {
-            guard byte == UInt8(ascii: "%") else {
-                bytes.append(byte)
-                continue
-            }
-            guard let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) else { return nil }
-            bytes.append(value)
-            rest = rest.dropFirst(2)
-        }
-        return String(decoding: bytes, as: UTF8.self)
-    }
 }

@@ -9,6 +9,18 @@ public final class MemoryChatStore: ChatStore {
 
     init(_ values: [String: [UInt8]]) { self.values = NIOLockedValueBox(values) }
 
+    /// The step's view of the values ends with this call, so that changing them copies nothing.
+    private static func perform<Result>(
+        _ body: (inout ChatStoreStep) throws -> Result, on values: [String: [UInt8]]
+    ) throws -> (Result, [String: [UInt8]?]) {
+        var step = ChatStoreStep {
+            values[$0]
+        } list: { prefix in
+            values.keys.filter { $0.hasPrefix(prefix) }
+        }
+        return (try body(&step), step.changes)
+    }
+
     /// `false`.
     public var isLasting: Bool { false }
 
@@ -19,14 +31,8 @@ public final class MemoryChatStore: ChatStore {
         _ body: @escaping @Sendable (inout ChatStoreStep) throws -> Result
     ) async throws -> Result {
         try values.withLockedValue { values in
-            let before = values
-            var step = ChatStoreStep {
-                before[$0]
-            } list: { prefix in
-                before.keys.filter { $0.hasPrefix(prefix) }
-            }
-            let result = try body(&step)
-            for (key, value) in step.changes { values[key] = value }
+            let (result, changes) = try Self.perform(body, on: values)
+            for (key, value) in changes { values[key] = value }
             return result
         }
     }

@@ -135,8 +135,9 @@ final class OutboxCase: CaseMachine {
             var done: [String: StoredAt] = [:]
             for item in value["done"]?.array ?? [] { done[item["key"]?.string ?? ""] = StoredAt(json: item) }
             actions = machine.loaded(
-                roomID: value["roomId"]?.string ?? "",
-                posts: (value["posts"]?.array ?? []).compactMap(OwnPost.init(kept:)), done: done)
+                (value["posts"]?.array ?? []).compactMap(OwnPost.init(kept:)), done: done,
+                except: Set((value["except"]?.array ?? []).compactMap(\.string)))
+        case "taken": actions = machine.taken(key)
         default: return nil
         }
         return actions.map(text)
@@ -157,7 +158,7 @@ final class OutboxCase: CaseMachine {
 
     private func text(_ action: Outbox.Action) -> JSONValue {
         switch action {
-        case .keep(let key): return ["keep": ["key": .string(key)]]
+        case .keep(let key, let isLast): return ["keep": members(["key": .string(key), "isLast": isLast ? true : nil])]
         case .keepDone(let key, let place):
             let done: JSONValue =
                 place.map { ["messageId": JSONValue($0.messageID), "seq": JSONValue($0.seq)] } ?? .null

@@ -215,6 +215,46 @@ import Testing
             #expect(!store.contents.keys.contains { $0.contains("/read/") })
         }
     }
+
+    @Test func anEventStreamServesWhereHandshakesHaveNoAnswerWhileRESTWorks() async throws {
+        let client = try makeClient(server)
+        server.answer { _ in HTTPAnswer(status: 200, body: Array("{}".utf8)) }
+        try await running(client) { [server] in
+            for _ in 0..<3 {
+                let link = await server.link()
+                #expect(link.request.kind == .webSocket)
+                link.close()
+            }
+            var link = await server.link()
+            while link.request.kind == .webSocket {
+                link.close()
+                link = await server.link()
+            }
+            #expect(link.request.path == "/sse/user")
+            await link.send(["eventType": "ready", "sessionId": "s", "userId": 1, "heartbeatSeconds": 15])
+            await link.send(["eventType": "rooms", "rooms": [roomFrame("a", seq: 3)], "removed": [], "isLast": true])
+            await link.send(["eventType": "synced", "cursor": "c 7"])
+            await client.reaches(.live, .unsupported)
+            await client.room("a").markRead(3)
+            while !server.calls.contains(where: { $0.path == "/api/v1/rooms/a/read" && $0.method == .put }) {
+                await Task.yield()
+            }
+            link.close()
+            link = await server.link()
+            #expect(link.request.path == "/sse/user?cursor=c%207")
+        }
+    }
+
+    @Test func forgettingDeletesWhatIsKeptButNotUnsentPosts() async throws {
+        let store = MemoryChatStore()
+        let client = try makeClient(server, store: store)
+        try await client.room("a").post("one").kept()
+        let error = await #expect(throws: ChatError.self) { try await client.forget() }
+        #expect(error?.code == .unsent)
+        try await client.forget(evenUnsent: true)
+        #expect(store.contents.isEmpty)
+        #expect(client.outbox.value.isEmpty)
+    }
 }
 
 extension ChatCore {

@@ -8,7 +8,7 @@ final class FakeServer: ChatTransport {
     /// One connection that the client has opened.
     final class Link: Sendable {
         let request: ConnectionRequest
-        fileprivate let receive: @Sendable ([ConnectionInput]) async -> Void
+        let receive: @Sendable ([ConnectionInput]) async -> Void
         private let frames = NIOLockedValueBox<[JSONValue]>([])
         private let count = LatestValue(0)
         private let end = AsyncStream.makeStream(of: ConnectionEnd.self)

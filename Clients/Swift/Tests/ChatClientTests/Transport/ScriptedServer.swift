@@ -18,10 +18,10 @@ struct ScriptedServer: Sendable {
     static func running<Result: Sendable>(
         _ script: @escaping Script, _ body: @escaping @Sendable (ServerAddress) async throws -> Result
     ) async throws -> Result {
+        // A connection is wrapped when it is served: one that nobody serves before the end is dropped as it is.
         let server = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .bind(host: "127.0.0.1", port: 0) { channel in
-                channel.eventLoop.makeCompletedFuture { try Channel(wrappingChannelSynchronously: channel) }
-            }
+            .childChannelOption(.autoRead, value: false)
+            .bind(host: "127.0.0.1", port: 0) { channel in channel.eventLoop.makeSucceededFuture(channel) }
         let port = server.channel.localAddress?.port ?? 0
         return try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
@@ -29,7 +29,12 @@ struct ScriptedServer: Sendable {
                     try await withThrowingDiscardingTaskGroup { connectionGroup in
                         for try await connection in connections {
                             connectionGroup.addTask {
-                                try? await connection.executeThenClose { inbound, outbound in
+                                let wrapped = try? await connection.eventLoop.submit {
+                                    let wrapped = try Channel(wrappingChannelSynchronously: connection)
+                                    try connection.syncOptions?.setOption(.autoRead, value: true)
+                                    return wrapped
+                                }.get()
+                                try? await wrapped?.executeThenClose { inbound, outbound in
                                     var iterator = inbound.makeAsyncIterator()
                                     var request = ""
                                     while !request.contains("\r\n\r\n"), let bytes = try await iterator.next() {

@@ -86,7 +86,7 @@ import Testing
                 task.cancel()
                 _ = await task.result
             }
-            #expect(took < .seconds(1))
+            #expect(took < .seconds(10))
         }
     }
 
@@ -191,7 +191,7 @@ import Testing
             let took = await ContinuousClock().measure {
                 _ = await connect(server, [.frame("Hello"), .close(code: 1000)])
             }
-            #expect(took < .seconds(2))
+            #expect(took < .seconds(10))
             let bytes = seen.withLockedValue { $0 }
             #expect(bytes.count == 19)
             #expect(Array(bytes.prefix(2)) == [0x81, 0x85])

@@ -1,0 +1,58 @@
+/// What a store that other processes share means for the posts here.
+extension Outbox {
+    /// The store has the key for another message, of another process.
+    mutating func taken(_ key: String) -> [Action] {
+        remove(key)
+        actions.append(.rejected(key, .clientMessageIDReused))
+        return take()
+    }
+
+    /// What the store holds, in the order kept; other processes write there, too. `done` are posts that were stored; of
+    /// those in `except` a change is about to be kept, so the store knows less of them.
+    mutating func loaded(_ posts: [OwnPost], done: [String: StoredAt] = [:], except: Set<String> = []) -> [Action] {
+        var order: [String] = []
+        for post in posts {
+            guard let known = entries[post.key] else {
+                guard !except.contains(post.key) else { continue }
+                order.append(post.key)
+                entries[post.key] = post
+                set(post.key, post.state)
+                continue
+            }
+            order.append(post.key)
+            guard !except.contains(post.key), known.state != .new, known.state != .sending else { continue }
+            entries[post.key]?.payload = post.payload
+            if post.isTried { entries[post.key]?.isTried = true }
+            guard known.state != post.state else { continue }
+            entries[post.key]?.errorCode = post.errorCode
+            entries[post.key]?.errorStatus = post.errorStatus
+            entries[post.key]?.isCertain = post.isCertain
+            set(post.key, post.state)
+        }
+        let kept = Set(order)
+        for key in self.order where !kept.contains(key) {
+            guard let post = entries[key] else { continue }
+            if post.state == .new || except.contains(key) { order.append(key) } else { settle(post, done[key]) }
+        }
+        self.order = order
+        return nextOfAll()
+    }
+
+    /// Gives up all posts.
+    mutating func forget() -> [Action] {
+        let keys = order
+        (order, entries, sending) = ([], [:], [:])
+        return keys.map { .discarded($0, isGone: true) }
+    }
+
+    /// Another process has settled it.
+    private mutating func settle(_ post: OwnPost, _ place: StoredAt?) {
+        if sending[post.roomID] == post.key { sending[post.roomID] = nil }
+        entries[post.key] = nil
+        if let place {
+            actions.append(.stored(post.key, StoredAt(messageID: place.messageID, seq: place.seq)))
+        } else {
+            actions.append(.discarded(post.key, isGone: true))
+        }
+    }
+}

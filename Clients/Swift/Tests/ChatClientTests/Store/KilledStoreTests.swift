@@ -1,0 +1,63 @@
+import Foundation
+import Testing
+
+@testable import ChatClient
+
+#if os(Linux)
+    /// What a process that is killed in the middle of its steps leaves behind.
+    @Suite(.timeLimit(.minutes(2))) struct KilledStoreTests {
+        /// Written for each step that is kept, among what the test runner writes.
+        static let sign: UInt8 = 1
+        static let child = ProcessInfo.processInfo.environment["CHAT_STORE_CHILD"]
+
+        @Test(.enabled(if: child == nil)) func whatWasAcknowledgedIsThereAndNoStepIsHalf() async throws {
+            let folder = FileManager.default.temporaryDirectory.appendingPathComponent("chat-\(UUID().uuidString)").path
+            defer { try? FileManager.default.removeItem(atPath: folder) }
+            let store = try FileChatStore(folder: folder)
+            for round in 0..<20 {
+                let process = Process()
+                process.executableURL = URL(fileURLWithPath: "/proc/self/exe")
+                process.arguments = ["--filter", "isTheChild", "--testing-library", "swift-testing"]
+                process.environment = ProcessInfo.processInfo.environment.merging(["CHAT_STORE_CHILD": folder]) { $1 }
+                let acknowledged = Pipe()
+                process.standardError = acknowledged
+                process.standardOutput = FileHandle.nullDevice
+                try process.run()
+                // It works when its first sign is here; then it is killed at any moment.
+                var count = 0
+                while count == 0 {
+                    let bytes = try #require(try acknowledged.fileHandleForReading.read(upToCount: 1))
+                    count += bytes.count { $0 == Self.sign }
+                }
+                try await Task.sleep(for: .microseconds(Int64.random(in: 0...30_000)))
+                kill(process.processIdentifier, SIGKILL)
+                process.waitUntilExit()
+                count += try acknowledged.fileHandleForReading.readToEnd()?.count { $0 == Self.sign } ?? 0
+                let (kept, copy) = try await store.step { step in
+                    (try number(step, "\(round)/count"), try number(step, "\(round)/copy"))
+                }
+                #expect(kept == copy)
+                #expect(kept == count || kept == count + 1)
+                // What it was about to do is done or not; that the next one finds no lock held was just seen.
+                try await store.step { $0.set("round", Array(String(round + 1).utf8)) }
+            }
+        }
+
+        /// Counts, two values in one step, and writes a sign for each step that is kept.
+        @Test(.enabled(if: child != nil)) func isTheChild() async throws {
+            let store = try FileChatStore(folder: try #require(Self.child))
+            let round = try await store.step { step in try number(step, "round") }
+            for count in 1... {
+                try await store.step { step in
+                    step.set("\(round)/count", Array(String(count).utf8))
+                    step.set("\(round)/copy", Array(String(count).utf8))
+                }
+                FileHandle.standardError.write(Data([Self.sign]))
+            }
+        }
+    }
+
+    private func number(_ step: ChatStoreStep, _ key: String) throws -> Int {
+        try step.value(key).flatMap { Int(String(decoding: $0, as: UTF8.self)) } ?? 0
+    }
+#endif
