@@ -187,6 +187,7 @@ import Testing
 
     @Test(arguments: [
         ["tail"], ["tail", "a b"], ["tail", "a", "--mark", "abcdef"], ["tail", "a", "--after", "-1"],
+        ["tail", "a", "--after", "1", "--mark", "a.b.c.d"],
         ["tail", "a", "--after", "1", "--as", "x"], ["tail", "a", "--as", ""], ["post", "a", ""],
         ["post", "a", "b", "--key-prefix", "c d"], ["post", "a", "b", "--timeout", "0"], ["rooms", "--url", "x"],
     ])

@@ -68,14 +68,13 @@ struct ClientSession: Sendable {
 
     private func kept() throws -> SignIn? { try SignInFile(folder: settings.folder, url: settings.url).load() }
 
-    /// Tells when the connection is lost and when it is back.
+    /// Reports when the connection is lost and when it is back.
     private func watch(_ client: ChatClient) async throws {
         var isLost = false
         for await status in client.connectionStates {
             switch status.state {
             case .signedOut:
-                guard status.reason == .otherUser else { throw CommandFailure.notSignedIn }
-                throw CommandFailure(CommandFailure.notSignedInCode, "the token is another user's")
+                throw signedOut(status.reason)
             case .offline where !isLost && status.retryInMilliseconds != nil:
                 isLost = true
                 if reports { Terminal.complain("chat: no connection (\(status.reason.rawValue)); trying again") }
@@ -85,6 +84,14 @@ struct ClientSession: Sendable {
             default: break
             }
         }
+    }
+
+    private func signedOut(_ reason: ConnectionReason) -> CommandFailure {
+        if reason == .otherUser {
+            return CommandFailure(CommandFailure.notSignedInCode, "the sign-in is another user's now")
+        }
+        guard case .token = settings.identity else { return .notSignedIn }
+        return CommandFailure(CommandFailure.notSignedInCode, "the token of CHAT_TOKEN was refused or has ended")
     }
 
     private func report(_ error: ChatError) {
@@ -97,7 +104,7 @@ extension ChatClient {
     /// Waits until the list of rooms is known as it is on the server.
     func untilLive() async {
         for await status in connectionStates where status.state == .live { break }
-        // The state is told before the list that came with it; this waits for its turn behind both.
+        // The state may be set before the list that came with it; this waits for its turn behind both.
         await retryNow()
     }
 

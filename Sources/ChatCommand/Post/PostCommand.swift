@@ -23,10 +23,10 @@ struct PostCommand: AsyncParsableCommand {
     @Argument(help: "The text; without it the lines of standard input.")
     var text: String?
 
-    @Option(help: "What the lines' keys begin with: 1 to 48 of A–Z a–z 0–9 . _ -")
+    @Option(help: ArgumentHelp("What the lines' keys begin with: 1 to 48 of A–Z a–z 0–9 . _ -", valueName: "p"))
     var keyPrefix: KeyPrefix?
 
-    @Option(help: "Seconds after which it gives up; without it, it waits for ever.")
+    @Option(help: ArgumentHelp("Seconds after which it gives up; without it, it waits for ever.", valueName: "s"))
     var timeout: Double?
 
     @Flag(help: "Write what became of each line to standard output, as JSON.")
