@@ -94,9 +94,11 @@ func buildWebSocketServer(_ environment: ServerEnvironment) async throws -> Serv
             { try await revocationFeed.load() },
         ],
         beforeStopping: [{ await drain.run() }],
-        beginConnection: { channel, http in
-            try channel.pipeline.syncOperations.addHandler(
-                HandshakeHandler(policy: policy, deadlines: deadlines, http: http, logger: logger))
+        beginConnection: { connection, http in
+            try connection.channel.pipeline.syncOperations.addHandler(
+                HandshakeHandler(
+                    policy: policy, deadlines: deadlines, http: http, logger: logger,
+                    descriptor: connection.descriptor))
         },
         shutdownLimit: .seconds(settings.drainSeconds + 10))
 }

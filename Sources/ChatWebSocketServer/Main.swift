@@ -24,8 +24,8 @@ func buildEchoServer(_ environment: ServerEnvironment) throws(ConfigurationError
     let deadlines = HandshakeDeadlines(eventLoops: environment.eventLoopGroup.makeIterator())
     return ServerDependencies(
         routes: Routes(), health: HealthRegistry(),
-        beginConnection: { [logger = environment.logger] channel, http in
-            try channel.pipeline.syncOperations.addHandler(
+        beginConnection: { [logger = environment.logger] connection, http in
+            try connection.channel.pipeline.syncOperations.addHandler(
                 HandshakeHandler(policy: EchoUpgradePolicy(), deadlines: deadlines, http: http, logger: logger))
         },
         shutdownLimit: .seconds(5))

@@ -1,113 +1,196 @@
 import assert from 'node:assert/strict'
-import { afterEach, test } from 'node:test'
-import { Session } from './client.mjs'
+import test from 'node:test'
+import { CallError, People, SafeStorage, Session } from './client.mjs'
 
-const realFetch = globalThis.fetch
-afterEach(() => { globalThis.fetch = realFetch })
-
-function storage() {
-  const items = new Map()
+const memory = () => {
+  const values = new Map()
   return {
-    getItem: key => items.get(key) ?? null, setItem: (key, value) => items.set(key, value),
-    removeItem: key => items.delete(key), items,
+    getItem: key => values.get(key) ?? null, setItem: (key, text) => values.set(key, text), removeItem: key => values.delete(key),
+    get length() { return values.size }, key: index => [...values.keys()][index],
   }
 }
 
-/** A server: each refresh token works once. `fail` answers of the next calls are given instead. */
-function server({ expiresIn = 100 } = {}) {
-  const state = { calls: [], live: 'r0', count: 0, fail: [] }
-  globalThis.fetch = async (url, { body }) => {
-    state.calls.push(url)
-    await new Promise(resolve => setImmediate(resolve))
-    const failure = state.fail.shift()
-    if (failure === 0) throw new TypeError('network')
-    if (failure) return new Response('{"code":"unavailable","detail":"Away"}', { status: failure })
-    if (url.endsWith('/logout')) return new Response(null, { status: 204 })
-    if (url.endsWith('/refresh') && JSON.parse(body).refreshToken !== state.live) {
-      return new Response('{"code":"invalid_refresh_token","detail":"No"}', { status: 401 })
-    }
-    state.count += 1
-    state.live = `r${state.count}`
-    return Response.json({ accessToken: `a${state.count}`, refreshToken: state.live, expiresIn, userId: 7 })
+/** A lock for all sessions of a test, as the tabs of one browser have. */
+function locksOf() {
+  let last = Promise.resolve()
+  return {
+    request: (name, options, work) => {
+      const run = last.then(() => work())
+      last = run.catch(() => {})
+      return run
+    },
+  }
+}
+
+/** A server whose refresh tokens work once. */
+function server() {
+  const state = { next: 1, valid: null, refreshes: 0, calls: [], fail: null }
+  const pair = () => {
+    const number = state.next++
+    state.valid = `refresh-${number}`
+    return { accessToken: `access-${number}`, refreshToken: state.valid, expiresIn: 900, userId: 7 }
+  }
+  state.post = async (url, { body }) => {
+    const path = url.split('/').at(-1)
+    state.calls.push(path)
+    await null
+    if (state.fail) throw state.fail
+    if (path === 'login') return pair()
+    if (path === 'logout') return null
+    if (path === 'register') return { userId: 7 }
+    state.refreshes += 1
+    if (body.refreshToken !== state.valid) throw new CallError(401, 'invalid_refresh_token', 'no')
+    return pair()
   }
   return state
 }
 
-async function signedIn(now = { ms: 0 }, store = storage()) {
-  const session = new Session('http://s', { storage: store, now: () => now.ms })
-  await session.logIn('alice', 'a long password')
-  return session
+function setup({ locks = locksOf(), storage = memory() } = {}) {
+  const world = server(), clock = { now: 0 }
+  const open = () => new Session('/api/v1', { storage: new SafeStorage(() => storage), locks, now: () => clock.now, post: world.post })
+  return { world, clock, open, storage }
 }
 
-test('a token is used until shortly before its end, and then refreshed once for all who ask', async () => {
-  const state = server(), now = { ms: 0 }
-  const session = await signedIn(now)
-  assert.equal(await session.token(), 'a1')
-  now.ms = 74_999
-  assert.equal(await session.token(), 'a1')
-  now.ms = 75_000
-  assert.deepEqual(await Promise.all([session.token(), session.token(), session.refresh('a1')]), ['a2', 'a2', 'a2'])
-  assert.equal(state.calls.filter(url => url.endsWith('/refresh')).length, 1)
-  assert.equal(await session.refresh('a1'), 'a2', 'who still holds the old one gets the new one')
-  assert.equal(state.count, 2)
+test('a second tab finds the sign-in, and does not refresh on its own', async () => {
+  const { world, open } = setup()
+  const first = open()
+  await first.logIn('a', 'b')
+  const second = open()
+  assert.equal(second.userId, 7)
+  assert.equal(await second.token(), await first.token())
+  assert.equal(world.refreshes, 0)
 })
 
-test('a token is renewed by the rule of the servers: a quarter of its life before the end, a minute at most', async () => {
-  for (const [expiresIn, margin] of [[4, 1_000], [60, 15_000], [240, 60_000], [900, 60_000], [86_400, 60_000]]) {
-    server({ expiresIn })
-    const now = { ms: 0 }
-    const session = await signedIn(now)
-    now.ms = expiresIn * 1000 - margin - 1
-    assert.equal(await session.token(), 'a1', `${expiresIn} s, early`)
-    now.ms += 1
-    assert.equal(await session.token(), 'a2', `${expiresIn} s, late`)
+test('two tabs that need a new token at the same time show the refresh token once', async () => {
+  const { world, clock, open } = setup()
+  const first = open()
+  await first.logIn('a', 'b')
+  const second = open()
+  clock.now = 900_000
+  const tokens = await Promise.all([first.token(), second.token(), first.token()])
+  assert.deepEqual(new Set(tokens), new Set(['access-2']))
+  assert.equal(world.refreshes, 1)
+  assert.equal(first.userId, 7)
+  assert.equal(second.userId, 7)
+})
+
+test('a refused token is exchanged once, whoever had it', async () => {
+  const { world, open } = setup()
+  const first = open()
+  await first.logIn('a', 'b')
+  const second = open()
+  assert.equal(await first.tokenFor({ reason: 'first' }), 'access-1')
+  assert.equal(await second.tokenFor({ reason: 'first' }), 'access-1')
+  assert.equal(await first.tokenFor({ reason: 'refused' }), 'access-2')
+  assert.equal(await second.tokenFor({ reason: 'refused' }), 'access-2')
+  assert.equal(world.refreshes, 1)
+})
+
+test('a refresh without an answer keeps the sign-in, and shows the same token again', async () => {
+  const { world, clock, open } = setup()
+  const session = open()
+  await session.logIn('a', 'b')
+  clock.now = 900_000
+  world.fail = new CallError(503, 'unavailable', 'later')
+  await assert.rejects(session.token(), { status: 503 })
+  assert.equal(session.userId, 7)
+  world.fail = null
+  assert.equal(await session.token(), 'access-2')
+})
+
+test('a refusal ends the session in all tabs, and the library gets SignedOut', async () => {
+  const { world, clock, open } = setup()
+  const first = open(), ended = []
+  await first.logIn('a', 'b')
+  const second = open()
+  for (const session of [first, second]) session.addEventListener('ended', event => ended.push(event.detail))
+  clock.now = 900_000
+  world.valid = null
+  await assert.rejects(first.tokenFor({ reason: 'expiring' }), { name: 'SignedOut' })
+  second.storageChanged('chat.session')
+  assert.deepEqual(ended, ['expired', 'signedOut'])
+  assert.equal(open().userId, undefined)
+})
+
+test('signing out here ends it whatever the server says', async () => {
+  const { world, open } = setup()
+  const session = open()
+  await session.logIn('a', 'b')
+  world.fail = new CallError(0, 'network', 'gone')
+  await session.logOut()
+  assert.equal(session.userId, undefined)
+  await assert.rejects(session.token(), { code: 'signed_out' })
+})
+
+test('another user in another tab is said', async () => {
+  const { open, storage } = setup()
+  const session = open()
+  await session.logIn('a', 'b')
+  let changed = 0
+  session.addEventListener('changed', () => { changed += 1 })
+  storage.setItem('chat.session', JSON.stringify({ accessToken: 'x', refreshToken: 'y', userId: 8, freshUntil: 9e9 }))
+  session.storageChanged('chat.session')
+  assert.equal(changed, 1)
+  assert.equal(session.userId, 8)
+})
+
+test('a lock that another tab never gives back is waited for no longer than some seconds', async t => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const locks = {
+    request: (name, { signal }) => new Promise((resolve, reject) => signal.addEventListener(
+      'abort', () => reject(Object.assign(new Error('aborted'), { name: 'AbortError' })))),
+  }
+  const { clock, open } = setup({ locks })
+  const session = open()
+  await session.logIn('a', 'b')
+  clock.now = 900_000
+  const token = session.token()
+  t.mock.timers.tick(8_000)
+  assert.equal(await token, 'access-2')
+})
+
+test('with blocked site data it works as long as the page', async () => {
+  const world = server()
+  const storage = new SafeStorage(() => { throw new Error('SecurityError') })
+  const session = new Session('/api/v1', { storage, locks: undefined, now: () => 0, post: world.post })
+  await session.logIn('a', 'b')
+  assert.equal(await session.token(), 'access-1')
+  assert.equal(storage.isLasting, false)
+})
+
+test('a storage that is full keeps values in memory', () => {
+  const storage = new SafeStorage(() => ({ getItem: () => null, setItem: () => { throw new Error('QuotaExceededError') }, removeItem() {}, length: 0 }))
+  assert.equal(storage.set('a', 'b'), false)
+  assert.equal(storage.get('a'), 'b')
+  storage.set('a', null)
+  assert.equal(storage.get('a'), null)
+})
+
+test('what was stored by somebody else is no session', () => {
+  for (const text of ['', 'null', '{}', '[]', '{"refreshToken":1}', 'no json']) {
+    const storage = memory()
+    storage.setItem('chat.session', text)
+    assert.equal(new Session('', { storage: new SafeStorage(() => storage), locks: undefined }).userId, undefined, text)
   }
 })
 
-test('no answer ends nothing; a refusal ends the session and says so once', async () => {
-  const state = server()
-  const session = await signedIn()
-  const ended = []
-  session.addEventListener('ended', event => ended.push(event.detail))
-  for (const failure of [0, 503, 429]) {
-    state.fail = [failure]
-    await assert.rejects(session.refresh(), error => error.isTemporary)
-  }
-  assert.equal(await session.refresh(), 'a2')
-  state.live = 'used by somebody else'
-  await assert.rejects(session.refresh(), error => error.status === 401)
-  await assert.rejects(session.token(), error => error.code === 'signed_out')
-  assert.deepEqual(ended, ['Please sign in again'])
-  assert.equal(session.userId, undefined)
-})
-
-test('a session outlives a reload, and nothing is left of one that was ended', async () => {
-  server()
-  const store = storage()
-  const session = await signedIn({ ms: 0 }, store)
-  const reloaded = new Session('http://s', { storage: store, now: () => 0 })
-  assert.equal(reloaded.userId, 7)
-  assert.equal(await reloaded.token(), 'a1')
-  await session.logOut()
-  assert.equal(store.items.size, 0)
-  assert.equal(new Session('http://s', { storage: store }).userId, undefined)
-})
-
-test('signing out while a refresh is on its way signs nobody in again', async () => {
-  server()
-  const store = storage()
-  const session = await signedIn({ ms: 0 }, store)
-  const refreshing = session.refresh()
-  const refused = assert.rejects(refreshing, error => error.code === 'signed_out')
-  await session.logOut()
-  await refused
-  assert.equal(session.userId, undefined)
-  assert.equal(store.items.size, 0)
-})
-
-test('a broken store is as good as none', async () => {
-  server()
-  const broken = { getItem() { throw new Error() }, setItem() { throw new Error() }, removeItem() { throw new Error() } }
-  const session = await signedIn({ ms: 0 }, broken)
-  assert.equal(await session.token(), 'a1')
+test('a name is asked for once, and a failing server is not asked without a pause', async () => {
+  let asked = 0, fail = true
+  const clock = { now: 0 }
+  const api = { user: async userId => { asked += 1; if (fail) throw new CallError(503, 'x', 'x'); return { userId, displayName: 'Ann' } } }
+  const people = new People(api, new SafeStorage(() => memory()), () => clock.now)
+  const settle = () => new Promise(resolve => setImmediate(resolve))
+  assert.equal(people.name(1), 'User 1')
+  people.name(1)
+  await settle()
+  assert.equal(asked, 1)
+  people.name(1)
+  await settle()
+  assert.equal(asked, 1)
+  clock.now = 6_000
+  fail = false
+  people.name(1)
+  await settle()
+  assert.equal(people.name(1), 'Ann')
+  assert.equal(asked, 2)
 })

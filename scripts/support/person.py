@@ -2,33 +2,50 @@
 
 import re
 import time
+from urllib.parse import urlsplit
 
 from playwright.sync_api import expect
 
 from stack import PASSWORD
 
-TEXTS = "#log .message:not(.deleted) .bubble"
+TEXTS = "#log .message:not(.deleted) .body"
 TIMEOUT_SECONDS = 20
+SIZE = {"width": 1100, "height": 750}
+PHONE = {"width": 390, "height": 780}
+# Counts the values that a badge of the list of rooms ever had, for what is there for a frame only.
+WATCH_BADGES = """() => {
+  window.badges = []
+  new MutationObserver(() => {
+    for (const badge of document.querySelectorAll('#room-list .badge')) window.badges.push(badge.textContent)
+  }).observe(document.querySelector('#room-list'), { childList: true, subtree: true, characterData: true })
+}"""
 expect.set_options(timeout=TIMEOUT_SECONDS * 1000)
 
 
 class Person:
     """A user at a browser of their own."""
 
-    def __init__(self, browser, stack, name, folder):
+    def __init__(self, browser, stack, name, folder, scripts=(), **options):
         self.stack, self.name, self.folder = stack, name, folder
-        self.page = browser.new_context(viewport={"width": 1100, "height": 750}).new_page()
-        self.errors, self.refreshes, self.sockets = [], 0, 0
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("console", self.note)
-        self.page.on("dialog", lambda dialog: dialog.accept())
-        self.page.on("websocket", lambda _: setattr(self, "sockets", self.sockets + 1))
-        self.page.on("request", lambda request: setattr(
-            self, "refreshes", self.refreshes + request.url.endswith("/auth/refresh")))
+        self.context = browser.new_context(**{"viewport": SIZE, "locale": "en-US", **options})
+        for script in scripts:
+            self.context.add_init_script(script)
+        self.errors, self.requests, self.sockets = [], [], 0
+        self.page = self.open_tab()
+
+    def open_tab(self):
+        page = self.context.new_page()
+        page.on("pageerror", lambda error: self.errors.append(f"{error} {error.stack}"))
+        page.on("console", self.note)
+        page.on("dialog", lambda dialog: dialog.accept())
+        page.on("websocket", lambda _: setattr(self, "sockets", self.sockets + 1))
+        page.on("request", lambda request: self.requests.append((request.method, urlsplit(request.url).path)))
+        return page
 
     def note(self, message):
-        # That a server cannot be reached is what some steps are about.
-        if message.type == "error" and not re.search("ERR_CONNECTION|ERR_FAILED|WebSocket connection", message.text):
+        # That a server cannot be reached, or is too busy, is what some steps are about.
+        if message.type == "error" and not re.search(
+                r"ERR_|WebSocket connection|status of (?:40[14]|429|5\d\d)", message.text):
             self.errors.append(message.text)
 
     def expect_error(self, text):
@@ -37,39 +54,89 @@ class Person:
         assert len(expected) == 1, self.errors
         self.errors.remove(expected[0])
 
+    def count(self, pattern):
+        """How many requests went to paths that match."""
+        return sum(1 for _, path in self.requests if re.search(pattern, path))
+
     def __call__(self, selector):
         return self.page.locator(selector)
 
-    def register(self, display_name):
-        self.page.goto(self.stack.place["system"] + "/")
+    def register(self, display_name, address="/"):
+        self.page.goto(self.stack.page + address)
         self("#sign-in-other").click()
         self("#username").fill(self.name)
         self("#display-name").fill(display_name)
         self("#password").fill(PASSWORD)
         self("#sign-in-button").click()
-        expect(self("#me")).to_have_text(display_name)
+        expect(self("#sign-in")).to_be_hidden()
+
+    def sign_in(self, name=None):
+        self("#username").fill(name or self.name)
+        self("#password").fill(PASSWORD)
+        self("#sign-in-button").click()
+        expect(self("#sign-in")).to_be_hidden()
+
+    @property
+    def token(self):
+        """An access token of the user, for calls beside the page."""
+        account = {"username": self.name, "password": PASSWORD}
+        return self.stack.json("system", "POST", "/api/v1/auth/login", account)["accessToken"]
+
+    @property
+    def room_id(self):
+        return urlsplit(self.page.url).fragment.removeprefix("/rooms/").split("/")[0]
+
+    def create_room(self, name, kind="public"):
+        self("#new-room").click()
+        self("#new-room-name").fill(name)
+        self("#new-room-type").select_option(kind)
+        self("#new-room-make").click()
+        expect(self("#room-name")).to_have_text(name)
+        self.is_live()
+
+    def join(self, name):
+        self("#search").fill(name)
+        self.page.get_by_role("option", name=f"Join {name}", exact=True).click()
+        expect(self("#room-name")).to_have_text(name)
+        self.is_live()
 
     def say(self, text):
         self("#text").fill(text)
         self("#text").press("Enter")
 
     def message(self, text):
-        return self.page.locator("#log .message", has=self.page.get_by_text(text, exact=True))
+        words = self.page.locator(".body > p").filter(has_text=re.compile(f"^{re.escape(text)}$"))
+        return self.page.locator("#log .message", has=words).last
+
+    def do(self, text, tool):
+        """Uses a button of a message."""
+        self.message(text).hover()
+        self.message(text).get_by_role("button", name=tool, exact=True).click()
 
     def texts(self):
-        return self(TEXTS).all_inner_texts()
+        return [text.strip() for text in self(TEXTS).all_inner_texts()]
 
     def picture(self, name):
         self.page.screenshot(path=self.folder / f"{name}.png")
 
     def is_live(self):
-        expect(self("#room-state")).to_have_text(re.compile("member"))
+        expect(self("#chat")).to_have_attribute("data-state", "live")
+        expect(self("#composer")).to_be_visible()
 
     def sees(self, texts):
         """All of these, once each, in this order, as the end of the log."""
-        expect(self(TEXTS).last).to_have_text(texts[-1])
         deadline = time.monotonic() + TIMEOUT_SECONDS
-        while self.texts()[-len(texts):] != texts or self("#log .sending, #log .sent").count():
+        while self.texts()[-len(texts):] != texts or self("#log .waiting").count():
             if time.monotonic() > deadline:
-                raise AssertionError(f"{self.name} sees {self.texts()[-len(texts) - 3:]}, not {texts}")
+                raise AssertionError(f"{self.name} sees {[text[:60] for text in self.texts()[-len(texts) - 3:]]}, not {[text[:60] for text in texts]}")
             self.page.wait_for_timeout(50)
+
+    def until(self, what, script, seconds=TIMEOUT_SECONDS):
+        """Waits until a script of the page says true."""
+        deadline = time.monotonic() + seconds
+        while not self.page.evaluate(script):
+            assert time.monotonic() < deadline, f"{self.name}: {what}"
+            self.page.wait_for_timeout(30)
+
+    def close(self):
+        self.context.close()

@@ -1,7 +1,7 @@
 // A client that the fault suite starts, freezes and kills (`./chat faults client-killed`, docs/faults.md). It reads and posts
 // with the library and a lasting store, and writes down what an application would have done. Its files are read by chat-lab.
 //
-//   node fault-client.mjs run|show FOLDER '{"servers": …, "userId": N, "rooms": [...], "ownRooms": [...], "paceMs": N, "mistake"?: "…"}'
+//   node fault-client.mjs run|show FOLDER '{"servers": …, "userId": N, "rooms": [...], "ownRooms": [...], "keys": "…", "paceMs": N, "mistake"?: "…"}'
 //
 // FOLDER/store        the library's store
 // FOLDER/heard.log    what `on('event')` gave: `room seq mark`, and `start` for each life of the process
@@ -17,7 +17,7 @@ import { Chat } from '../src/chat.js'
 import { FileStorage } from '../src/node.js'
 
 const [mode, folder, json] = process.argv.slice(2)
-const { servers, userId, rooms, ownRooms, paceMs, mistake } = JSON.parse(json)
+const { servers, userId, rooms, ownRooms, keys, paceMs, mistake } = JSON.parse(json)
 mkdirSync(folder, { recursive: true })
 
 /** The lines of one of the files. A line that was cut off by the end of the process is removed first. */
@@ -78,7 +78,7 @@ function run() {
     else follow(reader, done)
   }
   const send = async () => {
-    const key = `${userId}-${next}`
+    const key = `${keys}-${next}`
     const room = ownRooms[next % ownRooms.length]
     next += 1
     const post = chat.room(room).send({ text: `Message ${key}` }, { key })

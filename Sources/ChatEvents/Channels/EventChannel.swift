@@ -18,15 +18,19 @@ public enum EventChannel: Hashable, Sendable {
     /// Reads a channel's name.
     /// - Returns: `nil` for another program's channel.
     public init?(name: String) {
-        if name.hasPrefix(Self.roomPrefix), let roomID = RoomID(name.dropFirst(Self.roomPrefix.count)) {
+        if let id = Self.rest(of: name, after: Self.roomPrefix), let roomID = RoomID(id) {
             self = .room(roomID)
-        } else if name.hasPrefix(Self.userPrefix),
-            let userID = UserID(text: String(name.dropFirst(Self.userPrefix.count)))
-        {
+        } else if let id = Self.rest(of: name, after: Self.userPrefix), let userID = UserID(text: String(id)) {
             self = .user(userID)
         } else {
             return nil
         }
+    }
+
+    // By bytes: that is exact, and each event has a channel.
+    private static func rest(of name: String, after prefix: String) -> Substring? {
+        guard name.utf8.starts(with: prefix.utf8) else { return nil }
+        return name[name.utf8.index(name.startIndex, offsetBy: prefix.utf8.count)...]
     }
 
     /// The name on Redis.

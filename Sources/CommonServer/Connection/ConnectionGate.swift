@@ -36,9 +36,8 @@ final class ConnectionGate: Sendable {
 
     /// Decides on a connection. Must be called once for it, on its event loop.
     /// - Returns: `nil` where the connection has to be closed.
-    func access(for channel: any Channel) -> ConnectionAccess? {
-        let pipeline = channel.pipeline.syncOperations
-        guard let descriptor = try? pipeline.withUnsafeTransportIfAvailable(of: CInt.self, { $0 }) else { return .all }
+    func access(for connection: AcceptedConnection) -> ConnectionAccess? {
+        guard let descriptor = connection.descriptor else { return .all }
         // Another event loop has just given the spare descriptors back: they are not for connections.
         guard !spares.isShort, let access = DescriptorReserve.access(descriptor, limit: FileDescriptors.limit ?? .max)
         else {
@@ -52,7 +51,7 @@ final class ConnectionGate: Sendable {
             refusals.increment()
             return nil
         }
-        channel.closeFuture.whenComplete { [self] _ in release(block) }
+        connection.channel.closeFuture.whenComplete { [self] _ in release(block) }
         return access
     }
 
@@ -76,6 +75,19 @@ final class ConnectionGate: Sendable {
             guard let count = counts[block] else { return }
             counts[block] = count > 1 ? count - 1 : nil
         }
+    }
+}
+
+/// A connection that was accepted.
+public struct AcceptedConnection {
+    public let channel: any Channel
+    /// NIO's descriptor, which is open as long as the channel is active; `nil` for a channel without one. Found once, since
+    /// that takes a cast of 13,700 instructions.
+    public let descriptor: CInt?
+
+    init(_ channel: any Channel) {
+        self.channel = channel
+        descriptor = channel.descriptor
     }
 }
 

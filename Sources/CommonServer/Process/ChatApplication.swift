@@ -78,7 +78,7 @@ public struct ChatApplication: Service {
                         routes: routes.streamRoutes, envelope: envelope, date: date, isServing: isServing),
                 headTimeout: dependencies.headTimeout, date: date),
             logger: environment.frameworkLogger)
-        let begin = dependencies.beginConnection ?? { channel, http in try http.begin(channel) }
+        let begin = dependencies.beginConnection ?? { connection, http in try http.begin(connection.channel) }
         let gate = ConnectionGate(
             maximumPerAddress: environment.maximumConnectionsPerAddress, trustedProxies: environment.trustedProxies,
             metrics: environment.metrics, logger: environment.frameworkLogger)
@@ -86,10 +86,11 @@ public struct ChatApplication: Service {
             host: environment.host, port: port,
             eventLoops: environment.eventLoopGroup.makeIterator().map { $0 },
             setup: { [certificates = environment.certificates] channel in
-                guard let access = gate.access(for: channel) else { return channel.close(promise: nil) }
+                let connection = AcceptedConnection(channel)
+                guard let access = gate.access(for: connection) else { return channel.close(promise: nil) }
                 try certificates?.encrypt(channel)
                 switch access {
-                case .all: try begin(channel, http)
+                case .all: try begin(connection, http)
                 case .operations: try http.begin(channel, access: access)
                 }
             }, http: http, onRunning: onServerRunning, logger: environment.frameworkLogger)

@@ -18,7 +18,7 @@ public struct ServerDependencies: Sendable {
     public var headTimeout = RequestBounds.headTimeout
     /// Sets up the pipeline of each connection, on its event loop, for a server with other protocols than HTTP. TLS is
     /// there already.
-    public var beginConnection: (@Sendable (any Channel, HTTPConnections) throws -> Void)?
+    public var beginConnection: (@Sendable (AcceptedConnection, HTTPConnections) throws -> Void)?
     /// Time from SIGTERM to the end of the process, even if something hangs.
     public var shutdownLimit: Duration
 
@@ -27,7 +27,7 @@ public struct ServerDependencies: Sendable {
         routes: Routes, health: HealthRegistry, services: [any Service] = [],
         beforeServing: [@Sendable () async throws -> Void] = [],
         beforeStopping: [@Sendable () async -> Void] = [],
-        beginConnection: (@Sendable (any Channel, HTTPConnections) throws -> Void)? = nil,
+        beginConnection: (@Sendable (AcceptedConnection, HTTPConnections) throws -> Void)? = nil,
         shutdownLimit: Duration = .seconds(30)
     ) {
         self.routes = routes

@@ -157,7 +157,9 @@ extension PostgresPool {
 
     var nextDeadline: ContinuousClock.Instant? {
         if requests.isEmpty { earliestDeadline = nil }
-        var next = [earliestDeadline, machine.nextWake, drainDeadline].compactMap { $0 }.min()
+        var next = earliestDeadline
+        if let wake = machine.nextWake { next = min(next ?? wake, wake) }
+        if let drainDeadline { next = min(next ?? drainDeadline, drainDeadline) }
         for attempt in attempts.values { next = min(next ?? attempt.deadline, attempt.deadline) }
         return next
     }

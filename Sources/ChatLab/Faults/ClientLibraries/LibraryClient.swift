@@ -73,6 +73,8 @@ final class LibraryClient: Sendable {
         var rooms: [String]
         /// Those of them into which it posts.
         var ownRooms: [String]
+        /// Begins the keys of its posts, which are unique for ever.
+        var keys: String
         var paceMs: Int
         var mistake: String?
     }
@@ -88,17 +90,20 @@ final class LibraryClient: Sendable {
     private let language: Language
     private let rooms: [String]
     private let ownRooms: [String]
+    private let keys: String
     private let mistake: Mistake?
     private let state = Mutex(State())
 
     init(
-        _ language: Language, userID: Int, rooms: [String], ownRooms: [String], folder: String, mistake: Mistake? = nil
+        _ language: Language, userID: Int, rooms: [String], ownRooms: [String], keys: String, folder: String,
+        mistake: Mistake? = nil
     ) {
         name = "\(language.rawValue)-\(userID)"
         self.language = language
         self.userID = userID
         self.rooms = rooms
         self.ownRooms = ownRooms
+        self.keys = keys
         self.folder = "\(folder)/\(name)"
         self.mistake = mistake
     }
@@ -167,7 +172,7 @@ final class LibraryClient: Sendable {
     private func launch(_ mode: String, _ servers: Servers, paceMs: Int, output: String) throws -> LocalProcess {
         let (executable, arguments) = try language.command()
         let options = Options(
-            servers: servers, userId: userID, rooms: rooms, ownRooms: ownRooms, paceMs: paceMs,
+            servers: servers, userId: userID, rooms: rooms, ownRooms: ownRooms, keys: keys, paceMs: paceMs,
             mistake: mistake?.rawValue)
         let json = String(decoding: try JSONEncoder().encode(options), as: UTF8.self)
         return try LocalProcess(

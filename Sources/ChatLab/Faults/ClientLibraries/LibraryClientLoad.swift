@@ -25,7 +25,8 @@ final class LibraryClientLoad: Sendable {
             (0..<shape.libraryClients).map { number in
                 LibraryClient(
                     language, userID: Self.firstUserID + index * 100 + number, rooms: rooms + ownRooms,
-                    ownRooms: ownRooms, folder: folder, mistake: shape.libraryMistake)
+                    ownRooms: ownRooms, keys: "\(name)-\(index)\(number)", folder: folder, mistake: shape.libraryMistake
+                )
             }
         }
     }

@@ -67,11 +67,11 @@ struct LibraryClientProgram: AsyncParsableCommand {
                 await interrupts.wait()
                 throw CancellationError()
             }
+            // The first one that ends, or fails, ends all: unlike `waitForAll`, which waits for the others.
+            defer { group.cancelAll() }
             do {
-                try await group.waitForAll()
-            } catch is CancellationError {
-                group.cancelAll()
-            }
+                for try await _ in group {}
+            } catch is CancellationError {}
         }
     }
 
@@ -108,7 +108,7 @@ struct LibraryClientProgram: AsyncParsableCommand {
         var next = kept.lines.count
         try await withThrowingDiscardingTaskGroup { group in
             while true {
-                let key = "\(options.userId)-\(next)"
+                let key = "\(options.keys)-\(next)"
                 let room = options.ownRooms[next % options.ownRooms.count]
                 next += 1
                 let post = client.room(room).post(MessageContent(text: "Message \(key)"), key: key)

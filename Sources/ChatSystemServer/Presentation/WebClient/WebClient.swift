@@ -37,11 +37,18 @@ struct WebClientPolicy: Sendable {
         let host = host.map { $0.prefix { $0 != ":" } }.flatMap { PublicAddress.isHostName($0) ? $0 : nil } ?? "*"
         let message = Self.source(servers.message, scheme: "http", host: host)
         let webSocket = Self.source(servers.webSocket, scheme: "ws", host: host)
+        // Pictures and videos of links are other hosts'. Event streams are fetched where no WebSocket gets through.
         return SecurityHeaders.page(
             sources: """
-                script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self' \(message) \(webSocket); \
+                script-src 'self'; style-src 'self'; img-src 'self' https: http: data:; media-src https: http:; \
+                connect-src 'self' \(message) \(webSocket) \(Self.eventStreams(webSocket)); \
                 require-trusted-types-for 'script'; trusted-types 'none'
                 """)
+    }
+
+    /// `ws:` and `wss:` as `http:` and `https:`.
+    private static func eventStreams(_ source: String) -> String {
+        source.hasPrefix("ws") ? "http" + source.dropFirst(2) : source
     }
 
     // `http` and `ws` also match `https` and `wss` (section 6.7.2.8).
@@ -62,37 +69,44 @@ extension WebClient {
     }
 
     private static let resources: [(name: String, bytes: [UInt8])] = [
-        ("api.js", PackageResources.api_js),
         ("app.js", PackageResources.app_js),
-        ("backoff.js", PackageResources.backoff_js),
-        ("chat.js", PackageResources.chat_js),
-        ("close-codes.js", PackageResources.close_codes_js),
+        ("attention.js", PackageResources.attention_js),
+        ("chat-page.js", PackageResources.chat_page_js),
         ("composer.js", PackageResources.composer_js),
-        ("configuration.js", PackageResources.configuration_js),
+        ("composing.js", PackageResources.composing_js),
+        ("connection-view.js", PackageResources.connection_view_js),
+        ("content.js", PackageResources.content_js),
         ("dom.js", PackageResources.dom_js),
-        ("find-dialog.js", PackageResources.find_dialog_js),
-        ("http.js", PackageResources.http_js),
+        ("emoji-dialog.js", PackageResources.emoji_dialog_js),
+        ("emoji.js", PackageResources.emoji_js),
+        ("heights.js", PackageResources.heights_js),
+        ("icon-unread.svg", PackageResources.icon_unread_svg),
         ("icon.svg", PackageResources.icon_svg),
         ("index.html", PackageResources.index_html),
-        ("members-dialog.js", PackageResources.members_dialog_js),
-        ("message-text.js", PackageResources.message_text_js),
+        ("links.js", PackageResources.links_js),
+        ("markdown.js", PackageResources.markdown_js),
+        ("message-list.js", PackageResources.message_list_js),
         ("message-view.js", PackageResources.message_view_js),
-        ("new-room-dialog.js", PackageResources.new_room_dialog_js),
-        ("outbox.js", PackageResources.outbox_js),
+        ("names.js", PackageResources.names_js),
         ("people-picker.js", PackageResources.people_picker_js),
         ("people.js", PackageResources.people_js),
-        ("post-queue.js", PackageResources.post_queue_js),
-        ("room-list-view.js", PackageResources.room_list_view_js),
-        ("room-list.js", PackageResources.room_list_js),
-        ("room-log.js", PackageResources.room_log_js),
-        ("room-socket.js", PackageResources.room_socket_js),
+        ("preferences.js", PackageResources.preferences_js),
+        ("rest.js", PackageResources.rest_js),
+        ("room-dialogs.js", PackageResources.room_dialogs_js),
+        ("room-head.js", PackageResources.room_head_js),
+        ("room-keys.js", PackageResources.room_keys_js),
+        ("room-source.js", PackageResources.room_source_js),
         ("room-view.js", PackageResources.room_view_js),
         ("room.css", PackageResources.room_css),
-        ("room.js", PackageResources.room_js),
+        ("route.js", PackageResources.route_js),
+        ("rows.js", PackageResources.rows_js),
         ("session.js", PackageResources.session_js),
+        ("settings-dialog.js", PackageResources.settings_dialog_js),
+        ("sidebar.js", PackageResources.sidebar_js),
         ("sign-in-view.js", PackageResources.sign_in_view_js),
+        ("strings-en.js", PackageResources.strings_en_js),
+        ("strings-ko.js", PackageResources.strings_ko_js),
+        ("strings.js", PackageResources.strings_js),
         ("style.css", PackageResources.style_css),
-        ("timeline.js", PackageResources.timeline_js),
-        ("typing.js", PackageResources.typing_js),
     ]
 }

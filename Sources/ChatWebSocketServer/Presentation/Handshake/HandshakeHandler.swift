@@ -27,13 +27,20 @@ final class HandshakeHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private let deadlines: HandshakeDeadlines
     private let http: HTTPConnections
     private let logger: Logger
+    /// The connection's descriptor, if it is known.
+    private let descriptor: CInt?
     private var context: ChannelHandlerContext?
     private var reader = HandshakeReader()
     /// Bytes after the handshake: frames of a client that does not wait for the response.
     private var early = ByteBuffer()
     private var state = State.reading
 
-    init(policy: any UpgradePolicy, deadlines: HandshakeDeadlines, http: HTTPConnections, logger: Logger) {
+    /// - Parameter descriptor: the connection's, if it is known.
+    init(
+        policy: any UpgradePolicy, deadlines: HandshakeDeadlines, http: HTTPConnections, logger: Logger,
+        descriptor: CInt? = nil
+    ) {
+        self.descriptor = descriptor
         self.policy = policy
         self.deadlines = deadlines
         self.http = http
@@ -132,13 +139,13 @@ final class HandshakeHandler: ChannelDuplexHandler, RemovableChannelHandler {
         policy.decide(response, context: context) { makeHandler in self.upgrade(makeHandler) }
     }
 
-    private func upgrade(_ makeHandler: (ByteBuffer) -> any ChannelHandler) {
+    private func upgrade(_ makeHandler: (ByteBuffer, CInt?) -> any ChannelHandler) {
         // The connection may have closed meanwhile.
         guard case .deciding(let response) = state, let context else { return }
         state = .upgrading
         do {
             try context.channel.syncOptions?.setOption(.writeBufferWaterMark, value: SocketWriter.watermark)
-            try context.pipeline.syncOperations.addHandler(makeHandler(response.bytes))
+            try context.pipeline.syncOperations.addHandler(makeHandler(response.bytes, descriptor))
             guard case .upgrading = state else { return }
             state = .done
             let isReadDue = early.readableBytes > Self.maximumEarlyBytes

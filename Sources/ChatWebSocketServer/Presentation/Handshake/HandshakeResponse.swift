@@ -30,10 +30,15 @@ struct HandshakeResponse {
     }
 
     private static func response(accept: String, selectsChat: Bool) -> ByteBuffer {
-        let subprotocol = selectsChat ? "Sec-WebSocket-Protocol: \(HandshakeCheck.subprotocol)\r\n" : ""
-        return ByteBuffer(
-            string: "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                + "Sec-WebSocket-Accept: \(accept)\r\n\(subprotocol)\r\n")
+        // With room for the first frame, which follows in the same buffer.
+        var bytes = ByteBufferAllocator().buffer(capacity: 512)
+        bytes.writeStaticString("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n")
+        bytes.writeStaticString("Sec-WebSocket-Accept: ")
+        bytes.writeString(accept)
+        bytes.writeStaticString("\r\n")
+        if selectsChat { bytes.writeString("Sec-WebSocket-Protocol: \(HandshakeCheck.subprotocol)\r\n") }
+        bytes.writeStaticString("\r\n")
+        return bytes
     }
 }
 
@@ -65,8 +70,10 @@ enum HandshakeCheck {
 
     /// The value of `Sec-WebSocket-Accept` (RFC 6455 section 4.2.2, step 5.4).
     static func accept(key: String) -> String {
-        let digest = Insecure.SHA1.hash(data: Data((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").utf8))
-        return Data(digest).base64EncodedString()
+        var text = key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        var hash = Insecure.SHA1()
+        text.withUTF8 { hash.update(bufferPointer: UnsafeRawBufferPointer($0)) }
+        return hash.finalize().withUnsafeBytes { Data($0).base64EncodedString() }
     }
 
     /// Reads the offered subprotocols. Browsers can set no header, so a token may be one of them:
@@ -79,13 +86,25 @@ enum HandshakeCheck {
 
     /// Whether a list (RFC 9110 section 5.6.1) contains a token, compared without case.
     /// - Parameter token: in lower case.
-    private static func lists(_ list: String?, _ token: String) -> Bool {
-        guard let list else { return false }
-        return list.utf8.split(separator: UInt8(ascii: ",")).contains { item in
-            let isBlank = { (byte: UInt8) in byte == 0x20 || byte == 0x09 }
-            let name = item.drop(while: isBlank).prefix { !isBlank($0) }
-            return name.elementsEqual(token.utf8) { $0 | 0x20 == $1 } && item[name.endIndex...].allSatisfy(isBlank)
+    private static func lists(_ list: String?, _ token: StaticString) -> Bool {
+        guard var list else { return false }
+        return list.withUTF8 { list in
+            var rest = list[...]
+            while true {
+                let item = rest.prefix { $0 != UInt8(ascii: ",") }
+                if isToken(item, token) { return true }
+                guard item.endIndex < rest.endIndex else { return false }
+                rest = rest[(item.endIndex + 1)...]
+            }
         }
+    }
+
+    private static func isToken(_ item: Slice<UnsafeBufferPointer<UInt8>>, _ token: StaticString) -> Bool {
+        let isBlank = { (byte: UInt8) in byte == 0x20 || byte == 0x09 }
+        let name = item.drop(while: isBlank).prefix { !isBlank($0) }
+        return token.withUTF8Buffer { token in
+            name.count == token.count && zip(name, token).allSatisfy { $0 | 0x20 == $1 }
+        } && item[name.endIndex...].allSatisfy(isBlank)
     }
 }
 

@@ -5,8 +5,9 @@ import NIOCore
 /// Decides what becomes of a valid WebSocket handshake.
 protocol UpgradePolicy: Sendable {
     /// Replaces the handshake handler by the one that `makeHandler` returns.
-    /// - Parameter makeHandler: gets the response to the handshake, which is the first that its handler has to send.
-    typealias Upgrade = (_ makeHandler: (_ opening: ByteBuffer) -> any ChannelHandler) -> Void
+    /// - Parameter makeHandler: gets the response to the handshake, which is the first that its handler has to send, and the
+    ///   socket's descriptor, if it is known.
+    typealias Upgrade = (_ makeHandler: (_ opening: ByteBuffer, _ descriptor: CInt?) -> any ChannelHandler) -> Void
 
     /// Makes the response to a request; `nil` for a request that is answered over HTTP.
     func response(to head: RequestHead) -> HandshakeResponse?
@@ -29,7 +30,7 @@ struct ChatUpgradePolicy: UpgradePolicy {
 
     func decide(_ response: HandshakeResponse, context: ChannelHandlerContext, upgrade: @escaping Upgrade) {
         services.admit(response.client, on: context.channel) { result in
-            upgrade { ChatWebSocketHandler(opening: $0, admission: result, services: services) }
+            upgrade { ChatWebSocketHandler(opening: $0, descriptor: $1, admission: result, services: services) }
         }
     }
 }

@@ -15,6 +15,8 @@ final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication {
     private var opening: ByteBuffer
     /// The admission, until the session begins. From then on only the session holds its leases.
     private var admission: Result<SocketAdmission, CloseReason>?
+    /// The socket's descriptor, if it is known.
+    private let descriptor: CInt?
     private let services: WebSocketServices
     private var context: ChannelHandlerContext?
     private var session: ChatSession?
@@ -25,11 +27,14 @@ final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication {
 
     /// - Parameters:
     ///   - opening: the response to the handshake.
+    ///   - descriptor: the socket's, if it is known.
     ///   - admission: what the session begins with, or why the client is refused.
     init(
-        opening: ByteBuffer, admission: Result<SocketAdmission, CloseReason>, services: WebSocketServices
+        opening: ByteBuffer, descriptor: CInt? = nil, admission: Result<SocketAdmission, CloseReason>,
+        services: WebSocketServices
     ) {
         self.opening = opening
+        self.descriptor = descriptor
         self.admission = admission
         self.services = services
     }
@@ -38,7 +43,7 @@ final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        let connection = WebSocketConnection(context: context, application: self)
+        let connection = WebSocketConnection(context: context, application: self, descriptor: descriptor)
         self.connection = connection
         services.openSockets.opened()
         switch admission.take() {

@@ -55,6 +55,6 @@ struct EchoUpgradePolicy: UpgradePolicy {
     }
 
     func decide(_ response: HandshakeResponse, context: ChannelHandlerContext, upgrade: @escaping Upgrade) {
-        upgrade { EchoHandler(opening: $0) }
+        upgrade { opening, _ in EchoHandler(opening: opening) }
     }
 }

@@ -30,17 +30,23 @@ final class WebSocketConnection: SessionTransport {
     /// The application owns this.
     private unowned let application: any WebSocketApplication
     private var machine: WebSocketStateMachine
-    private var writer: SocketWriter
+    // Without the runtime's exclusivity check, which would be 190 instructions of each delivery. A writer calls nothing back:
+    // it asks the channel for its state and the kernel to send, and leaves the pipeline to this connection.
+    @exclusivity(unchecked) private var writer: SocketWriter
     private var isReading = false
     /// Whether the peer's bytes are only read to be dropped.
     private var isDropping = false
     private var closeDeadline: Scheduled<Void>?
 
-    init(context: ChannelHandlerContext, application: any WebSocketApplication, takesBinary: Bool = false) {
+    /// - Parameter descriptor: the socket's, as ``SocketWriter/init(_:descriptor:mayBeQueued:)`` takes it.
+    init(
+        context: ChannelHandlerContext, application: any WebSocketApplication, takesBinary: Bool = false,
+        descriptor: CInt? = nil
+    ) {
         self.context = context
         self.application = application
         machine = WebSocketStateMachine(takesBinary: takesBinary)
-        writer = SocketWriter(context.channel)
+        writer = SocketWriter(context.channel, descriptor: descriptor)
     }
 
     // MARK: Reading

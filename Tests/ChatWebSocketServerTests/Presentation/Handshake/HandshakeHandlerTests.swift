@@ -40,7 +40,7 @@ import Testing
         let before = reads.count
         channel.read()
         #expect(reads.count == before)
-        policy.upgrade.value?({ _ in PassThrough() })
+        policy.upgrade.value?({ _, _ in PassThrough() })
         #expect(reads.count == before + 1)
         #expect(try channel.readInbound(as: ByteBuffer.self)?.readableBytes == 65_537)
         _ = try channel.finish()

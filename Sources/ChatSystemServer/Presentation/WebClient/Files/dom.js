@@ -4,31 +4,47 @@ export const byId = id => document.getElementById(id)
 
 /**
  * `element('button', { className: 'quiet', onclick: act, aria: { label: 'Close' } }, 'text', child)`. Strings become
- * text nodes; `null` and `false` are left out.
+ * text nodes; `null`, `undefined`, `false` and `''` are left out.
  */
 export function element(tag, properties = {}, ...children) {
   const made = document.createElement(tag)
-  const { aria = {}, role, data = {}, ...others } = properties
+  const { aria, role, data, attributes, ...others } = properties
   Object.assign(made, others)
   if (role) made.setAttribute('role', role)
-  for (const [name, value] of Object.entries(aria)) made.setAttribute(`aria-${name}`, value)
-  Object.assign(made.dataset, data)
-  made.append(...children.filter(child => child !== null && child !== undefined && child !== false))
+  for (const [name, value] of Object.entries(aria ?? {})) made.setAttribute(`aria-${name}`, value)
+  for (const [name, value] of Object.entries(attributes ?? {})) made.setAttribute(name, value)
+  if (data) Object.assign(made.dataset, data)
+  made.append(...children.filter(child => child !== null && child !== undefined && child !== false && child !== ''))
   return made
+}
+
+/** A name, which may run in either direction, apart from what is around it. */
+export const isolate = (name, className = '') => element('bdi', { className, dir: 'auto' }, name)
+
+/** The strokes of the icons of `icons.svg`, by name. */
+export function icon(name) {
+  const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg')
+  svg.setAttribute('class', 'icon')
+  svg.setAttribute('aria-hidden', 'true')
+  const use = document.createElementNS('http://www.w3.org/2000/svg', 'use')
+  use.setAttribute('href', `#icon-${name}`)
+  svg.append(use)
+  return svg
 }
 
 /** Makes a list's children those of `rows`, each with a `key`, and touches only what differs. */
 export class KeyedList {
   #shown = new Map()
 
-  /** `make(row)` gives a new element. A row whose fields are all as before keeps its element. */
-  constructor(parent, make) { Object.assign(this, { parent, make }) }
+  /** `make(row)` gives a new element; `isSame(one, other)`: the row keeps its element; `removed(node)`: one is gone. */
+  constructor(parent, make, isSame = isEqual, removed = () => {}) { Object.assign(this, { parent, make, isSame, removed }) }
 
   show(rows) {
     const keys = new Set(rows.map(row => row.key))
     for (const [key, { node }] of this.#shown) {
       if (keys.has(key)) continue
       node.remove()
+      this.removed(node)
       this.#shown.delete(key)
     }
     let previous = null
@@ -40,36 +56,64 @@ export class KeyedList {
     }
   }
 
+  node(key) { return this.#shown.get(key)?.node }
+  get shown() { return this.#shown }
+  clear() { this.#shown.clear(); this.parent.replaceChildren() }
+
   #node(row) {
     const shown = this.#shown.get(row.key)
-    if (shown && isSame(shown.row, row)) return shown.node
+    if (shown && this.isSame(shown.row, row)) { shown.row = row; return shown.node }
     const node = this.make(row)
     if (shown) {
-      const hadFocus = shown.node.contains(document.activeElement)
-      shown.node.replaceWith(node)
-      if (hadFocus) node.querySelector('button')?.focus()
+      replaceKeepingFocus(shown.node, node)
+      this.removed(shown.node)
     }
     this.#shown.set(row.key, { row, node })
     return node
   }
 }
 
-function isSame(one, other) {
+function replaceKeepingFocus(old, node) {
+  const focused = old.contains(document.activeElement) ? document.activeElement : null
+  if (focused === old) node.tabIndex = old.tabIndex
+  old.replaceWith(node)
+  if (focused === old) node.focus({ preventScroll: true })
+  else if (focused) (node.querySelector('button, a, input') ?? node).focus({ preventScroll: true })
+}
+
+function isEqual(one, other) {
   const names = Object.keys(one)
   return names.length === Object.keys(other).length && names.every(name => Object.is(one[name], other[name]))
 }
 
-/** Runs what a user asked for, with the button out of use meanwhile, and shows what went wrong in `place`. */
-export async function attempt(place, button, act) {
+/** Runs what a user asked for, with the button out of use meanwhile, and shows in `place` what went wrong. */
+export async function attempt(place, button, act, words = error => error.message) {
   place.textContent = ''
   if (button) button.disabled = true
   try {
     await act()
     return true
   } catch (error) {
-    place.textContent = error.message
+    place.textContent = words(error)
     return false
   } finally {
     if (button) button.disabled = false
   }
+}
+
+/** Calls `act` once, in the next frame, however often it is asked for; in hidden pages, which have no frames, soon. */
+export function oncePerFrame(act) {
+  let isDue = false
+  return () => {
+    if (isDue) return
+    isDue = true
+    const run = () => { isDue = false; act() }
+    if (document.hidden) setTimeout(run, 50)
+    else requestAnimationFrame(run)
+  }
+}
+
+/** Adds listeners that end together with `signal`: `[target, type, listen]`. */
+export function listen(signal, listeners) {
+  for (const [target, type, act] of listeners) target.addEventListener(type, act, { signal })
 }

@@ -1,59 +1,177 @@
-// One row of a room as an element.
+// One row of a room as an element. What users wrote becomes text nodes and links, never HTML.
 
-import { element } from './dom.js'
-import { partsOf } from './message-text.js'
+import { attachmentsOf, blocksOf, editableText, placeholderOf, summaryOf } from './content.js'
+import { element, icon, isolate } from './dom.js'
+import { initials, isolated, tone } from './names.js'
+import { timeOf } from './rows.js'
+import { dayName, errorText, formatted, t } from './strings.js'
 
-const timeFormat = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' })
-const dayFormat = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' })
-const toolLabels = { reply: 'Reply', edit: 'Edit', delete: 'Delete' }
-const stateLabels = { sending: 'sending', sent: 'sent', failed: 'failed' }
+/** The picture of a person or a room: initials on a colour of its own. */
+export function avatar(name, id, className = '') {
+  return element('span', { className: `avatar ${className} tone-${tone(id)}`, attributes: { 'aria-hidden': 'true' } }, initials(name))
+}
 
-/** `act(name, message)` does what a tool says; `again` and `discard` take a post. */
-export function rowElement(row, { act, again, discard }) {
+/**
+ * `extra` of a row: `{sender, quote, tools, readers, post, showPreviews}`; `act(name, row)` does what a button says.
+ */
+export function rowElement(row, act) {
   switch (row.kind) {
-    case 'day': return element('li', { className: 'day' }, dayFormat.format(row.at))
-    case 'notice': return element('li', { className: 'happened' }, row.text)
-    case 'post': return postElement(row, again, discard)
+    case 'day': return element('li', { className: 'day' }, element('span', {}, dayName(row.at)))
+    case 'new': return element('li', { className: 'new' }, t('newLine'))
+    case 'notice': return element('li', { className: 'happened' }, row.extra.words)
     default: return messageElement(row, act)
   }
 }
 
-function messageElement({ message, isOwn, sender, follows, quote, tools, readers }, act) {
-  const classes = ['message', isOwn && 'own', follows && 'follows', message.isDeleted && 'deleted']
-  const sentAt = new Date(message.sentAt)
+function messageElement(row, act) {
+  const { message, extra, follows, isMarked } = row
+  const at = timeOf(message), { post, sender } = extra
+  const classes = [
+    'message', row.isOwn && 'own', follows && 'follows', isMarked && 'marked', message.isDeleted && 'deleted',
+    post && (post.state === 'refused' ? 'refused' : 'waiting'),
+  ].filter(Boolean)
+  const time = element('time', { dateTime: new Date(at).toISOString(), title: formatted('full', at) }, formatted('time', at))
   return element(
-    'li', { className: classes.filter(Boolean).join(' '), data: { messageId: message.messageId, seq: message.seq } },
-    element('div', { className: isOwn || follows ? 'unseen' : 'sender' }, sender),
-    element('div', { className: 'bubble' }, quoteElement(quote), ...content(message)),
-    element(
-      'div', { className: 'below' },
-      element('time', { dateTime: message.sentAt, title: sentAt.toLocaleString() }, timeFormat.format(sentAt)),
-      message.isEdited && !message.isDeleted && element('span', {}, 'edited'),
-      element('span', { className: 'tools' }, ...tools.split(' ').filter(Boolean).map(tool => element(
-        'button', {
-          type: 'button', className: 'quiet', onclick: () => act(tool, message),
-          aria: { label: `${toolLabels[tool]}: message of ${sender}` },
-        }, toolLabels[tool])))),
-    readers && element('div', { className: 'below' }, readers))
+    'li', { className: classes.join(' '), data: { seq: message.seq ?? '' }, aria: { label: labelOf(row, at) } },
+    ...follows
+      ? [element('span', { className: 'side', attributes: { 'aria-hidden': 'true' } }, time)]
+      : [avatar(sender, message.senderId ?? 'me'), element('div', { className: 'head' }, isolate(sender, 'sender'), time)],
+    element('div', { className: 'body', dir: 'auto' }, quoteElement(extra.quote, row, act), ...bodyOf(row, act)),
+    belowElement(row, act))
 }
 
-function postElement({ post, quote }, again, discard) {
-  const isFailed = post.state === 'failed'
-  return element(
-    'li', { className: `message own ${post.state}`, data: { clientMessageId: post.clientMessageId } },
-    element('div', { className: 'bubble' }, quoteElement(quote), post.text),
-    element(
-      'div', { className: 'below' },
-      element('span', { className: 'state' }, isFailed ? `failed: ${post.reason}` : stateLabels[post.state]),
-      isFailed && element('button', { type: 'button', className: 'link', onclick: () => again(post) }, 'Try again'),
-      isFailed && element('button', { type: 'button', className: 'link', onclick: () => discard(post) }, 'Discard')))
+/** What a screen reader says where the message has the focus. */
+function labelOf({ message, extra }, at) {
+  const words = [extra.sender, summaryOf(message, 400), formatted('time', at), message.isEdited && t('edited'), extra.stateWords]
+  return words.filter(Boolean).join(', ')
 }
 
-const quoteElement = quote => quote && element('span', { className: 'quote' }, quote)
+function quoteElement(quote, row, act) {
+  return quote && element('button', {
+    type: 'button', className: 'quote', tabIndex: -1, onclick: () => act('original', row),
+  }, ...quote.sender ? [isolate(quote.sender), ': '] : [], isolate(quote.text))
+}
 
-function content(message) {
-  if (message.isDeleted) return ['This message was deleted']
-  return partsOf(message).map(part => part.href === undefined
-    ? part.text
-    : element('a', { href: part.href, rel: 'noopener noreferrer nofollow', target: '_blank' }, part.text))
+function bodyOf(row, act) {
+  const { message, extra } = row
+  if (message.isDeleted) return [t('deletedMessage')]
+  const placeholder = placeholderOf(message)
+  if (placeholder) return [placeholder]
+  const blocks = blocksOf(message)
+  const nodes = blocks.map(blockElement)
+  if (isEmojiOnly(blocks)) nodes[0].className = 'emoji-only'
+  const media = attachmentsOf(message)
+    .filter(({ kind }) => extra.showPreviews || message.messageType === 'file' || message.messageType === 'audio')
+    .map(attachment => mediaElement(attachment, row, act))
+  if (!extra.showPreviews && nodes.length === 0) {
+    for (const { href } of attachmentsOf(message)) nodes.push(linkElement(href, [`${summaryOf(message)} ${href}`]))
+  }
+  return media.length > 0 ? [...nodes, element('div', { className: 'media' }, ...media)] : nodes
+}
+
+const isEmojiOnly = blocks => blocks.length === 1 && blocks[0].kind === 'paragraph' && blocks[0].children.length === 1
+  && /^(?:\p{Emoji_Presentation}|\p{Extended_Pictographic}\ufe0f?|\p{Emoji_Modifier}|\u200d|\s){1,16}$/u.test(blocks[0].children[0])
+
+function blockElement(block) {
+  switch (block.kind) {
+    case 'codeBlock': return element('pre', { dir: 'ltr' }, element('code', {}, block.text))
+    case 'quote': return element('blockquote', {}, ...block.children.map(blockElement))
+    case 'list': {
+      const items = block.items.map(item => element('li', { dir: 'auto' }, ...item.map(inlineElement)))
+      return element(block.isOrdered ? 'ol' : 'ul', block.isOrdered ? { start: block.start } : {}, ...items)
+    }
+    default: return element('p', { dir: 'auto' }, ...block.children.map(inlineElement))
+  }
+}
+
+const TAGS = { bold: 'strong', italic: 'em', strike: 's' }
+
+function inlineElement(node) {
+  if (typeof node === 'string') return node
+  if (node.kind === 'code') return element('code', {}, node.text)
+  if (node.kind === 'link') return linkElement(node.href, node.children)
+  return element(TAGS[node.kind], {}, ...node.children.map(inlineElement))
+}
+
+const linkElement = (href, children) => element('a', {
+  href, title: href, target: '_blank', rel: 'noopener noreferrer nofollow', tabIndex: -1,
+}, ...children.map(inlineElement))
+
+/** Pictures and videos have a fixed place before they are loaded. */
+function mediaElement({ kind, href, source, name }, row, act) {
+  switch (kind) {
+    case 'picture': {
+      const picture = element('img', {
+        alt: summaryOf(row.message, 80), loading: 'lazy', decoding: 'async', referrerPolicy: 'no-referrer', src: source,
+        onerror: event => event.target.parentElement?.classList.add('broken'),
+      })
+      const show = () => act('enlarge', { href, alt: picture.alt })
+      return element('button', { type: 'button', tabIndex: -1, onclick: show, aria: { label: `${t('enlarge')}: ${picture.alt}` } }, picture)
+    }
+    case 'video': return element('video', { controls: true, preload: 'metadata', src: source, tabIndex: -1, playsInline: true })
+    case 'audio': return element('audio', { controls: true, preload: 'none', src: source, tabIndex: -1 })
+    default: return linkElement(href, [`${t('file')}: ${name || href}`])
+  }
+}
+
+function belowElement(row, act) {
+  const { message, extra: { post, readers, stateWords } } = row
+  const button = (name, words) => element('button', {
+    type: 'button', className: 'link', tabIndex: -1, onclick: () => act(name, row),
+  }, words)
+  const parts = [
+    message.isEdited && !message.isDeleted && element('span', {}, t('edited')),
+    stateWords && element('span', { className: 'state' }, stateWords),
+    ...post?.state === 'refused' ? [button('retry', t('retry')), button('discard', t('discard'))] : [],
+    ...post && ['new', 'queued'].includes(post.state) ? [button('discard', t('takeBack'))] : [],
+    readers && element('span', { className: 'readers' }, readers),
+  ].filter(Boolean)
+  return parts.length > 0 && element('div', { className: 'below' }, ...parts)
+}
+
+/** The words for a post that is not stored. */
+export function postWords(post) {
+  if (post.state === 'refused') {
+    const words = t('notSent', errorText(post.error))
+    return post.isCertain === false ? `${words} ${t('uncertain')}` : words
+  }
+  return post.state === 'sending' ? t('sending') : t('queued')
+}
+
+/**
+ * Adds the buttons of a message, which are reached by → from it, so that a message is one stop of the tab key. Made when
+ * a message is pointed at or has the focus: they are more elements than all the rest of it.
+ */
+export function addTools(node, row, act) {
+  const { extra } = row
+  if (row.kind !== 'message' || extra.tools.length === 0 || node.lastElementChild.className === 'tools') return
+  const buttons = extra.tools.map(name => element('button', {
+    type: 'button', tabIndex: -1, title: t(name), onclick: () => act(name, row), aria: { label: t(name) },
+  }, icon(ICONS[name])))
+  node.append(element('div', { className: 'tools', role: 'group', aria: { label: t('tools', isolated(extra.sender)) } }, ...buttons))
+}
+
+const ICONS = { reply: 'reply', edit: 'edit', delete: 'delete', copy: 'copy', copyLink: 'link' }
+
+/** What may be done with a message, in the order of the buttons. */
+export function toolsOf({ message, isOwn, post, isManaged, canWrite }) {
+  if (message.isDeleted) return []
+  const isText = editableText(message) !== null, isStored = message.seq !== undefined
+  return [
+    canWrite && isStored && 'reply', canWrite && isOwn && isText && (!post || post.state !== 'sending') && 'edit',
+    isText && 'copy', isStored && 'copyLink', canWrite && isStored && (isOwn || isManaged) && 'delete',
+  ].filter(Boolean)
+}
+
+/** What has happened in a room, in words. */
+export function noticeWords(event, nameOf) {
+  const user = event.userId === undefined ? '' : isolated(nameOf(event.userId)), actor = isolated(nameOf(event.actorId))
+  const isOwnDoing = event.userId === event.actorId
+  switch (event.eventType) {
+    case 'member_joined': return isOwnDoing ? t('joined', user) : t('added', actor, user)
+    case 'member_left': return isOwnDoing ? t('left', user) : t('removed', actor, user)
+    case 'member_role_changed': return t('roleChanged', user, event.role)
+    case 'room_updated': return t('renamed', actor, isolated(event.name))
+    default: return t('archivedBy', actor)
+  }
 }

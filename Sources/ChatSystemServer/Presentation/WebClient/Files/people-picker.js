@@ -1,58 +1,62 @@
-// Finding users by the beginning of their names.
+// A field where people are found by the beginning of a name.
 
-import { element } from './dom.js'
+import { element, isolate, listen } from './dom.js'
+import { avatar } from './message-view.js'
+import { isolated } from './names.js'
+import { nameOf } from './people.js'
+import { errorText, t } from './strings.js'
 
-const PAUSE_MS = 250
+const PAUSE_MS = 200
 
-/** `pick(user)` is called for each that is chosen. */
+/** Calls `choose(user)`; `isLeftOut(userId)`: those who are in already. */
 export class PeoplePicker {
-  #timer = null
   #asked = 0
+  #timer
 
-  constructor({ input, list, error, api, pick, signal }) {
-    Object.assign(this, { input, list, error, api, pick })
-    input.addEventListener('input', () => {
-      clearTimeout(this.#timer)
-      this.#timer = setTimeout(() => this.#find(), PAUSE_MS)
-    }, { signal })
-    // Enter chooses the first one instead of sending the form around it.
-    input.addEventListener('keydown', event => {
-      if (event.key !== 'Enter' || input.value === '') return
-      event.preventDefault()
-      list.querySelector('button')?.click()
-    }, { signal })
+  constructor({ field, list, find, choose, isLeftOut, signal }) {
+    Object.assign(this, { field, list, find, choose, isLeftOut })
+    listen(signal, [
+      [field, 'input', () => {
+        clearTimeout(this.#timer)
+        this.#timer = setTimeout(() => this.#search(), PAUSE_MS)
+      }],
+      // Enter takes the first one and does not send the form.
+      [field, 'keydown', event => {
+        if (event.key !== 'Enter' || event.isComposing || event.keyCode === 229 || field.value.trim() === '') return
+        event.preventDefault()
+        this.list.querySelector('button')?.click()
+      }],
+    ])
   }
 
   clear() {
     clearTimeout(this.#timer)
     this.#asked += 1
-    this.input.value = ''
+    this.field.value = ''
     this.list.replaceChildren()
   }
 
-  async #find() {
-    const prefix = this.input.value.trim()
-    const asked = (this.#asked += 1)
-    if (prefix === '') return this.list.replaceChildren()
+  async #search() {
+    const query = this.field.value.trim(), asked = this.#asked += 1
+    if (query === '') return this.list.replaceChildren()
     try {
-      const { items } = await this.api.users(prefix)
-      // Only the latest question's answer is of interest.
-      if (asked !== this.#asked) return
-      this.error.textContent = items.length === 0 ? 'Nobody has a name that begins so' : ''
-      this.list.replaceChildren(...items.map(user => this.#choice(user)))
+      const { items } = await this.find(query)
+      if (asked === this.#asked) this.#show(items.filter(user => !this.isLeftOut(user.userId)))
     } catch (error) {
-      if (asked === this.#asked) this.error.textContent = error.message
+      if (asked === this.#asked) this.list.replaceChildren(element('li', { className: 'error' }, errorText(error)))
     }
   }
 
-  #choice(user) {
-    const choose = () => {
-      this.clear()
-      this.pick(user)
-      this.input.focus()
-    }
-    return element(
-      'li', {}, element('span', { className: 'who' }, `${user.displayName || user.username} (${user.username})`),
-      element('button', { type: 'button', onclick: choose, aria: { label: `Choose ${user.username}` } }, 'Choose'))
+  #show(users) {
+    this.list.replaceChildren(...users.map(user => {
+      const name = nameOf(user)
+      return element(
+        'li', {}, avatar(name, user.userId),
+        element('span', { className: 'who' }, isolate(name), element('small', { className: 'faint' }, ` @${user.username}`)),
+        element('button', {
+          type: 'button', aria: { label: t('addPerson', isolated(name)) }, onclick: () => { this.clear(); this.choose(user); this.field.focus() },
+        }, '+'))
+    }))
+    if (users.length === 0) this.list.append(element('li', { className: 'faint' }, t('noPeople')))
   }
 }

@@ -1,41 +1,85 @@
-// What users are called: asked for once, one after the other, and remembered.
+// What users are called: asked for once, a few at a time, remembered in this browser for offline starts.
 
-/** Says 'change' when a name has come. */
+import { shownName } from './names.js'
+
+const AT_ONCE = 4
+const MOST_KEPT = 500
+const STORED = 'chat.people'
+/** A name that is older than this is asked for once more when it is shown. */
+const FRESH_MS = 10 * 60_000
+
+/** Says 'change' when names have come, at most once a frame. */
 export class People extends EventTarget {
-  #names = new Map()
+  #known = new Map()
   #wanted = new Set()
-  #isAsking = false
+  #underWay = new Set()
+  #asking = 0
+  #isDue = false
+  #pausedUntil = 0
 
-  constructor(api) {
+  constructor(api, storage, now = Date.now) {
     super()
-    this.api = api
+    Object.assign(this, { api, storage, now })
+    for (const [userId, name, at] of storage.json(STORED) ?? []) this.#known.set(userId, { name, at })
   }
 
-  /** The name, or one made up until it is there. */
+  /** The name, or a number until it is there. */
   name(userId) {
-    const name = this.#names.get(userId)
-    if (name !== undefined) return name
-    this.#wanted.add(userId)
-    this.#ask()
-    return `User ${userId}`
+    const entry = this.#known.get(userId)
+    if (!entry || this.now() - entry.at > FRESH_MS) this.#want(userId)
+    return entry?.name ?? `User ${userId}`
   }
 
-  know(user) { this.#names.set(user.userId, user.displayName || user.username) }
+  /** Takes a user that came with some other answer. */
+  know(user) {
+    this.#known.set(user.userId, { name: nameOf(user), at: this.now() })
+    this.#changed()
+  }
+
+  /** Asks again: somebody has changed their name. */
+  forget(userId) { this.#known.delete(userId) }
+
+  #want(userId) {
+    if (this.#underWay.has(userId)) return
+    this.#wanted.add(userId)
+    if (this.#asking === 0 && this.now() >= this.#pausedUntil) for (let index = 0; index < AT_ONCE; index += 1) this.#ask()
+  }
 
   async #ask() {
-    if (this.#isAsking) return
-    this.#isAsking = true
+    this.#asking += 1
+    // What was wanted in this turn of the loop goes together.
+    await null
     for (const userId of this.#wanted) {
+      this.#wanted.delete(userId)
+      this.#underWay.add(userId)
       try {
         this.know(await this.api.user(userId))
       } catch (error) {
-        // Asked again with the next look; a user that is not there stays a number.
-        if (error.isTemporary || error.status === 401) { this.#wanted.clear(); break }
-        this.#names.set(userId, `User ${userId}`)
+        if (error.isTemporary || error.status === 401) {
+          // Asked for again with the next look at it, a little later.
+          this.#wanted.clear()
+          this.#pausedUntil = this.now() + 5_000
+          break
+        }
+        this.#known.set(userId, { name: `User ${userId}`, at: this.now() })
+      } finally {
+        this.#underWay.delete(userId)
       }
-      this.#wanted.delete(userId)
-      this.dispatchEvent(new Event('change'))
     }
-    this.#isAsking = false
+    this.#asking -= 1
+  }
+
+  #changed() {
+    if (this.#isDue) return
+    this.#isDue = true
+    setTimeout(() => {
+      this.#isDue = false
+      const kept = [...this.#known].slice(-MOST_KEPT).map(([userId, { name, at }]) => [userId, name, at])
+      this.storage.set(STORED, JSON.stringify(kept))
+      this.dispatchEvent(new Event('change'))
+    }, 16)
   }
 }
+
+/** What a user is called on the screen. */
+export const nameOf = user => shownName(user.displayName, shownName(user.username, `User ${user.userId}`))

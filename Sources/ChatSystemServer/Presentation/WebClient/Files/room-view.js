@@ -1,137 +1,346 @@
 // The open room on the screen.
 
-import { byId, KeyedList } from './dom.js'
+import { announce, toast } from './attention.js'
 import { Composer } from './composer.js'
-import { rowElement } from './message-view.js'
-import { timeline } from './timeline.js'
+import { summaryOf } from './content.js'
+import { byId, listen, oncePerFrame } from './dom.js'
+import { MessageList } from './message-list.js'
+import { addTools, noticeWords, postWords, rowElement, toolsOf } from './message-view.js'
+import { isolated } from './names.js'
+import { RoomKeys } from './room-keys.js'
+import { renderHead, renderHistory } from './room-head.js'
+import { GuestRoom, Originals, RoomActivity } from './room-source.js'
+import { roomName } from './sidebar.js'
+import { completed, estimatedHeight, isSameRow, readersOf, rowsOf } from './rows.js'
+import { errorText, t } from './strings.js'
 
-/** This near to the end of the messages counts as being there; rounding and zoom take a few pixels. */
-const END_PIXELS = 48
-const EARLIER_PIXELS = 300
+/** Older messages that are loaded at once to come to the first unread one, or to one that a link names. */
+const MOST_LOADED = 10_000
+const PAGE = 100
+const READ_PAUSE_MS = 250
 
 export class RoomView {
   #room = null
-  #isDue = false
-  #isAtEnd = true
-  #firstKey = null
+  #activity = null
+  #newAfter
+  #marked
+  #wasSeen = false
+  /** Whether the room stands where it was opened: nothing is read before. */
+  #isPlaced = false
+  /** Whether something has come since the user looked away. */
+  #isAway = false
+  #loading = null
+  #trouble = ''
+  #readTimer
+  #off
+  /** The messages by REST while the library has none: there is no socket. */
+  #fallback = null
 
-  /** `titleOf(room)` is what a room is called. */
-  constructor({ people, outbox, titleOf, signal }) {
-    Object.assign(this, { people, outbox, titleOf })
-    this.scroller = byId('scroller')
-    this.composer = new Composer({ onSend: () => this.#toEnd(), signal })
-    this.list = new KeyedList(byId('log'), row => rowElement(row, {
-      act: (tool, message) => this.#act(tool, message),
-      again: post => this.outbox.retry(post.clientMessageId),
-      discard: post => this.outbox.remove(post.clientMessageId),
-    }))
-    this.render = this.render.bind(this)
-    const listeners = [
-      [this.scroller, 'scroll', () => this.#scrolled()],
-      [byId('earlier'), 'click', () => this.#room?.loadEarlier()],
+  /** `on`: `enlarge(picture)`, `copy(what, message, roomId)`, `changed(room)`, `seenChanged()`. */
+  constructor({ chat, api, people, drafts, preferences, userId, on, signal }) {
+    Object.assign(this, { chat, api, people, preferences, userId, on })
+    this.render = oncePerFrame(() => { if (this.#room && !signal.aborted) this.#render() })
+    this.originals = new Originals(api, this.render)
+    this.composer = new Composer({ drafts, signal, on: {
+      send: (text, replyTo) => this.#send(text, replyTo), edit: (message, text) => this.#edit(message, text),
+      typing: isTyping => this.#room?.typing(isTyping), editLast: () => this.#editLast(), words: errorText,
+    } })
+    this.list = new MessageList({
+      scroller: byId('scroller'), list: byId('log'), above: byId('history'), make: row => rowElement(row, (name, about) => this.act(name, about)),
+      isSame: isSameRow, estimate: estimatedHeight, signal,
+      on: {
+        scroll: () => this.#moved(), nearStart: () => { if (!this.#trouble) this.#loadOlder() },
+        attend: (node, row) => addTools(node, row, (name, about) => this.act(name, about)),
+      },
+    })
+    this.keys = new RoomKeys({ list: this.list, composer: this.composer, act: (name, row) => this.act(name, row), signal })
+    listen(signal, [
       [byId('to-end'), 'click', () => this.#toEnd()],
+      [byId('older'), 'click', () => this.#loadOlder()],
       [window, 'focus', () => this.#see()],
-      [window, 'resize', this.render],
+      [window, 'blur', () => this.#see()],
+      [document, 'visibilitychange', () => this.#see()],
       [people, 'change', this.render],
-    ]
-    for (const [target, type, listen] of listeners) target.addEventListener(type, listen, { signal })
+      [preferences, 'change', this.render],
+    ])
+    const offs = [chat.rooms.subscribe(this.render), chat.on('post', this.render), chat.on('state', () => this.#stateChanged())]
+    signal.addEventListener('abort', () => { for (const off of offs) off(); this.show(null) })
   }
 
-  /** Goes over to another room, or to none. */
-  show(room) {
-    this.#room?.removeEventListener('change', this.render)
+  get roomId() { return this.#room?.id ?? null }
+
+  /** Whether the user is looking at the end of a room: what comes is read as it comes. */
+  isSeen(roomId) { return this.#isPlaced && roomId === this.roomId && this.list.isAtEnd && isLookedAt() }
+
+  /** Goes over to another room, or to none; `seq`: to a message of it. */
+  show(room, seq) {
+    if (room && room === this.#room) {
+      if (seq !== undefined) this.#goTo(seq)
+      return
+    }
+    this.#activity?.close()
+    this.#off?.()
+    clearTimeout(this.#readTimer)
     this.#room = room
-    this.#isAtEnd = true
-    this.#firstKey = null
-    this.list.show([])
-    this.composer.show(room)
+    this.#loading = null
+    this.#trouble = ''
+    this.#fallback = null
+    this.#marked = undefined
+    this.#isPlaced = this.#isAway = false
+    this.list.reset()
+    this.composer.show(room?.id ?? null)
+    byId('announcer').replaceChildren()
     byId('open-room').hidden = room === null
     byId('no-room').hidden = room !== null
-    byId('chat').classList.toggle('in-room', room !== null)
     if (!room) return
-    room.addEventListener('change', this.render)
-    this.render()
-    if (matchMedia('(hover: hover)').matches) this.composer.focus()
-  }
-
-  /** Soon, once for all that changes until then. */
-  render() {
-    if (this.#isDue) return
-    this.#isDue = true
-    requestAnimationFrame(() => {
-      this.#isDue = false
-      if (this.#room) this.#renderNow(this.#room)
+    const { info } = room
+    this.#newAfter = info?.unreadCount > 0 ? info.lastReadSeq ?? 0 : undefined
+    this.#off = room.subscribe(this.render)
+    this.#activity = new RoomActivity(room, {
+      userId: this.userId, changed: this.render, onMessage: event => this.#arrived(event),
     })
+    this.#render()
+    this.#open(room, seq)
+    if (matchMedia('(any-hover: hover)').matches) this.composer.focus()
   }
 
-  #renderNow(room) {
-    const nameOf = userId => this.people.name(userId)
-    const { scroller } = this
-    byId('room-name').textContent = this.titleOf(room.room)
-    byId('room-state').textContent = stateText(room)
-    byId('typing').textContent = typingText(room.typists.map(nameOf))
-    byId('composer').hidden = room.isArchived
-    byId('no-composer').hidden = !room.isArchived
-    byId('history-trouble').textContent = room.trouble ?? ''
-    byId('earlier').hidden = !room.log.hasEarlier || room.log.cursor === null
-    byId('earlier').disabled = room.isLoading
-    // What is only loaded, and not new, is not read out.
-    byId('log').setAttribute('aria-busy', String(room.isLoading))
+  #stateChanged() {
+    // What could not be loaded without a connection.
+    if (this.chat.state === 'live' && this.#trouble) this.#loadOlder()
+    this.render()
+  }
 
-    const fromEnd = scroller.scrollHeight - scroller.scrollTop
-    const rows = timeline({ ...room, posts: room.posts, isManaged: room.isManaged, isArchived: room.isArchived, nameOf })
-    this.list.show(rows)
-    const isPrepended = this.#firstKey !== null && rows[0]?.key !== this.#firstKey
-    this.#firstKey = rows[0]?.key ?? null
-    if (this.#isAtEnd) scroller.scrollTop = scroller.scrollHeight
-    else if (isPrepended) scroller.scrollTop = scroller.scrollHeight - fromEnd
-    byId('to-end').hidden = this.#isAtEnd
+  /** The words are in another language. */
+  retranslate() {
+    const rows = this.list.rows
+    if (rows.length > 0) this.list.rebuild()
+    this.render()
+  }
+
+  /** Loads what belongs on the screen first: up to the first unread message, or the one that was named. */
+  async #open(room, seq) {
+    if (seq !== undefined) await this.#goTo(seq)
+    else await this.#loadUntil(room, this.#newAfter === undefined ? Infinity : this.#newAfter + 1)
+    if (this.#room !== room) return
+    this.#render()
+    if (seq === undefined && this.#newAfter !== undefined && !this.list.reveal('new')) this.#toEnd()
+    this.#isPlaced = true
     this.#see()
   }
+
+  async #goTo(seq) {
+    const room = this.#room
+    const isFound = await this.#loadUntil(room, seq)
+    if (this.#room !== room) return
+    const message = isFound && this.#messages.find(each => each.seq === seq)
+    if (!message) return toast(t('tooFarBack'))
+    this.#marked = seq
+    this.#render()
+    this.list.reveal(message.key)
+  }
+
+  /** Loads older messages until one with a `seq` up to this is there. */
+  async #loadUntil(room, seq) {
+    let loaded = 0
+    // A first page, also where what is kept ends behind the goal.
+    while (this.#room === room && (this.#messages[0]?.seq ?? Infinity) > seq) {
+      if (!this.#hasMore || loaded >= MOST_LOADED) return this.#messages.length > 0 && loaded < MOST_LOADED
+      if (!await this.#loadOlder()) return false
+      loaded += PAGE
+      if (seq === Infinity) break
+    }
+    return true
+  }
+
+  get #messages() {
+    const own = this.#room.messages
+    return this.#fallback === null || own[0]?.seq !== undefined ? own : [...this.#fallback.messages, ...own]
+  }
+
+  get #hasMore() { return (this.#fallback ?? this.#room).hasMore ?? true }
+
+  /** Returns whether a page has come. */
+  #loadOlder() {
+    const room = this.#room
+    if (!room || !this.#hasMore) return Promise.resolve(false)
+    this.#loading ??= this.#loadPage(room)
+    return this.#loading
+  }
+
+  async #loadPage(room) {
+    await null
+    const first = this.#messages[0]?.seq
+    try {
+      // Without a position in the log, which comes with the first socket, the library has nothing to load.
+      if (this.#fallback === null) await room.loadOlder(PAGE)
+      if (this.#room !== room) return false
+      if (room.messages[0]?.seq === undefined && room.hasMore) {
+        this.#fallback ??= new GuestRoom(this.api, { roomId: room.id })
+        await this.#fallback.loadOlder()
+      }
+      this.#trouble = ''
+      return this.#room === room && (this.#messages[0]?.seq !== first || !this.#hasMore)
+    } catch {
+      if (this.#room === room) this.#trouble = t('historyFailed')
+      return false
+    } finally {
+      if (this.#room === room) {
+        this.#loading = null
+        this.render()
+      }
+    }
+  }
+
+  /** The socket is there: from now on the library has the log. */
+  #endFallback() {
+    if (this.#fallback === null || (this.#room.state !== 'live' && this.#room.state !== 'syncing')) return
+    this.#fallback = null
+    this.#loadOlder()
+  }
+
+  #render() {
+    const room = this.#room, { info } = room
+    this.#endFallback()
+    const messages = this.#messages
+    const nameOf = userId => this.people.name(userId)
+    const isMember = info !== undefined && room.state !== 'gone' && !room.isGuest
+    const isArchived = info?.archivedAt !== undefined
+    renderHead(room, {
+      isMember, isArchived, typists: this.#activity.typists.map(nameOf),
+      // Before the first list of rooms came nobody knows whether it is one's own.
+      isKnown: this.chat.state === 'live' || this.chat.rooms.list.length > 0,
+    })
+    const rows = rowsOf({
+      messages, notices: this.#activity.notices, userId: this.userId, newAfter: this.#newAfter, marked: this.#marked,
+    })
+    const loaded = new Map(messages.map(message => [message.messageId, message]))
+    const lastOwn = messages.findLast(message => message.senderId === this.userId && message.seq !== undefined)
+    const isManaged = info?.ownerId === this.userId
+    const shared = { loaded, lastOwn, nameOf, isManaged, canWrite: isMember && !isArchived, previews: this.preferences.get('previews') }
+    this.list.show(completed(rows, row => this.#extra(row, shared)))
+    // Who comes back begins to read where they had ended.
+    if (this.#isAway && !isLookedAt()) this.list.hold('new')
+    renderHistory({ trouble: this.#trouble, isLoading: this.#loading !== null, hasMore: this.#hasMore })
+    this.on.changed(room)
+  }
+
+  #extra({ kind, message, event, isOwn }, { loaded, lastOwn, nameOf, isManaged, canWrite, previews }) {
+    if (kind === 'notice') return { words: noticeWords(event, nameOf) }
+    if (kind !== 'message') return {}
+    const post = message.seq === undefined ? message.post : undefined
+    const sender = isOwn ? nameOf(this.userId) : nameOf(message.senderId)
+    const readers = message === lastOwn ? readersOf(message.seq, this.userId, this.#activity.readBy).map(nameOf).map(isolated) : []
+    return {
+      sender, post, state: post?.state, quote: this.#quote(message, loaded, nameOf), showPreviews: previews, stateWords: post ? postWords(post) : '',
+      tools: toolsOf({ message, isOwn, post, isManaged, canWrite }), readers: readers.length > 0 ? t('readBy', readers) : '',
+    }
+  }
+
+  #quote({ replyToMessageId }, loaded, nameOf) {
+    if (replyToMessageId === undefined) return null
+    const original = this.originals.get(replyToMessageId, loaded)
+    if (original === undefined) return { text: '…' }
+    return original === null ? { text: t('originalMissing') } : { sender: nameOf(original.senderId), text: summaryOf(original) }
+  }
+
+  // Moving
 
   #toEnd() {
-    this.#isAtEnd = true
-    this.render()
+    this.#room?.toEnd()
+    this.list.toEnd()
+    this.#render()
   }
 
-  #scrolled() {
-    const { scrollTop, scrollHeight, clientHeight } = this.scroller
-    this.#isAtEnd = scrollHeight - scrollTop - clientHeight < END_PIXELS
-    byId('to-end').hidden = this.#isAtEnd
-    if (scrollTop < EARLIER_PIXELS) this.#room?.loadEarlier()
+  #moved() {
+    const room = this.#room
+    if (!room) return
+    const isAtEnd = this.list.isAtEnd && room.isAtEnd
+    const unread = isAtEnd ? 0 : Math.max(room.newerCount, room.info?.unreadCount ?? 0)
+    byId('to-end').hidden = isAtEnd
+    byId('to-end-text').textContent = unread > 0 ? t('newMessages', unread) : t('toNewest')
     this.#see()
   }
 
-  /** Read is what stands at the end of a window that has the focus. */
-  #see() { if (this.#isAtEnd && document.hasFocus()) this.#room?.see() }
+  /** Read is what has come up in a window that has the focus. */
+  #see() {
+    if (isLookedAt()) this.#isAway = false
+    const isSeen = this.roomId !== null && this.isSeen(this.roomId)
+    if (isSeen !== this.#wasSeen) {
+      this.#wasSeen = isSeen
+      this.on.seenChanged()
+    }
+    clearTimeout(this.#readTimer)
+    if (!this.#isPlaced) return
+    if (isSeen && this.#room.isAtEnd) this.#read(this.#room.messages.findLast(each => each.seq !== undefined), undefined)
+    else this.#readTimer = setTimeout(() => {
+      const seen = isLookedAt() ? this.list.lastSeen()?.message : undefined
+      this.#read(seen, seen?.seq)
+    }, READ_PAUSE_MS)
+  }
 
-  async #act(tool, message) {
+  /** Marks the room as read up to a `seq`; up to its end without one. */
+  #read(seen, seq) {
     const room = this.#room
-    if (tool === 'reply') this.composer.reply(message)
-    if (tool === 'edit') this.composer.edit(message)
-    if (tool !== 'delete' || !window.confirm('Delete this message for everybody?')) return
+    if (room?.info && seen?.seq > (room.info.lastReadSeq ?? 0)) room.markRead(seq)
+  }
+
+  #arrived(event) {
+    if (event.senderId === this.userId) return
+    // What was missed is not read out.
+    if (this.chat.state === 'live') announce(this.people.name(event.senderId), event)
+    // A line for what comes while nobody looks; it stays until one writes, or has read all and looks away again.
+    if (isLookedAt() || this.#isAway) return
+    this.#isAway = true
+    if (this.#newAfter === undefined || this.list.isAtEnd) this.#newAfter = event.seq - 1
+  }
+
+  // Doing
+
+  #send(text, replyTo) {
+    const room = this.#room
     try {
-      await room.remove(message)
+      room.send({ text }, replyTo === undefined ? {} : { replyTo }).stored.catch(() => {})
+      this.#newAfter = undefined
+      this.#toEnd()
     } catch (error) {
-      byId('composer-error').textContent = error.message
+      this.composer.fail(errorText(error))
     }
+  }
+
+  async #edit(message, text) {
+    await this.#room.edit(message.seq === undefined ? message.clientMessageId : message.messageId, { text })
+  }
+
+  /** ↑ in an empty field: the last message of one's own. */
+  #editLast() {
+    const row = this.list.rows.findLast(each => each.kind === 'message' && each.extra.tools.includes('edit'))
+    if (row) this.composer.edit(row.message)
+    return row !== undefined
+  }
+
+  async act(name, row) {
+    const message = row?.message
+    switch (name) {
+      case 'reply': return this.composer.reply(message, row.extra.sender)
+      case 'edit': return this.composer.edit(message)
+      case 'enlarge': return this.on.enlarge(row)
+      case 'retry': return row.extra.post?.retry()
+      case 'copy': case 'copyLink': return await this.on.copy(name, message, this.roomId)
+      case 'original': return await this.#goToOriginal(message.replyToMessageId)
+      case 'discard': return void await row.extra.post?.discard().catch(error => this.composer.fail(errorText(error)))
+      case 'delete':
+        if (!window.confirm(t('confirmDelete'))) return
+        this.composer.drop(message.messageId)
+        return await this.#room.delete(message.messageId).catch(error => this.composer.fail(errorText(error)))
+    }
+  }
+
+  async #goToOriginal(messageId) {
+    const loaded = this.#messages.find(each => each.messageId === messageId)
+    const original = loaded ?? await this.originals.find(messageId)
+    if (original?.seq) await this.#goTo(original.seq)
+    else toast(t('originalMissing'))
   }
 }
 
-function stateText(room) {
-  switch (room.state) {
-    case 'live': {
-      const count = Math.max(room.members.length, room.members.length === 0 ? room.room.memberCount : 0)
-      return count === 1 ? '1 member' : `${count} members`
-    }
-    case 'catching_up': return 'Catching up …'
-    case 'waiting': return 'No connection. Trying again …'
-    default: return 'Connecting …'
-  }
-}
-
-function typingText(names) {
-  if (names.length === 0) return ''
-  if (names.length > 2) return `${names.length} people are typing …`
-  return `${names.join(' and ')} ${names.length === 1 ? 'is' : 'are'} typing …`
-}
+const isLookedAt = () => document.visibilityState === 'visible' && document.hasFocus()

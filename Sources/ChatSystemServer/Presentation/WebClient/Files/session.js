@@ -1,32 +1,31 @@
-// Who is signed in, and the tokens.
-//
-// They are kept in sessionStorage: a reload keeps the session, closing the tab ends it, and no two tabs share a refresh
-// token, of which a second use would end the whole family. Scripts of others, who could read it, are not let in: the
-// page's policy allows this server's files alone, and nothing is ever put in as HTML.
+// Who is signed in, and the tokens. All tabs of a browser share one sign-in: the tokens are in localStorage, and a lock
+// lets one tab at a time exchange the refresh token, which works once; the others find the new pair.
 //
 // A refresh whose answer is lost keeps the old tokens, and the next try shows the same refresh token again: within half a
-// minute of its first use the server gives the same next one.
+// minute of its first use the server gives the same next one. Scripts of others, who could read localStorage, are not
+// let in: the page's policy allows this server's files alone, and nothing is ever put in as HTML.
 
-import { call, CallError } from './http.js'
+import { call, CallError } from './rest.js'
 
 const STORED = 'chat.session'
-/**
- * A token is renewed when a quarter of its life is left, but not more than this before its end: as servers have it, who
- * warn a socket of its token's end at that very time.
- */
+const LOCK = 'chat.session'
+/** A token is exchanged when this part of its life is left, but not more than so long before its end. */
+const MARGIN = 0.2
 const LONGEST_MARGIN_MS = 60_000
+/** How long a refresh waits for another tab's: one that is frozen in its middle must not stop all others. */
+const LOCK_WAIT_MS = 8_000
 
-/** Says 'ended', with a notice as its `detail`, when the tokens are good no more or the user has signed out. */
+/** Says 'ended' when the tokens are good no more or the user has signed out, in whichever tab; 'changed': is another. */
 export class Session extends EventTarget {
   #tokens
   #refreshing = null
+  /** The token that the chat library has. */
+  #given
 
-  constructor(system, { storage = window.sessionStorage, now = Date.now } = {}) {
+  constructor(system, { storage, locks = globalThis.navigator?.locks, now = Date.now, post = call } = {}) {
     super()
-    this.system = system
-    this.storage = storage
-    this.now = now
-    this.#tokens = this.#restored()
+    Object.assign(this, { system, storage, locks, now, post })
+    this.#tokens = this.#stored()
   }
 
   /** The user's id, `undefined` for nobody. */
@@ -34,84 +33,117 @@ export class Session extends EventTarget {
 
   async register(username, password, displayName) {
     const body = { username, password, ...(displayName ? { displayName } : {}) }
-    await call(`${this.system}/auth/register`, { method: 'POST', body })
+    await this.post(`${this.system}/auth/register`, { method: 'POST', body })
   }
 
   async logIn(username, password) {
-    this.#keep(await call(`${this.system}/auth/login`, { method: 'POST', body: { username, password } }))
+    this.#keep(await this.post(`${this.system}/auth/login`, { method: 'POST', body: { username, password } }))
   }
 
+  /** Signed out here whatever the server says; there it ends by itself some day. */
   async logOut() {
     const refreshToken = this.#tokens?.refreshToken
-    this.#end()
-    // Signed out here whatever the server says; there it ends by itself some day.
-    if (refreshToken) await this.#post('logout', refreshToken).catch(() => {})
+    this.#end('signedOut')
+    if (refreshToken) await this.#ask('logout', refreshToken).catch(() => {})
+  }
+
+  /** Another tab has signed in or out, or has new tokens. */
+  storageChanged(key) {
+    if (key !== STORED && key !== null) return
+    const tokens = this.#stored()
+    if (tokens?.userId === this.userId) { if (tokens) this.#tokens = tokens }
+    else if (tokens) { this.#tokens = tokens; this.dispatchEvent(new Event('changed')) }
+    else this.#end('signedOut')
   }
 
   /** A token that is good for a while yet. */
   async token() {
-    if (this.#tokens && this.now() < this.#tokens.freshUntil) return this.#tokens.accessToken
-    return await this.refresh()
+    const tokens = this.#tokens
+    if (tokens && this.now() < tokens.freshUntil) return tokens.accessToken
+    return await this.refresh(tokens?.accessToken)
+  }
+
+  /** The token callback of the chat library: `SignedOut` where there is none any more. */
+  async tokenFor({ reason }) {
+    try {
+      return this.#given = reason === 'first' ? await this.token() : await this.refresh(this.#given)
+    } catch (error) {
+      if (error.code !== 'signed_out') throw error
+      throw Object.assign(new Error('Signed out'), { name: 'SignedOut' })
+    }
   }
 
   /**
-   * A new token, where `stale` is still the present one. One refresh at a time: a refresh token works once.
-   * Fails with a temporary `CallError` where the server did not answer, and ends the session where it said no.
+   * A new token, where `stale` is still the present one. Fails with a temporary `CallError` where the server did not
+   * answer, and with `signed_out` where it said no.
    */
   async refresh(stale) {
     if (!this.#tokens) throw signedOut()
-    if (stale && stale !== this.#tokens.accessToken) return this.#tokens.accessToken
-    this.#refreshing ??= this.#refresh().finally(() => { this.#refreshing = null })
+    this.#refreshing ??= this.#alone(() => this.#exchange(stale)).finally(() => { this.#refreshing = null })
     return await this.#refreshing
   }
 
-  async #refresh() {
-    const { refreshToken } = this.#tokens
+  async #alone(work) {
+    // There are no locks on pages that came without TLS; then only the server's half minute stands between two tabs.
+    if (!this.locks) return await work()
+    const stop = new AbortController()
+    const timer = setTimeout(() => stop.abort(), LOCK_WAIT_MS)
+    let isHeld = false
     try {
-      const answer = await this.#post('refresh', refreshToken)
+      return await this.locks.request(LOCK, { signal: stop.signal }, () => {
+        isHeld = true
+        clearTimeout(timer)
+        return work()
+      })
+    } catch (error) {
+      if (isHeld || error?.name !== 'AbortError') throw error
+      return await work()
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  async #exchange(stale) {
+    // Another tab may have done it while this one waited for the lock.
+    const stored = this.#stored()
+    if (stored?.userId === this.userId) this.#tokens = stored
+    if (!this.#tokens) throw signedOut()
+    const { accessToken, refreshToken, freshUntil } = this.#tokens
+    if (stale !== undefined && stale !== accessToken && this.now() < freshUntil) return accessToken
+    try {
+      const answer = await this.#ask('refresh', refreshToken)
       // Signed out, or in as somebody else, meanwhile.
       if (this.#tokens?.refreshToken !== refreshToken) throw signedOut()
       this.#keep(answer)
       return answer.accessToken
     } catch (error) {
-      if (!error.isTemporary && this.#tokens?.refreshToken === refreshToken) this.#end('Please sign in again')
-      throw error
+      if (error.isTemporary || error.code === 'signed_out') throw error
+      if (this.#tokens?.refreshToken === refreshToken) this.#end('expired')
+      throw signedOut()
     }
   }
 
-  #post(path, refreshToken) {
-    return call(`${this.system}/auth/${path}`, { method: 'POST', body: { refreshToken } })
+  #ask(path, refreshToken) {
+    return this.post(`${this.system}/auth/${path}`, { method: 'POST', body: { refreshToken } })
   }
 
   #keep({ accessToken, refreshToken, expiresIn, userId }) {
     const lifetimeMs = expiresIn * 1000
-    const freshUntil = this.now() + lifetimeMs - Math.min(LONGEST_MARGIN_MS, lifetimeMs / 4)
+    const freshUntil = this.now() + lifetimeMs - Math.min(LONGEST_MARGIN_MS, lifetimeMs * MARGIN)
     this.#tokens = { accessToken, refreshToken, userId, freshUntil }
-    this.#store(JSON.stringify(this.#tokens))
+    this.storage.set(STORED, JSON.stringify(this.#tokens))
   }
 
-  #end(notice = '') {
+  #end(reason) {
     if (!this.#tokens) return
     this.#tokens = null
-    this.#store(null)
-    this.dispatchEvent(new CustomEvent('ended', { detail: notice }))
+    this.storage.set(STORED, null)
+    this.dispatchEvent(new CustomEvent('ended', { detail: reason }))
   }
 
-  /** Storage may be full or forbidden; then the session lives as long as the page. */
-  #store(text) {
-    try {
-      if (text === null) this.storage.removeItem(STORED)
-      else this.storage.setItem(STORED, text)
-    } catch { /* see above */ }
-  }
-
-  #restored() {
-    try {
-      const tokens = JSON.parse(this.storage.getItem(STORED))
-      return typeof tokens?.refreshToken === 'string' ? tokens : null
-    } catch {
-      return null
-    }
+  #stored() {
+    const tokens = this.storage.json(STORED)
+    return typeof tokens?.refreshToken === 'string' && typeof tokens.accessToken === 'string' ? tokens : null
   }
 }
 

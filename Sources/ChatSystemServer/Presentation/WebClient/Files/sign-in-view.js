@@ -1,48 +1,48 @@
-// Signing in and making an account.
+// Signing in, and making an account.
 
-import { attempt, byId } from './dom.js'
+import { attempt, byId, listen } from './dom.js'
+import { errorText, t } from './strings.js'
 
 export class SignInView {
   #isNew = false
 
-  /** `done()` is called when somebody is signed in. */
-  constructor(session, done) {
-    Object.assign(this, { session, done })
-    this.username = byId('username')
-    this.password = byId('password')
-    this.error = byId('sign-in-error')
-    byId('sign-in-form').addEventListener('submit', event => { event.preventDefault(); this.#submit() })
-    byId('sign-in-other').addEventListener('click', () => { this.#isNew = !this.#isNew; this.#showKind() })
+  /** `signIn({username, password, displayName, isNew})` throws where it is refused. */
+  constructor({ signIn, preferences }) {
+    this.preferences = preferences
+    listen(undefined, [
+      [byId('sign-in-form'), 'submit', async event => {
+        event.preventDefault()
+        await attempt(byId('sign-in-error'), byId('sign-in-button'), () => signIn({
+          username: byId('username').value.trim(), password: byId('password').value,
+          displayName: byId('display-name').value.trim(), isNew: this.#isNew,
+        }), errorText)
+      }],
+      [byId('sign-in-other'), 'click', () => { this.#isNew = !this.#isNew; this.render() }],
+      [byId('sign-in-language'), 'change', () => preferences.set('language', byId('sign-in-language').value)],
+    ])
   }
 
-  show(notice = '') {
+  open(notice = '') {
     byId('sign-in').hidden = false
-    this.error.textContent = notice
-    this.username.focus()
+    byId('splash').hidden = true
+    this.#isNew = false
+    byId('password').value = ''
+    byId('sign-in-error').textContent = notice
+    byId('sign-in-language').value = this.preferences.get('language')
+    this.render()
+    byId('username').focus()
   }
 
-  #showKind() {
-    this.error.textContent = ''
-    byId('display-name-field').hidden = !this.#isNew
-    byId('sign-in-button').textContent = this.#isNew ? 'Create account' : 'Sign in'
-    byId('sign-in-other').textContent = this.#isNew ? 'I have an account' : 'Create an account'
-    // Password managers offer to make one up.
-    this.password.autocomplete = this.#isNew ? 'new-password' : 'current-password'
+  close() {
+    byId('sign-in').hidden = true
+    byId('password').value = ''
   }
 
-  async #submit() {
-    const username = this.username.value.trim(), password = this.password.value
-    await attempt(this.error, byId('sign-in-button'), async () => {
-      if (this.#isNew) {
-        await this.session.register(username, password, byId('display-name').value.trim())
-        // The account is there now, whatever becomes of the login.
-        this.#isNew = false
-        this.#showKind()
-      }
-      await this.session.logIn(username, password)
-      this.password.value = ''
-      byId('sign-in').hidden = true
-      this.done()
-    })
+  render() {
+    byId('display-name-field').hidden = byId('sign-in-hint').hidden = !this.#isNew
+    byId('sign-in-hint').textContent = `${t('username')}: ${t('usernameHint')}. ${t('password')}: ${t('passwordHint')}.`
+    byId('password').autocomplete = this.#isNew ? 'new-password' : 'current-password'
+    byId('sign-in-button').textContent = t(this.#isNew ? 'createAccount' : 'signIn')
+    byId('sign-in-other').textContent = t(this.#isNew ? 'haveAccount' : 'createAccount')
   }
 }

@@ -1,0 +1,78 @@
+// The page of README.md in two browsers, against real servers, which serve the library: see real.test.js.
+
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import test from 'node:test'
+import { Browser, chromium } from './storage/browser.js'
+
+const { CHAT_SYSTEM_URL: system, CHAT_MESSAGE_URL: messages } = process.env
+const skip = !chromium ? 'no Chromium' : system && messages ? false : 'CHAT_SYSTEM_URL and CHAT_MESSAGE_URL are not set'
+
+const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
+const page = /```html\n([^]*?)```/.exec(readme)[1]
+const random = () => Math.random().toString(36).slice(2, 14)
+
+test('the page of the README has one module of at most 20 lines', () => {
+  const scripts = [...page.matchAll(/<script[^>]*>\n([^]*?)\n<\/script>/g)]
+  assert.equal(scripts.length, 1)
+  assert.match(scripts[0][0], /^<script type="module">/)
+  assert.ok(scripts[0][1].split('\n').length <= 20)
+})
+
+test('two browsers talk by the page of the README, and one that was offline for 300 messages is whole again', { skip, timeout: 180_000 }, async t => {
+  const call = async (server, path, body, token) => {
+    const headers = { 'Content-Type': 'application/json', ...token && { Authorization: `Bearer ${token}` } }
+    const response = await fetch(`${server}/api/v1${path}`, { method: 'POST', headers, body: JSON.stringify(body) })
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
+    return await response.json()
+  }
+  const roomId = `lobby-${random()}`
+  const people = []
+  for (const name of ['ann', 'bob']) {
+    const account = { username: `${name}-${random()}`, password: 'a long password' }
+    await call(system, '/auth/register', account)
+    const token = (await call(system, '/auth/login', account)).accessToken
+    if (name === 'ann') await call(system, '/rooms', { type: 'public', name: 'Lobby', roomId }, token)
+    else await call(system, `/rooms/${roomId}/join`, {}, token)
+    const browser = await Browser.start({
+      page: page.replaceAll('https://chat.example.org', system).replace("'lobby'", `'${roomId}'`),
+      files: { '/my/chat-token': token },
+    })
+    t.after(() => browser.close())
+    const tab = await browser.tab()
+    const until = condition => tab.run(`
+      for (let turn = 0; turn < 6000; turn += 1) {
+        if (${condition}) return
+        await new Promise(resolve => setTimeout(resolve, 10))
+      }
+      throw new Error('Not in time: ' + ${JSON.stringify(condition)} + ' ' + document.body.innerText.slice(0, 200))`)
+    const say = words => tab.run(`text.value = ${JSON.stringify(words)}; form.requestSubmit()`)
+    const texts = () => tab.run(`return [...messages.children].map(item => item.textContent)`)
+    people.push({ token, tab, until, say, texts })
+  }
+  const [ann, bob] = people
+  const count = number => `messages.children.length === ${number}`
+
+  await ann.say('Hello Bob')
+  await bob.until(count(1))
+  await bob.say('Hello Ann')
+  for (const person of people) await person.until(count(2))
+
+  const isOffline = offline => bob.tab.call(
+    'Network.emulateNetworkConditions', { offline, latency: 0, downloadThroughput: -1, uploadThroughput: -1 })
+  await bob.tab.call('Network.enable')
+  await isOffline(true)
+  await bob.say('While I was away')
+  for (let number = 0; number < 300; number += 1) {
+    await call(messages, '/messages', { roomId, messageType: 'text', payload: { text: `Number ${number}` } }, ann.token)
+  }
+  await ann.until(count(302))
+  await isOffline(false)
+  for (const person of people) await person.until(`${count(303)} && !/queued|sending/.test(messages.textContent)`)
+
+  const [seen, other] = [await ann.texts(), await bob.texts()]
+  assert.deepEqual(other, seen)
+  const numbers = seen.filter(text => text.includes('Number')).map(text => Number(/Number (\d+)/.exec(text)[1]))
+  assert.deepEqual(numbers, Array.from({ length: 300 }, (_, number) => number))
+  assert.equal(seen.filter(text => text.includes('While I was away')).length, 1)
+})

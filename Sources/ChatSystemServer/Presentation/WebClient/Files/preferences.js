@@ -1,0 +1,81 @@
+// What a browser keeps for this page: choices, drafts, names. Site data may be blocked or full: then it lasts as long
+// as the page.
+
+/** `localStorage` where it can be used, else the same in memory. */
+export class SafeStorage {
+  #memory = new Map()
+  #storage = null
+
+  /** `find` gives the storage; with blocked site data already naming it throws. */
+  constructor(find = () => globalThis.localStorage) {
+    try { this.#storage = find() ?? null } catch { /* see above */ }
+  }
+
+  get isLasting() { return this.#storage !== null }
+
+  get(key) {
+    if (this.#memory.has(key)) return this.#memory.get(key)
+    try { return this.#storage?.getItem(key) ?? null } catch { return null }
+  }
+
+  /** A `null` removes. Returns whether it lasts. */
+  set(key, text) {
+    try {
+      if (text === null) this.#storage?.removeItem(key)
+      else this.#storage?.setItem(key, text)
+      if (this.#storage) { this.#memory.delete(key); return true }
+    } catch { /* see above */ }
+    if (text === null) this.#memory.delete(key)
+    else this.#memory.set(key, text)
+    return false
+  }
+
+  json(key) {
+    try { return JSON.parse(this.get(key)) } catch { return null }
+  }
+
+  keys(prefix) {
+    const found = new Set([...this.#memory.keys()].filter(key => key.startsWith(prefix)))
+    try {
+      for (let index = 0; index < (this.#storage?.length ?? 0); index += 1) {
+        const key = this.#storage.key(index)
+        if (key.startsWith(prefix)) found.add(key)
+      }
+    } catch { /* see above */ }
+    return [...found]
+  }
+}
+
+const DEFAULTS = { language: 'auto', theme: 'auto', previews: true, notifications: false }
+const STORED = 'chat.preferences'
+
+/** The choices of this browser. Says 'change'. */
+export class Preferences extends EventTarget {
+  constructor(storage) {
+    super()
+    this.storage = storage
+    this.values = { ...DEFAULTS, ...storage.json(STORED) }
+  }
+
+  get(name) { return this.values[name] }
+
+  set(name, value) {
+    this.values[name] = value
+    this.storage.set(STORED, JSON.stringify(this.values))
+    this.dispatchEvent(new Event('change'))
+  }
+}
+
+/** What was begun in each room and not sent, kept for a user. */
+export class Drafts {
+  #prefix
+
+  constructor(storage, userId) {
+    this.storage = storage
+    this.#prefix = `chat.draft.${userId}.`
+  }
+
+  get(roomId) { return this.storage.get(this.#prefix + roomId) ?? '' }
+  set(roomId, text) { this.storage.set(this.#prefix + roomId, text.trim() === '' ? null : text) }
+  forget() { for (const key of this.storage.keys(this.#prefix)) this.storage.set(key, null) }
+}
