@@ -164,7 +164,7 @@ let package = Package(
             "ChatCommand",
             [
                 "ChatLocalStack", "ChatStorage", "CommonUtil", "PostgresClient", argumentParser, asyncHTTPClient,
-                chatClient, logging, nioCore, nioHTTP1, nioSSL, unixSignals,
+                chatClient, logging, nioCore, nioHTTP1, nioSSL,
             ]),
         // Measures and breaks private stacks; its program is no part of the image.
         executable(

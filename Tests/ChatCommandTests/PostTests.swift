@@ -38,7 +38,7 @@ import Testing
         }
     }
 
-    @Test func `refused lines are told with their number, the others go on, and it ends with 65`() async throws {
+    @Test func `refused lines are reported with their number, the others go on, and it ends with 65`() async throws {
         try await ChatProgramPlace.with { place in
             let room = try await place.stack.room(of: place.user)
             let post = try place.chat("post", room, "--key-prefix", "r")

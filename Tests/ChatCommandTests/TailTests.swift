@@ -1,3 +1,4 @@
+import ChatLocalStack
 import ChatTestSupport
 import Foundation
 import Testing
@@ -101,13 +102,50 @@ import Testing
             try await tail.waitForComplaint("reading")
             let text = String(repeating: "한", count: 2000)
             let before = try residentBytes(tail.processID)
-            for number in 1...1500 { try await place.stack.say("\(number) \(text)", in: room, as: place.user) }
+            try await say(text, 1500, in: room, place)
             // 9 MB were sent, of which a pipe holds 64 KiB and the program 256 events.
             #expect(try residentBytes(tail.processID) - before < 8_000_000)
             for number in 1...1500 {
                 let line = try #require(try await tail.line())
-                #expect(line.contains("\\\"\(number) 한"))
+                #expect(line.contains("\"seq\":\(number),"))
             }
+        }
+    }
+
+    @Test func `a signal ends it while it waits for a slow reader`() async throws {
+        try await ChatProgramPlace.with { place in
+            let room = try await place.stack.room(of: place.user)
+            let tail = try place.chat("tail", room)
+            try await tail.waitForComplaint("reading")
+            try await say(String(repeating: "한", count: 2000), 100, in: room, place)
+            tail.send(signal: SIGTERM)
+            #expect(await tail.end() == .code(143))
+        }
+    }
+
+    @Test func `a WebSocket server that is killed and comes back ends nothing, and no event is missing`() async throws {
+        try await ChatProgramPlace.with { place in
+            let room = try await place.stack.room(of: place.user)
+            let sockets = try place.stack.makeServer(.webSocket)
+            try await sockets.start(timeout: .seconds(60))
+            let addresses = ["CHAT_PUBLIC_WEBSOCKET_URL": ":\(sockets.port)"]
+            try await place.stack.withServer(.system, addresses) { system in
+                let tail = try place.chat("tail", room, "--json", url: system.url)
+                try await tail.waitForComplaint("reading")
+                var lines: [String?] = []
+                for number in 1...5 { try await place.stack.say("\(number)", in: room, as: place.user) }
+                for _ in 1...5 { lines.append(try await tail.line()) }
+                try await sockets.kill()
+                for number in 6...10 { try await place.stack.say("\(number)", in: room, as: place.user) }
+                try await tail.waitForComplaint("no connection")
+                try await sockets.start(timeout: .seconds(60))
+                for _ in 6...10 { lines.append(try await tail.line()) }
+                try await tail.waitForComplaint("connected")
+                #expect(try texts(lines) == (1...10).map(String.init))
+                tail.send(signal: SIGINT)
+                #expect(await tail.end() == .code(130))
+            }
+            try await sockets.stop()
         }
     }
 
@@ -149,12 +187,27 @@ import Testing
 
     @Test(arguments: [
         ["tail"], ["tail", "a b"], ["tail", "a", "--mark", "abcdef"], ["tail", "a", "--after", "-1"],
+        ["tail", "a", "--after", "1", "--mark", "a.b.c.d"],
         ["tail", "a", "--after", "1", "--as", "x"], ["tail", "a", "--as", ""], ["post", "a", ""],
         ["post", "a", "b", "--key-prefix", "c d"], ["post", "a", "b", "--timeout", "0"], ["rooms", "--url", "x"],
     ])
     func `wrong usage ends with 64`(arguments: [String]) async throws {
         let program = try ChatProgram(arguments, system: "http://127.0.0.1:1", folder: "/nonexistent", token: "t")
         #expect(await program.end() == .code(64))
+    }
+
+    /// Posts some at a time, in any order.
+    private func say(_ text: String, _ count: Int, in room: String, _ place: ChatProgramPlace) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for worker in 0..<10 {
+                group.addTask {
+                    for _ in 0..<count / 10 {
+                        try await place.stack.say("\(worker) \(text)", in: room, as: place.user)
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
     }
 
     private func residentBytes(_ processID: Int32) throws -> Int {

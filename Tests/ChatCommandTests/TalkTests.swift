@@ -52,7 +52,7 @@ private final class TalkScreen: Sendable {
     func resize(width: UInt16, height: UInt16) {
         var size = winsize(ws_row: height, ws_col: width, ws_xpixel: 0, ws_ypixel: 0)
         _ = ioctl(master, UInt(TIOCSWINSZ), &size)
-        // The terminal is not the process's controlling one, so nobody else tells it.
+        // The terminal is not the process's controlling one, so nobody else sends this.
         send(signal: SIGWINCH)
     }
 
@@ -147,22 +147,31 @@ private final class TalkScreen: Sendable {
         }
     }
 
-    @Test func `what was sent is there in the next run, however the one before ended`() async throws {
+    @Test func `what was sent while the message server was away is kept over kill -9 and sent once`() async throws {
         try await ChatProgramPlace.with { place in
             let room = try await place.stack.room(of: place.user)
-            let login = try place.chatWithoutToken("login", place.user.username, "--password-stdin")
-            try login.write(place.user.password + "\n")
-            #expect(await login.end() == .code(0))
-            let first = try TalkScreen(place, "talk", room, token: nil)
-            try await first.wait(for: "live")
-            first.type("kept one\r")
-            try await first.wait(for: "kept one")
-            first.send(signal: SIGKILL)
-            _ = await first.end()
-            let second = try TalkScreen(place, "talk", room, token: nil)
-            try await second.wait(for: ": kept one")
-            second.type("\u{4}")
-            #expect(await second.end() == 0)
+            let messages = try place.stack.makeServer(.message)
+            let addresses = ["CHAT_PUBLIC_MESSAGE_URL": ":\(messages.port)"]
+            try await place.stack.withServer(.system, addresses) { system in
+                let login = try place.chatWithoutToken(
+                    "login", place.user.username, "--password-stdin", "--url", system.url)
+                try login.write(place.user.password + "\n")
+                #expect(await login.end() == .code(0))
+                let first = try TalkScreen(place, "talk", room, "--url", system.url, token: nil)
+                try await first.wait(for: "live")
+                first.type("kept one\r")
+                try await first.wait(for: ": kept one …")
+                first.send(signal: SIGKILL)
+                _ = await first.end()
+                try await messages.start(timeout: .seconds(60))
+                let second = try TalkScreen(place, "talk", room, "--url", system.url, token: nil)
+                try await second.wait(for: ": kept one\u{1B}[0m")
+                second.type("\u{4}")
+                #expect(await second.end() == 0)
+                try await messages.stop()
+            }
+            let log = try await place.stack.log(of: room, as: place.user)
+            #expect(log.count == 1)
         }
     }
 

@@ -7,7 +7,7 @@ struct ClientOptions: ParsableArguments {
     @Option(help: "The system server or a common proxy (default: CHAT_URL, else http://127.0.0.1:8080).")
     var url: String?
 
-    @Option(help: "The user's number, for servers in trusted mode, which believe it.")
+    @Option(help: ArgumentHelp("The user's number, for servers in trusted mode, which believe it.", valueName: "n"))
     var trustedUser: Int64?
 
     func validate() throws {

@@ -13,6 +13,8 @@ struct ClientSession: Sendable {
     var isKeeping = false
     /// How long the command may take.
     var timeout: Duration?
+    /// What was not done when that time is up.
+    var lateness = "the server did not answer in time"
     /// Whether changes of the connection are written to standard error.
     var reports = true
 
@@ -36,7 +38,7 @@ struct ClientSession: Sendable {
             if let timeout {
                 group.addTask {
                     try await Task.sleep(for: timeout)
-                    throw CommandFailure.unavailable("\(self.settings.url) did not answer in time")
+                    throw CommandFailure.unavailable("\(lateness) (\(settings.url))")
                 }
             }
             group.addTask { .result(try await body(client)) }
@@ -66,14 +68,13 @@ struct ClientSession: Sendable {
 
     private func kept() throws -> SignIn? { try SignInFile(folder: settings.folder, url: settings.url).load() }
 
-    /// Tells when the connection is lost and when it is back.
+    /// Reports when the connection is lost and when it is back.
     private func watch(_ client: ChatClient) async throws {
         var isLost = false
         for await status in client.connectionStates {
             switch status.state {
             case .signedOut:
-                guard status.reason == .otherUser else { throw CommandFailure.notSignedIn }
-                throw CommandFailure(CommandFailure.notSignedInCode, "the token is another user's")
+                throw signedOut(status.reason)
             case .offline where !isLost && status.retryInMilliseconds != nil:
                 isLost = true
                 if reports { Terminal.complain("chat: no connection (\(status.reason.rawValue)); trying again") }
@@ -83,6 +84,14 @@ struct ClientSession: Sendable {
             default: break
             }
         }
+    }
+
+    private func signedOut(_ reason: ConnectionReason) -> CommandFailure {
+        if reason == .otherUser {
+            return CommandFailure(CommandFailure.notSignedInCode, "the sign-in is another user's now")
+        }
+        guard case .token = settings.identity else { return .notSignedIn }
+        return CommandFailure(CommandFailure.notSignedInCode, "the token of CHAT_TOKEN was refused or has ended")
     }
 
     private func report(_ error: ChatError) {
@@ -95,7 +104,7 @@ extension ChatClient {
     /// Waits until the list of rooms is known as it is on the server.
     func untilLive() async {
         for await status in connectionStates where status.state == .live { break }
-        // The state is told before the list that came with it; this waits for its turn behind both.
+        // The state may be set before the list that came with it; this waits for its turn behind both.
         await retryNow()
     }
 

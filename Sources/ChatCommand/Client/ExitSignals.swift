@@ -20,6 +20,8 @@ enum ExitSignals {
         // A queue of its own: the threads of tasks may all be busy.
         let queue = DispatchQueue(label: "signals")
         for number in [SIGINT, SIGTERM, SIGHUP] {
+            // Under nohup it is to outlive the terminal.
+            if number == SIGHUP, isIgnored(number) { continue }
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
             source.setEventHandler {
@@ -30,6 +32,13 @@ enum ExitSignals {
             sources.withLock { $0.append(Source(source: source)) }
         }
     }()
+
+    private static func isIgnored(_ number: Int32) -> Bool {
+        var action = sigaction()
+        guard sigaction(number, nil, &action) == 0 else { return false }
+        let handler = unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self)
+        return handler == unsafeBitCast(SIG_IGN, to: Int.self)
+    }
 
     /// Handles the signals from here on.
     /// - Parameter cleanUp: called before the process ends by a signal, such as for restoring the terminal.

@@ -23,10 +23,10 @@ struct PostCommand: AsyncParsableCommand {
     @Argument(help: "The text; without it the lines of standard input.")
     var text: String?
 
-    @Option(help: "What the lines' keys begin with: 1 to 48 of A–Z a–z 0–9 . _ -")
+    @Option(help: ArgumentHelp("What the lines' keys begin with: 1 to 48 of A–Z a–z 0–9 . _ -", valueName: "p"))
     var keyPrefix: KeyPrefix?
 
-    @Option(help: "Seconds after which it gives up; without it, it waits for ever.")
+    @Option(help: ArgumentHelp("Seconds after which it gives up; without it, it waits for ever.", valueName: "s"))
     var timeout: Double?
 
     @Flag(help: "Write what became of each line to standard output, as JSON.")
@@ -43,7 +43,8 @@ struct PostCommand: AsyncParsableCommand {
         ExitSignals.install()
         try await CommandFailure.reporting {
             let session = ClientSession(
-                settings: try options.settings(), timeout: timeout.map { .milliseconds(Int64($0 * 1000)) })
+                settings: try options.settings(), timeout: timeout.map { .milliseconds(Int64($0 * 1000)) },
+                lateness: "not all was stored in time")
             let refused = try await session.run { client in
                 let run = PostRun(room: client.room(room.id), prefix: keyPrefix, isJSON: json)
                 return try await run.send(lines())

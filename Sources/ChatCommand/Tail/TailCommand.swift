@@ -12,20 +12,22 @@ struct TailCommand: AsyncParsableCommand {
             the position is kept once a line is written, so that after a crash the last line at most comes again. \
             A fault of the network ends nothing.
 
-            Exit: 0 whoever read the output has gone, 65 the server has another log (the last line tells), 66 no such \
+            Exit: 0 whoever read the output has gone, 65 the server has another log (the last line is its reset), 66 no such \
             room, 75 another process uses NAME, 77 not signed in, not in the room or removed, 130 interrupted.
             """)
 
     @Argument(help: "The room's id.")
     var room: RoomArgument
 
-    @Option(help: "The seq of the last event that was dealt with; 0: all events.")
+    @Option(help: ArgumentHelp("The seq of the last event that was dealt with; 0: all events.", valueName: "seq"))
     var after: Int64?
 
-    @Option(help: "The mark of that event: tells whether the server still has the same log.")
+    @Option(help: "The mark of that event, by which the server knows whether its log is still the same.")
     var mark: String?
 
-    @Option(name: .customLong("as"), help: "Keep the position under this name; one process at a time.")
+    @Option(
+        name: .customLong("as"),
+        help: ArgumentHelp("Keep the position under this name; one process at a time.", valueName: "name"))
     var name: String?
 
     @Flag(help: "Write each event as the JSON that the server sent.")
@@ -36,10 +38,16 @@ struct TailCommand: AsyncParsableCommand {
     func validate() throws {
         if let after, after < 0 { throw ValidationError("--after is 0 or a seq.") }
         if mark != nil, after == nil { throw ValidationError("--mark needs --after.") }
+        if let mark, !Self.isMark(mark) { throw ValidationError("A mark has 6 to 16 of A–Z a–z 0–9 - _") }
         if name != nil, after != nil { throw ValidationError("--as and --after exclude each other.") }
         if let name, !(1...64).contains(name.unicodeScalars.count) {
             throw ValidationError("A name has 1 to 64 characters.")
         }
+    }
+
+    private static func isMark(_ text: String) -> Bool {
+        (6...16).contains(text.utf8.count)
+            && text.utf8.allSatisfy { RoomArgument.isAllowed($0) && $0 != UInt8(ascii: ".") }
     }
 
     func run() async throws {

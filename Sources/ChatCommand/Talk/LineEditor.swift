@@ -13,16 +13,19 @@ struct LineEditor: Equatable, Sendable {
     var isEmpty: Bool { characters.isEmpty }
 
     /// Inserts a text without characters that control a terminal; line feeds stay.
-    mutating func insert(_ text: String) {
+    /// - Returns: `false` where it would be longer than a message may be; then nothing is inserted.
+    @discardableResult
+    mutating func insert(_ text: String) -> Bool {
         let lines = text.replacingOccurrences(of: "\r\n", with: "\n").replacingOccurrences(of: "\r", with: "\n")
             .split(separator: "\n", omittingEmptySubsequences: false)
         let clean = lines.map { TerminalText.clean(String($0)) }.joined(separator: "\n")
         let before = (String(characters[..<cursor]) + clean).nfc
         let whole = before + String(characters[cursor...])
-        guard whole.unicodeScalars.count <= Self.maximum else { return }
+        guard whole.unicodeScalars.count <= Self.maximum else { return false }
         // What follows may join the last character that was inserted, such as a letter of Hangul.
         characters = Array(whole.nfc)
         cursor = min(Array(before).count, characters.count)
+        return true
     }
 
     mutating func backspace() {

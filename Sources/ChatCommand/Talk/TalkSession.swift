@@ -246,8 +246,8 @@ actor TalkSession {
         case .toEnd: Task { await room.toEnd() }
         case .typing: Task { await room.typing() }
         case .markRead(let seq): Task { await room.markRead(seq) }
-        case .retry(let key): Task { await ownPost(key, of: room)?.retry() }
-        case .discard(let key): Task { _ = await ownPost(key, of: room)?.discard() }
+        case .retry(let key): Task { await ownPost(key)?.retry() }
+        case .discard(let key): Task { _ = await ownPost(key)?.discard() }
         case .redraw: terminal.forget()
         case .end(let code): end.yield(code)
         }
@@ -266,12 +266,10 @@ actor TalkSession {
         }
     }
 
-    /// The object of a post that is shown.
-    private func ownPost(_ shownKey: String, of room: ChatRoom) -> Post? {
-        guard let post = client.outbox.value.first(where: { "own:\($0.key)" == shownKey }) else { return nil }
-        let content = MessageContent(
-            messageType: post.messageType, payload: post.payload, replyTo: post.replyToMessageID)
-        return room.post(content, key: post.key)
+    /// The object of a post that is shown: the key of what is shown begins with `own:`.
+    private func ownPost(_ shownKey: String) -> Post? {
+        guard shownKey.hasPrefix("own:") else { return nil }
+        return client.post(withKey: String(shownKey.dropFirst(4)))
     }
 }
 

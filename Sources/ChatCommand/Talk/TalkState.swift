@@ -149,7 +149,10 @@ struct TalkState: Sendable {
     }
 
     private mutating func typed(_ text: String, _ now: Int64) -> [TalkAction] {
-        editor.insert(text)
+        guard editor.insert(text) else {
+            notice = "A message has at most \(LineEditor.maximum) characters."
+            return []
+        }
         if let typedAt, now - typedAt < Self.typingPause { return [] }
         typedAt = now
         return [.typing]

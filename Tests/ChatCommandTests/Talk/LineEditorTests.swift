@@ -43,7 +43,8 @@ import Testing
 
     @Test func `it takes no more than a message has`() {
         var editor = editor(String(repeating: "a", count: LineEditor.maximum))
-        editor.insert("b")
+        let isInserted = editor.insert("b")
+        #expect(!isInserted)
         #expect(editor.text.count == LineEditor.maximum)
     }
 

@@ -62,7 +62,7 @@ import Testing
         #expect(TalkView(state).lines[6].text.hasPrefix("Enter: reply to Alice"))
     }
 
-    @Test func `who types is told`() {
+    @Test func `who types is shown`() {
         var state = state()
         state.take(typing: 7, isTyping: true)
         #expect(TalkView(state).lines[6].text == "Alice is typing …")
