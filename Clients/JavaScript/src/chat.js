@@ -52,8 +52,8 @@ export class Chat {
       WebSocket: options.WebSocket ?? globalThis.WebSocket, fetch: options.fetch ?? ((...values) => globalThis.fetch(...values)),
     }
     this.#userId = userId
-    const isPage = typeof indexedDB !== 'undefined'
-    this.#kept = new KeptStorage(storage ?? (isPage ? new IndexedDBStorage() : new MemoryStorage()), {
+    this.#kept = new KeptStorage(storage ?? (hasDatabase() ? new IndexedDBStorage() : new MemoryStorage()), {
+      isOwn: storage === undefined,
       prefix: `chat/${FORMAT}/${encodeURIComponent(typeof url === 'string' ? url.replace(/\/+$/, '') : url?.system)}/`,
       isPrecious: key => /^\d+\/outbox\//.test(key),
       onFailure: (cause, { operation }) => this.#report(new ChatError('store_failed', `The store failed: ${operation}`, { isTemporary: true, cause })),
@@ -326,4 +326,9 @@ export class Chat {
     const reported = error instanceof ChatError ? error : new ChatError('store_failed', 'Something inside failed', { cause: error })
     this.#listeners.emit('error', reported)
   }
+}
+
+/** Where a browser refuses site data, even to name the database may throw. */
+function hasDatabase() {
+  try { return typeof indexedDB !== 'undefined' } catch { return false }
 }
