@@ -75,7 +75,7 @@ test('two browsers talk by the page of the README, and one that was offline for 
     const url = JSON.stringify({ system: systemUrl, messages: messagesUrl, sockets: socketsUrl })
     const browser = await Browser.start({
       page: page.replace("url: 'https://chat.example.org'", `url: ${url}`).replaceAll('https://chat.example.org', systemUrl)
-        .replace("'lobby'", `'${roomId}'`),
+        .replace("'lobby'", `'${roomId}'`).replace('chat.start()', 'window.chat = chat; chat.start()'),
       files: { '/my/chat-token': token },
     })
     t.after(() => browser.close())
@@ -88,6 +88,8 @@ test('two browsers talk by the page of the README, and one that was offline for 
       throw new Error('Not in time: ' + ${JSON.stringify(condition)} + ' ' + document.body.innerText.slice(0, 200))`)
     const say = words => tab.run(`text.value = ${JSON.stringify(words)}; form.requestSubmit()`)
     const texts = () => tab.run(`return [...messages.children].map(item => item.textContent)`)
+    // A room that the store does not know begins at its head: what is said before is older.
+    await until(`window.chat?.room('${roomId}').state === 'live'`)
     people.push({ token, links, until, say, texts })
   }
   const [ann, bob] = people
