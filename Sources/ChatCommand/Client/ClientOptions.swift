@@ -2,10 +2,20 @@ import ArgumentParser
 import ChatClient
 import Foundation
 
-/// The options that all commands of a chat's user have.
-struct ClientOptions: ParsableArguments {
+/// Where the servers are, as an option.
+struct ServerOption: ParsableArguments {
     @Option(help: "The system server or a common proxy (default: CHAT_URL, else http://127.0.0.1:8080).")
     var url: String?
+
+    /// - Throws: ``CommandFailure``.
+    func settings(trustedUser: Int64? = nil) throws -> ClientSettings {
+        try ClientSettings(url: url, trustedUser: trustedUser, environment: ProcessInfo.processInfo.environment)
+    }
+}
+
+/// The options of the commands that use a chat.
+struct ClientOptions: ParsableArguments {
+    @OptionGroup var server: ServerOption
 
     @Option(help: ArgumentHelp("The user's number, for servers in trusted mode, which believe it.", valueName: "n"))
     var trustedUser: Int64?
@@ -15,9 +25,7 @@ struct ClientOptions: ParsableArguments {
     }
 
     /// - Throws: ``CommandFailure``.
-    func settings() throws -> ClientSettings {
-        try ClientSettings(url: url, trustedUser: trustedUser, environment: ProcessInfo.processInfo.environment)
-    }
+    func settings() throws -> ClientSettings { try server.settings(trustedUser: trustedUser) }
 }
 
 /// Where a command's servers are, who uses it, and where it keeps what it keeps.
@@ -69,5 +77,25 @@ struct ClientSettings: Sendable {
             let data = value("XDG_DATA_HOME").flatMap { $0.hasPrefix("/") ? $0 : nil }
             return (data ?? home + "/.local/share") + "/chat"
         #endif
+    }
+}
+
+/// The id of a room as an argument.
+struct RoomArgument: ExpressibleByArgument {
+    let id: String
+
+    /// 1–64 of `A–Z a–z 0–9 . _ -`.
+    init?(argument: String) {
+        guard (1...64).contains(argument.utf8.count), argument.utf8.allSatisfy(Self.isAllowed) else { return nil }
+        id = argument
+    }
+
+    static func isAllowed(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
+            true
+        default: false
+        }
     }
 }

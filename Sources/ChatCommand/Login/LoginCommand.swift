@@ -21,14 +21,12 @@ struct LoginCommand: AsyncParsableCommand {
     @Flag(help: "Read the password from the first line of standard input.")
     var passwordStdin = false
 
-    @Option(help: "The system server or a common proxy (default: CHAT_URL, else http://127.0.0.1:8080).")
-    var url: String?
+    @OptionGroup var server: ServerOption
 
     func run() async throws {
         ExitSignals.install()
         try await CommandFailure.reporting {
-            let settings = try ClientSettings(
-                url: url, trustedUser: nil, environment: ProcessInfo.processInfo.environment)
+            let settings = try server.settings()
             let user =
                 if let user { user } else { try await PasswordPrompt.ask("User: ", isHidden: false) }
             let file = SignInFile(folder: settings.folder, url: settings.url)

@@ -1,7 +1,6 @@
 import ArgumentParser
 import ChatClient
 import ChatLocalStack
-import Foundation
 
 /// `chat logout`: ends the kept sign-in.
 struct LogoutCommand: AsyncParsableCommand {
@@ -10,14 +9,12 @@ struct LogoutCommand: AsyncParsableCommand {
         abstract: "Ends the kept sign-in, here and on the servers.",
         discussion: "Exit: 69 the server did not answer (you are still signed in), 77 not signed in.")
 
-    @Option(help: "The system server or a common proxy (default: CHAT_URL, else http://127.0.0.1:8080).")
-    var url: String?
+    @OptionGroup var server: ServerOption
 
     func run() async throws {
         ExitSignals.install()
         try await CommandFailure.reporting {
-            let settings = try ClientSettings(
-                url: url, trustedUser: nil, environment: ProcessInfo.processInfo.environment)
+            let settings = try server.settings()
             let file = SignInFile(folder: settings.folder, url: settings.url)
             try await file.locked {
                 guard let signIn = try file.load() else {

@@ -30,7 +30,7 @@ final class LibraryClient: Sendable {
     }
 
     /// A mistake that the client makes on purpose, for the self-proof.
-    enum Mistake: String, CaseIterable, Sendable {
+    enum Mistake: String, CaseIterable, Codable, Sendable {
         case forgetsOutbox = "forgets-outbox"
         case movesPositionEarly = "moves-position-early"
         case keepsPositionApart = "keeps-position-apart"
@@ -76,7 +76,7 @@ final class LibraryClient: Sendable {
         /// Begins the keys of its posts, which are unique for ever.
         var keys: String
         var paceMs: Int
-        var mistake: String?
+        var mistake: Mistake?
     }
 
     private struct State {
@@ -173,7 +173,7 @@ final class LibraryClient: Sendable {
         let (executable, arguments) = try language.command()
         let options = Options(
             servers: servers, userId: userID, rooms: rooms, ownRooms: ownRooms, keys: keys, paceMs: paceMs,
-            mistake: mistake?.rawValue)
+            mistake: mistake)
         let json = String(decoding: try JSONEncoder().encode(options), as: UTF8.self)
         return try LocalProcess(
             .init(executable, arguments + [mode, folder, json], logFile: output, stopSignal: SIGTERM))

@@ -23,7 +23,7 @@ struct LibraryClientProgram: AsyncParsableCommand {
         let configuration = try ChatConfiguration(
             system: options.servers.system, messages: options.servers.messages, sockets: options.servers.sockets)
         var store: any ChatStore = try FileChatStore(folder: "\(folder)/store")
-        if options.mistake == LibraryClient.Mistake.forgetsOutbox.rawValue { store = ForgetfulStore(store: store) }
+        if options.mistake == .forgetsOutbox { store = ForgetfulStore(store: store) }
         let client = ChatClient(configuration, trustedUser: Int64(options.userId), store: store)
         switch mode {
         case .run: try await run(client, options)
@@ -43,7 +43,7 @@ struct LibraryClientProgram: AsyncParsableCommand {
         }
         let (heard, named) = (try LineFile(folder, "heard"), try LineFile(folder, "named"))
         heard.add("start")
-        let mistake = options.mistake.flatMap(LibraryClient.Mistake.init(rawValue:))
+        let mistake = options.mistake
         // Handled before the client is started: it may be asked to stop at once.
         let interrupts = await Interrupts()
         try await withThrowingTaskGroup(of: Void.self) { group in

@@ -75,18 +75,22 @@ extension ChatCore {
         case .open(let transport, let id, let output, let ended): await connect(transport, id, output, ended)
         case .send(let post): await send(post)
         case .checkREST:
-            if let answer = try? await call(.get, .system, "/api/v1/users/me", nil, token: token), answer.status < 500 {
-                await input { core in await core.handle(core.connection.restWorks()) }
-            }
+            guard await isAnswered() else { return }
+            await input { core in await core.handle(core.connection.restWorks()) }
         case .probe:
-            if let answer = try? await call(.get, .system, "/api/v1/users/me", nil, token: token), answer.status < 500 {
-                await input { core in await core.handle(core.outbox.otherAnswered()) }
-            }
+            guard await isAnswered() else { return }
+            await input { core in await core.handle(core.outbox.otherAnswered()) }
         case .read(let room, let seq):
             let path = "/api/v1/rooms/\(room.percentEncoded)/read"
             guard (try? await rest(.put, .system, path, ["seq": JSONValue(seq)])) != nil else { return }
             await input { core in core.readReported(room, seq) }
         }
+    }
+
+    /// Whether a call that changes nothing is answered below 500.
+    private nonisolated func isAnswered() async -> Bool {
+        guard let answer = try? await call(.get, .system, "/api/v1/users/me", nil, token: token) else { return false }
+        return answer.status < 500
     }
 
     private nonisolated func askForToken(_ reason: TokenReason, _ call: Int) async {

@@ -117,7 +117,7 @@ public final class FileChatStore: ChatStore {
             let path = folder + "/values" + key.split(separator: "/").map { "/" + Self.encode($0) }.joined()
             for (name, isFolder) in try FileSystem.list(path) {
                 let isValue = name.hasSuffix(".value")
-                guard let last = Self.decode(isFolder ? name : String(name.dropLast(6))), isFolder || isValue else {
+                guard let last = name.dropLast(isFolder ? 0 : 6).percentDecoded, isFolder || isValue else {
                     continue
                 }
                 let whole = key.isEmpty ? last : key + "/" + last
@@ -140,21 +140,6 @@ public final class FileChatStore: ChatStore {
             }
         }
         return text
-    }
-
-    private static func decode(_ name: String) -> String? {
-        var bytes: [UInt8] = []
-        var rest = Array(name.utf8)[...]
-        while let byte = rest.popFirst() {
-            guard byte == UInt8(ascii: "%") else {
-                bytes.append(byte)
-                continue
-            }
-            guard let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) else { return nil }
-            bytes.append(value)
-            rest = rest.dropFirst(2)
-        }
-        return UTF8Check.isValid(bytes) ? String(decoding: bytes, as: UTF8.self) : nil
     }
 
     private static func reporting<Result>(_ body: () throws -> Result) throws -> Result {

@@ -62,7 +62,7 @@ extension Keeper {
             guard let value = try step.value(key).flatMap({ try? JSONParser.parse($0) }) else { continue }
             let isMine = value["owner"]?.string == instance
             if isMine, let place = StoredAt(json: value) {
-                outbox.done[key.dropFirst(prefix.count + 5).removingPercentEncoding ?? ""] = place
+                outbox.done[key.dropFirst(prefix.count + 5).percentDecoded ?? ""] = place
             }
             // Whose it is may have ended long ago.
             let age = System.wallClock - (value["at"]?.integer ?? 0)
@@ -104,23 +104,5 @@ extension Keeper {
     /// The order has 12 digits, so no key is taken for the end of another.
     private func isEntry(_ place: String, of key: String) -> Bool {
         place.utf8.dropFirst(prefix.utf8.count + 7 + 12).elementsEqual(("." + key.percentEncoded).utf8)
-    }
-}
-
-extension Substring {
-    /// Undoes ``String/percentEncoded``.
-    var removingPercentEncoding: String? {
-        var bytes: [UInt8] = []
-        var rest = Array(utf8)[...]
-        while let byte = rest.popFirst() {
-            guard byte == UInt8(ascii: "%") else {
-                bytes.append(byte)
-                continue
-            }
-            guard let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) else { return nil }
-            bytes.append(value)
-            rest = rest.dropFirst(2)
-        }
-        return String(decoding: bytes, as: UTF8.self)
     }
 }

@@ -96,3 +96,22 @@ extension String {
         return String(decoding: bytes, as: UTF8.self)
     }
 }
+
+extension Substring {
+    /// Undoes ``String/percentEncoded``, or any other encoding of bytes as `%` and two digits.
+    /// - Returns: `nil` for other text after a `%`, and for bytes that are no UTF-8.
+    var percentDecoded: String? {
+        var bytes: [UInt8] = []
+        var rest = Array(utf8)[...]
+        while let byte = rest.popFirst() {
+            guard byte == UInt8(ascii: "%") else {
+                bytes.append(byte)
+                continue
+            }
+            guard let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) else { return nil }
+            bytes.append(value)
+            rest = rest.dropFirst(2)
+        }
+        return UTF8Check.isValid(bytes) ? String(decoding: bytes, as: UTF8.self) : nil
+    }
+}
