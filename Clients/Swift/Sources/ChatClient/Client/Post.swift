@@ -1,7 +1,7 @@
 import NIOConcurrencyHelpers
 
 /// A message on its way. It is sent however often it takes, also by another process after this one has ended; this object
-/// only tells how far it is.
+/// only shows how far it is.
 public final class Post: Sendable {
     private struct State {
         var post: OwnPost

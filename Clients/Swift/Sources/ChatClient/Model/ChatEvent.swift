@@ -56,7 +56,7 @@ public enum ChatEvent: Hashable, Sendable {
 
     /// The place in the room's log.
     public var seq: Int64 { json["seq"]?.integer ?? 0 }
-    /// Tells which log the `seq` is of.
+    /// Identifies the log that the `seq` belongs to.
     public var mark: String? { json["mark"]?.string }
     /// The room's id.
     public var roomID: String { json["roomId"]?.string ?? "" }

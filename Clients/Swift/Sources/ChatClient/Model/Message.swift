@@ -22,7 +22,7 @@ public struct Message: Hashable, Sendable {
 
     /// The room's id.
     public var roomID: String { json["roomId"]?.string ?? "" }
-    /// Tells which log the `seq` is of.
+    /// Identifies the log that the `seq` belongs to.
     public var mark: String? { json["mark"]?.string }
     /// `text`, `image`, …
     public var messageType: String { json["messageType"]?.string ?? "" }
