@@ -198,7 +198,12 @@ extension ChatCore {
     }
 
     private func takeRooms(_ frame: JSONObject) {
-        for id in list.rooms(frame) { remove(id) }
+        var gone = Set(list.rooms(frame)).union((frame["removed"]?.array ?? []).compactMap(\.string))
+        // A log of a room that the list did not know is one of a room that was lost, too.
+        if frame["isAll"]?.bool == true, frame["isLast"]?.bool == true {
+            gone.formUnion(rooms.filter { $0.value.log.position != nil && list.room($0.key) == nil }.keys)
+        }
+        for id in gone { remove(id) }
         for value in frame["rooms"]?.array ?? [] {
             guard let info = value.object.flatMap(RoomInfo.init(json:)) else { continue }
             let id = info.roomID
@@ -277,7 +282,8 @@ extension ChatCore {
         var frames: [JSONObject] = []
         var (current, named, size) = (first, JSONObject(), 1200)
         for (id, room) in rooms {
-            guard let position = room.log.position, list.cursor == nil || list.room(id) != nil else { continue }
+            // Also those that the kept list does not know: they were added after its cursor.
+            guard let position = room.log.position else { continue }
             if size > Self.maximumSyncBytes {
                 current["rooms"] = .object(named)
                 frames.append(current)

@@ -126,6 +126,44 @@ import Testing
         }
     }
 
+    /// The cursor is kept now and then, an event at once: a room can be kept that the kept list does not know.
+    @Test(arguments: [true, false]) func aRoomAddedAfterTheKeptCursorIsNamedByTheNextLife(isStillTheirs: Bool)
+        async throws
+    {
+        let store = MemoryChatStore()
+        let first = try makeClient(server, store: store)
+        try await running(first) { [server] in
+            let link = await server.link()
+            await link.live()
+            let messages = first.room("a").messages
+            await link.send(["eventType": "room_added", "room": roomFrame("a")])
+            for await state in first.room("a").states where state == .live { break }
+            await link.send(messageFrame("a", 1))
+            for await shown in messages where shown.items.count == 1 { break }
+        }
+        let second = try makeClient(server, store: store)
+        try await running(second) { [server] in
+            let messages = second.room("a").messages
+            let link = await server.link()
+            await link.send(["eventType": "ready", "sessionId": "s", "userId": 1, "heartbeatSeconds": 25])
+            let sync = await link.frame("sync")
+            #expect(sync["cursor"]?.string == "c1")
+            #expect(sync["rooms"]?["a"]?["seq"]?.integer == 1)
+            guard isStillTheirs else {
+                await link.send(["eventType": "rooms", "rooms": [], "removed": ["a"], "isAll": false, "isLast": true])
+                #expect(second.room("a").states.value == .gone)
+                #expect(!store.contents.keys.contains { $0.contains("/room/a/") })
+                return
+            }
+            await link.send([
+                "eventType": "rooms", "rooms": [roomFrame("a", seq: 2)], "removed": [], "isAll": false, "isLast": true,
+            ])
+            await link.send(messageFrame("a", 2), ["eventType": "caught_up", "roomId": "a", "seq": 2])
+            for await shown in messages where shown.items.count == 2 { break }
+            #expect(messages.value.items.map(\.text) == ["1", "2"])
+        }
+    }
+
     @Test func anotherLogResetsTheRoomAndTellsWhatIsLost() async throws {
         let client = try makeClient(server)
         try await running(client) { [server] in
