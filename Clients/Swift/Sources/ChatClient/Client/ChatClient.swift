@@ -61,6 +61,7 @@ public final class ChatClient: Sendable {
     /// The network is there again: the connection is tested, or made, at once.
     public func networkIsBack() async {
         await core.input { core in
+            core.dropIdleConnections()
             await core.handle(core.connection.online())
             await core.handle(core.outbox.wake())
         }

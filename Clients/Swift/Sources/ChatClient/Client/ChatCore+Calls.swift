@@ -31,12 +31,14 @@ extension ChatCore {
     }
 
     func call(
-        _ method: HTTPCall.Method, _ server: Server, _ path: String, _ body: JSONValue?, token: String?
+        _ method: HTTPCall.Method, _ server: Server, _ path: String, _ body: JSONValue?, isKeyed: Bool = false,
+        token: String?
     ) async throws -> HTTPAnswer {
         let addresses = try await addresses()
         var call = HTTPCall(server: server == .system ? addresses.system : addresses.messages, path: path)
         call.method = method
         call.body = body?.bytes
+        call.isKeyed = isKeyed
         call.headers = authorization(token)
         return try await transport.call(call)
     }
@@ -99,7 +101,7 @@ extension ChatCore {
             return ServerAddresses(system: system, messages: messages, sockets: sockets)
         case .of(let address): system = address
         }
-        let key = "v1/\(system.host):\(system.port)\(system.path.percentEncoded)/configuration"
+        let key = storePrefix + "configuration"
         do {
             var call = HTTPCall(server: system, path: "/client/v1/configuration.json")
             call.timeoutMilliseconds = 8000

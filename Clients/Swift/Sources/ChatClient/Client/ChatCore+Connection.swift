@@ -52,8 +52,9 @@ extension ChatCore {
         _ state: ConnectionState, _ previous: ConnectionState, _ reason: ConnectionReason, _ retryIn: Int64?
     ) async {
         logger.debug("connection", metadata: ["state": "\(state.rawValue)", "reason": "\(reason.rawValue)"])
-        states.set(
-            ConnectionStatus(state: state, previous: previous, reason: reason, retryInMilliseconds: retryIn))
+        deliveries.append(
+            .connection(
+                ConnectionStatus(state: state, previous: previous, reason: reason, retryInMilliseconds: retryIn)))
         switch state {
         case .live:
             for (room, seq) in reads { sendRead(room, seq) }
@@ -61,6 +62,7 @@ extension ChatCore {
             await handle(outbox.wake())
         case .syncing, .connecting: break
         case .offline, .signedOut, .closed:
+            dropIdleConnections()
             for (id, room) in rooms { handle(room.log.disconnected(), of: id) }
             guard state != .offline else { return }
             token = nil
@@ -71,9 +73,12 @@ extension ChatCore {
 
     // MARK: Tokens
 
+    /// Whether a call for a token still counts.
+    func isWaitingForToken(_ call: Int) -> Bool { call == tokenCall && connection.isAsking }
+
     func tokenCame(_ result: Result<String, any Error>, call: Int) async {
         await input { core in
-            guard call == core.tokenCall, core.connection.isAsking else { return }
+            guard core.isWaitingForToken(call) else { return }
             switch result {
             case .success(let token):
                 guard token != core.refusedToken,
@@ -173,10 +178,7 @@ extension ChatCore {
             isListChanged = true
         case "room_changed":
             list.changed(frame)
-            if let id, let read = frame["lastReadSeq"]?.integer, let wanted = reads[id], read >= wanted {
-                reads[id] = nil
-                changes.append(.read(room: id, nil))
-            }
+            if let id, let read = frame["lastReadSeq"]?.integer { readReported(id, read) }
             isListChanged = true
         case "caught_up": if let id, let room = rooms[id] { handle(room.log.synced(), of: id) }
         case "synced":
@@ -214,7 +216,7 @@ extension ChatCore {
                     handle(room.log.skipped(info.head), of: id)
                 }
             }
-            if let wanted = reads[id], info.lastReadSeq >= wanted { readReported(id, wanted) }
+            readReported(id, info.lastReadSeq)
             deliveries.append(.head(room: id, info.head))
             for feed in feeds.of(id) where (feed.position?.seq ?? .max) < info.lastSeq {
                 deliveries.append(.missed(room: id))
@@ -238,6 +240,7 @@ extension ChatCore {
 
     private func remove(_ id: String) {
         if let room = rooms[id] { handle(room.log.removed(), of: id) }
+        if let wanted = reads[id] { readReported(id, wanted) }
         deliveries.append(.removedFeeds(room: id))
         isListChanged = true
     }

@@ -163,7 +163,8 @@ extension ChatCore {
         if let reply = post.replyToMessageID { body["replyToMessageId"] = JSONValue(reply) }
         do {
             let used = token
-            let answer = try await call(.post, .messages, "/api/v1/messages", .object(body), token: used)
+            let answer = try await call(
+                .post, .messages, "/api/v1/messages", .object(body), isKeyed: true, token: used)
             let json = try? JSONParser.parse(answer.body)
             await input { core in
                 if answer.status == 401, core.token == used { await core.handle(core.connection.unauthorized()) }

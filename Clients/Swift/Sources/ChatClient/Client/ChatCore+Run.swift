@@ -40,6 +40,7 @@ extension ChatCore {
         let (stream, effects) = AsyncStream.makeStream(of: Effect.self)
         self.effects = effects
         hasRun = false
+        transport.keepConnections()
         await input { core in
             if let userID = core.configuration.userID { await core.adopt(userID) }
             await core.handle(core.connection.start())
@@ -56,6 +57,7 @@ extension ChatCore {
             for post in core.outbox.posts where post.state == .sending {
                 await core.handle(core.outbox.noAnswer(post.key))
             }
+            core.transport.closeConnections()
             core.effects?.finish()
             core.effects = nil
             core.hasRun = true
@@ -82,7 +84,12 @@ extension ChatCore {
             await input { core in await core.handle(core.outbox.otherAnswered()) }
         case .read(let room, let seq):
             let path = "/api/v1/rooms/\(room.percentEncoded)/read"
-            guard (try? await rest(.put, .system, path, ["seq": JSONValue(seq)])) != nil else { return }
+            do {
+                try await rest(.put, .system, path, ["seq": JSONValue(seq)])
+            } catch {
+                // A mark that the server will never take is not kept for ever.
+                guard let status = (error as? ChatError)?.status, ChatError.isFinal(status: status) else { return }
+            }
             await input { core in core.readReported(room, seq) }
         }
     }
@@ -95,12 +102,17 @@ extension ChatCore {
 
     private nonisolated func askForToken(_ reason: TokenReason, _ call: Int) async {
         guard let tokens else { return }
+        // Often a token is had for one that works once, and then two calls at a time would sign the user out.
+        let lock = StoreLock(store: store, key: storePrefix + "token-call", holder: "\(instance).\(call)")
         do {
-            // An application whose call hangs must not keep the client from its end.
-            let token = try await withDeadline(milliseconds: 30_000) {
-                try await abandonable {
-                    try await tokens(reason)
-                } late: { _ in
+            let token = try await withDeadline(milliseconds: Connection.tokenTimeout) {
+                try await lock.withLock {
+                    guard await self.isWaitingForToken(call) else { throw ChatError.timeout }
+                    // An application whose call hangs must not keep the client from its end.
+                    return try await abandonable {
+                        try await tokens(reason)
+                    } late: { _ in
+                    }
                 }
             }
             await tokenCame(.success(token), call: call)
@@ -160,11 +172,18 @@ extension ChatCore {
         return .done
     }
 
+    /// After an absence of the network they may look alive, and a call over one would wait for its deadline.
+    func dropIdleConnections() {
+        transport.closeConnections()
+        if effects != nil { transport.keepConnections() }
+    }
+
     private func tick(_ count: Int) async {
         let offset = System.wallClock - System.monotonicClock
         let jump = clockOffset.map { offset - $0 } ?? 0
         clockOffset = offset
         if jump.magnitude >= Self.clockJump.magnitude {
+            dropIdleConnections()
             await input { core in await core.handle(core.connection.clockJumped(by: max(jump, 0))) }
         }
         await store.retry()

@@ -18,6 +18,7 @@ actor ChatCore {
     /// What is handed on once everything before it is kept.
     enum Delivery: Sendable {
         case event(ChatEvent)
+        case connection(ConnectionStatus)
         case notice(room: String, RoomNotice)
         case roomState(room: String, RoomState)
         case head(room: String, LogPosition)
@@ -137,7 +138,8 @@ actor ChatCore {
                 report(error)
             }
         }
-        // The list first: a reader that begins now begins either before an event and is given it, or behind it.
+        // The list first: who sees `live` sees the list that came with it; and a reader that begins now begins either before
+        // an event and is given it, or behind it.
         if isListChanged {
             isListChanged = false
             roomLists.set(list.rooms)
@@ -152,6 +154,7 @@ actor ChatCore {
     private func deliver(_ delivery: Delivery) {
         switch delivery {
         case .event(let event): for feed in feeds.of(event.roomID) { feed.event(event) }
+        case .connection(let status): states.set(status)
         case .notice(let room, let notice): rooms[room]?.sources.notices.send(notice)
         case .roomState(let room, let state): rooms[room]?.sources.states.set(state)
         case .head(let room, let head): for feed in feeds.of(room) { feed.head(head) }
@@ -195,12 +198,16 @@ actor ChatCore {
 
     // MARK: Whose data these are
 
+    /// What the store's keys begin with: another server or format never meets it.
+    nonisolated var storePrefix: String {
+        let server = configuration.servers.system
+        return "v1/\(server.host):\(server.port)\(server.path.percentEncoded)/"
+    }
+
     /// Takes up what is kept of a user.
     func adopt(_ userID: Int64) async {
         guard keeper == nil else { return }
-        let server = configuration.servers.system
-        let prefix = "v1/\(server.host):\(server.port)\(server.path.percentEncoded)/\(userID)/"
-        let keeper = Keeper(store: store, prefix: prefix, instance: instance)
+        let keeper = Keeper(store: store, prefix: "\(storePrefix)\(userID)/", instance: instance)
         self.keeper = keeper
         list.userID = userID
         do {
@@ -262,7 +269,9 @@ actor ChatCore {
         for action in actions {
             switch action {
             case .keep(let event): keep(event, of: id)
-            case .begin(let position): changes.append(.begin(room: id, position))
+            case .begin(let position):
+                changes.append(.begin(room: id, position))
+                setPosts(of: id)
             case .forget: changes.append(.forget(room: id))
             case .state(let state): deliveries.append(.roomState(room: id, state))
             case .event: changedRooms.insert(id)

@@ -28,7 +28,7 @@ public struct ChatEvents: AsyncSequence, Sendable {
         ///
         /// Of a named reader, asking for it says that the one before was dealt with.
         /// - Throws: ``ChatError`` with code `log_mismatch` where the server has another log, `in_use` where another reader
-        ///   has the name.
+        ///   has the name, and the server's code where it refuses the position for good.
         public mutating func next() async throws -> ChatEvent? { try await reading.next() }
     }
 }

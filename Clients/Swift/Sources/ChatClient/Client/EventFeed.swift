@@ -55,6 +55,7 @@ final class EventFeed: Sendable {
     ) async throws -> ChatEvent? {
         happen { $0.next() }
         var failures = 0
+        var failure: ChatError?
         while true {
             guard !Task.isCancelled else { return nil }
             guard let action = state.withLockedValue({ $0.pending.isEmpty ? nil : $0.pending.removeFirst() }) else {
@@ -65,7 +66,9 @@ final class EventFeed: Sendable {
             case .begin(let position): try await onBegin(position)
             case .give(let event): return event
             case .done: return nil
-            case .failed(let code): throw ChatError(code, "The server has another log than the position is of")
+            case .failed(let code):
+                if let failure, failure.code == code { throw failure }
+                throw ChatError(code, "The server has another log than the position is of")
             case .getEvents(let position):
                 do {
                     let (items, hasMore) = try await page(position)
@@ -74,9 +77,9 @@ final class EventFeed: Sendable {
                 } catch is CancellationError {
                     happen { $0.pageFailed(status: nil, code: nil) }
                 } catch {
-                    let error = error as? ChatError
-                    if error?.code == .closed { throw ChatError.closed }
-                    happen { $0.pageFailed(status: error?.status, code: error?.code) }
+                    failure = error as? ChatError
+                    if failure?.code == .closed { throw ChatError.closed }
+                    happen { [failure] in $0.pageFailed(status: failure?.status, code: failure?.code) }
                 }
             case .retry:
                 try? await Task.sleep(for: .milliseconds(Pauses.pause(attempt: failures, random: random) + 20))

@@ -85,9 +85,11 @@ struct Reader: Sendable {
     mutating func pageFailed(status: Int?, code: ChatError.Code?) -> [Action] {
         guard isReading else { return [] }
         isReading = false
-        if code == .logMismatch { return mismatch() }
+        if code == .logMismatch { return fail(.logMismatch) }
         // No longer one's to read.
         if status == 403 || status == 404 { return finish() }
+        // The same question would have the same answer for ever.
+        if let status, ChatError.isFinal(status: status) { return fail(code ?? .protocol) }
         return [.retry]
     }
 
@@ -107,7 +109,7 @@ struct Reader: Sendable {
         (last, known) = (position.seq, position.seq)
         isReading = false
         isBehind = true
-        if position.seq > 0, position.mark == nil { return mismatch() }
+        if position.seq > 0, position.mark == nil { return fail(.logMismatch) }
         return advance()
     }
 
@@ -123,10 +125,10 @@ struct Reader: Sendable {
         return finish()
     }
 
-    private mutating func mismatch() -> [Action] {
+    private mutating func fail(_ code: ChatError.Code) -> [Action] {
         held = []
         isBehind = false
-        end = .failed(.logMismatch)
+        end = .failed(code)
         return advance()
     }
 

@@ -80,11 +80,17 @@ extension ChatError: CustomStringConvertible {
 }
 
 extension ChatError {
+    /// Whether an HTTP status says that the same call never succeeds. After 401 it is made with another token.
+    static func isFinal(status: Int) -> Bool {
+        (400..<500).contains(status) && ![401, 408, 425, 429].contains(status)
+    }
+
     static func network(_ cause: any Error) -> ChatError {
         if let error = cause as? ChatError { return error }
         return ChatError(.network, "The server cannot be reached: \(cause)", isTemporary: true, cause: cause)
     }
 
     static let timeout = ChatError(.timeout, "No answer came in time", isTemporary: true)
+    static let cut = ChatError(.network, "The connection ended before the whole answer came", isTemporary: true)
     static let closed = ChatError(.closed, "The client is closed")
 }

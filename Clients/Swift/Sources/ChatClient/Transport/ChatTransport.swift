@@ -8,9 +8,14 @@ struct HTTPCall: Sendable, Equatable {
     var path: String
     var headers: [(name: String, value: String)] = []
     var body: [UInt8]?
+    /// Whether the body has a key by which the server knows a call that is repeated.
+    var isKeyed = false
     var timeoutMilliseconds: Int64 = 30_000
     /// The largest body of an answer that is read.
     var maximumAnswerBytes = 32 << 20
+
+    /// Whether it has the same effect when it is made twice (RFC 9110 section 9.2.2).
+    var isRepeatable: Bool { isKeyed || method == .get || method == .put || method == .delete }
 
     static func == (a: HTTPCall, b: HTTPCall) -> Bool {
         a.method == b.method && a.server == b.server && a.path == b.path && a.body == b.body
@@ -69,6 +74,12 @@ protocol ChatTransport: Sendable {
     /// Makes one call.
     /// - Throws: ``ChatError`` with code `network`, `timeout` or `protocol`.
     func call(_ call: HTTPCall) async throws -> HTTPAnswer
+
+    /// Connections of calls are kept for further ones from now on.
+    func keepConnections()
+
+    /// Closes the connections that wait for a call, and keeps none from now on.
+    func closeConnections()
 
     /// Opens a connection and stays until it has ended.
     /// - Parameters:

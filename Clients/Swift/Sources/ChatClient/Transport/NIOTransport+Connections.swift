@@ -17,7 +17,7 @@ extension NIOTransport {
             var outcome: WebSocketHandshake.Outcome?
             while outcome == nil {
                 guard let bytes = try await iterator.next() else {
-                    guard let refusal = handshake.refusalSoFar else { throw Self.cut }
+                    guard let refusal = handshake.refusalSoFar else { throw ChatError.cut }
                     return .refused(refusal)
                 }
                 outcome = try handshake.take(bytes)
@@ -97,6 +97,7 @@ extension NIOTransport {
         try await channel.executeThenClose { inbound, outbound in
             var head = requestHead("GET", request.server, request.path, request.headers)
             head.headers.replaceOrAdd(name: "accept", value: "text/event-stream")
+            head.headers.replaceOrAdd(name: "connection", value: "close")
             try await outbound.write(.head(head))
             try await outbound.write(.end(nil))
             var iterator = inbound.makeAsyncIterator()

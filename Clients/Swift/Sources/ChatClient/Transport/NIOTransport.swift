@@ -1,15 +1,19 @@
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOHTTP1
 import NIOPosix
 import NIOSSL
 
-/// Calls and connections over SwiftNIO: one TCP connection each.
+/// Calls and connections over SwiftNIO. Calls are made over connections that others have left, where there are such.
 struct NIOTransport: ChatTransport {
     typealias RawChannel = NIOAsyncChannel<ByteBuffer, ByteBuffer>
     typealias HTTPChannel = NIOAsyncChannel<HTTPClientResponsePart, HTTPPart<HTTPRequestHead, ByteBuffer>>
 
     private let group: any EventLoopGroup
     private let tls: TLSConfiguration
+    /// Made once: it reads the authorities of the system.
+    private let tlsContext = NIOLockedValueBox<NIOSSLContext?>(nil)
+    let idle = IdleConnections()
 
     init(group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton, tls: TLSConfiguration? = nil) {
         self.group = group
@@ -18,40 +22,53 @@ struct NIOTransport: ChatTransport {
         self.tls = tls
     }
 
+    func keepConnections() { idle.open() }
+    func closeConnections() { idle.close() }
+
     func call(_ call: HTTPCall) async throws -> HTTPAnswer {
         do {
             return try await withDeadline(milliseconds: call.timeoutMilliseconds) {
-                let channel = try await openHTTP(call.server)
-                return try await channel.executeThenClose { inbound, outbound in
-                    var head = requestHead(call.method.rawValue, call.server, call.path, call.headers)
-                    if let body = call.body {
-                        head.headers.replaceOrAdd(name: "content-length", value: String(body.count))
-                        head.headers.replaceOrAdd(name: "content-type", value: "application/json")
+                if call.isRepeatable, let channel = idle.take(call.server) {
+                    do {
+                        return try await exchange(call, over: channel)
+                    } catch is HTTPExchange.NoAnswer {
+                        // The server has closed the connection while it waited for this call.
+                        try Task.checkCancellation()
                     }
-                    try await outbound.write(.head(head))
-                    if let body = call.body { try await outbound.write(.body(ByteBuffer(bytes: body))) }
-                    try await outbound.write(.end(nil))
-                    var iterator = inbound.makeAsyncIterator()
-                    var answer = try await Self.head(&iterator)
-                    while let part = try await iterator.next() {
-                        switch part {
-                        case .head: throw Self.cut
-                        case .body(let bytes):
-                            guard answer.body.count + bytes.readableBytes <= call.maximumAnswerBytes else {
-                                throw ChatError(.protocol, "The answer is too long", status: answer.status)
-                            }
-                            answer.body += bytes.readableBytesView
-                        case .end: return answer
-                        }
-                    }
-                    throw Self.cut
                 }
+                return try await exchange(call, over: try await openForCalls(call.server))
             }
         } catch is CancellationError {
             throw CancellationError()
         } catch {
             if Task.isCancelled { throw CancellationError() }
-            throw ChatError.network(error)
+            throw error is HTTPExchange.NoAnswer ? ChatError.cut : ChatError.network(error)
+        }
+    }
+
+    private func exchange(_ call: HTTPCall, over channel: any Channel) async throws -> HTTPAnswer {
+        var head = requestHead(call.method.rawValue, call.server, call.path, call.headers)
+        if let body = call.body {
+            head.headers.replaceOrAdd(name: "content-length", value: String(body.count))
+            head.headers.replaceOrAdd(name: "content-type", value: "application/json")
+        }
+        let promise = channel.eventLoop.makePromise(of: HTTPExchange.Outcome.self)
+        let exchange = HTTPExchange(
+            head: head, body: call.body, maximumBytes: call.maximumAnswerBytes, promise: promise)
+        return try await withTaskCancellationHandler {
+            channel.eventLoop.execute {
+                // Of a closed connection the handler may be gone, and with it whoever ends the exchange.
+                if channel.isActive {
+                    channel.writeAndFlush(exchange, promise: nil)
+                } else {
+                    promise.fail(HTTPExchange.NoAnswer())
+                }
+            }
+            let outcome = try await promise.futureResult.get()
+            if outcome.isKept { idle.give(channel, of: call.server) } else { channel.close(promise: nil) }
+            return outcome.answer
+        } onCancel: {
+            channel.close(promise: nil)
         }
     }
 
@@ -80,6 +97,8 @@ struct NIOTransport: ChatTransport {
     private func openRaw(_ server: ServerAddress) async throws -> RawChannel {
         try await open(server) { channel in
             try RawChannel(wrappingChannelSynchronously: channel)
+        } drop: { channel in
+            try? await channel.executeThenClose { _, _ in }
         }
     }
 
@@ -88,13 +107,29 @@ struct NIOTransport: ChatTransport {
             try channel.pipeline.syncOperations.addHTTPClientHandlers()
             try channel.pipeline.syncOperations.addHandler(RequestBodyHandler())
             return try HTTPChannel(wrappingChannelSynchronously: channel)
+        } drop: { channel in
+            try? await channel.executeThenClose { _, _ in }
         }
     }
 
-    private func open<Inbound: Sendable, Outbound: Sendable>(
-        _ server: ServerAddress, _ wrap: @escaping @Sendable (any Channel) throws -> NIOAsyncChannel<Inbound, Outbound>
-    ) async throws -> NIOAsyncChannel<Inbound, Outbound> {
-        let context = server.isSecure ? try NIOSSLContext(configuration: tls) : nil
+    private func openForCalls(_ server: ServerAddress) async throws -> any Channel {
+        try await open(server) { channel in
+            try channel.pipeline.syncOperations.addHTTPClientHandlers()
+            try channel.pipeline.syncOperations.addHandler(HTTPExchangeHandler())
+            return channel
+        } drop: { channel in
+            channel.close(promise: nil)
+        }
+    }
+
+    /// - Parameters:
+    ///   - wrap: completes the pipeline, on the connection's event loop.
+    ///   - drop: closes a connection that came when nobody waited for it any more.
+    private func open<Connection: Sendable>(
+        _ server: ServerAddress, wrap: @escaping @Sendable (any Channel) throws -> Connection,
+        drop: @escaping @Sendable (Connection) async -> Void
+    ) async throws -> Connection {
+        let context = server.isSecure ? try contextOfTLS() : nil
         let isAddress = (try? SocketAddress(ipAddress: server.host, port: 0)) != nil
         return try await abandonable { [group] in
             let bootstrap = ClientBootstrap(group: group)
@@ -110,8 +145,17 @@ struct NIOTransport: ChatTransport {
                     return try wrap(channel)
                 }
             }
-        } late: { channel in
-            try? await channel.executeThenClose { _, _ in }
+        } late: { connection in
+            await drop(connection)
+        }
+    }
+
+    private func contextOfTLS() throws -> NIOSSLContext {
+        try tlsContext.withLockedValue { known in
+            if let known { return known }
+            let new = try NIOSSLContext(configuration: tls)
+            known = new
+            return new
         }
     }
 
@@ -120,7 +164,7 @@ struct NIOTransport: ChatTransport {
     func requestHead(
         _ method: String, _ server: ServerAddress, _ path: String, _ headers: [(name: String, value: String)]
     ) -> HTTPRequestHead {
-        var fields = HTTPHeaders([("Host", server.authority), ("Connection", "close")])
+        var fields = HTTPHeaders([("Host", server.authority)])
         for (name, value) in headers { fields.add(name: name, value: value) }
         return HTTPRequestHead(
             version: .http1_1, method: HTTPMethod(rawValue: method), uri: server.path + path, headers: fields)
@@ -130,13 +174,9 @@ struct NIOTransport: ChatTransport {
     static func head(
         _ iterator: inout NIOAsyncChannelInboundStream<HTTPClientResponsePart>.AsyncIterator
     ) async throws -> HTTPAnswer {
-        guard case .head(let head)? = try await iterator.next() else { throw cut }
-        var answer = HTTPAnswer(status: Int(head.status.code))
-        for (name, value) in head.headers { answer.headers[name.lowercased()] = value }
-        return answer
+        guard case .head(let head)? = try await iterator.next() else { throw ChatError.cut }
+        return HTTPAnswer(head)
     }
-
-    static let cut = ChatError(.network, "The connection ended within the answer", isTemporary: true)
 }
 
 /// Whether a connection was open when it failed. Used within one task.

@@ -18,6 +18,68 @@ import Testing
         }
         #expect(client.connectionStates.value.state == .offline)
         #expect(client.connectionStates.value.reason == .stopped)
+        #expect(!server.keepsConnections)
+    }
+
+    @Test func whoSeesLiveSeesTheListThatCameWithIt() async throws {
+        for _ in 0..<20 {
+            let client = try makeClient(server)
+            try await running(client) { [server] in
+                async let isListed = {
+                    await client.reaches(.live)
+                    return client.roomLists.value.map(\.roomID) == ["a"]
+                }()
+                let link = await server.link()
+                #expect(server.keepsConnections)
+                await link.live(rooms: [roomFrame("a", seq: 3)])
+                #expect(await isListed)
+            }
+        }
+    }
+
+    @Test func theMessagesOfARoomWithoutAKeptLogAreShownOnceItsHeadIsKnown() async throws {
+        let client = try makeClient(server)
+        try await running(client) { [server] in
+            let messages = client.room("a").messages
+            let link = await server.link()
+            await link.live(rooms: [roomFrame("a", seq: 5)])
+            #expect(messages.value.hasMore)
+            let later = client.room("b").messages
+            await link.send(["eventType": "room_added", "roomId": "b", "room": roomFrame("b", seq: 7)])
+            #expect(later.value.hasMore)
+        }
+    }
+
+    @Test(arguments: [400, 410, 413, 422]) func aReaderEndsAtAnAnswerThatCannotChange(_ status: Int) async throws {
+        let client = try makeClient(server)
+        server.answer { _ in HTTPAnswer(status: status, body: Array(#"{"code":"validation_failed"}"#.utf8)) }
+        try await running(client) { [server] in
+            await server.link().live(rooms: [roomFrame("a", seq: 3)])
+            var events = client.room("a").events(after: 1, mark: "?").makeAsyncIterator()
+            let error = await #expect(throws: ChatError.self) { try await events.next() }
+            #expect(error?.code == "validation_failed")
+            #expect(error?.status == status)
+            #expect(server.calls.filter { $0.path.contains("/events") }.count == 1)
+            let end = try await events.next()
+            #expect(end == nil)
+        }
+    }
+
+    @Test(arguments: [408, 425, 429, 500, 503]) func aReaderWaitsOverAnAnswerThatCanChange(_ status: Int) async throws {
+        let client = try makeClient(server)
+        let count = LatestValue(0)
+        server.answer { _ in
+            count.set(count.value + 1)
+            guard count.value > 2 else { return HTTPAnswer(status: status) }
+            let items: JSONValue = .array((1...3).map { messageFrame("a", $0) })
+            return HTTPAnswer(status: 200, body: JSONValue.object(["items": items, "hasMore": false]).bytes)
+        }
+        try await running(client) { [server] in
+            await server.link().live(rooms: [roomFrame("a", seq: 3)])
+            var events = client.room("a").events(after: 0).makeAsyncIterator()
+            let first = try await events.next()
+            #expect(first?.seq == 1)
+        }
     }
 
     @Test func eventsComeOnceInOrderAndAGapIsAProtocolError() async throws {
@@ -254,9 +316,14 @@ import Testing
         }
     }
 
-    @Test func anEventStreamServesWhereHandshakesHaveNoAnswerWhileRESTWorks() async throws {
-        let client = try makeClient(server)
-        server.answer { _ in HTTPAnswer(status: 200, body: Array("{}".utf8)) }
+    @Test(arguments: [200, 403, 422])
+    func anEventStreamServesWhereHandshakesHaveNoAnswerWhileRESTWorks(_ status: Int) async throws {
+        let store = MemoryChatStore()
+        let client = try makeClient(server, store: store)
+        // Whether the server takes a read mark or will never take it, it is not kept any more.
+        server.answer { call in
+            HTTPAnswer(status: call.path.hasSuffix("/read") ? status : 200, body: Array("{}".utf8))
+        }
         try await running(client) { [server] in
             for _ in 0..<3 {
                 let link = await server.link()
@@ -280,6 +347,7 @@ import Testing
             link.close()
             link = await server.link()
             #expect(link.request.path == "/sse/user?cursor=c%207")
+            while store.contents.keys.contains(where: { $0.contains("/read/") }) { await Task.yield() }
         }
     }
 

@@ -65,6 +65,7 @@ final class FakeServer: ChatTransport {
     private let answers = NIOLockedValueBox<@Sendable (HTTPCall) async throws -> HTTPAnswer>({ _ in
         HTTPAnswer(status: 404)
     })
+    private let keeping = NIOLockedValueBox(false)
     private let made = NIOLockedValueBox<[HTTPCall]>([])
 
     /// The next connection that the client opens.
@@ -85,6 +86,11 @@ final class FakeServer: ChatTransport {
         return try await answers.withLockedValue { $0 }(call)
     }
 
+    /// Whether connections may be kept for further calls.
+    var keepsConnections: Bool { keeping.withLockedValue { $0 } }
+    func keepConnections() { keeping.withLockedValue { $0 = true } }
+    func closeConnections() { keeping.withLockedValue { $0 = false } }
+
     func connect(
         _ request: ConnectionRequest, output: AsyncStream<ConnectionOutput>,
         receive: @escaping @Sendable ([ConnectionInput]) async -> Void
@@ -102,6 +108,17 @@ final class FakeServer: ChatTransport {
                 if let end { return end }
             }
             return .failed(.closed)
+        }
+    }
+}
+
+extension NIOLockedValueBox<Int> {
+    /// Counts one more.
+    /// - Returns: the new value.
+    func increment() -> Int {
+        withLockedValue { value in
+            value += 1
+            return value
         }
     }
 }

@@ -24,10 +24,7 @@ import Testing
         let client = try makeClient(server)
         let tries = NIOLockedValueBox(0)
         server.answer { call in
-            let number = tries.withLockedValue { tries in
-                tries += 1
-                return tries
-            }
+            let number = tries.increment()
             if number == 1 { throw ChatError(.network, "cut") }
             if number == 2 { return HTTPAnswer(status: 503) }
             return Self.stored(call, seq: 1)

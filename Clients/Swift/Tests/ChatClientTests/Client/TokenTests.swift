@@ -33,11 +33,7 @@ import Testing
         struct Broken: Error {}
         let count = NIOLockedValueBox(0)
         let client = try makeClient(server) { _ in
-            let number = count.withLockedValue { count in
-                count += 1
-                return count
-            }
-            if number < 3 { throw Broken() }
+            if count.increment() < 3 { throw Broken() }
             throw SignedOut()
         }
         try await running(client) {
@@ -63,6 +59,30 @@ import Testing
             #expect(asked.withLockedValue { $0 } == [.first, .refused, .refused, .refused])
             #expect(next.request.headers.first?.value != "Bearer " + same)
         }
+    }
+
+    @Test func ofAllWhoShareAStoreOneAsksAtATime() async throws {
+        let store = MemoryChatStore()
+        let (asking, asked) = (NIOLockedValueBox(0), NIOLockedValueBox(0))
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for number in 0..<6 {
+                group.addTask {
+                    let server = FakeServer()
+                    let client = try makeClient(server, store: store) { _ in
+                        let count = asking.increment()
+                        #expect(count == 1)
+                        for _ in 0..<100 { await Task.yield() }
+                        asking.withLockedValue { $0 -= 1 }
+                        _ = asked.increment()
+                        return token(of: 1, id: number)
+                    }
+                    try await running(client) { _ = await server.link() }
+                }
+            }
+            try await group.waitForAll()
+        }
+        #expect(asked.withLockedValue { $0 } == 6)
+        #expect(!store.contents.keys.contains { $0.contains("token") })
     }
 
     @Test func aTokenIsNeverKept() async throws {
