@@ -92,11 +92,36 @@ import Testing
         }
     }
 
+    @Test func `at most 100 lines are read ahead of what is stored, and the rest is left for others`() async throws {
+        try await ChatProgramPlace.with { place in
+            let room = try await place.stack.room(of: place.user)
+            // The message server never comes: nothing is stored.
+            try await place.stack.withServer(
+                .system, ["CHAT_PUBLIC_MESSAGE_URL": ":\(FreePort.next())"]
+            ) { system in
+                let input = Pipe()
+                let others = FileHandle(
+                    fileDescriptor: fcntl(input.fileHandleForReading.fileDescriptor, F_DUPFD_CLOEXEC, 0),
+                    closeOnDealloc: true)
+                let post = try place.chat("post", room, "--timeout", "5", url: system.url, input: input)
+                try post.write((1...300).map { "\($0)\n" }.joined())
+                post.closeInput()
+                #expect(await post.end() == .code(69))
+                let rest = try others.readToEnd() ?? Data()
+                #expect(String(decoding: rest, as: UTF8.self).hasPrefix("101\n102\n"))
+            }
+        }
+    }
+
     @Test func `what is not stored in time ends it with 69`() async throws {
         try await ChatProgramPlace.with { place in
             let program = try place.chat(
                 "post", "a", "b", "--timeout", "0.5", url: "http://127.0.0.1:\(FreePort.next())")
             #expect(await program.end() == .code(69))
+            let room = try await place.stack.room(of: place.user)
+            // It also waits no longer for lines that do not come.
+            let waiting = try place.chat("post", room, "--timeout", "0.5")
+            #expect(await waiting.end() == .code(69))
         }
     }
 

@@ -68,6 +68,31 @@ import Testing
         }
     }
 
+    @Test func `a line that was cut off by its end is written again as a whole`() async throws {
+        try await ChatProgramPlace.with { place in
+            let room = try await place.stack.room(of: place.user)
+            let first = try place.chat("tail", room, "--as", "cut", "--json")
+            try await first.waitForComplaint("reading")
+            try await say(String(repeating: "한", count: 2600), 20, in: room, place)
+            // A pipe holds 64 KiB: once it is full a line is cut.
+            var held = -1
+            while await first.unreadBytes() != held || held < 60_000 {
+                held = await first.unreadBytes()
+                try await Task.sleep(for: .milliseconds(100))
+            }
+            first.send(signal: SIGKILL)
+            #expect(await first.end() == .signal(SIGKILL))
+            let whole = try await first.lines().count
+            #expect(whole > 0)
+            // At once: the name is free.
+            let second = try place.chat("tail", room, "--as", "cut", "--json")
+            for seq in whole + 1...20 {
+                let line = try #require(try await second.line())
+                #expect(line.contains("\"seq\":\(seq),") && line.hasSuffix("}"))
+            }
+        }
+    }
+
     @Test func `a second reader of a name ends with 75, another name reads beside it`() async throws {
         try await ChatProgramPlace.with { place in
             let room = try await place.stack.room(of: place.user)
@@ -157,6 +182,31 @@ import Testing
             let line = try #require(try await tail.line())
             #expect(line.hasPrefix(#"{"eventType":"reset","roomId":"\#(room)","seq":1,"mark":""#))
             #expect(await tail.end() == .code(65))
+        }
+    }
+
+    @Test func `a log that is set back while it is read is a line and 65, with a name and without`() async throws {
+        try await ChatProgramPlace.with { place in
+            for arguments in [["--json"], ["--as", "x"]] {
+                let room = try await place.stack.room(of: place.user)
+                let tail = try ChatProgram(
+                    ["tail", room] + arguments, system: place.stack.processes.systemServer.url, folder: place.folder,
+                    token: place.user.token)
+                try await tail.waitForComplaint("reading")
+                for number in 1...3 { try await place.stack.say("\(number)", in: room, as: place.user) }
+                for _ in 1...3 { _ = try await tail.line() }
+                _ = try await place.stack.processes.postgres.run(
+                    sql: """
+                        BEGIN;
+                        DELETE FROM messages WHERE room_id = '\(room)' AND seq > 1;
+                        UPDATE rooms SET last_seq = 1 WHERE room_id = '\(room)';
+                        COMMIT
+                        """)
+                let lines = try await tail.lines()
+                #expect(lines.count == 1)
+                #expect(lines.first?.hasPrefix(#"{"eventType":"reset","roomId":"\#(room)","seq":1,"mark":""#) == true)
+                #expect(await tail.end() == .code(65))
+            }
         }
     }
 

@@ -104,8 +104,6 @@ extension ChatClient {
     /// Waits until the list of rooms is known as it is on the server.
     func untilLive() async {
         for await status in connectionStates where status.state == .live { break }
-        // The state may be set before the list that came with it; this waits for its turn behind both.
-        await retryNow()
     }
 
     /// A room that the user is in.

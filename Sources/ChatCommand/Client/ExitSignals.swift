@@ -20,9 +20,9 @@ enum ExitSignals {
         // A queue of its own: the threads of tasks may all be busy.
         let queue = DispatchQueue(label: "signals")
         for number in [SIGINT, SIGTERM, SIGHUP] {
+            let before = signal(number, SIG_IGN)
             // Under nohup it is to outlive the terminal.
-            if number == SIGHUP, isIgnored(number) { continue }
-            signal(number, SIG_IGN)
+            if number == SIGHUP, isIgnoring(before) { continue }
             let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
             source.setEventHandler {
                 for cleanUp in cleanUps.withLock({ $0 }) { cleanUp() }
@@ -33,11 +33,10 @@ enum ExitSignals {
         }
     }()
 
-    private static func isIgnored(_ number: Int32) -> Bool {
-        var action = sigaction()
-        guard sigaction(number, nil, &action) == 0 else { return false }
-        let handler = unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self)
-        return handler == unsafeBitCast(SIG_IGN, to: Int.self)
+    /// Handlers are functions, which Swift does not compare; that of an ignored signal is a number in their place.
+    private static func isIgnoring(_ handler: (@convention(c) (Int32) -> Void)?) -> Bool {
+        let ignoring: (@convention(c) (Int32) -> Void)? = SIG_IGN
+        return unsafeBitCast(handler, to: Int.self) == unsafeBitCast(ignoring, to: Int.self)
     }
 
     /// Handles the signals from here on.

@@ -65,29 +65,31 @@ actor InputLines {
     /// - Throws: `CancellationError`; ``CommandFailure`` where it cannot be read.
     func next() async throws -> LineSplitter.Line? {
         while ready.isEmpty, !isAtEnd {
-            let bytes = try await work.run { [descriptor] in try Self.read(descriptor) }
-            if bytes.isEmpty {
-                isAtEnd = true
-                if let line = splitter.finish() { ready.append(line) }
-            } else {
-                ready += splitter.add(bytes)
-            }
+            let bytes: [UInt8]
+            (bytes, isAtEnd) = try await work.run { [descriptor] in try Self.read(descriptor) }
+            ready += splitter.add(bytes)
+            if isAtEnd, let line = splitter.finish() { ready.append(line) }
         }
         return ready.isEmpty ? nil : ready.removeFirst()
     }
 
-    /// Little at a time, so that what is read is hardly ahead of what is sent.
-    private static func read(_ descriptor: Int32) throws -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: 4096)
-        while true {
-            let count = bytes.withUnsafeMutableBytes { Foundation.read(descriptor, $0.baseAddress, $0.count) }
-            if count >= 0 { return Array(bytes.prefix(count)) }
-            if errno == EAGAIN {
+    /// Reads up to the end of a line, byte by byte: what is not to be sent yet stays where it is, for whoever reads it next.
+    /// That costs little beside sending the line.
+    private static func read(_ descriptor: Int32) throws -> (bytes: [UInt8], isAtEnd: Bool) {
+        var bytes: [UInt8] = []
+        var byte: UInt8 = 0
+        while bytes.last != UInt8(ascii: "\n"), bytes.count < LineSplitter.maximumBytes {
+            let count = Foundation.read(descriptor, &byte, 1)
+            if count == 0 { return (bytes, true) }
+            if count > 0 {
+                bytes.append(byte)
+            } else if errno == EAGAIN {
                 var state = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
                 poll(&state, 1, -1)
             } else if errno != EINTR {
                 throw CommandFailure.unavailable("cannot read standard input: \(String(cString: strerror(errno)))")
             }
         }
+        return (bytes, false)
     }
 }

@@ -24,6 +24,12 @@ final class ChatProgram: Sendable {
 
         deinit { Foundation.close(descriptor) }
 
+        /// What a pipe holds.
+        func unreadBytes() -> Int {
+            var count: Int32 = 0
+            return ioctl(descriptor, UInt(FIONREAD), &count) == 0 ? Int(count) : 0
+        }
+
         func next() async throws -> String? {
             while true {
                 if let end = bytes.firstIndex(of: UInt8(ascii: "\n")) {
@@ -56,7 +62,7 @@ final class ChatProgram: Sendable {
     /// Starts it with a folder of its own, unless `folder` names one.
     init(
         _ arguments: [String], system: String, folder: String, token: String? = nil,
-        environment: [String: String] = [:]
+        environment: [String: String] = [:], input: Pipe = Pipe()
     ) throws {
         signal(SIGPIPE, SIG_IGN)
         let process = Process()
@@ -64,7 +70,7 @@ final class ChatProgram: Sendable {
         process.arguments = arguments
         process.environment = Self.environment(system: system, folder: folder, token: token)
             .merging(environment) { $1 }
-        let (input, output, complaints) = (Pipe(), Pipe(), Pipe())
+        let (output, complaints) = (Pipe(), Pipe())
         (process.standardInput, process.standardOutput, process.standardError) = (input, output, complaints)
         let (ends, ended) = AsyncStream.makeStream(of: End.self)
         process.terminationHandler = { process in
@@ -120,6 +126,9 @@ final class ChatProgram: Sendable {
         throw LocalStackError("the program did not say '\(text)'")
     }
 
+    /// How many bytes of standard output nobody has read.
+    func unreadBytes() async -> Int { await output.withLock { $0 }?.unreadBytes() ?? 0 }
+
     /// All that is left of standard error.
     func allComplaints() async throws -> [String] {
         var lines: [String] = []
@@ -167,9 +176,9 @@ struct ChatProgramPlace: Sendable {
     }
 
     /// Starts `chat` with the user's token.
-    func chat(_ arguments: String..., url: String? = nil) throws -> ChatProgram {
+    func chat(_ arguments: String..., url: String? = nil, input: Pipe = Pipe()) throws -> ChatProgram {
         try ChatProgram(
-            arguments, system: url ?? stack.processes.systemServer.url, folder: folder, token: user.token)
+            arguments, system: url ?? stack.processes.systemServer.url, folder: folder, token: user.token, input: input)
     }
 
     /// Starts `chat` without a token.
