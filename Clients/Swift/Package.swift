@@ -10,8 +10,10 @@ let collections = Target.Dependency.product(name: "DequeModule", package: "swift
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let nioConcurrency = Target.Dependency.product(name: "NIOConcurrencyHelpers", package: "swift-nio")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioWebSocket = Target.Dependency.product(name: "NIOWebSocket", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 
 let package = Package(
@@ -27,14 +29,18 @@ let package = Package(
     targets: [
         .target(
             name: "ChatClient",
-            dependencies: [collections, logging, nioConcurrency, nioCore, nioHTTP1, nioPosix, nioSSL],
+            dependencies: [
+                collections, logging, nioConcurrency, nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket,
+            ],
             swiftSettings: swiftSettings),
         // The examples of README.md; they are built so that they stay right.
         .executableTarget(
             name: "EchoBot", dependencies: ["ChatClient"], path: "Examples/EchoBot", swiftSettings: swiftSettings),
         .testTarget(
             name: "ChatClientTests",
-            dependencies: ["ChatClient", logging, nioConcurrency, nioCore, nioHTTP1, nioPosix],
+            dependencies: [
+                "ChatClient", logging, nioConcurrency, nioCore, nioEmbedded, nioHTTP1, nioPosix, nioWebSocket,
+            ],
             swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6]

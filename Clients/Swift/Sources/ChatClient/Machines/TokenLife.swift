@@ -7,7 +7,7 @@ struct TokenLife: Sendable, Equatable {
     /// Reads a JWT; `nil` where it is none.
     init?(token: String, wallClock now: Int64) {
         let parts = token.split(separator: ".", omittingEmptySubsequences: false)
-        guard parts.count == 3, !parts[2].isEmpty, let claims = Base64.decodeURL(parts[1]),
+        guard parts.count == 3, !parts[2].isEmpty, let claims = Self.decodeBase64URL(parts[1]),
             let json = try? JSONParser.parse(claims), let userID = json["sub"]?.string.flatMap({ Int64($0) }),
             (1...9_007_199_254_740_991).contains(userID), let end = json["exp"]?.double, end > 0, end < 1e12
         else { return nil }
@@ -32,5 +32,30 @@ struct TokenLife: Sendable, Equatable {
         let margin = lifeMilliseconds > 66_000 ? max(fifth, 60_000) : fifth
         // A token that comes late in its life is used for a while all the same.
         return max(remainingMilliseconds - margin, min(remainingMilliseconds / 2, 10_000))
+    }
+
+    /// Decodes base64 in the alphabet of URLs, without padding (RFC 4648); `nil` where it is none.
+    private static func decodeBase64URL(_ text: Substring) -> [UInt8]? {
+        var bytes: [UInt8] = []
+        var bits: UInt32 = 0
+        var count = 0
+        for byte in text.utf8 {
+            let digit: UInt8
+            switch byte {
+            case UInt8(ascii: "A")...UInt8(ascii: "Z"): digit = byte - UInt8(ascii: "A")
+            case UInt8(ascii: "a")...UInt8(ascii: "z"): digit = byte - UInt8(ascii: "a") + 26
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): digit = byte - UInt8(ascii: "0") + 52
+            case UInt8(ascii: "-"): digit = 62
+            case UInt8(ascii: "_"): digit = 63
+            default: return nil
+            }
+            bits = bits << 6 | UInt32(digit)
+            count += 6
+            if count >= 8 {
+                count -= 8
+                bytes.append(UInt8(truncatingIfNeeded: bits >> UInt32(count)))
+            }
+        }
+        return bytes
     }
 }

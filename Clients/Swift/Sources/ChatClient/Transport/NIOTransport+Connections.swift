@@ -1,88 +1,52 @@
 import NIOCore
 import NIOHTTP1
 import NIOPosix
+import NIOWebSocket
 
 extension NIOTransport {
     /// How long the server's answer to a close frame is waited for.
     private static let closeTimeout: Duration = .seconds(1)
+    /// The largest body of a refusal that is read, in bytes.
+    private static let maximumRefusal = 8192
 
     func runWebSocket(
-        _ request: ConnectionRequest, _ channel: RawChannel, _ output: AsyncStream<ConnectionOutput>,
-        _ progress: ConnectionProgress, _ receive: @escaping @Sendable ([ConnectionInput]) async -> Void
-    ) async throws -> ConnectionEnd {
-        try await channel.executeThenClose { inbound, outbound in
-            var iterator = inbound.makeAsyncIterator()
-            var handshake = WebSocketHandshake(nonce: (0..<16).map { _ in .random(in: 0...255) })
-            try await outbound.write(handshake.request(request))
-            var outcome: WebSocketHandshake.Outcome?
-            while outcome == nil {
-                guard let bytes = try await iterator.next() else {
-                    guard let refusal = handshake.refusalSoFar else { throw ChatError.cut }
-                    return .refused(refusal)
-                }
-                outcome = try handshake.take(bytes)
-            }
-            if case .refused(let answer)? = outcome { return .refused(answer) }
-            progress.isOpen = true
-            await receive([.opened])
-
-            return try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { try await Self.write(output, to: outbound, closing: channel.channel) }
-                defer { group.cancelAll() }
-                return try await Self.read(
-                    &iterator, beginningWith: handshake.remainder, answeringTo: outbound, receive)
-            }
-        }
-    }
-
-    private static func read(
-        _ iterator: inout NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator, beginningWith first: ByteBuffer,
-        answeringTo outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>,
+        _ request: ConnectionRequest, _ output: AsyncStream<ConnectionOutput>, _ progress: ConnectionProgress,
         _ receive: @escaping @Sendable ([ConnectionInput]) async -> Void
     ) async throws -> ConnectionEnd {
-        var decoder = WebSocketDecoder()
-        var next: ByteBuffer? = first
-        while let bytes = next {
-            decoder.append(bytes)
-            var inputs: [ConnectionInput] = []
-            do {
-                while let message = try decoder.next() {
-                    switch message {
-                    case .text(let text): inputs.append(.frame(text, id: nil))
-                    case .pong, .fragment: inputs.append(.signOfLife)
-                    case .ping(let payload):
-                        try await outbound.write(
-                            WebSocketEncoder.frame(.pong, payload.readableBytesView, mask: .random(in: 0...UInt32.max)))
-                        inputs.append(.signOfLife)
-                    case .close(let code, let reason):
-                        await receive(inputs)
-                        // The connection may be gone already, and the code counts all the same.
-                        try? await outbound.write(
-                            WebSocketEncoder.close(code ?? 1000, mask: .random(in: 0...UInt32.max)))
-                        return .closed(code: code ?? 1005, reason: reason)
-                    }
-                }
-            } catch let violation as WebSocketViolation {
-                await receive(inputs)
-                try? await outbound.write(WebSocketEncoder.close(violation.code, mask: .random(in: 0...UInt32.max)))
-                return .closed(code: 1002, reason: violation.reason)
+        switch try await openWebSocket(request) {
+        case .refused(let channel):
+            return try await channel.executeThenClose { inbound in
+                var iterator = inbound.makeAsyncIterator()
+                return .refused(await Self.refusal(try await Self.head(&iterator), &iterator))
             }
-            if !inputs.isEmpty { await receive(inputs) }
-            next = try await iterator.next()
+        case .accepted(let channel):
+            return try await channel.executeThenClose { inbound, outbound in
+                progress.isOpen = true
+                await receive([.opened])
+                return try await withThrowingTaskGroup(of: Void.self) { group in
+                    group.addTask { try await Self.write(output, to: outbound, closing: channel.channel) }
+                    defer { group.cancelAll() }
+                    for try await event in inbound {
+                        switch event {
+                        case .inputs(let inputs): await receive(inputs)
+                        case .end(let end): return end
+                        }
+                    }
+                    return .closed(code: 1006, reason: "")
+                }
+            }
         }
-        return .closed(code: 1006, reason: "")
     }
 
     private static func write(
-        _ output: AsyncStream<ConnectionOutput>, to outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>,
+        _ output: AsyncStream<ConnectionOutput>, to outbound: NIOAsyncChannelOutboundWriter<WebSocketFrame>,
         closing channel: any Channel
     ) async throws {
         for await next in output {
-            let mask = UInt32.random(in: 0...UInt32.max)
             switch next {
-            case .frame(let text): try await outbound.write(WebSocketEncoder.frame(.text, text.utf8, mask: mask))
+            case .frame(let text): try await outbound.write(.frame(.text, ByteBuffer(string: text)))
             case .close(let code):
-                try await outbound.write(WebSocketEncoder.close(code, mask: mask))
+                try await outbound.write(.close(code))
                 try await Task.sleep(for: closeTimeout)
                 channel.close(promise: nil)
                 return
@@ -91,24 +55,20 @@ extension NIOTransport {
     }
 
     func runEventStream(
-        _ request: ConnectionRequest, _ channel: HTTPChannel, _ output: AsyncStream<ConnectionOutput>,
-        _ progress: ConnectionProgress, _ receive: @escaping @Sendable ([ConnectionInput]) async -> Void
+        _ request: ConnectionRequest, _ output: AsyncStream<ConnectionOutput>, _ progress: ConnectionProgress,
+        _ receive: @escaping @Sendable ([ConnectionInput]) async -> Void
     ) async throws -> ConnectionEnd {
-        try await channel.executeThenClose { inbound, outbound in
+        let channel = try await openHTTP(request.server)
+        return try await channel.executeThenClose { inbound, outbound in
             var head = requestHead("GET", request.server, request.path, request.headers)
             head.headers.replaceOrAdd(name: "accept", value: "text/event-stream")
             head.headers.replaceOrAdd(name: "connection", value: "close")
             try await outbound.write(.head(head))
             try await outbound.write(.end(nil))
             var iterator = inbound.makeAsyncIterator()
-            var answer = try await Self.head(&iterator)
+            let answer = try await Self.head(&iterator)
             guard answer.status == 200, answer.headers["content-type"]?.hasPrefix("text/event-stream") == true else {
-                while answer.body.count < WebSocketHandshake.maximumBody,
-                    case .body(let bytes)? = try? await iterator.next()
-                {
-                    answer.body += bytes.readableBytesView
-                }
-                return .refused(answer)
+                return .refused(await Self.refusal(answer, &iterator))
             }
             progress.isOpen = true
             await receive([.opened])
@@ -139,6 +99,17 @@ extension NIOTransport {
                 return .closed(code: 1006, reason: "")
             }
         }
+    }
+
+    /// A refusal with what comes of its body.
+    private static func refusal(
+        _ head: HTTPAnswer, _ iterator: inout NIOAsyncChannelInboundStream<HTTPClientResponsePart>.AsyncIterator
+    ) async -> HTTPAnswer {
+        var answer = head
+        while answer.body.count < maximumRefusal, case .body(let bytes)? = try? await iterator.next() {
+            answer.body += bytes.readableBytesView
+        }
+        return answer
     }
 
     /// The end that `event: close` tells.

@@ -3,10 +3,10 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 import NIOSSL
+import NIOWebSocket
 
 /// Calls and connections over SwiftNIO. Calls are made over connections that others have left, where there are such.
 struct NIOTransport: ChatTransport {
-    typealias RawChannel = NIOAsyncChannel<ByteBuffer, ByteBuffer>
     typealias HTTPChannel = NIOAsyncChannel<HTTPClientResponsePart, HTTPPart<HTTPRequestHead, ByteBuffer>>
 
     private let group: any EventLoopGroup
@@ -78,13 +78,9 @@ struct NIOTransport: ChatTransport {
     ) async -> ConnectionEnd {
         let progress = ConnectionProgress()
         do {
-            switch request.kind {
-            case .webSocket:
-                let channel = try await openRaw(request.server)
-                return try await runWebSocket(request, channel, output, progress, receive)
-            case .eventStream:
-                let channel = try await openHTTP(request.server)
-                return try await runEventStream(request, channel, output, progress, receive)
+            return switch request.kind {
+            case .webSocket: try await runWebSocket(request, output, progress, receive)
+            case .eventStream: try await runEventStream(request, output, progress, receive)
             }
         } catch {
             let error = ChatError.network(error)
@@ -94,15 +90,41 @@ struct NIOTransport: ChatTransport {
 
     // MARK: Channels
 
-    private func openRaw(_ server: ServerAddress) async throws -> RawChannel {
-        try await open(server) { channel in
-            try RawChannel(wrappingChannelSynchronously: channel)
-        } drop: { channel in
-            try? await channel.executeThenClose { _, _ in }
+    func openWebSocket(_ request: ConnectionRequest) async throws -> WebSocketOpening {
+        let head = requestHead("GET", request.server, request.path, request.headers)
+        let (channel, opening) = try await open(request.server) { channel in
+            let upgrader = NIOTypedWebSocketClientUpgrader<WebSocketOpening>(
+                maxFrameSize: WebSocketMessages.maximumSize, enableAutomaticErrorHandling: false
+            ) { channel, _ in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(WebSocketHandler())
+                    return .accepted(try NIOAsyncChannel(wrappingChannelSynchronously: channel))
+                }
+            }
+            let upgrade = NIOTypedHTTPClientUpgradeConfiguration(upgradeRequestHead: head, upgraders: [upgrader]) {
+                channel in
+                channel.eventLoop.makeCompletedFuture {
+                    .refused(try NIOAsyncChannel(wrappingChannelSynchronously: channel))
+                }
+            }
+            var configuration = NIOUpgradableHTTPClientPipelineConfiguration(upgradeConfiguration: upgrade)
+            // The first frames may come in one piece with the answer.
+            configuration.leftOverBytesStrategy = .forwardBytes
+            let opening = try channel.pipeline.syncOperations.configureUpgradableHTTPClientPipeline(
+                configuration: configuration)
+            return (channel, opening)
+        } drop: { channel, opening in
+            channel.close(promise: nil)
+            try? await opening.get().close()
+        }
+        return try await withTaskCancellationHandler {
+            try await opening.get()
+        } onCancel: {
+            channel.close(promise: nil)
         }
     }
 
-    private func openHTTP(_ server: ServerAddress) async throws -> HTTPChannel {
+    func openHTTP(_ server: ServerAddress) async throws -> HTTPChannel {
         try await open(server) { channel in
             try channel.pipeline.syncOperations.addHTTPClientHandlers()
             try channel.pipeline.syncOperations.addHandler(RequestBodyHandler())
@@ -176,6 +198,20 @@ struct NIOTransport: ChatTransport {
     ) async throws -> HTTPAnswer {
         guard case .head(let head)? = try await iterator.next() else { throw ChatError.cut }
         return HTTPAnswer(head)
+    }
+}
+
+/// The answer to a handshake.
+enum WebSocketOpening: Sendable {
+    case accepted(NIOAsyncChannel<WebSocketHandler.Event, WebSocketFrame>)
+    case refused(NIOAsyncChannel<HTTPClientResponsePart, Never>)
+
+    /// Gives up the connection unused.
+    func close() async throws {
+        switch self {
+        case .accepted(let channel): try await channel.executeThenClose { _, _ in }
+        case .refused(let channel): try await channel.executeThenClose { _ in }
+        }
     }
 }
 

@@ -1,3 +1,4 @@
+import Foundation
 import Logging
 import NIOConcurrencyHelpers
 
@@ -129,7 +130,8 @@ func token(of userID: Int64, seconds: Int64 = 3600, id: Int = 0) -> String {
     let claims: JSONValue = [
         "sub": .string(String(userID)), "iat": JSONValue(now), "exp": JSONValue(now + seconds), "jti": JSONValue(id),
     ]
-    let text = Base64.encode(claims.bytes).replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
+    let base64 = Data(claims.bytes).base64EncodedString()
+    let text = base64.replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
     return "e30.\(text).sig"
 }
 

@@ -1,35 +1,8 @@
-import NIOCore
 import Testing
 
 @testable import ChatClient
 
 @Suite struct ParserTests {
-    @Test(
-        arguments: [
-            ([0xC1, 0x00], 1002), ([0x81, 0x81, 0, 0, 0, 0, 0], 1002), ([0x83, 0x00], 1002), ([0x82, 0x00], 1003),
-            ([0x80, 0x00], 1002), ([0x01, 0x00, 0x81, 0x00], 1002), ([0x09, 0x00], 1002),
-            ([0x89, 0x7E, 0x00, 0x80], 1002),
-            ([0x81, 0x7E, 0x00, 0x05], 1002), ([0x81, 0x7F, 0, 0, 0, 0, 0, 0, 0, 5], 1002),
-            ([0x81, 0x7F, 0xFF, 0, 0, 0, 0, 0, 0, 5], 1002),
-            ([0x81, 0x7F, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF], 1009),
-            ([0x81, 0x01, 0xFF], 1007), ([0x81, 0x03, 0xED, 0xA0, 0x80], 1007), ([0x88, 0x01, 0x03], 1002),
-            ([0x88, 0x02, 0x03, 0xED], 1002), ([0x88, 0x03, 0x03, 0xE8, 0xFF], 1007),
-        ] as [([UInt8], UInt16)])
-    func aViolationHasItsCode(_ bytes: [UInt8], _ code: UInt16) {
-        var decoder = WebSocketDecoder()
-        // Whole, and byte by byte.
-        decoder.append(ByteBuffer(bytes: bytes))
-        let error = #expect(throws: WebSocketViolation.self) { while try decoder.next() != nil {} }
-        #expect(error?.code == code)
-        var slow = WebSocketDecoder()
-        var found: WebSocketViolation?
-        for byte in bytes where found == nil {
-            slow.append(ByteBuffer(bytes: [byte]))
-            do { while try slow.next() != nil {} } catch { found = error }
-        }
-        #expect(found?.code == code)
-    }
-
     @Test func anEventStreamIsReadInAnyPieces() throws {
         let text =
             "retry: 3000\r\n\r\n: hi\n\nid: c1\ndata: {\"a\":\ndata: 1}\n\nevent: close\rdata: {}\r\r\ndata\n\ndata: cut"
@@ -47,11 +20,6 @@ import Testing
             }
             #expect(events == expected)
         }
-    }
-
-    @Test func theExampleOfRFC6455() {
-        let key = "dGhlIHNhbXBsZSBub25jZQ==258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-        #expect(Base64.encode(SHA1.hash(Array(key.utf8))) == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
     }
 
     @Test(arguments: [

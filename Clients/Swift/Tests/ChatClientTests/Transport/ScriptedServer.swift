@@ -1,5 +1,8 @@
 import NIOCore
+import NIOEmbedded
+import NIOHTTP1
 import NIOPosix
+import NIOWebSocket
 
 @testable import ChatClient
 
@@ -54,10 +57,18 @@ struct ScriptedServer: Sendable {
 
     /// The answer to a WebSocket handshake.
     static func accept(_ request: String) -> String {
-        let line = request.split(separator: "\r\n").first { $0.hasPrefix("Sec-WebSocket-Key: ") } ?? ""
-        let key = line.dropFirst(19) + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-        return "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            + "Sec-WebSocket-Accept: \(Base64.encode(SHA1.hash(Array(key.utf8))))\r\n\r\n"
+        var head = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/")
+        for line in request.split(separator: "\r\n").dropFirst() {
+            let parts = line.split(separator: ": ", maxSplits: 1)
+            head.headers.add(name: String(parts[0]), value: parts.count > 1 ? String(parts[1]) : "")
+        }
+        let upgrader = NIOWebSocketServerUpgrader(
+            shouldUpgrade: { channel, _ in channel.eventLoop.makeSucceededFuture([:]) },
+            upgradePipelineHandler: { channel, _ in channel.eventLoop.makeSucceededVoidFuture() })
+        let headers = upgrader.buildUpgradeResponse(
+            channel: EmbeddedChannel(), upgradeRequest: head, initialResponseHeaders: [:])
+        let answer = (try? headers.wait()) ?? [:]
+        return "HTTP/1.1 101 Switching Protocols\r\n" + answer.map { "\($0.name): \($0.value)\r\n" }.joined() + "\r\n"
     }
 
     /// A frame of a server.

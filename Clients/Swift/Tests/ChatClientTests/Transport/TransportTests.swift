@@ -182,18 +182,27 @@ import Testing
     }
 
     @Test func framesAreMaskedAndACloseIsWaitedForOnlySoLong() async throws {
-        let seen = NIOLockedValueBox<[UInt8]>([])
+        let seen = LatestValue<[UInt8]?>(nil)
         try await ScriptedServer.running { request, inbound, out in
             try await out.write(ByteBuffer(string: ScriptedServer.accept(request)))
+            var all: [UInt8] = []
             // It never answers the close frame.
-            while let bytes = try await inbound.next() { seen.withLockedValue { $0 += bytes.readableBytesView } }
+            while let bytes = try await inbound.next() { all += bytes.readableBytesView }
+            seen.set(all)
         } _: { server in
             let took = await ContinuousClock().measure {
-                _ = await connect(server, [.frame("Hello"), .close(code: 1000)])
+                let (inputs, end) = await connect(server, [.frame("Hello"), .close(code: 1000)])
+                #expect(inputs == [.opened])
+                #expect(closeCode(end) == 1006)
             }
             #expect(took < .seconds(10))
-            let bytes = seen.withLockedValue { $0 }
-            #expect(bytes.count == 19)
+            var bytes: [UInt8] = []
+            for await all in LatestValues(source: seen) {
+                guard let all else { continue }
+                bytes = all
+                break
+            }
+            try #require(bytes.count == 19)
             #expect(Array(bytes.prefix(2)) == [0x81, 0x85])
             let text: [UInt8] = (0..<5).map { index in bytes[6 + index] ^ bytes[2 + index % 4] }
             #expect(String(decoding: text, as: UTF8.self) == "Hello")
