@@ -6,6 +6,9 @@
 //   with it the files in it that were still to be renamed to their places. So whoever stood still writes nothing more.
 //
 // A number does not come again, or is seen beside a higher one: whoever took it then gives way.
+//
+// Who waits for a lock that changes touches the file `name.wanted`; who has given it back and wants it again lets others
+// go first then. Otherwise a process with much to do would leave to the others only what their polling happens to hit.
 
 import { createHash } from 'node:crypto'
 import { readFileSync, readdirSync, renameSync, mkdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
@@ -17,6 +20,8 @@ import { MemoryStorage, lostLock } from './memory-storage.js'
 const SIGN_OF_LIFE_MS = 500
 const POLL_MS = 5
 const LONGEST_POLL_MS = 50
+/** Longer than any pause between two looks at a lock. */
+const GIVE_WAY_MS = 100
 /** Left by a process that ended while it made a lock. */
 const UNFINISHED_MS = 60_000
 
@@ -26,6 +31,8 @@ export class FileLocks {
   #made = 0
   /** name → the folder in which this process gave the lock back. */
   #givenBack = new Map()
+  /** name → when somebody who waited for it was last seen. */
+  #wishes = new Map()
 
   /** @param folder there already */
   constructor(folder) {
@@ -54,23 +61,34 @@ export class FileLocks {
 
   async #take(name, { ifAvailable, steal, signal, lost, standstillMs }) {
     const watch = new Watch(standstillMs)
+    let wanted, waysEnd
     for (let pause = POLL_MS; ; pause = Math.min(pause * 1.5, LONGEST_POLL_MS)) {
       signal?.throwIfAborted()
       lost.throwIfAborted()
       const last = highest(this.#numbersOf(name))
+      if (!steal && this.#isGivenBack(name, last)) {
+        waysEnd ??= this.#isWanted(name) ? performance.now() + GIVE_WAY_MS : 0
+        if (performance.now() < waysEnd) {
+          await sleep(POLL_MS, signal)
+          continue
+        }
+      }
       if (!last || last.isFree || steal || isGone(ownerOf(last.path)) || watch.standsStill(last.path, pause)) {
         const lock = this.#takeNumber(name, (last?.number ?? 0) + 1, last)
         if (lock) return lock
         pause = POLL_MS
       }
       if (ifAvailable) return undefined
+      // One that is held for long is not wanted again with each look.
+      if (wanted !== last?.number) this.#want(name)
+      wanted = last?.number
       await sleep(pause * (0.5 + Math.random()), signal)
     }
   }
 
   #takeNumber(name, number, last) {
     const path = join(this.folder, `${name}.${number}`)
-    const isOwn = last?.isFree && this.#givenBack.get(name) === last.path
+    const isOwn = this.#isGivenBack(name, last)
     const finished = isOwn ? last.path : this.#makeFolder()
     try {
       renameSync(finished, path)
@@ -86,6 +104,25 @@ export class FileLocks {
     }
     for (const other of others) remove(other.path, this.#unfinished())
     return new FileLock(path)
+  }
+
+  #isGivenBack(name, last) { return Boolean(last?.isFree) && this.#givenBack.get(name) === last.path }
+
+  /** Shows others that this process waits. */
+  #want(name) {
+    const path = join(this.folder, `${name}.wanted`)
+    try {
+      writeFileSync(path, '', { mode: 0o600 })
+      this.#wishes.set(name, stat(path)?.mtimeMs)
+    } catch { /* then it has to be lucky */ }
+  }
+
+  /** Whether another process has shown that it waits, since the last time that it was looked. */
+  #isWanted(name) {
+    const wished = stat(join(this.folder, `${name}.wanted`))?.mtimeMs
+    if (wished === undefined || wished === this.#wishes.get(name)) return false
+    this.#wishes.set(name, wished)
+    return true
   }
 
   #makeFolder() {

@@ -215,6 +215,21 @@ describe('locks in files', () => {
     assert.ok(took > 3_000 && took < 6_000, `${took} ms`)
   })
 
+  it('that a process wants again and again go to others in between', async () => {
+    const counter = start('count')
+    await counter.line()
+    const storage = new FileStorage(folder)
+    const count = async () => Number(await storage.get('count/a') ?? 0)
+    let waited = 0
+    for (let turn = 0; turn < 20; turn += 1) {
+      const before = await count()
+      waited += await storage.exclusively('step', count) - before
+    }
+    counter.child.kill('SIGKILL')
+    await counter.ended
+    assert.ok(waited <= 60, `${waited} steps of the other process while this one waited 20 times`)
+  })
+
   it('of a process that works are its own for as long as it likes', async () => {
     const holder = start('hold', 'holder')
     assert.equal(await holder.line(), 'held')
