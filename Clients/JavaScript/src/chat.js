@@ -39,6 +39,7 @@ export class Chat {
   #rooms = new Map()
   #opened = new Set()
   #soon = new Soon()
+  #syncs = 0
   #isIdentified = false
   #isLoaded = false
   #closing
@@ -58,7 +59,7 @@ export class Chat {
       isPrecious: key => /^\d+\/outbox\//.test(key),
       onFailure: (cause, { operation }) => this.#report(new ChatError('store_failed', `The store failed: ${operation}`, { isTemporary: true, cause })),
       onBroken: key => this.#report(new ChatError('store_failed', `What could not be read was put aside: ${key}`)),
-      onRestored: () => { this.#outbox?.load().catch(() => {}) },
+      onRestored: () => { this.#outbox?.restored().catch(() => {}) },
     })
     this.#servers = new Servers(url, this.#kept, address => this.#rest.get(address))
     const list = () => this.#list.list
@@ -264,8 +265,10 @@ export class Chat {
 
   /** After what is queued has been taken in: only then the positions are those from which the server has to go on. */
   #sync() {
+    const number = ++this.#syncs
     this.#intake.job(() => {
-      if (this.#connector.machine.state !== 'syncing') return
+      // Where the store was slow the connection may be another one by now, with a turn of its own.
+      if (number !== this.#syncs || this.#connector.machine.state !== 'syncing') return
       for (const frame of syncFrames({ ...this.#intake.begin(), maxMissed: this.#options.maxMissed })) this.#connector.sendSync(frame)
     })
   }

@@ -134,6 +134,13 @@ export class Outbox {
     })
   }
 
+  /** The store works again, and has what was kept in memory meanwhile: whoever sends has to look. */
+  async restored() {
+    await (await this.#context.store()).markOutboxChanged()
+    this.#election.announce()
+    await this.load()
+  }
+
   /** Takes part in sending, from now on until `stop`. */
   start() {
     if (this.#isRunning || this.#isClosed) return

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { Chat } from '../src/chat.js'
+import { MemoryStorage } from '../src/storage/memory-storage.js'
 import { setUp } from './support/client.js'
 import { FakeServer, answer, makeToken, problem, until } from './support/fake-server.js'
 import { fakeTime } from './support/time.js'
@@ -35,6 +36,32 @@ test('a gap is a protocol error: the connection is made again from the last posi
   chat.retryNow()
   await until(() => seen.length === 3)
   assert.deepEqual(seen, [1, 2, 3])
+})
+
+test('a connection is synchronised once, also where the store was slow over two of them', async t => {
+  const storage = new MemoryStorage()
+  let go, isWaiting = false
+  const write = storage.write.bind(storage)
+  storage.write = async (...values) => { isWaiting = Boolean(go); await go; return write(...values) }
+  const { chat, server, states, live } = setUp(t, { storage })
+  server.room('a')
+  chat.room('a').on('event', () => {})
+  await live()
+  let release
+  go = new Promise(resolve => { release = resolve })
+  server.message('a', {})
+  await until(() => isWaiting)
+  const tries = () => states.filter(({ state }) => state === 'syncing').length
+  for (const count of [2, 3]) {
+    server.dropAll()
+    await until(() => chat.state === 'offline')
+    chat.retryNow()
+    await until(() => tries() === count)
+  }
+  release()
+  await until(() => chat.state === 'live')
+  assert.equal(server.sockets.length, 1)
+  assert.equal(server.frames.filter(frame => frame.type === 'sync').length, 2)
 })
 
 test('frames that are no JSON objects, swapped or doubled lose and double nothing', async t => {

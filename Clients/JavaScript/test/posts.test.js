@@ -55,6 +55,37 @@ test('posts are sent in the order kept, whatever answers are lost, and stored on
   assert.deepEqual(chat.outbox, [])
 })
 
+test('what was kept in memory while the store failed is sent by the other process once it works again', async t => {
+  const time = fakeTime(t)
+  const server = new FakeServer()
+  server.room('a')
+  const storage = new MemoryStorage()
+  storage.isLasting = true
+  const sender = setUp(t, { server, storage, userId: 1 })
+  sender.chat.start()
+  await time.advance(5_000)
+  let isBroken = false
+  const failing = new Proxy(storage, {
+    get: (target, name) => {
+      if (name === 'write' && isBroken) return () => { throw new Error('the disk is full') }
+      return typeof target[name] === 'function' ? target[name].bind(target) : target[name]
+    },
+  })
+  const { chat } = setUp(t, { server, storage: failing, userId: 1 })
+  chat.start()
+  await time.advance(5_000)
+  isBroken = true
+  const post = chat.room('a').send({ text: 'x' })
+  await time.advance(5_000)
+  sender.chat.room('a').send({ text: 'y' })
+  await time.advance(5_000)
+  assert.equal(post.state, 'queued')
+  isBroken = false
+  await time.advance(60_000)
+  assert.equal(post.state, 'stored')
+  assert.deepEqual(texts(server), ['y', 'x'])
+})
+
 test('hours of 500 for everything empty no outbox, and the next answer sends it', async t => {
   const time = fakeTime(t)
   const { chat, server } = setUp(t)
