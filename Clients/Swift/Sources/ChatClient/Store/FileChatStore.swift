@@ -5,24 +5,51 @@ import NIOPosix
 ///
 /// A step holds `flock` on a file in the folder, never over a suspension. A value is replaced by a new file (fsync, rename);
 /// more than one are first written to a journal, which the next step finishes where the process died in between.
+///
+/// A process that stands still within a step has its lock taken over by the next. Whatever it does when it goes on comes to
+/// nothing: each change is a renaming from or to a folder of its own, which is gone with the lock.
 public final class FileChatStore: ChatStore {
-    /// How long another process may hold the lock.
-    private static let lockTimeoutMilliseconds: Int64 = 5000
+    /// How long other processes may hold the lock, one after the other.
+    private static let lockTimeoutMilliseconds: Int64 = 10_000
+    /// How long one of them may, before it counts as standing still.
+    private static let standstillMilliseconds: Int64 = 3000
+    /// How often a step is begun anew since its lock was taken over.
+    private static let maximumTries = 5
+
+    private struct LockLost: Error {}
 
     private let folder: String
+    /// Where files are made that are to be renamed to their places: in a folder for each store that is open.
+    private let stages: String
+    private let stage: String
+    private let stale: String
+    private let standstill: Int64
     /// Threads of this process line up here, so that they do not poll for the lock of files.
     private let turn = NIOLock()
 
     /// Opens or makes a store.
     /// - Throws: ``ChatError`` with code `store_failed` where the folder cannot be made or its file system has no locks.
-    public init(folder: String) throws {
+    public convenience init(folder: String) throws {
+        try self.init(folder: folder, standstill: Self.standstillMilliseconds)
+    }
+
+    /// - Parameter standstill: how long another process may take for a step, in milliseconds.
+    init(folder: String, standstill: Int64) throws {
         var folder = folder
         while folder.count > 1, folder.hasSuffix("/") { folder.removeLast() }
         self.folder = folder
+        self.standstill = standstill
+        (stages, stale) = (folder + "/stages", folder + "/stale")
+        stage = stages + "/" + String(UInt64.random(in: 0...UInt64.max), radix: 36)
         try Self.reporting {
             try FileSystem.makeFolders(folder)
             try FileSystem.makeFolders(folder + "/values")
-            _ = try FileLock(path: folder + "/lock", milliseconds: Self.lockTimeoutMilliseconds)
+            try FileSystem.makeFolders(stages)
+            try FileSystem.makeFolders(stale)
+            let lock = try lock()
+            // Whoever is not in a step makes its own again.
+            try removeStages()
+            _ = consume lock
         }
     }
 
@@ -34,13 +61,49 @@ public final class FileChatStore: ChatStore {
     ) async throws -> Result {
         // A file system may block for seconds, so not on the threads of Swift's tasks.
         try await NIOThreadPool.singleton.runIfActive { [self] in
-            try turn.withLock { try Self.reporting { try perform(body) } }
+            try turn.withLock {
+                try Self.reporting {
+                    for _ in 1..<Self.maximumTries {
+                        do { return try perform(body) } catch is LockLost {}
+                    }
+                    do { return try perform(body) } catch is LockLost {
+                        throw ChatError(.storeFailed, "Other processes take the store's lock over", isTemporary: true)
+                    }
+                }
+            }
         }
     }
 
+    private func lock() throws -> FileLock {
+        try FileLock(
+            path: folder + "/lock", milliseconds: Self.lockTimeoutMilliseconds, standstill: standstill,
+            onTakeover: removeStages)
+    }
+
+    /// Moved away first: at one moment nothing in it can be renamed to its place any more.
+    private func removeStages() throws {
+        for (name, isFolder) in try FileSystem.list(stages) where isFolder && !stage.hasSuffix("/" + name) {
+            try FileSystem.move(stages + "/" + name, to: stale + "/" + name)
+        }
+        for (name, _) in try FileSystem.list(stale) { try? FileSystem.removeFolder(stale + "/" + name) }
+    }
+
+    /// - Throws: ``LockLost`` where another process has taken the lock over, and nothing was changed.
     private func perform<Result>(_ body: (inout ChatStoreStep) throws -> Result) throws -> Result {
-        let lock = try FileLock(path: folder + "/lock", milliseconds: Self.lockTimeoutMilliseconds)
-        defer { withExtendedLifetime(lock) {} }
+        let lock = try lock()
+        try FileSystem.makeFolder(stage)
+        // Who takes it over from here on removes the folder.
+        guard lock.isHeld else { throw LockLost() }
+        do {
+            return try perform(body, lock)
+        } catch let failure as FileSystem.Failure where failure.isMissing && !lock.isHeld {
+            throw LockLost()
+        }
+    }
+
+    private func perform<Result>(
+        _ body: (inout ChatStoreStep) throws -> Result, _ lock: borrowing FileLock
+    ) throws -> Result {
         try finishJournal()
         var step = ChatStoreStep { [self] in
             try FileSystem.read(path($0))
@@ -48,13 +111,19 @@ public final class FileChatStore: ChatStore {
             try keys(withPrefix: $0)
         }
         let result = try body(&step)
+        // Of what it has read some may be newer.
+        guard lock.isHeld else { throw LockLost() }
         switch step.changes.count {
         case 0: break
         case 1: try apply(step.changes)
         default:
-            try FileSystem.replace(journalPath, with: Journal.encode(step.changes))
+            try FileSystem.replace(journalPath, with: Journal.encode(step.changes), staged: stage + "/journal")
             try FileSystem.syncFolder(folder)
-            try finishJournal(step.changes)
+            do {
+                try finishJournal(step.changes)
+            } catch let failure as FileSystem.Failure where failure.isMissing && !lock.isHeld {
+                // Whoever has the lock now has found the journal, and finished it.
+            }
         }
         return result
     }
@@ -68,16 +137,25 @@ public final class FileChatStore: ChatStore {
         guard let bytes = try FileSystem.read(journalPath) else { return }
         guard let changes = Journal.decode(bytes) else {
             // It cannot be read, so none of its changes is known; it is kept for people.
-            try FileSystem.replace(folder + "/journal.broken", with: bytes)
-            try FileSystem.remove(journalPath)
-            return
+            try FileSystem.move(journalPath, to: stage + "/journal")
+            return try FileSystem.move(stage + "/journal", to: folder + "/journal.broken")
         }
         try finishJournal(changes)
     }
 
     private func finishJournal(_ changes: [String: [UInt8]?]) throws {
         try apply(changes)
-        try FileSystem.remove(journalPath)
+        try remove(journalPath)
+    }
+
+    /// By a renaming, which fails once the lock was taken over.
+    private func remove(_ path: String) throws {
+        do {
+            try FileSystem.move(path, to: stage + "/removed")
+        } catch let failure as FileSystem.Failure where failure.isMissing {
+            // One that is not there need not be removed.
+            guard FileSystem.isThere(stage) else { throw failure }
+        }
     }
 
     private func apply(_ changes: [String: [UInt8]?]) throws {
@@ -87,14 +165,14 @@ public final class FileChatStore: ChatStore {
             let parent = path[..<(path.lastIndex(of: "/") ?? path.startIndex)]
             if let value {
                 do {
-                    try FileSystem.replace(path, with: value)
+                    try FileSystem.replace(path, with: value, staged: stage + "/value")
                 } catch let failure as FileSystem.Failure where failure.isMissing {
                     try FileSystem.makeFolders(String(parent))
-                    try FileSystem.replace(path, with: value)
+                    try FileSystem.replace(path, with: value, staged: stage + "/value")
                 }
                 folders.insert(String(parent))
             } else {
-                try FileSystem.remove(path)
+                try remove(path)
             }
         }
         for folder in folders { try FileSystem.syncFolder(folder) }

@@ -56,24 +56,38 @@ enum FileSystem {
         }
     }
 
-    /// Puts a whole new file in the place of `path`: a reader, also after a crash, finds the old one or the new one.
-    static func replace(_ path: String, with bytes: [UInt8]) throws {
-        let new = path + ".new"
-        let file = open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+    /// Makes a whole new file and puts it in the place of `path`: a reader, also after a crash, finds the old one or the new
+    /// one.
+    /// - Parameter staged: where it is made, in the same file system.
+    static func replace(_ path: String, with bytes: [UInt8], staged: String) throws {
+        let file = open(staged, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
         guard file >= 0 else { throw Failure(call: "open", code: errno) }
         do {
             defer { close(file) }
             try writeAll(bytes, to: file)
             guard fsync(file) == 0 else { throw Failure(call: "fsync", code: errno) }
+            try move(staged, to: path)
         } catch {
-            unlink(new)
+            unlink(staged)
             throw error
         }
-        guard rename(new, path) == 0 else {
-            let failure = Failure(call: "rename", code: errno)
-            unlink(new)
-            throw failure
-        }
+    }
+
+    static func move(_ path: String, to place: String) throws {
+        guard rename(path, place) == 0 else { throw Failure(call: "rename", code: errno) }
+    }
+
+    /// Makes a folder in one that is there; one that is there already will do.
+    static func makeFolder(_ path: String) throws {
+        guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw Failure(call: "mkdir", code: errno) }
+    }
+
+    static func isThere(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+    /// Removes a folder with the files in it.
+    static func removeFolder(_ path: String) throws {
+        for (name, isFolder) in try list(path) where !isFolder { try remove(path + "/" + name) }
+        guard rmdir(path) == 0 || errno == ENOENT else { throw Failure(call: "rmdir", code: errno) }
     }
 
     static func remove(_ path: String) throws {
@@ -138,37 +152,4 @@ private func systemRead(_ file: Int32, _ bytes: UnsafeMutableRawBufferPointer) -
 
 private func systemWrite(_ file: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
     write(file, bytes.baseAddress, bytes.count)
-}
-
-/// An exclusive lock of a file, held as long as this value is kept. A process that ends, however, lets go of it.
-struct FileLock: ~Copyable {
-    private let file: Int32
-
-    /// - Parameter milliseconds: how long others are waited for.
-    /// - Throws: ``ChatError`` with code `store_failed`.
-    init(path: String, milliseconds: Int64) throws {
-        let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard file >= 0 else { throw FileSystem.Failure(call: "open", code: errno) }
-        let end = System.monotonicClock + milliseconds
-        while flock(file, LOCK_EX | LOCK_NB) != 0 {
-            let code = errno
-            if code == EWOULDBLOCK || code == EINTR, System.monotonicClock < end {
-                usleep(2000)
-                continue
-            }
-            close(file)
-            switch code {
-            case EWOULDBLOCK, EINTR:
-                throw ChatError(
-                    .storeFailed, "Another process has held the store's lock for too long", isTemporary: true)
-            case ENOLCK, EOPNOTSUPP, ENOTSUP, ENOSYS, EINVAL:
-                throw ChatError(.storeFailed, "The file system has no locks (\(String(cString: strerror(code))))")
-            default:
-                throw FileSystem.Failure(call: "flock", code: code)
-            }
-        }
-        self.file = file
-    }
-
-    deinit { close(file) }
 }

@@ -83,7 +83,7 @@ import Testing
         let store = try FileChatStore(folder: folder)
         try await store.step { $0.set("gone", [1]) }
         let changes: [String: [UInt8]?] = ["a": [1, 2], "b/c": [], "gone": nil]
-        try FileSystem.replace(folder + "/journal", with: Journal.encode(changes))
+        try FileSystem.replace(folder + "/journal", with: Journal.encode(changes), staged: folder + "/new")
         try await FileChatStore(folder: folder).step { step in
             let found9 = try step.keys(withPrefix: "")
             #expect(found9 == ["a", "b/c"])
@@ -95,7 +95,7 @@ import Testing
 
     @Test func aJournalThatCannotBeReadIsPutAside() async throws {
         let store = try FileChatStore(folder: folder)
-        try FileSystem.replace(folder + "/journal", with: [9, 0, 0, 0, 0, 0, 0, 0, 1])
+        try FileSystem.replace(folder + "/journal", with: [9, 0, 0, 0, 0, 0, 0, 0, 1], staged: folder + "/new")
         try await store.step { $0.set("a", [1]) }
         #expect(FileManager.default.fileExists(atPath: folder + "/journal.broken"))
     }
