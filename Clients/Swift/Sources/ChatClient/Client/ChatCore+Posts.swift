@@ -27,7 +27,7 @@ extension ChatCore {
 
     private func keep(_ key: String, isLast: Bool) async {
         guard let keeper, let post = outbox.post(key) else { return }
-        guard post.state == .new else { return await perform([.post(post, isMoved: isLast)]) }
+        guard post.state == .new else { return await put(post, isLast: isLast, keeper) }
         do {
             let added = try await keeper.add(post, isRunning: effects != nil)
             guard added.conflict == nil else { return await handle(outbox.taken(key)) }
@@ -42,6 +42,15 @@ extension ChatCore {
             report(error)
             posts.remove(key)?.fail(error as? ChatError ?? .network(error))
             await handle(outbox.notKept(key))
+        }
+    }
+
+    private func put(_ post: OwnPost, isLast: Bool, _ keeper: Keeper) async {
+        do {
+            guard try await !keeper.put(post, isMoved: isLast) else { return }
+            await take(try await keeper.refreshOutbox(isRunning: effects != nil))
+        } catch {
+            report(error)
         }
     }
 

@@ -28,6 +28,16 @@ extension Keeper {
         }
     }
 
+    /// Keeps what a post has become.
+    /// - Returns: `false` where another process has settled it: then there is nothing to keep, nor to send.
+    func put(_ post: OwnPost, isMoved: Bool) async throws -> Bool {
+        try await store.step { [self] step in
+            guard try entry(step, post.key) != nil else { return false }
+            try apply(.post(post, isMoved: isMoved), &step)
+            return true
+        }
+    }
+
     /// The outbox as it is now, and whether this client sends: the one that does has said so in the last 5 s.
     func refreshOutbox(isRunning: Bool) async throws -> Outbox {
         try await store.step { [self] step in try outbox(&step, isRunning: isRunning) }

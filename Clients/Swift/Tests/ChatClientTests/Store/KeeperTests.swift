@@ -114,6 +114,21 @@ import Testing
         #expect(!store.contents.keys.contains { $0.contains("/room/r9/") })
     }
 
+    @Test func `a post that another process has settled does not come back`() async throws {
+        let (one, two) = (keeper("one"), keeper("two"))
+        var post = OwnPost(key: "k", roomID: "a", messageType: "text", payload: ["text": "x"], createdAt: 1)
+        _ = try await one.add(post, isRunning: true)
+        post.state = .queued
+        post.isTried = true
+        #expect(try await one.put(post, isMoved: false))
+        try await two.keep([.postDone(key: "k", StoredAt(messageID: 7, seq: 3))])
+        #expect(try await !one.put(post, isMoved: false))
+        #expect(try await !one.put(post, isMoved: true))
+        let outbox = try await one.refreshOutbox(isRunning: true)
+        #expect(outbox.posts.isEmpty)
+        #expect(outbox.done["k"]?.seq == 3)
+    }
+
     @Test func aNameHasOneReader() async throws {
         let (one, two) = (keeper("one"), keeper("two"))
         let isAlive: @Sendable (String) -> Bool = { _ in true }
