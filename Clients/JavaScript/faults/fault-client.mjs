@@ -1,42 +1,67 @@
 // A client that the fault suite starts, freezes and kills (`./chat faults client-killed`, docs/faults.md). It reads and posts
 // with the library and a lasting store, and writes down what an application would have done. Its files are read by chat-lab.
 //
-//   node fault-client.mjs run|show FOLDER '{"servers": …, "userId": N, "rooms": [...], "ownRooms": [...], "keys": "…", "paceMs": N, "mistake"?: "…"}'
+//   node fault-client.mjs run|show FOLDER '{"servers": …, "work": {"userId": N, "name": "…", "store": FOLDER, "rooms": [...], "namedRooms": [...],
+//     "ownRooms": [...], "keys": "…", "paceMs": N, "mistake"?: "…"}}'
 //
-// FOLDER/store        the library's store
 // FOLDER/heard.log    what `on('event')` gave: `room seq mark`, and `start` for each life of the process
 // FOLDER/applied.log  what `events({after, mark})` gave. A line is both the work and the position, so they cannot part.
 // FOLDER/named.log    what `events({as})` gave
-// FOLDER/kept.log     posts that are kept: `key room`
-// FOLDER/ended.log    how posts ended: `key stored|refused code`
+//                     In all three `reset room seq`: the room's log is another one, and was begun anew after `seq`.
+// FOLDER/asked.log    posts before they are handed to the library: `key time`
+// FOLDER/kept.log     posts that are kept: `key time`, in nanoseconds of the system's monotonic clock
+// FOLDER/ended.log    how posts ended: `key stored room seq` or `key refused code`
+// FOLDER/paused       while it is there nothing new is posted
 //
 // `show` starts without network and prints what the store holds as JSON.
 
-import { appendFileSync, existsSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, openSync, readFileSync, truncateSync, writeFileSync, writeSync } from 'node:fs'
 import { Chat } from '../src/chat.js'
 import { FileStorage } from '../src/node.js'
 
+const PAUSE_MS = 50
+/** How long a mistake may be cut off in the middle. */
+const MISTAKE_MS = 25
+
 const [mode, folder, json] = process.argv.slice(2)
-const { servers, userId, rooms, ownRooms, keys, paceMs, mistake } = JSON.parse(json)
+const { servers, work } = JSON.parse(json)
+const { userId, name, store, rooms, namedRooms, ownRooms, keys, paceMs, mistake } = work
 mkdirSync(folder, { recursive: true })
 
 /** The lines of one of the files. A line that was cut off by the end of the process is removed first. */
 class Lines {
   constructor(name) {
-    this.path = `${folder}/${name}.log`
-    const text = existsSync(this.path) ? readFileSync(this.path, 'utf8') : ''
+    const path = `${folder}/${name}.log`
+    const text = existsSync(path) ? readFileSync(path, 'utf8') : ''
     const whole = text.lastIndexOf('\n') + 1
-    if (whole < text.length) truncateSync(this.path, whole)
+    if (whole < text.length) truncateSync(path, whole)
     this.lines = text.slice(0, whole).split('\n').slice(0, -1)
+    this.file = openSync(path, 'a')
   }
 
   /** One write, so that a line is there or not. */
-  add(...words) { appendFileSync(this.path, words.join(' ') + '\n') }
+  add(...words) { writeSync(this.file, words.join(' ') + '\n') }
+
+  event(event) { this.add(event.roomId, event.seq, event.mark) }
+  reset(room, seq) { this.add('reset', room, seq) }
+
+  /** How often each room was begun anew. */
+  get resets() {
+    const resets = new Map()
+    for (const line of this.lines) {
+      const [word, room] = line.split(' ')
+      if (word === 'reset') resets.set(room, (resets.get(room) ?? 0) + 1)
+    }
+    return resets
+  }
 }
+
+const now = () => process.hrtime.bigint()
+const pause = ms => new Promise(resolve => setTimeout(resolve, ms))
 
 /** The mistakes of the self-proof are storages that forget, and orders that are wrong. */
 function storage() {
-  const files = new FileStorage(`${folder}/store`)
+  const files = new FileStorage(store)
   if (mistake !== 'forgets-outbox') return files
   const isForgotten = key => key.includes('outbox')
   return new Proxy(files, {
@@ -55,48 +80,63 @@ const chat = new Chat({ url: servers, userId, storage: storage() })
 chat.on('error', error => console.error(new Date().toISOString(), error.code, error.message, error.cause?.message ?? ''))
 
 function run() {
-  const [heard, applied, named, kept, ended] = ['heard', 'applied', 'named', 'kept', 'ended'].map(name => new Lines(name))
+  process.on('SIGTERM', () => chat.close().then(() => process.exit(process.exitCode ?? 0)))
+  const [heard, applied, named] = ['heard', 'applied', 'named'].map(name => new Lines(name))
   heard.add('start')
   const positions = new Map()
   for (const line of applied.lines) {
     const [room, seq, mark] = line.split(' ')
-    positions.set(room, { after: Number(seq), mark })
+    if (room === 'reset') positions.delete(seq)
+    else positions.set(room, { after: Number(seq), mark })
   }
-  // A key that is in the file was kept; the next one may have been, too, and is then the same send.
-  let next = kept.lines.length
+  const names = named.resets
 
-  chat.on('post', post => ended.add(post.key, post.state, post.error?.code ?? ''))
   chat.on('state', ({ state, reason }) => console.error(new Date().toISOString(), state, reason))
   for (const id of rooms) {
     const room = chat.room(id)
-    room.on('event', event => heard.add(id, event.seq, event.mark))
+    room.on('event', event => heard.event(event))
+    room.on('reset', ({ seq }) => heard.reset(id, seq))
     if (mistake === 'keeps-position-apart') followInTwoSteps(id, room, applied)
-    else follow(room.events(positions.get(id) ?? { after: 0 }), event => applied.add(id, event.seq, event.mark))
-    const done = event => named.add(id, event.seq, event.mark)
-    const reader = room.events({ as: 'worker', after: 0 })
-    if (mistake === 'moves-position-early') followEarly(reader, done)
-    else follow(reader, done)
+    else follow(id, applied, isAnew => room.events(!isAnew && positions.get(id) || { after: 0 }))
   }
-  const send = async () => {
-    const key = `${keys}-${next}`
-    const room = ownRooms[next % ownRooms.length]
-    next += 1
-    const post = chat.room(room).send({ text: `Message ${key}` }, { key })
-    await post.kept
-    kept.add(key, room)
-    setTimeout(send, Math.random() * 2 * paceMs)
+  for (const id of namedRooms) {
+    // A position in a log that is gone is of no use: a new name begins at the beginning.
+    const reader = () => chat.room(id).events({ as: `${name}-${names.get(id) ?? 0}`, after: 0 })
+    if (mistake === 'moves-position-early') followEarly(reader(), event => named.event(event))
+    else follow(id, named, isAnew => { if (isAnew) names.set(id, (names.get(id) ?? 0) + 1); return reader() })
   }
-  if (paceMs > 0) send()
-  process.on('SIGTERM', () => chat.close().then(() => process.exit(0)))
   chat.start()
+  post()
 }
 
-async function follow(events, apply) {
-  try {
-    for await (const event of events) apply(event)
-  } catch (error) {
-    console.error(new Date().toISOString(), 'reader', error.code ?? error)
-    process.exitCode = 1
+/** Posts one message after the other. */
+async function post() {
+  const [asked, kept, ended] = ['asked', 'kept', 'ended'].map(name => new Lines(name))
+  chat.on('post', ({ key, state, roomId, seq, error }) => ended.add(key, state, ...state === 'stored' ? [roomId, seq] : [error?.code]))
+  // A key that is in the file was kept; the next one may have been, too, and is then the same send.
+  for (let next = kept.lines.length; ; next += 1) {
+    const key = `${keys}-${next}`
+    asked.add(key, now())
+    const post = chat.room(ownRooms[next % ownRooms.length]).send({ text: `Message ${key}` }, { key })
+    await post.kept
+    kept.add(key, now())
+    await pause(Math.random() * 2 * paceMs)
+    while (existsSync(`${folder}/paused`)) await pause(PAUSE_MS)
+  }
+}
+
+/** Writes down what a reader gives; one whose log is gone begins anew. */
+async function follow(id, lines, events) {
+  for (let isAnew = false; ; isAnew = true) {
+    try {
+      for await (const event of events(isAnew)) lines.event(event)
+      return
+    } catch (error) {
+      if (error.code === 'log_mismatch') { lines.reset(id, 0); continue }
+      console.error(new Date().toISOString(), 'reader', error.code ?? error)
+      process.exitCode = 1
+      return
+    }
   }
 }
 
@@ -106,7 +146,7 @@ async function followEarly(events, apply) {
   let event = await iterator.next()
   while (!event.done) {
     const next = iterator.next()
-    await new Promise(resolve => setTimeout(resolve, 20))
+    await pause(MISTAKE_MS)
     apply(event.value)
     event = await next
   }
@@ -118,8 +158,8 @@ async function followInTwoSteps(id, room, applied) {
   const after = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0
   for await (const event of room.events({ after })) {
     writeFileSync(file, String(event.seq))
-    await new Promise(resolve => setTimeout(resolve, 5))
-    applied.add(id, event.seq, event.mark)
+    await pause(MISTAKE_MS)
+    applied.event(event)
   }
 }
 
@@ -127,14 +167,14 @@ async function followInTwoSteps(id, room, applied) {
 async function show() {
   const shown = {}
   chat.start()
-  for (const id of rooms) {
+  await Promise.all(rooms.map(async id => {
     const room = chat.room(id)
     await loaded(room)
     shown[id] = room.messages.filter(message => message.seq).map(message => ({
       seq: message.seq, messageId: message.messageId, contentJson: message.contentJson,
       isEdited: message.isEdited, isDeleted: message.isDeleted,
     }))
-  }
+  }))
   const outbox = chat.outbox.map(({ key, state }) => ({ key, state }))
   await chat.close()
   process.stdout.write(JSON.stringify({ rooms: shown, outbox }))

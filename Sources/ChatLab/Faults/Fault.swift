@@ -21,7 +21,7 @@ struct Fault: Sendable {
 
     var name: String
     var summary: String
-    var shape = LoadShape()
+    var shape = LoadShape(libraryClients: 1)
     /// Load without the fault, before it.
     var warmUp = Duration.seconds(2)
     /// The standby that PostgreSQL has; every server has the URL of both.

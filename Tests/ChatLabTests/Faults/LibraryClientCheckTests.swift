@@ -22,19 +22,29 @@ import Testing
         record.heard = [sightings([2, 3]), sightings([5, 6])]
         record.applied = sightings(Array(1...6))
         record.named = sightings([1, 2, 3, 3, 4, 5, 6])
-        record.kept = ["9500-0", "9500-1", "9500-2"]
-        record.ends = record.kept.map { .init(key: $0, state: "stored") }
-        record.store.rooms["r"] = LibraryClientCheck.messages(of: log).filter { $0.seq >= 2 }
+        record.kept = (0...2).map { .init(key: "9500-\($0)", asked: UInt64(10 * $0), kept: UInt64(10 * $0 + 5)) }
+        record.ends = record.kept.enumerated().map {
+            .init(key: $1.key, state: "stored", room: "r", seq: 2 * $0 + 2)
+        }
         record.kills = 1
         return record
     }
 
-    private func flaws(_ record: LibraryClientRecord) -> Set<Flaw> {
-        Set(LibraryClientCheck(record, logs: ["r": Self.log]).counts.keys)
+    private static var faultlessStore: LibraryClientRecord.Store {
+        .init(rooms: ["r": LibraryClientCheck.messages(of: log).filter { $0.seq >= 2 }])
     }
 
+    private func check(
+        _ record: LibraryClientRecord, store: LibraryClientRecord.Store = Self.faultlessStore,
+        log: [LibraryClientCheck.Entry] = Self.log, loss: LibraryClientCheck.LogLoss? = nil
+    ) -> LibraryClientCheck {
+        LibraryClientCheck(record, store: store, logs: ["r": log], named: ["r"], loss: loss)
+    }
+
+    private func flaws(_ record: LibraryClientRecord) -> Set<Flaw> { Set(check(record).counts.keys) }
+
     @Test func `a client that kept every promise has no flaw`() {
-        let check = LibraryClientCheck(Self.faultless, logs: ["r": Self.log])
+        let check = check(Self.faultless)
         #expect(check.problems.isEmpty && check.examples.isEmpty)
     }
 
@@ -44,19 +54,14 @@ import Testing
         #expect(messages.filter(\.isEdited).map(\.messageId) == [102])
     }
 
-    @Test func `a store that lacks, changes or adds a message is reported`() throws {
-        var record = Self.faultless
-        record.store.rooms["r"]?.remove(at: 1)
-        #expect(flaws(record) == [.store])
-        record = Self.faultless
-        record.store.rooms["r"]?[0].contentJson = "{}"
-        #expect(flaws(record) == [.store])
-        record = Self.faultless
-        record.store.rooms["r"]?.removeLast()
-        #expect(flaws(record) == [.store])
-        record = Self.faultless
-        record.store = .init()
-        #expect(flaws(record) == [.store])
+    @Test func `a store that lacks, changes or adds a message is reported`() {
+        var stores = Array(repeating: Self.faultlessStore, count: 3)
+        stores[0].rooms["r"]?.remove(at: 1)
+        stores[1].rooms["r"]?[0].contentJson = "{}"
+        stores[2].rooms["r"]?.removeLast()
+        for store in stores + [.init()] {
+            #expect(Set(check(Self.faultless, store: store).counts.keys) == [.store])
+        }
     }
 
     @Test(arguments: [
@@ -93,24 +98,32 @@ import Testing
         #expect(flaws(record) == [flaw])
     }
 
+    @Test func `what another process did to the store while a client was dead is not missing`() {
+        var record = Self.faultless
+        record.heard = [Self.sightings([2]), Self.sightings([2000])]
+        #expect(flaws(record).contains(.heardWithGap))
+        record.sharesStore = true
+        #expect(!flaws(record).contains(.heardWithGap))
+    }
+
     @Test func `a kept post that is not stored is reported, one that was refused is not`() {
         var record = Self.faultless
-        record.kept.append("9500-9")
+        record.kept.append(.init(key: "9500-9", asked: 50, kept: 55))
         #expect(flaws(record) == [.lostPost])
         record.ends.append(.init(key: "9500-9", state: "refused"))
         #expect(flaws(record).isEmpty)
     }
 
     @Test func `a post that never left the outbox is reported`() {
-        var record = Self.faultless
-        record.store.outbox = [.init(key: "9500-2", state: "queued")]
-        #expect(flaws(record) == [.lostPost])
+        var store = Self.faultlessStore
+        store.outbox = [.init(key: "9500-2", state: "queued")]
+        #expect(Set(check(Self.faultless, store: store).counts.keys) == [.lostPost])
     }
 
     @Test func `posts stored twice or out of order are reported`() {
         var log = Self.log
         log[5].key = "9500-0"
-        #expect(Set(LibraryClientCheck(Self.faultless, logs: ["r": log]).counts.keys).contains(.doubledPost))
+        #expect(check(Self.faultless, log: log).counts.keys.contains(.doubledPost))
         var record = Self.faultless
         record.kept.swapAt(0, 1)
         #expect(flaws(record) == [.reorderedPost])
@@ -121,7 +134,44 @@ import Testing
         record.ends[0].state = "refused"
         #expect(flaws(record) == [.wrongEnd])
         record = Self.faultless
-        record.ends.append(.init(key: "9500-7", state: "stored"))
+        record.ends[0].seq = 3
         #expect(flaws(record) == [.wrongEnd])
+        record = Self.faultless
+        record.ends.append(.init(key: "9500-7", state: "stored", room: "r", seq: 9))
+        #expect(flaws(record) == [.wrongEnd])
+    }
+
+    // MARK: Two processes on one store
+
+    /// Two processes whose posts were kept in the order of the log.
+    private static var pair: [LibraryClientRecord] {
+        var (one, other) = (LibraryClientRecord(name: "a"), LibraryClientRecord(name: "b"))
+        one.kept = [.init(key: "9500-0", asked: 0, kept: 5), .init(key: "9500-2", asked: 20, kept: 25)]
+        other.kept = [.init(key: "9500-1", asked: 10, kept: 15)]
+        return [one, other]
+    }
+
+    private func isInOrder(_ records: [LibraryClientRecord]) -> Bool {
+        LibraryClientCheck(lineOf: records, logs: ["r": Self.log]).problems.isEmpty
+    }
+
+    @Test func `posts of two processes are stored in the order in which they were kept`() {
+        #expect(isInOrder(Self.pair))
+        var pair = Self.pair
+        pair[1].kept[0].asked = 26
+        #expect(!isInOrder(pair))
+    }
+
+    @Test func `two posts that were being kept at the same time have no order`() {
+        var pair = Self.pair
+        (pair[1].kept[0].asked, pair[1].kept[0].kept) = (24, 40)
+        #expect(isInOrder(pair))
+    }
+
+    @Test func `posts of two processes have an order in each room alone`() {
+        var pair = Self.pair
+        pair[1].kept[0].asked = 26
+        let logs = ["r": Self.log.filter { $0.key != "9500-1" }, "s": Self.log.filter { $0.key == "9500-1" }]
+        #expect(LibraryClientCheck(lineOf: pair, logs: logs).problems.isEmpty)
     }
 }

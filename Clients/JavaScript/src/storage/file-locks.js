@@ -79,8 +79,11 @@ export class FileLocks {
         pause = POLL_MS
       }
       if (ifAvailable) return undefined
-      // One that is held for long is not wanted again with each look.
-      if (wanted !== last?.number) this.#want(name)
+      // One that changes hands is soon free again; one that is held for long is not wanted again with each look.
+      if (wanted !== last?.number) {
+        this.#want(name)
+        pause = POLL_MS
+      }
       wanted = last?.number
       await sleep(pause * (0.5 + Math.random()), signal)
     }

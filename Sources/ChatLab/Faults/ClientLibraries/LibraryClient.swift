@@ -3,7 +3,7 @@ import Foundation
 import Synchronization
 
 /// A process that reads and posts with a client library and a lasting store, and survives its own death: it is killed,
-/// frozen and started again on the same folder.
+/// frozen and started again on the same folder. Several may share a store.
 final class LibraryClient: Sendable {
     /// A client library, by the program that uses it.
     enum Language: String, CaseIterable, Sendable {
@@ -65,58 +65,60 @@ final class LibraryClient: Sendable {
         }
     }
 
-    /// The arguments of the client program, as JSON.
-    struct Options: Codable {
-        var servers: Servers
+    /// The arguments of the client program, but for the servers: what it does in all its lives.
+    struct Work: Codable, Sendable {
         var userId: Int
+        /// Of the process, the same in all its lives; begins the names of its readers.
+        var name: String
+        /// The folder of the library's store.
+        var store: String
         /// The rooms that it reads.
         var rooms: [String]
+        /// Those of them that it reads under a name, too.
+        var namedRooms: [String]
         /// Those of them into which it posts.
         var ownRooms: [String]
         /// Begins the keys of its posts, which are unique for ever.
         var keys: String
+        /// The mean time from one post to the next.
         var paceMs: Int
         var mistake: Mistake?
     }
 
+    /// The arguments of the client program, as JSON.
+    struct Options: Codable {
+        var servers: Servers
+        var work: Work
+    }
+
     private struct State {
         var process: LocalProcess?
+        var starts = 0
         var kills = 0
     }
 
-    let name: String
-    let userID: Int
-    let folder: String
-    private let language: Language
-    private let rooms: [String]
-    private let ownRooms: [String]
-    private let keys: String
-    private let mistake: Mistake?
+    let language: Language
+    let work: Work
+    private let folder: String
     private let state = Mutex(State())
 
-    init(
-        _ language: Language, userID: Int, rooms: [String], ownRooms: [String], keys: String, folder: String,
-        mistake: Mistake? = nil
-    ) {
-        name = "\(language.rawValue)-\(userID)"
+    /// - Parameter folder: where it has a folder of its own.
+    init(_ language: Language, work: Work, folder: String) {
         self.language = language
-        self.userID = userID
-        self.rooms = rooms
-        self.ownRooms = ownRooms
-        self.keys = keys
-        self.folder = "\(folder)/\(name)"
-        self.mistake = mistake
+        self.work = work
+        self.folder = "\(folder)/\(work.name)"
     }
 
+    var name: String { work.name }
+
     /// Starts it on the folder that its last life left.
-    /// - Parameters:
-    ///   - servers: where it connects.
-    ///   - pace: the mean time from one post to the next; nil for no posts.
-    func start(_ servers: Servers, pace: Duration?) throws {
+    func start(_ servers: Servers) throws {
         try PrivateFolder.create(folder, mode: 0o700)
-        let milliseconds = pace.map { Int($0 / .milliseconds(1)) } ?? 0
-        let process = try launch("run", servers, paceMs: milliseconds, output: "\(folder)/client.log")
-        state.withLock { $0.process = process }
+        let process = try launch("run", servers, output: "\(folder)/client.log")
+        state.withLock { state in
+            state.process = process
+            state.starts += 1
+        }
     }
 
     /// Ends it at once.
@@ -131,6 +133,17 @@ final class LibraryClient: Sendable {
 
     func resume() { state.withLock(\.process)?.resume() }
 
+    /// Has it post nothing new, or go on.
+    /// - Throws: an error of the file system.
+    func setPosting(_ isPosting: Bool) throws {
+        let path = "\(folder)/\(Self.pauseFile)"
+        guard isPosting else { return try Data().write(to: URL(fileURLWithPath: path)) }
+        if FileManager.default.fileExists(atPath: path) { try FileManager.default.removeItem(atPath: path) }
+    }
+
+    /// While it is there nothing new is posted.
+    static let pauseFile = "paused"
+
     /// Asks it to close its client and end.
     /// - Throws: `LocalStackError` if it had ended already, or with a failure.
     func stop() async throws {
@@ -144,16 +157,16 @@ final class LibraryClient: Sendable {
 
     /// What it wrote down until now, without its store.
     var progress: LibraryClientRecord {
-        LibraryClientRecord(
-            name: name, folder: folder, hearsFromNow: language == .swift, kills: state.withLock(\.kills), store: .init()
-        )
+        let (starts, kills) = state.withLock { ($0.starts, $0.kills) }
+        return LibraryClientRecord(
+            name: name, folder: folder, hearsFromNow: language == .swift, starts: starts, kills: kills)
     }
 
-    /// Reads what it wrote down, and has its store shown without network.
-    func record(_ servers: Servers) async throws -> LibraryClientRecord {
+    /// Has the store shown without network, by a process of its own.
+    func shownStore(_ servers: Servers) async throws -> LibraryClientRecord.Store {
         let output = "\(folder)/store.json"
         try? FileManager.default.removeItem(atPath: output)
-        let process = try launch("show", servers.unreachable, paceMs: 0, output: output)
+        let process = try launch("show", servers.unreachable, output: output)
         guard try await process.waitForExit(timeout: .seconds(60)) == .exited(0) else {
             process.kill()
             throw LocalStackError("\(name) did not show its store:\n" + process.logTail(5).joined(separator: "\n"))
@@ -161,19 +174,15 @@ final class LibraryClient: Sendable {
         // Standard error is in the same file: the store is the last line.
         let text = String(decoding: FileManager.default.contents(atPath: output) ?? Data(), as: UTF8.self)
         let line = text.split(separator: "\n").last.map(String.init) ?? ""
-        let store = try JSONDecoder().decode(LibraryClientRecord.Store.self, from: Data(line.utf8))
-        return LibraryClientRecord(
-            name: name, folder: folder, hearsFromNow: language == .swift, kills: state.withLock(\.kills), store: store)
+        return try JSONDecoder().decode(LibraryClientRecord.Store.self, from: Data(line.utf8))
     }
 
     /// The last lines of its output.
     var tail: String { TextTail.lines(5, of: "\(folder)/client.log").joined(separator: "\n") }
 
-    private func launch(_ mode: String, _ servers: Servers, paceMs: Int, output: String) throws -> LocalProcess {
+    private func launch(_ mode: String, _ servers: Servers, output: String) throws -> LocalProcess {
         let (executable, arguments) = try language.command()
-        let options = Options(
-            servers: servers, userId: userID, rooms: rooms, ownRooms: ownRooms, keys: keys, paceMs: paceMs,
-            mistake: mistake)
+        let options = Options(servers: servers, work: work)
         let json = String(decoding: try JSONEncoder().encode(options), as: UTF8.self)
         return try LocalProcess(
             .init(executable, arguments + [mode, folder, json], logFile: output, stopSignal: SIGTERM))

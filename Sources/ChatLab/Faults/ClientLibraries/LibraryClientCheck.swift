@@ -1,4 +1,4 @@
-/// Checks what a client library did against the logs: the promises of `docs/clients.md`. Pure, no I/O.
+/// Checks what a process with a client library did against the logs: the promises of `docs/clients.md`. Pure, no I/O.
 struct LibraryClientCheck {
     /// An entry of a room's log with what its message holds now.
     struct Entry: Sendable, Equatable {
@@ -10,6 +10,16 @@ struct LibraryClientCheck {
         var contentJson: String?
     }
 
+    /// PostgreSQL lost the end of the logs.
+    struct LogLoss: Sendable, Equatable {
+        /// The last `seq` that was kept, by room.
+        var kept: [String: Int]
+        /// The last `seq` that there was.
+        var lost: [String: Int]
+
+        func loses(_ seq: Int, of room: String) -> Bool { seq > kept[room] ?? 0 && seq <= lost[room] ?? 0 }
+    }
+
     /// What can be wrong.
     enum Flaw: String, CaseIterable, Sendable {
         case store = "rooms whose store differs from the log"
@@ -18,6 +28,7 @@ struct LibraryClientCheck {
         case applied = "events not dealt with exactly once"
         case namedMissing = "events that a named reader missed"
         case namedAgain = "events that a named reader got again without a kill"
+        case beganAnew = "readers that began anew without a reason"
         case lostPost = "kept posts that are not stored"
         case doubledPost = "posts stored twice"
         case reorderedPost = "posts stored out of order"
@@ -30,28 +41,61 @@ struct LibraryClientCheck {
 
     private(set) var counts: [Flaw: Int] = [:]
     private(set) var examples: [String] = []
+    let logs: [String: [Entry]]
+    let loss: LogLoss?
 
+    /// Checks one process.
     /// - Parameter logs: each room's whole log.
-    init(_ record: LibraryClientRecord, logs: [String: [Entry]]) {
+    init(
+        _ record: LibraryClientRecord, store: LibraryClientRecord.Store, logs: [String: [Entry]], named: Set<String>,
+        loss: LogLoss? = nil
+    ) {
+        self.logs = logs
+        self.loss = loss
         for (room, log) in logs.sorted(by: { $0.key < $1.key }) {
-            check(store: record.store.rooms[room] ?? [], log, record.name, room)
+            check(store: store.rooms[room] ?? [], log, record.name, room)
             check(heard: record, log, room)
             check(applied: record.applied.filter { $0.room == room }, log, record.name, room)
+            guard named.contains(room) else { continue }
             check(named: record.named.filter { $0.room == room }, log, record.name, room, kills: record.kills)
         }
-        check(posts: record, logs)
+        check(posts: record)
+        let open = store.outbox.count
+        note(.lostPost, count: open, "\(record.name): \(open) posts never left")
+    }
+
+    /// Checks the order in which posts of all processes on one store were stored: the order in which they were kept.
+    init(lineOf records: [LibraryClientRecord], logs: [String: [Entry]]) {
+        self.logs = logs
+        loss = nil
+        let posts = Dictionary(
+            records.flatMap(\.kept).map { ($0.key, $0) }, uniquingKeysWith: { first, _ in first })
+        for (room, log) in logs.sorted(by: { $0.key < $1.key }) {
+            var later: LibraryClientRecord.KeptPost?
+            for post in log.reversed().lazy.filter({ $0.kind == History.messageKind }).compactMap({
+                posts[$0.key ?? ""]
+            }) {
+                // One that was kept before another was even asked for.
+                if let later, later.kept < post.asked {
+                    note(.reorderedPost, "\(later.key) was kept before \(post.key), and is stored after it in \(room)")
+                }
+                if post.kept < later?.kept ?? .max { later = post }
+            }
+        }
     }
 
     var problems: [String] {
         Flaw.allCases.compactMap { flaw in counts[flaw].map { "\($0) \(flaw.rawValue)" } }
     }
 
-    private mutating func note(_ flaw: Flaw, count: Int = 1, _ example: @autoclosure () -> String) {
+    mutating func note(_ flaw: Flaw, count: Int = 1, _ example: @autoclosure () -> String) {
         guard count > 0 else { return }
         counts[flaw, default: 0] += count
         if examples.count < 10 { examples.append(example()) }
     }
+}
 
+extension LibraryClientCheck {
     /// The store holds the newest messages without a gap, as they are now.
     private mutating func check(
         store: [LibraryClientRecord.Message], _ log: [Entry], _ name: String, _ room: String
@@ -80,89 +124,5 @@ struct LibraryClientCheck {
                 seq: entry.seq, messageId: id, contentJson: entry.contentJson ?? "", isEdited: edited.contains(id),
                 isDeleted: deleted.contains(id))
         }
-    }
-
-    private mutating func check(heard record: LibraryClientRecord, _ log: [Entry], _ room: String) {
-        let marks = Dictionary(log.map { ($0.seq, $0.eventMark) }, uniquingKeysWith: { first, _ in first })
-        let skipAtStart = record.hearsFromNow ? Int.max / 2 : Self.largestSkipAtKill
-        var last: Int?
-        for life in record.heard {
-            for (index, sighting) in life.lazy.filter({ $0.room == room }).enumerated() {
-                defer { last = max(last ?? 0, sighting.seq) }
-                if marks[sighting.seq] != sighting.eventMark {
-                    note(.heardTwice, "\(record.name) heard \(sighting.seq) of another log in \(room)")
-                }
-                guard let last else { continue }
-                if sighting.seq <= last {
-                    note(.heardTwice, "\(record.name) heard \(sighting.seq) of \(room) after \(last)")
-                } else if sighting.seq > last + (index == 0 ? 1 + skipAtStart : 1) {
-                    note(
-                        .heardWithGap, count: sighting.seq - last - 1,
-                        "\(record.name) heard \(sighting.seq) of \(room) after \(last)")
-                }
-            }
-        }
-    }
-
-    private mutating func check(
-        applied: [LibraryClientRecord.Sighting], _ log: [Entry], _ name: String, _ room: String
-    ) {
-        let due = log.map { LibraryClientRecord.Sighting(room: room, seq: $0.seq, eventMark: $0.eventMark) }
-        guard applied != due else { return }
-        let differing = zip(applied, due).first { $0 != $1 }
-        note(
-            .applied, count: max(1, abs(applied.count - due.count)),
-            "\(name) dealt with \(applied.count) of \(due.count) events of \(room), the first wrong one is "
-                + "\(differing?.0.seq ?? min(applied.count, due.count) + 1)")
-    }
-
-    /// Each event at least once, in order; one that comes again is the last one before it, at most one a kill.
-    private mutating func check(
-        named: [LibraryClientRecord.Sighting], _ log: [Entry], _ name: String, _ room: String, kills: Int
-    ) {
-        var next = log.startIndex
-        var repeats = 0
-        for sighting in named {
-            if next < log.endIndex, log[next].seq == sighting.seq {
-                next += 1
-            } else if next > log.startIndex, log[next - 1].seq == sighting.seq {
-                repeats += 1
-            } else {
-                note(.namedMissing, "\(name), reader of \(room): \(sighting.seq) where \(next + 1) was due")
-                next = (log.firstIndex { $0.seq == sighting.seq } ?? next - 1) + 1
-            }
-        }
-        note(.namedMissing, count: log.endIndex - next, "\(name), reader of \(room): nothing after \(next)")
-        note(.namedAgain, count: repeats - kills, "\(name), reader of \(room): \(repeats) repeated, \(kills) kills")
-    }
-
-    private mutating func check(posts record: LibraryClientRecord, _ logs: [String: [Entry]]) {
-        let own = Set(record.kept + record.ends.map(\.key))
-        let refused = Set(record.ends.filter { $0.state != "stored" }.map(\.key))
-        var places: [String: [Int]] = [:]
-        for (room, log) in logs {
-            let keys = log.filter { $0.kind == History.messageKind }.compactMap(\.key).filter(own.contains)
-            for (place, key) in keys.enumerated() { places[key, default: []].append(place) }
-            let order = Dictionary(record.kept.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
-            let stored = keys.compactMap { order[$0] }
-            for (one, other) in zip(stored, stored.dropFirst()) where one > other {
-                note(.reorderedPost, "\(record.name): \(record.kept[one]) before \(record.kept[other]) in \(room)")
-            }
-        }
-        for key in record.kept where places[key] == nil && !refused.contains(key) {
-            note(.lostPost, "\(record.name): \(key) was kept and is not stored")
-        }
-        for (key, times) in places where times.count > 1 {
-            note(.doubledPost, count: times.count - 1, "\(record.name): \(key) is stored \(times.count) times")
-        }
-        for key in refused where places[key] != nil {
-            note(.wrongEnd, "\(record.name): \(key) was said to be refused and is stored")
-        }
-        for end in record.ends where end.state == "stored" && places[end.key] == nil {
-            note(.wrongEnd, "\(record.name): \(end.key) was said to be stored and is not")
-        }
-        note(
-            .lostPost, count: record.store.outbox.count, "\(record.name): \(record.store.outbox.count) posts never left"
-        )
     }
 }

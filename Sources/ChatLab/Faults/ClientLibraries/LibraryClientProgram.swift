@@ -2,7 +2,7 @@ import ArgumentParser
 import ChatClient
 import ChatLocalStack
 import Foundation
-import Synchronization
+import NIOCore
 
 /// The process that `chat-lab faults` starts, freezes and kills: it reads and posts with the Swift client library and a
 /// lasting store, and writes down what an application would have done. Its counterpart in JavaScript,
@@ -20,51 +20,56 @@ struct LibraryClientProgram: AsyncParsableCommand {
 
     func run() async throws {
         let options = try JSONDecoder().decode(LibraryClient.Options.self, from: Data(options.utf8))
+        let (servers, work) = (options.servers, options.work)
         let configuration = try ChatConfiguration(
-            system: options.servers.system, messages: options.servers.messages, sockets: options.servers.sockets)
-        var store: any ChatStore = try FileChatStore(folder: "\(folder)/store")
-        if options.mistake == .forgetsOutbox { store = ForgetfulStore(store: store) }
-        let client = ChatClient(configuration, trustedUser: Int64(options.userId), store: store)
+            system: servers.system, messages: servers.messages, sockets: servers.sockets)
+        var store: any ChatStore = try FileChatStore(folder: work.store)
+        if work.mistake == .forgetsOutbox { store = ForgetfulStore(store: store) }
+        let client = ChatClient(configuration, trustedUser: Int64(work.userId), store: store)
         switch mode {
-        case .run: try await run(client, options)
-        case .show: try await show(client, options)
+        case .run: try await run(client, work)
+        case .show: try await show(client, work)
         }
     }
 
     // MARK: Reading and posting
 
-    private func run(_ client: ChatClient, _ options: LibraryClient.Options) async throws {
-        let applied = try LineFile(folder, "applied")
-        var positions: [String: LogPosition] = [:]
-        for line in applied.lines {
-            let words = line.split(separator: " ")
-            guard words.count == 3, let seq = Int64(words[1]) else { continue }
-            positions[String(words[0])] = LogPosition(seq: seq, mark: String(words[2]))
-        }
-        let (heard, named) = (try LineFile(folder, "heard"), try LineFile(folder, "named"))
-        heard.add("start")
-        let mistake = options.mistake
-        // Handled before the client is started: it may be asked to stop at once.
+    private func run(_ client: ChatClient, _ work: LibraryClient.Work) async throws {
+        // Handled before it says that it has begun: it may be asked to stop at once.
         let interrupts = await Interrupts()
+        let (heard, applied, named) = (
+            try LineFile(folder, "heard"), try LineFile(folder, "applied"), try LineFile(folder, "named")
+        )
+        heard.add("start")
+        let positions = applied.positions
+        let names = named.resets
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await client.run() }
-            for id in options.rooms {
+            for id in work.rooms {
                 let room = client.room(id)
                 // Opens the room: its log is kept from now on.
                 _ = room.messages
-                group.addTask { try await follow(room.events(), heard) }
-                let position = positions[id]
+                group.addTask { try await follow(id, heard) { _ in room.events() } }
                 group.addTask {
-                    if mistake == .keepsPositionApart { return try await followInTwoSteps(room, applied) }
-                    try await follow(room.events(after: position?.seq ?? 0, mark: position?.mark), applied)
-                }
-                group.addTask {
-                    let events = room.events(as: "worker", after: LogPosition(seq: 0, mark: nil))
-                    if mistake == .movesPositionEarly { return try await followEarly(events, named) }
-                    try await follow(events, named)
+                    if work.mistake == .keepsPositionApart { return try await followInTwoSteps(room, applied) }
+                    try await follow(id, applied) { count in
+                        let position = count == 0 ? positions[id] : nil
+                        return room.events(after: position?.seq ?? 0, mark: position?.mark)
+                    }
                 }
             }
-            if options.paceMs > 0 { group.addTask { try await post(client, options) } }
+            for id in work.namedRooms {
+                // A position in a log that is gone is of no use: a new name begins at the beginning.
+                @Sendable func reader(_ count: Int) -> ChatEvents {
+                    let start = LogPosition(seq: 0, mark: nil)
+                    return client.room(id).events(as: "\(work.name)-\(names[id, default: 0] + count)", after: start)
+                }
+                group.addTask {
+                    if work.mistake == .movesPositionEarly { return try await followEarly(reader(0), named) }
+                    try await follow(id, named, reader)
+                }
+            }
+            group.addTask { try await post(client, work) }
             group.addTask {
                 await interrupts.wait()
                 throw CancellationError()
@@ -77,8 +82,19 @@ struct LibraryClientProgram: AsyncParsableCommand {
         }
     }
 
-    private func follow(_ events: ChatEvents, _ lines: LineFile) async throws {
-        for try await event in events { lines.add(event) }
+    /// Writes down what a reader gives; one whose log is gone begins anew.
+    /// - Parameter events: makes the reader, by how often it was begun anew in this life.
+    private func follow(_ room: String, _ lines: LineFile, _ events: (Int) -> ChatEvents) async throws {
+        var count = 0
+        while true {
+            do {
+                for try await event in events(count) { lines.add(event) }
+                return
+            } catch let error as ChatError where error.code == .logMismatch {
+                lines.add("reset \(room) 0")
+                count += 1
+            }
+        }
     }
 
     /// Asks for the next event, which moves the position, before it has dealt with this one.
@@ -86,7 +102,7 @@ struct LibraryClientProgram: AsyncParsableCommand {
         var last: ChatEvent?
         for try await event in events {
             if let last {
-                try await Task.sleep(for: .milliseconds(20))
+                try await Task.sleep(for: Self.mistake)
                 lines.add(last)
             }
             last = event
@@ -99,32 +115,41 @@ struct LibraryClientProgram: AsyncParsableCommand {
         let after = (try? String(contentsOf: file, encoding: .utf8)).flatMap { Int64($0) } ?? 0
         for try await event in room.events(after: after) {
             try Data(String(event.seq).utf8).write(to: file)
-            try await Task.sleep(for: .milliseconds(5))
+            try await Task.sleep(for: Self.mistake)
             lines.add(event)
         }
     }
 
-    private func post(_ client: ChatClient, _ options: LibraryClient.Options) async throws {
-        let (kept, ended) = (try LineFile(folder, "kept"), try LineFile(folder, "ended"))
+    /// How long a mistake may be cut off in the middle.
+    private static let mistake = Duration.milliseconds(25)
+    private static let pause = Duration.milliseconds(50)
+
+    /// Posts one message after the other.
+    private func post(_ client: ChatClient, _ work: LibraryClient.Work) async throws {
+        let (asked, kept, ended) = (
+            try LineFile(folder, "asked"), try LineFile(folder, "kept"), try LineFile(folder, "ended")
+        )
+        let pauseFile = "\(folder)/\(LibraryClient.pauseFile)"
         // A key that is in the file was kept; the next one may have been, too, and is then the same send.
         var next = kept.lines.count
         try await withThrowingDiscardingTaskGroup { group in
             while true {
-                let key = "\(options.keys)-\(next)"
-                let room = options.ownRooms[next % options.ownRooms.count]
+                let key = "\(work.keys)-\(next)"
+                let room = work.ownRooms[next % work.ownRooms.count]
                 next += 1
+                asked.add("\(key) \(NIODeadline.now().uptimeNanoseconds)")
                 let post = client.room(room).post(MessageContent(text: "Message \(key)"), key: key)
                 try await post.kept()
-                kept.add("\(key) \(room)")
+                kept.add("\(key) \(NIODeadline.now().uptimeNanoseconds)")
                 group.addTask {
                     do {
-                        _ = try await post.stored()
-                        ended.add("\(key) stored")
+                        ended.add("\(key) stored \(room) \(try await post.stored().seq)")
                     } catch let error as ChatError {
                         ended.add("\(key) refused \(error.code)")
                     }
                 }
-                try await Task.sleep(for: .milliseconds(Int.random(in: 0...2 * options.paceMs)))
+                try await Task.sleep(for: .milliseconds(Int.random(in: 0...2 * work.paceMs)))
+                while FileManager.default.fileExists(atPath: pauseFile) { try await Task.sleep(for: Self.pause) }
             }
         }
     }
@@ -132,7 +157,7 @@ struct LibraryClientProgram: AsyncParsableCommand {
     // MARK: The store
 
     /// Prints what the store holds, as the library shows it without network.
-    private func show(_ client: ChatClient, _ options: LibraryClient.Options) async throws {
+    private func show(_ client: ChatClient, _ work: LibraryClient.Work) async throws {
         let store = try await withThrowingTaskGroup(of: LibraryClientRecord.Store?.self) { group in
             group.addTask {
                 try await client.run()
@@ -140,12 +165,14 @@ struct LibraryClientProgram: AsyncParsableCommand {
             }
             group.addTask {
                 var store = LibraryClientRecord.Store()
-                for id in options.rooms {
-                    store.rooms[id] = await messages(of: client.room(id)).compactMap(\.message).map { message in
-                        .init(
-                            seq: Int(message.seq), messageId: Int(message.messageID), contentJson: message.contentJSON,
-                            isEdited: message.isEdited, isDeleted: message.isDeleted)
+                await withTaskGroup(of: (String, [LibraryClientRecord.Message]).self) { group in
+                    for id in work.rooms {
+                        group.addTask {
+                            let shown = await messages(of: client.room(id)).compactMap(\.message)
+                            return (id, shown.map(LibraryClientRecord.Message.init))
+                        }
                     }
+                    for await (id, messages) in group { store.rooms[id] = messages }
                 }
                 store.outbox = client.outbox.value.map { .init(key: $0.key, state: $0.state.rawValue) }
                 return store
@@ -175,29 +202,12 @@ struct LibraryClientProgram: AsyncParsableCommand {
     }
 }
 
-/// A file of lines. A line that was cut off by the end of the process is removed first.
-private final class LineFile: Sendable {
-    let lines: [Substring]
-    private let handle: Mutex<FileHandle>
-
-    init(_ folder: String, _ name: String) throws {
-        let path = "\(folder)/\(name).log"
-        let data = FileManager.default.contents(atPath: path) ?? Data()
-        let whole = data.lastIndex(of: UInt8(ascii: "\n")).map { data.prefix(through: $0) } ?? Data()
-        // Where this fails, opening it does.
-        if data.isEmpty { _ = FileManager.default.createFile(atPath: path, contents: nil) }
-        lines = String(decoding: whole, as: UTF8.self).split(separator: "\n")
-        let file = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
-        try file.truncate(atOffset: UInt64(whole.count))
-        handle = Mutex(file)
+extension LibraryClientRecord.Message {
+    fileprivate init(_ message: Message) {
+        self.init(
+            seq: Int(message.seq), messageId: Int(message.messageID), contentJson: message.contentJSON,
+            isEdited: message.isEdited, isDeleted: message.isDeleted)
     }
-
-    /// One write, so that a line is there or not.
-    func add(_ line: String) {
-        handle.withLock { $0.write(Data((line + "\n").utf8)) }
-    }
-
-    func add(_ event: ChatEvent) { add("\(event.roomID) \(event.seq) \(event.mark ?? "")") }
 }
 
 /// A store that keeps no posts: the mistake of a client that forgets its outbox.

@@ -1,12 +1,18 @@
 import Foundation
 
-/// What a process with a client library wrote down, over all its lives, and what its store holds at the end.
+/// What a process with a client library wrote down, over all its lives.
 struct LibraryClientRecord: Sendable {
-    /// An event that the library handed on.
+    /// What the library handed to a reader.
     struct Sighting: Sendable, Equatable {
         var room: String
         var seq: Int
         var eventMark: String
+        /// Not an event: the reader was informed that the room's log is another one, and began anew after `seq`.
+        var isReset = false
+
+        static func reset(_ room: String, after seq: Int = 0) -> Sighting {
+            Sighting(room: room, seq: seq, eventMark: "", isReset: true)
+        }
     }
 
     /// A message in the client's store.
@@ -29,10 +35,22 @@ struct LibraryClientRecord: Sendable {
         var outbox: [Post] = []
     }
 
+    /// A post whose `kept` was settled. Times are nanoseconds of the clock that all processes share.
+    struct KeptPost: Sendable, Equatable {
+        var key: String
+        /// Before it was first handed to the library, in any life: nothing of it was kept earlier.
+        var asked: UInt64
+        /// After the store had it, at the latest.
+        var kept: UInt64
+    }
+
     /// How a post ended, as its client was informed.
     struct End: Sendable, Equatable {
         var key: String
         var state: String
+        /// Where it was stored.
+        var room: String?
+        var seq: Int?
     }
 
     var name: String
@@ -40,25 +58,30 @@ struct LibraryClientRecord: Sendable {
     var heard: [[Sighting]] = []
     /// Whether each life hears what happens from its beginning on, and not what came before.
     var hearsFromNow = false
+    /// Whether another process moves the store on while this one is dead.
+    var sharesStore = false
     /// From `events({after, mark})` with a position that the application keeps.
     var applied: [Sighting] = []
     /// From `events({as})`.
     var named: [Sighting] = []
-    /// The keys of posts whose `kept` was settled.
-    var kept: [String] = []
+    var kept: [KeptPost] = []
+    /// The post that was handed to the library last.
+    var lastAsked: String?
     var ends: [End] = []
-    var store = Store()
-    /// How often the process was killed.
+    /// How often the process was started and killed.
+    var starts = 0
     var kills = 0
+
+    init(name: String) { self.name = name }
 }
 
 extension LibraryClientRecord {
-    /// Reads the files of a client's folder.
-    init(name: String, folder: String, hearsFromNow: Bool, kills: Int, store: Store) {
+    /// Reads the files of a client's folder, which `Clients/JavaScript/faults/fault-client.mjs` describes.
+    init(name: String, folder: String, hearsFromNow: Bool, starts: Int, kills: Int) {
         self.init(name: name)
         self.hearsFromNow = hearsFromNow
+        self.starts = starts
         self.kills = kills
-        self.store = store
         for words in Self.lines(of: "heard", in: folder) {
             if words == ["start"] {
                 heard.append([])
@@ -69,9 +92,17 @@ extension LibraryClientRecord {
         }
         applied = Self.lines(of: "applied", in: folder).compactMap(Self.sighting)
         named = Self.lines(of: "named", in: folder).compactMap(Self.sighting)
-        kept = Self.lines(of: "kept", in: folder).compactMap(\.first).map(String.init)
+        let asked = Self.lines(of: "asked", in: folder).compactMap(Self.time)
+        lastAsked = asked.last?.key
+        let firstAsked = Dictionary(asked, uniquingKeysWith: { first, _ in first })
+        kept = Self.lines(of: "kept", in: folder).compactMap(Self.time).map { key, time in
+            KeptPost(key: key, asked: firstAsked[key] ?? 0, kept: time)
+        }
         ends = Self.lines(of: "ended", in: folder).compactMap { words in
-            words.count >= 2 ? End(key: String(words[0]), state: String(words[1])) : nil
+            guard words.count >= 2 else { return nil }
+            var end = End(key: String(words[0]), state: String(words[1]))
+            if words.count == 4 { (end.room, end.seq) = (String(words[2]), Int(words[3])) }
+            return end
         }
     }
 
@@ -84,7 +115,13 @@ extension LibraryClientRecord {
     }
 
     private static func sighting(_ words: [Substring]) -> Sighting? {
-        guard words.count == 3, let seq = Int(words[1]) else { return nil }
-        return Sighting(room: String(words[0]), seq: seq, eventMark: String(words[2]))
+        guard words.count == 3 else { return nil }
+        if words[0] == "reset" { return Int(words[2]).map { .reset(String(words[1]), after: $0) } }
+        return Int(words[1]).map { Sighting(room: String(words[0]), seq: $0, eventMark: String(words[2])) }
+    }
+
+    private static func time(_ words: [Substring]) -> (key: String, UInt64)? {
+        guard words.count == 2, let time = UInt64(words[1]) else { return nil }
+        return (String(words[0]), time)
     }
 }

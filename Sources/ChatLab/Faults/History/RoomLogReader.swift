@@ -11,7 +11,7 @@ struct RoomLogReader: Sendable {
         var hasMore: Bool
     }
 
-    private struct Event: Decodable {
+    struct Event: Decodable, Sendable {
         var seq: Int
         var mark: String?
         var eventType: String
@@ -19,6 +19,13 @@ struct RoomLogReader: Sendable {
         var userId: Int?
         var clientMessageId: String?
         var contentJson: String?
+
+        /// The event with what its message holds now.
+        var content: LibraryClientCheck.Entry {
+            .init(
+                seq: seq, eventMark: mark ?? "", kind: eventType, messageID: messageId, key: clientMessageId,
+                contentJson: contentJson)
+        }
     }
 
     private struct Content: Decodable {
@@ -37,24 +44,12 @@ struct RoomLogReader: Sendable {
         }
     }
 
-    func log(of room: String) async throws -> [History.LogEntry] {
-        try await events(of: room).map(entry)
-    }
-
-    /// The log with what its messages hold now.
-    func contents(of room: String) async throws -> [LibraryClientCheck.Entry] {
-        try await events(of: room).map { event in
-            LibraryClientCheck.Entry(
-                seq: event.seq, eventMark: event.mark ?? "", kind: event.eventType, messageID: event.messageId,
-                key: event.clientMessageId, contentJson: event.contentJson)
-        }
-    }
-
-    private func events(of room: String) async throws -> [Event] {
+    /// - Parameter seq: only events after this one.
+    func events(of room: String, after seq: Int = 0) async throws -> [Event] {
         var log: [Event] = []
         while true {
             var request = HTTPClientRequest(
-                url: "http://127.0.0.1:\(port)/api/v1/rooms/\(room)/events?after=\(log.last?.seq ?? 0)&limit=100")
+                url: "http://127.0.0.1:\(port)/api/v1/rooms/\(room)/events?after=\(log.last?.seq ?? seq)&limit=100")
             request.headers.add(name: "X-User-Id", value: "1")
             let response = try await HTTPClient.shared.execute(request, timeout: .seconds(30))
             let body = Data((try await response.body.collect(upTo: 16 * 1024 * 1024)).readableBytesView)
@@ -68,7 +63,7 @@ struct RoomLogReader: Sendable {
         }
     }
 
-    private func entry(_ event: Event) -> History.LogEntry {
+    func entry(_ event: Event) -> History.LogEntry {
         let content = event.contentJson.flatMap { try? JSONDecoder().decode(Content.self, from: Data($0.utf8)) }
         return History.LogEntry(
             seq: event.seq, identity: .init(kind: event.eventType, messageID: event.messageId, userID: event.userId),

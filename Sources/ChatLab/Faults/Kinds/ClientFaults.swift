@@ -20,7 +20,7 @@ extension Fault {
             name: "clients-reset",
             summary: "Twenty sessions at random send frames that are answered and reset their connection, every 200 ms "
                 + "for 9 s",
-            shape: LoadShape(rooms: 2, sessions: 100, readEvery: 0),
+            shape: LoadShape(rooms: 2, sessions: 100, readEvery: 0, libraryClients: 1),
             bounds: .init(delay: .fixed(.seconds(5)), refused: 0),
             signs: [.socketsClosed.required, .framesReplayed.required],
             environmentOfWebSocketServer: [

@@ -6,7 +6,8 @@ extension Fault {
     static let descriptorsUsedUp = Fault(
         name: "descriptors-used-up",
         summary: "Idle connections take the descriptors of a server of each kind: all but the reserve, then all",
-        shape: LoadShape(usesOneWebSocketServer: true), bounds: .init(delay: .outage(plus: .seconds(5))),
+        shape: LoadShape(usesOneWebSocketServer: true, libraryClients: 1),
+        bounds: .init(delay: .outage(plus: .seconds(5))),
         signs: [
             .noted(endedConnections).required, .noted(answeredProbes).required,
             .socketsClosed.required, .framesReplayed.required,

@@ -85,7 +85,7 @@ extension Fault {
         name: "postgres-failover-asynchronous",
         summary: "The primary is killed and a standby promoted that lacks the commits of the last 2 s",
         // The answers to edits and joins have no `seq` by which it could be decided whether PostgreSQL lost them.
-        shape: LoadShape(changeEvery: 0, churners: 0),
+        shape: LoadShape(changeEvery: 0, churners: 0, libraryClients: 1),
         standby: .asynchronous, bounds: .init(delay: .outage(plus: .seconds(5))),
         signs: [
             .noted(lostByPostgres).required, .closed(with: History.lostLogCode).required, .postgresReconnects.required,
@@ -94,25 +94,25 @@ extension Fault {
             try await stage.stack.detachStandby()
             let lagBegan = NIODeadline.now().uptimeNanoseconds
             try await stage.last(.seconds(2))
-            try await stage.load.pausePosting()
+            try await stage.pausePosting()
             // A server may hold back a `read` for a second. One of the lost log must not come after the failover.
             try await stage.last(.milliseconds(1500))
             try await stage.load.expectLogLoss()
             // These sessions reconnect with a position beyond the head; the others are closed by their server.
             try await stage.load.cutSessions(10)
+            let lostHeads = try await stage.heads()
             try await stage.stack.failOver()
             try await stage.stack.waitUntilReady(within: .seconds(30))
 
-            let reader = RoomLogReader(port: stage.processes.messageServers[0].port, posts: [])
-            var heads: [String: Int] = [:]
-            for room in stage.load.rooms { heads[room] = try await reader.log(of: room).last?.seq ?? 0 }
+            let heads = try await stage.heads()
             let loss = History.LogLoss(heads: heads, lagBegan: lagBegan, at: NIODeadline.now().uptimeNanoseconds)
             _ = try await stage.load.noteLogLoss(loss)
+            stage.libraryClients.noteLogLoss(.init(kept: heads, lost: lostHeads))
             stage.note(uninformed, try await stage.load.waitUntilInformed(within: .seconds(20)))
             let counts = try await stage.load.acknowledged(between: lagBegan, and: loss.at)
             stage.note(acknowledgedWhileLagging, counts.all)
             stage.note(lostByPostgres, counts.lost)
-            try await stage.load.resumePosting()
+            try await stage.resumePosting()
         },
         examine: { history, stage in
             let all = stage.notes[acknowledgedWhileLagging] ?? 0

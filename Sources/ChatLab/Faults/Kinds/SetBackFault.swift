@@ -24,7 +24,9 @@ extension Fault {
                 "PostgreSQL comes back with a copy that lacks the last 2 s, and the logs are beyond the lost ones before "
                 + "WebSocket servers reach it",
             // The answers to edits and joins have no `seq` by which it could be decided whether PostgreSQL lost them.
-            shape: LoadShape(messages: messages, changeEvery: 0, churners: 0, heedsMarks: heedsMarks),
+            shape: LoadShape(
+                messages: messages, changeEvery: 0, churners: 0, libraryClients: heedsMarks ? 1 : 0,
+                heedsMarks: heedsMarks),
             bounds: .init(delay: .outage(plus: .seconds(15))),
             signs: [
                 .noted(lostByPostgres).required, .noted(knewLost).required,
@@ -54,21 +56,21 @@ extension Fault {
         let (load, postgres) = (stage.load, stage.processes.postgres)
         let folder = "\(stage.processes.folder)/backup-\(UUID().uuidString.prefix(8))"
         // Nothing is under way while the copy is made and when it comes back, so that it is known what is lost.
-        try await load.pausePosting()
-        let heads = try await heads(stage)
+        try await stage.pausePosting()
+        let heads = try await stage.heads()
         try await postgres.backUp(to: folder)
         try await stage.stack.waitUntilReady(within: .seconds(30))
         let copied = NIODeadline.now().uptimeNanoseconds
 
-        try await load.resumePosting()
+        try await stage.resumePosting()
         try await load.changeMemberships()
         try await stage.last(.seconds(2))
-        try await load.pausePosting()
+        try await stage.pausePosting()
         // A server may hold back a `read` for a second. One of the lost log must not come after it.
         try await stage.last(.milliseconds(1500))
 
         try await load.expectLogLoss()
-        let lostHeads = try await self.heads(stage)
+        let lostHeads = try await stage.heads()
         // These sessions come back by themselves; the others are told by their server.
         try await load.cutSessions(10)
         // A WebSocket server that saw the shorter log would need no mark to know that it is another one.
@@ -77,7 +79,8 @@ extension Fault {
         let loss = History.LogLoss(heads: heads, lagBegan: copied, at: NIODeadline.now().uptimeNanoseconds)
         stage.note(knewLost, try await load.logsBeyond(heads))
         _ = try await load.noteLogLoss(loss)
-        try await load.resumePosting()
+        stage.libraryClients.noteLogLoss(.init(kept: heads, lost: lostHeads))
+        try await stage.resumePosting()
         try await load.waitUntilPosted(beyond: lostHeads, since: loss.at, within: .seconds(60))
         try await stage.stack.postgresOfWebSocketServers.set(.pass)
         let answered = ContinuousClock.now
@@ -88,12 +91,5 @@ extension Fault {
         stage.note(informedMilliseconds, Int(time / .milliseconds(1)))
         stage.note(notSetBack, try await load.waitUntilMembershipsAreSetBack(within: patience))
         stage.note(lostByPostgres, try await load.acknowledged(between: copied, and: loss.at).lost)
-    }
-
-    private static func heads(_ stage: FaultStage) async throws -> [String: Int] {
-        let reader = RoomLogReader(port: stage.processes.messageServers[0].port, posts: [])
-        var heads: [String: Int] = [:]
-        for room in stage.load.rooms { heads[room] = try await reader.log(of: room).last?.seq ?? 0 }
-        return heads
     }
 }

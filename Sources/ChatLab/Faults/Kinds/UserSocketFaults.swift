@@ -25,10 +25,12 @@ extension Fault {
     private static let userSocketsReturn = Fault(
         name: "user-sockets-return",
         summary: "Users with 500 rooms come back at once after 50,000 events in 30 of them",
-        shape: LoadShape(returners: 10, roomsOfReturners: 500, missedEvents: 50_000, changedRooms: 30),
+        shape: LoadShape(
+            libraryClients: 1, returners: 10, roomsOfReturners: 500, missedEvents: 50_000, changedRooms: 30),
         bounds: .init(delay: .outage(plus: .seconds(5)), refused: 0),
         signs: [.noted(missed).required, .noted(returned).required, .framesReplayed.required], isInShortForm: true,
-        shapeOfShortForm: LoadShape(returners: 4, roomsOfReturners: 200, missedEvents: 6000, changedRooms: 20),
+        shapeOfShortForm: LoadShape(
+            libraryClients: 1, returners: 4, roomsOfReturners: 200, missedEvents: 6000, changedRooms: 20),
         inflict: { stage in
             let (load, postgres) = (stage.load, stage.processes.postgres)
             try await load.connectReturners(in: postgres)

@@ -34,8 +34,9 @@ extension FaultLoad {
     /// Waits until a message beyond these heads is acknowledged in every room.
     /// - Throws: `LocalStackError` if one has none in time.
     func waitUntilPosted(beyond heads: [String: Int], since begin: UInt64, within time: Duration) async throws {
+        let rooms = rooms
         let areBeyond = try await wait(atMost: time) { board in
-            var short = heads
+            var short = heads.filter { rooms.contains($0.key) }
             for post in board.posts.reversed() {
                 guard post.firstSent >= begin, !short.isEmpty else { break }
                 guard case .acknowledged(let answer) = post.outcome, let head = short[post.room], answer.seq > head

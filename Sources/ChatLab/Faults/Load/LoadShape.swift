@@ -31,12 +31,16 @@ struct LoadShape: Sendable {
     /// The mistake of a client (or of a server) that repeats a post without a key: for the self-proof.
     var repeatsAnUnkeyedPost = false
 
-    /// Processes with a client library, of each language.
+    /// Stores of processes with a client library, of each language.
     var libraryClients = 0
+    /// How many of them are shared by two processes.
+    var sharedStores = 0
+    /// Whether they read all rooms under a name, too, which costs a write for each event; otherwise their own alone.
+    var libraryClientsNameAllRooms = false
     /// How often they are killed in all, where that is the fault.
     var clientKills = 0
-    /// A mistake that they make, for the self-proof.
-    var libraryMistake: LibraryClient.Mistake?
+    /// Mistakes that they make, one after the other, for the self-proof.
+    var libraryMistakes: [LibraryClient.Mistake] = []
 
     /// Users with rooms of their own, which the writers do not write into, and the number of those rooms.
     var returners = 0

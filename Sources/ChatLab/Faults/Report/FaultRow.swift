@@ -102,12 +102,10 @@ extension FaultRow {
         }
     }
 
-    /// Adds what a client library did.
-    mutating func add(_ check: LibraryClientCheck, of record: LibraryClientRecord) {
-        measures.append(
-            "\(record.name): \(record.kept.count) posts kept, \(record.applied.count) events dealt with, "
-                + "\(record.kills) kills")
-        problems += check.problems.map { "\(record.name): \($0)" }
+    /// Adds what processes with a client library did.
+    mutating func add(_ check: LibraryClientCheck, of name: String, _ summary: String) {
+        measures.append("\(name): \(summary)")
+        problems += check.problems.map { "\(name): \($0)" }
         examples += check.examples
     }
 

@@ -28,13 +28,16 @@ struct FaultRun: Sendable {
 
     func run() async throws -> Result {
         let load = FaultLoad(fault.shape, name: name, stack: stack.processes, on: eventLoop)
-        let libraryClients = LibraryClientLoad(fault.shape, name: name, rooms: load.rooms, stack: stack.processes)
+        let libraryClients = try await LibraryClientLoad(
+            fault.shape, name: name, rooms: load.rooms, stack: stack.processes)
         do {
             return try await run(load, libraryClients)
         } catch {
             // Of its own, since this task may have been cancelled. Clients must not outlive the run.
-            libraryClients.abandon()
-            await Task { _ = try? await load.finish() }.value
+            await Task {
+                await libraryClients.abandon()
+                _ = try? await load.finish()
+            }.value
             throw error
         }
     }
@@ -57,14 +60,15 @@ struct FaultRun: Sendable {
         let isPosted = try await load.finishPosting(acknowledged: fault.shape.messages, within: .seconds(120) * slack)
         let posts = try await load.posts
         let reader = RoomLogReader(port: stack.processes.messageServers[1].port, posts: posts)
-        var logs: [String: [History.LogEntry]] = [:]
-        for room in try await load.allRooms { logs[room] = try await reader.log(of: room) }
+        var logs: [String: [RoomLogReader.Event]] = [:]
+        for room in try await load.allRooms { logs[room] = try await reader.events(of: room) }
         let isDelivered = try await load.waitForReaders(
             heads: logs.compactMapValues { $0.last?.seq }, within: settling * slack)
         let libraries = try await libraryClients.finish(
-            heads: logs.compactMapValues { $0.last?.seq }, reader: reader, within: settlingOfLibraries * slack)
+            logs: logs.filter { libraryClients.rooms.contains($0.key) }.mapValues { $0.map(\.content) }, reader: reader,
+            within: settlingOfLibraries * slack)
         var (history, clients) = try await load.finish()
-        history.logs = logs
+        history.logs = logs.mapValues { $0.map(reader.entry) }
 
         var problems = libraries.problems
         if !isPosted { problems.append("not all messages were posted in time") }
@@ -75,11 +79,7 @@ struct FaultRun: Sendable {
         var row = FaultRow(
             fault: fault, history: history, evidence: evidence, measures: measures, outage: outage, slack: slack,
             problems: problems)
-        if !libraries.records.isEmpty {
-            var logs: [String: [LibraryClientCheck.Entry]] = [:]
-            for room in load.rooms + libraryClients.ownRooms { logs[room] = try await reader.contents(of: room) }
-            for record in libraries.records { row.add(LibraryClientCheck(record, logs: logs), of: record) }
-        }
+        for (name, summary, check) in libraries.checks { row.add(check, of: name, summary) }
         return Result(history: history, row: row)
     }
 
@@ -141,6 +141,32 @@ final class FaultStage: Sendable {
     }
 
     func time(_ label: String) -> NIODeadline? { state.withLock { $0.times[label] } }
+
+    // MARK: All clients
+
+    /// Has all clients begin nothing new, and waits until everything that was begun has its outcome.
+    /// - Throws: `LocalStackError` if something has none in time.
+    func pausePosting() async throws {
+        try await load.pausePosting()
+        try await libraryClients.pausePosting(logReader)
+    }
+
+    /// Lets all clients go on after ``pausePosting()``.
+    func resumePosting() async throws {
+        try await load.resumePosting()
+        try libraryClients.resumePosting()
+    }
+
+    /// The last `seq` of each room.
+    func heads() async throws -> [String: Int] {
+        var heads: [String: Int] = [:]
+        for room in load.rooms + libraryClients.ownRooms {
+            heads[room] = try await logReader.events(of: room).last?.seq ?? 0
+        }
+        return heads
+    }
+
+    private var logReader: RoomLogReader { RoomLogReader(port: processes.messageServers[0].port, posts: []) }
 
     /// Waits while the fault lasts.
     func last(_ time: Duration) async throws {

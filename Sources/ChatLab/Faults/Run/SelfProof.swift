@@ -47,8 +47,7 @@ struct SelfProof: Sendable {
         findings.append(try await repeatingAnUnkeyedPost())
         findings.append(try await withoutPolling())
         findings.append(try await withoutMarks())
-        for mistake in LibraryClient.Mistake.allCases { findings.append(try await library(mistake)) }
-        return findings
+        return findings + (try await mistakesOfLibraries())
     }
 
     /// A client that sends a post without key again.
@@ -72,17 +71,20 @@ struct SelfProof: Sendable {
             found: row.lost, problems: row.problems)
     }
 
-    /// A client library that makes a mistake, killed again and again.
-    private func library(_ mistake: LibraryClient.Mistake) async throws -> Finding {
-        var fault = Fault.clientKilled
-        fault.shape = Fault.shortShape
-        fault.shape.libraryMistake = mistake
-        var run = FaultRun(fault: fault, stack: stack, eventLoop: eventLoop)
-        run.settlingOfLibraries = .seconds(10)
-        let row = try await run.run().row
-        return Finding(
-            mistake: mistake.summary, expected: mistake.flaw.rawValue,
-            found: row.problems.count { $0.hasSuffix(mistake.flaw.rawValue) }, problems: row.problems)
+    /// Client libraries of each language that make a mistake each, killed again and again.
+    private func mistakesOfLibraries() async throws -> [Finding] {
+        var run = FaultRun(fault: .mistakenClients, stack: stack, eventLoop: eventLoop)
+        run.settlingOfLibraries = .seconds(5)
+        let problems = try await run.run().row.problems
+        return LibraryClient.Mistake.allCases.enumerated().flatMap { number, mistake in
+            LibraryClient.Language.allCases.map { language in
+                let name = LibraryClientLoad.name(language, number)
+                let own = problems.filter { $0.hasPrefix("\(name): ") }
+                return Finding(
+                    mistake: "\(language.rawValue): \(mistake.summary)", expected: mistake.flaw.rawValue,
+                    found: own.count { $0.hasSuffix(mistake.flaw.rawValue) }, problems: own)
+            }
+        }
     }
 
     /// Redis loses all pushes, and the WebSocket servers cannot read the log either.
