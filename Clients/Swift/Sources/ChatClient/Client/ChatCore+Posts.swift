@@ -65,17 +65,17 @@ extension ChatCore {
     }
 
     private func stored(_ key: String, _ place: StoredAt) {
-        guard let post = posts.remove(key) else {
-            answers[key] = nil
-            return
-        }
-        let message = answers.removeValue(forKey: key) ?? composed(post.now, place)
-        if let message { post.stored(message) }
-        guard let room = rooms[post.now.roomID] else { return }
-        // It is shown until the log shows it.
-        room.stored.append(post.now)
+        let answer = answers.removeValue(forKey: key)
+        let followed = posts.remove(key)
+        if let message = answer ?? followed.flatMap({ composed($0.now, place) }) { followed?.stored(message) }
+        // It is shown until the log shows it, also where nobody follows it: a post of a former life.
+        guard var post = followed?.now ?? rooms.values.lazy.compactMap({ $0.log.timeline?.post(key) }).first,
+            let room = rooms[post.roomID]
+        else { return }
+        (post.state, post.seq, post.messageID) = (.stored, place.seq, place.messageID)
+        room.stored.append(post)
         if room.stored.count > 256 { room.stored.removeFirst() }
-        setPosts(of: post.now.roomID)
+        setPosts(of: post.roomID)
     }
 
     /// The message of a post of which only the place is known.

@@ -144,6 +144,9 @@ struct Timeline: Sendable {
     /// Own posts that the log may not have yet, in their order.
     mutating func setPosts(_ posts: [OwnPost]) { self.posts = posts }
 
+    /// One's own post with this key, while the log may not have it yet.
+    func post(_ key: String) -> OwnPost? { posts.first { $0.key == key } }
+
     // MARK: History
 
     /// The page to fetch; `nil` where there is nothing more, or one is under way.

@@ -136,8 +136,10 @@ import Testing
         }
         let second = try makeClient(server, store: store)
         let seq = NIOLockedValueBox<Int64>(0)
+        let isOpen = LatestValue(false)
         server.answer { call in
-            Self.stored(
+            for await isOpen in LatestValues(source: isOpen) where isOpen { break }
+            return Self.stored(
                 call,
                 seq: seq.withLockedValue { seq in
                     seq += 1
@@ -145,9 +147,14 @@ import Testing
                 })
         }
         try await running(second) { [server] in
+            let messages = second.room("a").messages
             await server.link().live(rooms: [roomFrame("a")])
+            for await shown in messages where shown.items.count == 12 { break }
+            isOpen.set(true)
             for await posts in second.outbox where posts.isEmpty && seq.withLockedValue({ $0 }) == 12 { break }
             #expect(server.calls.map(Self.key) == (1...12).map { "k\($0)" })
+            // Nobody follows them, and the log has no event of them yet: they are shown all the same.
+            for await shown in messages where shown.items.compactMap(\.post?.seq) == Array(1...12) { break }
         }
     }
 
