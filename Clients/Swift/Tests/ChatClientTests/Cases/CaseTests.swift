@@ -4,7 +4,7 @@ import Testing
 @testable import ChatClient
 
 /// Runs Clients/Cases/*.json, which hold for every client library, on the machines of this one.
-@Suite struct CaseTests {
+@Suite(.timeLimit(.minutes(1))) struct CaseTests {
     /// Cases that this library does not pass yet, by file and name, and why.
     static let notYet: [String: String] = [:]
 
@@ -28,11 +28,11 @@ import Testing
         }
     }()
 
-    @Test func thereAreCasesOfEveryMachine() {
+    @Test func `there are cases of every machine`() {
         #expect(Set(Self.all.map(\.file)).count == 6)
     }
 
-    @Test(arguments: all) func holds(_ test: Case) throws {
+    @Test(arguments: all) func `a case holds`(_ test: Case) throws {
         guard Self.notYet["\(test.file): \(test.name)"] == nil else { return }
         let given = test.json["given"] ?? [:]
         let machine = try #require(makeMachine(test.file, given, RandomNumbers(given["random"])))

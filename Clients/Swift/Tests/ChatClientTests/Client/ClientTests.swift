@@ -5,7 +5,7 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct ClientTests {
     let server = FakeServer()
 
-    @Test func itConnectsWithTheTokenAndSyncs() async throws {
+    @Test func `it connects with the token and syncs`() async throws {
         let client = try makeClient(server)
         try await running(client) { [server] in
             let link = await server.link()
@@ -21,7 +21,7 @@ import Testing
         #expect(!server.keepsConnections)
     }
 
-    @Test func whoSeesLiveSeesTheListThatCameWithIt() async throws {
+    @Test func `who sees live sees the list that came with it`() async throws {
         for _ in 0..<20 {
             let client = try makeClient(server)
             try await running(client) { [server] in
@@ -37,7 +37,7 @@ import Testing
         }
     }
 
-    @Test func theMessagesOfARoomWithoutAKeptLogAreShownOnceItsHeadIsKnown() async throws {
+    @Test func `the messages of a room without a kept log are shown once its head is known`() async throws {
         let client = try makeClient(server)
         try await running(client) { [server] in
             let messages = client.room("a").messages
@@ -50,7 +50,8 @@ import Testing
         }
     }
 
-    @Test(arguments: [400, 410, 413, 422]) func aReaderEndsAtAnAnswerThatCannotChange(_ status: Int) async throws {
+    @Test(arguments: [400, 410, 413, 422])
+    func `a reader ends at an answer that cannot change`(_ status: Int) async throws {
         let client = try makeClient(server)
         server.answer { _ in HTTPAnswer(status: status, body: Array(#"{"code":"validation_failed"}"#.utf8)) }
         try await running(client) { [server] in
@@ -65,7 +66,8 @@ import Testing
         }
     }
 
-    @Test(arguments: [408, 425, 429, 500, 503]) func aReaderWaitsOverAnAnswerThatCanChange(_ status: Int) async throws {
+    @Test(arguments: [408, 425, 429, 500, 503])
+    func `a reader waits over an answer that can change`(_ status: Int) async throws {
         let client = try makeClient(server)
         let count = LatestValue(0)
         server.answer { _ in
@@ -82,7 +84,7 @@ import Testing
         }
     }
 
-    @Test func eventsComeOnceInOrderAndAGapIsAProtocolError() async throws {
+    @Test func `events come once in order and a gap is a protocol error`() async throws {
         let client = try makeClient(server)
         try await running(client) { [server] in
             var link = await server.link()
@@ -111,7 +113,7 @@ import Testing
     }
 
     @Test(arguments: ["{\"eventType\":", "<html>", "[]", "17", ""])
-    func whatIsNoObjectIsAProtocolError(_ text: String) async throws {
+    func `what is no object is a protocol error`(_ text: String) async throws {
         let client = try makeClient(server)
         try await running(client) { [server] in
             let link = await server.link()
@@ -122,7 +124,7 @@ import Testing
         }
     }
 
-    @Test func whatADeadConnectionStillGivesIsNotTakenIn() async throws {
+    @Test func `what a dead connection still gives is not taken in`() async throws {
         let client = try makeClient(server)
         try await running(client) { [server] in
             let old = await server.link()
@@ -136,7 +138,7 @@ import Testing
         }
     }
 
-    @Test func aReaderFillsInWhatWasMissedFromTheLog() async throws {
+    @Test func `a reader fills in what was missed from the log`() async throws {
         let client = try makeClient(server)
         server.answer { call in
             guard call.path.contains("/events") else { return HTTPAnswer(status: 404) }
@@ -155,7 +157,7 @@ import Testing
         }
     }
 
-    @Test func aReaderEndsWhenTheRoomIsLostAfterTheLastEvent() async throws {
+    @Test func `a reader ends when the room is lost after the last event`() async throws {
         let client = try makeClient(server)
         server.answer { _ in HTTPAnswer(status: 404, body: Array(#"{"code":"room_not_found"}"#.utf8)) }
         try await running(client) { [server] in
@@ -171,7 +173,7 @@ import Testing
         }
     }
 
-    @Test func theRoomShowsWhatIsKeptAndForgetsItWhenItIsLost() async throws {
+    @Test func `the room shows what is kept and forgets it when it is lost`() async throws {
         let store = MemoryChatStore()
         let client = try makeClient(server, store: store)
         try await running(client) { [server] in
@@ -189,9 +191,8 @@ import Testing
     }
 
     /// The cursor is kept now and then, an event at once: a room can be kept that the kept list does not know.
-    @Test(arguments: [true, false]) func aRoomAddedAfterTheKeptCursorIsNamedByTheNextLife(isStillTheirs: Bool)
-        async throws
-    {
+    @Test(arguments: [true, false])
+    func `a room added after the kept cursor is named by the next life`(isStillTheirs: Bool) async throws {
         let store = MemoryChatStore()
         let first = try makeClient(server, store: store)
         try await running(first) { [server] in
@@ -226,7 +227,7 @@ import Testing
         }
     }
 
-    @Test func anotherLogResetsTheRoomAndTellsWhatIsLost() async throws {
+    @Test func `another log resets the room and reports what is lost`() async throws {
         let client = try makeClient(server)
         try await running(client) { [server] in
             let link = await server.link()
@@ -250,7 +251,7 @@ import Testing
         }
     }
 
-    @Test func aStoreThatFailsIsReportedOnceAndNothingIsLost() async throws {
+    @Test func `a store that fails is reported once and nothing is lost`() async throws {
         let store = FailingStore()
         let client = try makeClient(server, store: store)
         var errors = client.errors().makeAsyncIterator()
@@ -270,7 +271,7 @@ import Testing
         #expect(!client.isStorageLasting)
     }
 
-    @Test func cancellingRunEndsItAtOnceWhateverHangs() async throws {
+    @Test func `cancelling run() ends it at once, whatever hangs`() async throws {
         let client = try makeClient(server) { _ in
             // An application that never answers, not even when it is cancelled.
             await withUnsafeContinuation { (_: UnsafeContinuation<Void, Never>) in }
@@ -286,7 +287,7 @@ import Testing
         #expect(took < .seconds(2))
     }
 
-    @Test func itRunsOnceAtATime() async throws {
+    @Test func `a client runs once at a time`() async throws {
         let client = try makeClient(server)
         try await running(client) { [server] in
             _ = await server.link()
@@ -295,7 +296,7 @@ import Testing
         }
     }
 
-    @Test func readMarksAreKeptUntilTheServerHasThem() async throws {
+    @Test func `read marks are kept until the server has them`() async throws {
         let store = MemoryChatStore()
         let client = try makeClient(server, store: store)
         try await running(client) { [server] in
@@ -317,7 +318,7 @@ import Testing
     }
 
     @Test(arguments: [200, 403, 422])
-    func anEventStreamServesWhereHandshakesHaveNoAnswerWhileRESTWorks(_ status: Int) async throws {
+    func `an event stream serves where handshakes have no answer while REST works`(_ status: Int) async throws {
         let store = MemoryChatStore()
         let client = try makeClient(server, store: store)
         // Whether the server takes a read mark or will never take it, it is not kept any more.
@@ -351,7 +352,7 @@ import Testing
         }
     }
 
-    @Test func forgettingDeletesWhatIsKeptButNotUnsentPosts() async throws {
+    @Test func `forgetting deletes what is kept but not unsent posts`() async throws {
         let store = MemoryChatStore()
         let client = try makeClient(server, store: store)
         try await client.room("a").post("one").kept()

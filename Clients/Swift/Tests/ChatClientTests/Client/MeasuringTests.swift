@@ -4,8 +4,10 @@ import Testing
 @testable import ChatClient
 
 /// Figures; run with `CHAT_MEASURE=1`.
-@Suite(.enabled(if: ProcessInfo.processInfo.environment["CHAT_MEASURE"] != nil)) struct MeasuringTests {
-    @Test(arguments: [true, false]) func aReturnOfManyEvents(_ isLasting: Bool) async throws {
+@Suite(
+    .enabled(if: ProcessInfo.processInfo.environment["CHAT_MEASURE"] != nil), .timeLimit(.minutes(2))
+) struct MeasuringTests {
+    @Test(arguments: [true, false]) func `figures of a return with many events`(_ isLasting: Bool) async throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("chat-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let server = FakeServer()

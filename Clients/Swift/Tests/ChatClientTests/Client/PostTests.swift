@@ -20,7 +20,7 @@ import Testing
         (call.body.flatMap { try? JSONParser.parse($0) })?["clientMessageId"]?.string ?? ""
     }
 
-    @Test func aLostAnswerIsFollowedByTheSamePost() async throws {
+    @Test func `a lost answer is followed by the same post`() async throws {
         let client = try makeClient(server)
         let tries = NIOLockedValueBox(0)
         server.answer { call in
@@ -38,7 +38,7 @@ import Testing
         }
     }
 
-    @Test func aRefusedPostIsPassedAndCanBeDiscarded() async throws {
+    @Test func `a refused post is passed and can be discarded`() async throws {
         let client = try makeClient(server)
         server.answer { call in
             guard Self.key(call) == "bad" else { return Self.stored(call, seq: 1) }
@@ -56,7 +56,7 @@ import Testing
         }
     }
 
-    @Test func aRefusedTokenIsReplacedAndThePostRepeated() async throws {
+    @Test func `a refused token is replaced and the post repeated`() async throws {
         let asked = NIOLockedValueBox<[TokenReason]>([])
         let client = try makeClient(server) { reason in
             asked.withLockedValue { $0.append(reason) }
@@ -79,7 +79,7 @@ import Testing
         }
     }
 
-    @Test func cancellingSendStopsTheWaitingAlone() async throws {
+    @Test func `cancelling send() stops the waiting alone`() async throws {
         let client = try makeClient(server)
         let (gate, opened) = AsyncStream.makeStream(of: Void.self)
         server.answer { call in
@@ -97,7 +97,7 @@ import Testing
         }
     }
 
-    @Test func theLogShowsAPostWhoseAnswerIsLost() async throws {
+    @Test func `the log shows a post whose answer is lost`() async throws {
         let client = try makeClient(server)
         server.answer { _ in
             try await Task.sleep(for: .seconds(60))
@@ -114,7 +114,7 @@ import Testing
         }
     }
 
-    @Test func aKeyIsOnePostAndOtherContentIsRefusedWithoutATry() async throws {
+    @Test func `a key is one post and other content is refused without a try`() async throws {
         let client = try makeClient(server)
         let room = client.room("a")
         let post = room.post("one", key: "k")
@@ -128,7 +128,7 @@ import Testing
         #expect(client.outbox.value.map(\.payload) == [["text": "three"]])
     }
 
-    @Test func whatIsKeptIsSentByTheNextLifeInItsOrder() async throws {
+    @Test func `what is kept is sent by the next life in its order`() async throws {
         let store = MemoryChatStore()
         let first = try makeClient(server, store: store)
         for number in 1...12 {
@@ -158,7 +158,7 @@ import Testing
         }
     }
 
-    @Test func aPostThatCannotBeReadIsPutAside() async throws {
+    @Test func `a post that cannot be read is put aside`() async throws {
         let store = MemoryChatStore()
         let first = try makeClient(server, store: store)
         try await first.room("a").post("one", key: "k1").kept()
@@ -172,7 +172,7 @@ import Testing
         #expect(second.outbox.value.map(\.key) == ["k2"])
     }
 
-    @Test func severalProcessesFormOneLineAndAnotherSendsWhenTheSenderIsGone() async throws {
+    @Test func `several processes form one line and another sends when the sender is gone`() async throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("chat-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let other = FakeServer()
@@ -207,7 +207,7 @@ import Testing
         #expect(one.outbox.value.map(\.key) == ["k1", "k2"])
     }
 
-    @Test func aPostOfAFormerLifeCanBeFollowedAndDiscarded() async throws {
+    @Test func `a post of a former life can be followed and discarded`() async throws {
         let store = MemoryChatStore()
         try await makeClient(server, store: store).room("a").post("one", key: "k").kept()
         let client = try makeClient(server, store: store)

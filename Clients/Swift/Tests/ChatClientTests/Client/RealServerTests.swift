@@ -60,7 +60,7 @@ struct RealServerTests {
         }
     }
 
-    @Test func aMessageReachesTheOtherOnceAndTheListCountsIt() async throws {
+    @Test func `a message reaches the other once and the list counts it`() async throws {
         let (alice, bob) = (try await Self.register(), try await Self.register())
         let (a, b) = (try Self.client(alice), try Self.client(bob))
         try await Self.running(a, b) {
@@ -87,7 +87,7 @@ struct RealServerTests {
         }
     }
 
-    @Test func theRoomShowsEditsDeletionsAndHistory() async throws {
+    @Test func `the room shows edits, deletions and history`() async throws {
         let alice = try await Self.register()
         let a = try Self.client(alice)
         try await Self.running(a) {
@@ -108,7 +108,7 @@ struct RealServerTests {
         }
     }
 
-    @Test func aStoreOfFilesCarriesOverToTheNextLife() async throws {
+    @Test func `a store of files carries over to the next life`() async throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("chat-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let (alice, bob) = (try await Self.register(), try await Self.register())
@@ -142,7 +142,7 @@ struct RealServerTests {
         }
     }
 
-    @Test func aNamedReaderGoesOnWhereItWas() async throws {
+    @Test func `a named reader goes on where it was`() async throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("chat-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let alice = try await Self.register()
@@ -170,7 +170,7 @@ struct RealServerTests {
         }
     }
 
-    @Test func anotherLogEndsAReader() async throws {
+    @Test func `another log ends a reader`() async throws {
         let alice = try await Self.register()
         let a = try Self.client(alice)
         try await Self.running(a) {
@@ -183,7 +183,7 @@ struct RealServerTests {
         }
     }
 
-    @Test func anEventStreamTellsTheSame() async throws {
+    @Test func `an event stream gives the same frames`() async throws {
         let alice = try await Self.register()
         let body: JSONValue = ["username": .string(alice.name), "password": "a long password"]
         let token = try #require(try await Self.auth("login", body)["accessToken"]?.string)

@@ -6,7 +6,7 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct TokenTests {
     let server = FakeServer()
 
-    @Test func anotherUsersTokenSignsOutAndSendsNothing() async throws {
+    @Test func `another user's token signs out and sends nothing`() async throws {
         let client = try makeClient(server) { _ in token(of: 2) }
         _ = client.room("a").post("Hello")
         try await running(client) { [server] in
@@ -18,7 +18,7 @@ import Testing
         #expect(client.outbox.value.count == 1)
     }
 
-    @Test func whatIsNoTokenIsAskedForAgain() async throws {
+    @Test func `what is no token is asked for again`() async throws {
         let answers = NIOLockedValueBox(["", "x", "a.b.c", "e30.e30.sig"])
         let client = try makeClient(server) { _ in
             answers.withLockedValue { $0.popLast() } ?? token(of: 1)
@@ -29,7 +29,7 @@ import Testing
         }
     }
 
-    @Test func anApplicationThatFailsIsAskedAgainAndOneThatGivesUpSignsOut() async throws {
+    @Test func `an application that fails is asked again and one that gives up signs out`() async throws {
         struct Broken: Error {}
         let count = NIOLockedValueBox(0)
         let client = try makeClient(server) { _ in
@@ -42,7 +42,7 @@ import Testing
         }
     }
 
-    @Test func aRefusedTokenThatComesAgainCountsAsFailed() async throws {
+    @Test func `a refused token that comes again counts as failed`() async throws {
         let same = token(of: 1)
         let asked = NIOLockedValueBox<[TokenReason]>([])
         let client = try makeClient(server) { reason in
@@ -61,7 +61,7 @@ import Testing
         }
     }
 
-    @Test func ofAllWhoShareAStoreOneAsksAtATime() async throws {
+    @Test func `of all who share a store one asks for a token at a time`() async throws {
         let store = MemoryChatStore()
         let (asking, asked) = (NIOLockedValueBox(0), NIOLockedValueBox(0))
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -85,7 +85,7 @@ import Testing
         #expect(!store.contents.keys.contains { $0.contains("token") })
     }
 
-    @Test func aTokenIsNeverKept() async throws {
+    @Test func `a token is never kept`() async throws {
         let store = MemoryChatStore()
         let client = try makeClient(server, store: store)
         try await running(client) { [server] in

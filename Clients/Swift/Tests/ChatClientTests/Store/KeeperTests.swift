@@ -2,7 +2,7 @@ import Testing
 
 @testable import ChatClient
 
-@Suite struct KeeperTests {
+@Suite(.timeLimit(.minutes(1))) struct KeeperTests {
     let store = MemoryChatStore()
 
     private func keeper(_ instance: String = "one") -> Keeper {
@@ -26,7 +26,7 @@ import Testing
         try await keeper.load(isRunning: false).positions["a"]
     }
 
-    @Test func eventsArePosition() async throws {
+    @Test func `the events that are kept are the position`() async throws {
         let keeper = keeper()
         try await begin(keeper, at: 4)
         let value1 = try await position(keeper)
@@ -41,7 +41,7 @@ import Testing
         #expect(store.contents.keys.filter { $0.contains("/room/a/1/") }.count == 4)
     }
 
-    @Test func onlyTheNewestAreKept() async throws {
+    @Test func `only the newest events are kept`() async throws {
         let keeper = keeper()
         try await begin(keeper)
         for start in stride(from: Int64(1), through: 3000, by: 50) {
@@ -53,7 +53,7 @@ import Testing
         #expect(zip(kept, kept.dropFirst()).allSatisfy { $0.seq + 1 == $1.seq })
     }
 
-    @Test func twoProcessesMoveThePositionForwardOnly() async throws {
+    @Test func `two processes move the position forward only`() async throws {
         let (one, two) = (keeper("one"), keeper("two"))
         try await begin(one)
         try await one.keep([.events(room: "a", try events(1...5))])
@@ -65,7 +65,7 @@ import Testing
         #expect(value5 == Array(1...7))
     }
 
-    @Test func aLogThatDoesNotGoOnBeginsAnotherGeneration() async throws {
+    @Test func `a log that does not go on begins another generation`() async throws {
         let keeper = keeper()
         try await begin(keeper)
         try await keeper.keep([.events(room: "a", try events(1...5))])
@@ -77,7 +77,7 @@ import Testing
         #expect(value7 == ["other9", "other10"])
     }
 
-    @Test func aResetOfTwoProcessesIsOne() async throws {
+    @Test func `a reset of two processes is one`() async throws {
         let (one, two) = (keeper("one"), keeper("two"))
         try await begin(one)
         try await one.keep([.events(room: "a", try events(1...5))])
@@ -89,7 +89,7 @@ import Testing
         #expect(value8 == LogPosition(seq: 4, mark: "other4"))
     }
 
-    @Test func aSegmentThatCannotBeReadIsAbsent() async throws {
+    @Test func `a segment that cannot be read is absent`() async throws {
         let keeper = keeper()
         try await begin(keeper)
         try await keeper.keep([.events(room: "a", try events(1...5))])
@@ -102,7 +102,7 @@ import Testing
         #expect(value10 == [6])
     }
 
-    @Test func theLogsOfFiftyRoomsAreKept() async throws {
+    @Test func `the logs of fifty rooms are kept`() async throws {
         let keeper = keeper()
         for number in 0..<60 {
             _ = try await keeper.ask(for: "r\(number)")
@@ -129,7 +129,7 @@ import Testing
         #expect(outbox.done["k"]?.seq == 3)
     }
 
-    @Test func aNameHasOneReader() async throws {
+    @Test func `a name has one reader`() async throws {
         let (one, two) = (keeper("one"), keeper("two"))
         let isAlive: @Sendable (String) -> Bool = { _ in true }
         let value11 = try await one.takeName("n/x", room: "a", reader: "one.1", isAlive: isAlive)

@@ -10,7 +10,7 @@ import Testing
         static let sign: UInt8 = 1
         static let child = ProcessInfo.processInfo.environment["CHAT_STORE_CHILD"]
 
-        @Test(.enabled(if: child == nil)) func whatWasAcknowledgedIsThereAndNoStepIsHalf() async throws {
+        @Test(.enabled(if: child == nil)) func `what was acknowledged is there and no step is half`() async throws {
             let folder = FileManager.default.temporaryDirectory.appendingPathComponent("chat-\(UUID().uuidString)").path
             defer { try? FileManager.default.removeItem(atPath: folder) }
             let store = try FileChatStore(folder: folder)

@@ -12,7 +12,7 @@ import Testing
         try await store.step { $0.set("lock", JSONValue.object(lease.json).bytes) }
     }
 
-    @Test func oneHasItAtATime() async throws {
+    @Test func `one has the lock at a time`() async throws {
         let inside = NIOLockedValueBox(0)
         try await withThrowingTaskGroup(of: Void.self) { group in
             for number in 0..<10 {
@@ -30,7 +30,7 @@ import Testing
         #expect(store.contents.isEmpty)
     }
 
-    @Test func itIsFreeAfterAnErrorAndAfterACancellation() async throws {
+    @Test func `a lock is free after an error and after a cancellation`() async throws {
         struct Broken: Error {}
         await #expect(throws: Broken.self) { try await lock("one").withLock { throw Broken() } }
         #expect(store.contents.isEmpty)
@@ -47,7 +47,7 @@ import Testing
         #expect(store.contents.isEmpty)
     }
 
-    @Test func whoWaitsAndIsCancelledLeavesItToItsHolder() async throws {
+    @Test func `who waits and is cancelled leaves the lock to its holder`() async throws {
         try await lock("one").withLock {
             let task = Task { try await lock("two").withLock { Issue.record("two had it, too") } }
             task.cancel()
@@ -57,7 +57,7 @@ import Testing
         }
     }
 
-    @Test func aHolderThatDoesNotMoveOrIsGoneLosesIt() async throws {
+    @Test func `a holder that does not move or is gone loses the lock`() async throws {
         var still = Lease.mine(instance: "still")
         still.seenAt -= Lease.lifeMilliseconds
         try await give(still)

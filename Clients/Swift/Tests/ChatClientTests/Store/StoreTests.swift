@@ -12,7 +12,7 @@ import Testing
         try #require(FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int)
     }
 
-    @Test func valuesOfAnyNameAreThereAgain() async throws {
+    @Test func `values of any name are there again`() async throws {
         let names = [
             "a", "A", "a/b", "a/b/c", "ä/é", "x/..", "x/.", "p%/ q", "big/" + String(repeating: "n", count: 60),
         ]
@@ -47,7 +47,7 @@ import Testing
         }
     }
 
-    @Test func onlyTheUserMayReadIt() async throws {
+    @Test func `only the user may read what is kept`() async throws {
         let store = try FileChatStore(folder: folder + "/deep/er")
         try await store.step { $0.set("room/a", [1]) }
         let found6 = try mode(folder + "/deep/er")
@@ -61,7 +61,7 @@ import Testing
         }
     }
 
-    @Test func aStepThatThrowsChangesNothing() async throws {
+    @Test func `a step that throws changes nothing`() async throws {
         struct Stop: Error {}
         for store in [try FileChatStore(folder: folder), MemoryChatStore()] as [any ChatStore] {
             await #expect(throws: Stop.self) {
@@ -79,7 +79,7 @@ import Testing
         }
     }
 
-    @Test func aJournalIsFinishedByTheNextStep() async throws {
+    @Test func `a journal is finished by the next step`() async throws {
         let store = try FileChatStore(folder: folder)
         try await store.step { $0.set("gone", [1]) }
         let changes: [String: [UInt8]?] = ["a": [1, 2], "b/c": [], "gone": nil]
@@ -93,14 +93,14 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: folder + "/journal"))
     }
 
-    @Test func aJournalThatCannotBeReadIsPutAside() async throws {
+    @Test func `a journal that cannot be read is put aside`() async throws {
         let store = try FileChatStore(folder: folder)
         try FileSystem.replace(folder + "/journal", with: [9, 0, 0, 0, 0, 0, 0, 0, 1], staged: folder + "/new")
         try await store.step { $0.set("a", [1]) }
         #expect(FileManager.default.fileExists(atPath: folder + "/journal.broken"))
     }
 
-    @Test func stepsOfSeveralStoresOnOneFolderDoNotMix() async throws {
+    @Test func `steps of several stores on one folder do not mix`() async throws {
         let stores = try (0..<4).map { _ in try FileChatStore(folder: folder) }
         try await withThrowingTaskGroup(of: Void.self) { group in
             for store in stores {
@@ -125,13 +125,13 @@ import Testing
         }
     }
 
-    @Test func aFolderThatCannotBeMadeIsToldAtOnce() throws {
+    @Test func `a folder that cannot be made is an error at once`() throws {
         try Data().write(to: URL(fileURLWithPath: folder))
         let error = #expect(throws: ChatError.self) { try FileChatStore(folder: folder + "/x") }
         #expect(error?.code == .storeFailed)
     }
 
-    @Test func aLeaseIsFreeAtOnceWhenItsProcessIsKilled() throws {
+    @Test func `a lease is free at once when its process is killed`() throws {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/bin/sleep")
         process.arguments = ["60"]
@@ -148,7 +148,7 @@ import Testing
         #expect(!lease.isHeld(but: "mine"))
     }
 
-    @Test func aStoreThatIsBackGetsWhatWasNewMeanwhile() async throws {
+    @Test func `a store that is back gets what was new meanwhile`() async throws {
         let failing = FailingStore()
         let store = FallbackStore(failing, retryMilliseconds: 0) { _ in }
         try await store.step { $0.set("a", [1]) }

@@ -53,7 +53,7 @@ import Testing
         }
     }
 
-    @Test func callsAfterOneAnotherShareAConnection() async throws {
+    @Test func `calls after one another share a connection`() async throws {
         try await serving { _, _ in
             Self.answer
         } _: { server in
@@ -64,7 +64,7 @@ import Testing
         #expect(seen.withLockedValue { $0.requests } == ["1 GET", "1 GET", "1 GET", "1 PUT", "1 POST"])
     }
 
-    @Test func aCallThatMustNotBeRepeatedHasAConnectionOfItsOwn() async throws {
+    @Test func `a call that must not be repeated has a connection of its own`() async throws {
         try await serving { _, _ in
             Self.answer
         } _: { server in
@@ -74,7 +74,7 @@ import Testing
         #expect(seen.withLockedValue { $0.requests } == ["1 GET", "2 POST"])
     }
 
-    @Test func aConnectionThatEndsAtTheNextCallIsReplaced() async throws {
+    @Test func `a connection that ends at the next call is replaced`() async throws {
         try await serving { connection, request in
             connection == 1 && request == 2 ? nil : Self.answer
         } _: { server in
@@ -85,7 +85,7 @@ import Testing
         #expect(seen.withLockedValue { $0.requests } == ["1 GET", "1 GET", "2 GET", "2 GET"])
     }
 
-    @Test func anAnswerThatIsCutIsNoReasonToRepeatTheCall() async throws {
+    @Test func `an answer that is cut is no reason to repeat the call`() async throws {
         try await serving { _, request in
             request == 1 ? Self.answer : "HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\nok"
         } _: { server in
@@ -102,7 +102,7 @@ import Testing
         "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok",
         "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok",
     ])
-    func whatTheServerDoesNotKeepIsNotKept(_ text: String) async throws {
+    func `what the server does not keep is not kept`(_ text: String) async throws {
         try await serving { _, _ in
             text
         } _: { server in
@@ -112,7 +112,7 @@ import Testing
         #expect(seen.withLockedValue { $0.connections } == 2)
     }
 
-    @Test func fewAreKeptAndNoneAfterTheEnd() async throws {
+    @Test func `few connections are kept, and none after the end`() async throws {
         try await serving { _, _ in
             Self.answer
         } _: { server in
@@ -128,7 +128,7 @@ import Testing
         }
     }
 
-    @Test func whatComesUnaskedEndsTheConnection() async throws {
+    @Test func `what comes unasked ends the connection`() async throws {
         try await serving { connection, _ in
             connection == 1 ? Self.answer + "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad" : Self.answer
         } _: { server in

@@ -2,8 +2,8 @@ import Testing
 
 @testable import ChatClient
 
-@Suite struct ParserTests {
-    @Test func anEventStreamIsReadInAnyPieces() throws {
+@Suite(.timeLimit(.minutes(1))) struct ParserTests {
+    @Test func `an event stream is read in any pieces`() throws {
         let text =
             "retry: 3000\r\n\r\n: hi\n\nid: c1\ndata: {\"a\":\ndata: 1}\n\nevent: close\rdata: {}\r\r\ndata\n\ndata: cut"
         let expected: [EventStreamParser.Event] = [
@@ -26,7 +26,7 @@ import Testing
         ("https://chat.example.org", "chat.example.org", 443, ""), ("HTTP://A:81/x/", "a", 81, "/x"),
         ("ws://[::1]:8082", "::1", 8082, ""),
     ])
-    func addressesAreRead(_ text: String, _ host: String, _ port: Int, _ path: String) throws {
+    func `addresses are read`(_ text: String, _ host: String, _ port: Int, _ path: String) throws {
         let address = try ServerAddress(text)
         #expect((address.host, address.port, address.path) == (host, port, path))
     }
@@ -34,11 +34,11 @@ import Testing
     @Test(arguments: [
         "", "chat", "ftp://a", "http://", "http://a:0", "http://a:b", "http://a b", "http://[::1", "http://a/?q",
     ])
-    func whatIsNoAddressIsRefused(_ text: String) {
+    func `what is no address is refused`(_ text: String) {
         #expect(throws: ChatError.self) { try ServerAddress(text) }
     }
 
-    @Test func aPortMeansTheSameHost() throws {
+    @Test func `a port means the same host`() throws {
         let address = try ServerAddress("https://chat.example.org/x").resolving(":8081")
         #expect(address.description == "https://chat.example.org:8081")
     }
@@ -48,9 +48,9 @@ import Testing
             ("Sun, 06 Nov 1994 08:49:37 GMT", 784_111_777), ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
             ("Thu, 29 Feb 2024 12:00:00 GMT", 1_709_208_000),
         ] as [(String, Int64)])
-    func datesAreRead(_ text: String, _ seconds: Int64) { #expect(HTTPDate.seconds(text) == seconds) }
+    func `dates are read`(_ text: String, _ seconds: Int64) { #expect(HTTPDate.seconds(text) == seconds) }
 
-    @Test func jsonKeepsWhatItDoesNotKnow() throws {
+    @Test func `JSON keeps what it does not know`() throws {
         let text =
             #"{"eventType":"poll","seq":7,"mark":"m","n":1.10,"s":"é\n\u0001\"\\","big":123456789012345678901,"x":[null,true,{}]}"#
         let value = try JSONValue(parsing: text)
@@ -66,7 +66,7 @@ import Testing
     }
 
     @Test(arguments: ["", "{", "[1,]", "{\"a\":1,}", "01", "1.", "\"\\ud800\"", "\"\u{1}\"", "nul", "1 2", "\"\\x\""])
-    func whatIsNoJSONIsRefused(_ text: String) {
+    func `what is no JSON is refused`(_ text: String) {
         #expect(throws: ChatError.self) { try JSONValue(parsing: text) }
         #expect(throws: ChatError.self) { try JSONParser.parse(Array(repeating: UInt8(ascii: "["), count: 100_000)) }
     }

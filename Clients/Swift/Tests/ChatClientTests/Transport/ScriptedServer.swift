@@ -29,7 +29,7 @@ struct ScriptedServer: Sendable {
         return try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 try await server.executeThenClose { connections in
-                    try await withThrowingDiscardingTaskGroup { connectionGroup in
+                    try await withThrowingTaskGroup(of: Void.self) { connectionGroup in
                         for try await connection in connections {
                             connectionGroup.addTask {
                                 let wrapped = try? await connection.eventLoop.submit {

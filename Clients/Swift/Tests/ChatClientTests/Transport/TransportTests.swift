@@ -24,7 +24,7 @@ import Testing
         }
     }
 
-    @Test func aChunkedAnswerIsReadWhole() async throws {
+    @Test func `a chunked answer is read whole`() async throws {
         try await ScriptedServer.running { request, _, out in
             #expect(request.hasPrefix("GET /x HTTP/1.1\r\n"))
             try await out.write(
@@ -42,7 +42,7 @@ import Testing
     @Test(arguments: [
         "", "HTTP/1.1 200 OK\r\nContent-Le", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", "hello\r\n\r\n",
     ])
-    func anAnswerThatIsCutIsANetworkError(_ text: String) async throws {
+    func `an answer that is cut is a network error`(_ text: String) async throws {
         try await ScriptedServer.running { _, _, out in
             if !text.isEmpty { try await out.write(ByteBuffer(string: text)) }
         } _: { server in
@@ -51,7 +51,7 @@ import Testing
         }
     }
 
-    @Test func anAnswerThatNeverComesIsATimeout() async throws {
+    @Test func `an answer that never comes is a timeout`() async throws {
         try await ScriptedServer.running { _, inbound, _ in
             _ = try await inbound.next()
         } _: { server in
@@ -60,7 +60,7 @@ import Testing
         }
     }
 
-    @Test func anEndlessBodyIsNotHeld() async throws {
+    @Test func `an endless body is not held`() async throws {
         try await ScriptedServer.running { _, _, out in
             try await out.write(ByteBuffer(string: "HTTP/1.1 200 OK\r\n\r\n"))
             while true { try await out.write(ByteBuffer(repeating: 0x20, count: 65_536)) }
@@ -70,13 +70,13 @@ import Testing
         }
     }
 
-    @Test func nobodyListening() async throws {
+    @Test func `where nobody listens it is a network error`() async throws {
         let server = try ServerAddress("http://127.0.0.1:1")
         let code = await code { _ = try await get(server) }
         #expect(code == .network)
     }
 
-    @Test func aCancelledCallEndsAtOnce() async throws {
+    @Test func `a cancelled call ends at once`() async throws {
         try await ScriptedServer.running { _, inbound, _ in
             _ = try await inbound.next()
         } _: { server in
@@ -108,7 +108,7 @@ import Testing
         return nil
     }
 
-    @Test func framesFragmentsAndPingsAreRead() async throws {
+    @Test func `frames, fragments and pings are read`() async throws {
         let big = String(repeating: "é", count: 100_000)
         try await ScriptedServer.running { request, inbound, out in
             // The first frame comes in one piece with the answer, the last one in many.
@@ -138,7 +138,7 @@ import Testing
     @Test(arguments: [
         [0x81, 0x05, 0x61] as [UInt8], [0x81], [0x81, 0x7E, 0x01], [0x01, 0x01, 0x61],
     ])
-    func aConnectionThatDiesWithinAFrameIsClosedWithoutACode(_ bytes: [UInt8]) async throws {
+    func `a connection that dies within a frame is closed without a code`(_ bytes: [UInt8]) async throws {
         try await ScriptedServer.running { request, _, out in
             try await out.write(ByteBuffer(string: ScriptedServer.accept(request)))
             try await out.write(ByteBuffer(bytes: bytes))
@@ -149,7 +149,7 @@ import Testing
         }
     }
 
-    @Test func aRefusedHandshakeGivesItsAnswer() async throws {
+    @Test func `a refused handshake gives its answer`() async throws {
         try await ScriptedServer.running { _, _, out in
             try await out.write(
                 ByteBuffer(
@@ -170,7 +170,7 @@ import Testing
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: AAAA\r\n\r\n",
         "SSH-2.0-OpenSSH_9\r\n\r\n", String(repeating: "x", count: 20_000),
     ])
-    func whatIsNoHandshakeFails(_ text: String) async throws {
+    func `what is no handshake fails`(_ text: String) async throws {
         try await ScriptedServer.running { _, _, out in
             try await out.write(ByteBuffer(string: text))
         } _: { server in
@@ -181,7 +181,7 @@ import Testing
         }
     }
 
-    @Test func framesAreMaskedAndACloseIsWaitedForOnlySoLong() async throws {
+    @Test func `frames are masked and a close is waited for only so long`() async throws {
         let seen = LatestValue<[UInt8]?>(nil)
         try await ScriptedServer.running { request, inbound, out in
             try await out.write(ByteBuffer(string: ScriptedServer.accept(request)))
