@@ -12,7 +12,14 @@ enum System {
     static var wallClock: Int64 { clock(CLOCK_REALTIME) }
 
     /// Milliseconds of a clock that never goes back and stands still while the machine sleeps.
-    static var monotonicClock: Int64 { clock(CLOCK_MONOTONIC) }
+    static var monotonicClock: Int64 {
+        #if canImport(Darwin)
+            // There `CLOCK_MONOTONIC` goes on.
+            return clock(CLOCK_UPTIME_RAW)
+        #else
+            return clock(CLOCK_MONOTONIC)
+        #endif
+    }
 
     static var processID: Int32 { getpid() }
 

@@ -4,6 +4,7 @@
 /// It ends when the room is no longer the user's, after the last event that may be read, or when the client is closed. Each
 /// iterator reads for itself. It waits over faults of the network.
 public struct ChatEvents: AsyncSequence, Sendable {
+    /// An event.
     public typealias Element = ChatEvent
 
     enum Start: Sendable {
@@ -16,6 +17,7 @@ public struct ChatEvents: AsyncSequence, Sendable {
     let roomID: String
     let start: Start
 
+    /// A reader of its own.
     public func makeAsyncIterator() -> Iterator {
         Iterator(reading: ReadingEvents(core: core, roomID: roomID, start: start))
     }

@@ -1,28 +1,3 @@
-/// What is sent: a text, or a payload of another type.
-public struct MessageContent: Sendable, Hashable, ExpressibleByStringLiteral {
-    /// `text`, `image`, …
-    public var messageType: String
-    /// The payload by that type.
-    public var payload: JSONValue
-    /// The message that this one answers.
-    public var replyToMessageID: Int64?
-
-    /// Creates the content of a text message.
-    public init(text: String, replyTo messageID: Int64? = nil) {
-        self.init(messageType: "text", payload: ["text": .string(text)], replyTo: messageID)
-    }
-
-    /// Creates any content.
-    public init(messageType: String, payload: JSONValue, replyTo messageID: Int64? = nil) {
-        self.messageType = messageType
-        self.payload = payload
-        replyToMessageID = messageID
-    }
-
-    /// Creates the content of a text message.
-    public init(stringLiteral text: String) { self.init(text: text) }
-}
-
 /// A room, whether or not the user is in it.
 public final class ChatRoom: Sendable {
     /// The id.

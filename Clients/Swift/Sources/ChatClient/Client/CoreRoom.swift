@@ -17,22 +17,6 @@ final class CoreRoom {
     }
 }
 
-/// What calls want that do not wait, in their order.
-final class Commands: Sendable {
-    typealias Command = @Sendable (isolated ChatCore) async -> Void
-
-    private let waiting = NIOLockedValueBox<[Command]>([])
-
-    func add(_ command: @escaping Command) { waiting.withLockedValue { $0.append(command) } }
-
-    func take() -> [Command] {
-        waiting.withLockedValue { waiting in
-            defer { waiting = [] }
-            return waiting
-        }
-    }
-}
-
 /// What the application sees of a room.
 final class RoomSources: Sendable {
     let messages = LatestValue(RoomMessages(items: [], hasMore: false, isAtEnd: true, newerCount: 0))

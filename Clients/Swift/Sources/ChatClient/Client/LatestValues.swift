@@ -3,6 +3,7 @@ import NIOConcurrencyHelpers
 /// A value that changes: every consumer gets the newest one at first, then what it is after changes. One that is slow misses
 /// values in between, never the last.
 public struct LatestValues<Value: Sendable>: AsyncSequence, Sendable {
+    /// A value.
     public typealias Element = Value
 
     let source: LatestValue<Value>
@@ -10,6 +11,7 @@ public struct LatestValues<Value: Sendable>: AsyncSequence, Sendable {
     /// The value now.
     public var value: Value { source.value }
 
+    /// A consumer of its own.
     public func makeAsyncIterator() -> Iterator { Iterator(source: source) }
 
     /// Iterates over the values of one consumer.
@@ -134,40 +136,5 @@ final class Broadcast<Element: Sendable>: Sendable {
             onEnd()
         }
         return stream
-    }
-}
-
-/// Lets one task in at a time, in the order of their coming, also over suspensions.
-final class Turn: Sendable {
-    private struct State {
-        var isTaken = false
-        var waiting: [CheckedContinuation<Void, Never>] = []
-    }
-
-    private let state = NIOLockedValueBox(State())
-
-    func take() async {
-        await withCheckedContinuation { continuation in
-            let isMine = state.withLockedValue { state in
-                if state.isTaken {
-                    state.waiting.append(continuation)
-                    return false
-                }
-                state.isTaken = true
-                return true
-            }
-            if isMine { continuation.resume() }
-        }
-    }
-
-    func leave() {
-        let next = state.withLockedValue { state -> CheckedContinuation<Void, Never>? in
-            if state.waiting.isEmpty {
-                state.isTaken = false
-                return nil
-            }
-            return state.waiting.removeFirst()
-        }
-        next?.resume()
     }
 }

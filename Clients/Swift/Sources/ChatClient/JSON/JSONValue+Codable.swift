@@ -1,4 +1,5 @@
 extension JSONValue: Codable {
+    /// Reads a value of any format. Numbers that are neither integers nor doubles lose digits.
     public init(from decoder: any Decoder) throws {
         if let container = try? decoder.container(keyedBy: AnyKey.self) {
             var object = JSONObject()
@@ -28,6 +29,7 @@ extension JSONValue: Codable {
         }
     }
 
+    /// Writes the value in any format.
     public func encode(to encoder: any Encoder) throws {
         switch self {
         case .object(let object):

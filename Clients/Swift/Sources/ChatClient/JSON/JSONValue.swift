@@ -124,6 +124,7 @@ extension JSONObject: Hashable {
         a.count == b.count && a.members.allSatisfy { b[$0.name] == $0.value }
     }
 
+    /// Equal objects have equal counts, whatever their order.
     public func hash(into hasher: inout Hasher) { hasher.combine(count) }
 }
 

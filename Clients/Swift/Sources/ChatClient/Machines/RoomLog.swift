@@ -1,17 +1,3 @@
-/// The states of a room.
-public enum RoomState: String, Sendable, Hashable {
-    /// Nothing arrives: not connected, or not opened.
-    case idle
-    /// What was missed is on its way.
-    case syncing
-    /// All that happens arrives at once.
-    case live
-    /// The server has another log, and no event of it has come yet.
-    case reset
-    /// The room is no longer the user's.
-    case gone
-}
-
 /// One room's log: how far it is known, what comes next, what has to be kept. Pure: each input returns the actions to carry
 /// out, in order. What is to be handed on stands behind what is to be kept.
 struct RoomLog: Sendable {

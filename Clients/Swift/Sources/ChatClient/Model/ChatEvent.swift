@@ -67,6 +67,7 @@ public enum ChatEvent: Hashable, Sendable {
 }
 
 extension ChatEvent: Codable {
+    /// Reads an event as the server sends it.
     public init(from decoder: any Decoder) throws {
         let value = try JSONValue(from: decoder)
         guard let object = value.object, let event = ChatEvent(json: object) else {
@@ -75,6 +76,7 @@ extension ChatEvent: Codable {
         self = event
     }
 
+    /// Writes the event as the server sent it.
     public func encode(to encoder: any Encoder) throws { try JSONValue.object(json).encode(to: encoder) }
 }
 
@@ -121,34 +123,6 @@ public struct UnknownEvent: Hashable, Sendable {
     init?(json: JSONObject) {
         guard let seq = json["seq"]?.integer, seq > 0 else { return nil }
         self.json = json
-    }
-}
-
-/// Typing and read receipts: they are no part of the log, and are sent while the room is open.
-public enum RoomSignal: Hashable, Sendable {
-    /// A user types, or has stopped.
-    case typing(userID: Int64, isTyping: Bool)
-    /// A user has read up to an event.
-    case read(userID: Int64, lastReadSeq: Int64)
-    /// Anything else without a `seq`.
-    case other(JSONObject)
-
-    init(json: JSONObject) {
-        let userID = json["userId"]?.integer
-        switch json["eventType"]?.string {
-        case "typing":
-            if let userID, let flag = json["typing"]?.bool {
-                self = .typing(userID: userID, isTyping: flag)
-                return
-            }
-        case "read":
-            if let userID, let seq = json["lastReadSeq"]?.integer {
-                self = .read(userID: userID, lastReadSeq: seq)
-                return
-            }
-        default: break
-        }
-        self = .other(json)
     }
 }
 

@@ -61,6 +61,7 @@ public struct Message: Hashable, Sendable {
 }
 
 extension Message: Codable {
+    /// Reads a message as the server sends it.
     public init(from decoder: any Decoder) throws {
         let value = try JSONValue(from: decoder)
         guard let object = value.object, let message = Message(json: object) else {
@@ -69,5 +70,31 @@ extension Message: Codable {
         self = message
     }
 
+    /// Writes the message as the server sent it.
     public func encode(to encoder: any Encoder) throws { try JSONValue.object(json).encode(to: encoder) }
+}
+
+/// What is sent: a text, or a payload of another type.
+public struct MessageContent: Sendable, Hashable, ExpressibleByStringLiteral {
+    /// `text`, `image`, …
+    public var messageType: String
+    /// The payload by that type.
+    public var payload: JSONValue
+    /// The message that this one answers.
+    public var replyToMessageID: Int64?
+
+    /// Creates the content of a text message.
+    public init(text: String, replyTo messageID: Int64? = nil) {
+        self.init(messageType: "text", payload: ["text": .string(text)], replyTo: messageID)
+    }
+
+    /// Creates any content.
+    public init(messageType: String, payload: JSONValue, replyTo messageID: Int64? = nil) {
+        self.messageType = messageType
+        self.payload = payload
+        replyToMessageID = messageID
+    }
+
+    /// Creates the content of a text message.
+    public init(stringLiteral text: String) { self.init(text: text) }
 }

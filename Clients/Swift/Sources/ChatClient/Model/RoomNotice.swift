@@ -1,3 +1,17 @@
+/// The states of a room.
+public enum RoomState: String, Sendable, Hashable {
+    /// Nothing arrives: not connected, or not opened.
+    case idle
+    /// What was missed is on its way.
+    case syncing
+    /// All that happens arrives at once.
+    case live
+    /// The server has another log, and no event of it has come yet.
+    case reset
+    /// The room is no longer the user's.
+    case gone
+}
+
 /// Something that happens in a room besides its log.
 public enum RoomNotice: Sendable, Hashable {
     /// Typing, a read receipt.
@@ -10,29 +24,30 @@ public enum RoomNotice: Sendable, Hashable {
     case gone
 }
 
-/// The messages of a room that are shown: without a gap, edits and deletions applied.
-public struct RoomMessages: Sendable, Hashable {
-    /// Ascending; own posts that are not stored yet are last.
-    public let items: [ShownMessage]
-    /// Whether there are older ones.
-    public let hasMore: Bool
-    /// Whether these end where the log does.
-    public let isAtEnd: Bool
-    /// How many are after these.
-    public let newerCount: Int
-}
+/// Typing and read receipts: they are no part of the log, and are sent while the room is open.
+public enum RoomSignal: Hashable, Sendable {
+    /// A user types, or has stopped.
+    case typing(userID: Int64, isTyping: Bool)
+    /// A user has read up to an event.
+    case read(userID: Int64, lastReadSeq: Int64)
+    /// Anything else without a `seq`.
+    case other(JSONObject)
 
-/// A state of the connection and why it is so.
-public struct ConnectionStatus: Sendable, Hashable {
-    /// The state.
-    public let state: ConnectionState
-    /// The state before.
-    public let previous: ConnectionState
-    /// Why.
-    public let reason: ConnectionReason
-    /// While it waits, how long until the next try.
-    public let retryInMilliseconds: Int64?
-
-    static let initial = ConnectionStatus(
-        state: .offline, previous: .offline, reason: .stopped, retryInMilliseconds: nil)
+    init(json: JSONObject) {
+        let userID = json["userId"]?.integer
+        switch json["eventType"]?.string {
+        case "typing":
+            if let userID, let flag = json["typing"]?.bool {
+                self = .typing(userID: userID, isTyping: flag)
+                return
+            }
+        case "read":
+            if let userID, let seq = json["lastReadSeq"]?.integer {
+                self = .read(userID: userID, lastReadSeq: seq)
+                return
+            }
+        default: break
+        }
+        self = .other(json)
+    }
 }

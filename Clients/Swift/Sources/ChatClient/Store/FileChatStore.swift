@@ -56,6 +56,7 @@ public final class FileChatStore: ChatStore {
     /// `true`.
     public var isLasting: Bool { true }
 
+    /// One step under the lock of the folder, on a thread that may block.
     public func step<Result: Sendable>(
         _ body: @escaping @Sendable (inout ChatStoreStep) throws -> Result
     ) async throws -> Result {

@@ -27,6 +27,7 @@ public final class MemoryChatStore: ChatStore {
     /// All that it holds.
     var contents: [String: [UInt8]] { values.withLockedValue { $0 } }
 
+    /// One step.
     public func step<Result: Sendable>(
         _ body: @escaping @Sendable (inout ChatStoreStep) throws -> Result
     ) async throws -> Result {

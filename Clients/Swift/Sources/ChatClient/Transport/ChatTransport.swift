@@ -22,14 +22,6 @@ struct HTTPCall: Sendable, Equatable {
     }
 }
 
-/// The answer to an HTTP call.
-struct HTTPAnswer: Sendable {
-    var status: Int
-    /// Names in lower case; of a repeated field the last value.
-    var headers: [String: String] = [:]
-    var body: [UInt8] = []
-}
-
 /// A connection that stays open for frames.
 struct ConnectionRequest: Sendable {
     enum Kind: Sendable { case webSocket, eventStream }
