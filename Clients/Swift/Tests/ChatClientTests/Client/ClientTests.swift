@@ -50,40 +50,6 @@ import Testing
         }
     }
 
-    @Test(arguments: [400, 410, 413, 422])
-    func `a reader ends at an answer that cannot change`(_ status: Int) async throws {
-        let client = try makeClient(server)
-        server.answer { _ in HTTPAnswer(status: status, body: Array(#"{"code":"validation_failed"}"#.utf8)) }
-        try await running(client) { [server] in
-            await server.link().live(rooms: [roomFrame("a", seq: 3)])
-            var events = client.room("a").events(after: 1, mark: "?").makeAsyncIterator()
-            let error = await #expect(throws: ChatError.self) { try await events.next() }
-            #expect(error?.code == "validation_failed")
-            #expect(error?.status == status)
-            #expect(server.calls.filter { $0.path.contains("/events") }.count == 1)
-            let end = try await events.next()
-            #expect(end == nil)
-        }
-    }
-
-    @Test(arguments: [408, 425, 429, 500, 503])
-    func `a reader waits over an answer that can change`(_ status: Int) async throws {
-        let client = try makeClient(server)
-        let count = LatestValue(0)
-        server.answer { _ in
-            count.set(count.value + 1)
-            guard count.value > 2 else { return HTTPAnswer(status: status) }
-            let items: JSONValue = .array((1...3).map { messageFrame("a", $0) })
-            return HTTPAnswer(status: 200, body: JSONValue.object(["items": items, "hasMore": false]).bytes)
-        }
-        try await running(client) { [server] in
-            await server.link().live(rooms: [roomFrame("a", seq: 3)])
-            var events = client.room("a").events(after: 0).makeAsyncIterator()
-            let first = try await events.next()
-            #expect(first?.seq == 1)
-        }
-    }
-
     @Test func `events come once in order and a gap is a protocol error`() async throws {
         let client = try makeClient(server)
         try await running(client) { [server] in
@@ -138,41 +104,6 @@ import Testing
         }
     }
 
-    @Test func `a reader fills in what was missed from the log`() async throws {
-        let client = try makeClient(server)
-        server.answer { call in
-            guard call.path.contains("/events") else { return HTTPAnswer(status: 404) }
-            let items = (1...3).map { messageFrame("a", $0) }
-            return HTTPAnswer(status: 200, body: JSONValue.object(["items": .array(items), "hasMore": false]).bytes)
-        }
-        try await running(client) { [server] in
-            await server.link().live(rooms: [roomFrame("a", seq: 3)])
-            var seen: [Int64] = []
-            for try await event in client.room("a").events(after: 0) {
-                seen.append(event.seq)
-                if seen.count == 3 { break }
-            }
-            #expect(seen == [1, 2, 3])
-            #expect(server.calls.filter { $0.path.contains("/events") }.count == 1)
-        }
-    }
-
-    @Test func `a reader ends when the room is lost after the last event`() async throws {
-        let client = try makeClient(server)
-        server.answer { _ in HTTPAnswer(status: 404, body: Array(#"{"code":"room_not_found"}"#.utf8)) }
-        try await running(client) { [server] in
-            let link = await server.link()
-            await link.live(rooms: [roomFrame("a")])
-            await client.reaches(.live)
-            var events = client.room("a").events().makeAsyncIterator()
-            await link.send(messageFrame("a", 1), ["eventType": "room_removed", "roomId": "a", "reason": "removed"])
-            let (last, end) = (try await events.next(), try await events.next())
-            #expect(last?.seq == 1)
-            #expect(end == nil)
-            #expect(client.roomLists.value.isEmpty)
-        }
-    }
-
     @Test func `the room shows what is kept and forgets it when it is lost`() async throws {
         let store = MemoryChatStore()
         let client = try makeClient(server, store: store)
@@ -191,6 +122,7 @@ import Testing
     }
 
     /// The cursor is kept now and then, an event at once: a room can be kept that the kept list does not know.
+
     @Test(arguments: [true, false])
     func `a room added after the kept cursor is named by the next life`(isStillTheirs: Bool) async throws {
         let store = MemoryChatStore()
