@@ -56,7 +56,8 @@ class Server:
         """Ends what `start` has started."""
         if self.again and self.again.poll() is None:
             self.again.send_signal(signal.SIGTERM)
-            self.again.wait(timeout=30)
+            # A server ends by itself after 30 s what hangs.
+            self.again.wait(timeout=40)
 
     def answers(self):
         try:

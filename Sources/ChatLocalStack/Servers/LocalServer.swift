@@ -86,8 +86,10 @@ public actor LocalServer {
     }
 
     /// `SIGTERM`, on which the server drains.
+    /// - Parameter timeout: more than the 30 s after which a server ends by itself what hangs (`CHAT_DRAIN_SECONDS` and 10 s):
+    ///   with the same time either of the two may be first.
     /// - Throws: `LocalStackError` if it does not exit with 0 in time; `CancellationError`.
-    public func stop(timeout: Duration = .seconds(30)) async throws {
+    public func stop(timeout: Duration = .seconds(40)) async throws {
         guard let process else { return }
         self.process = nil
         let status = try await process.stop(timeout: timeout)
