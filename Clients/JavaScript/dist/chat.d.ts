@@ -169,7 +169,9 @@ export class Room {
   readonly messages: readonly Message[]
   /** At most once a turn of the event loop, after `messages`, `state` or what belongs to them has changed. */
   subscribe(listener: () => void): Off
-  /** Whether there are more. */
+  /**
+   * Whether there are more. Waits until it is known where the log of the room is: 20 s at most, then it fails with `timeout`.
+   */
   loadOlder(limit?: number): Promise<boolean>
   readonly hasMore: boolean
   /** Whether `messages` reaches up to the newest one; else `newerCount` says how many came since. */

@@ -46,8 +46,9 @@ export class Chat {
 
   constructor(options) {
     const { url, getToken, userId, storage, maxMissed = 10_000, keep = 1_000 } = options ?? {}
-    if (getToken === undefined && !(Number.isSafeInteger(userId) && userId > 0)) throw new TypeError('Without getToken a userId is required')
-    if (getToken !== undefined && typeof getToken !== 'function') throw new TypeError('getToken is a function')
+    if (getToken === undefined ? !(Number.isSafeInteger(userId) && userId > 0) : typeof getToken !== 'function') {
+      throw new TypeError('getToken: a function, or userId: a number')
+    }
     this.#options = {
       getToken, maxMissed: Math.min(Math.max(maxMissed, 1), 10_000), keep: Math.max(keep, 1),
       WebSocket: options.WebSocket ?? globalThis.WebSocket, fetch: options.fetch ?? ((...values) => globalThis.fetch(...values)),
@@ -58,7 +59,7 @@ export class Chat {
       prefix: `chat/${FORMAT}/${encodeURIComponent(typeof url === 'string' ? url.replace(/\/+$/, '') : url?.system)}/`,
       isPrecious: key => /^\d+\/outbox\//.test(key),
       onFailure: (cause, { operation }) => this.#report(new ChatError('store_failed', `The store failed: ${operation}`, { isTemporary: true, cause })),
-      onBroken: key => this.#report(new ChatError('store_failed', `What could not be read was put aside: ${key}`)),
+      onBroken: key => this.#report(new ChatError('store_failed', `Unreadable, put aside: ${key}`)),
       onRestored: () => { this.#outbox?.restored().catch(() => {}) },
     })
     this.#servers = new Servers(url, this.#kept, address => this.#rest.get(address))
@@ -79,7 +80,7 @@ export class Chat {
 
   /** The same object for the same id, always. */
   room(id) {
-    if (typeof id !== 'string' || !/^[A-Za-z0-9._-]{1,64}$/.test(id)) throw new TypeError(`A room's id is 1 to 64 of A–Z a–z 0–9 . _ -: ${id}`)
+    if (typeof id !== 'string' || !/^[A-Za-z0-9._-]{1,64}$/.test(id)) throw new TypeError(`No id of a room: ${id}`)
     if (!this.#rooms.has(id)) this.#rooms.set(id, new Room(this.#forRooms, id))
     return this.#rooms.get(id)
   }
@@ -134,7 +135,7 @@ export class Chat {
     if (this.#closing) throw closedError()
     const store = await this.#store.promise
     await this.#outbox.load()
-    if (!evenUnsent && this.#outbox.list.length > 0) throw new ChatError('unsent', 'There are messages that are not sent')
+    if (!evenUnsent && this.#outbox.list.length > 0) throw new ChatError('unsent', 'Some messages are not sent')
     const isRunning = this.#state.state !== 'offline' || this.#state.reason !== 'stopped'
     this.stop()
     await this.#intake.job(async () => {
@@ -199,6 +200,8 @@ export class Chat {
       connection: this.#connector, room: id => this.#rooms.get(id), marks: this.#marks, outbox: this.#outbox,
       list: () => this.#list, userId: () => this.#userId, store: () => this.#store.promise,
       onList: () => this.#listChanged(),
+      onAdded: roomId => { if (this.#opened.has(roomId)) this.#say('open', roomId) },
+      message: id => this.#rest.call('messages', 'GET', `/messages/${id}`),
       onLogged: event => this.#outbox.logged(event),
       onSynced: frame => this.#synced(frame),
       onServerError: ({ code, message }) => this.#report(new ChatError(code, message)),
@@ -215,7 +218,7 @@ export class Chat {
       job: async work => { await this.#store.promise; this.#load(); return await this.#intake.job(work) },
       isConnected: () => this.#state.state === 'live' || this.#state.state === 'syncing',
       send: frame => this.#connector.send(frame),
-      report: error => this.#report(error),
+      report: error => this.#report(error), error: (code, message) => new ChatError(code, message),
       reportListener: (error, type) => this.#listenerFailed(error, type),
       openSignals: room => this.#openSignals(room),
       read: (roomId, seq) => {
@@ -277,7 +280,7 @@ export class Chat {
     this.#connector.input('frame', frame)
     if (this.#state.state !== 'live') return
     this.#outbox.wake()
-    for (const roomId of this.#opened) this.#connector.send({ type: 'open', roomId })
+    for (const roomId of this.#opened) this.#say('open', roomId)
     this.#marks.sendAll()
     if (this.#me?.displayName === undefined) this.#loadMe()
   }
@@ -307,14 +310,17 @@ export class Chat {
     const isOpen = this.#opened.delete(room.id)
     if (room.wantsSignals) {
       this.#opened.add(room.id)
-      if (!isOpen) this.#connector.send({ type: 'open', roomId: room.id })
+      if (!isOpen) this.#say('open', room.id)
       if (this.#opened.size > MOST_OPEN_ROOMS) {
         const [oldest] = this.#opened
         this.#opened.delete(oldest)
-        this.#connector.send({ type: 'close', roomId: oldest })
+        this.#say('close', oldest)
       }
-    } else if (isOpen) this.#connector.send({ type: 'close', roomId: room.id })
+    } else if (isOpen) this.#say('close', room.id)
   }
+
+  /** `open` or `close`. Of a room that is not the user's, or not yet, it would be an error; it is opened once it is added. */
+  #say(type, roomId) { if (this.#list.room(roomId)) this.#connector.send({ type, roomId }) }
 
   #listChanged() { this.#soon.call('rooms', () => this.#listeners.emit('rooms', undefined)) }
 

@@ -26,3 +26,11 @@ export class Clock {
     return passed
   }
 }
+
+/** Ends after so long, or with the signal. */
+export const pause = (ms, signal) => new Promise(resolve => {
+  const end = () => { clearTimeout(timer); signal.removeEventListener('abort', end); resolve() }
+  const timer = setTimeout(end, ms)
+  signal.addEventListener('abort', end)
+  if (signal.aborted) end()
+})

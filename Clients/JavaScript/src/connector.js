@@ -4,7 +4,8 @@ import { Connection } from './core/connection.js'
 import { readToken } from './core/token.js'
 import { Clock } from './clock.js'
 import { ChatError, closedError, deferred } from './error.js'
-import { openSocket, openStream } from './transport.js'
+import { retryAfterMs } from './rest.js'
+import { openSocket } from './socket.js'
 
 const TOKEN_CALL_MS = 30_000
 const TICK_MS = 5_000
@@ -148,9 +149,10 @@ export class Connector {
   async #open(kind) {
     const generation = ++this.#generation
     const isPresent = () => generation === this.#generation
-    let origin
+    let origin, openStream
     try {
       origin = await this.#options.sockets()
+      if (kind === 'eventStream') ({ openStream } = await import('./event-stream.js'))
     } catch (error) {
       if (!isPresent()) return
       this.#cause = error
@@ -166,9 +168,9 @@ export class Connector {
     }
     const token = this.#options.getToken && this.#token
     const { WebSocket, fetch, cursor } = this.#options
-    this.#transport = kind === 'webSocket'
-      ? openSocket({ WebSocket, url: `${origin.replace(/^http/, 'ws')}/ws/user`, token, userId, on })
-      : openStream({ fetch, url: `${origin.replace(/^ws/, 'http')}/sse/user`, token, userId, cursor, on })
+    this.#transport = openStream
+      ? openStream({ fetch, url: `${origin.replace(/^ws/, 'http')}/sse/user`, token, userId, cursor, retryAfterMs, on })
+      : openSocket({ WebSocket, url: `${origin.replace(/^http/, 'ws')}/ws/user`, token, userId, on })
   }
 
   #received(text) {
@@ -187,9 +189,10 @@ export class Connector {
     let timer, onStop
     try {
       const token = await this.#options.exclusively('token', async () => {
-        if (!isPresent()) throw new ChatError('timeout', 'No token came in time', { isTemporary: true })
+        const late = new ChatError('timeout', 'No token came in time', { isTemporary: true })
+        if (!isPresent()) throw late
         const limit = new Promise((_, reject) => {
-          timer = setTimeout(() => reject(new ChatError('timeout', 'No token came in time', { isTemporary: true })), TOKEN_CALL_MS)
+          timer = setTimeout(() => reject(late), TOKEN_CALL_MS)
           onStop = () => reject(this.#stop.signal.reason)
           this.#stop.signal.addEventListener('abort', onStop, { once: true })
         })
@@ -197,8 +200,10 @@ export class Connector {
       }, { signal: this.#stop.signal })
       if (!isPresent()) return
       const info = readToken(token, Date.now())
-      if (!info) throw new ChatError('signed_out', 'The token callback returned no access token', { isTemporary: true })
-      if (token === this.#refused) throw new ChatError('signed_out', 'The token callback returned the refused token', { isTemporary: true })
+      const isRefused = token === this.#refused
+      if (!info || isRefused) {
+        throw new ChatError('signed_out', `getToken returned ${isRefused ? 'the refused' : 'no access'} token`, { isTemporary: true })
+      }
       this.#token = token
       const known = this.machine.userId
       // Before anything is opened: what is kept of the user is read first.

@@ -1,5 +1,7 @@
 // Which of the processes on one store sends: the one that has the lock. Who stands still loses it to the next.
 
+import { pause } from './clock.js'
+
 const POLL_MS = 1_000
 const LOCK = 'outbox'
 
@@ -74,9 +76,3 @@ export class Election {
     }
   }
 }
-
-const pause = (ms, signal) => new Promise(resolve => {
-  const end = () => { clearTimeout(timer); signal.removeEventListener('abort', end); resolve() }
-  const timer = setTimeout(end, ms)
-  signal.addEventListener('abort', end)
-})

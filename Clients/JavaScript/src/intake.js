@@ -1,6 +1,7 @@
 // Takes frames in, one batch after the other: first the machines, then the store, then whoever listens. Nothing is handed on
 // before it is kept.
 
+import { headOf } from './core/room-list.js'
 import { RoomLog } from './core/room-log.js'
 import { ChatError, closedError, quiet } from './error.js'
 import { Changes } from './store.js'
@@ -8,6 +9,8 @@ import { Changes } from './store.js'
 const MOST_FRAMES = 10_000
 const MOST_CHARACTERS = 16 << 20
 const MOST_IN_BATCH = 1_000
+/** Deleted messages about which the server is still to be asked. */
+const MOST_RECOUNTS = 100
 
 export class Intake {
   logs = new Map()
@@ -22,10 +25,13 @@ export class Intake {
   #isClosed = false
   /** Whether what comes belongs to the connection of now. */
   #isBegun = false
+  #recounts = 0
+  #recounting = Promise.resolve()
 
   /**
-   * @param context `{userId(), list(), store(): Promise, room(id) of those that exist, connection, marks}` and the hooks
-   *   `onList()`, `onLogged(event)`, `onSynced(frame)`, `onServerError(frame)`, `onError(error)`
+   * @param context `{userId(), list(), store(): Promise, room(id) of those that exist, connection, marks,
+   *   message(id): Promise}` and the hooks
+   *   `onList()`, `onAdded(roomId)`, `onLogged(event)`, `onSynced(frame)`, `onServerError(frame)`, `onError(error)`
    */
   constructor(context) { this.#context = context }
 
@@ -125,7 +131,7 @@ export class Intake {
       this.#characters -= characters
       let taken
       try { taken = this.#take(frame, changes) } catch (cause) {
-        this.#context.onError(new ChatError('protocol', 'A frame of the server is malformed', { cause }))
+        this.#context.onError(new ChatError('protocol', 'A frame is malformed', { cause }))
       }
       if (!taken) { isBroken = true; break }
       after.push(...taken)
@@ -168,7 +174,7 @@ export class Intake {
       case 'rooms': return this.#rooms(frame, changes)
       case 'room_added':
         list.added(frame)
-        return [...logs(frame.room.roomId, log => log.added(headOf(frame.room))), listed]
+        return [...logs(frame.room.roomId, log => log.added(headOf(frame.room))), listed, () => this.#context.onAdded(frame.room.roomId)]
       case 'room_removed':
         list.removed(frame)
         return [...logs(roomId, log => log.removed()), listed]
@@ -251,8 +257,23 @@ export class Intake {
       this.#context.marks.known(event.roomId, event.seq)
     }
     after.push(...this.#apply(event.roomId, actions, changes, before))
-    if (became === 'taken') after.push(this.#listed)
+    if (became === 'taken' || became === 'unsure') after.push(this.#listed)
+    if (became === 'unsure') after.push(() => this.#recount(event))
     return after
+  }
+
+  /** Asks where the log had a message that was deleted: one question after the other. */
+  #recount({ roomId, messageId, seq: deletedAt }) {
+    if (this.#recounts >= MOST_RECOUNTS) return
+    this.#recounts += 1
+    this.#recounting = this.#recounting.then(async () => {
+      try {
+        const { seq } = await this.#context.message(messageId)
+        await this.job(() => this.#context.list().deleted({ roomId, seq, deletedAt }))
+        this.#listed()
+      } catch { /* the next list of the server has it */ }
+      this.#recounts -= 1
+    })
   }
 
   /** Notes what is to be kept; returns what is to be done once it is. */
@@ -271,5 +292,3 @@ export class Intake {
 
   #handNow(roomId, actions) { for (const action of actions) this.#context.room(roomId)?.hand(action) }
 }
-
-const headOf = ({ lastSeq, mark }) => ({ seq: lastSeq, ...(mark === undefined ? {} : { mark }) })

@@ -20,7 +20,7 @@ export class Rest {
    * @param tokens `{current(), fresh(refused)}`, or undefined where the caller's word is taken (`userId`)
    * @param onAnswer (status, method, url): every answer
    */
-  constructor({ fetch, servers, tokens, userId, onAnswer = () => {} }) {
+  constructor({ fetch, servers, tokens, userId, onAnswer }) {
     this.#fetch = fetch
     this.#servers = servers
     this.#tokens = tokens
@@ -78,7 +78,7 @@ export class Rest {
       text = await Promise.race([work(), aborted])
     } catch (cause) {
       if (this.#isClosed) throw closedError()
-      throw isLate ? new ChatError('timeout', 'The server did not answer in time', { isTemporary: true, cause })
+      throw isLate ? new ChatError('timeout', 'No answer in time', { isTemporary: true, cause })
         : new ChatError('network', 'The server cannot be reached', { isTemporary: true, cause })
     } finally {
       clearTimeout(timer)

@@ -2,11 +2,14 @@
 
 import { isSameContent } from './core/outbox.js'
 import { RoomLog } from './core/room-log.js'
-import { frozen } from './core/timeline.js'
-import { ChatError, Listeners, quiet } from './error.js'
+import { frozen, positionOf } from './core/timeline.js'
+import { pause } from './clock.js'
+import { ChatError, Listeners, closedError, quiet } from './error.js'
 import { RoomEvents } from './room-events.js'
 
 const TYPING_MS = 2_000
+/** How long is waited for a connection that says where the room's log is. */
+const PLACE_MS = 20_000
 const EMPTY = Object.freeze([])
 const LIVE_SIGNALS = new Set(['typing', 'read'])
 
@@ -18,8 +21,9 @@ export class Room {
   #readers = new Set()
   #opened
   #older
+  /** Ends the waiting until it is known where the log is. */
+  #placing
   #typedAt = -Infinity
-  frozen = frozen
 
   /** @param chat what `Chat` gives its rooms: `{rest, intake(), list(), outbox(), store(), kept, me(), send(frame), report, openSignals(room), read(roomId, seq), keep}` */
   constructor(chat, id) {
@@ -48,7 +52,7 @@ export class Room {
   get isAtEnd() { return this.#log?.timeline?.isAtEnd ?? true }
   get newerCount() { return this.#log?.timeline?.newerCount ?? 0 }
   /** Whether `loadOlder` would have something to load. */
-  get hasMore() { return this.#log?.timeline?.hasMore ?? true }
+  get hasMore() { return this.#log?.timeline?.hasMore ?? this.state !== 'gone' }
 
   /** 'event', 'message', 'typing', 'read', 'reset', 'skipped', 'gone'. Returns how to take the listener away. */
   on(type, listener) {
@@ -70,7 +74,10 @@ export class Room {
     return off
   }
 
-  /** Loads up to `limit` older messages. Returns whether there are more. */
+  /**
+   * Loads up to `limit` older messages, once it is known where the log is. Returns whether there are more.
+   * Fails with `timeout` where that is not known within 20 s, `closed`, or what the call fails with.
+   */
   loadOlder(limit = 50) {
     return this.#older ??= quiet(this.#loadOlder(limit).finally(() => { this.#older = undefined }))
   }
@@ -82,7 +89,7 @@ export class Room {
 
   send(content, { key = newKey(), replyTo, messageType = 'text', payload = content } = {}) {
     if (typeof key !== 'string' || key.length < 1 || [...key].length > 64) throw new TypeError('key: 1 to 64 characters')
-    if (payload === null || typeof payload !== 'object') throw new TypeError('A message is an object, such as { text }')
+    if (payload === null || typeof payload !== 'object') throw new TypeError('A message is an object: { text }')
     const fields = {
       key, roomId: this.id, messageType, payload: JSON.parse(JSON.stringify(payload)), createdAt: new Date().toISOString(),
       ...replyTo !== undefined && { replyToMessageId: replyTo },
@@ -118,11 +125,13 @@ export class Room {
   // For the library alone
 
   get #log() { return this.#chat.intake()?.logs.get(this.id) }
+  get #isPlaced() { return Boolean(this.#log?.timeline) || this.state === 'gone' }
 
   /** Something that is shown has changed. */
   show() {
     const log = this.#log
     if (log?.timeline) this.#chat.outbox().passed(this.id, log.position?.seq ?? Infinity)
+    if (this.#isPlaced) this.#placing?.abort()
     this.#isStale = true
     this.#chat.soon(this, () => this.#listeners.emit('change'))
   }
@@ -133,7 +142,7 @@ export class Room {
     switch (name) {
       case 'event': {
         const { event } = value
-        for (const reader of this.#readers) reader.event(event)
+        for (const { reading } of this.#readers) reading?.event(event)
         this.#listeners.emit('event', event)
         if (event.eventType === 'message') this.#listeners.emit('message', event)
         break
@@ -142,37 +151,38 @@ export class Room {
         if (LIVE_SIGNALS.has(value.frame.eventType)) this.#listeners.emit(value.frame.eventType, value.frame)
         break
       case 'reset':
-        for (const reader of this.#readers) reader.reset()
+        for (const { reading } of this.#readers) reading?.reset()
         this.#chat.outbox().passed(this.id, Infinity)
         this.#listeners.emit('reset', Object.freeze(value))
         break
       case 'skipped':
-        for (const reader of this.#readers) reader.missed()
+        for (const { reading } of this.#readers) reading?.missed()
         this.#listeners.emit('skipped', Object.freeze(value))
         break
       case 'gone':
-        for (const reader of this.#readers) reader.removed()
+        for (const { reading } of this.#readers) reading?.removed()
         this.#listeners.emit('gone', undefined)
         break
       case 'state':
-        if (this.#log?.position) for (const reader of this.#readers) reader.head(this.#log.position)
+        if (this.#log?.position) for (const { reading } of this.#readers) reading?.head(this.#log.position)
         this.show()
     }
   }
 
-  async attach(reader, begin) {
+  attach(events) { this.#readers.add(events) }
+  detach(events) { this.#readers.delete(events) }
+
+  /** Calls `begin` with the log's position in its turn among the frames. */
+  async begin(begin) {
     await this.#open()
-    await this.#chat.job(() => {
-      this.#readers.add(reader)
-      begin(this.#log?.position ?? undefined)
-      if (this.state === 'gone') reader.removed()
-    })
+    return await this.#chat.job(() => begin(this.#log?.position ?? undefined))
   }
 
-  detach(reader) { this.#readers.delete(reader) }
+  position() { return this.begin(position => position) }
 
   close() {
-    for (const reader of this.#readers) reader.close()
+    this.#placing?.abort(closedError())
+    for (const events of this.#readers) events.return()
     this.#listeners.clear()
   }
 
@@ -202,7 +212,7 @@ export class Room {
     const last = kept && (kept.events.at(-1) ?? kept.from)
     if (!log) {
       // Kept by another process meanwhile. One that lies behind what was taken in here would leave a gap.
-      const position = last && (!head || last.seq >= head.seq) ? { seq: last.seq, ...last.mark && { mark: last.mark } } : null
+      const position = last && (!head || last.seq >= head.seq) ? positionOf(last) : null
       log = new RoomLog({ userId: this.#chat.userId(), keep: this.#chat.keep, position })
       intake.logs.set(this.id, log)
     }
@@ -216,14 +226,14 @@ export class Room {
   }
 
   async #loadOlder(limit) {
-    await this.#open()
+    await this.#place()
     const page = await this.#chat.job(() => this.#log?.timeline?.loadOlder(limit))
     if (!page) return this.hasMore
     for (let asked = page; asked;) {
       let answer
       try {
         answer = await this.#chat.rest.call('messages', 'GET', `/rooms/${this.id}/messages`, { query: asked })
-        if (!Array.isArray(answer?.items)) throw new ChatError('protocol', 'The answer is no page of messages', { isTemporary: true })
+        if (!Array.isArray(answer?.items)) throw new ChatError('protocol', 'The answer is no page', { isTemporary: true })
       } catch (error) {
         this.#log?.timeline?.pageFailed()
         throw error
@@ -232,6 +242,15 @@ export class Room {
     }
     this.show()
     return this.hasMore
+  }
+
+  /** Waits until it is known where the log is. */
+  async #place() {
+    this.#open()
+    if (this.#isPlaced) return
+    const { signal } = this.#placing = new AbortController()
+    await pause(PLACE_MS, signal)
+    if (!this.#isPlaced) throw signal.reason ?? new ChatError('timeout', 'The room is not known yet', { isTemporary: true })
   }
 
   async #edit(id, content) {

@@ -14,10 +14,10 @@ export class Servers {
   /** @param load (url) => Promise of JSON */
   constructor(url, kept, load) {
     const isAddress = value => typeof value === 'string' && /^(https?|wss?):\/\//.test(value)
-    if (!isAddress(url) && !(isAddress(url?.system) && isAddress(url?.messages) && isAddress(url?.sockets))) {
+    if (!isAddress(url) && !Object.values(each(name => url?.[name])).every(isAddress)) {
       throw new TypeError('url: an http(s) address, or { system, messages, sockets }')
     }
-    this.#url = typeof url === 'string' ? trimmed(url) : { system: trimmed(url.system), messages: trimmed(url.messages), sockets: trimmed(url.sockets) }
+    this.#url = typeof url === 'string' ? trimmed(url) : each(name => trimmed(url[name]))
     this.#kept = kept
     this.#load = load
   }
@@ -38,7 +38,7 @@ export class Servers {
       return servers
     } catch (error) {
       // A common proxy in front of all three need not have it.
-      if (error.status === 404) return { system: this.#url, messages: this.#url, sockets: this.#url }
+      if (error.status === 404) return each(() => this.#url)
       const kept = await this.#kept.get(KEY)
       if (typeof kept?.servers?.sockets === 'string' && Math.abs(Date.now() - kept.at) < KEPT_MS) return kept.servers
       throw error
@@ -49,13 +49,14 @@ export class Servers {
 /** An address is a URL, or `:8081`: that port of the host that answered. */
 function resolved(configuration, url) {
   if (configuration === null || typeof configuration !== 'object') throw new ChatError('protocol', 'The configuration is none', { isTemporary: true })
-  const { system, messages, sockets } = configuration
   const { protocol, hostname } = new URL(url)
-  const at = address => {
+  return each(name => {
+    const address = configuration[name]
     if (typeof address !== 'string' || address === '') return url
     return trimmed(address.startsWith(':') ? `${protocol}//${hostname}${address}` : address)
-  }
-  return { system: at(system), messages: at(messages), sockets: at(sockets) }
+  })
 }
 
+/** Something of each of the servers. */
+const each = make => ({ system: make('system'), messages: make('messages'), sockets: make('sockets') })
 const trimmed = address => address.replace(/\/+$/, '')

@@ -11,6 +11,8 @@
 // reader/ROOM/NAME        {seq, mark?}
 // marks                   {room: seq}: read here and not known to the server yet
 
+import { positionOf } from './core/timeline.js'
+
 const MOST_IN_SEGMENT = 64
 /** A segment of so many characters takes no more. */
 const LARGE_SEGMENT = 65_536
@@ -48,7 +50,7 @@ export class Store {
 
   /** `{list, me, marks, positions}` */
   async load() {
-    const [list, me, marks, recent] = await Promise.all(['list', 'me', 'marks', 'recent'].map(key => this.#get(key)))
+    const [list, me, marks, recent] = await Promise.all(['list', 'me', 'marks', 'recent'].map(key => this.get(key)))
     const positions = new Map()
     await Promise.all((Array.isArray(recent) ? recent : []).map(async roomId => {
       const position = await this.#position(roomId, await this.#head(roomId))
@@ -57,12 +59,13 @@ export class Store {
     return { list: Array.isArray(list?.rooms) ? list : undefined, me, marks: marks ?? {}, positions }
   }
 
-  async set(key, value) { await this.#kept.set(this.#prefix + key, value) }
+  get(key) { return this.#kept.get(this.#prefix + key) }
+  set(key, value) { return this.#kept.set(this.#prefix + key, value) }
 
   /** Reads a value, changes it by `change(value)` and writes it, in one step. */
   async update(key, change) {
     return await this.step(async lost => {
-      const value = change(await this.#get(key))
+      const value = change(await this.get(key))
       await this.#write([[key, value]], lost)
       return value
     })
@@ -89,7 +92,7 @@ export class Store {
   /** A room is asked for: those that were not for the longest time are no longer kept. */
   async touch(roomId) {
     await this.step(async lost => {
-      const recent = ((await this.#get('recent')) ?? []).filter(id => id !== roomId)
+      const recent = ((await this.get('recent')) ?? []).filter(id => id !== roomId)
       recent.unshift(roomId)
       const surplus = recent.splice(MOST_ROOMS)
       const changes = [['recent', recent]]
@@ -112,7 +115,7 @@ export class Store {
     let head = await this.#head(roomId)
     const pairs = []
     // Not asked for any more: other rooms have been since.
-    if (!head && !((await this.#get('recent')) ?? []).includes(roomId)) return pairs
+    if (!head && !((await this.get('recent')) ?? []).includes(roomId)) return pairs
     if (forget) {
       pairs.push(...await this.#deletions(roomId))
       head = undefined
@@ -180,12 +183,12 @@ export class Store {
   }
 
   async #head(roomId) {
-    const head = await this.#get(`log/${roomId}/head`)
+    const head = await this.get(`log/${roomId}/head`)
     return typeof head?.generation === 'string' && Number.isSafeInteger(head.from?.seq) && head.segments ? head : undefined
   }
 
   async #segment(roomId, head, number) {
-    const events = (await this.#get(segmentKey(roomId, head, number)))?.events
+    const events = (await this.get(segmentKey(roomId, head, number)))?.events
     return Array.isArray(events) ? events : []
   }
 
@@ -195,7 +198,7 @@ export class Store {
     if (last === undefined) return head.from
     const event = (await this.#segment(roomId, head, last)).at(-1)
     // The position is lost: better the room is begun at its head than with a gap.
-    return event && { seq: event.seq, ...(event.mark === undefined ? {} : { mark: event.mark }) }
+    return event && positionOf(event)
   }
 
   async #deletions(roomId) {
@@ -207,15 +210,17 @@ export class Store {
 
   /** `{posts, done}`: all posts, in order, and the last that were stored. */
   async outbox() {
-    this.#stamp = await this.#get('changed')
-    const [keys, done] = await Promise.all([this.#outboxKeys(), this.#get('done')])
-    const posts = await Promise.all(keys.map(key => this.#get(key)))
+    this.#stamp = await this.get('changed')
+    const keys = await this.#outboxKeys()
+    const posts = await Promise.all(keys.map(key => this.get(key)))
+    // Read last: a post that another process has taken out meanwhile is in it.
+    const done = await this.get('done')
     this.#numbers = new Map(keys.map(key => [keyOf(key), numberOf(key)]))
     return { posts: posts.filter(isPost), done: Array.isArray(done) ? done : [] }
   }
 
   /** Whether another process has changed the outbox since it was read. */
-  async isOutboxChanged() { return await this.#get('changed') !== this.#stamp }
+  async isOutboxChanged() { return await this.get('changed') !== this.#stamp }
 
   /** Has all processes read the outbox again. */
   async markOutboxChanged() { await this.step(lost => this.#write([['changed', newName()]], lost)) }
@@ -228,21 +233,21 @@ export class Store {
   async changeOutbox(changes) {
     return await this.step(async lost => {
       // Where no other process has changed anything the keys are known.
-      const isKnown = await this.#get('changed') === this.#stamp
+      const isKnown = await this.get('changed') === this.#stamp
       const numbers = new Map(isKnown ? this.#numbers : (await this.#outboxKeys()).map(key => [keyOf(key), numberOf(key)]))
       const written = new Map(), answers = []
       let done
       for (const { key, add, put, isLast, remove } of changes) {
         const at = postKey(numbers.get(key) ?? 0, key)
-        const present = written.has(at) ? written.get(at) : numbers.has(key) ? await this.#get(at) : undefined
+        const present = written.has(at) ? written.get(at) : numbers.has(key) ? await this.get(at) : undefined
         const answer = {}
         answers.push(answer)
         if (remove !== undefined) {
-          if (remove !== null) (done ??= (await this.#get('done')) ?? []).push({ key, ...remove })
+          if (remove !== null) (done ??= (await this.get('done')) ?? []).push({ key, ...remove })
           if (numbers.delete(key)) written.set(at, undefined)
         } else if (add && isPost(present)) answer.known = present
         else if (put && !isPost(present)) {
-          Object.assign(answer, { isGone: true, message: ((await this.#get('done')) ?? []).find(entry => entry.key === key) })
+          Object.assign(answer, { isGone: true, message: ((await this.get('done')) ?? []).find(entry => entry.key === key) })
         } else if (put && !isLast) written.set(at, put)
         else {
           if (put) written.set(at, undefined)
@@ -264,11 +269,6 @@ export class Store {
     return (await this.#kept.keys(`${this.#prefix}outbox/`)).map(key => key.slice(this.#prefix.length))
   }
 
-  // Readers
-
-  async reader(roomId, name) { return await this.#get(`reader/${roomId}/${encodeURIComponent(name)}`) }
-  async setReader(roomId, name, position) { await this.set(`reader/${roomId}/${encodeURIComponent(name)}`, position) }
-
   /** Deletes everything of this user. */
   async clear() {
     await this.step(async lost => {
@@ -277,7 +277,6 @@ export class Store {
     })
   }
 
-  #get(key) { return this.#kept.get(this.#prefix + key) }
   #write(pairs, lost) { return this.#kept.write(pairs.map(([key, value]) => [this.#prefix + key, value]), { lost }) }
 }
 

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
+// Imported where it is needed; here before, since time that the test moves waits for no file.
+import '../src/storage/restoring.js'
 import { MemoryStorage } from '../src/storage/memory-storage.js'
 import { setUp } from './support/client.js'
 import { FakeServer, answer, problem, until } from './support/fake-server.js'

@@ -3,6 +3,7 @@ import test from 'node:test'
 import { MemoryStorage } from '../src/storage/memory-storage.js'
 import { setUp } from './support/client.js'
 import { FakeServer, problem, until } from './support/fake-server.js'
+import { fakeTime } from './support/time.js'
 
 const rejections = []
 process.on('unhandledRejection', error => rejections.push(error))
@@ -29,6 +30,65 @@ test('older messages come page by page and the window has no gap', async t => {
   room.toEnd()
   assert.equal(texts(room).at(-1), 'new')
   assert.equal(room.newerCount, 0)
+})
+
+test('what is asked for before it is known where the log is waits for that', async t => {
+  const { chat, server, live } = setUp(t)
+  server.room('a', { seq: 7 })
+  const older = chat.room('a').loadOlder(5)
+  await live()
+  assert.equal(await older, true)
+  assert.deepEqual(texts(chat.room('a')), numbers(3, 7).map(number => `t${number}`))
+})
+
+test('without a connection it waits for older messages 20 s, or until the chat is closed', async t => {
+  const time = fakeTime(t)
+  const { chat } = setUp(t)
+  const room = chat.room('a')
+  let ended
+  room.loadOlder().catch(error => { ended = error.code })
+  await time.advance(19_900)
+  assert.equal(ended, undefined)
+  await time.advance(200)
+  assert.equal(ended, 'timeout')
+  room.loadOlder().catch(error => { ended = error.code })
+  await time.advance(10)
+  const closing = chat.close()
+  await time.advance(1_500)
+  await closing
+  assert.equal(ended, 'closed')
+  assert.equal(time.timers.size, 0)
+})
+
+test('a room that one has been removed from has no older messages', async t => {
+  const { chat, server, live } = setUp(t)
+  server.room('a', { seq: 3 })
+  await live()
+  assert.equal(await chat.room('a').loadOlder(), false)
+  server.say({ eventType: 'room_removed', roomId: 'a', reason: 'removed' })
+  await until(() => chat.room('a').state === 'gone')
+  assert.equal(await chat.room('a').loadOlder(), false)
+  assert.deepEqual(chat.room('a').messages, [])
+})
+
+test('edits and deletions reach both ends of a window that is not at the end', async t => {
+  const { chat, server, live } = setUp(t, { keep: 60 })
+  server.room('a', { seq: 120 })
+  const room = chat.room('a')
+  await live()
+  await room.loadOlder(50)
+  await room.loadOlder(50)
+  assert.equal(room.isAtEnd, false)
+  const inWindow = room.messages[0], inTail = 219
+  server.event('a', { eventType: 'message_deleted', messageId: inWindow.messageId, senderId: 2, contentJson: '{}', isDeleted: true })
+  server.event('a', { eventType: 'message_edited', messageId: inTail, senderId: 2, contentJson: '{"text":"edited"}', isEdited: true })
+  await until(() => room.messages[0].isDeleted)
+  await until(() => room.info.lastSeq === 122)
+  assert.ok(!texts(room).includes('edited'))
+  room.toEnd()
+  assert.equal(texts(room).at(-1), 'edited')
+  assert.equal(room.isAtEnd, true)
+  assert.ok(room.messages.length <= 60)
 })
 
 test('a page that fails is an error of the call, and the next call asks again', async t => {
@@ -115,6 +175,24 @@ test('removed: gone, nothing kept; added again: the same object from its head', 
   assert.deepEqual(texts(room), ['y'])
 })
 
+test('an unread message from before this process that is deleted counts no more', async t => {
+  const { chat, server, live } = setUp(t)
+  const room = server.room('a', { seq: 3, lastReadSeq: 1, unreadCount: 2 })
+  const [read, unread, missing] = room.log.map(event => event.messageId)
+  await live()
+  assert.equal(chat.room('a').info.unreadCount, 2)
+  const asked = []
+  server.intercept = (method, path) => {
+    const id = method === 'GET' && Number(/^\/api\/v1\/messages\/(\d+)$/.exec(path)?.[1])
+    if (!id) return undefined
+    asked.push(id)
+    return id === missing ? problem(503, 'unavailable') : Response.json({ messageId: id, roomId: 'a', seq: room.log.find(event => event.messageId === id).seq })
+  }
+  for (const messageId of [read, missing, unread]) server.event('a', { eventType: 'message_deleted', messageId, senderId: 2, contentJson: '{}', isDeleted: true })
+  await until(() => chat.room('a').info.unreadCount === 1)
+  assert.deepEqual(asked, [read, missing, unread])
+})
+
 test('lists are frozen and the same object until something changes; listeners are called once a turn', async t => {
   const { chat, server, live } = setUp(t)
   server.room('a')
@@ -187,6 +265,24 @@ test('at most 50 rooms are open for typing', async t => {
   server.say({ eventType: 'typing', roomId: 'r52', userId: 7, typing: true })
   await until(() => typed.length === 1)
   for (const off of offs) off()
+})
+
+test('a room that is listened to before one is a member is opened once one is, without an error', async t => {
+  const { chat, server, errors, live } = setUp(t)
+  await live()
+  const opened = () => server.frames.filter(frame => frame.type === 'open' || frame.type === 'close').map(frame => frame.type + frame.roomId)
+  const off = chat.room('a').on('typing', () => {})
+  const other = chat.room('b').on('read', () => {})
+  other()
+  await until(() => chat.room('a').state === 'idle')
+  assert.deepEqual(opened(), [])
+  server.say({ eventType: 'room_added', room: server.described(server.room('a')) })
+  server.say({ eventType: 'room_added', room: server.described(server.room('b')) })
+  await until(() => opened().length > 0)
+  off()
+  await until(() => opened().length > 1)
+  assert.deepEqual(opened(), ['opena', 'closea'])
+  assert.deepEqual(errors, [])
 })
 
 test('many kept rooms are named in several frames', async () => {

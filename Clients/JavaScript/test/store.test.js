@@ -90,3 +90,19 @@ test('Retry-After is seconds, or a date that is read against the answer\'s own',
   assert.equal(read({ 'Retry-After': 'Wed, 21 Oct 2015 07:28:30 GMT', Date: 'Wed, 21 Oct 2015 08:28:00 GMT' }), 0)
   assert.equal(read({ 'Retry-After': '86400' }), 300_000)
 })
+
+test('a post that another process settles while the outbox is read is among those that were stored', async () => {
+  const storage = new MemoryStorage(), store = open(storage), other = open(storage)
+  const post = { key: 'k', roomId: 'a', messageType: 'text', payload: { text: 'x' } }
+  await store.changeOutbox([{ key: 'k', add: post }])
+  const read = storage.get
+  let isSettled = false
+  storage.get = async key => {
+    if (key.includes('outbox/') && !isSettled) {
+      isSettled = true
+      await other.changeOutbox([{ key: 'k', remove: { messageId: 1, seq: 1 } }])
+    }
+    return read.call(storage, key)
+  }
+  assert.deepEqual(await store.outbox(), { posts: [], done: [{ key: 'k', messageId: 1, seq: 1 }] })
+})

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
+// Imported where it is needed; here before, since time that the test moves waits for no file.
+import '../src/event-stream.js'
 import { setUp } from './support/client.js'
 import { FakeServer, makeToken, problem } from './support/fake-server.js'
 import { fakeTime } from './support/time.js'

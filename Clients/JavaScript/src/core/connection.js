@@ -261,9 +261,8 @@ export class Connection {
 
   /** A handshake to which nobody answered. */
   #unanswered() {
-    const isSocket = this.transport === 'webSocket'
-    this.#retry(isSocket ? 'network' : 'unsupported')
-    if (isSocket && this.#choice.failed()) this.#do('checkRest', {})
+    this.#retry('network')
+    if (this.transport === 'webSocket' && this.#choice.failed()) this.#do('checkRest', {})
   }
 
   #drop(reason, isStrike = true) {
@@ -288,6 +287,7 @@ export class Connection {
   }
 
   #retry(reason, askedMs) {
+    this.#choice.lost(this.transport, reason)
     const pause = this.#pauses.next()
     if (askedMs === undefined) this.#wait(reason, pause)
     else this.#wait(reason, Math.min(Math.max(askedMs, 0), LONGEST_ASKED_PAUSE_MS), true)

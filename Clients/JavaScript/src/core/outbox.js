@@ -1,6 +1,7 @@
 // The posts of all rooms on their way: one try at a time a room, in the order kept, rooms independent. Pure: each input
 // returns the actions to be carried out, in order. A `keep` is carried out before what stands behind it.
 
+import { positionOf } from './timeline.js'
 import { LONGEST_ASKED_PAUSE_MS, Pauses, Timers } from './timers.js'
 
 const REPEATED = new Set([401, 408, 425, 429])
@@ -237,9 +238,9 @@ export class OutboxQueue {
 
   #stored(post, message) {
     this.posts.delete(post.key)
-    const { messageId, seq, mark } = message
+    const { messageId, seq } = message
     this.#do('keep', { key: post.key, done: { messageId, seq } })
-    this.#do('post', { key: post.key, state: 'stored', messageId, seq, ...(mark === undefined ? {} : { mark }) })
+    this.#do('post', { key: post.key, state: 'stored', messageId, ...positionOf(message) })
     if (post.isUnwanted) this.#do('discarded', { key: post.key, isGone: false })
     this.#answered(post.roomId)
   }

@@ -1,6 +1,8 @@
 // One `room.events(…)`: every event of a room's log from a position on, in order, at the pace of who reads. Live events are
 // held as far as there is room; what does not fit is read from the log when it is asked for. Pure.
 
+import { positionOf } from './timeline.js'
+
 const MOST_HELD = 256
 
 export class Reader {
@@ -18,7 +20,7 @@ export class Reader {
 
   /** @param after where to begin, with its mark; without it at the head, once that is known */
   constructor({ after, mark, head } = {}) {
-    if (after !== undefined) this.#begin({ seq: after, ...(mark === undefined ? {} : { mark }) }, true)
+    if (after !== undefined) this.#begin(positionOf({ seq: after, mark }), true)
     else if (head) this.#begin(head, false)
     else this.position = null
   }
@@ -33,7 +35,7 @@ export class Reader {
   head(head) {
     if (this.position) return []
     this.#begin(head, false)
-    return [{ begin: { ...head } }, ...this.#advance()]
+    return [{ begin: head }, ...this.#advance()]
   }
 
   /** The application asks for the next event: the position moves over the one before. */
@@ -133,13 +135,13 @@ export class Reader {
     if (this.#held.length > 0) {
       const event = this.#held.shift()
       this.#isAsked = false
-      this.position = { seq: event.seq, ...(event.mark === undefined ? {} : { mark: event.mark }) }
+      this.position = positionOf(event)
       return [{ give: { event } }]
     }
     if (this.#isBehind && this.position) {
       this.#isReading = true
-      const { seq, mark } = this.position
-      return [{ getEvents: { after: seq, ...(mark === undefined ? {} : { mark }) } }]
+      const { seq: after, ...mark } = this.position
+      return [{ getEvents: { after, ...mark } }]
     }
     if (this.#end) {
       this.#isAsked = false

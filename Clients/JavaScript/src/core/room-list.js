@@ -1,11 +1,13 @@
 // The user's rooms, newest activity first, with what is unread in them. Pure. Inputs return what became of the room.
 
+import { positionOf } from './timeline.js'
+
 const MOST_UNREAD = 1_000
 /** Messages of others that are remembered a room, to count what came after a count of the server. */
 const MOST_COUNTED = 200
 const EMPTY = Object.freeze([])
 
-/** A row: `room` as the server has it, frozen; `activity` sorts; `counted` are messages of others `{seq, id}`. */
+/** A row: `room` as the server has it, frozen; `activity` sorts; `counted` are messages of others `{seq, id, isDeleted}`. */
 export class RoomList {
   /** The last cursor behind which everything is taken in. */
   cursor
@@ -39,7 +41,7 @@ export class RoomList {
   /** Where the room's log is as far as events were taken in. */
   head(roomId) {
     const room = this.room(roomId)
-    return room && { seq: room.lastSeq, ...(room.mark === undefined ? {} : { mark: room.mark }) }
+    return room && headOf(room)
   }
 
   /** A new connection: a list of all rooms that was not finished says nothing. */
@@ -87,7 +89,7 @@ export class RoomList {
     const { lastReadSeq = row.room.lastReadSeq, unreadCount } = fields
     const read = Math.max(lastReadSeq ?? 0, row.room.lastReadSeq ?? 0)
     if (unreadCount !== undefined) {
-      const after = row.counted.filter(({ seq }) => seq > lastSeq && seq > read).length
+      const after = row.counted.filter(({ seq, isDeleted }) => seq > lastSeq && seq > read && !isDeleted).length
       fields.unreadCount = Math.min(unreadCount + after, MOST_UNREAD)
       row.countedThrough = Math.max(row.countedThrough, lastSeq ?? 0)
     }
@@ -99,12 +101,15 @@ export class RoomList {
   read(roomId, seq) {
     const row = this.#rows.get(roomId)
     if (!row || seq <= (row.room.lastReadSeq ?? 0)) return
-    const later = row.counted.filter(counted => counted.seq > seq).length
-    const unreadCount = seq >= row.room.lastSeq ? 0 : Math.min(Math.max(later, 0), row.room.unreadCount ?? 0)
+    const later = row.counted.filter(counted => counted.seq > seq && !counted.isDeleted).length
+    const unreadCount = seq >= row.room.lastSeq ? 0 : Math.min(later, row.room.unreadCount ?? 0)
     this.#change(row, { lastReadSeq: seq, unreadCount })
   }
 
-  /** An event of a room's log: 'seen', 'gap', or 'taken'. 'unknown' where the room is not the user's. */
+  /**
+   * An event of a room's log: 'seen', 'gap', or 'taken'; 'unknown' where the room is not the user's. 'unsure': taken, but only
+   * the server knows whether the message that it deletes was unread; see `deleted`.
+   */
   event(event) {
     const row = this.#rows.get(event.roomId)
     if (!row) return 'unknown'
@@ -119,9 +124,10 @@ export class RoomList {
         if (event.senderId === this.#userId) {
           Object.assign(fields, { lastReadSeq: event.seq, unreadCount: 0 })
           row.counted = []
-        } else if (!event.isDeleted) {
-          if (event.seq > row.countedThrough) fields.unreadCount = Math.min((room.unreadCount ?? 0) + 1, MOST_UNREAD)
-          row.counted.push({ seq: event.seq, id: event.messageId })
+        } else {
+          const { seq, messageId: id, isDeleted } = event
+          if (seq > row.countedThrough && !isDeleted) fields.unreadCount = Math.min((room.unreadCount ?? 0) + 1, MOST_UNREAD)
+          row.counted.push({ seq, id, isDeleted })
           if (row.counted.length > MOST_COUNTED) row.counted.shift()
         }
         break
@@ -132,7 +138,6 @@ export class RoomList {
           const { contentJson, isEdited, isDeleted } = event
           fields.lastMessage = Object.freeze({ ...room.lastMessage, contentJson, isEdited, isDeleted })
         }
-        if (event.isDeleted) Object.assign(fields, this.#uncount(row, event))
         break
       case 'member_joined': fields.memberCount = room.memberCount + 1; break
       case 'member_left': fields.memberCount = room.memberCount - 1; break
@@ -143,16 +148,25 @@ export class RoomList {
     const isActivity = event.eventType !== 'message_edited' && event.eventType !== 'message_deleted'
     if (isActivity) row.activity = later(row.activity, event.sentAt ?? event.at ?? '')
     this.#change(row, fields)
+    return event.eventType === 'message_deleted' ? this.#uncount(row, event) : 'taken'
+  }
+
+  /** A message that counted as unread and was deleted counts no more. An edit that says so has the deletion behind it. */
+  #uncount(row, { roomId, messageId, senderId, seq: deletedAt }) {
+    const at = row.counted.findIndex(counted => counted.id === messageId)
+    if (at >= 0) {
+      const [{ seq, isDeleted }] = row.counted.splice(at, 1)
+      if (!isDeleted) this.deleted({ roomId, seq, deletedAt })
+    } else if (senderId !== this.#userId && deletedAt > row.countedThrough && isCounting(row)) return 'unsure'
     return 'taken'
   }
 
-  /** A message that counted as unread and was deleted counts no more. */
-  #uncount(row, event) {
-    const at = row.counted.findIndex(counted => counted.id === event.messageId)
-    const { unreadCount = 0, lastReadSeq = 0 } = row.room
-    if (at < 0 || event.seq <= row.countedThrough) return {}
-    const [counted] = row.counted.splice(at, 1)
-    return counted.seq > lastReadSeq && unreadCount > 0 && unreadCount < MOST_UNREAD ? { unreadCount: unreadCount - 1 } : {}
+  /** The message with this `seq` was deleted, by the event `deletedAt`. */
+  deleted({ roomId, seq, deletedAt }) {
+    const row = this.#rows.get(roomId)
+    if (row && deletedAt > row.countedThrough && seq > (row.room.lastReadSeq ?? 0) && isCounting(row)) {
+      this.#change(row, { unreadCount: row.room.unreadCount - 1 })
+    }
   }
 
   #put(room, activity = '') {
@@ -180,6 +194,12 @@ export class RoomList {
     this.#list = null
   }
 }
+
+/** Where the log of a room ends that the server describes. */
+export const headOf = ({ lastSeq, mark }) => positionOf({ seq: lastSeq, mark })
+
+/** A thousand stands for more. */
+const isCounting = ({ room: { unreadCount } }) => unreadCount > 0 && unreadCount < MOST_UNREAD
 
 /** Times are texts of one form, so they compare as texts. */
 const later = (a, b) => (a < b ? b : a)

@@ -1,7 +1,7 @@
 // One room's log: how far it is known, what comes next, what has to be kept. Pure: each input returns the actions to be
 // carried out, in order. What is to be handed on stands behind what is to be kept.
 
-import { Timeline, frozen } from './timeline.js'
+import { Timeline, frozen, positionOf } from './timeline.js'
 
 export class RoomLog {
   /** idle, syncing, live, reset, gone */
@@ -60,7 +60,7 @@ export class RoomLog {
   event(event) {
     if (this.#isGone || !this.position || event.seq <= this.position.seq) return []
     if (event.seq !== this.position.seq + 1) return [{ gap: { after: this.position.seq, seq: event.seq } }]
-    this.position = { seq: event.seq, ...(event.mark === undefined ? {} : { mark: event.mark }) }
+    this.position = positionOf(event)
     this.#isReset = false
     const shared = frozen(event)
     this.timeline?.take(shared)
@@ -73,20 +73,20 @@ export class RoomLog {
   caughtUp() { return this.synced() }
 
   /** The server has another log, which goes on after `seq`. */
-  reset({ seq, mark }) {
+  reset(head) {
     if (!this.position || this.#isGone) return []
-    const lost = (this.timeline?.messages ?? []).filter(message => message.senderId === this.#userId && message.seq > seq)
+    const lost = (this.timeline?.messages ?? []).filter(message => message.senderId === this.#userId && message.seq > head.seq)
     this.#isReset = true
     this.#isSyncing = false
-    return [...this.#begin({ seq, mark }), { reset: { seq, ...mark && { mark }, ...lost.length && { lost } } }]
+    return [...this.#begin(head), { reset: { ...positionOf(head), ...lost.length && { lost } } }]
   }
 
   /** Too much was missing: what lies in between is left out. */
-  skipped({ seq, mark }) {
-    if (!this.position || this.#isGone || seq <= this.position.seq) return []
+  skipped(head) {
+    if (!this.position || this.#isGone || head.seq <= this.position.seq) return []
     const after = this.position.seq
     this.#isSyncing = false
-    return [...this.#begin({ seq, mark }), { skipped: { after, through: seq } }]
+    return [...this.#begin(head), { skipped: { after, through: head.seq } }]
   }
 
   removed() {
@@ -99,18 +99,18 @@ export class RoomLog {
   }
 
   /** A member from now on, or again: from the head. */
-  added({ seq, mark }) {
+  added(head) {
     if (this.position) return []
     this.#isGone = false
-    return this.#begin({ seq, mark })
+    return this.#begin(head)
   }
 
   /** The log is known from here on. */
-  #begin({ seq, mark }) {
-    this.position = { seq, ...(mark === undefined ? {} : { mark }) }
-    if (this.timeline) this.timeline.begin(seq)
-    else this.load(seq, [])
-    return [{ begin: { ...this.position } }, ...this.#settle()]
+  #begin(head) {
+    this.position = positionOf(head)
+    if (this.timeline) this.timeline.begin(head.seq)
+    else this.load(head.seq, [])
+    return [{ begin: this.position }, ...this.#settle()]
   }
 
   #settle() {

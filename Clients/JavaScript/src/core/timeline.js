@@ -193,5 +193,8 @@ export class Timeline {
 
 const findId = (list, messageId) => list.findLast(entry => entry.messageId === messageId)
 
+/** A place in a log. */
+export const positionOf = ({ seq, mark }) => mark === undefined ? { seq } : { seq, mark }
+
 /** The `key` of one's own message, before and after it is stored. */
 export const ownKey = clientMessageId => `own:${clientMessageId}`

@@ -2,6 +2,7 @@
 
 const STREAM_MS = 600_000
 const HANDSHAKES_BEFORE_STREAM = 3
+const NETWORK = new Set(['network', 'dead', 'sleep'])
 
 export class TransportChoice {
   /** Handshakes in a row that nobody answered. */
@@ -11,6 +12,9 @@ export class TransportChoice {
   at(now) { return now < this.#streamUntil ? 'eventStream' : 'webSocket' }
 
   answered() { this.#unanswered = 0 }
+
+  /** Where the network has lost a stream it may be another network by now: a socket is tried, and after it streams again. */
+  lost(transport, reason) { if (transport === 'eventStream' && NETWORK.has(reason)) this.#streamUntil = -1 }
 
   /** A handshake was not answered. Returns whether to see if REST works. */
   failed() { return ++this.#unanswered >= HANDSHAKES_BEFORE_STREAM }

@@ -1,5 +1,7 @@
 // What is done for storages of an application's own, which may never answer, and may know less than one asks for.
 
+import { closedStorage, timeout } from './memory-storage.js'
+
 /** A limit of time on calls. */
 export class Deadline {
   #pending = new Set()
@@ -12,12 +14,12 @@ export class Deadline {
    * @param onGivenUp it was given up and is still under way
    * @param onLate what was given up has ended
    */
-  run(work, { onGivenUp = () => {}, onLate = () => {} } = {}) {
-    if (this.#isClosed) return Promise.reject(closed())
+  run(work, { onGivenUp, onLate } = {}) {
+    if (this.#isClosed) return Promise.reject(closedStorage())
     return new Promise((resolve, reject) => {
       let isLate = false
       const entry = {
-        end: error => { isLate = true; onGivenUp(); settle(reject, error) },
+        end: error => { isLate = true; onGivenUp?.(); settle(reject, error) },
         timer: setTimeout(() => entry.end(timeout(this.limitMs)), this.limitMs)
       }
       const settle = (how, value) => {
@@ -27,20 +29,17 @@ export class Deadline {
       }
       this.#pending.add(entry)
       Promise.resolve().then(work).then(
-        value => { if (isLate) onLate(); else settle(resolve, value) },
-        error => { if (isLate) onLate(); else settle(reject, error) })
+        value => { if (isLate) onLate?.(); else settle(resolve, value) },
+        error => { if (isLate) onLate?.(); else settle(reject, error) })
     })
   }
 
   /** What is under way fails now, and no timer is left. */
   close() {
     this.#isClosed = true
-    for (const entry of [...this.#pending]) entry.end(closed())
+    for (const entry of [...this.#pending]) entry.end(closedStorage())
   }
 }
-
-const timeout = limitMs => Object.assign(new Error(`No answer within ${limitMs} ms`), { name: 'TimeoutError' })
-const closed = () => Object.assign(new Error('The storage is closed'), { name: 'InvalidStateError' })
 
 /** For a storage whose locks know no `ifAvailable`: a free lock is had within this time. */
 const AVAILABLE_MS = 1_000
@@ -73,66 +72,4 @@ export function exclusivelyOf(storage, name, work, options = {}) {
     Promise.resolve().then(() => storage.exclusively(name, run, options))
       .then(value => end(resolve, value), error => end(reject, error))
   })
-}
-
-const JOURNAL = 'journal'
-
-/**
- * `write` for a `ChatStorage` that has none: the changes are first kept as one value, the journal, and that is deleted
- * once they are made. Whoever reads first, or writes next, finishes what was cut off.
- */
-export class BatchedStorage {
-  #storage
-  #journal
-  #begun
-
-  constructor(storage, prefix) {
-    this.#storage = storage
-    this.#journal = prefix + JOURNAL
-  }
-
-  async get(key) {
-    await this.#begin()
-    return await this.#storage.get(key)
-  }
-
-  async keys(prefix) {
-    await this.#begin()
-    return [...await this.#storage.keys(prefix)].filter(key => key !== this.#journal)
-  }
-
-  async write(changes) {
-    await this.#begin()
-    // Of another process that was killed since.
-    await this.#finish()
-    if (changes.length === 1) return await this.#apply(changes)
-    await this.#storage.set(this.#journal, JSON.stringify(changes))
-    await this.#finish()
-  }
-
-  #begin() {
-    this.#begun ??= this.#finish().catch(error => {
-      this.#begun = undefined
-      throw error
-    })
-    return this.#begun
-  }
-
-  async #finish() {
-    const text = await this.#storage.get(this.#journal)
-    if (text === undefined || text === null) return
-    let changes = []
-    // One that was cut off while it was written was not yet a batch.
-    try { changes = JSON.parse(text) } catch { /* see above */ }
-    await this.#apply(changes)
-    await this.#storage.delete(this.#journal)
-  }
-
-  async #apply(changes) {
-    for (const [key, text] of changes) {
-      // JSON has `null` for what is `undefined`.
-      if (text === undefined || text === null) await this.#storage.delete(key)
-      else await this.#storage.set(key, text)
-    }
-  }
 }

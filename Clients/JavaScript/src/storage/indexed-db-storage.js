@@ -1,13 +1,16 @@
 // A `ChatStorage` in a database of the browser. Each call is one transaction.
 
-import { lostLock } from './memory-storage.js'
+import { lostLock, timeout } from './memory-storage.js'
 import { WebLocks } from './web-locks.js'
 
 /** Some browsers now and then never answer; a further try may help. Below the limit of `KeptStorage`. */
 const OPENING_MS = 4_500
 const VALUES = 'values'
-/** [name of a lock, number] for each time that it was taken from somebody. Whoever slept through that finds it here. */
-const TAKE_OVERS = 'takeOvers'
+/**
+ * [name of a lock, number]: the number grows with each write under the lock, and each time that it was taken from somebody. So
+ * whoever slept through the loss of the lock, however another came to it, finds that here.
+ */
+const NUMBERS = 'takeOvers'
 
 export class IndexedDBStorage {
   isLasting = true
@@ -24,13 +27,9 @@ export class IndexedDBStorage {
     return this.#transaction([VALUES], 'readonly', tx => tx.objectStore(VALUES).get(key)).catch(asUnreadable)
   }
 
-  set(key, value) { return this.write([[key, value]]) }
-
-  delete(key) { return this.write([[key, undefined]]) }
-
   keys(prefix = '') {
     // U+FFFF is no character, so no key begins with the prefix and it.
-    const range = prefix === '' ? undefined : IDBKeyRange.bound(prefix, prefix + '\uffff', false, true)
+    const range = IDBKeyRange.bound(prefix, prefix + '\uffff', false, true)
     return this.#transaction([VALUES], 'readonly', tx => tx.objectStore(VALUES).getAllKeys(range))
   }
 
@@ -38,31 +37,31 @@ export class IndexedDBStorage {
     if (lost?.aborted) throw lostLock()
     const list = [...changes]
     const lock = lost && this.#held.get(lost)
-    const takeOvers = await lock?.takeOvers
-    const isLocked = takeOvers !== undefined
-    await this.#transaction(isLocked ? [VALUES, TAKE_OVERS] : [VALUES], 'readwrite', tx => {
+    const number = await lock?.number
+    const isLocked = number !== undefined
+    await this.#transaction(isLocked ? [VALUES, NUMBERS] : [VALUES], 'readwrite', tx => {
       const store = tx.objectStore(VALUES)
       if (isLocked) {
-        // Fails, and all with it, where the lock was taken since. To read first would need this tab to be awake in between.
-        const next = [lock.name, takeOvers + 1]
-        tx.objectStore(TAKE_OVERS).add(true, next)
-        tx.objectStore(TAKE_OVERS).delete(next)
+        // Fails, and all with it, where another had the lock since. To read first would need this tab to be awake in between.
+        tx.objectStore(NUMBERS).add(true, [lock.name, number + 1])
+        tx.objectStore(NUMBERS).delete(IDBKeyRange.bound([lock.name], [lock.name, number]))
       }
       for (const [key, value] of list) {
         if (value === undefined) store.delete(key)
         else store.put(value, key)
       }
     }).catch(error => { throw isLocked && error?.name === 'ConstraintError' ? lostLock() : error })
+    if (isLocked) lock.number = number + 1
   }
 
   /** See `KeptStorage.exclusively`. A tab that is gone has its locks no more, one that stands still for 5 s neither. */
   exclusively(name, work, options) {
     return this.#locks.exclusively(name, lost => {
       // Not waited for: it is read before whatever the work reads.
-      const takeOvers = this.#takeOvers(name).catch(() => undefined)
-      this.#held.set(lost, { name, takeOvers })
+      const number = this.#number(name).catch(() => undefined)
+      this.#held.set(lost, { name, number })
       return work(lost)
-    }, { ...options, onTakeOver: () => this.#countTakeOver(name).catch(() => {}) })
+    }, { ...options, onTakeOver: () => this.#countUp(name).catch(() => {}) })
   }
 
   /** Whatever is called afterwards opens it again. */
@@ -72,15 +71,15 @@ export class IndexedDBStorage {
     this.#opening = undefined
   }
 
-  async #takeOvers(name) {
+  async #number(name) {
     const all = IDBKeyRange.bound([name], [name, Infinity])
-    const keys = await this.#transaction([TAKE_OVERS], 'readonly', tx => tx.objectStore(TAKE_OVERS).getAllKeys(all))
+    const keys = await this.#transaction([NUMBERS], 'readonly', tx => tx.objectStore(NUMBERS).getAllKeys(all))
     return keys.at(-1)?.[1] ?? 0
   }
 
-  async #countTakeOver(name) {
-    const next = [name, await this.#takeOvers(name) + 1]
-    await this.#transaction([TAKE_OVERS], 'readwrite', tx => tx.objectStore(TAKE_OVERS).add(true, next))
+  async #countUp(name) {
+    const next = [name, await this.#number(name) + 1]
+    await this.#transaction([NUMBERS], 'readwrite', tx => tx.objectStore(NUMBERS).add(true, next))
   }
 
   /** The result of the request that `work` returns, once all of it is committed. */
@@ -118,10 +117,10 @@ function open(name) {
     // Throws where the site's data are blocked, and is not there at all in some private windows.
     const request = indexedDB.open(name, 1)
     let isLate = false
-    const timer = setTimeout(() => { isLate = true; reject(tooLong()) }, OPENING_MS)
+    const timer = setTimeout(() => { isLate = true; reject(timeout(OPENING_MS)) }, OPENING_MS)
     request.onupgradeneeded = () => {
       request.result.createObjectStore(VALUES)
-      request.result.createObjectStore(TAKE_OVERS)
+      request.result.createObjectStore(NUMBERS)
     }
     request.onsuccess = () => {
       clearTimeout(timer)
@@ -154,5 +153,3 @@ function asUnreadable(error) {
   if (['DataError', 'NotReadableError'].includes(error?.name)) error.isUnreadable = true
   throw error
 }
-
-const tooLong = () => Object.assign(new Error(`No answer within ${OPENING_MS} ms`), { name: 'TimeoutError' })

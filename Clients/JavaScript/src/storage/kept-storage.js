@@ -2,8 +2,8 @@
 // else's. Each call is answered: a storage that fails, or does not answer in time, is reported once and replaced by
 // memory laid over what it holds; every 30 s that memory is written to it again.
 
-import { BatchedStorage, Deadline, exclusivelyOf } from './foreign-storage.js'
-import { MemoryStorage, lostLock } from './memory-storage.js'
+import { Deadline, exclusivelyOf } from './foreign-storage.js'
+import { MemoryStorage, closedStorage, lostLock, timeout } from './memory-storage.js'
 import { Overlay, Seen, fingerprint } from './overlay.js'
 
 const DEADLINE_MS = 5_000
@@ -11,6 +11,8 @@ const RETRY_MS = 30_000
 const CLOSE_MS = 1_000
 const STEP_MS = 10_000
 const BROKEN = 'broken/'
+/** The lock under which others read, compare and write. */
+const STEP = 'store'
 /** Storages without locks of their own: those who share the object in this process share the locks. */
 const locksOf = new WeakMap()
 
@@ -44,23 +46,14 @@ export class KeptStorage {
    * @param onBroken (key, keptAs): a value could not be read and was put aside
    * @param isPrecious whether a value that cannot be read is put aside (else it is absent); such keys are written on
    *   their own after a failure, all others with the keys beside them
-   * @param merge (key, stored, own): the value for a precious key that another process has changed or deleted while the
-   *   storage failed here; `undefined` leaves what is stored
-   * @param stepLock the lock under which others read, compare and write
    * @param isOwn the storage was made for this object alone, and is closed with it
    */
-  constructor(storage, {
-    prefix = '', onFailure = () => {}, onRestored = () => {}, onBroken = () => {},
-    isPrecious = key => /(^|\/)outbox\//.test(key), merge = () => undefined, stepLock = 'store',
-    isOwn = false
-  } = {}) {
+  constructor(storage, { prefix = '', isPrecious = () => false, isOwn = false, ...report } = {}) {
     this.#given = storage
     this.#prefix = prefix
-    this.#report = { onFailure, onRestored, onBroken }
+    this.#report = report
     this.isPrecious = isPrecious
-    this.merge = merge
     this.isOwn = isOwn
-    this.stepLock = stepLock
   }
 
   /** Whether what is written now outlives the process. */
@@ -80,27 +73,18 @@ export class KeptStorage {
 
   async set(key, value) { await this.write([[key, value]]) }
 
-  async delete(key) { await this.write([[key, undefined]]) }
-
   /** The keys that begin with the prefix, sorted by their UTF-16 code units. */
   async keys(prefix = '') {
     let stored = []
     if (!this.#isFailing || this.#isReadable) {
       try {
-        const full = await this.#deadline.run(() => this.#storage.keys(this.#prefix + prefix))
+        const full = await this.#ask(storage => storage.keys(this.#prefix + prefix))
         stored = full.map(key => key.slice(this.#prefix.length))
       } catch (error) {
         this.#failReading(error, 'keys', prefix)
       }
     }
     return this.#overlay.keysOver(stored, prefix)
-  }
-
-  /** Pairs of key and value, sorted by key. */
-  async entries(prefix = '') {
-    const keys = await this.keys(prefix)
-    const values = await Promise.all(keys.map(key => this.get(key)))
-    return keys.map((key, index) => [key, values[index]]).filter(([, value]) => value !== undefined)
   }
 
   /**
@@ -140,7 +124,7 @@ export class KeptStorage {
     let isStarted = false
     const limit = new AbortController()
     // Steps are short, and what stands still loses its lock before this: the locks themselves have failed.
-    const timer = name === this.stepLock ? setTimeout(() => limit.abort(tooLong()), STEP_MS) : undefined
+    const timer = name === STEP ? setTimeout(() => limit.abort(timeout(STEP_MS)), STEP_MS) : undefined
     const start = lost => {
       isStarted = true
       clearTimeout(timer)
@@ -172,8 +156,13 @@ export class KeptStorage {
 
   // Reading and writing
 
-  get #storage() {
-    if (typeof this.#given.write === 'function') return this.#given
+  /** A call of the storage, within the limit of time. */
+  #ask(call, options) {
+    return this.#deadline.run(async () => call(this.#given.write ? this.#given : await this.#batches()), options)
+  }
+
+  async #batches() {
+    const { BatchedStorage } = await import('./batched-storage.js')
     return this.#batched ??= new BatchedStorage(this.#given, this.#prefix)
   }
 
@@ -181,7 +170,7 @@ export class KeptStorage {
     if (this.#overlay.has(key)) return this.#overlay.get(key)
     if (this.#isFailing && !this.#isReadable) return undefined
     try {
-      const text = await this.#deadline.run(() => this.#storage.get(this.#prefix + key))
+      const text = await this.#ask(storage => storage.get(this.#prefix + key))
       if (!this.#isFailing) this.#seen.add(key, text)
       return text
     } catch (error) {
@@ -218,7 +207,7 @@ export class KeptStorage {
 
   async #store(texts, lost) {
     const changes = texts.map(([key, text]) => [this.#prefix + key, text])
-    await this.#deadline.run(() => this.#storage.write(changes, { lost }), {
+    await this.#ask(storage => storage.write(changes, { lost }), {
       onGivenUp: () => { this.#lateWrites += 1 }, onLate: () => { this.#lateWrites -= 1 }
     })
     for (const [key, text] of texts) this.#seen.add(key, text)
@@ -226,7 +215,7 @@ export class KeptStorage {
 
   /** What the storage itself holds. */
   async #stored(keys) {
-    const texts = await Promise.all(keys.map(key => this.#deadline.run(() => this.#storage.get(this.#prefix + key))))
+    const texts = await Promise.all(keys.map(key => this.#ask(storage => storage.get(this.#prefix + key))))
     return new Map(keys.map((key, index) => [key, texts[index] ?? undefined]))
   }
 
@@ -258,7 +247,7 @@ export class KeptStorage {
       if (this.#lateWrites > 0) return
       // The lock first and the turn then: who has the lock may be waiting for its turn.
       const locked = typeof this.#given.exclusively === 'function'
-        ? work => exclusivelyOf(this.#given, this.#prefix + this.stepLock, work, { signal: waiting.signal })
+        ? work => exclusivelyOf(this.#given, this.#prefix + STEP, work, { signal: waiting.signal })
         : work => work()
       await locked(lost => this.#inTurn(() => this.#restore(lost)))
       call(this.#report.onRestored)
@@ -273,29 +262,14 @@ export class KeptStorage {
 
   async #restore(lost) {
     this.#isReadable = true
-    await this.#deadline.run(() => this.#storage.keys(this.#prefix + BROKEN))
-    const unitOf = key => this.isPrecious(key) || key.startsWith(BROKEN) ? key : key.slice(0, key.lastIndexOf('/') + 1)
-    const units = [...this.#overlay.units(unitOf).values()]
-    // The precious ones for themselves and first: there may be room for them where there is none for all.
-    const isPrecious = keys => keys.some(key => this.isPrecious(key))
-    for (const part of [units.filter(isPrecious), units.filter(keys => !isPrecious(keys))]) {
-      const stored = await this.#stored(part.flat())
-      const changes = part.flatMap(keys => this.#overlay.changesOf(keys, stored, (...values) => this.#merged(...values)))
-      this.#overlay.attempt(changes)
-      if (changes.length > 0) await this.#store(changes, lost)
-      this.#overlay.forget(part.flat())
-    }
+    await this.#ask(storage => storage.keys(this.#prefix + BROKEN))
+    const { restore } = await import('./restoring.js')
+    await restore({
+      overlay: this.#overlay, isPrecious: key => this.isPrecious(key) || key.startsWith(BROKEN),
+      read: keys => this.#stored(keys), write: changes => this.#store(changes, lost),
+    })
     this.#isFailing = false
     for (const holder of this.#ownHolders) holder.abort(lostLock())
-  }
-
-  #merged(key, stored, own) {
-    if (!this.isPrecious(key)) return undefined
-    const values = [stored, own].map(text => {
-      try { return JSON.parse(text ?? 'null') ?? undefined } catch { return undefined }
-    })
-    const value = this.merge(key, ...values)
-    return value === undefined ? undefined : JSON.stringify(value)
   }
 
   /** A lock of this process alone ends when the storage's own can be had again. */
@@ -315,8 +289,5 @@ export class KeptStorage {
 
 /** A report that throws must not break the storage. */
 function call(listener, ...values) {
-  try { listener(...values) } catch { /* see above */ }
+  try { listener?.(...values) } catch { /* see above */ }
 }
-
-const tooLong = () => Object.assign(new Error(`No lock within ${STEP_MS} ms`), { name: 'TimeoutError' })
-const closedStorage = () => Object.assign(new Error('The storage is closed'), { name: 'InvalidStateError' })

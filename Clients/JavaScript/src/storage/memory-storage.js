@@ -64,6 +64,12 @@ function waitForTurn(lock, holder, signal) {
 }
 
 /** What a write, and the signal `lost`, say when somebody else has taken the lock over. */
-export function lostLock() {
-  return Object.assign(new Error('The lock was taken over'), { name: 'LockLost' })
-}
+export const lostLock = () => named('LockLost', 'The lock was taken over')
+
+/** An error that is told by its name, as those of browsers are. */
+export const named = (name, message) => Object.assign(new Error(message), { name })
+
+/** Something has not answered in time. */
+export const timeout = limitMs => named('TimeoutError', `No answer within ${limitMs} ms`)
+
+export const closedStorage = () => named('InvalidStateError', 'The storage is closed')

@@ -26,26 +26,24 @@ export class Seen {
 
 export class Overlay {
   /** key → { text, base, attempted }: `text` undefined for a deletion, `base` what the storage was seen to hold. */
-  #entries = new Map()
+  entries = new Map()
 
-  get isEmpty() { return this.#entries.size === 0 }
+  has(key) { return this.entries.has(key) }
 
-  has(key) { return this.#entries.has(key) }
-
-  get(key) { return this.#entries.get(key)?.text }
+  get(key) { return this.entries.get(key)?.text }
 
   apply(changes, seen) {
     for (const [key, text] of changes) {
-      const entry = this.#entries.get(key)
+      const entry = this.entries.get(key)
       if (entry) entry.text = text
-      else this.#entries.set(key, { text, base: seen.base(key), attempted: new Set() })
+      else this.entries.set(key, { text, base: seen.base(key), attempted: new Set() })
     }
   }
 
   /** The keys of the storage with what is here laid over them, sorted. */
   keysOver(stored, prefix) {
     const keys = new Set(stored)
-    for (const [key, { text }] of this.#entries) {
+    for (const [key, { text }] of this.entries) {
       if (!key.startsWith(prefix)) continue
       if (text === undefined) keys.delete(key)
       else keys.add(key)
@@ -53,42 +51,10 @@ export class Overlay {
     return [...keys].sort()
   }
 
-  /** The keys by unit: what must be written, or given up, together. */
-  units(unitOf) {
-    const units = new Map()
-    for (const key of this.#entries.keys()) {
-      const unit = unitOf(key)
-      if (!units.has(unit)) units.set(unit, [])
-      units.get(unit).push(key)
-    }
-    return units
-  }
-
-  /**
-   * The changes of a unit that may be written. Where another process has changed one of its values since the failure:
-   * those that `merge(key, stored, own)` makes, or none. What is in the storage is then as good as what is here, and half
-   * of each would fit nothing.
-   */
-  changesOf(keys, stored, merge = () => undefined) {
-    const isChanged = keys.some(key => {
-      const { text, base, attempted } = this.#entries.get(key)
-      const present = stored.get(key)
-      if (present === text || attempted.has(present)) return false
-      return base.isKnown ? fingerprint(present) !== base.fingerprint : present !== undefined
-    })
-    const changes = keys.map(key => [key, this.#entries.get(key).text])
-    if (!isChanged) return changes
-    return changes.map(([key, text]) => [key, merge(key, stored.get(key), text)]).filter(([, text]) => text !== undefined)
-  }
-
   /** These were tried: a write that fails may have been done all the same. */
   attempt(changes) {
     for (const [key, text] of changes) {
-      this.#entries.get(key)?.attempted.add(text)
+      this.entries.get(key)?.attempted.add(text)
     }
-  }
-
-  forget(keys) {
-    for (const key of keys) this.#entries.delete(key)
   }
 }

@@ -1,6 +1,7 @@
 // Locks among the tabs of an origin: Web Locks, which the browser frees when a tab is gone. A tab that is frozen, or stopped
 // in a debugger, keeps its locks; so who waits asks the holder from time to time, and takes over where nobody answers.
 
+import { pause } from '../clock.js'
 import { MemoryStorage, lostLock } from './memory-storage.js'
 
 const ASK_AFTER_MS = 3_500
@@ -63,7 +64,7 @@ export class WebLocks {
       holder.lockName = full
       onStart()
       try {
-        if (options.steal && onTakeOver) await Promise.race([onTakeOver(), sleep(ANSWER_MS, holder.signal)])
+        if (options.steal && onTakeOver) await Promise.race([onTakeOver(), pause(ANSWER_MS, holder.signal)])
         return await work(holder.signal)
       } finally {
         this.#held.delete(holder)
@@ -100,7 +101,7 @@ export class WebLocks {
   /** Ends the waiting with `TAKE_OVER` once the holder has not answered. */
   async #watch(full, waiting) {
     while (!waiting.signal.aborted) {
-      await sleep(ASK_AFTER_MS, waiting.signal)
+      await pause(ASK_AFTER_MS, waiting.signal)
       const asked = await holderOf(full)
       if (waiting.signal.aborted || !asked || this.#holds(full) || await this.#answered(full, waiting.signal)) continue
       const present = await holderOf(full)
@@ -114,7 +115,7 @@ export class WebLocks {
     await new Promise(resolve => {
       this.#answers.set(question, () => { isAnswered = true; resolve() })
       this.#channel?.postMessage({ question, lockName: full })
-      sleep(ANSWER_MS, signal).then(resolve)
+      pause(ANSWER_MS, signal).then(resolve)
     })
     this.#answers.delete(question)
     return isAnswered
@@ -126,13 +127,4 @@ const TAKE_OVER = new Error('Whoever has the lock does not answer')
 async function holderOf(full) {
   const { held = [] } = await navigator.locks.query()
   return held.find(lock => lock.name === full)?.clientId
-}
-
-function sleep(milliseconds, signal) {
-  return new Promise(resolve => {
-    if (signal.aborted) return resolve()
-    const end = () => { clearTimeout(timer); signal.removeEventListener('abort', end); resolve() }
-    const timer = setTimeout(end, milliseconds)
-    signal.addEventListener('abort', end, { once: true })
-  })
 }

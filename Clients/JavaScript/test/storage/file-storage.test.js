@@ -70,7 +70,7 @@ describe('values in files', () => {
   it('that are no text are put aside with all their bytes', async () => {
     const broken = []
     const storage = new FileStorage(folder)
-    const kept = new KeptStorage(storage, { onBroken: (key, keptAs) => broken.push(keptAs) })
+    const kept = new KeptStorage(storage, { isPrecious: () => true, onBroken: (key, keptAs) => broken.push(keptAs) })
     await kept.set('outbox/a', { text: 'x' })
     await writeFile(join(folder, 'values', 'outbox%2fa.json'), Buffer.from([0x22, 0xff, 0x22]))
     assert.equal(await kept.get('outbox/a'), undefined)

@@ -132,6 +132,33 @@ describe('storage in a browser', { skip: chromium ? false : 'no chromium', timeo
     assert.equal(await other.run(`return await open().get('a') === undefined`), true)
   })
 
+  it('finds in the database that another had the lock without having taken it over', async () => {
+    const [one, other] = await tabs(2)
+    await one.run(`await hold('step', async lost => {
+      Object.defineProperty(lost, 'aborted', { value: false })
+      return await open().write([['a', 'late']], { lost })
+    })`)
+    // As where the browser itself has freed the lock of a page that it had put aside.
+    await other.run(`await navigator.locks.request(open().name + '/step', { steal: true }, () => {})`)
+    await other.run(`await open().exclusively('step', lost => open().write([['a', 'other']], { lost }))`)
+    assert.equal(await one.run(`window.go(); return await window.holding`), 'LockLost')
+    assert.equal(await other.run(`return await open().get('a')`), 'other')
+  })
+
+  it('takes several writes under one lock, and leaves one number behind', async () => {
+    const [one] = await tabs(1)
+    await one.run(`await open().exclusively('step', async lost => {
+      for (const value of ['1', '2', '3']) await open().write([['a', value]], { lost })
+    })`)
+    await one.run(`await open().exclusively('step', lost => open().write([['a', '4']], { lost }))`)
+    assert.equal(await one.run(`return await open().get('a')`), '4')
+    assert.deepEqual(await one.run(`return await new Promise(resolve => {
+      indexedDB.open(open().name).onsuccess = ({ target }) => {
+        target.result.transaction('takeOvers').objectStore('takeOvers').getAllKeys().onsuccess = event => { resolve(event.target.result); target.result.close() }
+      }
+    })`), [['step', 4]])
+  })
+
   it('says when there is no room, memory takes its place, and it takes up again', async () => {
     // An origin of its own: Chromium remembers for a while how much room there is.
     const [tab] = await tabs(1, browser.otherOrigin)
@@ -145,7 +172,7 @@ describe('storage in a browser', { skip: chromium ? false : 'no chromium', timeo
     assert.deepEqual(await tab.run(`return await open().keys()`), ['kept'])
     const before = await tab.run(`${FAST_RETRY}
       window.kept = new KeptStorage(open(), {
-        onFailure: error => reports.push(error.name), onRestored: () => { reports.push('restored'); window.onRestored?.() }
+        isPrecious: key => key.startsWith('outbox/'), onFailure: error => reports.push(error.name), onRestored: () => { reports.push('restored'); window.onRestored?.() }
       })
       await kept.write(much('outbox/'))
       return [await kept.get('kept'), (await kept.keys('outbox/')).length, kept.isLasting, ...reports]`)
@@ -160,8 +187,8 @@ describe('storage in a browser', { skip: chromium ? false : 'no chromium', timeo
 
   it('opens again after its data were cleared, or the database was deleted by another tab', async () => {
     const [one, other] = await tabs(2)
-    await one.run(`await open().set('a', '1')`)
-    await other.run(`await open().set('b', '1')
+    await one.run(`await open().write([['a', '1']])`)
+    await other.run(`await open().write([['b', '1']])
       await new Promise((resolve, reject) => {
         open().close()
         const request = indexedDB.deleteDatabase(open().name)
@@ -169,10 +196,10 @@ describe('storage in a browser', { skip: chromium ? false : 'no chromium', timeo
         request.onblocked = () => reject(new Error('blocked'))
       })`)
     assert.deepEqual(await one.run(`return await open().keys()`), [])
-    await one.run(`await open().set('a', '2')`)
+    await one.run(`await open().write([['a', '2']])`)
     await browser.call('Target.getTargets')
     await one.call('Storage.clearDataForOrigin', { origin: browser.origin, storageTypes: 'indexeddb' })
-    await one.run(`await open().set('c', '3')`)
+    await one.run(`await open().write([['c', '3']])`)
     assert.deepEqual(await other.run(`return await open().keys()`), ['c'])
   })
 
@@ -205,7 +232,7 @@ describe('storage in a browser', { skip: chromium ? false : 'no chromium', timeo
 
   it('is given up where a transaction does not end, and what lands late does not stay on top', async () => {
     const [one, other] = await tabs(2)
-    await one.run(`await open().set('a', '1')
+    await one.run(`await open().write([['a', '1']])
       const database = await new Promise(resolve => { indexedDB.open(open().name, 1).onsuccess = event => resolve(event.target.result) })
       await new Promise(isBegun => {
         const store = database.transaction('values', 'readwrite').objectStore('values')

@@ -71,6 +71,7 @@ machines['room-list'] = given => {
     apply(input, argument) {
       if (input === 'begin') machine.begin()
       else if (input === 'read') machine.read(argument.roomId, argument.seq)
+      else if (input === 'deleted') machine.deleted(argument)
       else if (frames[argument.eventType]) return frames[argument.eventType](argument) || []
       else {
         const became = machine.event(argument)

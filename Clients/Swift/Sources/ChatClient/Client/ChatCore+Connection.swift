@@ -58,7 +58,7 @@ extension ChatCore {
         switch state {
         case .live:
             for (room, seq) in reads { sendRead(room, seq) }
-            for (id, room) in rooms where room.listeners > 0 { send(["type": "open", "roomId": .string(id)]) }
+            for (id, room) in rooms where room.listeners > 0 { say("open", id) }
             await handle(outbox.wake())
         case .syncing, .connecting: break
         case .offline, .signedOut, .closed:
@@ -160,6 +160,7 @@ extension ChatCore {
             list.added(room)
             takeHead(of: room)
             deliveries.append(.head(room: room.roomID, room.head))
+            if let known = rooms[room.roomID], known.listeners > 0 { say("open", room.roomID) }
             isListChanged = true
         case "room_removed": if let id, list.removed(id) || rooms[id] != nil { remove(id) }
         case "room_reset":
@@ -264,7 +265,8 @@ extension ChatCore {
         }
         handle(actions, of: id)
         deliveries.append(.event(event))
-        if outcome == .taken { isListChanged = true }
+        if outcome == .taken || outcome == .unsure { isListChanged = true }
+        if outcome == .unsure, case .messageDeleted(let message) = event { locate(message) }
         if case .message(let message) = event, message.senderID == list.userID, let key = message.clientMessageID {
             if outbox.post(key)?.roomID == id {
                 answers[key] = message.withoutEventType

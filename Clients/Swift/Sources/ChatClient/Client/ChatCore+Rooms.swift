@@ -96,6 +96,28 @@ extension ChatCore {
         }
     }
 
+    // MARK: Deleted messages
+
+    private static let maximumDeletions = 100
+
+    /// Asks where the log had a deleted message. Of too many at a time the next list of the server has the count.
+    func locate(_ message: Message) {
+        guard deletions.count < Self.maximumDeletions else { return }
+        deletions.append(RoomList.Deletion(roomID: message.roomID, messageID: message.messageID, seq: message.seq))
+        if deletions.count == 1 { effects?.yield(.locate(deletions[0])) }
+    }
+
+    /// The server has answered, or not.
+    func located(_ deletion: RoomList.Deletion, at seq: Int64?) {
+        guard !deletions.isEmpty else { return }
+        deletions.removeFirst()
+        if let seq {
+            list.deleted(deletion, at: seq)
+            isListChanged = true
+        }
+        if let next = deletions.first { effects?.yield(.locate(next)) }
+    }
+
     // MARK: Read marks and typing
 
     func markRead(_ id: String, _ seq: Int64?) async {
@@ -135,9 +157,15 @@ extension ChatCore {
             let room = core.room(id)
             let before = room.listeners
             room.listeners = max(before + change, 0)
-            guard core.connection.state == .live, core.connection.transport == .webSocket else { return }
-            if before == 0, room.listeners > 0 { core.send(["type": "open", "roomId": .string(id)]) }
-            if before > 0, room.listeners == 0 { core.send(["type": "close", "roomId": .string(id)]) }
+            if before == 0, room.listeners > 0 { core.say("open", id) }
+            if before > 0, room.listeners == 0 { core.say("close", id) }
         }
+    }
+
+    /// Opens or closes a room on the socket. Of a room that is not the user's, or not yet, it would be an error; a room is opened
+    /// once it is added.
+    func say(_ type: String, _ id: String) {
+        guard connection.state == .live, connection.transport == .webSocket, list.room(id) != nil else { return }
+        send(["type": .string(type), "roomId": .string(id)])
     }
 }

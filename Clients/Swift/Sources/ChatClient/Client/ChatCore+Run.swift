@@ -62,6 +62,7 @@ extension ChatCore {
             core.effects = nil
             core.hasRun = true
             core.wakeAt = nil
+            core.deletions = []
             core.resumeTokenWaiters()
             try? await core.keeper?.releaseSender()
         }
@@ -91,6 +92,9 @@ extension ChatCore {
                 guard let status = (error as? ChatError)?.status, ChatError.isFinal(status: status) else { return }
             }
             await input { core in core.readReported(room, seq) }
+        case .locate(let deletion):
+            let answer = try? await rest(.get, .messages, "/api/v1/messages/\(deletion.messageID)")
+            await input { core in core.located(deletion, at: answer?["seq"]?.integer) }
         }
     }
 

@@ -13,6 +13,8 @@ actor ChatCore {
         case probe
         case wake(at: Int64)
         case read(room: String, seq: Int64)
+        /// Asks where the log had a message that was deleted.
+        case locate(RoomList.Deletion)
     }
 
     /// What is handed on once everything before it is kept.
@@ -81,6 +83,8 @@ actor ChatCore {
     var discards: [String: [CheckedContinuation<Bool, Never>]] = [:]
     /// Read marks that the server does not have yet.
     var reads: [String: Int64] = [:]
+    /// Deleted messages about which the server is still to be asked, one after the other.
+    var deletions: [RoomList.Deletion] = []
     var holdsSender = false
     var names: [String: (name: String, room: String)] = [:]
     var clockOffset: Int64?

@@ -64,7 +64,7 @@ extension Connection {
 
     mutating func handshakeFailed() {
         unanswered += transport == .webSocket ? 1 : 0
-        retry(transport == .eventStream ? .unsupported : .network)
+        retry(.network)
         if unanswered >= Self.handshakesBeforeStream, transport == .webSocket { actions.append(.checkREST) }
     }
 
@@ -87,6 +87,8 @@ extension Connection {
     }
 
     mutating func retry(_ why: ConnectionReason, asked: Int64? = nil) {
+        // Where the network has lost a stream it may be another network by now: a socket is tried, and after it streams again.
+        if transport == .eventStream, [.network, .dead, .sleep].contains(why) { streamUntil = -1 }
         let pause = pauses.next()
         guard let asked else { return wait(why, pause) }
         wait(why, min(max(asked, 0), Pauses.longestAsked), isAsked: true)

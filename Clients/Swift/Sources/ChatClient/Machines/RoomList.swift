@@ -1,14 +1,27 @@
 /// The user's rooms, newest activity first, with what is unread in them. Pure.
 struct RoomList: Sendable {
-    enum Outcome: Sendable { case taken, seen, gap, unknown }
+    /// What became of an event. `unsure`: taken, but only the server knows whether the message that it deletes was unread; see
+    /// ``RoomList/deleted(_:at:)``.
+    enum Outcome: Sendable { case taken, unsure, seen, gap, unknown }
+
+    /// An event that deleted a message.
+    struct Deletion: Sendable {
+        let roomID: String
+        let messageID: Int64
+        /// The event's `seq`.
+        let seq: Int64
+    }
 
     private struct Row: Sendable {
         var room: RoomInfo
         /// Sorts. Times are texts of one form, so they compare as texts.
         var activity: String
         /// Messages of others, to count what came after a count of the server.
-        var counted: [(seq: Int64, id: Int64)] = []
+        var counted: [(seq: Int64, id: Int64, isDeleted: Bool)] = []
         var countedThrough: Int64
+
+        /// A thousand stands for more.
+        var isCounting: Bool { room.unreadCount > 0 && room.unreadCount < maximumUnread }
     }
 
     private static let maximumUnread: Int64 = 1000
@@ -110,7 +123,7 @@ struct RoomList: Sendable {
             row.room.json[name] = value
         }
         if let count = frame["unreadCount"]?.integer {
-            let after = row.counted.count { $0.seq > through && $0.seq > read }
+            let after = row.counted.count { $0.seq > through && $0.seq > read && !$0.isDeleted }
             row.room.json["unreadCount"] = JSONValue(min(count + Int64(after), Self.maximumUnread))
             row.countedThrough = max(row.countedThrough, through)
         }
@@ -121,7 +134,7 @@ struct RoomList: Sendable {
     /// Marked as read here. What lies beyond `seq` is counted by the server, unless it is all here.
     mutating func read(_ id: String, through seq: Int64) {
         guard let row = rows[id], seq > row.room.lastReadSeq else { return }
-        let later = Int64(row.counted.count { $0.seq > seq })
+        let later = Int64(row.counted.count { $0.seq > seq && !$0.isDeleted })
         rows[id]?.room.json["lastReadSeq"] = JSONValue(seq)
         rows[id]?.room.json["unreadCount"] = JSONValue(
             seq >= row.room.lastSeq ? 0 : min(later, row.room.unreadCount))
@@ -144,7 +157,6 @@ struct RoomList: Sendable {
             if let last = row.room.lastMessage, last.messageID == message.messageID {
                 row.room.json["lastMessage"] = .object(last.changed(by: message).json)
             }
-            if message.isDeleted { uncount(message, &row) }
         case .memberJoined: row.room.json["memberCount"] = JSONValue(row.room.memberCount + 1)
         case .memberLeft: row.room.json["memberCount"] = JSONValue(row.room.memberCount - 1)
         case .memberRoleChanged(let change):
@@ -158,7 +170,19 @@ struct RoomList: Sendable {
             row.activity = max(row.activity, time)
         }
         rows[id] = row
-        return .taken
+        guard case .messageDeleted(let message) = event else { return .taken }
+        return uncount(message)
+    }
+
+    /// A message was deleted.
+    /// - Parameters:
+    ///   - deletion: the event that says so.
+    ///   - seq: where the log had the message.
+    mutating func deleted(_ deletion: Deletion, at seq: Int64) {
+        guard let row = rows[deletion.roomID], deletion.seq > row.countedThrough, seq > row.room.lastReadSeq,
+            row.isCounting
+        else { return }
+        rows[deletion.roomID]?.room.json["unreadCount"] = JSONValue(row.room.unreadCount - 1)
     }
 
     private func take(_ message: Message, _ row: inout Row) {
@@ -168,25 +192,25 @@ struct RoomList: Sendable {
             row.room.json["lastReadSeq"] = JSONValue(message.seq)
             row.room.json["unreadCount"] = 0
             row.counted = []
-        } else if !message.isDeleted {
-            if message.seq > row.countedThrough {
+        } else {
+            if message.seq > row.countedThrough, !message.isDeleted {
                 row.room.json["unreadCount"] = JSONValue(min(row.room.unreadCount + 1, Self.maximumUnread))
             }
-            row.counted.append((message.seq, message.messageID))
+            row.counted.append((message.seq, message.messageID, message.isDeleted))
             if row.counted.count > Self.maximumCounted { row.counted.removeFirst() }
         }
     }
 
-    /// A message that counted as unread and was deleted counts no more.
-    private func uncount(_ change: Message, _ row: inout Row) {
-        guard change.seq > row.countedThrough,
-            let index = row.counted.firstIndex(where: { $0.id == change.messageID })
-        else { return }
-        let counted = row.counted.remove(at: index)
-        let unread = row.room.unreadCount
-        if counted.seq > row.room.lastReadSeq, unread > 0, unread < Self.maximumUnread {
-            row.room.json["unreadCount"] = JSONValue(unread - 1)
+    /// A message that counted as unread and was deleted counts no more. An edit that says so has the deletion behind it.
+    private mutating func uncount(_ change: Message) -> Outcome {
+        guard let row = rows[change.roomID] else { return .taken }
+        let deletion = Deletion(roomID: change.roomID, messageID: change.messageID, seq: change.seq)
+        if let index = row.counted.firstIndex(where: { $0.id == change.messageID }) {
+            rows[change.roomID]?.counted.remove(at: index)
+            if !row.counted[index].isDeleted { deleted(deletion, at: row.counted[index].seq) }
+            return .taken
         }
+        return change.senderID != userID && change.seq > row.countedThrough && row.isCounting ? .unsure : .taken
     }
 
     /// Returns the room's activity.

@@ -68,6 +68,10 @@ final class RoomListCase: CaseMachine {
         switch input {
         case "begin": machine.begin()
         case "read": machine.read(value["roomId"]?.string ?? "", through: value["seq"]?.integer ?? 0)
+        case "deleted":
+            let deletion = RoomList.Deletion(
+                roomID: value["roomId"]?.string ?? "", messageID: 0, seq: value["deletedAt"]?.integer ?? 0)
+            machine.deleted(deletion, at: value["seq"]?.integer ?? 0)
         case "frame": return frame(value)
         default: return nil
         }

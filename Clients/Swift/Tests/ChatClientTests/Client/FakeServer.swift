@@ -40,6 +40,9 @@ final class FakeServer: ChatTransport {
         func close(_ code: UInt16 = 1006) { end.continuation.yield(.closed(code: code, reason: "")) }
         func refuse(_ answer: HTTPAnswer) { end.continuation.yield(.refused(answer)) }
 
+        /// The types of the client's frames so far.
+        var types: [String] { frames.withLockedValue { $0.compactMap { $0["type"]?.string } } }
+
         /// Waits for a frame of the client.
         func frame(_ type: String) async -> JSONValue {
             var iterator = LatestValues(source: count).makeAsyncIterator()

@@ -9,7 +9,7 @@ import { addTools, noticeWords, postWords, rowElement, toolsOf } from './message
 import { isolated } from './names.js'
 import { RoomKeys } from './room-keys.js'
 import { renderHead, renderHistory } from './room-head.js'
-import { GuestRoom, Originals, RoomActivity } from './room-source.js'
+import { GuestRoom, Originals, RoomActivity, loadOlder } from './room-source.js'
 import { roomName } from './sidebar.js'
 import { completed, estimatedHeight, isSameRow, readersOf, rowsOf } from './rows.js'
 import { errorText, t } from './strings.js'
@@ -171,8 +171,7 @@ export class RoomView {
     await null
     const first = this.#messages[0]?.seq
     try {
-      // Without a position in the log, which comes with the first socket, the library has nothing to load.
-      if (this.#fallback === null) await room.loadOlder(PAGE)
+      if (this.#fallback === null) await loadOlder(room, PAGE)
       if (this.#room !== room) return false
       if (room.messages[0]?.seq === undefined && room.hasMore) {
         this.#fallback ??= new GuestRoom(this.api, { roomId: room.id })

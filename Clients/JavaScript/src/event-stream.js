@@ -1,48 +1,14 @@
-// The two ways frames come in: a WebSocket, and a stream of server-sent events read by `fetch`. Both hand on texts.
-
-import { retryAfterMs } from './rest.js'
+// Frames by a stream of server-sent events, read by `fetch`: for networks that let no WebSocket through. Most pages never need
+// it, so it is a file of its own, imported once it is wanted. It imports nothing itself.
 
 const LONGEST_FIELD = 1 << 21
-const NORMAL = 1000
-
-/**
- * @param on `{text(text), closed(code)}`; `closed` comes once, and nothing after it or after `close()`
- * @returns `{send(frame), close(code), authenticate(token)}`
- */
-export function openSocket({ WebSocket, url, token, userId, on }) {
-  let isOver = false
-  const end = code => { if (!isOver) { isOver = true; on.closed(code) } }
-  let socket
-  try {
-    // The token goes where no log of addresses shows it.
-    socket = token === undefined ? new WebSocket(`${url}?userId=${userId}`) : new WebSocket(url, ['chat.v1', `bearer.${token}`])
-  } catch {
-    queueMicrotask(() => end(1006))
-    return { send() {}, close() { isOver = true }, authenticate() {} }
-  }
-  socket.onmessage = ({ data }) => { if (!isOver) on.text(data) }
-  socket.onclose = event => end(event?.code ?? 1006)
-  // `close` follows, but for broken implementations.
-  socket.onerror = () => { if (socket.readyState === 3) queueMicrotask(() => end(1006)) }
-  const send = frame => {
-    if (isOver || socket.readyState !== 1) return
-    try { socket.send(JSON.stringify(frame)) } catch { /* it is closing; `close` says so */ }
-  }
-  return {
-    send,
-    authenticate: token => send({ type: 'auth', token }),
-    close(code = NORMAL) {
-      isOver = true
-      try { socket.close(code) } catch { /* it was never open */ }
-    },
-  }
-}
 
 /**
  * @param cursor () => where a stream goes on
+ * @param retryAfterMs (headers) => the pause that an answer asks for
  * @param on as of a socket, and `alive()` for comments, `refused({status, retryAfterMs})` in place of `closed`
  */
-export function openStream({ fetch, url, token, userId, cursor, on }) {
+export function openStream({ fetch, url, token, userId, cursor, retryAfterMs, on }) {
   let isOver = false
   /** The stream whose frames count, and all that are there: two while one takes over from the other. */
   let reading

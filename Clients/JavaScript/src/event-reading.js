@@ -1,0 +1,167 @@
+// What reads for `room.events(…)`: carries out what a reader's state machine says. Imported when it is needed, and with what it
+// imports itself a file of its own; so it shares no classes with the rest.
+
+import { Pauses } from './core/timers.js'
+import { Reader } from './core/reader.js'
+import { frozen } from './core/timeline.js'
+import { deferred } from './error.js'
+
+const PAGE = 100
+
+export class EventReading {
+  #room
+  #chat
+  #options
+  #reader = null
+  #waiting = null
+  #isDone = false
+  #failure
+  #opened
+  #given
+  #page = 0
+  #pauses = new Pauses(Math.random)
+  #timer
+  #release
+  #stop = new AbortController()
+
+  /**
+   * @param chat `{rest, store(): Promise, kept, report(error), error(code, message)}`
+   * @param options those of `room.events`, `now`: Promise of the room's position when it was called, if known; `ended()`
+   */
+  constructor(room, chat, options) {
+    this.#room = room
+    this.#chat = chat
+    this.#options = options
+  }
+
+  async next() {
+    this.#opened ??= this.#open()
+    try { await this.#opened } catch (error) {
+      this.#finish()
+      if (error.code !== 'closed') throw error
+    }
+    if (this.#given && this.#options.as !== undefined && !this.#isDone) {
+      await (await this.#chat.store()).set(this.#key, this.#given)
+    }
+    this.#given = undefined
+    if (this.#failure) { const failure = this.#failure; this.#failure = undefined; this.#finish(); throw failure }
+    if (this.#isDone) return { done: true, value: undefined }
+    this.#waiting = deferred()
+    const { promise } = this.#waiting
+    this.#run(this.#reader.next())
+    return await promise
+  }
+
+  close() {
+    if (this.#isDone) return
+    this.#finish()
+    this.#settle({ done: true, value: undefined })
+  }
+
+  // For the room alone
+
+  event(event) { if (this.#reader) this.#run(this.#reader.event(event)) }
+  head(head) { if (this.#reader) this.#run(this.#reader.head(head)) }
+  missed() { if (this.#reader) this.#run(this.#reader.missed()) }
+  reset() { if (this.#reader) { this.#page += 1; this.#run(this.#reader.reset()) } }
+  removed() { if (this.#reader) this.#run(this.#reader.removed()) }
+
+  /** Where the position of a named reader is kept. */
+  get #key() { return `reader/${this.#room.id}/${encodeURIComponent(this.#options.as)}` }
+
+  async #open() {
+    const { as, after, mark } = this.#options
+    const now = await this.#options.now
+    let start = { after, mark }
+    if (as !== undefined) {
+      const store = await this.#chat.store()
+      await this.#claim(store.lockName(`reader/${this.#room.id}/${as}`))
+      const kept = await store.get(this.#key)
+      if (kept) start = { after: kept.seq, mark: kept.mark }
+    }
+    // In its turn among the frames: no event is missed in between.
+    await this.#room.begin(head => {
+      const isNow = start.after === undefined
+      // What has come since the call is in the log.
+      const from = now?.seq < head?.seq ? now : head
+      if (isNow && from !== head) start = { after: from.seq, mark: from.mark }
+      this.#reader = new Reader({ ...start, head })
+      if (isNow && from) this.#begun(from)
+      if (this.#room.state === 'gone') this.removed()
+    })
+  }
+
+  /** One reader a name, among all processes. */
+  async #claim(name) {
+    const claimed = deferred()
+    this.#chat.kept.exclusively(name, async lost => {
+      claimed.resolve(true)
+      await new Promise(resolve => {
+        this.#release = resolve
+        lost.addEventListener('abort', resolve, { once: true })
+        if (this.#isDone) resolve()
+      })
+      if (!this.#isDone) this.#fail(this.#chat.error('in_use', 'Another reader has taken the name over'))
+    }, { ifAvailable: true, signal: this.#stop.signal }).then(() => claimed.resolve(false), error => claimed.reject(error))
+    if (await claimed.promise) return
+    throw this.#chat.error('in_use', `Another reader has the name ${this.#options.as}`)
+  }
+
+  #begun(position) {
+    if (this.#options.as === undefined) return
+    const { store, report } = this.#chat
+    store().then(store => store.set(this.#key, position)).catch(report)
+  }
+
+  #run(actions) {
+    for (const action of actions) {
+      const [[name, value]] = Object.entries(action)
+      switch (name) {
+        case 'begin': this.#begun(value); break
+        case 'give':
+          this.#given = this.#reader.position
+          this.#settle({ done: false, value: value.event })
+          break
+        case 'getEvents': this.#fetch(value); break
+        case 'retry': this.#timer = setTimeout(() => this.#run(this.#reader.again()), this.#pauses.next()); break
+        case 'done': this.#finish(); this.#settle({ done: true, value: undefined }); break
+        case 'failed': this.#fail(this.#chat.error(value.code, 'The server has another log'))
+      }
+    }
+  }
+
+  async #fetch({ after, mark }) {
+    const page = ++this.#page
+    let input
+    try {
+      const answer = await this.#chat.rest.call('messages', 'GET', `/rooms/${this.#room.id}/events`, { query: { after, mark, limit: PAGE } })
+      const items = Array.isArray(answer?.items) ? answer.items.map(frozen) : []
+      if (items.length > 0) this.#pauses.succeeded()
+      input = () => this.#reader.page({ items, hasMore: answer?.hasMore === true })
+    } catch ({ status, code }) {
+      input = () => this.#reader.pageFailed({ status, code })
+    }
+    if (page === this.#page && !this.#isDone) this.#run(input())
+  }
+
+  #fail(error) {
+    if (this.#isDone) return
+    if (!this.#waiting) { this.#failure = error; return }
+    this.#finish()
+    this.#waiting.reject(error)
+    this.#waiting = null
+  }
+
+  #settle(result) {
+    this.#waiting?.resolve(result)
+    this.#waiting = null
+  }
+
+  #finish() {
+    this.#isDone = true
+    clearTimeout(this.#timer)
+    this.#stop.abort()
+    this.#release?.()
+    this.#options.ended()
+  }
+}

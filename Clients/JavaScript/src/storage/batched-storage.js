@@ -1,0 +1,64 @@
+// For storages of an application's own that have no `write`. Imported where it is needed: pages that use the browser's
+// database never load it.
+
+const JOURNAL = 'journal'
+
+/**
+ * `write` for a `ChatStorage` that has none: the changes are first kept as one value, the journal, and that is deleted
+ * once they are made. Whoever reads first, or writes next, finishes what was cut off.
+ */
+export class BatchedStorage {
+  #storage
+  #journal
+  #begun
+
+  constructor(storage, prefix) {
+    this.#storage = storage
+    this.#journal = prefix + JOURNAL
+  }
+
+  async get(key) {
+    await this.#begin()
+    return await this.#storage.get(key)
+  }
+
+  async keys(prefix) {
+    await this.#begin()
+    return [...await this.#storage.keys(prefix)].filter(key => key !== this.#journal)
+  }
+
+  async write(changes) {
+    await this.#begin()
+    // Of another process that was killed since.
+    await this.#finish()
+    if (changes.length === 1) return await this.#apply(changes)
+    await this.#storage.set(this.#journal, JSON.stringify(changes))
+    await this.#finish()
+  }
+
+  #begin() {
+    this.#begun ??= this.#finish().catch(error => {
+      this.#begun = undefined
+      throw error
+    })
+    return this.#begun
+  }
+
+  async #finish() {
+    const text = await this.#storage.get(this.#journal)
+    if (text === undefined || text === null) return
+    let changes = []
+    // One that was cut off while it was written was not yet a batch.
+    try { changes = JSON.parse(text) } catch { /* see above */ }
+    await this.#apply(changes)
+    await this.#storage.delete(this.#journal)
+  }
+
+  async #apply(changes) {
+    for (const [key, text] of changes) {
+      // JSON has `null` for what is `undefined`.
+      if (text === undefined || text === null) await this.#storage.delete(key)
+      else await this.#storage.set(key, text)
+    }
+  }
+}
