@@ -163,8 +163,8 @@ let package = Package(
         executable(
             "ChatCommand",
             [
-                "ChatLocalStack", "ChatStorage", "CommonUtil", "PostgresClient", argumentParser, asyncHTTPClient,
-                chatClient, logging, nioCore, nioHTTP1, nioSSL,
+                "ChatLocalStack", "ChatStorage", "CommonAuth", "CommonUtil", "PostgresClient", argumentParser,
+                asyncHTTPClient, chatClient, logging, nioCore, nioHTTP1, nioSSL,
             ]),
         // Measures and breaks private stacks; its program is no part of the image.
         executable(
@@ -179,8 +179,8 @@ let package = Package(
         .target(
             name: "ChatTestSupport",
             dependencies: [
-                "CLibCrypto", "ChatLocalStack", "CommonUtil", asyncHTTPClient, logging, nioCore, nioHTTP1, nioPosix,
-                nioSSL, yams,
+                "CLibCrypto", "ChatLocalStack", "ChatStorage", "CommonAuth", "CommonUtil", "PostgresClient",
+                asyncHTTPClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL, yams,
             ],
             path: "Tests/ChatTestSupport", swiftSettings: swiftSettings),
         tests(of: "CommonUtil", ["ChatTestSupport"]),
@@ -231,7 +231,7 @@ let package = Package(
                 "CommonUtil", "RedisClient", logging, metricsTestKit, nioCore, nioEmbedded, nioPosix,
             ]),
         tests(of: "ChatLocalStack", [nioCore, nioPosix]),
-        tests(of: "ChatCommand", ["ChatLocalStack", "ChatTestSupport", "CommonUtil", chatClient]),
+        tests(of: "ChatCommand", ["ChatLocalStack", "ChatTestSupport", "CommonAuth", "CommonUtil", chatClient]),
         tests(of: "ChatLab", ["ChatLocalStack", argumentParser, nioCore]),
     ],
     swiftLanguageModes: [.v6]

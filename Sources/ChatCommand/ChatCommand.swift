@@ -9,7 +9,8 @@ struct ChatCommand: AsyncParsableCommand {
         abstract: "Uses a chat from the terminal; runs and checks the chat platform.",
         version: "chat \(ChatVersion.current)",
         subcommands: [
-            UpCommand.self, TestCommand.self, HealthCommand.self, MigrateCommand.self, StackCommand.self,
+            UpCommand.self, TestCommand.self, HealthCommand.self, MigrateCommand.self, KeysCommand.self,
+            StackCommand.self,
         ],
         groupedSubcommands: [
             CommandGroup(

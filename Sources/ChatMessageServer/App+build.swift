@@ -37,13 +37,17 @@ func buildMessageServer(_ environment: ServerEnvironment) async throws -> Server
         client: postgres, isOpen: environment.authMode == .trusted, logger: logger,
         onCommit: { publisher.publish($0) })
     let rooms = RoomRepository(database)
+    let users = UserDirectory(database, authMode: environment.authMode)
     let messages = MessageService(
         writer: writer, messages: MessageRepository(database), log: EventLog(database), rooms: rooms,
-        publisher: publisher, authMode: environment.authMode)
+        users: users, publisher: publisher, authMode: environment.authMode)
 
     let isTokenMode = environment.authMode == .token
+    let serverKeys = ServerKeyList(logger: logger, read: ServerKeyRepository(database).entries)
     var routes = Routes(
-        authenticator: Authenticator(mode: environment.authMode, verifier: isTokenMode ? tokens : nil),
+        authenticator: Authenticator(
+            mode: environment.authMode, verifier: isTokenMode ? tokens : nil,
+            keys: KeyAuthenticator(keys: serverKeys, findUser: users.actingUser)),
         readLimit: readLimit)
     MessageRoutes.add(to: &routes, messages, limit: posts)
     routes.describe(APIDescription(yaml: PackageResources.openapi_yaml))
@@ -54,7 +58,7 @@ func buildMessageServer(_ environment: ServerEnvironment) async throws -> Server
     if isTokenMode { health.register(tokens) }
     return ServerDependencies(
         routes: routes, health: health,
-        services: [postgres, redis, writer] + (isTokenMode ? [keys, revocationFeed] : []),
+        services: [postgres, redis, writer, serverKeys] + (isTokenMode ? [keys, revocationFeed] : []),
         beforeServing: [{ try await ChatSchema.migrateWhenReachable(postgres, logger: logger) }]
             + (isTokenMode ? [{ try await revocationFeed.load() }] : []))
 }

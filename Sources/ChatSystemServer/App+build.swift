@@ -51,10 +51,18 @@ func buildSystemServer(_ environment: ServerEnvironment) async throws -> ServerD
         readMarks: ReadMarks(rooms: roomRepository, authMode: environment.authMode), publisher: publisher,
         receipts: receipts, authMode: environment.authMode)
 
+    let directory = UserDirectory(database, authMode: environment.authMode)
+    let serverKeys = ServerKeyList(logger: logger, read: ServerKeyRepository(database).entries)
     var routes = Routes(
-        authenticator: Authenticator(mode: environment.authMode, verifier: tokens), readLimit: readLimit)
+        authenticator: Authenticator(
+            mode: environment.authMode, verifier: tokens,
+            keys: KeyAuthenticator(keys: serverKeys, findUser: directory.actingUser)),
+        readLimit: readLimit)
     AccountRoutes.add(to: &routes, accounts, limits, changeLimits)
     RoomRoutes.add(to: &routes, rooms, MemberService(rooms: rooms), changeLimits)
+    KeyRoutes.add(
+        to: &routes,
+        KeyService(keys: ServerKeyRepository(database), known: serverKeys, logger: logger))
     routes.describe(APIDescription(yaml: PackageResources.openapi_yaml))
     let publicServers = try PublicServers(configuration, authMode: environment.authMode)
     let webClient = WebClient(publicServers)
@@ -72,7 +80,7 @@ func buildSystemServer(_ environment: ServerEnvironment) async throws -> ServerD
     return ServerDependencies(
         routes: routes, health: health,
         services: [
-            postgres, redis, receipts, passwords, signer, revocationFeed, names,
+            postgres, redis, receipts, passwords, signer, revocationFeed, names, serverKeys,
             PopulationMetrics(database, logger: logger),
         ],
         beforeServing: [

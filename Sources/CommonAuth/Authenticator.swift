@@ -6,17 +6,21 @@ public struct Authenticator: Sendable {
     /// How callers are authenticated.
     public let mode: AuthMode
     private let verifier: TokenVerifier?
+    private let keys: KeyAuthenticator?
 
     /// - Parameters:
     ///   - mode: how callers are authenticated.
     ///   - verifier: verifies access tokens. Required in `token` mode; with it tokens are accepted in `trusted` mode too.
-    public init(mode: AuthMode, verifier: TokenVerifier?) {
+    ///   - keys: authenticates servers by their keys, in both modes; without it no key is accepted.
+    public init(mode: AuthMode, verifier: TokenVerifier?, keys: KeyAuthenticator? = nil) {
         precondition(mode == .trusted || verifier != nil, "token mode needs a verifier")
         self.mode = mode
         self.verifier = verifier
+        self.keys = keys
     }
 
-    /// Returns the caller where that needs no waiting: the token was verified before, or the mode is `trusted`.
+    /// Returns the caller where that needs no waiting: the token was verified before, or the mode is `trusted`. Never for a
+    /// key.
     /// - Parameters:
     ///   - authorization: the value of `Authorization`.
     ///   - userID: the value of `X-User-Id`.
@@ -24,12 +28,25 @@ public struct Authenticator: Sendable {
         if let verifier, let authorization {
             return (try? Self.bearerToken(authorization)).flatMap { verifier.cached($0) }
         }
-        return mode == .trusted ? try? Self.claimedUser(userID) : nil
+        guard mode == .trusted, Self.key(authorization) == nil else { return nil }
+        return try? Self.claimedUser(userID)
     }
 
     /// Authenticates a caller.
-    /// - Throws: `missing_token` or `invalid_token` (401); `unavailable` (503) while no keys are known.
-    public func authenticate(headers: HTTPFields) async throws(ChatError) -> AuthenticatedUser {
+    /// - Parameter scope: what the route asks of a key; `nil` where it is for no key.
+    /// - Throws: `missing_token` or `invalid_token` (401); `unavailable` (503) while no keys are known; for a key also the
+    ///   errors of ``KeyAuthenticator``. `malformed_request` (400) for `X-On-Behalf-Of` without a key.
+    public func authenticate(headers: HTTPFields, scope: KeyScope? = nil) async throws -> Caller {
+        if let keys, let key = Self.key(headers[.authorization]) {
+            return try await keys.authenticate(key, headers, scope: scope)
+        }
+        guard headers[.onBehalfOf] == nil else {
+            throw ChatError(.malformedRequest, "X-On-Behalf-Of is for callers with a server's key")
+        }
+        return Caller(user: try await user(headers))
+    }
+
+    private func user(_ headers: HTTPFields) async throws(ChatError) -> AuthenticatedUser {
         if let verifier, let authorization = headers[.authorization] {
             return try await verifier.verify(try Self.bearerToken(authorization))
         }
@@ -37,6 +54,12 @@ public struct Authenticator: Sendable {
             throw ChatError(.missingToken, "An access token is required: Authorization: Bearer …")
         }
         return try Self.claimedUser(headers[.userID])
+    }
+
+    /// The key in a value of `Authorization`, valid or not; `nil` where there is none.
+    private static func key(_ authorization: String?) -> String? {
+        guard let authorization, let token = try? bearerToken(authorization) else { return nil }
+        return ServerKeySecret.isKey(token) ? token : nil
     }
 
     private static func claimedUser(_ text: String?) throws(ChatError) -> AuthenticatedUser {

@@ -30,6 +30,7 @@ import Testing
         let (owner, member, stranger) = (users[0], users[1], users[2])
         try await accounts(calls, owner)
         try await rooms(calls, owner, member, stranger)
+        try await administration(calls, stack)
         for path in ["/health/live", "/health/ready", "/metrics", "/docs", "/.well-known/jwks.json"] {
             try await calls.make("GET", path)
         }
@@ -61,6 +62,18 @@ import Testing
         try await calls.make("GET", "/api/v1/users", query: "?limit=1", as: user)
         let leaving = try await SharedStack.running().user()
         for _ in 1...2 { try await calls.make("POST", "/api/v1/auth/logout-all", as: leaving) }
+    }
+
+    private func administration(_ calls: DescribedCalls, _ stack: SharedStack) async throws {
+        let key = try await stack.key(.keys, .users, .rooms)
+        let newKey: JSON = ["name": .string(Unique.name("key")), "scopes": ["rooms"], "expiresAt": "2999-01-01T00:00:00Z"]
+        for _ in 1...2 { try await calls.make("POST", "/api/v1/admin/keys", newKey, with: key) }
+        try await calls.make("POST", "/api/v1/admin/keys", [:], with: key)
+        try await calls.make("GET", "/api/v1/admin/keys", with: key)
+        for _ in 1...2 {
+            try await calls.make(
+                "DELETE", "/api/v1/admin/keys/{name}", at: [newKey["name"]?.string ?? ""], with: key)
+        }
     }
 
     private func rooms(

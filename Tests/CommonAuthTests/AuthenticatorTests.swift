@@ -14,7 +14,7 @@ import Testing
             _ = try await authenticator.authenticate(headers: headers)
             return nil
         } catch {
-            return error.code
+            return (error as? ChatError)?.code
         }
     }
 
@@ -23,7 +23,7 @@ import Testing
         let authenticator = Authenticator(mode: .token, verifier: TokenVerifier(keys: signer.keySource))
         let token = try await signer.sign(userID: UserID(5)).token
         for scheme in ["Bearer", "bearer", "BEARER "] {
-            let user = try await authenticator.authenticate(headers: [.authorization: "\(scheme) \(token)"])
+            let user = try await authenticator.authenticate(headers: [.authorization: "\(scheme) \(token)"]).user
             #expect(user.userID == UserID(5))
         }
         #expect(await code(authenticator, [:]) == .missingToken)
@@ -35,7 +35,7 @@ import Testing
 
     @Test func `trusted mode uses the header`() async throws {
         let authenticator = Authenticator(mode: .trusted, verifier: nil)
-        let user = try await authenticator.authenticate(headers: [.userID: "77"])
+        let user = try await authenticator.authenticate(headers: [.userID: "77"]).user
         #expect(user == AuthenticatedUser(userID: UserID(77), tokenExpiresAt: nil))
         await #expect {
             try await authenticator.authenticate(headers: [.authorization: "Bearer x"])
@@ -55,7 +55,7 @@ import Testing
         let signer = try await signer()
         let authenticator = Authenticator(mode: .trusted, verifier: TokenVerifier(keys: signer.keySource))
         let token = try await signer.sign(userID: UserID(5)).token
-        let user = try await authenticator.authenticate(headers: [.authorization: "Bearer \(token)", .userID: "6"])
+        let user = try await authenticator.authenticate(headers: [.authorization: "Bearer \(token)", .userID: "6"]).user
         #expect(user.userID == UserID(5))
         #expect(await code(authenticator, [.authorization: "Bearer x", .userID: "6"]) == .invalidToken)
     }

@@ -1,4 +1,5 @@
 import ChatTestSupport
+import CommonUtil
 import Testing
 
 @testable import CommonServer

@@ -65,6 +65,15 @@ extension Message: JSONEncodable {
         }
     }
 
+    /// Writes the message for a server whose key posted it, with the key's own `clientMessageId`, which only it sees.
+    public func write(to writer: inout JSONWriter, keysClientMessageID: String?) {
+        writer.object { writer in
+            writeMembers(to: &writer, seq: seq, mark: mark)
+            writer.member(EventKey.updatedAt, ifPresent: updatedAt)
+            writer.member(EventKey.clientMessageID, ifPresent: keysClientMessageID)
+        }
+    }
+
     /// Writes the members that REST responses and events share.
     func writeMembers(to writer: inout JSONWriter, seq: Seq, mark: EventMark) {
         writer.member(EventKey.messageID, messageID.rawValue)

@@ -9,6 +9,7 @@ struct MessageService: Sendable {
     let messages: MessageRepository
     let log: EventLog
     let rooms: RoomRepository
+    let users: UserDirectory
     let publisher: EventPublisher
     let authMode: AuthMode
 
@@ -43,6 +44,32 @@ struct MessageService: Sendable {
                     reply(.failure(error))
                 }
             }
+        }
+    }
+
+    /// Stores a message that a server's key posts for the installation or in a user's name, and publishes it.
+    /// - Throws: `validation_failed` for a sender that there is not; `room_not_found`, `room_archived`,
+    ///   `client_message_id_reused`.
+    func post(_ fields: FieldReader, by keyName: KeyName) async throws -> KeyPosted {
+        let sender = try PostRequest.sender(fields)
+        var senderID: UserID?
+        if let sender {
+            senderID = try await users.user(sender)
+            guard senderID != nil else { throw ChatError.invalid(EventKey.senderID, "there is no such user") }
+        }
+        let draft = try PostRequest.draft(fields, ofKeyFor: senderID)
+        let post = KeyPost(draft, by: keyName)
+        let changed = try await rooms.withOpenRoom(draft.roomID, isOpen: authMode == .trusted) {
+            try await rooms.withLockedRoom(draft.roomID) { try await $0.post(post) }
+        }
+        guard let changed else { throw ChatError(.roomNotFound) }
+        publisher.publish(changed.events)
+        switch try Self.posted(changed.result).get() {
+        case .now(let posted):
+            return KeyPosted(message: posted.message, clientMessageID: draft.clientMessageID, isNew: true)
+        case .before(let message):
+            return KeyPosted(message: message, clientMessageID: draft.clientMessageID, isNew: false)
+        case .repeatedWithoutAccess: throw ChatError(.roomNotFound)
         }
     }
 
@@ -102,7 +129,7 @@ struct MessageService: Sendable {
     ) async throws -> Result {
         let isOpen = authMode == .trusted
         let changed = try await rooms.withLockedRoom(message.roomID) { room in
-            let role = try await room.member(userID)?.role
+            let role = try await room.actor(userID)?.role
             guard let message = try await room.message(message.messageID) else { throw ChatError(.messageNotFound) }
             let rules = MessageRules(room: room.room, role: role, userID: userID, isOpen: isOpen)
             return try await body(&room, message, rules)
@@ -151,6 +178,16 @@ struct MessageService: Sendable {
         return HistoryPage(
             items: page.events, hasMore: page.hasMore, nextAfter: page.hasMore ? page.events.last?.seq : nil)
     }
+}
+
+/// The response to a post with a server's key: the message, with the `clientMessageId` that is the key's own.
+struct KeyPosted: JSONEncodable {
+    let message: Message
+    let clientMessageID: String?
+    /// Whether it was stored now, and not before under the same `clientMessageId`.
+    let isNew: Bool
+
+    func write(to writer: inout JSONWriter) { message.write(to: &writer, keysClientMessageID: clientMessageID) }
 }
 
 /// A page of a room's history or log: `{items, hasMore, nextBefore?, nextAfter?}`.

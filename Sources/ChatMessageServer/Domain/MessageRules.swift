@@ -16,7 +16,8 @@ struct MessageRules {
     ///   `message_deleted`, `room_archived`.
     func checkEditing(_ message: Message) throws(ChatError) {
         try checkPresence()
-        guard message.senderID == userID, message.type != .system else {
+        // `system` messages are the installation's own.
+        guard message.senderID == userID, message.type != .system || userID.isInstallation else {
             throw ChatError(.forbidden, "Only its sender edits a message")
         }
         guard !message.isDeleted else { throw ChatError(.messageDeleted) }

@@ -3,21 +3,46 @@ import ChatStorage
 import CommonUtil
 import FoundationEssentials
 
-/// The body of `POST /messages`: `{roomId, messageType, payload, replyToMessageId?, clientMessageId?}`.
+/// The body of `POST /messages`: `{roomId, messageType, payload, replyToMessageId?, clientMessageId?}`, with a server's key
+/// also `senderId?`.
 enum PostRequest {
     /// Length of a `clientMessageId`, in Unicode scalars.
     static let clientMessageIDLength = 1...64
 
-    /// Reads a post.
+    /// Reads a user's post.
     /// - Throws: `validation_failed`, which names each invalid field.
     static func draft(_ fields: FieldReader, senderID: UserID) throws(ChatError) -> MessageDraft {
+        try draft(fields, senderID: senderID, maySendSystem: false)
+    }
+
+    /// Reads the sender of a post with a server's key that acts for no user.
+    /// - Returns: `nil` for the installation.
+    /// - Throws: `validation_failed`.
+    static func sender(_ fields: FieldReader) throws(ChatError) -> UserReference? {
+        var fields = fields
+        let sender = fields.optionalUser(EventKey.senderID)
+        try fields.finish()
+        return sender
+    }
+
+    /// Reads a post with a server's key. Only the installation posts `system` messages.
+    /// - Throws: `validation_failed`, which names each invalid field.
+    static func draft(_ fields: FieldReader, ofKeyFor senderID: UserID?) throws(ChatError) -> MessageDraft {
+        try draft(fields, senderID: senderID ?? .installation, maySendSystem: senderID == nil)
+    }
+
+    private static func draft(
+        _ fields: FieldReader, senderID: UserID, maySendSystem: Bool
+    ) throws(ChatError) -> MessageDraft {
         var fields = fields
         let roomID = fields.roomID(EventKey.roomID)
         let type = fields.choice(EventKey.messageType, MessageType.self)
         let payload = fields.object(MessagePayload.field)
         let replyTo = fields.optionalNumericID(EventKey.replyToMessageID, MessageID.self)
         let clientMessageID = fields.optionalString(EventKey.clientMessageID, length: clientMessageIDLength)
-        if type == .system { fields.note(EventKey.messageType, "system messages are the platform's own") }
+        if type == .system, !maySendSystem {
+            fields.note(EventKey.messageType, "system messages are the platform's own")
+        }
         try fields.finish()
         guard let roomID, let type, let payload else { throw fields.incomplete }
         return MessageDraft(

@@ -16,8 +16,23 @@ enum MessageRoutes {
         to routes: inout Routes, _ messages: MessageService, _ limit: RateLimiter<UserID>
     ) {
         routes.postDirectly(
-            "/api/v1/messages", admission: { user, proceed in limit.check(user.userID, then: proceed) }
+            "/api/v1/messages", scope: .messages, admission: { user, proceed in
+                guard !user.userID.isInstallation else { return proceed(nil) }
+                limit.check(user.userID, then: proceed)
+            }
         ) { call, respond in
+            if let key = call.key, !key.isOnBehalf {
+                let fields = try FieldReader(body: call.body)
+                // The call of the key lasts until there is a response.
+                Task {
+                    do {
+                        respond(.success(try await post(fields, key, messages)))
+                    } catch {
+                        respond(.failure(error))
+                    }
+                }
+                return
+            }
             let draft = try PostRequest.draft(try FieldReader(body: call.body), senderID: call.user.userID)
             messages.post(draft) { result in
                 respond(
@@ -31,9 +46,9 @@ enum MessageRoutes {
                     })
             }
         }
-        routes.patch("/api/v1/messages/{id}", authenticated: true) { request, context in
+        routes.patch("/api/v1/messages/{id}", authenticated: true, scope: .messages) { request, context in
             let userID = try context.requireUser().userID
-            try await limit.check(userID)
+            if !context.isInstallation { try await limit.check(userID) }
             let messageID = try context.messageID()
             var fields = try await request.fields(context)
             let payload = fields.object(MessagePayload.field)
@@ -41,19 +56,26 @@ enum MessageRoutes {
             guard let payload else { throw fields.incomplete }
             return Response(json: try await messages.edit(messageID, payload: payload, by: userID))
         }
-        routes.delete("/api/v1/messages/{id}", authenticated: true) { _, context in
+        routes.delete("/api/v1/messages/{id}", authenticated: true, scope: .messages) { _, context in
             let userID = try context.requireUser().userID
-            try await limit.check(userID)
+            if !context.isInstallation { try await limit.check(userID) }
             try await messages.delete(context.messageID(), by: userID)
             return .noContent
         }
     }
 
+    private static func post(
+        _ fields: FieldReader, _ key: KeyCaller, _ messages: MessageService
+    ) async throws -> DirectResponse {
+        let posted = try await messages.post(fields, by: key.key.name)
+        return DirectResponse(jsonBytes: posted.jsonBytes, status: posted.isNew ? .created : .ok)
+    }
+
     private static func addReading(to routes: inout Routes, _ messages: MessageService) {
-        routes.get("/api/v1/messages/{id}", authenticated: true) { _, context in
+        routes.get("/api/v1/messages/{id}", authenticated: true, scope: .messages) { _, context in
             Response(json: try await messages.message(context.messageID(), for: context.requireUser().userID))
         }
-        routes.get("/api/v1/rooms/{id}/messages", authenticated: true, isPage: true) { request, context in
+        routes.get("/api/v1/rooms/{id}/messages", authenticated: true, scope: .messages, isPage: true) { request, context in
             var query = QueryReader(request)
             let before = query.optionalInteger("before", in: 0...Seq.max)
             let after = query.optionalInteger("after", in: 0...Seq.max)
@@ -64,7 +86,7 @@ enum MessageRoutes {
                     of: context.roomID(), for: context.requireUser().userID, before: before, after: after,
                     limit: limit))
         }
-        routes.get("/api/v1/rooms/{id}/events", authenticated: true, isPage: true) { request, context in
+        routes.get("/api/v1/rooms/{id}/events", authenticated: true, scope: .messages, isPage: true) { request, context in
             var query = QueryReader(request)
             let after = query.optionalInteger("after", in: 0...Seq.max) ?? 0
             let mark = query.optionalMark(after: after)

@@ -2,15 +2,32 @@ import ChatEvents
 import CommonUtil
 import PostgresClient
 
-/// Changes of stored messages. A row holds the present content of a message, and every event about the message shows
+/// The messages of a room. A row holds the present content of a message, and every event about the message shows
 /// that: earlier content is kept nowhere.
 ///
-/// Neither change moves the room up in its members' lists, nor makes anything unread.
+/// An edit or a deletion neither moves the room up in its members' lists nor makes anything unread.
 extension LockedRoom {
     /// A message of this room, as it is under the lock.
     public func message(_ messageID: MessageID) async throws -> Message? {
         try await transaction.query(Self.selectMessage, .text(room.roomID.rawValue), .int8(messageID.rawValue)).first
             .map { try Message($0) }
+    }
+
+    /// Stores a message as the next event. The sender's read mark is written only where it would fall too far behind
+    /// (``StoredMark``).
+    mutating func append(_ message: Message) async throws {
+        let event = RoomEvent(roomID: room.roomID, seq: message.seq, change: .message(message))
+        let roomID = PostgresParameter.text(room.roomID.rawValue)
+        _ = try await transaction.batch([
+            PostgresCommand(
+                Self.insertMessage, .int8(message.messageID.rawValue), roomID, .int8(message.seq),
+                .int8(message.senderID.rawValue), .text(message.type.rawValue), .text(message.contentJSON),
+                .timestamptz(message.sentAt), .int8(message.replyToMessageID?.rawValue)),
+            PostgresCommand(
+                Self.advance, roomID, .int8(message.seq), .timestamptz(now), .int8(0)),
+            PostgresCommand(Self.markRead, roomID, .int8(message.senderID.rawValue), .int8(message.seq)),
+        ])
+        record(event)
     }
 
     /// Replaces the content of a message.
@@ -35,6 +52,16 @@ extension LockedRoom {
 
     private static let selectMessage = PostgresStatement(
         "SELECT \(Message.columns) FROM messages WHERE room_id = $1 AND message_id = $2")
+    private static let insertMessage = PostgresStatement(
+        """
+        INSERT INTO messages (message_id, room_id, seq, sender_id, type, content, sent_at, reply_to)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        """)
+    private static let markRead = PostgresStatement(
+        """
+        UPDATE room_members SET last_read_seq = $3
+        WHERE room_id = $1 AND user_id = $2 AND last_read_seq + \(StoredMark.window) < $3
+        """)
     private static let updateContent = PostgresStatement(
         """
         UPDATE messages SET content = $3, updated_at = $4, is_edited = true WHERE room_id = $1 AND message_id = $2

@@ -32,6 +32,13 @@ public struct LockedRoom: Sendable {
             .map { try RoomMember($0) }
     }
 
+    /// The member in whose name the room is changed; `nil` for a non-member. The installation acts as an owner and is never
+    /// a member.
+    public func actor(_ userID: UserID) async throws -> RoomMember? {
+        guard userID.isInstallation else { return try await member(userID) }
+        return RoomMember(userID: userID, role: .owner, lastReadSeq: 0, joinedAt: now)
+    }
+
     /// Whether a non-member has left by their own choice, and so must not be added by others.
     public func hasLeft(_ userID: UserID) async throws -> Bool {
         try await transaction.query(Self.selectFormer, .text(room.roomID.rawValue), .int8(userID.rawValue)).first
@@ -124,6 +131,11 @@ public struct LockedRoom: Sendable {
                 .timestamptz(microsecondsSinceEpoch: isActivity ? now.microseconds : nil), .int8(memberCountChange)),
             PostgresCommand(EventLog.insert, EventLog.parameters(for: event, by: actorID, at: now)),
         ])
+        record(event)
+    }
+
+    /// Notes an event that is stored.
+    mutating func record(_ event: RoomEvent) {
         room = room.changed(by: event)
         events.append(event)
     }
@@ -175,7 +187,7 @@ public struct LockedRoom: Sendable {
     private static let updateArchived = PostgresStatement(
         "UPDATE rooms SET archived_at = $2, direct_key = NULL WHERE room_id = $1")
     private static let updateOwner = PostgresStatement("UPDATE rooms SET owner_id = $2 WHERE room_id = $1")
-    private static let advance = PostgresStatement(
+    static let advance = PostgresStatement(
         """
         UPDATE rooms SET last_seq = $2, active_at = coalesce($3, active_at),
             member_count = member_count + $4::bigint::integer

@@ -102,8 +102,11 @@ public struct RoomAccess: Equatable, Sendable {
     /// The user's role; `nil` for a non-member.
     public let role: MemberRole?
 
-    /// Whether the user may read the room; others get the same errors as for a room that does not exist.
-    public var isVisible: Bool { role != nil || room.type == .public }
+    /// Whether a user may read the room; others get the same errors as for a room that does not exist. The installation
+    /// may read every room.
+    public func isVisible(for userID: UserID?) -> Bool {
+        role != nil || room.type == .public || userID == .installation
+    }
 }
 
 /// Rooms and members as rows. Columns are read by position, in this order.

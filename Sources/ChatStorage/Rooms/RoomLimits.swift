@@ -35,10 +35,10 @@ public struct RoomLimits: Sendable {
     /// Checks the limit before `userID` makes or joins a room or adds somebody to it, in the same transaction.
     ///
     /// A room counts against the user who made it, joined it or added members to it: once, and for as long as such a
-    /// membership lasts. Being added by others does not count.
+    /// membership lasts. Being added by others does not count. What the installation makes counts against nobody.
     /// - Throws: `too_many_rooms`.
     func checkRooms(of userID: UserID, adding roomID: RoomID, _ transaction: PostgresTransaction) async throws {
-        guard countsRooms else { return }
+        guard countsRooms, !userID.isInstallation else { return }
         var held = try await held(by: userID, roomID, transaction)
         if !held.isIncluded, held.count < roomsPerUser, held.count >= roomsPerUser - Self.margin {
             _ = try await transaction.query(Self.lock, .int8(userID.rawValue), .int8(Self.stripes))

@@ -26,7 +26,8 @@ public enum RoomReading<Item: Sendable>: Sendable {
 extension RoomReading: Equatable where Item: Equatable {}
 
 extension RoomAccess {
-    /// A subquery with one row, `is_visible`, or none where there is no such room. A statement joins what it reads with
+    /// A subquery with one row, `is_visible`, or none where there is no such room; for `UserID.installation` every room is
+    /// visible. A statement joins what it reads with
     /// `LEFT JOIN LATERAL` under the condition `is_visible`, and selects `is_visible` as its first column.
     /// - Parameters:
     ///   - room: an SQL expression for the room's id.
@@ -34,7 +35,7 @@ extension RoomAccess {
     static func isVisible(room: String, user: String) -> String {
         """
         (
-            SELECT type = '\(RoomType.public.rawValue)'
+            SELECT type = '\(RoomType.public.rawValue)' OR \(user) = \(UserID.installation.rawValue)::bigint
                 OR EXISTS (SELECT FROM room_members WHERE room_id = \(room) AND user_id = \(user)) AS is_visible
             FROM rooms WHERE room_id = \(room)
         )

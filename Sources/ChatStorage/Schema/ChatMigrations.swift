@@ -211,4 +211,57 @@ extension ChatSchema {
 
         CREATE INDEX former_members_user ON former_members (user_id, room_id);
         """
+
+    /// Migration 7. Users of another program's database, guests, users that are disabled or erased, and keys of servers.
+    ///
+    /// - `external_id`: the user's id in that database. `issued_name`: the name in the last token that was exchanged.
+    /// - `username`, `password_hash`: NULL for users who sign in elsewhere. Servers of the previous release can run with
+    ///   this schema, but do not know such users.
+    /// - `erased_at`: the row stays, so that the id is not given again; its names are gone.
+    /// - `refresh_tokens`: when the sign-in began (NULL where an older server made the token), with which program, and
+    ///   the issuer whose token was exchanged.
+    /// - `key_messages`: the idempotency keys of what servers post. They belong to a key's name and so outlive a key that
+    ///   is replaced; `messages_client_key` has those of users.
+    /// - `imported_messages`: the ids of imported messages, with a hash of what was imported.
+    static let ownUsersMigration = """
+        ALTER TABLE users
+            ALTER COLUMN username DROP NOT NULL,
+            ALTER COLUMN password_hash DROP NOT NULL,
+            ADD COLUMN external_id text COLLATE "C" UNIQUE,
+            ADD COLUMN issued_name text,
+            ADD COLUMN is_disabled boolean NOT NULL DEFAULT false,
+            ADD COLUMN erased_at timestamptz,
+            ADD COLUMN guest_until timestamptz;
+        CREATE INDEX users_guests ON users (guest_until) WHERE guest_until IS NOT NULL AND erased_at IS NULL;
+
+        ALTER TABLE refresh_tokens
+            ADD COLUMN created_at timestamptz NOT NULL DEFAULT now(),
+            ADD COLUMN began_at timestamptz,
+            ADD COLUMN user_agent text,
+            ADD COLUMN issuer text;
+
+        CREATE TABLE server_keys (
+            name text COLLATE "C" PRIMARY KEY,
+            key_hash bytea NOT NULL UNIQUE,
+            scopes text[] NOT NULL,
+            created_at timestamptz NOT NULL DEFAULT now(),
+            expires_at timestamptz
+        );
+
+        CREATE TABLE key_messages (
+            key_name text COLLATE "C" NOT NULL,
+            client_message_id text COLLATE "C" NOT NULL,
+            message_id bigint NOT NULL,
+            request_hash bytea NOT NULL,
+            PRIMARY KEY (key_name, client_message_id)
+        );
+
+        CREATE TABLE imported_messages (
+            room_id text COLLATE "C" NOT NULL,
+            import_id text COLLATE "C" NOT NULL,
+            message_id bigint NOT NULL,
+            content_hash bytea NOT NULL,
+            PRIMARY KEY (room_id, import_id)
+        );
+        """
 }

@@ -17,6 +17,7 @@ public enum ChatSchema {
         PostgresMigration(number: 4, name: "membership and names", sql: membershipAndNamesMigration),
         PostgresMigration(number: 5, name: "revocations", sql: revocationsMigration),
         PostgresMigration(number: 6, name: "room list", sql: roomListMigration),
+        PostgresMigration(number: 7, name: "own users and keys", sql: ownUsersMigration),
     ]
 
     /// Checks that the database can be used, and migrates it. Several processes may call this at once.

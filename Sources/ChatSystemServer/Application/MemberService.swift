@@ -69,8 +69,9 @@ struct MemberService: Sendable {
     }
 
     /// Joins a public room. Nothing changes for a member.
-    /// - Throws: `room_not_found` also for a room that is not public.
+    /// - Throws: `room_not_found` also for a room that is not public; `forbidden` for the installation.
     func join(_ roomID: RoomID, _ userID: UserID) async throws -> Room {
+        guard !userID.isInstallation else { throw ChatError.neverAMember }
         _ = try await rooms.visible(roomID, for: userID)
         return try await rooms.changeLocked(roomID) { room in
             if try await room.member(userID) != nil { return }
@@ -84,6 +85,7 @@ struct MemberService: Sendable {
     /// archived.
     /// - Throws: `direct_room`.
     func leave(_ roomID: RoomID, _ userID: UserID) async throws {
+        guard !userID.isInstallation else { throw ChatError.neverAMember }
         try await rooms.change(roomID, by: userID) { room, member in
             guard room.room.type != .direct else { throw ChatError(.directRoom) }
             try await room.leave(userID, by: userID)

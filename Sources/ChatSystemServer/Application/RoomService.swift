@@ -29,14 +29,16 @@ struct RoomService: Sendable {
     /// - Returns: the room, and whether it was made now (201) or before (200).
     /// - Throws: `room_exists`, `not_addable`, `room_full`, `too_many_rooms`, `validation_failed`.
     func make(_ new: NewRoom, by makerID: UserID) async throws -> (room: Room, isNew: Bool) {
-        var memberIDs = [makerID]
+        // The installation is never a member: its rooms have the members that it names, and no owner.
+        let ownerID = makerID.isInstallation ? nil : makerID
+        var memberIDs = ownerID.map { [$0] } ?? []
         for userID in new.memberIDs where !memberIDs.contains(userID) { memberIDs.append(userID) }
         try await requireRegistered(memberIDs)
         guard new.type == .direct else {
             try await requireAddable(memberIDs, by: makerID)
             let roomID = new.roomID ?? .random()
             let made = try await rooms.insert(
-                roomID, name: new.name, type: new.type, ownerID: makerID, memberIDs: memberIDs)
+                roomID, name: new.name, type: new.type, ownerID: ownerID, memberIDs: memberIDs)
             guard let made else { throw ChatError(.roomExists) }
             publisher.publish(made.userChanges)
             return (made.room, true)
@@ -48,7 +50,7 @@ struct RoomService: Sendable {
         }
         try await requireAddable(memberIDs, by: makerID)
         let made = try await rooms.insert(
-            new.roomID ?? .random(), name: new.name, type: .direct, ownerID: makerID, memberIDs: memberIDs,
+            new.roomID ?? .random(), name: new.name, type: .direct, ownerID: ownerID, memberIDs: memberIDs,
             directPair: pair)
         if let made {
             publisher.publish(made.userChanges)
@@ -134,6 +136,7 @@ struct RoomService: Sendable {
     /// Marks a room read, and publishes the mark where it has moved.
     /// - Returns: the `seq` up to which the room is read now.
     func markRead(_ roomID: RoomID, by userID: UserID, upTo seq: Seq) async throws -> Seq {
+        guard !userID.isInstallation else { throw ChatError.neverAMember }
         let mark = try await readMarks.mark(roomID, by: userID, upTo: seq)
         if mark.hasMoved {
             receipts.note(
@@ -158,7 +161,7 @@ struct RoomService: Sendable {
         let access = try await rooms.withOpenRoom(roomID, isOpen: authMode == .trusted) {
             try await rooms.access(to: roomID, of: userID)
         }
-        guard let access, access.isVisible else { throw ChatError(.roomNotFound) }
+        guard let access, access.isVisible(for: userID) else { throw ChatError(.roomNotFound) }
         return access
     }
 
@@ -170,7 +173,7 @@ struct RoomService: Sendable {
         _ body: @escaping @Sendable (inout LockedRoom, RoomMember) async throws -> Void
     ) async throws -> Room {
         try await changeLocked(roomID) { room in
-            guard let actor = try await room.member(actorID) else {
+            guard let actor = try await room.actor(actorID) else {
                 throw ChatError(room.room.type == .public ? .notAMember : .roomNotFound)
             }
             try await body(&room, actor)
@@ -196,4 +199,9 @@ struct RoomService: Sendable {
         publisher.publish(changed.userChanges)
         return changed.result
     }
+}
+
+extension ChatError {
+    /// The error of what only a member does, where a key acts for the installation.
+    static let neverAMember = ChatError(.forbidden, "The installation is never a member of a room")
 }

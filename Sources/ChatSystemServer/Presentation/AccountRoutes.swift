@@ -118,10 +118,10 @@ enum AccountRoutes {
             return Response(
                 json: try await accounts.change(userID, displayName: displayName, whoMayAdd: whoMayAdd))
         }
-        routes.get("/api/v1/users/{id}", authenticated: true) { _, context in
+        routes.get("/api/v1/users/{id}", authenticated: true, scope: .users) { _, context in
             Response(json: try await accounts.profile(of: context.userID()))
         }
-        routes.get("/api/v1/users", authenticated: true) { request, _ in
+        routes.get("/api/v1/users", authenticated: true, scope: .users) { request, _ in
             var query = QueryReader(request)
             let text = query.nameQuery(length: AccountRules.displayNameLength)
             let cursor =

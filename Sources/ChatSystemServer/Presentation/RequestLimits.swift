@@ -89,12 +89,12 @@ struct ChangeLimits: Sendable {
         readMarks = RateLimiter(.readMarks, rate: rate)
     }
 
-    /// Counts a change, before it is validated: refused changes count, too.
+    /// Counts a change, before it is validated: refused changes count, too. Those of the installation do not.
     /// - Returns: the caller.
     /// - Throws: `rate_limited` (429).
     func admitChange(_ context: ChatRequestContext) async throws(ChatError) -> UserID {
         let userID = try context.requireUser().userID
-        try await changes.check(userID)
+        if !userID.isInstallation { try await changes.check(userID) }
         return userID
     }
 

@@ -15,13 +15,13 @@ enum RoomRoutes {
     }
 
     private static func addRooms(to routes: inout Routes, _ rooms: RoomService, _ limits: ChangeLimits) {
-        routes.post("/api/v1/rooms", authenticated: true) { request, context in
+        routes.post("/api/v1/rooms", authenticated: true, scope: .rooms) { request, context in
             let userID = try await limits.admitChange(context)
             let new = try RoomService.NewRoom(try await request.fields(context))
             let (room, isNew) = try await rooms.make(new, by: userID)
             return Response(json: room, status: isNew ? .created : .ok)
         }
-        routes.get("/api/v1/rooms", authenticated: true, isPage: true) { request, context in
+        routes.get("/api/v1/rooms", authenticated: true, scope: .rooms, isPage: true) { request, context in
             var query = QueryReader(request)
             let cursor = query.optionalCursor(of: RoomService.myList, partCount: 2)
             let limit = query.pageLimit()
@@ -29,7 +29,7 @@ enum RoomRoutes {
             return Response(
                 json: try await rooms.myRooms(context.requireUser().userID, cursor: cursor, limit: limit))
         }
-        routes.get("/api/v1/rooms/public", authenticated: true) { request, _ in
+        routes.get("/api/v1/rooms/public", authenticated: true, scope: .rooms) { request, _ in
             var query = QueryReader(request)
             let text = query.nameQuery(length: RoomRules.nameLength)
             let list = text == nil ? RoomService.publicList : RoomService.publicSearch
@@ -39,10 +39,10 @@ enum RoomRoutes {
             guard let text else { return Response(json: try await rooms.publicRooms(cursor: cursor, limit: limit)) }
             return Response(json: try await rooms.publicRooms(finding: text, cursor: cursor, limit: limit))
         }
-        routes.get("/api/v1/rooms/{id}", authenticated: true) { _, context in
+        routes.get("/api/v1/rooms/{id}", authenticated: true, scope: .rooms) { _, context in
             Response(json: try await rooms.room(context.roomID(), for: context.requireUser().userID))
         }
-        routes.patch("/api/v1/rooms/{id}", authenticated: true) { request, context in
+        routes.patch("/api/v1/rooms/{id}", authenticated: true, scope: .rooms) { request, context in
             let userID = try await limits.admitChange(context)
             var fields = try await request.fields(context)
             let name = fields.string("name", length: RoomRules.nameLength)
@@ -50,11 +50,11 @@ enum RoomRoutes {
             guard let name else { throw fields.incomplete }
             return Response(json: try await rooms.rename(context.roomID(), to: name, by: userID))
         }
-        routes.delete("/api/v1/rooms/{id}", authenticated: true) { _, context in
+        routes.delete("/api/v1/rooms/{id}", authenticated: true, scope: .rooms) { _, context in
             let userID = try await limits.admitChange(context)
             return Response(json: try await rooms.archive(context.roomID(), by: userID))
         }
-        routes.put("/api/v1/rooms/{id}/read", authenticated: true) { request, context in
+        routes.put("/api/v1/rooms/{id}/read", authenticated: true, scope: .rooms) { request, context in
             let userID = try await limits.admitReadMark(context)
             var fields = try await request.fields(context)
             let seq = fields.integer(EventKey.seq, in: 0...Seq.max)
@@ -68,7 +68,7 @@ enum RoomRoutes {
 
     private static func addMembers(to routes: inout Routes, _ members: MemberService, _ limits: ChangeLimits) {
         let path = "/api/v1/rooms/{id}/members"
-        routes.get(path, authenticated: true) { request, context in
+        routes.get(path, authenticated: true, scope: .rooms) { request, context in
             var query = QueryReader(request)
             let cursor = query.optionalCursor(of: MemberService.list, partCount: 1)
             let limit = query.pageLimit()
@@ -77,7 +77,7 @@ enum RoomRoutes {
                 json: try await members.members(
                     of: context.roomID(), for: context.requireUser().userID, cursor: cursor, limit: limit))
         }
-        routes.post(path, authenticated: true) { request, context in
+        routes.post(path, authenticated: true, scope: .rooms) { request, context in
             let actorID = try await limits.admitChange(context)
             var fields = try await request.fields(context)
             let userID = fields.numericID(EventKey.userID, UserID.self)
@@ -87,12 +87,12 @@ enum RoomRoutes {
             let member = try await members.add(userID, as: role, to: context.roomID(), by: actorID)
             return Response(json: member, status: .created)
         }
-        routes.delete("\(path)/{userId}", authenticated: true) { _, context in
+        routes.delete("\(path)/{userId}", authenticated: true, scope: .rooms) { _, context in
             let actorID = try await limits.admitChange(context)
             try await members.remove(context.userID("userId"), from: context.roomID(), by: actorID)
             return .noContent
         }
-        routes.patch("\(path)/{userId}", authenticated: true) { request, context in
+        routes.patch("\(path)/{userId}", authenticated: true, scope: .rooms) { request, context in
             let actorID = try await limits.admitChange(context)
             var fields = try await request.fields(context)
             let role = fields.choice(EventKey.role, MemberRole.self)
@@ -102,11 +102,11 @@ enum RoomRoutes {
                 json: try await members.setRole(
                     role, of: context.userID("userId"), in: context.roomID(), by: actorID))
         }
-        routes.post("/api/v1/rooms/{id}/join", authenticated: true) { _, context in
+        routes.post("/api/v1/rooms/{id}/join", authenticated: true, scope: .rooms) { _, context in
             let userID = try await limits.admitChange(context)
             return Response(json: try await members.join(context.roomID(), userID))
         }
-        routes.post("/api/v1/rooms/{id}/leave", authenticated: true) { _, context in
+        routes.post("/api/v1/rooms/{id}/leave", authenticated: true, scope: .rooms) { _, context in
             let userID = try await limits.admitChange(context)
             try await members.leave(context.roomID(), userID)
             return .noContent

@@ -22,7 +22,7 @@ final class DirectRequest {
     /// Runs the route's admission and handler.
     /// - Parameter completion: called exactly once, at any time and on any thread.
     func run(_ body: [UInt8], _ completion: @escaping @Sendable (Result<DirectResponse, any Error>) -> Void) {
-        let (route, call) = (route, DirectCall(user: user, body: body))
+        let (route, call) = (route, DirectCall(user: user, key: nil, body: body))
         route.admission(user) { refusal in
             if let refusal { completion(.failure(refusal)) } else { route.handle(call, completion) }
         }

@@ -36,6 +36,8 @@ import NIOCore
 public struct DirectCall: Sendable {
     /// The caller.
     public let user: AuthenticatedUser
+    /// The server's key that the call is made with; `nil` for a user's own call.
+    public let key: KeyCaller?
     /// The body, not parsed yet.
     public let body: [UInt8]
 }
@@ -110,7 +112,7 @@ struct DirectRoutes: Sendable {
         guard head.isMethod("POST"), let route = routes.first(where: { head.isTarget($0.path) }), isServing(),
             head.has("content-length"), head.contentLength <= RequestBounds.maximumBodyBytes,
             !head.closes, !head.has("expect"), Self.isKeptAlive(head["connection"]), MediaType.isJSON(head),
-            !head.has("content-encoding"),
+            !head.has("content-encoding"), !head.has("x-on-behalf-of"),
             let user = authenticator.cachedUser(authorization: head["authorization"], userID: head["x-user-id"])
         else { return nil }
         return (route, user)

@@ -129,6 +129,7 @@ public struct ReadLimit: Sendable {
     /// Counts a request.
     /// - Throws: `rate_limited` (429).
     func check(_ request: Request, _ context: ChatRequestContext) async throws(ChatError) {
+        guard !context.isInstallation else { return }
         if let user = context.user {
             try await users.check(user.userID)
         } else {

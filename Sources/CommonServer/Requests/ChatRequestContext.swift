@@ -12,8 +12,11 @@ public struct ChatRequestContext: RequestContext, RemoteAddressRequestContext {
     public var trace = TraceContext.none
     /// The value of `X-Request-Id` in the response: the client's, or the span's id.
     public var requestID = ""
-    /// The caller, on routes that were declared `authenticated`.
+    /// The caller, on routes that were declared `authenticated`. For a server's key the user that it acts for, or
+    /// `UserID.installation`.
     public var user: AuthenticatedUser?
+    /// The server's key that the call is made with; `nil` for a user's own call.
+    public var key: KeyCaller?
     /// The peer of the connection, which can be a proxy; see ``ClientAddress``.
     public let remoteAddress: SocketAddress?
     let channel: any Channel
@@ -34,6 +37,16 @@ public struct ChatRequestContext: RequestContext, RemoteAddressRequestContext {
         guard let user else { throw ChatError(.missingToken) }
         return user
     }
+
+    /// Returns the server's key, on routes for keys.
+    /// - Throws: `scope` (403) where the call is made without one.
+    public func requireKey() throws(ChatError) -> KeyCaller {
+        guard let key else { throw ChatError(.scope) }
+        return key
+    }
+
+    /// Whether the call is made with a server's key that acts for no user. Such calls have no rate.
+    public var isInstallation: Bool { user?.userID.isInstallation ?? false }
 
     // MARK: Path parameters
 

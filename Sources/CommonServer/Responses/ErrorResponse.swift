@@ -89,11 +89,11 @@ extension ErrorCode {
         switch self {
         case .malformedRequest, .malformedJSON: .badRequest
         case .missingToken, .invalidToken, .invalidCredentials, .invalidRefreshToken: .unauthorized
-        case .forbidden, .notAMember, .notAddable, .originNotAllowed: .forbidden
-        case .notFound, .roomNotFound, .userNotFound, .memberNotFound, .messageNotFound: .notFound
+        case .forbidden, .scope, .userDisabled, .guest, .notAMember, .notAddable, .originNotAllowed: .forbidden
+        case .notFound, .roomNotFound, .userNotFound, .memberNotFound, .messageNotFound, .keyNotFound: .notFound
         case .methodNotAllowed: .methodNotAllowed
         case .usernameTaken, .roomExists, .roomArchived, .directRoom, .roomFull, .tooManyRooms, .alreadyMember,
-            .leftRoom, .ownerRole, .messageDeleted, .clientMessageIdReused, .logMismatch:
+            .leftRoom, .ownerRole, .messageDeleted, .clientMessageIdReused, .logMismatch, .keyNameTaken, .tooManyKeys:
             .conflict
         case .bodyTooLarge: .contentTooLarge
         case .headerTooLarge: .requestHeaderFieldsTooLarge

@@ -1,4 +1,3 @@
-import CommonAuth
 import CommonLogging
 import CommonUtil
 import HTTPTypes
@@ -48,22 +47,5 @@ struct RequestMiddleware: RouterMiddleware {
         envelope.report(
             method: request.method, path: request.head.path ?? "", route: context.endpointPath,
             status: response.status, duration: duration, logger: { context.logger })
-    }
-}
-
-/// Authenticates the caller and sets the context's `user`, or throws the authenticator's error.
-struct Authentication: RouterMiddleware {
-    private let authenticator: Authenticator
-
-    init(_ authenticator: Authenticator) { self.authenticator = authenticator }
-
-    func handle(
-        _ request: Request, context: ChatRequestContext,
-        next: (Request, ChatRequestContext) async throws -> Response
-    ) async throws -> Response {
-        var context = context
-        context.user = try await authenticator.authenticate(headers: request.headers)
-        if let user = context.user { context.logger[metadataKey: "userId"] = .stringConvertible(user.userID) }
-        return try await next(request, context)
     }
 }

@@ -12,6 +12,10 @@ import NIOCore
 ///     routes.get("/api/v1/rooms/{id}", authenticated: true) { request, context in
 ///         Response(json: try await rooms.room(context.roomID("id"), for: context.requireUser()))
 ///     }
+///     routes.get("/api/v1/changes", forKeysWith: .changes) { request, context in … }
+///
+/// A route says by itself who may call it: everyone, users (`authenticated`), users and keys of servers with a scope
+/// (`authenticated` and `scope`), or only keys with a scope (`forKeysWith`).
 ///
 /// A `GET` route also handles `HEAD`. Other methods of a known path get 405 with `Allow`, unknown paths 404.
 public struct Routes: Sendable {
@@ -21,7 +25,7 @@ public struct Routes: Sendable {
     struct Route: Sendable {
         let method: HTTPRequest.Method
         let path: String
-        let isAuthenticated: Bool
+        let access: RouteAccess
         /// Whether the response is 503 until the server has started.
         let waitsForStart: Bool
         /// Whether ``ReadLimit`` applies.
@@ -56,50 +60,91 @@ public struct Routes: Sendable {
     /// - Parameters:
     ///   - path: the template, with parameters as `{id}`.
     ///   - authenticated: whether the caller has to be authenticated.
+    ///   - scope: what a server's key needs to make the call; without it the route is for no key.
     ///   - isPage: whether the response can be a page of messages, which has many megabytes: few are made at a time. Only
     ///     for authenticated routes.
     public mutating func get(
-        _ path: String, authenticated: Bool = false, isPage: Bool = false, _ handler: @escaping Handler
+        _ path: String, authenticated: Bool = false, scope: KeyScope? = nil, isPage: Bool = false,
+        _ handler: @escaping Handler
     ) {
-        on(.get, path, authenticated: authenticated, isPage: isPage, handler)
+        on(.get, path, RouteAccess(authenticated: authenticated, scope: scope), isPage: isPage, handler)
     }
 
     /// Adds a `POST` route.
-    public mutating func post(_ path: String, authenticated: Bool = false, _ handler: @escaping Handler) {
-        on(.post, path, authenticated: authenticated, handler)
+    public mutating func post(
+        _ path: String, authenticated: Bool = false, scope: KeyScope? = nil, _ handler: @escaping Handler
+    ) {
+        on(.post, path, RouteAccess(authenticated: authenticated, scope: scope), handler)
     }
 
     /// Adds a `PUT` route.
-    public mutating func put(_ path: String, authenticated: Bool = false, _ handler: @escaping Handler) {
-        on(.put, path, authenticated: authenticated, handler)
+    public mutating func put(
+        _ path: String, authenticated: Bool = false, scope: KeyScope? = nil, _ handler: @escaping Handler
+    ) {
+        on(.put, path, RouteAccess(authenticated: authenticated, scope: scope), handler)
     }
 
     /// Adds a `PATCH` route.
-    public mutating func patch(_ path: String, authenticated: Bool = false, _ handler: @escaping Handler) {
-        on(.patch, path, authenticated: authenticated, handler)
+    public mutating func patch(
+        _ path: String, authenticated: Bool = false, scope: KeyScope? = nil, _ handler: @escaping Handler
+    ) {
+        on(.patch, path, RouteAccess(authenticated: authenticated, scope: scope), handler)
     }
 
     /// Adds a `DELETE` route.
-    public mutating func delete(_ path: String, authenticated: Bool = false, _ handler: @escaping Handler) {
-        on(.delete, path, authenticated: authenticated, handler)
+    public mutating func delete(
+        _ path: String, authenticated: Bool = false, scope: KeyScope? = nil, _ handler: @escaping Handler
+    ) {
+        on(.delete, path, RouteAccess(authenticated: authenticated, scope: scope), handler)
     }
+
+    // MARK: Only for keys
+
+    /// Adds a `GET` route for servers' keys.
+    public mutating func get(_ path: String, forKeysWith scope: KeyScope, _ handler: @escaping Handler) {
+        on(.get, path, .keys(scope), handler)
+    }
+
+    /// Adds a `POST` route for servers' keys.
+    public mutating func post(_ path: String, forKeysWith scope: KeyScope, _ handler: @escaping Handler) {
+        on(.post, path, .keys(scope), handler)
+    }
+
+    /// Adds a `PUT` route for servers' keys.
+    public mutating func put(_ path: String, forKeysWith scope: KeyScope, _ handler: @escaping Handler) {
+        on(.put, path, .keys(scope), handler)
+    }
+
+    /// Adds a `PATCH` route for servers' keys.
+    public mutating func patch(_ path: String, forKeysWith scope: KeyScope, _ handler: @escaping Handler) {
+        on(.patch, path, .keys(scope), handler)
+    }
+
+    /// Adds a `DELETE` route for servers' keys.
+    public mutating func delete(_ path: String, forKeysWith scope: KeyScope, _ handler: @escaping Handler) {
+        on(.delete, path, .keys(scope), handler)
+    }
+
+    // MARK: Other kinds of routes
 
     /// Adds an authenticated `POST` route whose plain requests get their response without a task, see ``DirectHandler``.
     /// - Parameters:
     ///   - path: a path without parameters.
+    ///   - scope: what a server's key needs to make the call.
     ///   - admission: decides whether a caller may make the request, before the body is parsed.
     public mutating func postDirectly(
-        _ path: String, admission: @escaping DirectAdmission, _ handler: @escaping DirectHandler
+        _ path: String, scope: KeyScope? = nil, admission: @escaping DirectAdmission,
+        _ handler: @escaping DirectHandler
     ) {
         let route = DirectRoutes.Route(path: path, admission: admission, handler: handler)
         directRoutes.append(route)
-        post(path, authenticated: true) { request, context in
+        post(path, authenticated: true, scope: scope) { request, context in
             let user = try context.requireUser()
             let refusal = await withCheckedContinuation { continuation in
                 admission(user) { continuation.resume(returning: $0) }
             }
             if let refusal { throw refusal }
-            let call = DirectCall(user: user, body: try await request.jsonBody(context))
+            let call = DirectCall(user: user, key: context.key, body: try await request.jsonBody(context))
             let response = try await withCheckedThrowingContinuation { continuation in
                 route.handle(call) { continuation.resume(with: $0) }
             }
@@ -114,7 +159,7 @@ public struct Routes: Sendable {
     ///   - contentType: the media type of the response.
     public mutating func streaming(_ path: String, contentType: String, _ handler: @escaping StreamHandler) {
         streamRoutes.append(StreamRoutes.Route(path: path, contentType: contentType, handler: handler))
-        on(.get, path, isExact: true, isRead: false) { _, _ in
+        on(.get, path, .everyone, isExact: true, isRead: false) { _, _ in
             throw ChatError(.malformedRequest, "A request for a stream has no body")
         }
     }
@@ -129,13 +174,13 @@ public struct Routes: Sendable {
     ///   - isExact: see ``Route/isExact``.
     ///   - isRead: whether ``ReadLimit`` applies; by default to `GET`.
     mutating func on(
-        _ method: HTTPRequest.Method, _ path: String, authenticated: Bool = false, waitsForStart: Bool = true,
+        _ method: HTTPRequest.Method, _ path: String, _ access: RouteAccess = .everyone, waitsForStart: Bool = true,
         isExact: Bool = false, isRead: Bool? = nil, isPage: Bool = false, _ handler: @escaping Handler
     ) {
-        precondition(!authenticated || authenticator != nil, "authenticated routes need an authenticator")
+        precondition(access == .everyone || authenticator != nil, "authenticated routes need an authenticator")
         routes.append(
             Route(
-                method: method, path: path, isAuthenticated: authenticated, waitsForStart: waitsForStart,
+                method: method, path: path, access: access, waitsForStart: waitsForStart,
                 isRead: isRead ?? (method == .get), isPage: isPage, isExact: isExact, handler: handler))
     }
 
@@ -156,12 +201,15 @@ public struct Routes: Sendable {
         let router = Router(context: ChatRequestContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: outermost)
         router.add(middleware: UnknownPath(table: RouteTable(routes), fallback: fallback, readLimit: readLimit))
-        let authenticated = router.group()
-        if let authenticator { authenticated.add(middleware: Authentication(authenticator)) }
+        var groups: [RouteAccess: any RouterMethods<ChatRequestContext>] = [.everyone: router]
+        if let authenticator {
+            for access in Set(routes.map(\.access)) where access != .everyone {
+                groups[access] = router.group().add(middleware: Authentication(authenticator, access))
+            }
+        }
         let pageReads = PageReadLimiter()
         for route in routes {
             let readLimit = route.isRead ? readLimit : nil
-            let group: any RouterMethods<ChatRequestContext> = route.isAuthenticated ? authenticated : router
             let responder = CallbackResponder<ChatRequestContext> { request, context in
                 guard !route.isExact || request.uri.path == route.path else { throw ChatError(.notFound) }
                 guard !route.waitsForStart || isServing() else {
@@ -174,7 +222,7 @@ public struct Routes: Sendable {
                 guard route.isPage, let user = context.user else { return try await route.handler(request, context) }
                 return try await pageReads.run(for: user.userID) { try await route.handler(request, context) }
             }
-            group.on(RouterPath(route.path), method: route.method, responder: responder)
+            groups[route.access]?.on(RouterPath(route.path), method: route.method, responder: responder)
         }
         return router.buildResponder()
     }

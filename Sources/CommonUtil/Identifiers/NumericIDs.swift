@@ -37,8 +37,14 @@ extension NumericID {
 
 /// The id of a user, assigned by the system server or, in `trusted` mode, by the caller.
 public struct UserID: NumericID {
+    /// The sender and the actor of what a server's key does for no user. It is nobody's id, and no text is read as it.
+    public static let installation = UserID(0)
+
     public let rawValue: Int64
     public init(_ rawValue: Int64) { self.rawValue = rawValue }
+
+    /// Whether this stands for the installation and not for a user.
+    public var isInstallation: Bool { rawValue == 0 }
 }
 
 /// The id of a message, unique in the whole system. Assigned by PostgreSQL, ascending with gaps.

@@ -83,6 +83,18 @@ public struct FieldReader {
         value(field).flatMap { choice($0, field) }
     }
 
+    /// Reads an array with at least one of an enumeration's raw values.
+    public mutating func choices<Choice: RawRepresentable<String> & CaseIterable>(
+        _ field: String, _: Choice.Type
+    ) -> [Choice]? {
+        guard let value = value(field) else { return nil }
+        guard case .array(let elements) = value, (1...100).contains(elements.count) else {
+            note(field, "must be an array of 1–100 of " + Choice.allCases.map(\.rawValue).joined(separator: ", "))
+            return nil
+        }
+        return elements.enumerated().compactMap { index, element in choice(element, "\(field)[\(index)]") }
+    }
+
     /// Reads `true` or `false`.
     public mutating func bool(_ field: String) -> Bool? {
         guard let value = value(field) else { return nil }
@@ -144,9 +156,30 @@ public struct FieldReader {
         optionalValue(field).flatMap { numericID($0, field) }
     }
 
+    /// Reads a user: an id or, as a string, `ext:` and an external id.
+    public mutating func optionalUser(_ field: String) -> UserReference? {
+        guard let value = optionalValue(field) else { return nil }
+        return user(value, field)
+    }
+
     /// Reads the id of a room.
     public mutating func optionalRoomID(_ field: String) -> RoomID? {
         optionalValue(field).flatMap { roomID($0, field) }
+    }
+
+    /// Reads `true` or `false`.
+    public mutating func optionalBool(_ field: String) -> Bool? {
+        optionalValue(field) == nil ? nil : bool(field)
+    }
+
+    /// Reads a time: RFC 3339 in UTC, with or without a fraction of the second.
+    public mutating func optionalTime(_ field: String) -> Timestamp? {
+        guard let value = optionalValue(field) else { return nil }
+        guard case .string(let text) = value, let time = Timestamp(rfc3339: text) else {
+            note(field, "must be a time in UTC such as 2026-11-22T16:56:46.123Z")
+            return nil
+        }
+        return time
     }
 
     /// Reads an array of user ids.
@@ -164,8 +197,19 @@ public struct FieldReader {
 
     // MARK: Checks
 
-    private mutating func numericID<ID: NumericID>(_ value: JSONValue, _ field: String) -> ID? {
+    private mutating func numericID<ID: NumericID>(
+        _ value: JSONValue, _ field: String, _: ID.Type = ID.self
+    ) -> ID? {
         integer(value, field, in: 1...ID.largest).map(ID.init(_:))
+    }
+
+    private mutating func user(_ value: JSONValue, _ field: String) -> UserReference? {
+        guard case .string(let text) = value else { return numericID(value, field, UserID.self).map { .id($0) } }
+        guard case .external? = UserReference(text) else {
+            note(field, UserReference.rule)
+            return nil
+        }
+        return UserReference(text)
     }
 
     private mutating func string(_ value: JSONValue, _ field: String, length: ClosedRange<Int>) -> String? {

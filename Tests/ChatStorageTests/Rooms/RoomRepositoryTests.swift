@@ -77,13 +77,17 @@ import Testing
             try await store.makeRoom(.attic, .public, members: [ann])
             let owner = try #require(try await store.rooms.access(to: .hall, of: ann))
             #expect(owner.role == .owner)
-            #expect(owner.isVisible)
+            #expect(owner.isVisible(for: ann))
             let stranger = try #require(try await store.rooms.access(to: .hall, of: bob))
             #expect(stranger.role == nil)
-            #expect(!stranger.isVisible)
+            #expect(!stranger.isVisible(for: bob))
             let listener = try #require(try await store.rooms.access(to: .attic, of: nil))
             #expect(listener.role == nil)
-            #expect(listener.isVisible)
+            #expect(listener.isVisible(for: nil))
+            // The installation sees every room, and is a member of none.
+            let installation = try #require(try await store.rooms.access(to: .hall, of: .installation))
+            #expect(installation.role == nil)
+            #expect(installation.isVisible(for: .installation))
             #expect(try await store.rooms.access(to: .cellar, of: ann) == nil)
             // Asked together, the same, in order.
             let asked: [(RoomID, UserID?)] = [

@@ -15,6 +15,9 @@ enum ElsewhereAction: String, CaseIterable, Sendable {
     case makeRoom = "`POST /rooms`"
     case rooms = "`GET /rooms`"
     case publicRooms = "`GET /rooms/public`"
+    case makeKey = "`POST /admin/keys`"
+    case listKeys = "`GET /admin/keys`"
+    case revokeKey = "`DELETE /admin/keys/{name}`"
     case keys = "`GET /.well-known/jwks.json`"
     case live = "`GET /health/live`"
     case ready = "`GET /health/ready`"
@@ -73,6 +76,9 @@ enum ElsewhereAction: String, CaseIterable, Sendable {
         case .makeRoom: (.post, "/api/v1/rooms", ["name": "A room", "type": "private"])
         case .rooms: (.get, "/api/v1/rooms?limit=1", nil)
         case .publicRooms: (.get, "/api/v1/rooms/public?limit=1", nil)
+        case .makeKey: (.post, "/api/v1/admin/keys", ["name": "mine", "scopes": ["keys"]])
+        case .listKeys: (.get, "/api/v1/admin/keys", nil)
+        case .revokeKey: (.delete, "/api/v1/admin/keys/mine", nil)
         case .keys: (.get, "/.well-known/jwks.json", nil)
         case .live: (.get, "/health/live", nil)
         case .ready: (.get, "/health/ready", nil)

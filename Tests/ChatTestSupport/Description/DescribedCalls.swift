@@ -25,12 +25,12 @@ public final class DescribedCalls: Sendable {
     @discardableResult
     public func make(
         _ method: String, _ path: String, at parameters: [String] = [], query: String = "", _ body: JSON? = nil,
-        as user: TestUser? = nil
+        as user: TestUser? = nil, with key: TestKey? = nil
     ) async throws -> RESTResponse {
         var values = parameters[...]
         let target = path.split(separator: "/").map { $0.hasPrefix("{") ? values.popFirst() ?? "" : String($0) }
         let url = "/" + target.joined(separator: "/") + query
-        let credentials = user?.credentials ?? .none
+        let credentials = key?.credentials ?? user?.credentials ?? .none
         let answer =
             if let body {
                 try await client.send(.init(method), url, body, as: credentials)

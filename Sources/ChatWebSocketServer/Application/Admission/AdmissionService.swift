@@ -50,6 +50,10 @@ struct AdmissionService: Sendable {
         _ claim: Claim, on eventLoop: any EventLoop,
         completion: @escaping @Sendable (Result<(user: AuthenticatedUser?, slot: Lease), CloseReason>) -> Void
     ) {
+        // Sockets and streams are for users, in `trusted` mode too. With tokens a key is an invalid one.
+        if authMode == .trusted, let token = claim.token, ServerKeySecret.isKey(token) {
+            return completion(.failure(CloseReason(.unauthorized, ErrorCode.invalidToken.title)))
+        }
         if authMode == .trusted {
             return completion(admit(claim.userID.map { AuthenticatedUser(userID: $0, tokenExpiresAt: nil) }, claim))
         }

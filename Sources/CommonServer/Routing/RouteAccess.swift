@@ -1,0 +1,63 @@
+import CommonAuth
+import CommonUtil
+import Hummingbird
+import Logging
+
+/// Who may call a route.
+enum RouteAccess: Hashable, Sendable {
+    case everyone
+    /// Users.
+    case users
+    /// Users, and servers' keys with a scope.
+    case usersAndKeys(KeyScope)
+    /// Servers' keys with a scope.
+    case keys(KeyScope)
+
+    init(authenticated: Bool, scope: KeyScope?) {
+        precondition(authenticated || scope == nil, "a route with a scope is authenticated")
+        self = authenticated ? scope.map { .usersAndKeys($0) } ?? .users : .everyone
+    }
+
+    /// What a key needs; `nil` where the route is for no key.
+    var scope: KeyScope? {
+        switch self {
+        case .everyone, .users: nil
+        case .usersAndKeys(let scope), .keys(let scope): scope
+        }
+    }
+}
+
+/// Authenticates the caller of a route, and sets the context's `user` and `key`.
+struct Authentication: RouterMiddleware {
+    private let authenticator: Authenticator
+    private let access: RouteAccess
+
+    init(_ authenticator: Authenticator, _ access: RouteAccess) {
+        self.authenticator = authenticator
+        self.access = access
+    }
+
+    /// - Throws: the errors of the authenticator; `scope` (403) where the route is for keys.
+    func handle(
+        _ request: Request, context: ChatRequestContext,
+        next: (Request, ChatRequestContext) async throws -> Response
+    ) async throws -> Response {
+        var context = context
+        let caller = try await authenticator.authenticate(headers: request.headers, scope: access.scope)
+        if case .keys(let scope) = access {
+            guard let key = caller.key else {
+                throw ChatError(.scope, "This call needs a server's key with the scope \(scope.rawValue)")
+            }
+            guard !key.isOnBehalf else {
+                throw ChatError(.forbidden, "This call is made for the installation, not on behalf of a user")
+            }
+        }
+        context.user = caller.user
+        context.key = caller.key
+        context.logger[metadataKey: "userId"] = .stringConvertible(caller.user.userID)
+        if let key = caller.key { context.logger[metadataKey: "key"] = .stringConvertible(key.key.name) }
+        // The call of the key lasts until there is a response.
+        defer { withExtendedLifetime(caller) {} }
+        return try await next(request, context)
+    }
+}

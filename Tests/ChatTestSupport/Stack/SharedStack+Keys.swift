@@ -1,0 +1,57 @@
+import ChatLocalStack
+import ChatStorage
+import CommonAuth
+import CommonUtil
+import Logging
+import PostgresClient
+
+/// A server's key in a test.
+public struct TestKey: Sendable {
+    public let name: String
+    /// The secret.
+    public let text: String
+
+    public init(name: String, text: String) {
+        self.name = name
+        self.text = text
+    }
+
+    public var credentials: Credentials { .token(text) }
+
+    /// The header with which the key acts for a user.
+    public static func onBehalf(of user: String) -> [(String, String)] { [("X-On-Behalf-Of", user)] }
+    /// The header with which the key acts for a user.
+    public static func onBehalf(of user: TestUser) -> [(String, String)] { onBehalf(of: "\(user.userID)") }
+}
+
+extension SharedStack {
+    /// A new key with these scopes.
+    public func key(
+        _ scopes: KeyScope..., name: String = Unique.name("key"), expiresAt: Timestamp? = nil
+    ) async throws -> TestKey {
+        let secret = ServerKeySecret()
+        try await withKeys { keys in
+            _ = try await keys.insert(
+                KeyName(verified: name), hash: secret.hash, scopes: Set(scopes), expiresAt: expiresAt)
+        }
+        return TestKey(name: name, text: secret.text)
+    }
+
+    /// Revokes a key behind the servers' backs, as `chat keys revoke` does.
+    public func revoke(_ key: TestKey) async throws {
+        try await withKeys { _ = try await $0.delete(KeyName(verified: key.name)) }
+    }
+
+    private func withKeys(_ body: (ServerKeyRepository) async throws -> Void) async throws {
+        let client = PostgresClient(
+            configuration: try PostgresConfiguration(url: processes.postgres.url),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        do {
+            try await body(ServerKeyRepository(ChatDatabase(client)))
+        } catch {
+            await client.close()
+            throw error
+        }
+        await client.close()
+    }
+}
