@@ -51,10 +51,14 @@ import Testing
             try await stack.readySocket(roomID, as: user, server: 0),
             try await stack.readySocket(roomID, as: user, server: 1),
         ]
+        let stream = try await stack.stream(roomID, as: user)
+        try await stream.event(type: "ready")
         for number in 1...5 { try await stack.say("\(number)", in: roomID, as: user) }
         for socket in sockets { try await socket.log(upTo: 5) }
         try await Self.setBack(roomID, to: 3, on: stack)
         for socket in sockets { #expect(try await socket.closeFrame(within: .seconds(20)).code == 4409) }
+        #expect(try await stream.closeEvent()["code"] == 4409)
+        try await stream.disconnected()
         let socket = try await stack.readySocket(roomID, as: user, lastSeq: 3)
         try await stack.say("another", in: roomID, as: user)
         let log = try await socket.log(upTo: 4)

@@ -32,7 +32,7 @@ export class FileLocks {
   /** name → the folder in which this process gave the lock back. */
   #givenBack = new Map()
   /** name → when somebody who waited for it was last seen. */
-  #wishes = new Map()
+  #waitingSeen = new Map()
 
   /** @param folder there already */
   constructor(folder) {
@@ -116,15 +116,15 @@ export class FileLocks {
     const path = join(this.folder, `${name}.wanted`)
     try {
       writeFileSync(path, '', { mode: 0o600 })
-      this.#wishes.set(name, stat(path)?.mtimeMs)
+      this.#waitingSeen.set(name, stat(path)?.mtimeMs)
     } catch { /* then it has to be lucky */ }
   }
 
   /** Whether another process has shown that it waits, since the last time that it was looked. */
   #isWanted(name) {
-    const wished = stat(join(this.folder, `${name}.wanted`))?.mtimeMs
-    if (wished === undefined || wished === this.#wishes.get(name)) return false
-    this.#wishes.set(name, wished)
+    const seenAt = stat(join(this.folder, `${name}.wanted`))?.mtimeMs
+    if (seenAt === undefined || seenAt === this.#waitingSeen.get(name)) return false
+    this.#waitingSeen.set(name, seenAt)
     return true
   }
 
