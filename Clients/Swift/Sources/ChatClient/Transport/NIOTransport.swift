@@ -118,7 +118,13 @@ struct NIOTransport: ChatTransport {
             try? await opening.get().close()
         }
         return try await withTaskCancellationHandler {
-            try await opening.get()
+            do {
+                return try await opening.get()
+            } catch {
+                // What is no answer to a handshake leaves the connection open.
+                channel.close(promise: nil)
+                throw error
+            }
         } onCancel: {
             channel.close(promise: nil)
         }

@@ -171,13 +171,17 @@ import Testing
         "SSH-2.0-OpenSSH_9\r\n\r\n", String(repeating: "x", count: 20_000),
     ])
     func `what is no handshake fails`(_ text: String) async throws {
-        try await ScriptedServer.running { _, _, out in
+        let isClosed = LatestValue(false)
+        try await ScriptedServer.running { _, inbound, out in
             try await out.write(ByteBuffer(string: text))
+            while try await inbound.next() != nil {}
+            isClosed.set(true)
         } _: { server in
             guard case .failed = await connect(server).end else {
                 Issue.record("not failed")
                 return
             }
+            for await isClosed in LatestValues(source: isClosed) where isClosed { break }
         }
     }
 
