@@ -2,10 +2,13 @@ import NIOConcurrencyHelpers
 
 @testable import ChatClient
 
-/// A store whose steps fail as long as a test says so.
+/// A store whose steps fail, or wait, as long as a test says so.
 final class FailingStore: ChatStore {
     private let memory = MemoryChatStore()
     private let box = NIOLockedValueBox(false)
+    let isHeld = LatestValue(false)
+    /// Whether a step has waited.
+    let isWaiting = LatestValue(false)
 
     var fails: Bool {
         get { box.withLockedValue { $0 } }
@@ -18,6 +21,10 @@ final class FailingStore: ChatStore {
     func step<Result: Sendable>(
         _ body: @escaping @Sendable (inout ChatStoreStep) throws -> Result
     ) async throws -> Result {
+        if isHeld.value {
+            isWaiting.set(true)
+            for await isHeld in LatestValues(source: isHeld) where !isHeld { break }
+        }
         if fails { throw ChatError(.storeFailed, "The disk is full", isTemporary: true) }
         return try await memory.step(body)
     }

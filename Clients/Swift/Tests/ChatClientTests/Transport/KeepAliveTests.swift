@@ -20,7 +20,6 @@ import Testing
 
     private func call(_ server: ServerAddress, _ method: HTTPCall.Method = .get, isKeyed: Bool = false) async throws {
         var call = HTTPCall(method: method, server: server, path: "/x")
-        call.timeoutMilliseconds = 5000
         if method == .post { call.body = Array("{}".utf8) }
         call.isKeyed = isKeyed
         let answer = try await transport.call(call)

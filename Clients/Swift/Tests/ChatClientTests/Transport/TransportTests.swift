@@ -7,8 +7,9 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct TransportTests {
     let transport = NIOTransport()
 
-    private func get(_ server: ServerAddress, timeout: Int64 = 5000, maximum: Int = 1 << 20) async throws -> HTTPAnswer
-    {
+    private func get(
+        _ server: ServerAddress, timeout: Int64 = 30_000, maximum: Int = 1 << 20
+    ) async throws -> HTTPAnswer {
         var call = HTTPCall(server: server, path: "/x")
         call.timeoutMilliseconds = timeout
         call.maximumAnswerBytes = maximum
