@@ -219,7 +219,7 @@ import Testing
             return ""
         }
         let task = Task { try await client.run() }
-        await client.core.tokenIsAsked()
+        try await client.core.tokenIsAsked()
         let clock = ContinuousClock()
         let took = await clock.measure {
             task.cancel()
@@ -284,8 +284,8 @@ import Testing
             await link.send(["eventType": "synced", "cursor": "c 7"])
             await client.reaches(.live, .unsupported)
             await client.room("a").markRead(3)
-            while !server.calls.contains(where: { $0.path == "/api/v1/rooms/a/read" && $0.method == .put }) {
-                await Task.yield()
+            try await until {
+                server.calls.contains { $0.path == "/api/v1/rooms/a/read" && $0.method == .put }
             }
             // It may be another network by now.
             link.close()
@@ -296,7 +296,7 @@ import Testing
                 link = await server.link()
             }
             #expect(link.request.path == "/sse/user?cursor=c%207")
-            while store.contents.keys.contains(where: { $0.contains("/read/") }) { await Task.yield() }
+            try await until { !store.contents.keys.contains { $0.contains("/read/") } }
         }
     }
 
@@ -314,7 +314,10 @@ import Testing
 
 extension ChatCore {
     /// Waits until the application is asked for a token.
-    func tokenIsAsked() async {
-        while tokenCall == 0 { await Task.yield() }
+    func tokenIsAsked() async throws {
+        while tokenCall == 0 {
+            try Task.checkCancellation()
+            await Task.yield()
+        }
     }
 }

@@ -189,3 +189,11 @@ extension ChatClient {
         }
     }
 }
+
+/// Waits until a condition holds that nothing announces, or until the test's time limit has cancelled it.
+func until(_ holds: () -> Bool) async throws {
+    while !holds() {
+        try Task.checkCancellation()
+        await Task.yield()
+    }
+}
