@@ -66,7 +66,7 @@ function waitForTurn(lock, holder, signal) {
 /** What a write, and the signal `lost`, say when somebody else has taken the lock over. */
 export const lostLock = () => named('LockLost', 'The lock was taken over')
 
-/** An error that is told by its name, as those of browsers are. */
+/** An error that is known by its name, as those of browsers are. */
 export const named = (name, message) => Object.assign(new Error(message), { name })
 
 /** Something has not answered in time. */
