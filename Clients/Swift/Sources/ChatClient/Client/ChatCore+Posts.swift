@@ -180,6 +180,7 @@ extension ChatCore {
                 if (200..<300).contains(answer.status), core.outbox.post(post.key) != nil {
                     core.answers[post.key] = json?.object.flatMap(Message.init(json:))
                 }
+                if answer.isRepeated { core.outbox.repeated(post.key) }
                 await core.handle(
                     core.outbox.answer(
                         post.key, status: answer.status, code: json?["code"]?.string,

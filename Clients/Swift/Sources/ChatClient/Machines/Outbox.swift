@@ -150,6 +150,9 @@ struct Outbox: Sendable {
 
     // MARK: Answers
 
+    /// The try under way was made twice: what the first did is not known.
+    mutating func repeated(_ key: String) { entries[key]?.wasTried = true }
+
     mutating func answer(
         _ key: String, status: Int, code: String? = nil, isProblem: Bool = false, retryAfterMilliseconds: Int64? = nil,
         stored: StoredAt? = nil

@@ -4,6 +4,8 @@ struct HTTPAnswer: Sendable {
     /// Names in lower case; of a repeated field the last value.
     var headers: [String: String] = [:]
     var body: [UInt8] = []
+    /// Whether the call was made twice, since the first one had no answer.
+    var isRepeated = false
 }
 
 extension HTTPAnswer {

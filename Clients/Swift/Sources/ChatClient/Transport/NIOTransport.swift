@@ -28,15 +28,19 @@ struct NIOTransport: ChatTransport {
     func call(_ call: HTTPCall) async throws -> HTTPAnswer {
         do {
             return try await withDeadline(milliseconds: call.timeoutMilliseconds) {
+                var isRepeated = false
                 if call.isRepeatable, let channel = idle.take(call.server) {
                     do {
                         return try await exchange(call, over: channel)
                     } catch is HTTPExchange.NoAnswer {
                         // The server has closed the connection while it waited for this call.
                         try Task.checkCancellation()
+                        isRepeated = true
                     }
                 }
-                return try await exchange(call, over: try await openForCalls(call.server))
+                var answer = try await exchange(call, over: try await openForCalls(call.server))
+                answer.isRepeated = isRepeated
+                return answer
             }
         } catch is CancellationError {
             throw CancellationError()

@@ -56,6 +56,23 @@ import Testing
         }
     }
 
+    @Test(arguments: [true, false])
+    func `a refusal of a call that was made twice is not certain`(_ isRepeated: Bool) async throws {
+        let client = try makeClient(server)
+        server.answer { _ in
+            var answer = HTTPAnswer(status: 404, body: Array(#"{"code":"room_not_found"}"#.utf8))
+            answer.isRepeated = isRepeated
+            return answer
+        }
+        try await running(client) { [server] in
+            await server.link().live(rooms: [roomFrame("a")])
+            let post = client.room("a").post("Hello")
+            let error = await #expect(throws: ChatError.self) { try await post.stored() }
+            #expect(error?.code == .roomNotFound)
+            #expect(post.isCertain == !isRepeated)
+        }
+    }
+
     @Test func `a refused token is replaced and the post repeated`() async throws {
         let asked = NIOLockedValueBox<[TokenReason]>([])
         let client = try makeClient(server) { reason in

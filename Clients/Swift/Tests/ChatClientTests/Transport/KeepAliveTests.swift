@@ -18,12 +18,15 @@ import Testing
 
     private static let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
-    private func call(_ server: ServerAddress, _ method: HTTPCall.Method = .get, isKeyed: Bool = false) async throws {
+    private func call(
+        _ server: ServerAddress, _ method: HTTPCall.Method = .get, isKeyed: Bool = false, isRepeated: Bool? = false
+    ) async throws {
         var call = HTTPCall(method: method, server: server, path: "/x")
         if method == .post { call.body = Array("{}".utf8) }
         call.isKeyed = isKeyed
         let answer = try await transport.call(call)
         #expect(String(decoding: answer.body, as: UTF8.self) == "ok")
+        if let isRepeated { #expect(answer.isRepeated == isRepeated) }
     }
 
     /// A server that gives each request of a connection, from 1, an answer; `nil` closes the connection.
@@ -78,7 +81,7 @@ import Testing
             connection == 1 && request == 2 ? nil : Self.answer
         } _: { server in
             try await call(server)
-            try await call(server)
+            try await call(server, isRepeated: true)
             try await call(server)
         }
         #expect(seen.withLockedValue { $0.requests } == ["1 GET", "1 GET", "2 GET", "2 GET"])
@@ -131,7 +134,8 @@ import Testing
         try await serving { connection, _ in
             connection == 1 ? Self.answer + "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nbad" : Self.answer
         } _: { server in
-            for _ in 1...3 { try await call(server) }
+            // Whether the end was seen before the next call or by it is open.
+            for _ in 1...3 { try await call(server, isRepeated: nil) }
         }
         #expect(seen.withLockedValue { $0.connections } == 2)
     }
