@@ -59,7 +59,7 @@ final class ReadingEvents: Sendable {
             }
         feed = EventFeed(roomID: roomID, id: id, reader: reader ?? Reader(head: nil))
         hasBegun = LatestValue(reader != nil)
-        if reader != nil { core.feeds.add(feed) }
+        if reader != nil { goLive() }
     }
 
     deinit {
@@ -104,15 +104,19 @@ final class ReadingEvents: Sendable {
         guard case .name(let name, let position) = start else { return }
         let kept = try await core.takeName(name, roomID: roomID, reader: id)
         hasBegun.set(true)
-        if let begin = kept ?? position {
-            feed.begin(after: begin)
-        } else if let head = core.head(of: roomID) {
-            feed.head(head)
-        }
-        core.feeds.add(feed)
+        if let begin = kept ?? position { feed.begin(after: begin) }
+        goLive()
         if let position = feed.position {
             try await core.moveName(name, roomID: roomID, reader: id, to: position)
         }
+    }
+
+    /// What comes from now on is given to the feed. What came since the head was looked at, and before that was known, is not:
+    /// so the head is looked at once more afterwards.
+    private func goLive() {
+        core.feeds.add(feed)
+        if feed.position == nil, let head = core.head(of: roomID) { feed.head(head) }
+        if let position = feed.position, let head = core.head(of: roomID), head.seq > position.seq { feed.missed() }
     }
 
     private func end() async {
