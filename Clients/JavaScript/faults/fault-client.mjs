@@ -113,7 +113,9 @@ function run() {
 async function post() {
   const [asked, kept, ended] = ['asked', 'kept', 'ended'].map(name => new Lines(name))
   chat.on('post', ({ key, state, roomId, seq, error }) => ended.add(key, state, ...state === 'stored' ? [roomId, seq] : [error?.code]))
-  // A key that is in the file was kept; the next one may have been, too, and is then the same send.
+  // A key that is in the file was kept; one that was asked for after it may have been, too, and is then the same send.
+  const isInDoubt = asked.lines.at(-1)?.split(' ')[0] !== kept.lines.at(-1)?.split(' ')[0]
+  if (!isInDoubt) await paused()
   for (let next = kept.lines.length; ; next += 1) {
     const key = `${keys}-${next}`
     asked.add(key, now())
@@ -121,8 +123,12 @@ async function post() {
     await post.kept
     kept.add(key, now())
     await pause(Math.random() * 2 * paceMs)
-    while (existsSync(`${folder}/paused`)) await pause(PAUSE_MS)
+    await paused()
   }
+}
+
+async function paused() {
+  while (existsSync(`${folder}/paused`)) await pause(PAUSE_MS)
 }
 
 /** Writes down what a reader gives; one whose log is gone begins anew. */

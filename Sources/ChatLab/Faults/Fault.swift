@@ -51,6 +51,7 @@ extension Fault {
     var shortened: Fault {
         var fault = self
         fault.shape = shapeOfShortForm ?? shape
+        fault.shape.libraryRooms = 2
         return fault
     }
 

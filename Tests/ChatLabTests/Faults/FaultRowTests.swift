@@ -129,6 +129,17 @@ import Testing
         #expect(Fault.all.map(\.shortened).allSatisfy { $0.shape.missedEvents <= 10_000 })
     }
 
+    @Test func `processes with both client libraries are in every fault but the one that compares memory and delays`() {
+        #expect(Fault.all.filter { $0.shape.libraryClients == 0 }.map(\.name) == ["slow-readers"])
+        #expect(Fault.all.map(\.shortened).filter { $0.shape.libraryClients == 0 }.map(\.name) == ["slow-readers"])
+    }
+
+    @Test func `each mistake of a client library is made by both`() {
+        let shape = Fault.mistakenClients.shape
+        #expect(shape.libraryMistakes == LibraryClient.Mistake.allCases)
+        #expect(shape.libraryClients == shape.libraryMistakes.count)
+    }
+
     @Test func `faults are found by name, and an unknown name is an error`() throws {
         #expect(try Fault.named(["redis-killed", "clients-cut"]).map(\.name) == ["redis-killed", "clients-cut"])
         #expect(throws: Fault.UnknownFault.self) { try Fault.named(["moon-eclipsed"]) }

@@ -13,20 +13,21 @@ final class LibraryClientLoad: Sendable {
     }
 
     let stores: [StoreOfClients]
-    /// The rooms of the load, which they read.
+    /// The rooms of the load that they read.
     let rooms: [String]
     /// The rooms into which only these clients post.
     let ownRooms: [String]
     /// The rooms that they read under a name, too.
-    private let namedRooms: Set<String>
+    let namedRooms: Set<String>
     /// What cuts them off; nil without clients.
-    private let links: LibraryClientLinks?
-    private let loss = Mutex<LibraryClientCheck.LogLoss?>(nil)
+    let links: LibraryClientLinks?
+    let loss = Mutex<LibraryClientCheck.LogLoss?>(nil)
 
     /// - Parameters:
     ///   - prefix: begins the names of rooms and posts.
-    ///   - rooms: the rooms of the load, which are read.
-    init(_ shape: LoadShape, name prefix: String, rooms: [String], stack: LocalStack) async throws {
+    ///   - all: the rooms of the load.
+    init(_ shape: LoadShape, name prefix: String, rooms all: [String], stack: LocalStack) async throws {
+        let rooms = Array(all.prefix(shape.libraryRooms))
         let folder = "\(stack.folder)/\(prefix)-clients"
         let ownRooms = shape.libraryClients > 0 ? (1...2).map { "\(prefix)-library-\($0)" } : []
         let namedRooms = shape.libraryClientsNameAllRooms ? rooms + ownRooms : ownRooms
@@ -109,154 +110,9 @@ final class LibraryClientLoad: Sendable {
     /// From here on readers may be informed that a log is another one.
     func noteLogLoss(_ loss: LibraryClientCheck.LogLoss) { self.loss.withLock { $0 = loss } }
 
-    // MARK: The end
-
-    /// What all clients did, and the logs of their own rooms.
-    struct Outcome: Sendable {
-        var checks: [(name: String, summary: String, check: LibraryClientCheck)] = []
-        /// Of those that did not get to the end.
-        var problems: [String] = []
-    }
-
-    /// Lets all clients send what they kept, and get to the end of the logs; then stops them and has their stores shown.
-    /// - Parameter logs: the logs of the rooms of the load.
-    func finish(
-        logs: [String: [LibraryClientCheck.Entry]], reader: RoomLogReader, within time: Duration
-    ) async throws -> Outcome {
-        guard let links else { return Outcome() }
-        var outcome = Outcome()
-        try await links.set(.pass)
-        for client in clients {
-            client.resume()
-            try client.setPosting(false)
-        }
-        var own = GrowingLogs(reader: reader, rooms: ownRooms)
-        let deadline = ContinuousClock.now + time
-        var open = clients
-        while !open.isEmpty {
-            var obstacles: [String] = []
-            var behind: [LibraryClient] = []
-            for client in open {
-                guard let obstacle = try await obstacle(of: client, logs, &own) else { continue }
-                obstacles.append("\(client.name) did not get to the end in \(time): \(obstacle)\n\(client.tail)")
-                behind.append(client)
-            }
-            open = behind
-            guard ContinuousClock.now < deadline else {
-                outcome.problems += obstacles
-                break
-            }
-            if !open.isEmpty { try await Task.sleep(for: Self.pollInterval) }
-        }
-        try await withThrowingTaskGroup(of: String?.self) { group in
-            for client in clients {
-                group.addTask {
-                    do {
-                        try await client.stop()
-                        return nil
-                    } catch let error as LocalStackError {
-                        return "\(error)"
-                    }
-                }
-            }
-            for try await problem in group { outcome.problems += [problem].compactMap { $0 } }
-        }
-        try await own.update()
-        let all = logs.merging(own.logs) { $1 }
-        for store in stores {
-            do {
-                outcome.checks += try await check(store, all, links.servers)
-            } catch let error as LocalStackError {
-                outcome.problems.append("\(error)")
-            }
-        }
-        try await links.stop()
-        return outcome
-    }
-
-    private static let pollInterval = Duration.milliseconds(200)
-
-    private func check(
-        _ store: StoreOfClients, _ logs: [String: [LibraryClientCheck.Entry]], _ servers: LibraryClient.Servers
-    ) async throws -> [(name: String, summary: String, check: LibraryClientCheck)] {
-        guard let shown = try await store.clients.first?.shownStore(servers) else { return [] }
-        let loss = loss.withLock { $0 }
-        let records = store.clients.map { client in
-            var record = client.progress
-            record.sharesStore = store.clients.count > 1
-            return record
-        }
-        var checks = records.map { record in
-            (
-                name: record.name,
-                summary: "\(record.kept.count) posts kept, \(record.applied.count) events dealt with, "
-                    + "\(record.kills) kills",
-                check: LibraryClientCheck(record, store: shown, logs: logs, named: namedRooms, loss: loss)
-            )
-        }
-        if records.count > 1 {
-            let names = records.map(\.name).joined(separator: " and ")
-            let check = LibraryClientCheck(lineOf: records, logs: logs)
-            checks.append((names, "one line of \(records.map(\.kept.count).reduce(0, +)) posts", check))
-        }
-        return checks
-    }
-
-    /// Why a client is not at the end of all rooms with all its posts; nil if it is.
-    private func obstacle(
-        of client: LibraryClient, _ logs: [String: [LibraryClientCheck.Entry]], _ own: inout GrowingLogs
-    ) async throws -> String? {
-        let progress = client.progress
-        if let obstacle = try await obstacleToEnd(of: progress, &own) { return obstacle }
-        try await own.update()
-        for (room, log) in logs.merging(own.logs, uniquingKeysWith: { $1 }) {
-            let named = namedRooms.contains(room) ? progress.named : nil
-            for (name, sightings) in [("applied", progress.applied), ("named", named)] {
-                guard let sightings, let head = log.last else { continue }
-                let last = sightings.last { $0.room == room }
-                if last?.eventMark != head.eventMark {
-                    return "\(name) events of \(room): \(last?.seq ?? 0) of \(head.seq)"
-                }
-            }
-        }
-        return nil
-    }
-
-    /// Why it is not known that all posts of a client have ended; nil if they have.
-    private func obstacleToEnd(of progress: LibraryClientRecord, _ own: inout GrowingLogs) async throws -> String? {
-        // Each life posts first what may have been kept without being written down.
-        if progress.heard.count < progress.starts { return "it has not begun" }
-        if progress.kept.last?.key != progress.lastAsked || progress.lastAsked == nil { return "a post is being kept" }
-        var ended = Set(progress.ends.map(\.key))
-        var open = progress.kept.count { !ended.contains($0.key) }
-        if open == 0 { return nil }
-        // A client that is killed in this moment may not have written down how a post ended.
-        try await own.update()
-        ended.formUnion(own.logs.values.joined().compactMap(\.key))
-        open = progress.kept.count { !ended.contains($0.key) }
-        return open > 0 ? "\(open) posts without an end" : nil
-    }
-
     /// Ends all clients, whatever they do.
     func abandon() async {
         for client in clients { client.abandon() }
         try? await links?.stop()
-    }
-}
-
-/// Logs that are read on from where they were read before.
-private struct GrowingLogs {
-    let reader: RoomLogReader
-    private(set) var logs: [String: [LibraryClientCheck.Entry]]
-
-    init(reader: RoomLogReader, rooms: [String]) {
-        self.reader = reader
-        logs = Dictionary(rooms.map { ($0, []) }, uniquingKeysWith: { first, _ in first })
-    }
-
-    mutating func update() async throws {
-        for (room, log) in logs {
-            logs[room]? += try await reader.events(of: room, after: log.last?.seq ?? 0).map(\.content)
-        }
     }
 }

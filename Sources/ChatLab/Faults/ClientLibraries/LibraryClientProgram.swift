@@ -129,8 +129,9 @@ struct LibraryClientProgram: AsyncParsableCommand {
         let (asked, kept, ended) = (
             try LineFile(folder, "asked"), try LineFile(folder, "kept"), try LineFile(folder, "ended")
         )
-        let pauseFile = "\(folder)/\(LibraryClient.pauseFile)"
-        // A key that is in the file was kept; the next one may have been, too, and is then the same send.
+        // A key that is in the file was kept; one that was asked for after it may have been, too, and is then the same send.
+        let isInDoubt = asked.lines.last?.split(separator: " ").first != kept.lines.last?.split(separator: " ").first
+        if !isInDoubt { try await paused() }
         var next = kept.lines.count
         try await withThrowingDiscardingTaskGroup { group in
             while true {
@@ -149,8 +150,14 @@ struct LibraryClientProgram: AsyncParsableCommand {
                     }
                 }
                 try await Task.sleep(for: .milliseconds(Int.random(in: 0...2 * work.paceMs)))
-                while FileManager.default.fileExists(atPath: pauseFile) { try await Task.sleep(for: Self.pause) }
+                try await paused()
             }
+        }
+    }
+
+    private func paused() async throws {
+        while FileManager.default.fileExists(atPath: "\(folder)/\(LibraryClient.pauseFile)") {
+            try await Task.sleep(for: Self.pause)
         }
     }
 

@@ -35,6 +35,8 @@ struct LoadShape: Sendable {
     var libraryClients = 0
     /// How many of them are shared by two processes.
     var sharedStores = 0
+    /// How many rooms of the load they read, beside their own.
+    var libraryRooms = Int.max
     /// Whether they read all rooms under a name, too, which costs a write for each event; otherwise their own alone.
     var libraryClientsNameAllRooms = false
     /// How often they are killed in all, where that is the fault.
