@@ -36,7 +36,9 @@ final class FallbackStore: ChatStore {
     ) async throws -> Result {
         if let memory = state.withLockedValue({ $0.memory }) { return try await inMemory(memory, body) }
         do {
-            let (result, changes) = try await store.step { step in (try body(&step), step.changes) }
+            let (result, changes) = try await uncancelled { [store] in
+                try await store.step { step in (try body(&step), step.changes) }
+            }
             if store.isLasting {
                 state.withLockedValue { state in
                     // Logs can be read from the server again; the rest is small and cannot.
@@ -50,6 +52,14 @@ final class FallbackStore: ChatStore {
         }
     }
 
+    /// Does the whole of it, although the task is cancelled: what the machines have taken in must be kept, and a task may do
+    /// what others have asked for.
+    private func uncancelled<Result: Sendable>(
+        _ work: @escaping @Sendable () async throws -> Result
+    ) async throws -> Result {
+        try await Task { try await work() }.value
+    }
+
     private func inMemory<Result: Sendable>(
         _ memory: MemoryChatStore, _ body: @escaping @Sendable (inout ChatStoreStep) throws -> Result
     ) async throws -> Result {
@@ -59,10 +69,12 @@ final class FallbackStore: ChatStore {
     }
 
     private func replace(_ error: any Error) async -> MemoryChatStore {
-        let read = try? await store.step { step in
-            var values: [String: [UInt8]] = [:]
-            for key in try step.keys(withPrefix: "") { values[key] = try? step.value(key) }
-            return values
+        let read = try? await uncancelled { [store] in
+            try await store.step { step in
+                var values: [String: [UInt8]] = [:]
+                for key in try step.keys(withPrefix: "") { values[key] = try? step.value(key) }
+                return values
+            }
         }
         let (memory, isNew) = state.withLockedValue { state in
             if let memory = state.memory { return (memory, false) }

@@ -148,6 +148,20 @@ import Testing
         #expect(!lease.isHeld(but: "mine"))
     }
 
+    @Test func `a step is done although its task is cancelled`() async throws {
+        let store = FallbackStore(try FileChatStore(folder: folder)) { Issue.record($0) }
+        let task = Task {
+            while !Task.isCancelled { await Task.yield() }
+            return try await store.step { step in
+                step.set("a", [1])
+                return true
+            }
+        }
+        task.cancel()
+        #expect(try await task.value)
+        #expect(try await store.step { try $0.value("a") } == [1])
+    }
+
     @Test func `a store that is back gets what was new meanwhile`() async throws {
         let failing = FailingStore()
         let store = FallbackStore(failing, retryMilliseconds: 0) { _ in }
