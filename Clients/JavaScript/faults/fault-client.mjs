@@ -186,11 +186,11 @@ async function show() {
   process.stdout.write(JSON.stringify({ rooms: shown, outbox }))
 }
 
-/** Resolves once the room has what the store holds of it, at the latest after 2 s for a room without messages. */
+/** Resolves once the room has what the store holds of it, at the latest after 20 s for a room without messages. */
 function loaded(room) {
   if (room.messages.length > 0) return Promise.resolve()
   return new Promise(resolve => {
-    const timer = setTimeout(end, 2000)
+    const timer = setTimeout(end, 20_000)
     const off = room.subscribe(() => { if (room.messages.length > 0) end() })
     function end() { clearTimeout(timer); off(); resolve() }
   })

@@ -39,7 +39,6 @@ export class Chat {
   #rooms = new Map()
   #opened = new Set()
   #soon = new Soon()
-  #syncs = 0
   #isIdentified = false
   #isLoaded = false
   #closing
@@ -268,11 +267,10 @@ export class Chat {
 
   /** After what is queued has been taken in: only then the positions are those from which the server has to go on. */
   #sync() {
-    const number = ++this.#syncs
     this.#intake.job(() => {
-      // Where the store was slow the connection may be another one by now, with a turn of its own.
-      if (number !== this.#syncs || this.#connector.machine.state !== 'syncing') return
-      for (const frame of syncFrames({ ...this.#intake.begin(), maxMissed: this.#options.maxMissed })) this.#connector.sendSync(frame)
+      if (this.#connector.machine.state !== 'syncing') return
+      const named = this.#intake.begin()
+      if (named) for (const frame of syncFrames({ ...named, maxMissed: this.#options.maxMissed })) this.#connector.sendSync(frame)
     })
   }
 

@@ -72,8 +72,9 @@ export class Intake {
     for (const { reject } of this.#queue.splice(0)) reject?.(closedError())
   }
 
-  /** The positions that a new connection names. */
+  /** The positions that a new connection names: once, also where a slow store made the turn of the one before late. */
   begin({ isNamed = true } = {}) {
+    if (this.#isBegun) return undefined
     const list = this.#context.list()
     list.begin()
     this.#isBegun = true

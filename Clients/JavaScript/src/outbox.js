@@ -118,28 +118,23 @@ export class Outbox {
   resume() { this.#run(this.#queue.resume()) }
 
   /** Reads what is kept, and follows what other processes did. */
-  async load() {
-    const store = await this.#context.store()
-    await this.#inTurn(async () => {
-      const { posts, done } = await store.outbox()
-      const except = new Set(this.#unkept.keys())
-      for (const kept of posts) {
-        const post = this.#posts.get(kept.key)
-        if (except.has(kept.key)) continue
-        if (!post) this.#posts.set(kept.key, new Post(this, kept))
-        else if (post.state === 'queued') post.payload = kept.payload
-      }
-      this.#run(this.#queue.loaded({ posts, done, except: [...except] }))
-      for (const roomId of new Set(posts.map(post => post.roomId))) this.#changed(roomId)
-    })
+  load() { return this.#inTurn(() => this.#read()) }
+
+  async #read() {
+    const { posts, done } = await (await this.#context.store()).outbox()
+    const except = new Set(this.#unkept.keys())
+    for (const kept of posts) {
+      const post = this.#posts.get(kept.key)
+      if (except.has(kept.key)) continue
+      if (!post) this.#posts.set(kept.key, new Post(this, kept))
+      else if (post.state === 'queued') post.payload = kept.payload
+    }
+    this.#run(this.#queue.loaded({ posts, done, except: [...except] }))
+    for (const roomId of new Set(posts.map(post => post.roomId))) this.#changed(roomId)
   }
 
-  /** The store works again, and has what was kept in memory meanwhile: whoever sends has to look. */
-  async restored() {
-    await (await this.#context.store()).markOutboxChanged()
-    this.#election.announce()
-    await this.load()
-  }
+  /** The store works again, and has what was kept in memory meanwhile: all who take part will see that it has changed. */
+  async restored() { await (await this.#context.store()).update('changed', Math.random) }
 
   /** Takes part in sending, from now on until `stop`. */
   start() {
@@ -213,9 +208,9 @@ export class Outbox {
       else if (queued) changes.set(keep, { key, [queued.state === 'new' ? 'add' : 'put']: keptPost(queued), isLast })
     }
     const order = [...changes.keys()]
+    const store = await this.#context.store()
     let answers
     try {
-      const store = await this.#context.store()
       answers = await store.changeOutbox([...changes.values()])
     } finally {
       for (const { keep: { key } } of keeps) {
@@ -224,6 +219,8 @@ export class Outbox {
         else this.#unkept.delete(key)
       }
     }
+    // What others kept before is sent before.
+    if (await store.isOutboxChanged()) await this.#read()
     for (const action of actions) {
       if (action.keep) this.#kept(changes.get(action.keep), answers[order.indexOf(action.keep)])
       else this.#perform(action)

@@ -222,9 +222,6 @@ export class Store {
   /** Whether another process has changed the outbox since it was read. */
   async isOutboxChanged() { return await this.get('changed') !== this.#stamp }
 
-  /** Has all processes read the outbox again. */
-  async markOutboxChanged() { await this.step(lost => this.#write([['changed', newName()]], lost)) }
-
   /**
    * Changes of posts, in order and in one step: `{key, add: post}` at the end, where the key is not there; `{key, put: post, isLast}`
    * where it is, at the end with `isLast`; `{key, remove: message}`, `null` where it was not stored.

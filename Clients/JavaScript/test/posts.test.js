@@ -88,6 +88,28 @@ test('what was kept in memory while the store failed is sent by the other proces
   assert.deepEqual(texts(server), ['y', 'x'])
 })
 
+test('posts of two processes on one store are sent in the order kept', async t => {
+  // As processes have none.
+  const { BroadcastChannel } = globalThis
+  globalThis.BroadcastChannel = undefined
+  t.after(() => { globalThis.BroadcastChannel = BroadcastChannel })
+  const server = new FakeServer()
+  server.room('a')
+  const storage = new MemoryStorage()
+  storage.isLasting = true
+  const [sender, other] = [1, 2].map(() => setUp(t, { server, storage, userId: 1 }))
+  await sender.live()
+  await other.live()
+  const names = []
+  for (let number = 0; number < 5; number += 1) {
+    await other.chat.room('a').send({ text: `other ${number}` }).kept
+    await sender.chat.room('a').send({ text: `sender ${number}` }).kept
+    names.push(`other ${number}`, `sender ${number}`)
+  }
+  await until(() => texts(server).length === names.length)
+  assert.deepEqual(texts(server), names)
+})
+
 test('hours of 500 for everything empty no outbox, and the next answer sends it', async t => {
   const time = fakeTime(t)
   const { chat, server } = setUp(t)

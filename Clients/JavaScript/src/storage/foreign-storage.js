@@ -2,6 +2,17 @@
 
 import { closedStorage, timeout } from './memory-storage.js'
 
+/**
+ * Calls `work` after so much time in which the process was running: one that stood still, or slept with its machine, finds
+ * its answers only when it goes on. Returns how to give that up.
+ */
+export function afterAwake(ms, work) {
+  let slices = 5, timer
+  const wait = () => { timer = setTimeout(() => --slices ? wait() : work(), ms / 5) }
+  wait()
+  return () => clearTimeout(timer)
+}
+
 /** A limit of time on calls. */
 export class Deadline {
   #pending = new Set()
@@ -20,10 +31,10 @@ export class Deadline {
       let isLate = false
       const entry = {
         end: error => { isLate = true; onGivenUp?.(); settle(reject, error) },
-        timer: setTimeout(() => entry.end(timeout(this.limitMs)), this.limitMs)
+        stop: afterAwake(this.limitMs, () => entry.end(timeout(this.limitMs)))
       }
       const settle = (how, value) => {
-        clearTimeout(entry.timer)
+        entry.stop()
         this.#pending.delete(entry)
         how(value)
       }

@@ -2,7 +2,7 @@
 // else's. Each call is answered: a storage that fails, or does not answer in time, is reported once and replaced by
 // memory laid over what it holds; every 30 s that memory is written to it again.
 
-import { Deadline, exclusivelyOf } from './foreign-storage.js'
+import { Deadline, afterAwake, exclusivelyOf } from './foreign-storage.js'
 import { MemoryStorage, closedStorage, lostLock, timeout } from './memory-storage.js'
 import { Overlay, Seen, fingerprint } from './overlay.js'
 
@@ -121,22 +121,21 @@ export class KeptStorage {
       if (!locksOf.has(storage)) locksOf.set(storage, new MemoryStorage())
       return await locksOf.get(storage).exclusively(full, work, options)
     }
-    let isStarted = false
     const limit = new AbortController()
     // Steps are short, and what stands still loses its lock before this: the locks themselves have failed.
-    const timer = name === STEP ? setTimeout(() => limit.abort(timeout(STEP_MS)), STEP_MS) : undefined
+    let stop = name === STEP ? afterAwake(STEP_MS, () => limit.abort(timeout(STEP_MS))) : () => {}
     const start = lost => {
-      isStarted = true
-      clearTimeout(timer)
+      stop()
+      stop = null
       return work(lost)
     }
     try {
       return await exclusivelyOf(storage, full, start, { ...options, signal: options.signal ?? limit.signal })
     } catch (error) {
-      if (isStarted || options.signal?.aborted) throw error
+      if (!stop || options.signal?.aborted) throw error
       this.#fail(error, 'exclusively', name)
     } finally {
-      clearTimeout(timer)
+      stop?.()
     }
     return await this.#ownLocks.exclusively(full, lost => this.#workWithOwnLock(lost, work), options)
   }

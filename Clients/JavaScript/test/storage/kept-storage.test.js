@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it, mock, beforeEach, afterEach } from 'node:test'
+import { Deadline } from '../../src/storage/foreign-storage.js'
 import { KeptStorage } from '../../src/storage/kept-storage.js'
 import { MemoryStorage } from '../../src/storage/memory-storage.js'
 // Imported where it is needed; here before, since no test waits for files to be loaded.
@@ -37,8 +38,11 @@ const settled = async () => { for (let turn = 0; turn < 50; turn += 1) await nul
 
 async function passes(milliseconds) {
   await settled()
-  mock.timers.tick(milliseconds)
-  await settled()
+  // In steps: a timer that is set by another that fires counts from there.
+  for (let left = milliseconds; left > 0; left -= 1_000) {
+    mock.timers.tick(Math.min(left, 1_000))
+    await settled()
+  }
 }
 
 function kept(storage = new FaultyStorage(), options = {}) {
@@ -145,6 +149,27 @@ describe('a storage that has no write', () => {
       seen.add(all)
     }
     assert.equal(seen.size, 2)
+  })
+})
+
+describe('a process that stood still', () => {
+  it('waits for the answers that it finds when it goes on', async () => {
+    const { setTimeout } = globalThis
+    const timers = []
+    globalThis.setTimeout = work => { timers.push(work) }
+    try {
+      const deadline = new Deadline(5_000)
+      let answer
+      const call = deadline.run(() => new Promise(resolve => { answer = resolve }))
+      await null
+      // As after a sleep: all timers are due once, and before anything else is looked at.
+      for (const work of timers.splice(0)) work()
+      answer(1)
+      assert.equal(await call, 1)
+      deadline.close()
+    } finally {
+      globalThis.setTimeout = setTimeout
+    }
   })
 })
 
