@@ -99,7 +99,7 @@ extension LibraryClientLoad {
                 name: record.name,
                 summary: "\(record.kept.count) posts kept, \(record.applied.count) events dealt with, "
                     + "\(record.kills) kills",
-                check: LibraryClientCheck(record, store: shown, logs: logs, named: namedRooms, loss: loss)
+                check: LibraryClientCheck(record, store: shown, logs: logs, named: Set(ownRooms), loss: loss)
             )
         }
         if records.count > 1 {
@@ -116,10 +116,11 @@ extension LibraryClientLoad {
     ) async throws -> String? {
         let progress = client.progress
         if let obstacle = try await obstacleToEnd(of: progress, &own) { return obstacle }
+        try await own.update()
         for (room, log) in logs.merging(own.logs, uniquingKeysWith: { $1 }) {
             let heard = progress.heard.last?.last { $0.room == room }
             let readers = [
-                ("applied", progress.applied), ("named", namedRooms.contains(room) ? progress.named : nil),
+                ("applied", progress.applied), ("named", ownRooms.contains(room) ? progress.named : nil),
                 // What a life hears begins somewhere; from there on it hears all.
                 ("heard", heard.map { [$0] }),
             ]

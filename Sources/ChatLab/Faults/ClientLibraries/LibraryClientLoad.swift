@@ -5,7 +5,7 @@ import Synchronization
 /// The processes with client libraries of one run: readers of all rooms of the load, writers into rooms of their own.
 final class LibraryClientLoad: Sendable {
     private static let firstUserID = 9500
-    private static let pace = Duration.milliseconds(40)
+    private static let pace = Duration.milliseconds(100)
 
     /// The processes on one store.
     struct StoreOfClients: Sendable {
@@ -15,10 +15,8 @@ final class LibraryClientLoad: Sendable {
     let stores: [StoreOfClients]
     /// The rooms of the load that they read.
     let rooms: [String]
-    /// The rooms into which only these clients post.
+    /// The rooms into which only these clients post. They read them under a name, too, which costs a write for each event.
     let ownRooms: [String]
-    /// The rooms that they read under a name, too.
-    let namedRooms: Set<String>
     /// What cuts them off; nil without clients.
     let links: LibraryClientLinks?
     let loss = Mutex<LibraryClientCheck.LogLoss?>(nil)
@@ -30,10 +28,8 @@ final class LibraryClientLoad: Sendable {
         let rooms = Array(all.prefix(shape.libraryRooms))
         let folder = "\(stack.folder)/\(prefix)-clients"
         let ownRooms = shape.libraryClients > 0 ? (1...2).map { "\(prefix)-library-\($0)" } : []
-        let namedRooms = shape.libraryClientsNameAllRooms ? rooms + ownRooms : ownRooms
         self.rooms = rooms
         self.ownRooms = ownRooms
-        self.namedRooms = Set(namedRooms)
         stores = LibraryClient.Language.allCases.flatMap { language in
             (0..<shape.libraryClients).map { number in
                 let name = Self.name(language, number)
@@ -45,7 +41,7 @@ final class LibraryClientLoad: Sendable {
                             work: .init(
                                 userId: Self.userID(language, number), name: name + suffix,
                                 store: "\(folder)/store-\(name)",
-                                rooms: rooms + ownRooms, namedRooms: namedRooms, ownRooms: ownRooms,
+                                rooms: rooms + ownRooms, namedRooms: ownRooms, ownRooms: ownRooms,
                                 keys: "\(prefix)-\(name)\(suffix)", paceMs: Int(Self.pace / .milliseconds(1)),
                                 mistake: mistakes.isEmpty ? nil : mistakes[number % mistakes.count]),
                             folder: folder)

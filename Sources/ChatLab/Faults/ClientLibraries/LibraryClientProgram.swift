@@ -191,7 +191,7 @@ struct LibraryClientProgram: AsyncParsableCommand {
         FileHandle.standardOutput.write(json)
     }
 
-    /// What a room shows of the store, at the latest after 2 s for a room without messages.
+    /// What a room shows of the store, at the latest after 20 s for a room without messages.
     private func messages(of room: ChatRoom) async -> [ShownMessage] {
         let messages = room.messages
         return await withTaskGroup(of: [ShownMessage].self) { group in
@@ -200,7 +200,7 @@ struct LibraryClientProgram: AsyncParsableCommand {
                 return []
             }
             group.addTask {
-                try? await Task.sleep(for: .seconds(2))
+                try? await Task.sleep(for: .seconds(20))
                 return []
             }
             defer { group.cancelAll() }

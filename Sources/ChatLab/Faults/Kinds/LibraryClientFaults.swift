@@ -13,8 +13,8 @@ extension Fault {
     private static let blackHoled = "times black-holed"
 
     private static let shape = LoadShape(
-        rooms: 2, sessions: 10, writers: 6, messages: 1000, rate: 60, libraryClients: 2, sharedStores: 1,
-        libraryClientsNameAllRooms: true, clientKills: 200)
+        rooms: 2, sessions: 10, writers: 6, messages: 1000, rate: 30, libraryClients: 2, sharedStores: 1,
+        clientKills: 200)
 
     /// Clients are killed at random moments, frozen, put to sleep, cut off, and lose their servers.
     static let clientKilled = Fault(
@@ -29,7 +29,7 @@ extension Fault {
         ],
         isInShortForm: true,
         shapeOfShortForm: LoadShape(
-            rooms: 2, sessions: 10, writers: 6, messages: 500, rate: 60, libraryClients: 1, sharedStores: 1,
+            rooms: 2, sessions: 10, writers: 6, messages: 500, rate: 30, libraryClients: 1, sharedStores: 1,
             clientKills: 20),
         inflict: { stage in
             var sleeper: Sleeper?

@@ -37,8 +37,6 @@ struct LoadShape: Sendable {
     var sharedStores = 0
     /// How many rooms of the load they read, beside their own.
     var libraryRooms = Int.max
-    /// Whether they read all rooms under a name, too, which costs a write for each event; otherwise their own alone.
-    var libraryClientsNameAllRooms = false
     /// How often they are killed in all, where that is the fault.
     var clientKills = 0
     /// Mistakes that they make, one after the other, for the self-proof.
