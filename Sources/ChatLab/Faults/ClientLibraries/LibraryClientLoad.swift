@@ -5,7 +5,8 @@ import Synchronization
 /// The processes with client libraries of one run: readers of all rooms of the load, writers into rooms of their own.
 final class LibraryClientLoad: Sendable {
     private static let firstUserID = 9500
-    private static let pace = Duration.milliseconds(100)
+    /// The mean time from one post of all of them to the next.
+    private static let pace = Duration.milliseconds(50)
 
     /// The processes on one store.
     struct StoreOfClients: Sendable {
@@ -30,6 +31,8 @@ final class LibraryClientLoad: Sendable {
         let ownRooms = shape.libraryClients > 0 ? (1...2).map { "\(prefix)-library-\($0)" } : []
         self.rooms = rooms
         self.ownRooms = ownRooms
+        let processes = (shape.libraryClients + shape.sharedStores) * LibraryClient.Language.allCases.count
+        let pace = Int(Self.pace * processes / .milliseconds(1))
         stores = LibraryClient.Language.allCases.flatMap { language in
             (0..<shape.libraryClients).map { number in
                 let name = Self.name(language, number)
@@ -42,7 +45,7 @@ final class LibraryClientLoad: Sendable {
                                 userId: Self.userID(language, number), name: name + suffix,
                                 store: "\(folder)/store-\(name)",
                                 rooms: rooms + ownRooms, namedRooms: ownRooms, ownRooms: ownRooms,
-                                keys: "\(prefix)-\(name)\(suffix)", paceMs: Int(Self.pace / .milliseconds(1)),
+                                keys: "\(prefix)-\(name)\(suffix)", paceMs: pace,
                                 mistake: mistakes.isEmpty ? nil : mistakes[number % mistakes.count]),
                             folder: folder)
                     })

@@ -22,7 +22,7 @@ struct FaultRun: Sendable {
     /// The time that sessions have to reach the end of the log after the fault was healed.
     var settling = Duration.seconds(20)
     /// The time that client libraries have to send what they kept, and to reach the end of the logs.
-    var settlingOfLibraries = Duration.seconds(60)
+    var settlingOfLibraries = Duration.seconds(120)
     /// Whether all servers must be ready when the fault is healed.
     var expectsReadiness = true
 
