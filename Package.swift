@@ -148,7 +148,7 @@ let package = Package(
             "ChatMessageServer",
             [
                 "ChatEventBus", "ChatEvents", "ChatStorage", "CommonAuth", "CommonServer", "CommonUtil",
-                "PostgresClient", "RedisClient", hummingbird, nioCore,
+                "PostgresClient", "RedisClient", hummingbird, lifecycle, logging, metrics, nioCore,
             ],
             resources: [.embedInCode("Presentation/openapi.yaml")]),
         executable(
@@ -222,7 +222,7 @@ let package = Package(
             of: "ChatMessageServer",
             [
                 "ChatEvents", "ChatLocalStack", "ChatStorage", "ChatTestSupport", "CommonLogging", "CommonServer",
-                "CommonUtil",
+                "CommonUtil", "PostgresClient", hummingbird, lifecycle, logging,
             ]),
         tests(
             of: "ChatWebSocketServer",

@@ -6,6 +6,7 @@ import CommonUtil
 import NIOCore
 import PostgresClient
 import RedisClient
+import ServiceLifecycle
 
 /// Builds the message server; tests call it as well.
 /// - Throws: `ConfigurationError` for a wrong value of a setting.
@@ -50,6 +51,8 @@ func buildMessageServer(_ environment: ServerEnvironment) async throws -> Server
             keys: KeyAuthenticator(keys: serverKeys, findUser: users.actingUser)),
         readLimit: readLimit)
     MessageRoutes.add(to: &routes, messages, limit: posts)
+    let changes = ChangeParts(environment, database: database, redis: redisConfiguration)
+    ChangeRoutes.add(to: &routes, changes.service, access: .closed)
     routes.describe(APIDescription(yaml: PackageResources.openapi_yaml))
 
     let health = HealthRegistry()
@@ -58,7 +61,32 @@ func buildMessageServer(_ environment: ServerEnvironment) async throws -> Server
     if isTokenMode { health.register(tokens) }
     return ServerDependencies(
         routes: routes, health: health,
-        services: [postgres, redis, writer, serverKeys] + (isTokenMode ? [keys, revocationFeed] : []),
+        services: [postgres, redis, writer, serverKeys] + changes.services
+            + (isTokenMode ? [keys, revocationFeed] : []),
         beforeServing: [{ try await ChatSchema.migrateWhenReachable(postgres, logger: logger) }]
-            + (isTokenMode ? [{ try await revocationFeed.load() }] : []))
+            + (isTokenMode ? [{ try await revocationFeed.load() }] : [])
+            + [{ changes.sequencer.begin() }],
+        beforeStopping: [{ await changes.watch.drain() }])
+}
+
+/// The parts of the feed of changes.
+private struct ChangeParts {
+    let sequencer: ChangeSequencer
+    let watch: ChangeWatch
+    let service: ChangeService
+    let services: [any Service]
+
+    init(_ environment: ServerEnvironment, database: ChatDatabase, redis: RedisConfiguration) {
+        let sequencer = ChangeSequencer(ChangeSequenceRepository(database), logger: environment.logger)
+        let hints = RedisRoomHints(
+            configuration: redis, eventLoop: environment.eventLoopGroup.next(), logger: environment.logger,
+            onRooms: { sequencer.hint($0) }, onChange: { sequencer.hintsChanged(isHinted: $0) })
+        sequencer.use(hints)
+        let repository = ChangeRepository(database)
+        let watch = ChangeWatch { try await repository.head() }
+        self.sequencer = sequencer
+        self.watch = watch
+        service = ChangeService(repository: repository, watch: watch)
+        services = [hints, sequencer]
+    }
 }

@@ -142,6 +142,24 @@ import Testing
                 == #"{"eventType":"error","code":"wrong_user","message":"no"}"#)
     }
 
+    @Test func `the creation of a room has its first members, and 0 where nobody made it`() {
+        func room(by actorID: UserID?, _ members: [RoomCreated.Member]) -> RoomCreated {
+            RoomCreated(
+                roomID: self.room, name: "A \"room\"", type: "group", memberCount: 2, members: members,
+                actorID: actorID, at: at)
+        }
+        let members: [RoomCreated.Member] = [
+            .init(userID: UserID(7), role: .owner), .init(userID: UserID(9), role: .member),
+        ]
+        let made = room(by: UserID(7), members)
+        #expect(
+            text(Change.roomCreated(made))
+                == #"{"eventType":"room_created","roomId":"\#(self.room)","name":"A \"room\"","type":"group","#
+                + #""memberCount":2,"members":[{"userId":7,"role":"owner"},{"userId":9,"role":"member"}],"#
+                + #""actorId":7,"at":"\#(at)"}"#)
+        #expect(text(room(by: nil, [])).contains(#""members":[],"actorId":0,"#))
+    }
+
     // MARK: Round trip
 
     @Test func `what is published is recognised`() throws {
@@ -157,9 +175,10 @@ import Testing
         #expect(
             EventType.allCases.map(\.rawValue) == [
                 "message", "message_edited", "message_deleted", "member_joined", "member_left", "member_role_changed",
-                "room_updated", "room_archived", "read", "typing", "ready", "caught_up", "token_expiring", "reconnect",
-                "pong", "error", "rooms", "room_reset", "room_skipped", "synced", "room_added", "room_removed",
-                "room_changed", "cursor", "user_state",
+                "room_updated", "room_archived", "room_created", "read", "typing", "ready", "caught_up",
+                "token_expiring", "reconnect", "pong", "error", "rooms", "room_reset", "room_skipped", "synced",
+                "room_added",
+                "room_removed", "room_changed", "cursor", "user_state",
             ])
         #expect(
             MessageType.allCases.map(\.rawValue) == [

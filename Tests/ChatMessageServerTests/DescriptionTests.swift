@@ -62,6 +62,7 @@ import Testing
             try await calls.make("GET", "/api/v1/rooms/{id}/\(name)", at: [room], query: "?limit=0", as: user)
             try await calls.make("GET", "/api/v1/rooms/{id}/\(name)", at: [room], as: stranger)
         }
+        try await calls.make("GET", "/api/v1/changes", query: "?after=begin", as: user)
         for path in ["/health/live", "/health/ready", "/metrics", "/docs"] {
             try await calls.make("GET", path)
         }

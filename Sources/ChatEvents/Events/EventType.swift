@@ -9,6 +9,8 @@ public enum EventType: String, CaseIterable, Sendable {
     case memberRoleChanged = "member_role_changed"
     case roomUpdated = "room_updated"
     case roomArchived = "room_archived"
+    // In the feed of changes, without a `seq` (``RoomCreated``).
+    case roomCreated = "room_created"
     // Not stored, without a `seq`.
     case read
     case typing
@@ -58,6 +60,8 @@ public enum EventKey {
     public static let lastSeq = "lastSeq"
     public static let mark = "mark"
     public static let maxMissed = "maxMissed"
+    public static let memberCount = "memberCount"
+    public static let members = "members"
     public static let message = "message"
     public static let messageID = "messageId"
     public static let messageType = "messageType"

@@ -51,7 +51,8 @@ public struct EventLog: Sendable {
         ]
     }
 
-    private static func event(_ row: PostgresRow, from column: Int, of roomID: RoomID) throws -> RoomEvent {
+    /// Reads the ``columns`` of an event.
+    static func event(_ row: PostgresRow, from column: Int, of roomID: RoomID) throws -> RoomEvent {
         let type = try row.enumValue(column: column + 1, as: EventType.self)
         return RoomEvent(
             roomID: roomID, seq: try row.decode(column: column), change: try change(row, from: column, type: type))
@@ -84,7 +85,8 @@ public struct EventLog: Sendable {
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
         """)
 
-    private static let columns = """
+    /// The columns of an event, in a statement that names them `log` and has joined its message as `messages`.
+    static let columns = """
         log.seq, log.type, log.actor_id, log.at, log.user_id, log.role, log.name, \(Message.columns)
         """
 

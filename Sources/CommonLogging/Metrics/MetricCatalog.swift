@@ -28,6 +28,10 @@ public enum MetricCatalog {
         "chat_revocations_invalid_total": "Messages on Redis that name no end of a sign-in and were dropped.",
         "chat_revocations_read_failures_total": "Reads of ended sign-ins from the database that failed.",
 
+        "chat_changes_sequencer": "Whether this server appends to the feed of changes: 1 or 0.",
+        "chat_changes_appends_total": "Transactions that appended to the feed of changes.",
+        "chat_changes_append_seconds": "Time from looking at rooms to the commit of what was appended.",
+
         "chat_rate_limited_total": "Requests refused by a limit, by limit.",
         "chat_password_hash_seconds": "Time that hashing a password took.",
 

@@ -10,14 +10,19 @@ import Hummingbird
 /// A repeated key, bad percent-encoding, bad UTF-8 and U+0000 are errors. Unknown keys are ignored.
 public struct QueryReader {
     private var values: [String: String] = [:]
+    /// The values of the keys that may be given several times, in their order.
+    private var repeated: [String: [String]] = [:]
     /// The errors found so far.
     public private(set) var errors: [FieldError] = []
 
     /// Reads the query of a request.
-    public init(_ request: Request) { self.init(query: request.uri.query) }
+    /// - Parameter repeatable: the keys that may be given several times, see ``strings(_:maximumCount:)``.
+    public init(_ request: Request, repeatable: Set<String> = []) {
+        self.init(query: request.uri.query, repeatable: repeatable)
+    }
 
     /// Reads the text behind the `?`, percent-encoded.
-    public init(query: String?) {
+    public init(query: String?, repeatable: Set<String> = []) {
         for pair in (query ?? "").split(separator: "&") {
             let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             guard let key = parts.first.flatMap({ PercentEncoding.decode($0, plusIsSpace: true) }),
@@ -30,6 +35,10 @@ public struct QueryReader {
                 !value.utf8.contains(0)
             else {
                 note(key, "must be percent-encoded UTF-8 without U+0000")
+                continue
+            }
+            if repeatable.contains(key) {
+                repeated[key, default: []].append(value)
                 continue
             }
             if values.updateValue(value, forKey: key) != nil { note(key, "must not be given twice") }
@@ -58,6 +67,16 @@ public struct QueryReader {
             return nil
         }
         return value
+    }
+
+    /// Reads the values of a key that may be given several times.
+    public mutating func strings(_ name: String, maximumCount: Int) -> [String] {
+        let found = repeated[name] ?? []
+        guard found.count <= maximumCount else {
+            note(name, "must not be given more than \(maximumCount) times")
+            return []
+        }
+        return found
     }
 
     /// Reads a decimal integer, optionally with a minus sign.

@@ -1,0 +1,102 @@
+import ChatEvents
+import ChatStorage
+import CommonUtil
+
+/// The use case of reading the feed of changes.
+struct ChangeService: Sendable {
+    /// Bounds of the work for one page.
+    struct Bounds {
+        /// Runs that are read at once.
+        var runs = 500
+        /// Events that are looked at at once where some types are wanted.
+        var filteredEvents = 2_000
+        /// The same where messages are not wanted, which are then passed over unread.
+        var filteredEventsWithoutMessages = 20_000
+        /// Readings of events for one page.
+        var reads = 20
+    }
+
+    let repository: ChangeRepository
+    let watch: ChangeWatch
+    var bounds = Bounds()
+
+    /// What a reader asks for.
+    struct Request {
+        let start: ChangeStart
+        let filter: ChangeFilter
+        /// Events, 1–1000.
+        let limit: Int
+        /// The longest wait for the first event.
+        let wait: Duration
+    }
+
+    /// Reads a page. Where there is nothing that the reader wants, waits for it.
+    /// - Parameter stillAllowed: asked every second while it waits; its error ends the wait.
+    /// - Throws: `cursor_unknown`, where the feed has no such place; the errors of `stillAllowed`.
+    func changes(
+        _ request: Request, stillAllowed: @Sendable () async throws -> Void = {}
+    ) async throws -> ChangePage {
+        let deadline = ContinuousClock.now + request.wait
+        var page = ChangePage(after: try await place(request.start), limit: request.limit)
+        while true {
+            let head = try await read(&page, request.filter)
+            guard page.isEmpty, !page.hasMore, ContinuousClock.now < deadline else { return page }
+            guard try await waits(beyond: head.run, until: deadline, stillAllowed) else { return page }
+        }
+    }
+
+    private func waits(
+        beyond run: Int64, until deadline: ContinuousClock.Instant, _ stillAllowed: @Sendable () async throws -> Void
+    ) async throws -> Bool {
+        while true {
+            let slice = min(deadline, .now + .seconds(1))
+            switch await watch.wait(beyond: run, until: slice) {
+            case .moved: return true
+            case .draining: return false
+            case .unchanged:
+                // The client is gone.
+                try Task.checkCancellation()
+                try await stillAllowed()
+                if slice == deadline { return false }
+            }
+        }
+    }
+
+    private func place(_ start: ChangeStart) async throws -> ChangePosition {
+        switch start {
+        case .begin: try await repository.bounds().begin
+        case .now: try await repository.bounds().head
+        case .after(let place): place
+        }
+    }
+
+    /// Fills the page with what there is now.
+    /// - Returns: the end of the feed, as far as it was read.
+    private func read(_ page: inout ChangePage, _ filter: ChangeFilter) async throws -> ChangePosition {
+        var reads = 0
+        while true {
+            guard
+                let found = try await repository.runs(after: page.next, in: filter.roomIDs, limit: bounds.runs)
+            else { throw ChatError(.cursorUnknown) }
+            // In each round the page moves on or is full, and it ends with the runs or with the bound.
+            while !page.isFull, reads < bounds.reads {
+                let wanted = page.wanted
+                let window = ChangeWindow(of: found.runs, after: page.next, limit: size(filter, wanted))
+                guard let end = window.end else { break }
+                let items = try await repository.items(of: window, types: filter.types, limit: wanted)
+                reads += 1
+                for item in items { page.append(item) }
+                if items.count < wanted || filter.types == nil { page.advance(to: end) }
+            }
+            let isRead = ChangeWindow(of: found.runs, after: page.next, limit: 1).runs.isEmpty
+            if isRead, !found.isFull { page.advance(to: found.head) }
+            page.hasMore = (page.next.run, page.next.seq) < (found.head.run, found.head.seq)
+            guard isRead, found.isFull, !page.isFull, reads < bounds.reads else { return found.head }
+        }
+    }
+
+    private func size(_ filter: ChangeFilter, _ wanted: Int) -> Int {
+        guard let types = filter.types else { return wanted }
+        return types.contains(.message) ? bounds.filteredEvents : bounds.filteredEventsWithoutMessages
+    }
+}

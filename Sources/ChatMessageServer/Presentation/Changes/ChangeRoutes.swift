@@ -1,0 +1,60 @@
+import ChatEvents
+import ChatStorage
+import CommonServer
+import CommonUtil
+import Hummingbird
+
+/// Decides who may read the feed of changes and change webhooks: a server's key with the scope `changes`.
+struct ChangeAccess: Sendable {
+    /// Returns where the caller may; throws `missing_token`, `invalid_token` (401) or `scope` (403).
+    let check: @Sendable (Request, ChatRequestContext) async throws -> Void
+
+    /// Nobody may.
+    static let closed = ChangeAccess { _, _ in throw ChatError(.missingToken, "A server's key is required") }
+}
+
+/// The routes of the feed of changes.
+enum ChangeRoutes {
+    private static let maximumFilters = 100
+
+    static func add(to routes: inout Routes, _ changes: ChangeService, access: ChangeAccess) {
+        routes.get("/api/v1/changes") { request, context in
+            try await access.check(request, context)
+            let asked = try read(request)
+            return Response(
+                json: try await changes.changes(asked) { try await access.check(request, context) })
+        }
+    }
+
+    /// Reads `after`, `limit`, `wait`, `roomId` and `eventType`.
+    static func read(_ request: Request) throws(ChatError) -> ChangeService.Request {
+        var query = QueryReader(request, repeatable: [EventKey.roomID, EventKey.eventType])
+        let limit = query.optionalInteger("limit", in: 1...1_000) ?? 100
+        let wait = query.optionalInteger("wait", in: 0...60) ?? 0
+        let after = query.optionalString("after", length: 0...Int.max)
+        let start = after.flatMap { ChangeStart(text: $0) }
+        if start == nil { query.note("after", "must be begin, now, or a cursor of this feed") }
+        var filter = ChangeFilter()
+        let rooms = query.strings(EventKey.roomID, maximumCount: maximumFilters)
+        if !rooms.isEmpty { filter.roomIDs = Set(rooms.compactMap { RoomID($0) }) }
+        if rooms.contains(where: { RoomID($0) == nil }) { query.note(EventKey.roomID, "must be \(RoomID.rule)") }
+        let types = query.strings(EventKey.eventType, maximumCount: maximumFilters)
+        if !types.isEmpty { filter.types = Set(types.compactMap(ChangeFilter.type)) }
+        if types.contains(where: { ChangeFilter.type($0) == nil }) {
+            query.note(EventKey.eventType, "must be one of \(ChangeFilter.typeNames)")
+        }
+        try query.finish()
+        guard let start else { throw ChatError(invalid: query.errors) }
+        return ChangeService.Request(start: start, filter: filter, limit: limit, wait: .seconds(wait))
+    }
+}
+
+extension ChangeFilter {
+    /// The names of all types, for error messages.
+    static let typeNames = Change.types.map(\.rawValue).joined(separator: ", ")
+
+    /// A type of event that the feed has.
+    static func type(_ name: String) -> EventType? {
+        EventType(rawValue: name).flatMap { Change.types.contains($0) ? $0 : nil }
+    }
+}
