@@ -148,7 +148,8 @@ let package = Package(
             "ChatMessageServer",
             [
                 "ChatEventBus", "ChatEvents", "ChatStorage", "CommonAuth", "CommonServer", "CommonUtil",
-                "PostgresClient", "RedisClient", hummingbird, lifecycle, logging, metrics, nioCore,
+                "PostgresClient", "RedisClient", asyncHTTPClient, crypto, hummingbird, lifecycle, logging, metrics,
+                nioCore, nioHTTP1, nioPosix, nioSSL,
             ],
             resources: [.embedInCode("Presentation/openapi.yaml")]),
         executable(
@@ -222,7 +223,7 @@ let package = Package(
             of: "ChatMessageServer",
             [
                 "ChatEvents", "ChatLocalStack", "ChatStorage", "ChatTestSupport", "CommonLogging", "CommonServer",
-                "CommonUtil", "PostgresClient", hummingbird, lifecycle, logging,
+                "CommonUtil", "PostgresClient", httpTypes, hummingbird, lifecycle, logging, nioCore, nioPosix,
             ]),
         tests(
             of: "ChatWebSocketServer",

@@ -51,8 +51,9 @@ func buildMessageServer(_ environment: ServerEnvironment) async throws -> Server
             keys: KeyAuthenticator(keys: serverKeys, findUser: users.actingUser)),
         readLimit: readLimit)
     MessageRoutes.add(to: &routes, messages, limit: posts)
-    let changes = ChangeParts(environment, database: database, redis: redisConfiguration)
-    ChangeRoutes.add(to: &routes, changes.service, access: .closed)
+    let changes = try ChangeParts(environment, database: database, redis: redisConfiguration)
+    ChangeRoutes.add(to: &routes, changes.service, keys: serverKeys)
+    WebhookRoutes.add(to: &routes, changes.webhooks)
     routes.describe(APIDescription(yaml: PackageResources.openapi_yaml))
 
     let health = HealthRegistry()
@@ -65,18 +66,21 @@ func buildMessageServer(_ environment: ServerEnvironment) async throws -> Server
             + (isTokenMode ? [keys, revocationFeed] : []),
         beforeServing: [{ try await ChatSchema.migrateWhenReachable(postgres, logger: logger) }]
             + (isTokenMode ? [{ try await revocationFeed.load() }] : [])
-            + [{ changes.sequencer.begin() }],
+            + [{ changes.begin() }],
         beforeStopping: [{ await changes.watch.drain() }])
 }
 
-/// The parts of the feed of changes.
+/// The parts of the feed of changes, with its webhooks.
 private struct ChangeParts {
     let sequencer: ChangeSequencer
     let watch: ChangeWatch
     let service: ChangeService
+    let webhooks: WebhookService
+    let dispatcher: WebhookDispatcher
     let services: [any Service]
 
-    init(_ environment: ServerEnvironment, database: ChatDatabase, redis: RedisConfiguration) {
+    init(_ environment: ServerEnvironment, database: ChatDatabase, redis: RedisConfiguration) throws(ConfigurationError)
+    {
         let sequencer = ChangeSequencer(ChangeSequenceRepository(database), logger: environment.logger)
         let hints = RedisRoomHints(
             configuration: redis, eventLoop: environment.eventLoopGroup.next(), logger: environment.logger,
@@ -87,6 +91,25 @@ private struct ChangeParts {
         self.sequencer = sequencer
         self.watch = watch
         service = ChangeService(repository: repository, watch: watch)
-        services = [hints, sequencer]
+        let targets = WebhookTargets(
+            resolver: SystemResolver(),
+            rules: AddressRules(allowed: try environment.configuration.value(Settings.webhookAllow)))
+        webhooks = WebhookService(webhooks: WebhookRepository(database), changes: repository, targets: targets)
+        let timeout = Duration.seconds(15)
+        dispatcher = WebhookDispatcher(
+            WebhookDelivery(
+                work: WebhookWorkRepository(database), changes: service, targets: targets, timeout: timeout,
+                logger: environment.logger,
+                makeSender: { [group = environment.eventLoopGroup, trustFile = environment.trustFile] in
+                    HTTPWebhookSender(eventLoopGroup: group, trustFile: trustFile, timeout: timeout)
+                }),
+            logger: environment.logger)
+        services = [hints, sequencer, dispatcher]
+    }
+
+    /// Starts the work in the background.
+    func begin() {
+        sequencer.begin()
+        dispatcher.begin()
     }
 }

@@ -1,3 +1,4 @@
+import ChatStorage
 import ChatTestSupport
 import CommonLogging
 import CommonUtil
@@ -62,12 +63,48 @@ import Testing
             try await calls.make("GET", "/api/v1/rooms/{id}/\(name)", at: [room], query: "?limit=0", as: user)
             try await calls.make("GET", "/api/v1/rooms/{id}/\(name)", at: [room], as: stranger)
         }
-        try await calls.make("GET", "/api/v1/changes", query: "?after=begin", as: user)
+        try await changes(calls, stack, user)
         for path in ["/health/live", "/health/ready", "/metrics", "/docs"] {
             try await calls.make("GET", path)
         }
         #expect(calls.differences == [])
         #expect(calls.missing == [])
+    }
+
+    private func changes(_ calls: DescribedCalls, _ stack: SharedStack, _ user: TestUser) async throws {
+        let key = try await stack.key(.changes)
+        let feed = "/api/v1/changes"
+        let unknown = ChangeCursor.text(of: ChangePosition(run: 1, seq: 0, mark: 77))
+        for query in ["begin&limit=1000", "now", unknown, "nonsense"] {
+            try await calls.make("GET", feed, query: "?after=\(query)", with: key)
+        }
+        try await calls.make("GET", feed, query: "?after=begin", as: user)
+        try await calls.make("GET", feed, query: "?after=begin", with: stack.key(.messages))
+        try await calls.make("GET", feed, query: "?after=begin")
+
+        let path = "/api/v1/webhooks"
+        // Of a room that is not there, so that nothing is delivered.
+        let webhook: JSON = [
+            "url": "https://1.1.1.1/hook", "eventTypes": ["message"], "roomIds": [.string(Unique.name("none"))],
+        ]
+        let made = try await calls.make("POST", path, webhook, with: key).require(201, "webhook")
+        let id = [made.json["webhookId"]?.string ?? ""]
+        try await calls.make("POST", path, ["url": "https://10.0.0.1/"], with: key)
+        try await calls.make("POST", path, webhook, as: user)
+        try await calls.make("GET", path, with: key)
+        for target in [id, ["wh_none"]] {
+            try await calls.make("GET", path + "/{id}", at: target, with: key)
+            try await calls.make("PATCH", path + "/{id}", at: target, ["eventTypes": ["room_created"]], with: key)
+            try await calls.make("PATCH", path + "/{id}", at: target, [:], with: key)
+            for action in ["pause", "resume"] {
+                try await calls.make("POST", path + "/{id}/\(action)", at: target, with: key)
+            }
+            for after in ["now", unknown, "nonsense"] {
+                try await calls.make("POST", path + "/{id}/replay", at: target, ["after": .string(after)], with: key)
+            }
+            try await calls.make("GET", path + "/{id}/deliveries", at: target, with: key)
+            try await calls.make("DELETE", path + "/{id}", at: target, with: key)
+        }
     }
 
     /// Leaves an event of every type in the room's log.

@@ -31,6 +31,9 @@ public enum MetricCatalog {
         "chat_changes_sequencer": "Whether this server appends to the feed of changes: 1 or 0.",
         "chat_changes_appends_total": "Transactions that appended to the feed of changes.",
         "chat_changes_append_seconds": "Time from looking at rooms to the commit of what was appended.",
+        "chat_webhooks_held": "Webhooks that this server delivers to.",
+        "chat_webhook_attempts_total": "Attempts to deliver to webhooks.",
+        "chat_webhook_failures_total": "Attempts to deliver to webhooks that failed.",
 
         "chat_rate_limited_total": "Requests refused by a limit, by limit.",
         "chat_password_hash_seconds": "Time that hashing a password took.",

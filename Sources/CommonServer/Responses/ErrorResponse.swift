@@ -90,17 +90,19 @@ extension ErrorCode {
         case .malformedRequest, .malformedJSON: .badRequest
         case .missingToken, .invalidToken, .invalidCredentials, .invalidRefreshToken: .unauthorized
         case .forbidden, .scope, .userDisabled, .guest, .notAMember, .notAddable, .originNotAllowed: .forbidden
-        case .notFound, .roomNotFound, .userNotFound, .memberNotFound, .messageNotFound, .keyNotFound: .notFound
+        case .notFound, .roomNotFound, .userNotFound, .memberNotFound, .messageNotFound, .keyNotFound,
+            .webhookNotFound:
+            .notFound
         case .methodNotAllowed: .methodNotAllowed
         case .usernameTaken, .roomExists, .roomArchived, .directRoom, .roomFull, .tooManyRooms, .alreadyMember,
             .leftRoom, .ownerRole, .messageDeleted, .clientMessageIdReused, .logMismatch, .keyNameTaken, .tooManyKeys,
-            .cursorUnknown:
+            .cursorUnknown, .tooManyWebhooks:
             .conflict
         case .bodyTooLarge: .contentTooLarge
         case .headerTooLarge: .requestHeaderFieldsTooLarge
         case .expectationFailed: .expectationFailed
         case .unsupportedMediaType: .unsupportedMediaType
-        case .validationFailed: .unprocessableContent
+        case .validationFailed, .webhookAddress: .unprocessableContent
         case .upgradeRequired: .upgradeRequired
         case .rateLimited: .tooManyRequests
         case .notImplemented: .notImplemented

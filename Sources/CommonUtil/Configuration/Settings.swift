@@ -80,6 +80,11 @@ public enum Settings {
         "CHAT_TRUSTED_PROXIES", default: "", allowed: "a comma list of addresses or CIDR ranges",
         parse: AddressRange.list(text:))
 
+    /// Further addresses of webhooks, besides those that are globally reachable; to these plain http is allowed, too.
+    public static let webhookAllow = Setting<[AddressRange]>(
+        "CHAT_WEBHOOK_ALLOW", default: "", allowed: "a comma list of addresses or CIDR ranges",
+        parse: AddressRange.list(text:))
+
     /// The address of the system server for clients: where it is not the port that they asked.
     public static let publicSystemURL = Setting<PublicAddress?>(
         "CHAT_PUBLIC_SYSTEM_URL", default: "",
@@ -157,7 +162,8 @@ public enum Settings {
         AnySetting(tlsCAFile), AnySetting(authMode), AnySetting(dataDirectory),
         AnySetting(signingKeyFile(dataDirectory: "$CHAT_DATA_DIR")), AnySetting(jwksURL),
         AnySetting(accessTokenSeconds), AnySetting(refreshTokenSeconds), AnySetting(passwordCost),
-        AnySetting(allowedOrigins(authMode: .token)), AnySetting(trustedProxies), AnySetting(publicSystemURL),
+        AnySetting(allowedOrigins(authMode: .token)), AnySetting(trustedProxies), AnySetting(webhookAllow),
+        AnySetting(publicSystemURL),
         AnySetting(publicMessageURL), AnySetting(publicWebSocketURL),
         AnySetting(logLevel), AnySetting(logFormat), AnySetting(limitPosts),
         AnySetting(limitFrames), AnySetting(limitLoginsPerAccount), AnySetting(limitLoginsPerAddress),

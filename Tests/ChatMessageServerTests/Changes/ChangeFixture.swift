@@ -82,16 +82,18 @@ struct ChangeFixture: Sendable {
 
     func read(
         after: String, limit: Int = 100, wait: Duration = .zero, _ filter: ChangeFilter = .all,
-        stillAllowed: @Sendable () async throws -> Void = {}
+        stillAllowed: @escaping @Sendable () async throws -> Void = {}
     ) async throws -> Read {
         let start = try #require(ChangeStart(text: after))
         let page = try await service.changes(
             .init(start: start, filter: filter, limit: limit, wait: wait), stillAllowed: stillAllowed)
         let json = try JSON(parsing: page.jsonBytes)
-        return Read(
-            names: (json["items"]?.array ?? []).map { item in
-                "\(item["event"]?["roomId"]?.string ?? "?")/\(item["event"]?["seq"]?.int ?? 0)"
-            }, next: json["next"]?.string ?? "", hasMore: json["hasMore"]?.bool ?? false)
+        let names = (json["items"]?.array ?? []).map { item -> String in
+            let event = item["event"]
+            return "\(event?["roomId"]?.string ?? "?")/\(event?["seq"]?.int ?? 0)"
+        }
+        let next: String = json["next"]?.string ?? ""
+        return Read(names: names, next: next, hasMore: json["hasMore"] == true)
     }
 
     /// Reads until there is no more.

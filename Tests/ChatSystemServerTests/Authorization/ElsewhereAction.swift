@@ -18,6 +18,16 @@ enum ElsewhereAction: String, CaseIterable, Sendable {
     case makeKey = "`POST /admin/keys`"
     case listKeys = "`GET /admin/keys`"
     case revokeKey = "`DELETE /admin/keys/{name}`"
+    case changes = "`GET /changes`"
+    case makeWebhook = "`POST /webhooks`"
+    case webhooks = "`GET /webhooks`"
+    case webhook = "`GET /webhooks/{id}`"
+    case changeWebhook = "`PATCH /webhooks/{id}`"
+    case removeWebhook = "`DELETE /webhooks/{id}`"
+    case pauseWebhook = "`POST /webhooks/{id}/pause`"
+    case resumeWebhook = "`POST /webhooks/{id}/resume`"
+    case replayWebhook = "`POST /webhooks/{id}/replay`"
+    case deliveries = "`GET /webhooks/{id}/deliveries`"
     case keys = "`GET /.well-known/jwks.json`"
     case live = "`GET /health/live`"
     case ready = "`GET /health/ready`"
@@ -38,6 +48,9 @@ enum ElsewhereAction: String, CaseIterable, Sendable {
             case .live, .ready, .metrics: [stack.system, stack.messages(), stack.webSocket()]
             case .description, .page: [stack.system, stack.messages()]
             case .socketPath: [stack.webSocket()]
+            case .changes, .makeWebhook, .webhooks, .webhook, .changeWebhook, .removeWebhook, .pauseWebhook,
+                .resumeWebhook, .replayWebhook, .deliveries:
+                [stack.messages()]
             default: [stack.system]
             }
         var statuses: Set<Int> = []
@@ -79,6 +92,16 @@ enum ElsewhereAction: String, CaseIterable, Sendable {
         case .makeKey: (.post, "/api/v1/admin/keys", ["name": "mine", "scopes": ["keys"]])
         case .listKeys: (.get, "/api/v1/admin/keys", nil)
         case .revokeKey: (.delete, "/api/v1/admin/keys/mine", nil)
+        case .changes: (.get, "/api/v1/changes?after=begin", nil)
+        case .makeWebhook: (.post, "/api/v1/webhooks", nil)
+        case .webhooks: (.get, "/api/v1/webhooks", nil)
+        case .webhook: (.get, "/api/v1/webhooks/mine", nil)
+        case .changeWebhook: (.patch, "/api/v1/webhooks/mine", nil)
+        case .removeWebhook: (.delete, "/api/v1/webhooks/mine", nil)
+        case .pauseWebhook: (.post, "/api/v1/webhooks/mine/pause", nil)
+        case .resumeWebhook: (.post, "/api/v1/webhooks/mine/resume", nil)
+        case .replayWebhook: (.post, "/api/v1/webhooks/mine/replay", nil)
+        case .deliveries: (.get, "/api/v1/webhooks/mine/deliveries", nil)
         case .keys: (.get, "/.well-known/jwks.json", nil)
         case .live: (.get, "/health/live", nil)
         case .ready: (.get, "/health/ready", nil)

@@ -28,20 +28,28 @@ struct ChangeService: Sendable {
         let limit: Int
         /// The longest wait for the first event.
         let wait: Duration
+        /// The last place that is wanted; `nil` for no such bound.
+        var end: ChangePosition?
     }
 
     /// Reads a page. Where there is nothing that the reader wants, waits for it.
-    /// - Parameter stillAllowed: asked every second while it waits; its error ends the wait.
+    /// - Parameters:
+    ///   - stillAllowed: asked every second while it waits; its error ends the wait.
+    ///   - waiting: called around each wait, for callers that count those who wait.
     /// - Throws: `cursor_unknown`, where the feed has no such place; the errors of `stillAllowed`.
     func changes(
-        _ request: Request, stillAllowed: @Sendable () async throws -> Void = {}
+        _ request: Request, stillAllowed: @escaping @Sendable () async throws -> Void = {},
+        waiting: @Sendable (@Sendable () async throws -> Bool) async throws -> Bool = { try await $0() }
     ) async throws -> ChangePage {
         let deadline = ContinuousClock.now + request.wait
-        var page = ChangePage(after: try await place(request.start), limit: request.limit)
+        var page = ChangePage(after: try await place(request.start), limit: request.limit, end: request.end)
         while true {
             let head = try await read(&page, request.filter)
             guard page.isEmpty, !page.hasMore, ContinuousClock.now < deadline else { return page }
-            guard try await waits(beyond: head.run, until: deadline, stillAllowed) else { return page }
+            let hasMoved = try await waiting {
+                try await waits(beyond: head.run, until: deadline, stillAllowed)
+            }
+            guard hasMoved else { return page }
         }
     }
 

@@ -39,6 +39,9 @@ enum ChangeStart: Equatable {
     case now
     case after(ChangePosition)
 
+    /// The requirement on the text, for error messages.
+    static let requirement = "must be begin, now, or a cursor of this feed"
+
     /// Reads `begin`, `now` or a cursor.
     /// - Returns: `nil` for any other text.
     init?(text: String) {

@@ -16,6 +16,8 @@ struct ChangePage: JSONEncodable {
     /// Whether there is more to read now. With a filter it may be nothing that the reader wants.
     var hasMore = false
     private let limit: Int
+    /// The last place that may be in the page.
+    private let end: ChangePosition?
     private var items: [[UInt8]] = []
     private var bytes = overhead
     private var isCut = false
@@ -24,9 +26,11 @@ struct ChangePage: JSONEncodable {
     /// - Parameters:
     ///   - place: where it begins.
     ///   - limit: of events.
-    init(after place: ChangePosition, limit: Int) {
+    ///   - end: the last place that may be in it; `nil` for no such bound.
+    init(after place: ChangePosition, limit: Int, end: ChangePosition? = nil) {
         next = place
         self.limit = limit
+        self.end = end
     }
 
     var count: Int { items.count }
@@ -45,6 +49,10 @@ struct ChangePage: JSONEncodable {
     /// Adds an event, unless the page is full.
     mutating func append(_ item: ChangeRepository.Item) {
         guard !isFull else { return }
+        if let end, (item.position.run, item.position.seq) > (end.run, end.seq) {
+            isCut = true
+            return
+        }
         var writer = JSONWriter()
         writer.object { writer in
             writer.member(EventKey.cursor, ChangeCursor.text(of: item.position))
@@ -67,10 +75,15 @@ struct ChangePage: JSONEncodable {
 
     func write(to writer: inout JSONWriter) {
         writer.object { writer in
-            writer.key("items")
-            writer.array(items) { $0.raw($1) }
+            writeItems(to: &writer)
             writer.member("next", ChangeCursor.text(of: next))
             writer.member("hasMore", hasMore)
         }
+    }
+
+    /// Writes the member `items`.
+    func writeItems(to writer: inout JSONWriter) {
+        writer.key("items")
+        writer.array(items) { $0.raw($1) }
     }
 }

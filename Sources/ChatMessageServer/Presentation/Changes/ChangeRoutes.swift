@@ -1,28 +1,26 @@
 import ChatEvents
 import ChatStorage
+import CommonAuth
 import CommonServer
 import CommonUtil
 import Hummingbird
-
-/// Decides who may read the feed of changes and change webhooks: a server's key with the scope `changes`.
-struct ChangeAccess: Sendable {
-    /// Returns where the caller may; throws `missing_token`, `invalid_token` (401) or `scope` (403).
-    let check: @Sendable (Request, ChatRequestContext) async throws -> Void
-
-    /// Nobody may.
-    static let closed = ChangeAccess { _, _ in throw ChatError(.missingToken, "A server's key is required") }
-}
 
 /// The routes of the feed of changes.
 enum ChangeRoutes {
     private static let maximumFilters = 100
 
-    static func add(to routes: inout Routes, _ changes: ChangeService, access: ChangeAccess) {
-        routes.get("/api/v1/changes") { request, context in
-            try await access.check(request, context)
+    static func add(to routes: inout Routes, _ changes: ChangeService, keys: ServerKeyList) {
+        routes.get("/api/v1/changes", forKeysWith: .changes) { request, context in
+            let caller = try context.requireKey()
             let asked = try read(request)
             return Response(
-                json: try await changes.changes(asked) { try await access.check(request, context) })
+                json: try await changes.changes(
+                    asked,
+                    stillAllowed: {
+                        guard await keys.isInForce(caller.key) else {
+                            throw ChatError(.invalidToken, "The key is not valid any more")
+                        }
+                    }, waiting: { wait in try await caller.call.waiting(wait) }))
         }
     }
 
@@ -33,7 +31,7 @@ enum ChangeRoutes {
         let wait = query.optionalInteger("wait", in: 0...60) ?? 0
         let after = query.optionalString("after", length: 0...Int.max)
         let start = after.flatMap { ChangeStart(text: $0) }
-        if start == nil { query.note("after", "must be begin, now, or a cursor of this feed") }
+        if start == nil { query.note("after", ChangeStart.requirement) }
         var filter = ChangeFilter()
         let rooms = query.strings(EventKey.roomID, maximumCount: maximumFilters)
         if !rooms.isEmpty { filter.roomIDs = Set(rooms.compactMap { RoomID($0) }) }

@@ -1,0 +1,164 @@
+import ChatStorage
+import CommonUtil
+import Logging
+import Metrics
+
+/// Makes requests to receivers. One connection is kept for each sender.
+protocol WebhookSending: Sendable {
+    /// Posts a body, and waits for the answer for a bounded time.
+    /// - Parameter address: where to connect to, whatever the host's name leads to by then.
+    func send(
+        _ body: [UInt8], headers: [(String, String)], to url: WebhookURL, at address: String
+    ) async -> WebhookResponse
+    /// Closes the connection.
+    func close() async
+}
+
+/// Delivers the events of one webhook, one delivery after another.
+struct WebhookDelivery: Sendable {
+    /// Events of a delivery.
+    static let maximumItems = 100
+    /// The longest time after which a webhook is read again, so that changes of it are noticed.
+    private static let attention = Duration.seconds(1)
+
+    let holder: Int64
+    let work: WebhookWorkRepository
+    let changes: ChangeService
+    let targets: WebhookTargets
+    let makeSender: @Sendable () -> any WebhookSending
+    /// For an attempt in all, from the look-up of the name to the end of the answer.
+    let timeout: Duration
+    let logger: Logger
+    private let attempts = Counter(label: "chat_webhook_attempts_total")
+    private let failures = Counter(label: "chat_webhook_failures_total")
+
+    init(
+        holder: Int64 = .random(in: .min ... .max), work: WebhookWorkRepository, changes: ChangeService,
+        targets: WebhookTargets, timeout: Duration = .seconds(15), logger: Logger,
+        makeSender: @escaping @Sendable () -> any WebhookSending
+    ) {
+        self.holder = holder
+        self.work = work
+        self.changes = changes
+        self.targets = targets
+        self.timeout = timeout
+        self.logger = logger
+        self.makeSender = makeSender
+    }
+
+    /// Delivers until the task is cancelled, which it is once the webhook is no longer this server's.
+    func run(_ webhookID: String) async {
+        let sender = makeSender()
+        var backoff = Backoff(first: .milliseconds(200), longest: .seconds(2))
+        while !Task.isCancelled {
+            do {
+                guard let work = try await work.work(webhookID, holder: holder) else {
+                    // Paused, removed, or another server's. This task is cancelled soon, unless that is over by then.
+                    try await Task.sleep(for: Self.attention)
+                    continue
+                }
+                try await step(work, sender)
+                backoff.reset()
+            } catch is CancellationError {
+                break
+            } catch {
+                logger.debug("a webhook is delivered to later", metadata: ["reason": "\(error)"])
+                try? await Task.sleep(for: backoff.next())
+            }
+        }
+        await sender.close()
+    }
+
+    private func step(_ work: WebhookWork, _ sender: any WebhookSending) async throws {
+        guard work.wait <= .zero else { return try await Task.sleep(for: min(work.wait, Self.attention)) }
+        let webhook = work.webhook
+        let page: ChangePage
+        do {
+            page = try await changes.changes(
+                .init(
+                    start: .after(webhook.cursor), filter: webhook.filter, limit: Self.maximumItems,
+                    wait: work.pending == nil ? Self.attention : .zero, end: work.pending?.end))
+        } catch let error as ChatError where error.code == .cursorUnknown {
+            // The database was set back. Only a replay helps, which is noticed at the next reading.
+            logger.error("the cursor of a webhook is not known", metadata: ["webhook": "\(webhook.webhookID)"])
+            return try await Task.sleep(for: .seconds(5))
+        }
+        guard !page.isEmpty else {
+            if page.next != webhook.cursor {
+                try await self.work.advance(
+                    webhook.webhookID, from: webhook.cursor, to: page.next, holder: holder)
+            }
+            return
+        }
+        let delivery =
+            work.pending ?? PendingDelivery(deliveryID: "dl_" + RoomID.random().rawValue, end: page.next)
+        if work.pending == nil {
+            guard
+                try await self.work.begin(
+                    delivery, of: webhook.webhookID, after: webhook.cursor, holder: holder)
+            else { return }
+        }
+        try await attempt(delivery, page, work, sender)
+    }
+
+    private func attempt(
+        _ delivery: PendingDelivery, _ page: ChangePage, _ work: WebhookWork, _ sender: any WebhookSending
+    ) async throws {
+        let webhook = work.webhook
+        let (at, start) = (Timestamp.now, ContinuousClock.now)
+        let body = WebhookBody(webhookID: webhook.webhookID, deliveryID: delivery.deliveryID, at: at, page: page)
+        let bytes = body.jsonBytes
+        let response =
+            await Self.within(timeout) { await send(bytes, delivery.deliveryID, at, work, sender) }
+            ?? .failed("was not answered in time")
+        try Task.checkCancellation()
+        attempts.increment()
+        if response.error != nil { failures.increment() }
+        try await self.work.finish(
+            WebhookAttempt(
+                deliveryID: delivery.deliveryID, at: at, status: response.status, error: response.error,
+                duration: ContinuousClock.now - start, items: page.count, from: webhook.cursor, to: page.next),
+            of: webhook.webhookID, response.outcome(failures: webhook.failures), holder: holder)
+    }
+
+    private func send(
+        _ body: [UInt8], _ deliveryID: String, _ at: Timestamp, _ work: WebhookWork, _ sender: any WebhookSending
+    ) async -> WebhookResponse {
+        do {
+            let url = try WebhookURL(work.webhook.url)
+            let address = try await targets.address(of: url)
+            let headers = [
+                ("webhook-id", deliveryID), ("webhook-timestamp", "\(at.seconds)"),
+                (
+                    "webhook-signature",
+                    WebhookSecret.signature(of: body, id: deliveryID, seconds: at.seconds, secrets: work.secrets)
+                ),
+            ]
+            return await sender.send(body, headers: headers, to: url, at: address)
+        } catch {
+            return .failed((error as? ChatError)?.detail ?? "could not be sent")
+        }
+    }
+
+    /// Runs something for a bounded time. Unlike a task group this does not wait for what cannot be cancelled, as the
+    /// look-up of a name.
+    /// - Returns: its result; `nil` where the time is over, or the task is cancelled.
+    private static func within<Result: Sendable>(
+        _ limit: Duration, _ body: @escaping @Sendable () async -> Result
+    ) async -> Result? {
+        let (results, continuation) = AsyncStream.makeStream(of: Result.self)
+        let work = Task {
+            continuation.yield(await body())
+            continuation.finish()
+        }
+        let timer = Task {
+            try? await Task.sleep(for: limit)
+            continuation.finish()
+        }
+        defer {
+            work.cancel()
+            timer.cancel()
+        }
+        return await results.first { _ in true }
+    }
+}

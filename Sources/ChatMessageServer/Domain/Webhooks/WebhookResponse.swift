@@ -1,0 +1,65 @@
+import ChatStorage
+import CommonUtil
+
+/// What became of one request to a receiver.
+enum WebhookResponse: Equatable {
+    case status(Int, retryAfter: Duration?)
+    /// There was no answer; a reason for people, without internals.
+    case failed(String)
+
+    /// The status; `nil` where there was none.
+    var status: Int? { if case .status(let status, _) = self { status } else { nil } }
+
+    /// Why it is no success; `nil` where it is.
+    var error: String? {
+        switch self {
+        case .status(200..<300, _): nil
+        case .status(300..<400, _): "redirected, which is not followed"
+        case .status(let status, _): "answered \(status)"
+        case .failed(let reason): reason
+        }
+    }
+
+    /// The longest wait that a receiver can ask for.
+    private static let longestRetryAfter = Duration.seconds(86_400)
+    private static let backoff = Backoff(first: .seconds(1), longest: .seconds(600))
+
+    /// What follows.
+    /// - Parameter failures: failed attempts before this one, since the last success.
+    func outcome(failures: Int) -> WebhookWorkRepository.Outcome {
+        switch self {
+        case .status(200..<300, _): return .delivered
+        case .status(410, _): return .gone
+        case .status(_, let retryAfter):
+            let delay = Self.backoff.delay(afterFailures: failures + 1)
+            return .failed(retryAfter: max(delay, min(retryAfter ?? .zero, Self.longestRetryAfter)))
+        case .failed: return .failed(retryAfter: Self.backoff.delay(afterFailures: failures + 1))
+        }
+    }
+
+    /// Reads `Retry-After` in seconds (RFC 9110 section 10.2.3). The other form, a date, is read as if it were absent.
+    static func retryAfter(_ text: String?) -> Duration? {
+        guard let text, text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
+            let seconds = Int64(text)
+        else { return nil }
+        return .seconds(min(seconds, longestRetryAfter.components.seconds))
+    }
+}
+
+/// The body of a delivery.
+struct WebhookBody: JSONEncodable {
+    let webhookID: String
+    let deliveryID: String
+    let at: Timestamp
+    let page: ChangePage
+
+    func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("type", "chat.changes")
+            writer.member("timestamp", at)
+            writer.member("webhookId", webhookID)
+            writer.member("deliveryId", deliveryID)
+            page.writeItems(to: &writer)
+        }
+    }
+}

@@ -1,0 +1,151 @@
+import ChatStorage
+import ChatTestSupport
+import CommonUtil
+import Testing
+
+@testable import ChatMessageServer
+
+/// The feed of changes over HTTP, on a whole stack.
+@Suite(.timeLimit(.minutes(2))) struct ChangeRouteTests {
+    private func get(
+        _ stack: SharedStack, _ query: String, _ key: TestKey, server: Int = 0
+    ) async throws -> RESTResponse {
+        try await stack.messages(server).get("/api/v1/changes?\(query)", as: key.credentials)
+    }
+
+    /// Reads a room's events from the beginning, as soon as there are `count`.
+    private func read(
+        _ count: Int, of roomID: String, _ stack: SharedStack, _ key: TestKey, server: Int = 0
+    ) async throws -> [JSON] {
+        var events: [JSON] = []
+        var after = "begin"
+        let deadline = ContinuousClock.now + .seconds(60)
+        while events.count < count {
+            try #require(ContinuousClock.now < deadline, "\(events)")
+            let page = try await get(stack, "after=\(after)&wait=5&roomId=\(roomID)", key, server: server)
+                .require(200, "changes").json
+            events += (page["items"]?.array ?? []).compactMap { $0["event"] }
+            after = page["next"]?.string ?? ""
+        }
+        return events
+    }
+
+    @Test(arguments: SharedStack.Mode.allCases)
+    func `a backend reads a room from its creation on, on any server`(mode: SharedStack.Mode) async throws {
+        let stack = try await SharedStack.running(mode)
+        let key = try await stack.key(.changes)
+        let (owner, member) = (try await stack.user(), try await stack.user())
+        let roomID = try await stack.room(of: owner, with: [member])
+        for number in 1...3 { try await stack.say("\(number)", in: roomID, as: owner, server: number) }
+        for server in 0...1 {
+            let events = try await read(4, of: roomID, stack, key, server: server)
+            #expect(events.map { $0["eventType"] } == ["room_created", "message", "message", "message"])
+            #expect(events[0]["memberCount"] == 2)
+            #expect(events[0]["actorId"] == .integer(owner.userID))
+            // The same as in the room's log, but for the creation.
+            #expect(try await Array(events[1...]) == stack.log(of: roomID, as: owner))
+        }
+    }
+
+    @Test func `a call that waits gets the first event that fits`() async throws {
+        let stack = try await SharedStack.running()
+        let key = try await stack.key(.changes)
+        let owner = try await stack.user()
+        let roomID = try await stack.room(of: owner)
+        _ = try await read(1, of: roomID, stack, key)
+        let now = try await get(stack, "after=now", key).require(200, "now").json["next"]?.string ?? ""
+        let waiting = Task {
+            try await get(stack, "after=\(now)&wait=60&roomId=\(roomID)&eventType=message&eventType=room_archived", key)
+        }
+        try await stack.say("Hello", in: roomID, as: owner)
+        let page = try await waiting.value.require(200, "wait").json
+        #expect(page["items"]?.array?.map { $0["event"]?["seq"] } == [1])
+        #expect(page["items"]?[0]?["cursor"]?.string != nil && page["next"]?.string != now)
+    }
+
+    @Test func `a call that waits ends when its key is revoked`() async throws {
+        let stack = try await SharedStack.running()
+        let key = try await stack.key(.changes)
+        let waiting = Task { try await get(stack, "after=now&wait=60&roomId=\(Unique.name("none"))", key) }
+        // The key has to be in use before it is revoked.
+        #expect(try await get(stack, "after=now", key).status == 200)
+        try await stack.revoke(key)
+        #expect(try await waiting.value.status == 401)
+    }
+
+    @Test func `only a key with the scope reads the feed and has webhooks, and only for the installation`() async throws
+    {
+        let stack = try await SharedStack.running()
+        let user = try await stack.user()
+        let wrong = try await stack.key(.users, .rooms, .messages, .keys)
+        let key = try await stack.key(.changes)
+        for (method, path) in [
+            ("GET", "changes?after=begin"), ("POST", "webhooks"), ("GET", "webhooks"), ("GET", "webhooks/x"),
+            ("PATCH", "webhooks/x"), ("DELETE", "webhooks/x"), ("POST", "webhooks/x/pause"),
+            ("POST", "webhooks/x/resume"), ("POST", "webhooks/x/replay"), ("GET", "webhooks/x/deliveries"),
+        ] {
+            func status(_ caller: ChatTestSupport.Credentials, _ headers: [(String, String)] = []) async throws
+                -> String
+            {
+                let answer = try await stack.messages().send(
+                    .init(method), "/api/v1/\(path)", as: caller, headers: headers)
+                return "\(answer.status) \(answer.code ?? "")"
+            }
+            #expect(try await status(.none) == "401 missing_token", "\(method) \(path)")
+            #expect(try await status(user.credentials) == "403 scope", "\(method) \(path)")
+            #expect(try await status(wrong.credentials) == "403 scope", "\(method) \(path)")
+            #expect(try await status(.token("chat_" + String(repeating: "A", count: 43))) == "401 invalid_token")
+            #expect(
+                try await status(key.credentials, TestKey.onBehalf(of: user)) == "403 forbidden", "\(method) \(path)")
+        }
+    }
+
+    @Test(arguments: [
+        ("", "after"), ("after=", "after"), ("after=x", "after"), ("after=begin&limit=0", "limit"),
+        ("after=begin&limit=1001", "limit"), ("after=begin&wait=61", "wait"), ("after=begin&wait=-1", "wait"),
+        ("after=begin&roomId=..", "roomId"), ("after=begin&roomId=a&roomId=", "roomId"),
+        ("after=begin&eventType=typing", "eventType"), ("after=begin&after=begin", "after"),
+        ("after=begin" + String(repeating: "&roomId=a", count: 101), "roomId"),
+    ])
+    func `a wrong parameter is 422`(query: String, field: String) async throws {
+        let stack = try await SharedStack.running()
+        let answer = try await get(stack, query, try await stack.key(.changes))
+        #expect(answer.status == 422)
+        #expect(answer.fields == [field])
+    }
+
+    @Test func `a webhook is made, changed and removed, and its secret is shown once`() async throws {
+        let stack = try await SharedStack.running()
+        let key = try await stack.key(.changes)
+        let path = "/api/v1/webhooks"
+        let room = Unique.name("none")
+        let made = try await stack.messages().post(
+            path, ["url": "https://1.1.1.1/x", "roomIds": [.string(room)]], as: key.credentials
+        ).require(201, "webhook").json
+        #expect(made["secret"]?.string?.hasPrefix("whsec_") == true)
+        #expect(made["state"] == "active" && made["roomIds"] == [.string(room)] && made["eventTypes"] == nil)
+        let one = "\(path)/\(made["webhookId"]?.string ?? "")"
+        let shown = try await stack.messages(1).get(one, as: key.credentials).require(200, "get").json
+        #expect(shown == made.without("secret"))
+        // It outlives the key.
+        let other = try await stack.key(.changes)
+        try await stack.revoke(key)
+        let paused = try await stack.messages().send(.post, one + "/pause", as: other.credentials).json
+        #expect(paused["state"] == "paused" && paused["pausedBecause"] == "asked")
+        let changed = try await stack.messages().send(
+            .patch, one, ["url": "https://1.0.0.1/y", "secret": "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"],
+            as: other.credentials
+        ).require(200, "patch").json
+        #expect(changed["url"] == "https://1.0.0.1/y" && changed["secret"] == nil)
+        for url in [
+            "http://1.1.1.1/", "https://127.0.0.1/", "https://localhost/", "https://a:b@1.1.1.1/", "ftp://1.1.1.1/",
+        ] {
+            let refused = try await stack.messages().send(.patch, one, ["url": .string(url)], as: other.credentials)
+            #expect(refused.status == 422 && refused.code == "webhook_address", "\(url)")
+        }
+        #expect(
+            try await stack.messages().send(.post, one + "/resume", as: other.credentials).json["state"] == "active")
+        #expect(try await stack.messages().send(.delete, one, as: other.credentials).status == 204)
+        #expect(try await stack.messages().get(one, as: other.credentials).code == "webhook_not_found")
+    }
+}

@@ -1,0 +1,104 @@
+import CommonUtil
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import NIOPosix
+import Testing
+
+@testable import ChatMessageServer
+
+@Suite(.timeLimit(.minutes(2))) struct HTTPWebhookSenderTests {
+    /// Runs a receiver on a port of its own for the time of `body`.
+    private func withReceiver(
+        _ answer: @escaping @Sendable (Request) async throws -> Response,
+        _ body: @escaping @Sendable (Int) async throws -> Void
+    ) async throws {
+        let router = Router()
+        router.post("**") { request, _ in try await answer(request) }
+        let (ports, port) = AsyncStream.makeStream(of: Int.self)
+        let application = Application(
+            router: router, configuration: .init(address: .hostname("127.0.0.1", port: 0)),
+            onServerRunning: { port.yield($0.localAddress?.port ?? 0) }, logger: ChangeFixture.quiet)
+        try await withThrowingTaskGroup { group in
+            group.addTask { try await application.runService(gracefulShutdownSignals: []) }
+            guard let port = await ports.first(where: { _ in true }) else { return }
+            try await body(port)
+            group.cancelAll()
+        }
+    }
+
+    private func sender(timeout: Duration = .seconds(10)) -> HTTPWebhookSender {
+        HTTPWebhookSender(eventLoopGroup: MultiThreadedEventLoopGroup.singleton, trustFile: nil, timeout: timeout)
+    }
+
+    @Test func `the request goes to the address that was checked, with the name as its host`() async throws {
+        try await withReceiver { request in
+            let body = try await request.body.collect(upTo: 1_000)
+            let isRight = (request.head.authority ?? "").hasPrefix("no-such-name.invalid:")
+            return Response(
+                status: isRight && String(buffer: body) == "[1]" && request.uri.path == "/a" ? .ok : .badRequest)
+        } _: { port in
+            let sender = sender()
+            for _ in 1...2 {
+                let url = try WebhookURL("http://no-such-name.invalid:\(port)/a")
+                let response = await sender.send(
+                    Array("[1]".utf8), headers: [("webhook-id", "1")], to: url, at: "127.0.0.1")
+                #expect(response == .status(200, retryAfter: nil))
+            }
+            await sender.close()
+        }
+    }
+
+    @Test func `redirects are not followed, and Retry-After is read`() async throws {
+        try await withReceiver { request in
+            if request.uri.path == "/moved" {
+                return Response(status: .found, headers: [.location: "/other"])
+            }
+            return Response(status: .serviceUnavailable, headers: [.retryAfter: "7"])
+        } _: { port in
+            let sender = sender()
+            let moved = await sender.send(
+                [], headers: [], to: try WebhookURL("http://h.example:\(port)/moved"), at: "127.0.0.1")
+            #expect(moved == .status(302, retryAfter: nil))
+            let busy = await sender.send(
+                [], headers: [], to: try WebhookURL("http://h.example:\(port)/busy"), at: "127.0.0.1")
+            #expect(busy == .status(503, retryAfter: .seconds(7)))
+            await sender.close()
+        }
+    }
+
+    @Test func `of a long answer a part is read, and of a slow one nothing is awaited beyond the time`() async throws {
+        try await withReceiver { request in
+            if request.uri.path == "/slow" { try await Task.sleep(for: .seconds(30)) }
+            return Response(
+                status: .ok,
+                body: ResponseBody { writer in
+                    // Would never end.
+                    while true { try await writer.write(ByteBuffer(repeating: 0, count: 10_000)) }
+                })
+        } _: { port in
+            let sender = sender(timeout: .seconds(5))
+            let long = await sender.send(
+                [], headers: [], to: try WebhookURL("http://h.example:\(port)/long"), at: "127.0.0.1")
+            #expect(long == .status(200, retryAfter: nil))
+            let slow = await sender.send(
+                [], headers: [], to: try WebhookURL("http://h.example:\(port)/slow"), at: "127.0.0.1")
+            #expect(slow == .failed("was not answered in time"))
+            await sender.close()
+        }
+    }
+
+    @Test func `a receiver that is not there, or has no TLS, is a failure`() async throws {
+        let sender = sender()
+        let away = await sender.send([], headers: [], to: try WebhookURL("http://h.example:1/"), at: "127.0.0.1")
+        #expect(away.status == nil)
+        try await withReceiver { _ in
+            Response(status: .ok)
+        } _: { port in
+            let plain = await sender.send(
+                [], headers: [], to: try WebhookURL("https://h.example:\(port)/"), at: "127.0.0.1")
+            #expect(plain.status == nil)
+        }
+        await sender.close()
+    }
+}

@@ -1,0 +1,324 @@
+import ChatEvents
+import ChatStorage
+import ChatTestSupport
+import CommonUtil
+import PostgresClient
+import Synchronization
+import Testing
+
+@testable import ChatMessageServer
+
+/// What receivers were sent, and what they answer.
+private final class Receivers: Sendable {
+    struct Request: Sendable {
+        let url: String
+        let headers: [String: String]
+        let json: JSON
+        let body: [UInt8]
+
+        /// `room/seq` of each event.
+        var names: [String] {
+            (json["items"]?.array ?? []).map { item -> String in
+                let event = item["event"]
+                return "\(event?["roomId"]?.string ?? "?")/\(event?["seq"]?.int ?? 0)"
+            }
+        }
+        var deliveryID: String { headers["webhook-id"] ?? "" }
+    }
+
+    let requests = EventCollector<Request>()
+    private let answers: @Sendable (Request, _ before: Int) async -> WebhookResponse
+
+    init(_ answers: @escaping @Sendable (Request, _ before: Int) async -> WebhookResponse) { self.answers = answers }
+
+    func sender() -> any WebhookSending { Sender(receivers: self) }
+
+    private struct Sender: WebhookSending {
+        let receivers: Receivers
+
+        func send(
+            _ body: [UInt8], headers: [(String, String)], to url: WebhookURL, at address: String
+        ) async -> WebhookResponse {
+            guard let json = try? JSON(parsing: body) else { return .failed("no JSON") }
+            let request = Request(
+                url: url.text, headers: Dictionary(headers, uniquingKeysWith: { $1 }), json: json, body: body)
+            let before = receivers.requests.all.filter { $0.url == request.url }.count
+            receivers.requests.append(request)
+            return await receivers.answers(request, before)
+        }
+
+        func close() async {}
+    }
+}
+
+private struct NoNames: NameResolving {
+    func addresses(of name: String) async -> [String] { [] }
+}
+
+extension ChangeFixture {
+    fileprivate static let ok = WebhookResponse.status(200, retryAfter: nil)
+
+    fileprivate var webhooks: WebhookRepository { WebhookRepository(ChatDatabase(client)) }
+    private var targets: WebhookTargets { WebhookTargets(resolver: NoNames(), rules: AddressRules(allowed: [])) }
+    fileprivate var owner: WebhookService {
+        WebhookService(webhooks: webhooks, changes: repository, targets: targets)
+    }
+
+    fileprivate func dispatcher(_ receivers: Receivers, timeout: Duration = .seconds(15)) -> WebhookDispatcher {
+        let dispatcher = WebhookDispatcher(
+            WebhookDelivery(
+                work: WebhookWorkRepository(ChatDatabase(client)), changes: service, targets: targets,
+                timeout: timeout, logger: Self.quiet, makeSender: { receivers.sender() }),
+            logger: Self.quiet)
+        dispatcher.begin()
+        return dispatcher
+    }
+
+    fileprivate func webhook(_ url: String = "https://1.1.1.1/a") async throws -> String {
+        let body: JSON = ["url": .string(url), "from": "begin"]
+        let webhook = try await owner.make(
+            try WebhookRequest(try FieldReader(body: Array(body.text.utf8)), isNew: true))
+        return webhook.webhook.webhookID
+    }
+
+    /// A room with posts.
+    fileprivate func talk(_ count: Int, in room: String = "a") async throws {
+        try await makeRoom(room)
+        for number in 1...count { try await post("\(number)", in: room) }
+        try await append()
+    }
+
+    /// Waits until a webhook has what is asked for. There is no event for that.
+    fileprivate func wait(
+        _ webhookID: String, until isWanted: (Webhook) -> Bool
+    ) async throws -> Webhook {
+        let deadline = ContinuousClock.now + .seconds(30)
+        while true {
+            let webhook = try #require(try await webhooks.webhook(webhookID))
+            if isWanted(webhook) { return webhook }
+            try #require(ContinuousClock.now < deadline, "\(webhook)")
+            try await Task.sleep(for: .milliseconds(10))
+        }
+    }
+}
+
+@Suite(.timeLimit(.minutes(2))) struct WebhookDeliveryTests {
+    @Test func `events are delivered in order, a hundred at a time, and signed`() async throws {
+        try await ChangeFixture.run { fixture in
+            try await fixture.talk(250)
+            let secret = [UInt8](repeating: 3, count: 24)
+            let receivers = Receivers { _, _ in ChangeFixture.ok }
+            let id = try await fixture.webhook()
+            _ = try await fixture.webhooks.update(id, .init(secret: secret))
+            try await ChangeFixture.running([fixture.dispatcher(receivers)]) {
+                let requests = try await receivers.requests.first(3)
+                #expect(requests.map(\.names.count) == [100, 100, 51])
+                #expect(requests.flatMap(\.names) == (0...250).map { "a/\($0)" })
+                #expect(Set(requests.map(\.deliveryID)).count == 3)
+                for request in requests {
+                    let seconds = try #require(request.headers["webhook-timestamp"].flatMap { Int64($0) })
+                    let signatures = (request.headers["webhook-signature"] ?? "").split(separator: " ")
+                    // The former secret signs, too.
+                    #expect(signatures.count == 2)
+                    #expect(
+                        String(signatures.first ?? "")
+                            == WebhookSecret.signature(
+                                of: request.body, id: request.deliveryID, seconds: seconds, secrets: [secret]))
+                    #expect(request.json["type"] == "chat.changes")
+                    #expect(request.json["webhookId"] == .string(id))
+                    #expect(request.json["deliveryId"] == .string(request.deliveryID))
+                }
+                try await fixture.post("more", in: "a")
+                try await fixture.append()
+                #expect(try await receivers.requests.first(4)[3].names == ["a/251"])
+                let head = try await fixture.repository.bounds().head
+                let webhook = try await fixture.wait(id) { $0.cursor == head }
+                #expect(webhook.state == .active && webhook.lastError == nil && webhook.lastAttemptAt != nil)
+                let attempts = try await fixture.webhooks.attempts(of: id)
+                #expect(attempts.map(\.items) == [1, 51, 100, 100])
+                #expect(attempts.allSatisfy { $0.status == 200 && $0.error == nil })
+            }
+        }
+    }
+
+    @Test func `a failed delivery is repeated as it was, before anything else`() async throws {
+        try await ChangeFixture.run { fixture in
+            try await fixture.talk(2)
+            let receivers = Receivers { _, before in
+                before < 2 ? .status(500, retryAfter: nil) : ChangeFixture.ok
+            }
+            let id = try await fixture.webhook()
+            try await ChangeFixture.running([fixture.dispatcher(receivers)]) {
+                _ = try await receivers.requests.first(1)
+                let failing = try await fixture.wait(id) { $0.state != .active }
+                #expect(failing.state == .failing && failing.lastError == "answered 500")
+                // It comes later, so it is in another delivery.
+                try await fixture.post("3", in: "a")
+                try await fixture.append()
+                let requests = try await receivers.requests.first(4)
+                #expect(
+                    requests.map(\.names) == [
+                        ["a/0", "a/1", "a/2"], ["a/0", "a/1", "a/2"], ["a/0", "a/1", "a/2"], ["a/3"],
+                    ])
+                #expect(Set(requests.prefix(3).map(\.deliveryID)).count == 1)
+                #expect(requests[3].deliveryID != requests[0].deliveryID)
+                _ = try await fixture.wait(id) { $0.state == .active }
+            }
+        }
+    }
+
+    @Test func `another server repeats a delivery under the same id`() async throws {
+        try await ChangeFixture.run { fixture in
+            try await fixture.talk(2)
+            let refusing = Receivers { _, _ in .failed("no") }
+            let id = try await fixture.webhook()
+            try await ChangeFixture.running([fixture.dispatcher(refusing)]) {
+                _ = try await refusing.requests.first(1)
+                _ = try await fixture.wait(id) { $0.state == .failing }
+            }
+            let first = try #require(refusing.requests.all.first)
+            let receivers = Receivers { _, _ in ChangeFixture.ok }
+            try await ChangeFixture.running([fixture.dispatcher(receivers)]) {
+                let repeated = try await receivers.requests.first(1)[0]
+                #expect(repeated.deliveryID == first.deliveryID)
+                #expect(repeated.names == first.names)
+            }
+        }
+    }
+
+    @Test func `a receiver that does not answer is given up on, and holds up no other`() async throws {
+        try await ChangeFixture.run { fixture in
+            try await fixture.talk(3)
+            let receivers = Receivers { request, _ in
+                if request.url.hasSuffix("/slow") { try? await Task.sleep(for: .seconds(60)) }
+                return ChangeFixture.ok
+            }
+            let slow = try await fixture.webhook("https://1.1.1.1/slow")
+            let fast = try await fixture.webhook("https://1.1.1.1/fast")
+            try await ChangeFixture.running([fixture.dispatcher(receivers, timeout: .milliseconds(500))]) {
+                let head = try await fixture.repository.bounds().head
+                _ = try await fixture.wait(fast) { $0.cursor == head }
+                let failing = try await fixture.wait(slow) { $0.state == .failing }
+                #expect(failing.lastError == "was not answered in time")
+            }
+        }
+    }
+
+    @Test func `410 pauses a webhook, and it goes on where it was when it is resumed`() async throws {
+        try await ChangeFixture.run { fixture in
+            try await fixture.talk(2)
+            let receivers = Receivers { _, before in before == 0 ? .status(410, retryAfter: nil) : ChangeFixture.ok }
+            let id = try await fixture.webhook()
+            try await ChangeFixture.running([fixture.dispatcher(receivers)]) {
+                let paused = try await fixture.wait(id) { $0.state == .paused }
+                #expect(paused.pausedBecause == .gone)
+                #expect(receivers.requests.all.count == 1)
+                #expect(try await fixture.owner.setPaused(id, false).webhook.pausedBecause == nil)
+                #expect(try await receivers.requests.first(2)[1].names == ["a/0", "a/1", "a/2"])
+            }
+        }
+    }
+
+    @Test func `a replay delivers again from the cursor on`() async throws {
+        try await ChangeFixture.run { fixture in
+            try await fixture.talk(3)
+            let receivers = Receivers { _, _ in ChangeFixture.ok }
+            let id = try await fixture.webhook()
+            try await ChangeFixture.running([fixture.dispatcher(receivers)]) {
+                let first = try await receivers.requests.first(1)[0]
+                let head = try await fixture.repository.bounds().head
+                _ = try await fixture.wait(id) { $0.cursor == head }
+                let cursor = try #require(first.json["items"]?[1]?["cursor"]?.string)
+                try await fixture.owner.replay(id, from: try #require(ChangeStart(text: cursor)))
+                #expect(try await receivers.requests.first(2)[1].names == ["a/2", "a/3"])
+                await #expect(throws: ChatError(.cursorUnknown)) {
+                    try await fixture.owner.replay(id, from: .after(.init(run: 1, seq: 1, mark: 1)))
+                }
+            }
+        }
+    }
+
+    @Test func `what a server stores without the lease, or of another delivery, is ignored`() async throws {
+        try await ChangeFixture.run { fixture in
+            try await fixture.talk(1)
+            let work = WebhookWorkRepository(ChatDatabase(fixture.client))
+            let id = try await fixture.webhook()
+            #expect(try await work.acquire(1, for: .seconds(60)) == [id])
+            #expect(try await work.acquire(2, for: .seconds(60)) == [])
+            let cursor = try #require(try await work.work(id, holder: 1)).webhook.cursor
+            #expect(try await work.work(id, holder: 2) == nil)
+            let end = try await fixture.repository.bounds().head
+            let delivery = PendingDelivery(deliveryID: "one", end: end)
+            #expect(try await work.begin(delivery, of: id, after: cursor, holder: 2) == false)
+            #expect(try await work.begin(delivery, of: id, after: cursor, holder: 1))
+            #expect(try await work.work(id, holder: 1)?.pending == delivery)
+            func attempt(_ deliveryID: String) -> WebhookAttempt {
+                WebhookAttempt(
+                    deliveryID: deliveryID, at: .now, status: 200, error: nil, duration: .zero, items: 2, from: cursor,
+                    to: end)
+            }
+            #expect(try await work.finish(attempt("one"), of: id, .delivered, holder: 2) == false)
+            #expect(try await work.finish(attempt("two"), of: id, .delivered, holder: 1) == false)
+            try await fixture.owner.replay(id, from: .begin)
+            #expect(try await work.finish(attempt("one"), of: id, .delivered, holder: 1) == false)
+            #expect(try await fixture.webhooks.webhook(id)?.cursor == cursor)
+            #expect(try await fixture.webhooks.attempts(of: id) == [])
+        }
+    }
+
+    @Test func `a hundred webhooks are enough, and each keeps a hundred attempts`() async throws {
+        try await ChangeFixture.run { fixture in
+            let id = try await fixture.webhook()
+            for _ in 2...100 { _ = try await fixture.webhook() }
+            await #expect(throws: ChatError(.tooManyWebhooks)) { _ = try await fixture.webhook() }
+            #expect(try await fixture.owner.all().items.count == 100)
+            try await fixture.owner.delete(id)
+            await #expect(throws: ChatError(.webhookNotFound)) { try await fixture.owner.delete(id) }
+            let other = try await fixture.webhook()
+            let work = WebhookWorkRepository(ChatDatabase(fixture.client))
+            _ = try await work.acquire(1, for: .seconds(60))
+            let place = try await fixture.repository.bounds().begin
+            try #require(
+                try await work.begin(.init(deliveryID: "d", end: place), of: other, after: place, holder: 1))
+            for number in 1...103 {
+                try await work.finish(
+                    WebhookAttempt(
+                        deliveryID: "d", at: .now, status: nil, error: "\(number)", duration: .zero, items: 0,
+                        from: place,
+                        to: place), of: other, .failed(retryAfter: .zero), holder: 1)
+            }
+            #expect(
+                try await fixture.webhooks.attempts(of: other).compactMap(\.error)
+                    == (4...103).reversed().map { "\($0)" })
+            #expect(try await fixture.client.query("SELECT FROM webhook_attempts").count == 100)
+        }
+    }
+
+    @Test func `a body is read strictly`() throws {
+        func read(_ body: JSON, isNew: Bool = true) throws -> WebhookRequest {
+            try WebhookRequest(try FieldReader(body: Array(body.text.utf8)), isNew: isNew)
+        }
+        let all = try read([
+            "url": "https://h.example/", "eventTypes": ["message", "room_created"], "roomIds": ["a"], "from": "begin",
+            "secret": "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        ])
+        #expect(all.types == [.message, .roomCreated] && all.roomIDs?.count == 1 && all.from == .begin)
+        #expect(all.secret == [UInt8](repeating: 0, count: 24))
+        #expect(try read(["url": "https://h.example/"]).from == .now)
+        let url: JSON = "https://h.example/"
+        for (body, field): (JSON, String) in [
+            ([:], "url"), (["url": 1], "url"), (["url": url, "eventTypes": []], "eventTypes"),
+            (["url": url, "eventTypes": ["typing"]], "eventTypes"),
+            (["url": url, "eventTypes": "message"], "eventTypes"),
+            (["url": url, "roomIds": []], "roomIds"), (["url": url, "roomIds": [".."]], "roomIds"),
+            (["url": url, "roomIds": [1]], "roomIds"), (["url": url, "secret": "whsec_AAAA"], "secret"),
+            (["url": url, "from": "later"], "from"),
+        ] {
+            #expect("\(body)") { _ = try read(body) } throws: { error in
+                (error as? ChatError)?.fieldErrors.map(\.field) == [field]
+            }
+        }
+        #expect { try read([:], isNew: false) } throws: { ($0 as? ChatError)?.code == .validationFailed }
+        #expect(try read(["roomIds": ["a", "b"]], isNew: false).roomIDs?.count == 2)
+    }
+}
