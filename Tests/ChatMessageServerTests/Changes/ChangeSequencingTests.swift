@@ -122,7 +122,7 @@ import Testing
         #expect(machine.next(now: after(60)) == .step(Step(hinted: [], part: Part(after: nil))))
     }
 
-    @Test func `a pass that begins anew during a step is not taken for complete`() {
+    @Test func `a pass that is restarted during a step is not taken for complete`() {
         var machine = settledHolder()
         _ = machine.leaseAnswered(isHeld: true, asked: after(1_900), now: after(1_900))
         guard case .step(let first) = machine.next(now: after(2_000)) else { return #expect(Bool(false)) }

@@ -130,7 +130,7 @@ struct ChangeSequencing {
         if isRefused { nextAttempt = now }
         let pause = (now - began) * 4
         nextStep = now + min(max(pause, timing.pause.lowerBound), timing.pause.upperBound)
-        // The pass may have been begun anew meanwhile.
+        // The pass may have been restarted meanwhile.
         guard let part = step.part, pass?.after == part.after, let pass else { return }
         if let last {
             self.pass?.after = last
