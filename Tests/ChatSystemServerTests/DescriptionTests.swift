@@ -66,7 +66,9 @@ import Testing
 
     private func administration(_ calls: DescribedCalls, _ stack: SharedStack) async throws {
         let key = try await stack.key(.keys, .users, .rooms)
-        let newKey: JSON = ["name": .string(Unique.name("key")), "scopes": ["rooms"], "expiresAt": "2999-01-01T00:00:00Z"]
+        let newKey: JSON = [
+            "name": .string(Unique.name("key")), "scopes": ["rooms"], "expiresAt": "2999-01-01T00:00:00Z",
+        ]
         for _ in 1...2 { try await calls.make("POST", "/api/v1/admin/keys", newKey, with: key) }
         try await calls.make("POST", "/api/v1/admin/keys", [:], with: key)
         try await calls.make("GET", "/api/v1/admin/keys", with: key)

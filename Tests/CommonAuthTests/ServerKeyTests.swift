@@ -60,7 +60,9 @@ private func code(_ body: () async throws -> Void) async -> ErrorCode? {
         #expect(ServerKeySecret().text != secret.text)
         #expect(try #require(ServerKeySecret(text: secret.text)).hash == secret.hash)
         #expect(secret.hash.count == 32)
-        for wrong in ["", "chat_", "chat_abc", String(secret.text.dropLast()), secret.text + "A", "CHAT_" + secret.text] {
+        for wrong in [
+            "", "chat_", "chat_abc", String(secret.text.dropLast()), secret.text + "A", "CHAT_" + secret.text,
+        ] {
             #expect(ServerKeySecret(text: wrong) == nil, "\(wrong.count)")
         }
     }
@@ -212,7 +214,8 @@ private func code(_ body: () async throws -> Void) async -> ErrorCode? {
             #expect(await code { _ = try await authenticator.authenticate(headers: headers(), scope: scope) } == .scope)
         }
         let unknown: HTTPFields = [.authorization: "Bearer \(ServerKeySecret().text)", .userID: "9"]
-        #expect(await code { _ = try await authenticator.authenticate(headers: unknown, scope: .rooms) } == .invalidToken)
+        #expect(
+            await code { _ = try await authenticator.authenticate(headers: unknown, scope: .rooms) } == .invalidToken)
         let malformed: HTTPFields = [.authorization: "Bearer chat_x", .userID: "9"]
         #expect(
             await code { _ = try await authenticator.authenticate(headers: malformed, scope: .rooms) } == .invalidToken)

@@ -16,7 +16,8 @@ enum MessageRoutes {
         to routes: inout Routes, _ messages: MessageService, _ limit: RateLimiter<UserID>
     ) {
         routes.postDirectly(
-            "/api/v1/messages", scope: .messages, admission: { user, proceed in
+            "/api/v1/messages", scope: .messages,
+            admission: { user, proceed in
                 guard !user.userID.isInstallation else { return proceed(nil) }
                 limit.check(user.userID, then: proceed)
             }
@@ -75,7 +76,8 @@ enum MessageRoutes {
         routes.get("/api/v1/messages/{id}", authenticated: true, scope: .messages) { _, context in
             Response(json: try await messages.message(context.messageID(), for: context.requireUser().userID))
         }
-        routes.get("/api/v1/rooms/{id}/messages", authenticated: true, scope: .messages, isPage: true) { request, context in
+        routes.get("/api/v1/rooms/{id}/messages", authenticated: true, scope: .messages, isPage: true) {
+            request, context in
             var query = QueryReader(request)
             let before = query.optionalInteger("before", in: 0...Seq.max)
             let after = query.optionalInteger("after", in: 0...Seq.max)
@@ -86,7 +88,8 @@ enum MessageRoutes {
                     of: context.roomID(), for: context.requireUser().userID, before: before, after: after,
                     limit: limit))
         }
-        routes.get("/api/v1/rooms/{id}/events", authenticated: true, scope: .messages, isPage: true) { request, context in
+        routes.get("/api/v1/rooms/{id}/events", authenticated: true, scope: .messages, isPage: true) {
+            request, context in
             var query = QueryReader(request)
             let after = query.optionalInteger("after", in: 0...Seq.max) ?? 0
             let mark = query.optionalMark(after: after)

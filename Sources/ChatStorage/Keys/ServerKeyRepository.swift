@@ -60,9 +60,10 @@ public struct ServerKeyRepository: Sendable {
     private static func key(_ row: PostgresRow) throws -> ServerKey {
         ServerKey(
             name: KeyName(verified: try row.decode(column: 0)),
-            scopes: Set(try row.decode(column: 1, as: String.self).split(separator: ",").compactMap {
-                KeyScope(rawValue: String($0))
-            }),
+            scopes: Set(
+                try row.decode(column: 1, as: String.self).split(separator: ",").compactMap {
+                    KeyScope(rawValue: String($0))
+                }),
             createdAt: try row.timestamp(column: 2), expiresAt: try row.optionalTimestamp(column: 3))
     }
 

@@ -150,7 +150,9 @@ import Testing
                 == 200)
         #expect(try await stack.system.send(.patch, path, ["name": "Renamed"], as: caller).status == 200)
         #expect(try await stack.system.send(.delete, "\(path)/members/\(new.userID)", as: caller).status == 204)
-        for (method, call, body) in [("POST", "join", JSON.object([:])), ("POST", "leave", [:]), ("PUT", "read", ["seq": 1])] {
+        for (method, call, body) in [
+            ("POST", "join", JSON.object([:])), ("POST", "leave", [:]), ("PUT", "read", ["seq": 1]),
+        ] {
             let refused = try await stack.system.send(.init(method), "\(path)/\(call)", body, as: caller)
             #expect(refused.status == 403 && refused.code == "forbidden", "\(call)")
         }

@@ -27,7 +27,9 @@ import Testing
         #expect(list.json["items"]?.array?.contains { $0["name"]?.string == name } == true)
         #expect(!list.text.contains("chat_") && !list.text.contains("hash"))
 
-        #expect(try await stack.system.post(Self.path, body(name, ["rooms"]), as: root.credentials).code == "key_name_taken")
+        #expect(
+            try await stack.system.post(Self.path, body(name, ["rooms"]), as: root.credentials).code == "key_name_taken"
+        )
         for scope in ["users", "messages", "changes"] {
             let refused = try await stack.system.post(
                 Self.path, body(Unique.name(), ["rooms", scope]), as: root.credentials)
@@ -45,7 +47,8 @@ import Testing
         let bad: [(JSON, String)] = [
             (body("", ["rooms"]), "name"), (body("a b", ["rooms"]), "name"),
             (body(String(repeating: "a", count: 65), ["rooms"]), "name"), (body("a", []), "scopes"),
-            (body("a", ["nothing"]), "scopes[0]"), (["name": "a"], "scopes"), (["name": "a", "scopes": "rooms"], "scopes"),
+            (body("a", ["nothing"]), "scopes[0]"), (["name": "a"], "scopes"),
+            (["name": "a", "scopes": "rooms"], "scopes"),
             (body("a", ["rooms"], expiresAt: "tomorrow"), "expiresAt"),
             (body("a", ["rooms"], expiresAt: "2020-01-01T00:00:00Z"), "expiresAt"),
             (body("a", ["rooms"], expiresAt: "2999-02-30T00:00:00Z"), "expiresAt"),
