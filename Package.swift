@@ -138,8 +138,8 @@ let package = Package(
             "ChatSystemServer",
             [
                 "ChatEventBus", "ChatEvents", "ChatStorage", "CommonAuth", "CommonServer", "CommonUtil",
-                "JavaScriptClient", "PostgresClient", "RedisClient", crypto, httpTypes, hummingbird, logging, metrics,
-                nioCore,
+                "JavaScriptClient", "PostgresClient", "RedisClient", crypto, httpTypes, hummingbird, lifecycle, logging,
+                metrics, nioCore,
             ],
             resources: [
                 .embedInCode("Presentation/openapi.yaml"), .embedInCode("Presentation/WebClient/Files"),

@@ -38,7 +38,7 @@ func buildMessageServer(_ environment: ServerEnvironment) async throws -> Server
         client: postgres, isOpen: environment.authMode == .trusted, logger: logger,
         onCommit: { publisher.publish($0) })
     let rooms = RoomRepository(database)
-    let users = UserDirectory(database, authMode: environment.authMode)
+    let users = UserResolver(database, authMode: environment.authMode)
     let messages = MessageService(
         writer: writer, messages: MessageRepository(database), log: EventLog(database), rooms: rooms,
         users: users, publisher: publisher, authMode: environment.authMode)

@@ -39,27 +39,45 @@ func buildSystemServer(_ environment: ServerEnvironment) async throws -> ServerD
     let receipts = ReadReceiptPublisher(publisher)
 
     let users = UserRepository(database)
+    let issuers = try IssuerDirectory(
+        file: settings.issuersFile, trustFile: environment.trustFile, logger: logger)
+    let refreshTokens = RefreshTokenRepository(database)
+    let guests = GuestRepository(database)
+    let signInService = SignInService(signIns: signIns, feed: revocationFeed, logger: logger)
     let accounts = AccountService(
-        users: users, loginAddresses: LoginAddressRepository(database),
-        refreshTokens: RefreshTokenRepository(database), passwords: passwords, signer: signer,
-        refreshTokenSeconds: settings.refreshTokenSeconds,
-        signIns: SignInService(signIns: signIns, feed: revocationFeed, logger: logger))
+        users: users, loginAddresses: LoginAddressRepository(database), refreshTokens: refreshTokens,
+        passwords: passwords, signer: signer, refreshTokenSeconds: settings.refreshTokenSeconds,
+        signIns: signInService, guests: guests,
+        isIssuerAccepted: { issuers.contains($0) })
     let names = NameIndexer(database, logger: logger)
     let roomRepository = RoomRepository(database, limits: settings.roomLimits)
     let rooms = RoomService(
-        rooms: roomRepository, users: users,
+        rooms: roomRepository, users: users, guests: guests,
         readMarks: ReadMarks(rooms: roomRepository, authMode: environment.authMode), publisher: publisher,
         receipts: receipts, authMode: environment.authMode)
 
-    let directory = UserDirectory(database, authMode: environment.authMode)
+    let directory = UserResolver(database, authMode: environment.authMode)
     let serverKeys = ServerKeyList(logger: logger, read: ServerKeyRepository(database).entries)
     var routes = Routes(
         authenticator: Authenticator(
             mode: environment.authMode, verifier: tokens,
             keys: KeyAuthenticator(keys: serverKeys, findUser: directory.actingUser)),
         readLimit: readLimit)
-    AccountRoutes.add(to: &routes, accounts, limits, changeLimits)
-    RoomRoutes.add(to: &routes, rooms, MemberService(rooms: rooms), changeLimits)
+    let members = MemberService(rooms: rooms)
+    let managedUsers = ManagedUserService(
+        users: ManagedUserRepository(database), directory: directory, refreshTokens: refreshTokens, signer: signer,
+        signIns: signInService, members: members)
+    AccountRoutes.add(to: &routes, accounts, limits, registration: settings.registration)
+    SessionRoutes(
+        accounts: accounts, managed: managedUsers, limits: limits, guests: settings.guests,
+        exchange: ExchangeService(issuers: issuers, users: IssuedUserRepository(database), accounts: accounts)
+    ).add(to: &routes)
+    UserRoutes(
+        accounts: accounts, directory: directory, externalIDs: settings.externalIDs, limits: changeLimits
+    ).add(to: &routes)
+    RoomRoutes.add(to: &routes, rooms, members, directory, changeLimits)
+    ManagedUserRoutes.add(to: &routes, managedUsers)
+    ManagedRoomRoutes.add(to: &routes, ManagedRoomService(rooms: rooms), directory)
     KeyRoutes.add(
         to: &routes,
         KeyService(keys: ServerKeyRepository(database), known: serverKeys, logger: logger))
@@ -77,11 +95,15 @@ func buildSystemServer(_ environment: ServerEnvironment) async throws -> ServerD
     health.register(postgres)
     health.register(redis, refusal: { publisher.refusal })
     health.register(tokens)
+    if settings.issuersFile != nil {
+        health.register("issuers", severity: .degraded) { issuers.problem == nil ? .ok : .failing("the file is wrong") }
+    }
     return ServerDependencies(
         routes: routes, health: health,
         services: [
-            postgres, redis, receipts, passwords, signer, revocationFeed, names, serverKeys,
+            postgres, redis, receipts, passwords, signer, revocationFeed, names, serverKeys, issuers,
             PopulationMetrics(database, logger: logger),
+            GuestExpiry(guests: guests, users: managedUsers, logger: logger),
         ],
         beforeServing: [
             { try await ChatSchema.migrateWhenReachable(postgres, logger: logger) },
@@ -96,6 +118,10 @@ private struct SystemSettings {
     let accessTokenSeconds: Int
     let refreshTokenSeconds: Int
     let passwordCost: Int
+    let issuersFile: String?
+    let registration: Registration
+    let guests: GuestAccess
+    let externalIDs: ExternalIDVisibility
     let roomLimits: RoomLimits
 
     init(_ configuration: ConfigurationSource) throws(ConfigurationError) {
@@ -104,6 +130,10 @@ private struct SystemSettings {
         accessTokenSeconds = try configuration.value(Settings.accessTokenSeconds)
         refreshTokenSeconds = try configuration.value(Settings.refreshTokenSeconds)
         passwordCost = try configuration.value(Settings.passwordCost)
+        issuersFile = try configuration.value(Settings.issuersFile)
+        registration = try configuration.value(Settings.registration)
+        guests = try configuration.value(Settings.guests)
+        externalIDs = try configuration.value(Settings.externalIDs)
         roomLimits = RoomLimits(
             roomsPerUser: try configuration.value(Settings.limitRoomsPerUser),
             membersPerRoom: try configuration.value(Settings.limitMembersPerRoom))

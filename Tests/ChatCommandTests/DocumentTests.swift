@@ -56,7 +56,8 @@ struct DocumentTests {
 
     @Test(arguments: [
         "README.md", "README.ko.md", "CHANGELOG.md", "docs/api.md", "docs/architecture.md", "docs/development.md",
-        "docs/faults.md", "docs/operations.md", "docs/performance.md", "docs/security.md", "docs/storage.md",
+        "docs/faults.md", "docs/integration.md", "docs/operations.md", "docs/performance.md", "docs/security.md",
+        "docs/storage.md",
         "docs/terminal.md", "docs/web-client.md", "docs/websocket.md",
     ])
     func `links lead to files that exist`(path: String) throws {

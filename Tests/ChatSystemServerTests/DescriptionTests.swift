@@ -60,6 +60,15 @@ import Testing
         try await calls.make("GET", "/api/v1/users/{id}", at: ["\(user.userID)"], as: user)
         try await calls.make("GET", "/api/v1/users/{id}", at: ["\(Int64.max)"], as: user)
         try await calls.make("GET", "/api/v1/users", query: "?limit=1", as: user)
+        try await calls.make("GET", "/api/v1/sessions", as: user)
+        try await calls.make("DELETE", "/api/v1/sessions/{id}", at: ["1"], as: user)
+        try await calls.make("POST", "/api/v1/auth/guest", ["displayName": "Visitor"])
+        try await calls.make("POST", "/api/v1/auth/exchange", ["token": "a.b.c"])
+        try await calls.make("POST", "/api/v1/auth/exchange", [:])
+        let erased = try await SharedStack.running().user()
+        try await calls.make("POST", "/api/v1/users/me/erase", ["password": "wrong"], as: erased)
+        try await calls.make("POST", "/api/v1/users/me/erase", [:], as: erased)
+        try await calls.make("POST", "/api/v1/users/me/erase", ["password": .string(erased.password)], as: erased)
         let leaving = try await SharedStack.running().user()
         for _ in 1...2 { try await calls.make("POST", "/api/v1/auth/logout-all", as: leaving) }
     }
@@ -76,6 +85,25 @@ import Testing
             try await calls.make(
                 "DELETE", "/api/v1/admin/keys/{name}", at: [newKey["name"]?.string ?? ""], with: key)
         }
+        let external = Unique.name("ext")
+        let path = "/api/v1/admin/users/{user}"
+        try await calls.make("PUT", path, at: [external], with: key)
+        for _ in 1...2 { try await calls.make("PUT", path, at: [external], ["displayName": "Ann"], with: key) }
+        try await calls.make("PUT", path, at: [external], ["username": "?"], with: key)
+        try await calls.make("GET", "/api/v1/users/by-external-id/{externalId}", at: [external], with: key)
+        let user = ["ext:\(external)"]
+        try await calls.make("POST", "\(path)/tokens", at: user, with: key)
+        try await calls.make("POST", "\(path)/tokens", at: user, ["ttlSeconds": 0], with: key)
+        try await calls.make("POST", "\(path)/sign-out", at: user, with: key)
+        try await calls.make("GET", "/api/v1/admin/users", query: "?limit=1", with: key)
+        let room = [Unique.name("room")]
+        let members: JSON = .array([["userId": .string(user[0]), "role": "owner"]])
+        let wanted: JSON = ["name": "Put", "type": "group", "members": members]
+        for _ in 1...2 { try await calls.make("PUT", "/api/v1/admin/rooms/{roomId}", at: room, wanted, with: key) }
+        try await calls.make("PUT", "/api/v1/admin/rooms/{roomId}", at: room, ["type": "public"], with: key)
+        try await calls.make("PUT", "/api/v1/admin/rooms/{roomId}", at: room, ["members": 1], with: key)
+        try await calls.make("GET", "/api/v1/admin/rooms", query: "?limit=1", with: key)
+        for _ in 1...2 { try await calls.make("DELETE", path, at: user, with: key) }
     }
 
     private func rooms(

@@ -1,5 +1,6 @@
 import ChatLocalStack
 import ChatTestSupport
+import CommonUtil
 import Foundation
 import Testing
 
@@ -8,6 +9,8 @@ import Testing
     private struct Secrets {
         let token: String
         let refreshToken: String
+        /// A server's key.
+        let key: String
         /// No words of a log, and no others' either.
         let password = Unique.name("pass")
         let database = Unique.name("database")
@@ -16,7 +19,9 @@ import Testing
 
         var all: [String] {
             // Of a token neither what it says nor its signature.
-            token.split(separator: ".").dropFirst().map(String.init) + [refreshToken, password, database, redis, bad]
+            token.split(separator: ".").dropFirst().map(String.init) + [
+                refreshToken, String(key.dropFirst(5)), password, database, redis, bad,
+            ]
         }
     }
 
@@ -24,7 +29,9 @@ import Testing
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let roomID = try await stack.room(of: user)
-        let secrets = Secrets(token: try #require(user.token), refreshToken: user.refreshToken)
+        let secrets = Secrets(
+            token: try #require(user.token), refreshToken: user.refreshToken,
+            key: try await stack.key(.users, .rooms, .messages, .changes, .keys).text)
         let environment = [
             "CHAT_LOG_LEVEL": "trace",
             // Let in with any password.
@@ -70,8 +77,11 @@ import Testing
     private func targets(of kind: ServerKind, _ roomID: String) -> [String] {
         switch kind {
         case .system:
-            ["auth/register", "auth/login", "auth/refresh", "auth/logout", "users/me", "users", "rooms", "nothing"]
-                .map { "/api/v1/\($0)" }
+            [
+                "auth/register", "auth/login", "auth/refresh", "auth/logout", "users/me", "users", "rooms",
+                "admin/keys", "nothing",
+            ]
+            .map { "/api/v1/\($0)" }
         case .message: ["/api/v1/messages", "/api/v1/rooms/\(roomID)/messages", "/api/v1/messages/1", "/nothing"]
         case .webSocket: ["/ws/chat", "/health/live", "/nothing"]
         }
@@ -91,7 +101,7 @@ import Testing
                 _ = try await client.send(.post, target, headers: [("Content-Type", type)], bytes: Array(body.utf8))
             }
         }
-        for value in [secrets.token, secrets.bad] {
+        for value in [secrets.token, secrets.bad, secrets.key] {
             for query in [
                 "access_token=\(value)", "token=\(value)", "access_token=\(value)%zz", "limit=\(value)",
                 "cursor=\(value)", "roomId=\(value)%00",
@@ -107,7 +117,7 @@ import Testing
 
     /// What is no HTTP.
     private func askBadly(_ server: LocalServer, _ target: String, _ secrets: Secrets) async {
-        for value in [secrets.token, secrets.bad] {
+        for value in [secrets.token, secrets.bad, secrets.key] {
             for head in [
                 "GET \(target)?access_token=\(value) HTTP/9.9\r\n\r\n",
                 "GET \(target)?access_token=\(value)\u{1} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
@@ -133,7 +143,7 @@ import Testing
     }
 
     private func sockets(_ port: Int, _ roomID: String, _ secrets: Secrets) async throws {
-        for value in [secrets.token, secrets.bad] {
+        for value in [secrets.token, secrets.bad, secrets.key] {
             for (target, headers) in [
                 ("/ws/chat?roomId=\(roomID)&access_token=\(value)", []),
                 ("/ws/chat?roomId=\(roomID)", [("Sec-WebSocket-Protocol", "chat.v1, bearer.\(value)")]),

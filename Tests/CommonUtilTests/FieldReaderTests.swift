@@ -13,7 +13,7 @@ import Testing
         #expect(fields.numericID("n", UserID.self) == UserID(5))
         #expect(fields.choice("c", Kind.self) == .two)
         #expect(fields.roomID("r") == RoomID("room"))
-        #expect(fields.userIDs("u", maximumCount: 2) == [UserID(1), UserID(2)])
+        #expect(fields.users("u", maximumCount: 2, external: false) == [.id(UserID(1)), .id(UserID(2))])
         #expect(fields.object("o") == ["k": .null])
         #expect(fields.optionalString("z", length: 1...1) == nil)
         #expect(fields.optionalString("absent", length: 1...1) == nil)
@@ -28,7 +28,7 @@ import Testing
         #expect(fields.numericID("n", UserID.self) == nil)
         #expect(fields.choice("c", Kind.self) == nil)
         #expect(fields.roomID("r") == nil)
-        #expect(fields.userIDs("u", maximumCount: 3) == [UserID(1)])
+        #expect(fields.users("u", maximumCount: 3, external: false) == [.id(UserID(1))])
         #expect(fields.object("o") == nil)
         #expect(fields.errors.map(\.field) == ["s", "gone", "n", "c", "r", "u[1]", "u[2]", "o"])
         #expect(throws: ChatError(invalid: fields.errors)) { try fields.finish() }

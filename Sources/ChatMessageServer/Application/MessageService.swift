@@ -9,7 +9,7 @@ struct MessageService: Sendable {
     let messages: MessageRepository
     let log: EventLog
     let rooms: RoomRepository
-    let users: UserDirectory
+    let users: UserResolver
     let publisher: EventPublisher
     let authMode: AuthMode
 

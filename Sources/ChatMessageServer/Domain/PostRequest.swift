@@ -20,7 +20,7 @@ enum PostRequest {
     /// - Throws: `validation_failed`.
     static func sender(_ fields: FieldReader) throws(ChatError) -> UserReference? {
         var fields = fields
-        let sender = fields.optionalUser(EventKey.senderID)
+        let sender = fields.optionalUser(EventKey.senderID, external: true)
         try fields.finish()
         return sender
     }

@@ -63,7 +63,7 @@ public struct NameIndexer: Service {
         try await database.withTransaction { transaction in
             let rows = try await transaction.query(Self.selectUsers, .int8(Self.batchSize))
             let commands = try rows.flatMap { row in
-                let (userID, username, displayName) = try row.decode(Int64.self, String.self, String.self)
+                let (userID, username, displayName) = try row.decode(Int64.self, String?.self, String.self)
                 return NameSuffixes.replaceForUser(UserID(userID), username: username, displayName: displayName)
             }
             if !commands.isEmpty { _ = try await transaction.batch(commands) }

@@ -38,13 +38,18 @@ enum NameSuffixes {
 
     /// Replaces the suffixes of a user, in the transaction that has stored the new name and locks the row.
     static func replaceForUser(
-        _ userID: UserID, username: String, displayName: String
+        _ userID: UserID, username: String?, displayName: String
     ) -> [PostgresCommand] {
         let id = PostgresParameter.int8(userID.rawValue)
         return [
             PostgresCommand(deleteForUser, id),
-            PostgresCommand(insertForUser, [id] + parameters(of: [username, displayName])),
+            PostgresCommand(insertForUser, [id] + parameters(of: [username, displayName].compactMap(\.self))),
         ]
+    }
+
+    /// Removes the suffixes of a user, who then cannot be found.
+    static func removeForUser(_ userID: UserID) -> PostgresCommand {
+        PostgresCommand(deleteForUser, .int8(userID.rawValue))
     }
 
     /// As ``replaceForUser(_:username:displayName:)``; only public rooms can be found.

@@ -14,7 +14,7 @@ public struct LockedRoom: Sendable {
     /// Whose memberships have changed so far. Their versions are raised at the end of the transaction.
     private(set) var membershipChanges: [MembershipChange] = []
 
-    private let limits: RoomLimits
+    let limits: RoomLimits
     let transaction: PostgresTransaction
 
     init(room: Room, now: Timestamp, limits: RoomLimits, transaction: PostgresTransaction) {
@@ -139,6 +139,9 @@ public struct LockedRoom: Sendable {
         room = room.changed(by: event)
         events.append(event)
     }
+
+    /// Notes that the membership of a user has changed.
+    mutating func noteMembership(_ change: MembershipChange) { membershipChanges.append(change) }
 
     static let selectMember = PostgresStatement(
         "SELECT \(RoomMember.columns) FROM room_members WHERE room_id = $1 AND user_id = $2")

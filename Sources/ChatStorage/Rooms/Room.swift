@@ -120,13 +120,13 @@ extension Room {
     static let head = EventMark.join("head", room: "rooms.room_id", seq: "rooms.last_seq")
 
     /// The columns for a user: the name of a `direct` room is the other member's display name, where that one is
-    /// registered.
+    /// registered and not erased.
     /// - Parameter viewer: an SQL expression for the user's id.
     static func columns(seenBy viewer: String) -> String {
         columns(
             name: """
                 CASE WHEN rooms.type = '\(RoomType.direct.rawValue)' THEN coalesce((
-                    SELECT users.display_name FROM room_members AS other
+                    SELECT nullif(users.display_name, '') FROM room_members AS other
                     JOIN users ON users.user_id = other.user_id
                     WHERE other.room_id = rooms.room_id AND other.user_id <> \(viewer) LIMIT 1
                 ), rooms.name) ELSE rooms.name END

@@ -18,13 +18,16 @@ public struct RoomRepository: Sendable {
     // MARK: Making
 
     /// Makes a room with its first members. This is no event: the log of a new room is empty.
-    /// - Parameter directPair: the two members of a `direct` room, which are unique among such rooms.
+    /// - Parameters:
+    ///   - adminIDs: those of the members who are admins.
+    ///   - makerID: who makes the room, where it is not the owner. No limit on rooms counts then.
+    ///   - directPair: the two members of a `direct` room, which are unique among such rooms.
     /// - Returns: the room, and the changes of its members' lists of rooms, to be published; `nil` where a room of this
     ///   id, or a direct room of this pair, exists.
     /// - Throws: `room_full`, `too_many_rooms`.
     public func insert(
         _ roomID: RoomID, name: String, type: RoomType, ownerID: UserID?, memberIDs: [UserID],
-        directPair: DirectPair? = nil
+        adminIDs: [UserID] = [], makerID: UserID? = nil, directPair: DirectPair? = nil
     ) async throws -> (room: Room, userChanges: [UserChange])? {
         try limits.checkMembers(memberIDs.count)
         let members: [PostgresParameter] = [
@@ -32,8 +35,11 @@ public struct RoomRepository: Sendable {
             .text(directPair?.key), .int8Array(memberIDs.map(\.rawValue)),
         ]
         let command = PostgresCommand(
-            Self.insert, members + NameSuffixes.parameters(of: type == .public ? [name] : []))
-        guard limits.countsRooms, let ownerID else {
+            Self.insert,
+            members + NameSuffixes.parameters(of: type == .public ? [name] : []) + [
+                .int8Array(adminIDs.map(\.rawValue)), .int8(makerID?.rawValue),
+            ])
+        guard limits.countsRooms, let ownerID, makerID == nil else {
             return try Self.made(try await database.batch([command])[0])
         }
         return try await database.withTransaction { [limits] transaction in
@@ -120,6 +126,11 @@ public struct RoomRepository: Sendable {
                 FoldedName(text), after: last.map { ($0.suffix, .text($0.roomID.rawValue)) }, lowest: .text(""),
                 limit: limit)
         ).map { Found(item: try Room($0), suffix: try $0.decode(column: Room.columnCount)) }
+    }
+
+    /// A page of all rooms by id, archived ones among them.
+    public func allRooms(after last: RoomID?, limit: Int) async throws -> [Room] {
+        try await database.query(Self.selectAll, .text(last?.rawValue ?? ""), .int8(limit)).map { try Room($0) }
     }
 
     /// The heads of these rooms' logs; rooms that do not exist are left out.

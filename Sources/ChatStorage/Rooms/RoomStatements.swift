@@ -11,7 +11,9 @@ extension RoomRepository {
             ON CONFLICT DO NOTHING RETURNING *
         ), joined AS (
             INSERT INTO room_members (room_id, user_id, role, added_by)
-            SELECT made.room_id, user_id, CASE WHEN user_id = $4 THEN 'owner' ELSE 'member' END, nullif($4, user_id)
+            SELECT made.room_id, user_id,
+                CASE WHEN user_id = $4 THEN 'owner' WHEN user_id = ANY ($9::bigint[]) THEN 'admin' ELSE 'member' END,
+                nullif(coalesce($10::bigint, $4), user_id)
             FROM made, unnest($6::bigint[]) AS user_id
         ), named AS (
             \(NameSuffixes.insert(
@@ -112,6 +114,14 @@ extension RoomRepository {
     static let searchPublic = NameSearch(
         table: NameSuffixes.rooms, id: "room_id", of: "rooms", columns: Room.columns, join: Room.head,
         condition: "rooms.type = 'public' AND rooms.archived_at IS NULL")
+    static let selectAll = PostgresStatement(
+        """
+        SELECT \(Room.columns) FROM (
+            SELECT * FROM rooms WHERE room_id > $1 ORDER BY room_id LIMIT $2
+        ) AS rooms
+        \(Room.head)
+        ORDER BY rooms.room_id
+        """)
     static let selectHeads = PostgresStatement("SELECT room_id, last_seq FROM rooms WHERE room_id = ANY ($1)")
     // Nothing is written where the mark does not move. That is decided on the row as it is when it is locked, which may
     // be later than the rest was read.

@@ -233,6 +233,8 @@ extension ChatSchema {
             ADD COLUMN erased_at timestamptz,
             ADD COLUMN guest_until timestamptz;
         CREATE INDEX users_guests ON users (guest_until) WHERE guest_until IS NOT NULL AND erased_at IS NULL;
+        CREATE INDEX users_without_name ON users (user_id)
+            WHERE username IS NULL AND erased_at IS NULL AND guest_until IS NULL;
 
         ALTER TABLE refresh_tokens
             ADD COLUMN created_at timestamptz NOT NULL DEFAULT now(),

@@ -43,16 +43,41 @@ public struct RefreshTokenRepository: Sendable {
     public init(_ database: ChatDatabase) { self.database = database }
 
     /// Begins a family, at a login. Deletes expired tokens as well.
-    /// - Parameter passwordHash: the hash that the password was verified against.
-    /// - Returns: `nil` where the password has been changed since: that ends all sign-ins with the old one.
-    public func begin(_ grant: Grant, of userID: UserID, passwordHash: String) async throws -> SignInID? {
+    /// - Parameters:
+    ///   - passwordHash: the hash that the password was verified against; `nil` for a sign-in without a password.
+    ///   - userAgent: the program that signs in, as it calls itself.
+    ///   - issuer: the issuer whose token is exchanged.
+    /// - Returns: `nil` where the password has been changed since, which ends all sign-ins with the old one, and where the
+    ///   user is disabled.
+    public func begin(
+        _ grant: Grant, of userID: UserID, passwordHash: String?, userAgent: String? = nil,
+        issuer: String? = nil
+    ) async throws -> SignInID? {
         let signInID = SignInID.random()
         let results = try await database.batch([
             PostgresCommand(
                 Self.insertFirst, .bytea(grant.hash), .int8(signInID.rawValue), .int8(userID.rawValue),
-                .int8(grant.lifetimeSeconds), .timestamptz(grant.accessExpiresAt), .text(passwordHash)),
+                .int8(grant.lifetimeSeconds), .timestamptz(grant.accessExpiresAt), .text(passwordHash),
+                .text(userAgent), .text(issuer)),
             PostgresCommand(Self.deleteExpired),
             PostgresCommand(Self.eraseSalts),
+        ])
+        return results.first?.affectedRows == 1 ? signInID : nil
+    }
+
+    /// Begins a sign-in that cannot be refreshed, so that its access token can be ended like any other. It has a refresh
+    /// token that nobody knows.
+    /// - Parameter hash: random bytes.
+    /// - Returns: `nil` where there is no such user, or it is disabled.
+    public func beginWithoutRefresh(
+        of userID: UserID, hash: [UInt8], accessExpiresAt: Timestamp, userAgent: String? = nil, issuer: String? = nil
+    ) async throws -> SignInID? {
+        let signInID = SignInID.random()
+        let results = try await database.batch([
+            PostgresCommand(
+                Self.insertUnrefreshable, .bytea(hash), .int8(signInID.rawValue), .int8(userID.rawValue),
+                .timestamptz(accessExpiresAt), .text(userAgent), .text(issuer)),
+            PostgresCommand(Self.deleteExpired),
         ])
         return results.first?.affectedRows == 1 ? signInID : nil
     }
@@ -65,13 +90,18 @@ public struct RefreshTokenRepository: Sendable {
     ///   - hash: of the presented token.
     ///   - salt: that of its successor, at the first use.
     ///   - successor: the successor made with this salt.
-    public func rotate(hash: [UInt8], salt: [UInt8], successor: Grant) async throws -> Rotation {
+    ///   - isAccepted: whether sign-ins by an issuer's token can still be refreshed.
+    public func rotate(
+        hash: [UInt8], salt: [UInt8], successor: Grant,
+        isAccepted: @escaping @Sendable (_ issuer: String) -> Bool = { _ in true }
+    ) async throws -> Rotation {
         try await database.withTransaction { transaction in
             // The row lock serializes concurrent uses: the later one sees that the earlier one has used the token.
             guard let row = try await transaction.query(Self.lock, .bytea(hash)).first else { return .unknown }
-            let (signIn, user, isUsed, isRepeatable, isExpired, firstSalt) = try row.decode(
-                Int64.self, Int64.self, Bool.self, Bool.self, Bool.self, [UInt8]?.self)
+            let (signIn, user, isUsed, isRepeatable, isExpired, firstSalt, issuer) = try row.decode(
+                Int64.self, Int64.self, Bool.self, Bool.self, Bool.self, [UInt8]?.self, String?.self)
             let (signInID, userID) = (SignInID(signIn), UserID(user))
+            if let issuer, !isAccepted(issuer) { return .unknown }
             if isUsed {
                 guard isRepeatable, let firstSalt else {
                     return .reused(userID, try await SignInEnding.end(.one(signInID), transaction))
@@ -85,7 +115,7 @@ public struct RefreshTokenRepository: Sendable {
                 PostgresCommand(Self.markUsed, .bytea(hash), .bytea(salt)),
                 PostgresCommand(
                     Self.insertSuccessor, .bytea(successor.hash), .int8(signIn), .int8(user),
-                    .int8(successor.lifetimeSeconds), .timestamptz(successor.accessExpiresAt)),
+                    .int8(successor.lifetimeSeconds), .timestamptz(successor.accessExpiresAt), .bytea(hash)),
                 // The last one, and it skips locked rows: it does not wait for others while it holds locks.
                 PostgresCommand(Self.eraseSalts),
             ])
@@ -93,11 +123,20 @@ public struct RefreshTokenRepository: Sendable {
         }
     }
 
+    // No token of a guest outlives the guest.
+    private static let end = "least(now() + $4 * interval '1 second', users.guest_until)"
     private static let insertFirst = PostgresStatement(
         """
-        INSERT INTO refresh_tokens (token_hash, family_id, user_id, expires_at, access_expires_at)
-        SELECT $1, $2, user_id, now() + $4 * interval '1 second', $5
-        FROM users WHERE user_id = $3 AND password_hash = $6 FOR SHARE
+        INSERT INTO refresh_tokens (
+            token_hash, family_id, user_id, expires_at, access_expires_at, began_at, user_agent, issuer)
+        SELECT $1, $2, user_id, \(end), $5, now(), $7, $8
+        FROM users WHERE user_id = $3 AND ($6::text IS NULL OR password_hash = $6) AND NOT is_disabled FOR SHARE
+        """)
+    private static let insertUnrefreshable = PostgresStatement(
+        """
+        INSERT INTO refresh_tokens (
+            token_hash, family_id, user_id, expires_at, access_expires_at, began_at, user_agent, issuer)
+        SELECT $1, $2, user_id, now(), $4, now(), $5, $6 FROM users WHERE user_id = $3 AND NOT is_disabled FOR SHARE
         """)
     // Tokens whose access token has not expired are kept: ending the sign-in has to revoke it.
     private static let deleteExpired = PostgresStatement(
@@ -118,7 +157,7 @@ public struct RefreshTokenRepository: Sendable {
         """
         SELECT family_id, user_id, used_at IS NOT NULL,
             coalesce(used_at >= now() - \(repetitionSeconds) * interval '1 second', false), expires_at < now(),
-            successor_salt
+            successor_salt, issuer
         FROM refresh_tokens WHERE token_hash = $1 FOR UPDATE
         """)
     private static let markUsed = PostgresStatement(
@@ -128,7 +167,9 @@ public struct RefreshTokenRepository: Sendable {
         "UPDATE refresh_tokens SET access_expires_at = greatest(access_expires_at, $2) WHERE token_hash = $1")
     private static let insertSuccessor = PostgresStatement(
         """
-        INSERT INTO refresh_tokens (token_hash, family_id, user_id, expires_at, access_expires_at)
-        VALUES ($1, $2, $3, now() + $4 * interval '1 second', $5)
+        INSERT INTO refresh_tokens (
+            token_hash, family_id, user_id, expires_at, access_expires_at, began_at, user_agent, issuer)
+        SELECT $1, $2, $3, \(end), $5, used.began_at, used.user_agent, used.issuer
+        FROM refresh_tokens AS used JOIN users ON users.user_id = used.user_id WHERE used.token_hash = $6
         """)
 }

@@ -38,6 +38,17 @@ public struct SignInRepository: Sendable {
         }
     }
 
+    /// Ends one sign-in of a user.
+    /// - Returns: `nil` where the user has no such sign-in.
+    public func end(_ signInID: SignInID, of userID: UserID) async throws -> Ended? {
+        try await ending { transaction in
+            let found = try await transaction.query(
+                Self.selectOwn, .int8(signInID.rawValue), .int8(userID.rawValue))
+            guard !found.isEmpty else { return nil }
+            return Ended(userID: userID, revocations: try await SignInEnding.end(.one(signInID), transaction))
+        }
+    }
+
     /// Ends all sign-ins of a user.
     public func endAll(of userID: UserID) async throws -> Ended {
         try await ending { transaction in
@@ -80,15 +91,46 @@ public struct SignInRepository: Sendable {
 
     // MARK: Reading
 
+    /// The sign-ins of a user that have not ended, the last used ones first, a thousand at most.
+    public func signIns(of userID: UserID) async throws -> [SignInRecord] {
+        try await database.query(Self.selectAll, .int8(userID.rawValue)).map { row in
+            SignInRecord(
+                signInID: SignInID(try row.decode(column: 0)), createdAt: try row.timestamp(column: 1),
+                lastUsedAt: try row.timestamp(column: 2), userAgent: try row.decode(column: 3))
+        }
+    }
+
     /// The revocations of the last `time` that are still in force, and some older ones.
     public func revocations(of time: Duration) async throws -> [Revocation] {
         let seconds = time.components.seconds + 1 + Int64(Self.marginSeconds)
         return try await database.query(SignInEnding.selectRecent, .int8(seconds)).map(SignInEnding.revocation)
     }
 
+    private static let selectOwn = PostgresStatement(
+        "SELECT FROM refresh_tokens WHERE family_id = $1 AND user_id = $2 LIMIT 1")
+    // Tokens of older servers do not say when their sign-in began.
+    private static let selectAll = PostgresStatement(
+        """
+        SELECT family_id, min(coalesce(began_at, created_at)), max(greatest(created_at, used_at)) AS last_used_at,
+            max(user_agent)
+        FROM refresh_tokens WHERE user_id = $1
+        GROUP BY family_id
+        HAVING bool_or(used_at IS NULL AND expires_at > now() OR access_expires_at > now())
+        ORDER BY last_used_at DESC, family_id LIMIT 1000
+        """)
     private static let selectFamily = PostgresStatement(
         "SELECT family_id, user_id FROM refresh_tokens WHERE token_hash = $1")
     private static let lockUser = PostgresStatement("SELECT FROM users WHERE user_id = $1 FOR NO KEY UPDATE")
+}
+
+/// A sign-in of a user, as the user sees it.
+public struct SignInRecord: Equatable, Sendable {
+    public let signInID: SignInID
+    public let createdAt: Timestamp
+    /// When it was refreshed last.
+    public let lastUsedAt: Timestamp
+    /// The program that signed in, as it called itself.
+    public let userAgent: String?
 }
 
 /// Ends sign-ins within a transaction: deletes their refresh tokens and revokes their access tokens.

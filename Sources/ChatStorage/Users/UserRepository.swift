@@ -23,12 +23,17 @@ public struct UserRepository: Sendable {
         try await database.query(Self.select, .int8(userID.rawValue)).first.map(Self.user)
     }
 
-    /// The credentials of a user, by name.
+    /// A user by the id in another program's database.
+    public func user(externalID: ExternalID) async throws -> User? {
+        try await database.query(Self.selectByExternalID, .text(externalID.rawValue)).first.map(Self.user)
+    }
+
+    /// The credentials of a user with a password, by name.
     public func credentials(username: String) async throws -> Credentials? {
         try await database.query(Self.selectCredentials, .text(username)).first.map(Self.credentials)
     }
 
-    /// The credentials of a user, by id.
+    /// The credentials of a user with a username and a password, by id.
     public func credentials(of userID: UserID) async throws -> Credentials? {
         try await database.query(Self.selectCredentialsByID, .int8(userID.rawValue)).first.map(Self.credentials)
     }
@@ -59,8 +64,10 @@ public struct UserRepository: Sendable {
             let row = try await transaction.query(
                 Self.update, .int8(userID.rawValue), .text(displayName), .text(whoMayAdd?.rawValue)
             ).first
-            guard let profile = try row.map(Self.profile) else { return nil }
-            if displayName != nil {
+            guard let row else { return nil }
+            let profile = try Self.profile(row)
+            let isGuest = try row.decode(column: Self.columnCount + 1, as: Bool.self)
+            if displayName != nil, !isGuest {
                 _ = try await transaction.batch(
                     NameSuffixes.replaceForUser(
                         userID, username: profile.user.username, displayName: profile.user.displayName))
@@ -69,9 +76,23 @@ public struct UserRepository: Sendable {
         }
     }
 
-    /// A page of all users by username, after `name`.
-    public func users(after name: String?, limit: Int) async throws -> [User] {
-        try await database.query(Self.selectAll, .text(name ?? ""), .int8(limit)).map(Self.user)
+    /// The end of a page of ``users(after:limit:)``.
+    public enum ListPosition: Equatable, Sendable {
+        case username(String)
+        /// A user without a username.
+        case unnamed(UserID)
+    }
+
+    /// A page of all users: by username, then those without one by id. Guests are in no list.
+    public func users(after last: ListPosition?, limit: Int) async throws -> [User] {
+        let (name, id): (String, Int64) =
+            switch last {
+            case nil: ("", 0)
+            case .username(let name): (name, 0)
+            // No username is greater.
+            case .unnamed(let userID): ("\u{10FFFF}", userID.rawValue)
+            }
+        return try await database.query(Self.selectAll, .text(name), .int8(id), .int8(limit)).map(Self.user)
     }
 
     /// A page of the users with a word in their username or display name that begins with `text`, sorted by the
@@ -100,24 +121,29 @@ public struct UserRepository: Sendable {
         return Set(try rows.map { UserID(try $0.decode(column: 0, as: Int64.self)) })
     }
 
-    private static func user(_ row: PostgresRow) throws -> User {
+    static func user(_ row: PostgresRow) throws -> User {
         User(
             userID: try row.userID(column: 0), username: try row.decode(column: 1),
-            displayName: try row.decode(column: 2), createdAt: try row.timestamp(column: 3))
+            displayName: try row.decode(column: 2), createdAt: try row.timestamp(column: 3),
+            externalID: try row.decode(column: 4, as: String?.self).map(ExternalID.init(verified:)),
+            isErased: try row.decode(column: 5))
     }
 
     private static func credentials(_ row: PostgresRow) throws -> Credentials {
         Credentials(
             userID: try row.userID(column: 0), username: try row.decode(column: 1),
-            passwordHash: try row.decode(column: 2))
+            passwordHash: try row.decode(column: 2), isDisabled: try row.decode(column: 3))
     }
 
     private static func profile(_ row: PostgresRow) throws -> UserProfile {
         UserProfile(user: try user(row), whoMayAdd: try row.enumValue(column: columnCount))
     }
 
-    private static let columns = "users.user_id, users.username, users.display_name, users.created_at"
-    private static let columnCount = 4
+    static let columns = """
+        users.user_id, users.username, users.display_name, users.created_at, users.external_id,
+        users.erased_at IS NOT NULL
+        """
+    static let columnCount = 6
     private static let insert = PostgresStatement(
         """
         WITH made AS (
@@ -130,11 +156,15 @@ public struct UserRepository: Sendable {
         SELECT \(columns) FROM made AS users
         """)
     private static let select = PostgresStatement("SELECT \(columns) FROM users WHERE user_id = $1")
+    private static let selectByExternalID = PostgresStatement("SELECT \(columns) FROM users WHERE external_id = $1")
     private static let selectCredentials = PostgresStatement(
-        "SELECT \(credentialColumns) FROM users WHERE username = $1")
+        "SELECT \(credentialColumns) FROM users WHERE username = $1 AND password_hash IS NOT NULL")
     private static let selectCredentialsByID = PostgresStatement(
-        "SELECT \(credentialColumns) FROM users WHERE user_id = $1")
-    private static let credentialColumns = "user_id, username, password_hash"
+        """
+        SELECT \(credentialColumns) FROM users
+        WHERE user_id = $1 AND username IS NOT NULL AND password_hash IS NOT NULL
+        """)
+    private static let credentialColumns = "user_id, username, password_hash, is_disabled"
     // Reads the end of an index on this expression.
     private static let selectHighestCost = PostgresStatement(
         "SELECT max(substring(password_hash FROM '[$]ln=([0-9]{1,2}),')::integer) FROM users")
@@ -142,14 +172,24 @@ public struct UserRepository: Sendable {
     static let updatePasswordHash = PostgresStatement(
         "UPDATE users SET password_hash = $2 WHERE user_id = $1 AND password_hash = $3")
     private static let selectProfile = PostgresStatement(
-        "SELECT \(columns), who_may_add FROM users WHERE user_id = $1")
+        "SELECT \(columns), who_may_add FROM users WHERE user_id = $1 AND erased_at IS NULL")
     private static let update = PostgresStatement(
         """
-        UPDATE users SET display_name = coalesce($2, display_name), who_may_add = coalesce($3, who_may_add)
-        WHERE user_id = $1 RETURNING \(columns), who_may_add
+        UPDATE users SET display_name = coalesce($2, display_name), who_may_add = coalesce($3, who_may_add),
+            indexed_name = CASE WHEN guest_until IS NULL THEN indexed_name ELSE coalesce($2, display_name) END
+        WHERE user_id = $1 AND erased_at IS NULL RETURNING \(columns), who_may_add, guest_until IS NOT NULL
         """)
+    // Two ranges of an index each, one after the other.
     private static let selectAll = PostgresStatement(
-        "SELECT \(columns) FROM users WHERE username > $1 ORDER BY username LIMIT $2")
+        """
+        SELECT * FROM (
+            (SELECT \(columns) FROM users WHERE username > $1 ORDER BY username LIMIT $3)
+            UNION ALL
+            (SELECT \(columns) FROM users
+            WHERE user_id > $2 AND username IS NULL AND erased_at IS NULL AND guest_until IS NULL
+            ORDER BY user_id LIMIT $3)
+        ) AS users LIMIT $3
+        """)
     static let search = NameSearch(
         table: NameSuffixes.users, id: "user_id", of: "users", columns: columns)
     /// Reads the rooms of each user who is to be added up to the first shared one, and the users up to the first who
@@ -170,5 +210,6 @@ public struct UserRepository: Sendable {
                 WHERE theirs.user_id = asked.user_id))
         LIMIT 1
         """)
-    private static let selectExisting = PostgresStatement("SELECT user_id FROM users WHERE user_id = ANY ($1)")
+    private static let selectExisting = PostgresStatement(
+        "SELECT user_id FROM users WHERE user_id = ANY ($1) AND erased_at IS NULL")
 }

@@ -4,6 +4,8 @@ import CommonUtil
 
 /// The use cases of accounts: registering, logging in, refreshing, and the user's own profile.
 struct AccountService: Sendable {
+    private static let guestName = "Guest"
+
     let users: UserRepository
     let loginAddresses: LoginAddressRepository
     let refreshTokens: RefreshTokenRepository
@@ -11,6 +13,9 @@ struct AccountService: Sendable {
     let signer: TokenSigner
     let refreshTokenSeconds: Int
     let signIns: SignInService
+    let guests: GuestRepository
+    /// Whether sign-ins by an issuer's token can still be refreshed.
+    let isIssuerAccepted: @Sendable (_ issuer: String) -> Bool
 
     /// Registers a user.
     /// - Parameter address: the caller's, as limits count it.
@@ -35,9 +40,13 @@ struct AccountService: Sendable {
     }
 
     /// Logs a user in.
-    /// - Parameter address: the caller's, as limits count it.
-    /// - Throws: `invalid_credentials`, after the same time for an unknown user and for a wrong password.
-    func login(username: String, password: String, from address: String) async throws -> TokenPair {
+    /// - Parameters:
+    ///   - address: the caller's, as limits count it.
+    ///   - userAgent: the program that signs in, as it calls itself.
+    /// - Throws: `invalid_credentials`, after the same time for an unknown user and for a wrong password; `user_disabled`.
+    func login(
+        username: String, password: String, from address: String, userAgent: String?
+    ) async throws -> TokenPair {
         let highestCost = try await users.highestPasswordCost()
         guard let credentials = try await users.credentials(username: username) else {
             try await passwords.verifyAgainstNothing(password, highestCost: highestCost, from: address)
@@ -46,14 +55,46 @@ struct AccountService: Sendable {
         let isRight = try await passwords.verify(
             password, against: credentials.passwordHash, highestCost: highestCost, from: address)
         guard isRight else { throw ChatError(.invalidCredentials) }
+        // Only to who knows the password.
+        guard !credentials.isDisabled else { throw ChatError(.userDisabled) }
         let passwordHash = try await rehashed(credentials, password, from: address)
         try await loginAddresses.note(Self.pseudonym(of: address, username), of: credentials.userID)
         let (refreshToken, issuedAt) = (RefreshToken(), Timestamp.now)
         let signInID = try await refreshTokens.begin(
-            grant(of: refreshToken, issuedAt: issuedAt), of: credentials.userID, passwordHash: passwordHash)
+            grant(of: refreshToken, issuedAt: issuedAt), of: credentials.userID, passwordHash: passwordHash,
+            userAgent: userAgent)
         // The password was changed since it was verified.
         guard let signInID else { throw ChatError(.invalidCredentials) }
         return try await pair(credentials.userID, signInID, refreshToken, issuedAt: issuedAt)
+    }
+
+    /// Signs a new guest in.
+    func signInGuest(displayName: String?, userAgent: String?) async throws -> TokenPair {
+        let userID = try await guests.insert(displayName: displayName ?? Self.guestName)
+        let (refreshToken, issuedAt) = (RefreshToken(), Timestamp.now)
+        let signInID = try await refreshTokens.begin(
+            grant(of: refreshToken, issuedAt: issuedAt), of: userID, passwordHash: nil, userAgent: userAgent)
+        guard let signInID else { throw ChatError(.userDisabled) }
+        return try await pair(userID, signInID, refreshToken, issuedAt: issuedAt)
+    }
+
+    /// Signs in a user whom an issuer's token names.
+    /// - Parameter isRefreshable: whether there is a refresh token.
+    /// - Throws: `user_disabled`.
+    func signIn(
+        _ userID: UserID, issuer: String, isRefreshable: Bool, userAgent: String?
+    ) async throws -> TokenPair {
+        let (refreshToken, issuedAt) = (RefreshToken(), Timestamp.now)
+        let grant = grant(of: refreshToken, issuedAt: issuedAt)
+        let signInID =
+            isRefreshable
+            ? try await refreshTokens.begin(
+                grant, of: userID, passwordHash: nil, userAgent: userAgent, issuer: issuer)
+            : try await refreshTokens.beginWithoutRefresh(
+                of: userID, hash: grant.hash, accessExpiresAt: grant.accessExpiresAt, userAgent: userAgent,
+                issuer: issuer)
+        guard let signInID else { throw ChatError(.userDisabled) }
+        return try await pair(userID, signInID, isRefreshable ? refreshToken : nil, issuedAt: issuedAt)
     }
 
     /// Replaces a hash of another cost by one of the configured cost.
@@ -77,7 +118,8 @@ struct AccountService: Sendable {
         guard let token = RefreshToken(text: text) else { throw ChatError(.invalidRefreshToken) }
         let (salt, issuedAt) = (RefreshToken.makeSalt(), Timestamp.now)
         let rotation = try await refreshTokens.rotate(
-            hash: token.hash, salt: salt, successor: grant(of: token.successor(salt: salt), issuedAt: issuedAt))
+            hash: token.hash, salt: salt, successor: grant(of: token.successor(salt: salt), issuedAt: issuedAt),
+            isAccepted: isIssuerAccepted)
         switch rotation {
         case .rotated(let userID, let signInID, let salt):
             return try await pair(userID, signInID, token.successor(salt: salt), issuedAt: issuedAt)
@@ -104,13 +146,29 @@ struct AccountService: Sendable {
         of user: AuthenticatedUser, from current: String, to next: String, address: String,
         admit: (_ username: String) async throws -> Void
     ) async throws {
-        guard let credentials = try await users.credentials(of: user.userID) else { throw ChatError(.userNotFound) }
-        try await admit(credentials.username)
-        guard try await passwords.verify(current, against: credentials.passwordHash, from: address) else {
-            throw ChatError(.invalidCredentials, "The current password is another")
-        }
+        let credentials = try await verified(user, current, address: address, admit: admit)
         try await signIns.changePassword(
             of: user, from: credentials.passwordHash, to: try await passwords.hash(next, from: address))
+    }
+
+    /// Verifies the password of a user who is signed in.
+    /// - Parameter admit: checks limits for the user's name, before the password is verified.
+    /// - Throws: `user_not_found` in `trusted` mode, where callers need not be registered; `invalid_credentials`, also for
+    ///   a user without a password.
+    func verified(
+        _ user: AuthenticatedUser, _ password: String, address: String,
+        admit: (_ username: String) async throws -> Void
+    ) async throws -> Credentials {
+        guard let credentials = try await users.credentials(of: user.userID) else {
+            let isRegistered = try await users.user(user.userID) != nil
+            throw isRegistered
+                ? ChatError(.invalidCredentials, "The user has no password") : ChatError(.userNotFound)
+        }
+        try await admit(credentials.username)
+        guard try await passwords.verify(password, against: credentials.passwordHash, from: address) else {
+            throw ChatError(.invalidCredentials, "The password is another")
+        }
+        return credentials
     }
 
     /// A user, as others see it.
@@ -142,25 +200,25 @@ struct AccountService: Sendable {
     }
 
     private func pair(
-        _ userID: UserID, _ signInID: SignInID, _ refreshToken: RefreshToken, issuedAt: Timestamp
+        _ userID: UserID, _ signInID: SignInID, _ refreshToken: RefreshToken?, issuedAt: Timestamp
     ) async throws -> TokenPair {
         let (accessToken, expiresIn) = try await signer.sign(userID: userID, signInID: signInID, issuedAt: issuedAt)
         return TokenPair(
-            accessToken: accessToken, refreshToken: refreshToken.text, expiresIn: expiresIn, userID: userID)
+            accessToken: accessToken, refreshToken: refreshToken?.text, expiresIn: expiresIn, userID: userID)
     }
 }
 
-/// The response to a login: `{accessToken, refreshToken, tokenType, expiresIn, userId}`, `expiresIn` in seconds.
+/// The response to a login: `{accessToken, refreshToken?, tokenType, expiresIn, userId}`, `expiresIn` in seconds.
 struct TokenPair: JSONEncodable {
     let accessToken: String
-    let refreshToken: String
+    let refreshToken: String?
     let expiresIn: Int
     let userID: UserID
 
     func write(to writer: inout JSONWriter) {
         writer.object { writer in
             writer.member("accessToken", accessToken)
-            writer.member("refreshToken", refreshToken)
+            writer.member("refreshToken", ifPresent: refreshToken)
             writer.member("tokenType", "Bearer")
             writer.member("expiresIn", Int64(expiresIn))
             writer.member("userId", userID.rawValue)

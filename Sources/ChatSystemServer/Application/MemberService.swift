@@ -28,6 +28,7 @@ struct MemberService: Sendable {
     /// - Throws: the errors of ``RoomRules/checkAdding(to:by:as:)``; `already_member`, `left_room`, `not_addable`.
     func add(_ userID: UserID, as role: MemberRole, to roomID: RoomID, by actorID: UserID) async throws -> RoomMember {
         try await rooms.requireRegistered([userID], field: "userId")
+        try await rooms.requireNoGuest([userID])
         try await rooms.change(roomID, by: actorID) { room, actor in
             try RoomRules.checkAdding(to: room.room, by: actor.role, as: role)
             guard try await room.member(userID) == nil else { throw ChatError(.alreadyMember) }
@@ -88,14 +89,29 @@ struct MemberService: Sendable {
         guard !userID.isInstallation else { throw ChatError.neverAMember }
         try await rooms.change(roomID, by: userID) { room, member in
             guard room.room.type != .direct else { throw ChatError(.directRoom) }
-            try await room.leave(userID, by: userID)
-            if member.role == .owner {
-                let successor = try await room.successor(of: userID)
-                try await room.setOwner(successor)
-                if let successor { try await room.setRole(.owner, of: successor, by: userID) }
-            }
-            if room.room.memberCount == 0, !room.room.isArchived { try await room.archive(by: userID) }
+            try await Self.remove(member, from: &room, by: userID)
         }
+    }
+
+    /// Takes a user who is erased out of a room, as if the user had left. Nothing changes for a non-member.
+    /// - Parameter actorID: who erases the user.
+    func depart(from roomID: RoomID, _ userID: UserID, by actorID: UserID) async throws {
+        try await rooms.changeLocked(roomID) { room in
+            guard let member = try await room.member(userID) else { return }
+            try await Self.remove(member, from: &room, by: actorID)
+        }
+    }
+
+    /// Removes a member who goes of its own accord, or for good.
+    private static func remove(_ member: RoomMember, from room: inout LockedRoom, by actorID: UserID) async throws {
+        let userID = member.userID
+        try await room.leave(userID, by: actorID)
+        if member.role == .owner {
+            let successor = try await room.successor(of: userID)
+            try await room.setOwner(successor)
+            if let successor { try await room.setRole(.owner, of: successor, by: actorID) }
+        }
+        if room.room.memberCount == 0, !room.room.isArchived { try await room.archive(by: actorID) }
     }
 
     private func member(_ userID: UserID, of roomID: RoomID) async throws -> RoomMember {

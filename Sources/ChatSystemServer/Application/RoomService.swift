@@ -12,6 +12,7 @@ struct RoomService: Sendable {
 
     let rooms: RoomRepository
     let users: UserRepository
+    let guests: GuestRepository
     let readMarks: ReadMarks
     let publisher: EventPublisher
     let receipts: ReadReceiptPublisher
@@ -38,7 +39,8 @@ struct RoomService: Sendable {
             try await requireAddable(memberIDs, by: makerID)
             let roomID = new.roomID ?? .random()
             let made = try await rooms.insert(
-                roomID, name: new.name, type: new.type, ownerID: ownerID, memberIDs: memberIDs)
+                roomID, name: new.name, type: new.type, ownerID: ownerID, memberIDs: memberIDs,
+                makerID: ownerID == nil ? makerID : nil)
             guard let made else { throw ChatError(.roomExists) }
             publisher.publish(made.userChanges)
             return (made.room, true)
@@ -51,7 +53,7 @@ struct RoomService: Sendable {
         try await requireAddable(memberIDs, by: makerID)
         let made = try await rooms.insert(
             new.roomID ?? .random(), name: new.name, type: .direct, ownerID: ownerID, memberIDs: memberIDs,
-            directPair: pair)
+            makerID: ownerID == nil ? makerID : nil, directPair: pair)
         if let made {
             publisher.publish(made.userChanges)
             return (try await room(made.room.roomID, for: makerID), true)
@@ -62,6 +64,7 @@ struct RoomService: Sendable {
     }
 
     private func requireAddable(_ userIDs: [UserID], by actorID: UserID) async throws {
+        try await requireNoGuest(userIDs)
         guard let refusing = try await users.firstNotAddable(of: userIDs, by: actorID) else { return }
         throw ChatError(.notAddable, "User \(refusing) does not let you add them to rooms")
     }
@@ -74,6 +77,13 @@ struct RoomService: Sendable {
         if let unknown = userIDs.first(where: { !known.contains($0) }) {
             throw ChatError.invalid(field, "there is no user \(unknown)")
         }
+    }
+
+    /// Checks that none of these users is a guest: guests make no rooms and are added to none.
+    /// - Throws: `guest` (403).
+    func requireNoGuest(_ userIDs: [UserID]) async throws {
+        guard let guest = try await guests.firstGuest(of: userIDs) else { return }
+        throw ChatError(.guest, "User \(guest) is a guest: guests make no rooms, and are added to none")
     }
 
     /// A room, as a user sees it.

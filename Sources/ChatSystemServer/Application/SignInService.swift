@@ -13,11 +13,15 @@ struct SignInService: Sendable {
         case logout
         case logoutAll = "logout_all"
         case password
+        /// A backend signed the user out.
+        case signOut = "sign_out"
+        case disabled
+        case erased
         /// A refresh token was used again.
         case reuse
     }
 
-    private let signIns: SignInRepository
+    let signIns: SignInRepository
     private let feed: RevocationFeed
     private let logger: Logger
     private let ended = Dictionary(
@@ -39,6 +43,18 @@ struct SignInService: Sendable {
     /// Ends all sign-ins of a user.
     func logOutEverywhere(_ user: AuthenticatedUser) async throws {
         announce(try await signIns.endAll(of: user.userID), .logoutAll)
+    }
+
+    /// Ends one of a user's own sign-ins.
+    /// - Throws: `session_not_found`, also for another's.
+    func end(_ signInID: SignInID, of userID: UserID) async throws {
+        guard let ended = try await signIns.end(signInID, of: userID) else { throw ChatError(.sessionNotFound) }
+        announce(ended, .logout)
+    }
+
+    /// Ends all sign-ins of a user, for a backend.
+    func signOut(_ userID: UserID) async throws {
+        announce(try await signIns.endAll(of: userID), .signOut)
     }
 
     /// Changes a password and ends all sign-ins but the caller's, who has just proved to know the password. Where the

@@ -19,6 +19,19 @@ enum AccountRules {
         return name
     }
 
+    /// Reads a username where there is one.
+    static func optionalUsername(_ fields: inout FieldReader) -> String? {
+        fields.optionalValue("username") == nil ? nil : username(&fields)
+    }
+
+    /// The display name that a text of another program makes: without control characters, and cut to what is allowed.
+    /// - Returns: `nil` where nothing is left of it.
+    static func displayName(from text: String) -> String? {
+        let kept = text.unicodeScalars.filter { $0.properties.generalCategory != .control }
+        let name = String(String.UnicodeScalarView(kept.prefix(displayNameLength.upperBound)))
+        return name.isEmpty ? nil : name
+    }
+
     /// Folds upper case, of ASCII only: other characters are not allowed, and must not be folded into allowed ones.
     static func folded(_ username: String) -> String {
         String(decoding: username.utf8.map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }, as: UTF8.self)

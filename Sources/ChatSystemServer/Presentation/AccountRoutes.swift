@@ -1,26 +1,15 @@
-import ChatStorage
 import CommonAuth
 import CommonServer
 import CommonUtil
 import Hummingbird
 
-/// The REST routes of accounts, tokens, keys and users.
+/// The REST routes of accounts, tokens and the keys that sign them.
 enum AccountRoutes {
     /// Length of a refresh token, in characters.
     private static let tokenLength = 1...512
-    // The names of the lists in their cursors.
-    private static let userList = "users"
-    private static let userSearch = "users found"
 
     static func add(
-        to routes: inout Routes, _ accounts: AccountService, _ limits: AccountLimits, _ changeLimits: ChangeLimits
-    ) {
-        addAuthentication(to: &routes, accounts, limits)
-        addUsers(to: &routes, accounts, changeLimits)
-    }
-
-    private static func addAuthentication(
-        to routes: inout Routes, _ accounts: AccountService, _ limits: AccountLimits
+        to routes: inout Routes, _ accounts: AccountService, _ limits: AccountLimits, registration: Registration
     ) {
         routes.get("/.well-known/jwks.json") { _, _ in
             var response = Response(jsonBytes: accounts.signer.jwksJSON)
@@ -30,6 +19,7 @@ enum AccountRoutes {
         routes.post("/api/v1/auth/register") { request, context in
             let address = limits.address(request, context)
             try await limits.checkRegistration(from: address)
+            guard registration == .open else { throw ChatError(.registrationClosed) }
             var fields = try await request.fields(context)
             let username = AccountRules.username(&fields)
             let password = fields.string("password", length: AccountRules.passwordLength)
@@ -53,7 +43,9 @@ enum AccountRoutes {
             try await limits.checkLogin(to: name, from: address) {
                 try await accounts.isKnown(address, to: name)
             }
-            return Response(json: try await accounts.login(username: name, password: password, from: address))
+            return Response(
+                json: try await accounts.login(
+                    username: name, password: password, from: address, userAgent: request.shownUserAgent))
         }
         routes.post("/api/v1/auth/refresh") { request, context in
             try await limits.checkRefresh(from: limits.address(request, context))
@@ -98,52 +90,5 @@ enum AccountRoutes {
         try fields.finish()
         guard let token else { throw fields.incomplete }
         return token
-    }
-
-    private static func addUsers(
-        to routes: inout Routes, _ accounts: AccountService, _ limits: ChangeLimits
-    ) {
-        routes.get("/api/v1/users/me", authenticated: true) { _, context in
-            Response(json: try await accounts.ownProfile(of: context.requireUser().userID))
-        }
-        routes.patch("/api/v1/users/me", authenticated: true) { request, context in
-            let userID = try await limits.admitChange(context)
-            var fields = try await request.fields(context)
-            let displayName = fields.optionalString("displayName", length: AccountRules.displayNameLength)
-            let whoMayAdd = fields.optionalChoice("whoMayAdd", WhoMayAdd.self)
-            try fields.finish()
-            guard displayName != nil || whoMayAdd != nil else {
-                throw ChatError.invalid("displayName", "is required where whoMayAdd is absent")
-            }
-            return Response(
-                json: try await accounts.change(userID, displayName: displayName, whoMayAdd: whoMayAdd))
-        }
-        routes.get("/api/v1/users/{id}", authenticated: true, scope: .users) { _, context in
-            Response(json: try await accounts.profile(of: context.userID()))
-        }
-        routes.get("/api/v1/users", authenticated: true, scope: .users) { request, _ in
-            var query = QueryReader(request)
-            let text = query.nameQuery(length: AccountRules.displayNameLength)
-            let cursor =
-                text == nil
-                ? query.optionalCursor(of: userList, partCount: 1)
-                : query.optionalCursor(of: userSearch, partCount: 2)
-            let limit = query.pageLimit()
-            try query.finish()
-            guard let text else {
-                let users = try await accounts.users.users(after: cursor?.parts[0], limit: limit + 1)
-                return Response(
-                    json: Page(fetched: users, limit: limit, cursor: { Cursor(of: userList, [$0.username]) }))
-            }
-            let last = try cursor.map { cursor throws(ChatError) in
-                guard let userID = UserID(text: cursor.parts[1]) else { throw ChatError.notFromThisList }
-                return (suffix: cursor.parts[0], userID: userID)
-            }
-            let found = try await accounts.users.users(finding: text, after: last, limit: limit + 1)
-            return Response(
-                json: Page(
-                    fetched: found, limit: limit, item: \.item,
-                    cursor: { Cursor(of: userSearch, [$0.suffix, $0.item.userID.description]) }))
-        }
     }
 }

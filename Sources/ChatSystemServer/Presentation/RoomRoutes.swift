@@ -8,17 +8,21 @@ import Hummingbird
 /// The REST routes of rooms and their members.
 enum RoomRoutes {
     static func add(
-        to routes: inout Routes, _ rooms: RoomService, _ members: MemberService, _ limits: ChangeLimits
+        to routes: inout Routes, _ rooms: RoomService, _ members: MemberService, _ directory: UserResolver,
+        _ limits: ChangeLimits
     ) {
-        addRooms(to: &routes, rooms, limits)
-        addMembers(to: &routes, members, limits)
+        addRooms(to: &routes, rooms, directory, limits)
+        addMembers(to: &routes, members, directory, limits)
     }
 
-    private static func addRooms(to routes: inout Routes, _ rooms: RoomService, _ limits: ChangeLimits) {
+    private static func addRooms(
+        to routes: inout Routes, _ rooms: RoomService, _ directory: UserResolver, _ limits: ChangeLimits
+    ) {
         routes.post("/api/v1/rooms", authenticated: true, scope: .rooms) { request, context in
             let userID = try await limits.admitChange(context)
-            let new = try RoomService.NewRoom(try await request.fields(context))
-            let (room, isNew) = try await rooms.make(new, by: userID)
+            let new = try NewRoomRequest(try await request.fields(context), external: context.key != nil)
+            let memberIDs = try await directory.userIDs(new.members, field: NewRoomRequest.membersField)
+            let (room, isNew) = try await rooms.make(new.room(with: memberIDs), by: userID)
             return Response(json: room, status: isNew ? .created : .ok)
         }
         routes.get("/api/v1/rooms", authenticated: true, scope: .rooms, isPage: true) { request, context in
@@ -66,7 +70,9 @@ enum RoomRoutes {
         }
     }
 
-    private static func addMembers(to routes: inout Routes, _ members: MemberService, _ limits: ChangeLimits) {
+    private static func addMembers(
+        to routes: inout Routes, _ members: MemberService, _ directory: UserResolver, _ limits: ChangeLimits
+    ) {
         let path = "/api/v1/rooms/{id}/members"
         routes.get(path, authenticated: true, scope: .rooms) { request, context in
             var query = QueryReader(request)
@@ -80,16 +86,19 @@ enum RoomRoutes {
         routes.post(path, authenticated: true, scope: .rooms) { request, context in
             let actorID = try await limits.admitChange(context)
             var fields = try await request.fields(context)
-            let userID = fields.numericID(EventKey.userID, UserID.self)
+            let user = fields.user(EventKey.userID, external: context.key != nil)
             let role = fields.optionalChoice(EventKey.role, MemberRole.self) ?? .member
             try fields.finish()
-            guard let userID else { throw fields.incomplete }
+            guard let user, let userID = try await directory.userIDs([user], field: EventKey.userID).first else {
+                throw fields.incomplete
+            }
             let member = try await members.add(userID, as: role, to: context.roomID(), by: actorID)
             return Response(json: member, status: .created)
         }
         routes.delete("\(path)/{userId}", authenticated: true, scope: .rooms) { _, context in
             let actorID = try await limits.admitChange(context)
-            try await members.remove(context.userID("userId"), from: context.roomID(), by: actorID)
+            let userID = try await directory.userID(context.userReference("userId"))
+            try await members.remove(userID, from: context.roomID(), by: actorID)
             return .noContent
         }
         routes.patch("\(path)/{userId}", authenticated: true, scope: .rooms) { request, context in
@@ -98,9 +107,9 @@ enum RoomRoutes {
             let role = fields.choice(EventKey.role, MemberRole.self)
             try fields.finish()
             guard let role else { throw fields.incomplete }
+            let userID = try await directory.userID(context.userReference("userId"))
             return Response(
-                json: try await members.setRole(
-                    role, of: context.userID("userId"), in: context.roomID(), by: actorID))
+                json: try await members.setRole(role, of: userID, in: context.roomID(), by: actorID))
         }
         routes.post("/api/v1/rooms/{id}/join", authenticated: true, scope: .rooms) { _, context in
             let userID = try await limits.admitChange(context)
@@ -136,20 +145,34 @@ private struct ReadMarkResponse: JSONEncodable {
     }
 }
 
-extension RoomService.NewRoom {
-    /// Reads the body of `POST /rooms`: `{name, type, roomId?, memberIds?}`; a `direct` room needs no name.
+/// The body of `POST /rooms`: `{name, type, roomId?, memberIds?}`; a `direct` room needs no name.
+private struct NewRoomRequest {
+    static let membersField = "memberIds"
+
+    let roomID: RoomID?
+    let name: String
+    let type: RoomType
+    let members: [UserReference]
+
+    /// - Parameter external: whether the caller may name users by external ids.
     /// - Throws: `validation_failed`, which names each invalid field.
-    init(_ fields: FieldReader) throws(ChatError) {
+    init(_ fields: FieldReader, external: Bool) throws(ChatError) {
         var fields = fields
         let type = fields.choice("type", RoomType.self)
         let name =
             type == .direct
             ? fields.optionalString(EventKey.name, length: RoomRules.nameLength) ?? RoomType.direct.rawValue
             : fields.string(EventKey.name, length: RoomRules.nameLength)
-        let roomID = fields.optionalRoomID(EventKey.roomID)
-        let memberIDs = fields.userIDs("memberIds", maximumCount: RoomRules.maximumFirstMembers)
+        roomID = fields.optionalRoomID(EventKey.roomID)
+        members = fields.users(
+            Self.membersField, maximumCount: RoomRules.maximumFirstMembers, external: external)
         try fields.finish()
         guard let type, let name else { throw fields.incomplete }
-        self.init(roomID: roomID, name: name, type: type, memberIDs: memberIDs)
+        self.type = type
+        self.name = name
+    }
+
+    func room(with memberIDs: [UserID]) -> RoomService.NewRoom {
+        RoomService.NewRoom(roomID: roomID, name: name, type: type, memberIDs: memberIDs)
     }
 }

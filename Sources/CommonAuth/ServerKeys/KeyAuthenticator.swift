@@ -70,13 +70,19 @@ public struct Caller: Sendable {
     }
 }
 
-/// A key that makes a call.
-public struct KeyCaller: Sendable {
+/// A key that makes a call. A class, so that the calls of users, which have none, carry no more than a pointer.
+public final class KeyCaller: Sendable {
     public let key: ServerKey
     /// The call in progress, for one that waits.
     public let call: KeyCalls.Call
     /// Whether the key acts for a user (`X-On-Behalf-Of`).
     public let isOnBehalf: Bool
+
+    init(key: ServerKey, call: KeyCalls.Call, isOnBehalf: Bool) {
+        self.key = key
+        self.call = call
+        self.isOnBehalf = isOnBehalf
+    }
 }
 
 extension HTTPField.Name {

@@ -66,16 +66,20 @@ public final class TokenSigner: Service {
     public var jwksJSON: [UInt8] { keys.jsonBytes }
 
     /// Returns the latest expiry of a token that is issued at a time.
-    public func expiry(issuedAt: Timestamp) -> Timestamp {
-        Timestamp(microseconds: issuedAt.microseconds + Int64(lifetimeSeconds) * 1_000_000)
+    /// - Parameter lifetimeSeconds: of the token, where it is another than that of all.
+    public func expiry(issuedAt: Timestamp, lifetimeSeconds: Int? = nil) -> Timestamp {
+        Timestamp(microseconds: issuedAt.microseconds + Int64(lifetimeSeconds ?? self.lifetimeSeconds) * 1_000_000)
     }
 
     /// Signs a token.
-    /// - Parameter issuedAt: the begin of the token's lifetime, rounded down to seconds.
+    /// - Parameters:
+    ///   - issuedAt: the begin of the token's lifetime, rounded down to seconds.
+    ///   - lifetimeSeconds: of the token, where it is another than that of all.
     /// - Returns: the token, and its lifetime in seconds.
     public func sign(
-        userID: UserID, signInID: SignInID? = nil, issuedAt: Timestamp = .now
+        userID: UserID, signInID: SignInID? = nil, issuedAt: Timestamp = .now, lifetimeSeconds: Int? = nil
     ) async throws -> (token: String, expiresIn: Int) {
+        let lifetimeSeconds = lifetimeSeconds ?? self.lifetimeSeconds
         let claims = AccessTokenClaims(
             userID: userID, signInID: signInID, issuedAt: issuedAt.seconds, lifetimeSeconds: lifetimeSeconds)
         let keys = state.withLock { $0 }

@@ -71,6 +71,14 @@ public struct ChatRequestContext: RequestContext, RemoteAddressRequestContext {
         return id
     }
 
+    /// Returns a parameter of the path as a user: an id or, for callers with a server's key, `ext:` and an external id.
+    /// - Throws: `validation_failed` (422) for anything else.
+    public func userReference(_ name: String = "id") throws(ChatError) -> UserReference {
+        guard key != nil else { return .id(try userID(name)) }
+        guard let user = UserReference(try pathParameter(name)) else { throw .invalid(name, UserReference.rule) }
+        return user
+    }
+
     /// Returns a parameter of the path as a message's id.
     /// - Throws: `validation_failed` (422) for anything else.
     public func messageID(_ name: String = "id") throws(ChatError) -> MessageID {

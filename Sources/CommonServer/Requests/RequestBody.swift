@@ -6,18 +6,29 @@ extension Request {
     /// Reads the body as a JSON object.
     /// - Throws: `unsupported_media_type` (415), `body_too_large` (413), `malformed_json` or `malformed_request` (400),
     ///   `validation_failed` (422) for text that is not Unicode.
-    public func fields(_ context: ChatRequestContext) async throws(ChatError) -> FieldReader {
-        try FieldReader(body: try await jsonBody(context))
+    /// - Parameter maximumBytes: of the body, where a route takes larger ones than others.
+    public func fields(
+        _ context: ChatRequestContext, maximumBytes: Int? = nil
+    ) async throws(ChatError) -> FieldReader {
+        try FieldReader(body: try await jsonBody(context, maximumBytes: maximumBytes))
+    }
+
+    /// Reads the body as a JSON object; no body is an empty object. Otherwise as ``fields(_:)``.
+    public func optionalFields(_ context: ChatRequestContext) async throws(ChatError) -> FieldReader {
+        let isAbsent =
+            headers[.contentType] == nil && headers[.transferEncoding] == nil
+            && (headers[.contentLength] ?? "0") == "0"
+        return isAbsent ? FieldReader(JSONObject()) : try await fields(context)
     }
 
     /// Reads the bytes of a JSON body; they are not parsed.
     /// - Throws: `unsupported_media_type` (415), `body_too_large` (413), `malformed_request` (400).
-    func jsonBody(_ context: ChatRequestContext) async throws(ChatError) -> [UInt8] {
+    func jsonBody(_ context: ChatRequestContext, maximumBytes: Int? = nil) async throws(ChatError) -> [UInt8] {
         guard MediaType.isJSON(headers[.contentType]) else { throw ChatError(.unsupportedMediaType) }
         guard headers[.contentEncoding].map({ $0.lowercased() == "identity" }) ?? true else {
             throw ChatError(.unsupportedMediaType, "The body must not be encoded; Content-Encoding is not supported")
         }
-        return try await bodyBytes(maximum: context.maxUploadSize)
+        return try await bodyBytes(maximum: maximumBytes ?? context.maxUploadSize)
     }
 
     /// Reads the whole body.

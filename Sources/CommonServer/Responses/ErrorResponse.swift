@@ -89,14 +89,16 @@ extension ErrorCode {
         switch self {
         case .malformedRequest, .malformedJSON: .badRequest
         case .missingToken, .invalidToken, .invalidCredentials, .invalidRefreshToken: .unauthorized
-        case .forbidden, .scope, .userDisabled, .guest, .notAMember, .notAddable, .originNotAllowed: .forbidden
+        case .forbidden, .scope, .userDisabled, .guest, .guestsOff, .registrationClosed, .notAMember, .notAddable,
+            .originNotAllowed:
+            .forbidden
         case .notFound, .roomNotFound, .userNotFound, .memberNotFound, .messageNotFound, .keyNotFound,
-            .webhookNotFound:
+            .sessionNotFound, .webhookNotFound:
             .notFound
         case .methodNotAllowed: .methodNotAllowed
         case .usernameTaken, .roomExists, .roomArchived, .directRoom, .roomFull, .tooManyRooms, .alreadyMember,
             .leftRoom, .ownerRole, .messageDeleted, .clientMessageIdReused, .logMismatch, .keyNameTaken, .tooManyKeys,
-            .cursorUnknown, .tooManyWebhooks:
+            .roomTypeFixed, .cursorUnknown, .tooManyWebhooks:
             .conflict
         case .bodyTooLarge: .contentTooLarge
         case .headerTooLarge: .requestHeaderFieldsTooLarge
@@ -107,7 +109,7 @@ extension ErrorCode {
         case .rateLimited: .tooManyRequests
         case .notImplemented: .notImplemented
         case .httpVersionNotSupported: .httpVersionNotSupported
-        case .unavailable: .serviceUnavailable
+        case .unavailable, .issuerUnavailable: .serviceUnavailable
         case .internalError: .internalServerError
         }
     }

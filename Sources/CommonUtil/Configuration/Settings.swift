@@ -64,6 +64,15 @@ public enum Settings {
     /// The cost of password hashes: log2 of scrypt's N.
     public static let passwordCost = integer("CHAT_PASSWORD_COST", default: 17, in: 12...20)
 
+    /// The issuers whose tokens can be exchanged for sign-ins.
+    public static let issuersFile = file("CHAT_ISSUERS_FILE", allowed: "a JSON file with a list of issuers")
+    /// Whether anybody may register.
+    public static let registration = choice("CHAT_REGISTRATION", Registration.self, default: .open)
+    /// Whether there are guests.
+    public static let guests = choice("CHAT_GUESTS", GuestAccess.self, default: .off)
+    /// Who sees the external ids of users.
+    public static let externalIDs = choice("CHAT_EXTERNAL_IDS", ExternalIDVisibility.self, default: .all)
+
     /// The web origins whose pages may call.
     ///
     /// In `trusted` mode any page of the web could act as any user in the browser of a person who can reach the server, so
@@ -162,6 +171,7 @@ public enum Settings {
         AnySetting(tlsCAFile), AnySetting(authMode), AnySetting(dataDirectory),
         AnySetting(signingKeyFile(dataDirectory: "$CHAT_DATA_DIR")), AnySetting(jwksURL),
         AnySetting(accessTokenSeconds), AnySetting(refreshTokenSeconds), AnySetting(passwordCost),
+        AnySetting(issuersFile), AnySetting(registration), AnySetting(guests), AnySetting(externalIDs),
         AnySetting(allowedOrigins(authMode: .token)), AnySetting(trustedProxies), AnySetting(webhookAllow),
         AnySetting(publicSystemURL),
         AnySetting(publicMessageURL), AnySetting(publicWebSocketURL),
@@ -240,6 +250,27 @@ public enum AuthMode: String, CaseIterable, Sendable {
     case token
     /// The user id of the request is used unchecked: for local work, or behind a gateway that authenticates.
     case trusted
+}
+
+/// Whether anybody may register.
+public enum Registration: String, CaseIterable, Sendable {
+    case open
+    /// Users come from a backend with a server's key.
+    case closed
+}
+
+/// Whether there are guests: users for 24 hours, in public rooms only.
+public enum GuestAccess: String, CaseIterable, Sendable {
+    case off
+    case on
+}
+
+/// Who sees the ids that users have in the database of the program that the chat is part of.
+public enum ExternalIDVisibility: String, CaseIterable, Sendable {
+    /// Everyone who sees the user.
+    case all
+    /// Servers with a key, and each user its own.
+    case keys
 }
 
 /// How a WebSocket server subscribes to events on Redis.

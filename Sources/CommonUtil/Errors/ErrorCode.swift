@@ -10,6 +10,8 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case scope
     case userDisabled = "user_disabled"
     case guest
+    case guestsOff = "guests_off"
+    case registrationClosed = "registration_closed"
     case notAMember = "not_a_member"
     case notAddable = "not_addable"
     case originNotAllowed = "origin_not_allowed"
@@ -19,11 +21,13 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case memberNotFound = "member_not_found"
     case messageNotFound = "message_not_found"
     case methodNotAllowed = "method_not_allowed"
+    case sessionNotFound = "session_not_found"
     case keyNotFound = "key_not_found"
     case keyNameTaken = "key_name_taken"
     case tooManyKeys = "too_many_keys"
     case usernameTaken = "username_taken"
     case roomExists = "room_exists"
+    case roomTypeFixed = "room_type_fixed"
     case roomArchived = "room_archived"
     case directRoom = "direct_room"
     case roomFull = "room_full"
@@ -48,6 +52,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case notImplemented = "not_implemented"
     case httpVersionNotSupported = "http_version_not_supported"
     case unavailable
+    case issuerUnavailable = "issuer_unavailable"
     case internalError = "internal_error"
 
     /// One line for people, the same for every occurrence (RFC 9457 section 3.1.3).
@@ -63,6 +68,8 @@ public enum ErrorCode: String, Sendable, CaseIterable {
         case .scope: "The key does not have the scope of this call"
         case .userDisabled: "The user is disabled"
         case .guest: "Guests may not do that"
+        case .guestsOff: "This server has no guests"
+        case .registrationClosed: "This server registers nobody"
         case .notAMember: "Not a member of this room"
         case .notAddable: "The user does not let you add them to rooms"
         case .originNotAllowed: "This origin is not allowed"
@@ -72,11 +79,13 @@ public enum ErrorCode: String, Sendable, CaseIterable {
         case .memberNotFound: "No such member"
         case .messageNotFound: "No such message"
         case .methodNotAllowed: "This method is not allowed here"
+        case .sessionNotFound: "No such sign-in"
         case .keyNotFound: "No such key"
         case .keyNameTaken: "A key of this name exists"
         case .tooManyKeys: "There are too many keys"
         case .usernameTaken: "This username is taken"
         case .roomExists: "A room of this id exists"
+        case .roomTypeFixed: "The type of a room does not change"
         case .roomArchived: "The room is archived"
         case .directRoom: "A direct room has two members for good"
         case .roomFull: "The room has no place for more members"
@@ -100,6 +109,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
         case .rateLimited: "Too many requests"
         case .notImplemented: "This server does not know how to do that"
         case .httpVersionNotSupported: "This server speaks HTTP/1.1"
+        case .issuerUnavailable: "The issuer of the token is not available right now"
         case .unavailable: "The service is not available right now"
         case .internalError: "Something went wrong on our side"
         }

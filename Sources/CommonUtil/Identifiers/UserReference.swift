@@ -31,6 +31,9 @@ public enum UserReference: Hashable, Sendable {
     /// The requirement on a reference, for error messages.
     public static let rule = "must be a user's id, or ext: and an external id"
 
+    /// The id, where the user is named by it.
+    public var userID: UserID? { if case .id(let userID) = self { userID } else { nil } }
+
     private static let prefix = "ext:"
 
     /// Reads a reference.

@@ -156,10 +156,20 @@ public struct FieldReader {
         optionalValue(field).flatMap { numericID($0, field) }
     }
 
-    /// Reads a user: an id or, as a string, `ext:` and an external id.
-    public mutating func optionalUser(_ field: String) -> UserReference? {
-        guard let value = optionalValue(field) else { return nil }
-        return user(value, field)
+    /// Reads a user: an id or, for callers with a server's key, a string `ext:` and an external id.
+    /// - Parameter external: whether the caller may name an external id.
+    public mutating func user(_ field: String, external: Bool) -> UserReference? {
+        value(field).flatMap { user($0, field, external) }
+    }
+
+    /// Reads a user, as ``user(_:external:)``.
+    public mutating func optionalUser(_ field: String, external: Bool) -> UserReference? {
+        optionalValue(field).flatMap { user($0, field, external) }
+    }
+
+    /// Reads an integer.
+    public mutating func optionalInteger(_ field: String, in range: ClosedRange<Int64>) -> Int64? {
+        optionalValue(field).flatMap { integer($0, field, in: range) }
     }
 
     /// Reads the id of a room.
@@ -182,17 +192,43 @@ public struct FieldReader {
         return time
     }
 
-    /// Reads an array of user ids.
+    /// Reads an array of users, as ``user(_:external:)``.
     /// - Returns: an empty array where the member is absent.
-    public mutating func userIDs(_ field: String, maximumCount: Int) -> [UserID] {
+    public mutating func users(_ field: String, maximumCount: Int, external: Bool) -> [UserReference] {
         guard let value = optionalValue(field) else { return [] }
         guard case .array(let elements) = value, elements.count <= maximumCount else {
             note(field, "must be an array of at most \(maximumCount) user ids")
             return []
         }
         return elements.enumerated().compactMap { index, element in
-            numericID(element, "\(field)[\(index)]")
+            user(element, "\(field)[\(index)]", external)
         }
+    }
+
+    /// Reads an array of objects.
+    /// - Parameter element: reads an object; its errors are noted with the place in the array.
+    /// - Returns: `nil` where the member is absent; otherwise what `element` returned, but for `nil`.
+    public mutating func optionalObjects<Element>(
+        _ field: String, _ element: (inout FieldReader) -> Element?
+    ) -> [Element]? {
+        guard let value = optionalValue(field) else { return nil }
+        guard case .array(let values) = value else {
+            note(field, "must be an array")
+            return []
+        }
+        return values.enumerated().compactMap { index, value in
+            guard case .object(let members) = value else {
+                note("\(field)[\(index)]", "must be an object")
+                return nil
+            }
+            var reader = FieldReader(members, path: "\(path)\(field)[\(index)].")
+            defer { for error in reader.errors { note(error) } }
+            return element(&reader)
+        }
+    }
+
+    private mutating func note(_ error: FieldError) {
+        if errors.count <= ChatError.maximumFieldErrors { errors.append(error) }
     }
 
     // MARK: Checks
@@ -203,13 +239,16 @@ public struct FieldReader {
         integer(value, field, in: 1...ID.largest).map(ID.init(_:))
     }
 
-    private mutating func user(_ value: JSONValue, _ field: String) -> UserReference? {
-        guard case .string(let text) = value else { return numericID(value, field, UserID.self).map { .id($0) } }
-        guard case .external? = UserReference(text) else {
+    private mutating func user(_ value: JSONValue, _ field: String, _ external: Bool) -> UserReference? {
+        guard external, case .string(let text) = value else {
+            return numericID(value, field, UserID.self).map { .id($0) }
+        }
+        // An id is a number: with quotes it is a mistake.
+        guard let user = UserReference(text), case .external = user else {
             note(field, UserReference.rule)
             return nil
         }
-        return UserReference(text)
+        return user
     }
 
     private mutating func string(_ value: JSONValue, _ field: String, length: ClosedRange<Int>) -> String? {

@@ -12,7 +12,7 @@ import Testing
         for _ in 0..<20 {
             let page = try await store.users.users(finding: text, after: last, limit: pageSize)
             guard let end = page.last else { break }
-            names += page.map(\.item.username)
+            names += page.compactMap(\.item.username)
             last = (end.suffix, end.item.userID)
         }
         return names

@@ -5,9 +5,14 @@ enum ElsewhereAction: String, CaseIterable, Sendable {
     case register = "`POST /auth/register`"
     case login = "`POST /auth/login`"
     case refresh = "`POST /auth/refresh`"
+    case exchange = "`POST /auth/exchange`"
+    case guest = "`POST /auth/guest`"
     case logout = "`POST /auth/logout`"
     case logoutAll = "`POST /auth/logout-all`"
     case changePassword = "`PUT /users/me/password`"
+    case eraseMe = "`POST /users/me/erase`"
+    case sessions = "`GET /sessions`"
+    case endSession = "`DELETE /sessions/{id}`"
     case me = "`GET /users/me`"
     case changeMe = "`PATCH /users/me`"
     case user = "`GET /users/{id}`"
@@ -15,9 +20,17 @@ enum ElsewhereAction: String, CaseIterable, Sendable {
     case makeRoom = "`POST /rooms`"
     case rooms = "`GET /rooms`"
     case publicRooms = "`GET /rooms/public`"
+    case userByExternalID = "`GET /users/by-external-id/{externalId}`"
     case makeKey = "`POST /admin/keys`"
     case listKeys = "`GET /admin/keys`"
     case revokeKey = "`DELETE /admin/keys/{name}`"
+    case putUser = "`PUT /admin/users/{user}`"
+    case eraseUser = "`DELETE /admin/users/{user}`"
+    case managedUsers = "`GET /admin/users`"
+    case issueToken = "`POST /admin/users/{user}/tokens`"
+    case signOutUser = "`POST /admin/users/{user}/sign-out`"
+    case allRooms = "`GET /admin/rooms`"
+    case putRoom = "`PUT /admin/rooms/{roomId}`"
     case changes = "`GET /changes`"
     case makeWebhook = "`POST /webhooks`"
     case webhooks = "`GET /webhooks`"
@@ -37,7 +50,7 @@ enum ElsewhereAction: String, CaseIterable, Sendable {
     case socketPath = "`GET /ws/chat`, no handshake"
 
     /// Whether it changes who is signed in: the people who are shared by all tests must not try that as themselves.
-    var endsSignIns: Bool { self == .logoutAll || self == .changePassword }
+    var endsSignIns: Bool { [.logoutAll, .changePassword, .eraseMe].contains(self) }
 
     /// Tries it at every server that has it.
     /// - Parameter account: whose password and refresh token are used.
@@ -82,6 +95,11 @@ enum ElsewhereAction: String, CaseIterable, Sendable {
                 .put, "/api/v1/users/me/password",
                 ["current": .string(account.password), "next": .string(Unique.name("password"))]
             )
+        case .exchange: (.post, "/api/v1/auth/exchange", ["token": "a.b.c"])
+        case .guest: (.post, "/api/v1/auth/guest", nil)
+        case .eraseMe: (.post, "/api/v1/users/me/erase", ["password": .string(account.password)])
+        case .sessions: (.get, "/api/v1/sessions", nil)
+        case .endSession: (.delete, "/api/v1/sessions/1", nil)
         case .me: (.get, "/api/v1/users/me", nil)
         case .changeMe: (.patch, "/api/v1/users/me", ["displayName": "Somebody"])
         case .user: (.get, "/api/v1/users/\(account.userID)", nil)
@@ -89,9 +107,17 @@ enum ElsewhereAction: String, CaseIterable, Sendable {
         case .makeRoom: (.post, "/api/v1/rooms", ["name": "A room", "type": "private"])
         case .rooms: (.get, "/api/v1/rooms?limit=1", nil)
         case .publicRooms: (.get, "/api/v1/rooms/public?limit=1", nil)
+        case .userByExternalID: (.get, "/api/v1/users/by-external-id/nobody", nil)
         case .makeKey: (.post, "/api/v1/admin/keys", ["name": "mine", "scopes": ["keys"]])
         case .listKeys: (.get, "/api/v1/admin/keys", nil)
         case .revokeKey: (.delete, "/api/v1/admin/keys/mine", nil)
+        case .putUser: (.put, "/api/v1/admin/users/mine", [:])
+        case .eraseUser: (.delete, "/api/v1/admin/users/\(account.userID)", nil)
+        case .managedUsers: (.get, "/api/v1/admin/users", nil)
+        case .issueToken: (.post, "/api/v1/admin/users/\(account.userID)/tokens", nil)
+        case .signOutUser: (.post, "/api/v1/admin/users/\(account.userID)/sign-out", nil)
+        case .allRooms: (.get, "/api/v1/admin/rooms", nil)
+        case .putRoom: (.put, "/api/v1/admin/rooms/mine", ["name": "Mine", "type": "public"])
         case .changes: (.get, "/api/v1/changes?after=begin", nil)
         case .makeWebhook: (.post, "/api/v1/webhooks", nil)
         case .webhooks: (.get, "/api/v1/webhooks", nil)

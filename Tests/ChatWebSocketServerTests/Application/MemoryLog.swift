@@ -13,7 +13,7 @@ import Synchronization
 let noLogger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
 /// A room's log in memory, and no users.
-final class MemoryLog: RoomLog, RoomDirectory, ChatWebSocketServer.UserDirectory {
+final class MemoryLog: RoomLog, RoomDirectory, UserDirectory {
     private let log: Mutex<[MessageEvent]>
     /// The cursor of each read.
     let reads = EventCollector<Seq>()
