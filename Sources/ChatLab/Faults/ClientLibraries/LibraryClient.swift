@@ -126,7 +126,12 @@ final class LibraryClient: Sendable {
         guard let process = state.withLock(\.process) else { return }
         process.kill()
         _ = try await process.waitForExit(timeout: .seconds(10))
-        state.withLock { $0.kills += 1 }
+        // A life that was killed before it could say that it had begun is none.
+        let lives = progress.heard.count
+        state.withLock { state in
+            state.kills += 1
+            state.starts = lives
+        }
     }
 
     func pause() { state.withLock(\.process)?.pause() }
