@@ -7,7 +7,7 @@
 // FOLDER/heard.log    what `on('event')` gave: `room seq mark`, and `start` for each life of the process
 // FOLDER/applied.log  what `events({after, mark})` gave. A line is both the work and the position, so they cannot part.
 // FOLDER/named.log    what `events({as})` gave
-//                     In all three `reset room seq`: the room's log is another one, and was begun anew after `seq`.
+//                     In all three `reset room seq`: the room's log is another one, and was begun again after `seq`.
 // FOLDER/asked.log    posts before they are handed to the library: `key time`
 // FOLDER/kept.log     posts that are kept: `key time`, in nanoseconds of the system's monotonic clock
 // FOLDER/ended.log    how posts ended: `key stored room seq` or `key refused code`
@@ -45,7 +45,7 @@ class Lines {
   event(event) { this.add(event.roomId, event.seq, event.mark) }
   reset(room, seq) { this.add('reset', room, seq) }
 
-  /** How often each room was begun anew. */
+  /** How often each room was begun again. */
   get resets() {
     const resets = new Map()
     for (const line of this.lines) {
@@ -97,13 +97,13 @@ function run() {
     room.on('event', event => heard.event(event))
     room.on('reset', ({ seq }) => heard.reset(id, seq))
     if (mistake === 'keeps-position-apart') followInTwoSteps(id, room, applied)
-    else follow(id, applied, isAnew => room.events(!isAnew && positions.get(id) || { after: 0 }))
+    else follow(id, applied, isAgain => room.events(!isAgain && positions.get(id) || { after: 0 }))
   }
   for (const id of namedRooms) {
     // A position in a log that is gone is of no use: a new name begins at the beginning.
     const reader = () => chat.room(id).events({ as: `${name}-${names.get(id) ?? 0}`, after: 0 })
     if (mistake === 'moves-position-early') followEarly(reader(), event => named.event(event))
-    else follow(id, named, isAnew => { if (isAnew) names.set(id, (names.get(id) ?? 0) + 1); return reader() })
+    else follow(id, named, isAgain => { if (isAgain) names.set(id, (names.get(id) ?? 0) + 1); return reader() })
   }
   chat.start()
   post()
@@ -131,11 +131,11 @@ async function paused() {
   while (existsSync(`${folder}/paused`)) await pause(PAUSE_MS)
 }
 
-/** Writes down what a reader gives; one whose log is gone begins anew. */
+/** Writes down what a reader gives; one whose log is gone begins again. */
 async function follow(id, lines, events) {
-  for (let isAnew = false; ; isAnew = true) {
+  for (let isAgain = false; ; isAgain = true) {
     try {
-      for await (const event of events(isAnew)) lines.event(event)
+      for await (const event of events(isAgain)) lines.event(event)
       return
     } catch (error) {
       if (error.code === 'log_mismatch') { lines.reset(id, 0); continue }

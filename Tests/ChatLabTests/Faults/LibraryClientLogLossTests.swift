@@ -14,7 +14,7 @@ import Testing
             seq: seq, eventMark: "mark-\(seq)", kind: "message", messageID: 100 + seq, key: "k-\(seq)",
             contentJson: "{}")
     }
-    private static let anew = Record.Sighting.reset("r")
+    private static let again = Record.Sighting.reset("r")
 
     private static func sightings(_ seqs: ClosedRange<Int>) -> [Record.Sighting] {
         seqs.map { .init(room: "r", seq: $0, eventMark: "mark-\($0)") }
@@ -28,8 +28,8 @@ import Testing
     private static var informed: Record {
         var record = Record(name: "javaScript-9500")
         record.heard = [sightings(2...3) + lost(4...5) + [.reset("r", after: 4)] + sightings(5...7)]
-        record.applied = sightings(1...3) + lost(4...6) + [anew] + sightings(1...7)
-        record.named = sightings(1...3) + lost(4...4) + [anew] + sightings(1...7)
+        record.applied = sightings(1...3) + lost(4...6) + [again] + sightings(1...7)
+        record.named = sightings(1...3) + lost(4...4) + [again] + sightings(1...7)
         record.kept = [.init(key: "k-2", asked: 1, kept: 2), .init(key: "lost-5", asked: 3, kept: 4)]
         record.ends = [
             .init(key: "k-2", state: "stored", room: "r", seq: 2),
@@ -51,18 +51,18 @@ import Testing
     @Test func `where nothing was lost the same is wrong`() {
         #expect(
             flaws(Self.informed, loss: nil)
-                == [.heardTwice, .applied, .namedMissing, .beganAnew, .lostPost, .wrongEnd])
+                == [.heardTwice, .applied, .namedMissing, .beganAgain, .lostPost, .wrongEnd])
     }
 
     @Test(arguments: [
         // Not informed.
         (sightings(1...3) + lost(4...6), Flaw.applied),
         // Nothing that it had was lost.
-        (sightings(1...2) + [anew] + sightings(1...7), .beganAnew),
+        (sightings(1...2) + [again] + sightings(1...7), .beganAgain),
         // Gaps before and after.
-        (sightings(2...3) + lost(4...4) + [anew] + sightings(1...7), .applied),
-        (sightings(1...3) + lost(5...5) + [anew] + sightings(1...7), .applied),
-        (sightings(1...3) + lost(4...4) + [anew] + sightings(4...7), .applied),
+        (sightings(2...3) + lost(4...4) + [again] + sightings(1...7), .applied),
+        (sightings(1...3) + lost(5...5) + [again] + sightings(1...7), .applied),
+        (sightings(1...3) + lost(4...4) + [again] + sightings(4...7), .applied),
     ])
     func `a reader that keeps its position and lacks something is reported`(
         _ applied: [Record.Sighting], _ flaw: Flaw

@@ -33,7 +33,7 @@ import Testing
         #expect(record.lastAsked == "k-1")
     }
 
-    @Test func `a reader that began anew is not one that was given an event`() throws {
+    @Test func `a reader that began again is not one that was given an event`() throws {
         let record = try record(["applied": "r 1 a\nreset r 0\nr 1 b\n", "heard": "start\nreset r 7\n"])
         #expect(record.applied.map(\.isReset) == [false, true, false])
         #expect(record.heard == [[.reset("r", after: 7)]])

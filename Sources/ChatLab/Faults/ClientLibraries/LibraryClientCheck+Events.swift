@@ -37,7 +37,7 @@ extension LibraryClientCheck {
         }
     }
 
-    /// What came before a reader began anew: it must have had events that were lost, and the log up to them.
+    /// What came before a reader began again: it must have had events that were lost, and the log up to them.
     /// - Returns: what came after it.
     private mutating func checkBeginnings(
         _ sightings: [Sighting], _ flaw: Flaw, _ log: [Entry], _ name: String, _ room: String
@@ -47,12 +47,12 @@ extension LibraryClientCheck {
         for part in parts {
             let kept = part.filter { loss?.loses($0.seq, of: room) != true }
             let lost = part.dropFirst(kept.count)
-            if lost.isEmpty { note(.beganAnew, "\(name) began \(room) anew after \(part.count) events") }
+            if lost.isEmpty { note(.beganAgain, "\(name) began \(room) again after \(part.count) events") }
             let due = log.prefix(loss?.kept[room] ?? 0).map { Sighting(room, $0) }
             let isWhole =
                 kept == due && zip(lost, lost.dropFirst()).allSatisfy { $1.seq == $0.seq + 1 }
                 && (lost.first?.seq ?? due.count + 1) == due.count + 1
-            if !isWhole { note(flaw, "\(name), \(room): \(part.count) events before it began anew are not the log's") }
+            if !isWhole { note(flaw, "\(name), \(room): \(part.count) events before it began again are not the log's") }
         }
         return current
     }

@@ -28,7 +28,7 @@ struct LibraryClientCheck {
         case applied = "events not dealt with exactly once"
         case namedMissing = "events that a named reader missed"
         case namedAgain = "events that a named reader got again without a kill"
-        case beganAnew = "readers that began anew without a reason"
+        case beganAgain = "readers that began again without a reason"
         case lostPost = "kept posts that are not stored"
         case doubledPost = "posts stored twice"
         case reorderedPost = "posts stored out of order"

@@ -82,8 +82,8 @@ struct LibraryClientProgram: AsyncParsableCommand {
         }
     }
 
-    /// Writes down what a reader gives; one whose log is gone begins anew.
-    /// - Parameter events: makes the reader, by how often it was begun anew in this life.
+    /// Writes down what a reader gives; one whose log is gone begins again.
+    /// - Parameter events: makes the reader, by how often it was begun again in this life.
     private func follow(_ room: String, _ lines: LineFile, _ events: (Int) -> ChatEvents) async throws {
         var count = 0
         while true {

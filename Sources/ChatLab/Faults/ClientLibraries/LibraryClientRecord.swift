@@ -7,7 +7,7 @@ struct LibraryClientRecord: Sendable {
         var room: String
         var seq: Int
         var eventMark: String
-        /// Not an event: the reader was informed that the room's log is another one, and began anew after `seq`.
+        /// Not an event: the reader was informed that the room's log is another one, and began again after `seq`.
         var isReset = false
 
         static func reset(_ room: String, after seq: Int = 0) -> Sighting {

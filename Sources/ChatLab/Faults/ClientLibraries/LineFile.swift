@@ -40,7 +40,7 @@ final class LineFile: Sendable {
         }
     }
 
-    /// How often each room had been begun anew.
+    /// How often each room had been begun again.
     var resets: [String: Int] {
         lines.reduce(into: [:]) { resets, line in
             let words = line.split(separator: " ")

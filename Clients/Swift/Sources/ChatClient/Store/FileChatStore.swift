@@ -13,7 +13,7 @@ public final class FileChatStore: ChatStore {
     private static let lockTimeoutMilliseconds: Int64 = 10_000
     /// How long one of them may, before it counts as standing still.
     private static let standstillMilliseconds: Int64 = 3000
-    /// How often a step is begun anew since its lock was taken over.
+    /// How often a step is begun again since its lock was taken over.
     private static let maximumTries = 5
 
     private struct LockLost: Error {}
