@@ -12,10 +12,8 @@ extension Fault {
     private static let cut = "times cut off"
     private static let blackHoled = "times black-holed"
 
-    // Without event streams of users: one that is away while its user leaves and comes back is sent what came after that
-    // (`SyncPlan`), which the check of sessions takes for a loss.
     private static let shape = LoadShape(
-        rooms: 2, sessions: 10, streamEvery: 0, writers: 6, messages: 1000, rate: 30, libraryClients: 2,
+        rooms: 2, sessions: 10, writers: 6, messages: 1000, rate: 30, libraryClients: 2,
         sharedStores: 1, clientKills: 200)
 
     /// Clients are killed at random moments, frozen, put to sleep, cut off, and lose their servers.
@@ -31,7 +29,7 @@ extension Fault {
         ],
         isInShortForm: true,
         shapeOfShortForm: LoadShape(
-            rooms: 2, sessions: 10, streamEvery: 0, writers: 6, messages: 500, rate: 30, libraryClients: 1,
+            rooms: 2, sessions: 10, writers: 6, messages: 500, rate: 30, libraryClients: 1,
             sharedStores: 1, clientKills: 20),
         inflict: { stage in
             var sleeper: Sleeper?

@@ -51,9 +51,8 @@ struct SyncPlan: Equatable, Sendable {
         if request.namesAllRooms {
             if list.cursorState == .setBackOrOld { return .reset }
             if let seq = entry.seqAtCursor {
-                // A user who joined since then is sent what came after that.
-                let start = entry.joinedSeq > 0 ? max(seq, entry.joinedSeq + 1) : seq
-                return .position(SyncFrame.Position(seq: min(start, entry.lastSeq), mark: nil), head: entry.lastSeq)
+                // Also where the user joined since then: who left and came back has the log up to the cursor.
+                return .position(SyncFrame.Position(seq: min(seq, entry.lastSeq), mark: nil), head: entry.lastSeq)
             }
         }
         guard let named = request.rooms[entry.roomID] else {
