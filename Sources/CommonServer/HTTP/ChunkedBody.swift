@@ -22,7 +22,7 @@ struct ChunkedBody {
 
     /// Maximum length of the line with a chunk's size and extensions.
     private static let maximumLineBytes = 1_024
-    /// Maximum length of a chunk's size: far more than ``RequestBounds/maximumReadBytes``.
+    /// Maximum length of a chunk's size: far more than any route reads.
     private static let maximumSizeDigits = 8
 
     private var position = Position.size

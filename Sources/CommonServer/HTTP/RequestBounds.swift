@@ -8,10 +8,11 @@ public enum RequestBounds {
     public static let maximumHeadBytes = 16 * 1_024
     /// Maximum number of header fields; beyond it the response is 431.
     static let maximumFields = 100
-    /// Maximum size of a JSON body; beyond it the response is 413.
+    /// Maximum size of a JSON body, except where a route says another; beyond it the response is 413.
     public static let maximumBodyBytes = 64 * 1_024
-    /// Maximum number of bytes that are read of one body, whether a route uses them or not.
-    static let maximumReadBytes = 1_024 * 1_024
+    /// Maximum number of bytes of one body that are read and dropped once the response has begun. Before that a route reads
+    /// as much as it wants, at its own pace.
+    static let maximumDroppedBytes = 1_024 * 1_024
 
     // MARK: Times
 

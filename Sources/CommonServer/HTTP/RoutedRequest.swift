@@ -12,7 +12,7 @@ struct RoutedRequest {
     }
 
     private var body: Body
-    private var bytesRead = 0
+    private var bytesDropped = 0
     private let isHead: Bool
     private let isVersion10: Bool
     private var response: ResponseFraming?
@@ -39,7 +39,8 @@ struct RoutedRequest {
 
     /// Takes the next part of the body.
     /// - Returns: `.incomplete` where more input is needed, and once the body is complete.
-    /// - Throws: `body_too_large` beyond ``RequestBounds/maximumReadBytes``, else what ``ChunkedBody`` throws.
+    /// - Throws: `body_too_large` where too much comes behind the response (``RequestBounds/maximumDroppedBytes``), else what
+    ///   ``ChunkedBody`` throws.
     mutating func takeBody(_ bytes: inout ByteBuffer) throws(ChatError) -> ChunkedBody.Part {
         let part: ChunkedBody.Part
         switch body {
@@ -59,9 +60,10 @@ struct RoutedRequest {
         }
         switch part {
         case .incomplete: break
-        case .data(let data):
-            bytesRead += data.readableBytes
-            guard bytesRead <= RequestBounds.maximumReadBytes else { throw ChatError(.bodyTooLarge) }
+        case .data(let data) where hasResponseBegun:
+            bytesDropped += data.readableBytes
+            guard bytesDropped <= RequestBounds.maximumDroppedBytes else { throw ChatError(.bodyTooLarge) }
+        case .data: break
         case .end: body = .complete
         }
         return part

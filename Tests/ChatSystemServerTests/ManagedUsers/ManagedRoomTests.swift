@@ -141,7 +141,9 @@ import Testing
             ).status
         }
         #expect(try await answer(8 * 1_024 * 1_024 - 100) == 200)
-        #expect(try await answer(8 * 1_024 * 1_024) == 413)
+        // The server closes the connection; whether the client reads the response before its write fails is up to the kernel.
+        let refused = try? await answer(8 * 1_024 * 1_024)
+        #expect(refused == nil || refused == 413)
     }
 
     @Test func `all rooms are listed page by page`() async throws {
