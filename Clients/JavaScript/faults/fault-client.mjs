@@ -22,6 +22,8 @@ import { FileStorage } from '../src/node.js'
 const PAUSE_MS = 50
 /** How long a mistake may be cut off in the middle. */
 const MISTAKE_MS = 25
+/** Longer, since named readers read the few posts of clients. */
+const EARLINESS_MS = 150
 
 const [mode, folder, json] = process.argv.slice(2)
 const { servers, work } = JSON.parse(json)
@@ -152,7 +154,7 @@ async function followEarly(events, apply) {
   let event = await iterator.next()
   while (!event.done) {
     const next = iterator.next()
-    await pause(MISTAKE_MS)
+    await pause(EARLINESS_MS)
     apply(event.value)
     event = await next
   }

@@ -23,8 +23,8 @@ struct LibraryClientProgram: AsyncParsableCommand {
         let (servers, work) = (options.servers, options.work)
         let configuration = try ChatConfiguration(
             system: servers.system, messages: servers.messages, sockets: servers.sockets)
-        var store: any ChatStore = try FileChatStore(folder: work.store)
-        if work.mistake == .forgetsOutbox { store = ForgetfulStore(store: store) }
+        let store = try FileChatStore(folder: work.store)
+        if work.mistake == .forgetsOutbox { try await Self.forgetOutbox(store) }
         let client = ChatClient(configuration, trustedUser: Int64(work.userId), store: store)
         switch mode {
         case .run: try await run(client, work)
@@ -102,7 +102,7 @@ struct LibraryClientProgram: AsyncParsableCommand {
         var last: ChatEvent?
         for try await event in events {
             if let last {
-                try await Task.sleep(for: Self.mistake)
+                try await Task.sleep(for: Self.earliness)
                 lines.add(last)
             }
             last = event
@@ -122,6 +122,8 @@ struct LibraryClientProgram: AsyncParsableCommand {
 
     /// How long a mistake may be cut off in the middle.
     private static let mistake = Duration.milliseconds(25)
+    /// Longer, since named readers read the few posts of clients.
+    private static let earliness = Duration.milliseconds(150)
     private static let pause = Duration.milliseconds(50)
 
     /// Posts one message after the other.
@@ -162,6 +164,13 @@ struct LibraryClientProgram: AsyncParsableCommand {
     }
 
     // MARK: The store
+
+    /// The mistake of a client that forgets what it has kept to send when it is killed.
+    private static func forgetOutbox(_ store: FileChatStore) async throws {
+        try await store.step { step in
+            for key in try step.keys(withPrefix: "") where key.contains("/outbox/") { step.set(key, nil) }
+        }
+    }
 
     /// Prints what the store holds, as the library shows it without network.
     private func show(_ client: ChatClient, _ work: LibraryClient.Work) async throws {
@@ -214,22 +223,5 @@ extension LibraryClientRecord.Message {
         self.init(
             seq: Int(message.seq), messageId: Int(message.messageID), contentJson: message.contentJSON,
             isEdited: message.isEdited, isDeleted: message.isDeleted)
-    }
-}
-
-/// A store that keeps no posts: the mistake of a client that forgets its outbox.
-private struct ForgetfulStore: ChatStore {
-    let store: any ChatStore
-
-    var isLasting: Bool { store.isLasting }
-
-    func step<Result: Sendable>(
-        _ body: @escaping @Sendable (inout ChatStoreStep) throws -> Result
-    ) async throws -> Result {
-        try await store.step { step in
-            let result = try body(&step)
-            for key in step.changes.keys where key.contains("outbox") { step.set(key, nil) }
-            return result
-        }
     }
 }

@@ -60,8 +60,7 @@ extension ChatCore {
             report(ChatError(.storeFailed, "A post could not be read and was put aside as broken/\(broken.suffix(80))"))
         }
         holdsSender = contents.isSender && !contents.posts.isEmpty
-        await handle(outbox.sender(contents.isSender))
-        await handle(outbox.loaded(contents.posts, done: contents.done))
+        await handle(outbox.loaded(contents.posts, done: contents.done, isSender: contents.isSender))
     }
 
     private func stored(_ key: String, _ place: StoredAt) {

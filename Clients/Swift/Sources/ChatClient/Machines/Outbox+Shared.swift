@@ -8,8 +8,12 @@ extension Outbox {
     }
 
     /// What the store holds, in the order kept; other processes write there, too. `done` are posts that were stored; of
-    /// those in `except` a change is about to be kept, so the store knows less of them.
-    mutating func loaded(_ posts: [OwnPost], done: [String: StoredAt] = [:], except: Set<String> = []) -> [Action] {
+    /// those in `except` a change is about to be kept, so the store knows less of them. `isSender` as of the same moment.
+    mutating func loaded(
+        _ posts: [OwnPost], done: [String: StoredAt] = [:], except: Set<String> = [], isSender: Bool? = nil
+    ) -> [Action] {
+        // Nothing is sent before it is known what others have settled.
+        if let isSender { self.isSender = isSender }
         var order: [String] = []
         for post in posts {
             guard let known = entries[post.key] else {

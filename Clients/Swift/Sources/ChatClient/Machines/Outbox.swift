@@ -28,7 +28,7 @@ struct Outbox: Sendable {
     private var asked: Set<String> = []
     /// By room, the post whose try is under way.
     var sending: [String: String] = [:]
-    private var isSender: Bool
+    var isSender: Bool
     private var isHeld = false
     var actions: [Action] = []
 

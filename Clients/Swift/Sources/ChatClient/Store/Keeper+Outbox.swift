@@ -70,10 +70,11 @@ extension Keeper {
         self.places.withLockedValue { [places] in $0 = places }
         for key in try step.keys(withPrefix: prefix + "done/") {
             guard let value = try step.value(key).flatMap({ try? JSONParser.parse($0) }) else { continue }
-            let isMine = value["owner"]?.string == instance
-            if isMine, let place = StoredAt(json: value) {
+            // Also those of others: a post of a former life of this process has that life as its owner.
+            if let place = StoredAt(json: value) {
                 outbox.done[key.dropFirst(prefix.count + 5).percentDecoded ?? ""] = place
             }
+            let isMine = value["owner"]?.string == instance
             // Whose it is may have ended long ago.
             let age = System.wallClock - (value["at"]?.integer ?? 0)
             if isMine || age.magnitude > UInt64(Self.doneMilliseconds) { step.set(key, nil) }

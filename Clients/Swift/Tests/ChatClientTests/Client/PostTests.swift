@@ -189,6 +189,18 @@ import Testing
         #expect(second.outbox.value.map(\.key) == ["k2"])
     }
 
+    @Test func `a process that becomes the sender knows first what others have sent`() {
+        let posts = (1...3).map { number in
+            OwnPost(key: "k\(number)", roomID: "a", payload: ["text": "x"], state: .queued)
+        }
+        var outbox = Outbox(posts: posts, isSender: false) { 0 }
+        let places = [("k1", 1), ("k2", 2)].map { ($0.0, StoredAt(messageID: Int64($0.1), seq: Int64($0.1))) }
+        let actions = outbox.loaded([posts[2]], done: Dictionary(uniqueKeysWithValues: places), isSender: true)
+        let sent = actions.filter { if case .send = $0 { true } else { false } }
+        #expect(places.allSatisfy { actions.contains(.stored($0.0, $0.1)) })
+        #expect(sent == [.send("k3")])
+    }
+
     @Test func `several processes form one line and another sends when the sender is gone`() async throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("chat-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: folder) }
