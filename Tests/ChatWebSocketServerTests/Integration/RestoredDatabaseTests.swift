@@ -33,25 +33,30 @@ import Testing
 
         /// Copies the database at rest, which ends all connections to it.
         func backUp() async throws {
-            try await postgres.run(sql: #"ALTER DATABASE "\#(database)" ALLOW_CONNECTIONS false"#)
-            try await postgres.run(
-                sql: "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '\(database)'")
-            // The sessions that were ended may take a moment to go.
-            let deadline = ContinuousClock.now + .seconds(10)
-            while try await postgres.run(
-                sql: "SELECT count(*) FROM pg_stat_activity WHERE datname = '\(database)'") != "0"
-            {
-                try #require(ContinuousClock.now < deadline, "sessions of the database do not end")
-                try await Task.sleep(for: .milliseconds(20))
-            }
+            try await endSessions()
             try await postgres.run(sql: #"CREATE DATABASE "\#(database)_backup" TEMPLATE "\#(database)""#)
             try await postgres.run(sql: #"ALTER DATABASE "\#(database)" ALLOW_CONNECTIONS true"#)
         }
 
         /// Puts the copy in the place of the database.
         func restore() async throws {
-            try await postgres.run(sql: #"DROP DATABASE "\#(database)" WITH (FORCE)"#)
+            try await endSessions()
+            try await postgres.run(sql: #"DROP DATABASE "\#(database)""#)
             try await postgres.run(sql: #"ALTER DATABASE "\#(database)_backup" RENAME TO "\#(database)""#)
+        }
+
+        /// Ends the sessions of clients, and lets none begin. Those of autovacuum belong to a superuser, so `WITH (FORCE)` would
+        /// fail; they give way to what is done to the database.
+        private func endSessions() async throws {
+            try await postgres.run(sql: #"ALTER DATABASE "\#(database)" ALLOW_CONNECTIONS false"#)
+            let sessions = "FROM pg_stat_activity WHERE datname = '\(database)' AND backend_type = 'client backend'"
+            try await postgres.run(sql: "SELECT pg_terminate_backend(pid) \(sessions)")
+            // They may take a moment to go.
+            let deadline = ContinuousClock.now + .seconds(10)
+            while try await postgres.run(sql: "SELECT count(*) \(sessions)") != "0" {
+                try #require(ContinuousClock.now < deadline, "sessions of the database do not end")
+                try await Task.sleep(for: .milliseconds(20))
+            }
         }
 
         func socket(_ roomID: String, lastSeq: Int64? = nil, lastMark: String? = nil) async throws
