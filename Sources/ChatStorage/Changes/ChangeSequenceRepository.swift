@@ -23,7 +23,7 @@ public struct ChangeSequenceRepository: Sendable {
     /// - Returns: whether this server holds it now.
     public func acquire(_ holder: Int64, for duration: Duration) async throws -> Bool {
         try await !database.query(
-            Self.acquire, .int8(holder), .int8(duration.wholeMicroseconds)
+            Self.acquire, .int8(holder), .int8(Int64(duration / .microseconds(1)))
         ).isEmpty
     }
 
@@ -84,7 +84,7 @@ public struct ChangeSequenceRepository: Sendable {
             PostgresCommand(Self.lock, .int8(holder)),
             PostgresCommand(
                 Self.append, .int8(holder), .textArray(Set(roomIDs).map(\.rawValue)), .int8(.random(in: .min ... .max)),
-                .int8(duration.wholeMicroseconds)),
+                .int8(Int64(duration / .microseconds(1)))),
         ])
         return try rows.last?.first?.decode(column: 0, as: Int64.self)
     }
@@ -93,7 +93,7 @@ public struct ChangeSequenceRepository: Sendable {
 // MARK: SQL
 
 extension ChangeSequenceRepository {
-    /// An interval of `$2` microseconds.
+    /// An interval of a parameter's number of microseconds.
     private static func interval(_ parameter: String) -> String {
         "\(parameter)::bigint * interval '1 microsecond'"
     }
@@ -163,13 +163,6 @@ extension ChangeSequenceRepository {
         FROM (SELECT count(*) AS count FROM placed) AS placed
         WHERE holder = $1 AND placed.count > 0 RETURNING head
         """)
-}
-
-extension Duration {
-    /// Whole microseconds, for an interval of PostgreSQL.
-    fileprivate var wholeMicroseconds: Int64 {
-        components.seconds * 1_000_000 + components.attoseconds / 1_000_000_000_000
-    }
 }
 
 /// The stored form of a room's creation.

@@ -48,7 +48,7 @@ extension LockedRoom {
                     EventKey.replyToMessageID, "must name a message of this room that is not deleted")
             }
         }
-        // Without the idempotency key, which is the backend's own business and not told to the room.
+        // Without the idempotency key, which only the backend needs: the room does not get it.
         let message = Message(
             messageID: messageID, roomID: room.roomID, seq: room.lastSeq + 1, senderID: draft.senderID,
             type: draft.type, contentJSON: draft.contentJSON, sentAt: now, replyToMessageID: draft.replyToMessageID)

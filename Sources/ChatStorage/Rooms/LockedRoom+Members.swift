@@ -102,7 +102,7 @@ extension LockedRoom {
         FROM unnest($2::bigint[], $3::text[]) AS changing (user_id, role)
         WHERE room_members.room_id = $1 AND room_members.user_id = changing.user_id
         """)
-    // The rows also tell lists of rooms what they lost (``RoomListRepository``).
+    // Lists of rooms find by these rows what they lost (``RoomListRepository``).
     private static let deleteAll = PostgresStatement(
         """
         WITH gone AS (DELETE FROM room_members WHERE room_id = $1 AND user_id = ANY ($2) RETURNING *)

@@ -222,7 +222,6 @@ extension ChatSchema {
     ///   the issuer whose token was exchanged.
     /// - `key_messages`: the idempotency keys of what servers post. They belong to a key's name and so outlive a key that
     ///   is replaced; `messages_client_key` has those of users.
-    /// - `imported_messages`: the ids of imported messages, with a hash of what was imported.
     static let ownUsersMigration = """
         ALTER TABLE users
             ALTER COLUMN username DROP NOT NULL,
@@ -256,14 +255,6 @@ extension ChatSchema {
             message_id bigint NOT NULL,
             request_hash bytea NOT NULL,
             PRIMARY KEY (key_name, client_message_id)
-        );
-
-        CREATE TABLE imported_messages (
-            room_id text COLLATE "C" NOT NULL,
-            import_id text COLLATE "C" NOT NULL,
-            message_id bigint NOT NULL,
-            content_hash bytea NOT NULL,
-            PRIMARY KEY (room_id, import_id)
         );
         """
 }

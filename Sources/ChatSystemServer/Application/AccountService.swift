@@ -71,18 +71,16 @@ struct AccountService: Sendable {
     /// Signs a new guest in.
     func signInGuest(displayName: String?, userAgent: String?) async throws -> TokenPair {
         let userID = try await guests.insert(displayName: displayName ?? Self.guestName)
-        let (refreshToken, issuedAt) = (RefreshToken(), Timestamp.now)
-        let signInID = try await refreshTokens.begin(
-            grant(of: refreshToken, issuedAt: issuedAt), of: userID, passwordHash: nil, userAgent: userAgent)
-        guard let signInID else { throw ChatError(.userDisabled) }
-        return try await pair(userID, signInID, refreshToken, issuedAt: issuedAt)
+        return try await signIn(userID, issuer: nil, isRefreshable: true, userAgent: userAgent)
     }
 
-    /// Signs in a user whom an issuer's token names.
-    /// - Parameter isRefreshable: whether there is a refresh token.
+    /// Signs in a user without a password.
+    /// - Parameters:
+    ///   - issuer: the issuer whose token names the user; `nil` for a guest.
+    ///   - isRefreshable: whether there is a refresh token.
     /// - Throws: `user_disabled`.
     func signIn(
-        _ userID: UserID, issuer: String, isRefreshable: Bool, userAgent: String?
+        _ userID: UserID, issuer: String?, isRefreshable: Bool, userAgent: String?
     ) async throws -> TokenPair {
         let (refreshToken, issuedAt) = (RefreshToken(), Timestamp.now)
         let grant = grant(of: refreshToken, issuedAt: issuedAt)

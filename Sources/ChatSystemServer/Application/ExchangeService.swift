@@ -6,8 +6,6 @@ import CommonUtil
 struct ExchangeService: Sendable {
     /// The age of a token with which a user erases itself, at most.
     private static let erasureSeconds: Int64 = 300
-    /// The display name of a user whose tokens have none that can be shown.
-    private static let nameless = "User"
 
     let issuers: IssuerDirectory
     let users: IssuedUserRepository
@@ -19,7 +17,7 @@ struct ExchangeService: Sendable {
         let identity = try await issuers.identity(token)
         let displayName =
             identity.name.flatMap(AccountRules.displayName(from:))
-            ?? AccountRules.displayName(from: identity.externalID.rawValue) ?? Self.nameless
+            ?? AccountRules.displayName(of: identity.externalID)
         let (userID, isDisabled) = try await users.user(
             identity.externalID, name: identity.name, displayName: displayName)
         guard !isDisabled else { throw ChatError(.userDisabled) }

@@ -9,8 +9,6 @@ struct ManagedUserService: Sendable {
     /// The lifetime of a token that a backend asks for, in seconds.
     static let tokenLifetime: ClosedRange<Int64> = 1...86_400
 
-    /// The display name of a user whose external id has no character that can be shown.
-    private static let nameless = "User"
     /// Rooms that are read at a time while a user leaves them.
     private static let roomsAtATime = 100
 
@@ -27,8 +25,7 @@ struct ManagedUserService: Sendable {
     func put(
         _ externalID: ExternalID, _ change: ManagedUserRepository.Change
     ) async throws -> (user: ManagedUser, isNew: Bool) {
-        let defaultName = AccountRules.displayName(from: externalID.rawValue) ?? Self.nameless
-        switch try await users.put(externalID, change, defaultName: defaultName) {
+        switch try await users.put(externalID, change, defaultName: AccountRules.displayName(of: externalID)) {
         case .usernameTaken: throw ChatError(.usernameTaken)
         case .done(let user, let isNew, let ended):
             if let ended { signIns.announce(ended, .disabled) }

@@ -26,10 +26,17 @@ enum AccountRules {
 
     /// The display name that a text of another program makes: without control characters, and cut to what is allowed.
     /// - Returns: `nil` where nothing is left of it.
-    static func displayName(from text: String) -> String? {
-        let kept = text.unicodeScalars.filter { $0.properties.generalCategory != .control }
-        let name = String(String.UnicodeScalarView(kept.prefix(displayNameLength.upperBound)))
-        return name.isEmpty ? nil : name
+    static func displayName(from text: String) -> String? { shown(text, maximumLength: displayNameLength.upperBound) }
+
+    /// The display name of a user for whom no other is known.
+    static func displayName(of externalID: ExternalID) -> String { displayName(from: externalID.rawValue) ?? "User" }
+
+    /// A text of another program as it can be shown: without control characters, and cut.
+    /// - Parameter maximumLength: in Unicode scalars.
+    /// - Returns: `nil` where nothing is left of it.
+    static func shown(_ text: String, maximumLength: Int) -> String? {
+        let kept = text.unicodeScalars.filter { $0.properties.generalCategory != .control }.prefix(maximumLength)
+        return kept.isEmpty ? nil : String(String.UnicodeScalarView(kept))
     }
 
     /// Folds upper case, of ASCII only: other characters are not allowed, and must not be folded into allowed ones.

@@ -109,8 +109,6 @@ private struct Session: JSONEncodable {
 extension Request {
     /// The program that calls, as it calls itself, for the user to recognize it: without control characters, and cut.
     var shownUserAgent: String? {
-        guard let text = headers[.userAgent] else { return nil }
-        let shown = text.unicodeScalars.filter { $0.properties.generalCategory != .control }.prefix(256)
-        return shown.isEmpty ? nil : String(String.UnicodeScalarView(shown))
+        headers[.userAgent].flatMap { AccountRules.shown($0, maximumLength: 256) }
     }
 }

@@ -5,7 +5,7 @@ import FoundationEssentials
 /// The secret of a server's key: `chat_` and 256 random bits as 43 characters of URL-safe base64. Only its hash is stored;
 /// for a random value of this size a plain SHA-256 is enough.
 public struct ServerKeySecret: Sendable {
-    /// How a key is told from an access token, which never begins so.
+    /// What distinguishes a key from an access token, which never begins with it.
     private static let prefix = "chat_"
     private static let byteCount = 32
 

@@ -23,9 +23,9 @@ public enum ScriptDigest {
 }
 
 /// Bytes of the system's cryptographic generator (`getrandom(2)`).
-enum RandomBytes {
+public enum RandomBytes {
     /// Returns random bytes.
-    static func make(count: Int) -> [UInt8] {
+    public static func make(count: Int) -> [UInt8] {
         var generator = SystemRandomNumberGenerator()
         return (0..<count).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
     }

@@ -101,7 +101,7 @@ final class ChangeSequencer: Service {
         if !pending.isEmpty {
             isRefused = try await sequence.append(Array(pending), holder: holder, extendingBy: timing.lease) == nil
             appends.increment()
-            seconds.recordNanoseconds((ContinuousClock.now - began).nanoseconds)
+            seconds.record(duration: .now - began)
         }
         state.withLock {
             $0.finished(step, last: last, isRefused: isRefused, began: began, now: .now)
@@ -112,8 +112,4 @@ final class ChangeSequencer: Service {
         state.withLock { $0.failed(step, now: .now) }
         logger.debug("the feed of changes is appended later", metadata: ["reason": "\(error)"])
     }
-}
-
-extension Duration {
-    fileprivate var nanoseconds: Int64 { components.seconds * 1_000_000_000 + components.attoseconds / 1_000_000_000 }
 }

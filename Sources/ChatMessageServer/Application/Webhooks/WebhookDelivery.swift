@@ -136,7 +136,7 @@ struct WebhookDelivery: Sendable {
             ]
             return await sender.send(body, headers: headers, to: url, at: address)
         } catch {
-            return .failed((error as? ChatError)?.detail ?? "could not be sent")
+            return .failed(error.detail)
         }
     }
 

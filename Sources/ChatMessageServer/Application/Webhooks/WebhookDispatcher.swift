@@ -35,7 +35,7 @@ final class WebhookDispatcher: Service {
 
     /// Delivers until graceful shutdown, from ``begin()`` on, and gives the leases up at the end.
     func run() async throws {
-        try? await cancelWhenGracefulShutdown {
+        await cancelWhenGracefulShutdown {
             for await _ in self.gate.stream {}
             await self.keepDelivering()
         }

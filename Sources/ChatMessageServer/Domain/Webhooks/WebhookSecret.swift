@@ -1,4 +1,4 @@
-import CommonUtil
+import CommonAuth
 import Crypto
 import FoundationEssentials
 
@@ -10,7 +10,7 @@ enum WebhookSecret {
     private static let generatedLength = 32
 
     /// Makes a secret.
-    static func generate() -> [UInt8] { (0..<generatedLength).map { _ in .random(in: .min ... .max) } }
+    static func generate() -> [UInt8] { RandomBytes.make(count: generatedLength) }
 
     /// Reads a secret.
     /// - Returns: its bytes; `nil` for any other text.

@@ -18,9 +18,7 @@ enum KeyRoutes {
             guard let name, let scopes else { throw fields.incomplete }
             let made = try await keys.make(
                 name, scopes: Set(scopes), expiresAt: expiresAt, by: context.requireKey().key)
-            var response = Response(json: made, status: .created)
-            response.headers[.cacheControl] = "no-store"
-            return response
+            return Response(json: made, status: .created)
         }
         routes.get(path, forKeysWith: .keys) { _, _ in
             Response(json: Page(items: try await keys.keys.all(), nextCursor: nil))

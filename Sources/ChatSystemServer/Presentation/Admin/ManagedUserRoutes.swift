@@ -38,9 +38,7 @@ enum ManagedUserRoutes {
             try fields.finish()
             let token = try await users.issueToken(
                 for: context.userReference("user"), lifetimeSeconds: lifetime.map(Int.init))
-            var response = Response(json: token, status: .created)
-            response.headers[.cacheControl] = "no-store"
-            return response
+            return Response(json: token, status: .created)
         }
         routes.post("\(path)/{user}/sign-out", forKeysWith: .users) { _, context in
             try await users.signOut(context.userReference("user"))

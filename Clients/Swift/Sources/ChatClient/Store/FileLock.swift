@@ -53,6 +53,7 @@ struct FileLock: ~Copyable {
                 }
                 file = try Self.open(path)
             }
+            // `flock` waits without a limit, so it is polled; on a thread that may block.
             usleep(2000)
         }
         (self.path, self.file) = (path, file)

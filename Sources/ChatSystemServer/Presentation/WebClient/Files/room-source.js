@@ -135,13 +135,13 @@ export class Originals {
 }
 
 /** How long is waited for a connection that says where a room's log is, before its history is read without one. */
-const PATIENCE_MS = 300
+const CONNECTION_WAIT_MS = 300
 
 /** Loads older messages of a room. Ends without any where it is not known in time where the room's log is. */
 export async function loadOlder(room, count) {
   const loading = room.loadOlder(count)
   loading.catch(() => {})
-  await Promise.race([loading, new Promise(resolve => setTimeout(resolve, PATIENCE_MS))])
+  await Promise.race([loading, new Promise(resolve => setTimeout(resolve, CONNECTION_WAIT_MS))])
   const isKnown = room.isGuest || room.state !== 'idle' || room.messages.length > 0
   if (isKnown) await loading
 }
