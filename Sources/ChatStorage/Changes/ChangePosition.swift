@@ -19,6 +19,9 @@ public struct ChangePosition: Hashable, Sendable {
         self.seq = seq
         self.mark = mark
     }
+
+    /// Whether the place is behind another one of the same feed.
+    public func isAfter(_ other: ChangePosition) -> Bool { (run, seq) > (other.run, other.seq) }
 }
 
 /// A run of the feed: successive events of one room.

@@ -33,10 +33,7 @@ public final class IssuerDirectory: Service {
     ) throws(ConfigurationError) {
         self.path = path
         self.logger = logger
-        var tls = TLSConfiguration.makeClientConfiguration()
-        tls.minimumTLSVersion = .tlsv12
-        tls.additionalTrustRoots = trustFile.map { [.file($0)] } ?? []
-        self.tls = tls
+        tls = .client(trustFile: trustFile)
         state = Mutex(State())
         guard let path else { return }
         do {

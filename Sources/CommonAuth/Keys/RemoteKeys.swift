@@ -54,10 +54,7 @@ public final class RemoteKeys: KeySource, Service {
         logger: Logger = Logger(label: "keys")
     ) {
         self.url = url
-        var tls = TLSConfiguration.makeClientConfiguration()
-        tls.minimumTLSVersion = .tlsv12
-        tls.additionalTrustRoots = trustFile.map { [.file($0)] } ?? []
-        self.tls = tls
+        tls = .client(trustFile: trustFile)
         self.httpClient = httpClient
         self.timing = timing
         self.logger = logger
@@ -140,5 +137,16 @@ public final class RemoteKeys: KeySource, Service {
             return nil
         }
         return keys
+    }
+}
+
+extension TLSConfiguration {
+    /// That of connections which a server makes: TLS 1.2 at least, certificates verified.
+    /// - Parameter trustFile: a PEM file of certificate authorities to trust beside the system's.
+    public static func client(trustFile: String?) -> TLSConfiguration {
+        var tls = makeClientConfiguration()
+        tls.minimumTLSVersion = .tlsv12
+        tls.additionalTrustRoots = trustFile.map { [.file($0)] } ?? []
+        return tls
     }
 }

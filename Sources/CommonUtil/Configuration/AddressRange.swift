@@ -30,11 +30,17 @@ public struct AddressRange: Equatable, Sendable {
 
     /// Whether an address, as text, is in the range. Text that is not an address is in none.
     public func contains(_ address: String) -> Bool {
-        guard let bytes = Self.bytes(of: address), bytes.count == prefix.count else { return false }
-        return (0..<bits).allSatisfy { bit in
-            let mask: UInt8 = 0x80 >> (bit % 8)
-            return bytes[bit / 8] & mask == prefix[bit / 8] & mask
-        }
+        Self.bytes(of: address).map(contains) ?? false
+    }
+
+    /// Whether an address is in the range.
+    /// - Parameter bytes: in network order, 4 or 16. An IPv4-mapped IPv6 address of 16 bytes does not count as IPv4.
+    public func contains(_ bytes: [UInt8]) -> Bool {
+        bytes.count == prefix.count
+            && (0..<bits).allSatisfy { bit in
+                let mask: UInt8 = 0x80 >> (bit % 8)
+                return bytes[bit / 8] & mask == prefix[bit / 8] & mask
+            }
     }
 
     /// The bytes in network order. An IPv4-mapped IPv6 address (`::ffff:a.b.c.d`) counts as IPv4.

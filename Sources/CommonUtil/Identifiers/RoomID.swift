@@ -18,21 +18,11 @@ public struct RoomID: Hashable, Sendable, CustomStringConvertible {
         guard (1...Self.maximumLength).contains(rawValue.utf8.count) else { return nil }
         // Checked as bytes in memory: each event's channel has an id, and walking over generic text takes eight times as long.
         var name = String(rawValue)
-        guard name.withUTF8({ $0.allSatisfy(Self.isAllowed) }), !Self.isReserved(name) else { return nil }
+        guard name.withUTF8({ $0.allSatisfy(NameAlphabet.contains) }), !Self.isReserved(name) else { return nil }
         self.rawValue = name
     }
 
     public var description: String { rawValue }
-
-    private static func isAllowed(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
-            true
-        default:
-            false
-        }
-    }
 
     /// Creates an id of 20 random characters, 100 bits.
     public static func random() -> RoomID {
@@ -52,5 +42,18 @@ public struct RoomID: Hashable, Sendable, CustomStringConvertible {
     /// Creates an id from text that was checked before, for example from the database.
     public init(verified rawValue: String) {
         self.rawValue = rawValue
+    }
+}
+
+/// The characters of names that stand in URLs as they are: `A–Z a–z 0–9 . _ -`.
+enum NameAlphabet {
+    static func contains(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
+            true
+        default:
+            false
+        }
     }
 }

@@ -23,7 +23,7 @@ public struct KeyName: Hashable, Sendable, CustomStringConvertible {
     /// Reads a name.
     /// - Returns: `nil` where the text does not meet ``rule``.
     public init?(_ text: String) {
-        guard (1...64).contains(text.utf8.count), text.utf8.allSatisfy(Self.isAllowed) else { return nil }
+        guard (1...64).contains(text.utf8.count), text.utf8.allSatisfy(NameAlphabet.contains) else { return nil }
         rawValue = text
     }
 
@@ -31,15 +31,6 @@ public struct KeyName: Hashable, Sendable, CustomStringConvertible {
     public init(verified rawValue: String) { self.rawValue = rawValue }
 
     public var description: String { rawValue }
-
-    private static func isAllowed(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
-            true
-        default: false
-        }
-    }
 }
 
 /// A key of a server, without the secret: what it is called and what it may do.

@@ -42,7 +42,7 @@ struct ChangeService: Sendable {
         waiting: @Sendable (@Sendable () async throws -> Bool) async throws -> Bool = { try await $0() }
     ) async throws -> ChangePage {
         let deadline = ContinuousClock.now + request.wait
-        var page = ChangePage(after: try await place(request.start), limit: request.limit, end: request.end)
+        var page = ChangePage(after: try await repository.place(request.start), limit: request.limit, end: request.end)
         while true {
             let head = try await read(&page, request.filter)
             guard page.isEmpty, !page.hasMore, ContinuousClock.now < deadline else { return page }
@@ -70,14 +70,6 @@ struct ChangeService: Sendable {
         }
     }
 
-    private func place(_ start: ChangeStart) async throws -> ChangePosition {
-        switch start {
-        case .begin: try await repository.bounds().begin
-        case .now: try await repository.bounds().head
-        case .after(let place): place
-        }
-    }
-
     /// Fills the page with what there is now.
     /// - Returns: the end of the feed, as far as it was read.
     private func read(_ page: inout ChangePage, _ filter: ChangeFilter) async throws -> ChangePosition {
@@ -98,7 +90,7 @@ struct ChangeService: Sendable {
             }
             let isRead = ChangeWindow(of: found.runs, after: page.next, limit: 1).runs.isEmpty
             if isRead, !found.isFull { page.advance(to: found.head) }
-            page.hasMore = (page.next.run, page.next.seq) < (found.head.run, found.head.seq)
+            page.hasMore = found.head.isAfter(page.next)
             guard isRead, found.isFull, !page.isFull, reads < bounds.reads else { return found.head }
         }
     }
@@ -106,5 +98,16 @@ struct ChangeService: Sendable {
     private func size(_ filter: ChangeFilter, _ wanted: Int) -> Int {
         guard let types = filter.types else { return wanted }
         return types.contains(.message) ? bounds.filteredEvents : bounds.filteredEventsWithoutMessages
+    }
+}
+
+extension ChangeRepository {
+    /// The place where a reader begins. That of a cursor is not looked up.
+    func place(_ start: ChangeStart) async throws -> ChangePosition {
+        switch start {
+        case .begin: try await bounds().begin
+        case .now: try await bounds().head
+        case .after(let place): place
+        }
     }
 }

@@ -42,13 +42,13 @@ struct WebhookService: Sendable {
     func make(_ request: WebhookRequest) async throws -> WebhookJSON {
         guard let url = request.url, let text = request.urlText else { throw ChatError.invalid("url", "is required") }
         _ = try await targets.address(of: url)
-        let bounds = try await changes.bounds()
+        let cursor = try await changes.place(request.from)
         let secret = request.secret ?? WebhookSecret.generate()
         guard
             let webhook = try await webhooks.insert(
                 "wh_" + RoomID.random().rawValue, url: text,
                 filter: ChangeFilter(roomIDs: request.roomIDs, types: request.types), secret: secret,
-                cursor: request.from == .begin ? bounds.begin : bounds.head)
+                cursor: cursor)
         else { throw ChatError(.tooManyWebhooks) }
         return WebhookJSON(webhook: webhook, secret: WebhookSecret.text(of: secret))
     }
@@ -84,16 +84,8 @@ struct WebhookService: Sendable {
     /// Delivers again from a place on.
     /// - Throws: `webhook_not_found`, `cursor_unknown`.
     func replay(_ webhookID: String, from start: ChangeStart) async throws {
-        let place: ChangePosition
-        switch start {
-        case .begin: place = try await changes.bounds().begin
-        case .now: place = try await changes.bounds().head
-        case .after(let cursor):
-            guard try await changes.runs(after: cursor, in: nil, limit: 1) != nil else {
-                throw ChatError(.cursorUnknown)
-            }
-            place = cursor
-        }
+        let place = try await changes.place(start)
+        guard try await changes.runs(after: place, in: nil, limit: 1) != nil else { throw ChatError(.cursorUnknown) }
         guard try await webhooks.replay(webhookID, after: place) else { throw ChatError(.webhookNotFound) }
     }
 

@@ -1,3 +1,4 @@
+import ChatEvents
 import ChatStorage
 import CommonUtil
 
@@ -52,5 +53,17 @@ enum ChangeStart: Equatable {
             guard let place = ChangeCursor.position(of: text) else { return nil }
             self = .after(place)
         }
+    }
+}
+
+extension ChangeFilter {
+    /// Rooms, and types of events, that a reader can name.
+    static let maximumCount = 100
+    /// The names of all types, for error messages.
+    static let typeNames = Change.types.map(\.rawValue).joined(separator: ", ")
+
+    /// A type of event that the feed has.
+    static func type(_ name: String) -> EventType? {
+        EventType(rawValue: name).flatMap { Change.types.contains($0) ? $0 : nil }
     }
 }

@@ -49,7 +49,7 @@ struct ChangePage: JSONEncodable {
     /// Adds an event, unless the page is full.
     mutating func append(_ item: ChangeRepository.Item) {
         guard !isFull else { return }
-        if let end, (item.position.run, item.position.seq) > (end.run, end.seq) {
+        if let end, item.position.isAfter(end) {
             isCut = true
             return
         }
@@ -69,7 +69,7 @@ struct ChangePage: JSONEncodable {
 
     /// Moves on: everything up to there was read, and the page has what the reader wants of it.
     mutating func advance(to place: ChangePosition) {
-        guard !isCut, (place.run, place.seq) > (next.run, next.seq) else { return }
+        guard !isCut, place.isAfter(next) else { return }
         next = place
     }
 

@@ -38,45 +38,27 @@ struct AddressRules {
     }
 
     // https://www.iana.org/assignments/iana-ipv4-special-registry
-    private static let special4 = blocks(
+    private static let special4 = ranges(
         "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
         "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24",
         // Multicast, and reserved with the broadcast address.
         "224.0.0.0/4", "240.0.0.0/4")
-    private static let exceptions4 = blocks("192.0.0.9/32", "192.0.0.10/32")
+    private static let exceptions4 = ranges("192.0.0.9/32", "192.0.0.10/32")
 
     // https://www.iana.org/assignments/iana-ipv6-special-registry
-    private static let global = Block("2000::/3")
-    private static let translated = Block("64:ff9b::/96")
-    private static let special6 = blocks(
+    private static let global = range("2000::/3")
+    private static let translated = range("64:ff9b::/96")
+    private static let special6 = ranges(
         // Protocol assignments with Teredo; documentation; 6to4, which leads to an IPv4 address.
         "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")
-    private static let exceptions6 = blocks(
+    private static let exceptions6 = ranges(
         "2001:1::1/128", "2001:1::2/128", "2001:1::3/128", "2001:3::/32", "2001:4:112::/48", "2001:20::/28",
         "2001:30::/28")
 
-    private static func blocks(_ texts: StaticString...) -> [Block] { texts.map { Block($0) } }
-
-    /// A range of addresses, in network order.
-    private struct Block {
-        private let prefix: [UInt8]
-        private let bits: Int
-
-        init(_ text: StaticString) {
-            let parts = "\(text)".split(separator: "/").map(String.init)
-            var bytes = [UInt8](repeating: 0, count: 16)
-            let isV4 = inet_pton(AF_INET, parts[0], &bytes) == 1
-            precondition(isV4 || inet_pton(AF_INET6, parts[0], &bytes) == 1, "\(text)")
-            prefix = isV4 ? Array(bytes[..<4]) : bytes
-            bits = Int(parts[1]) ?? 0
-        }
-
-        func contains(_ bytes: [UInt8]) -> Bool {
-            bytes.count == prefix.count
-                && (0..<bits).allSatisfy { bit in
-                    let mask: UInt8 = 0x80 >> (bit % 8)
-                    return bytes[bit / 8] & mask == prefix[bit / 8] & mask
-                }
-        }
+    private static func range(_ text: StaticString) -> AddressRange {
+        guard let range = AddressRange("\(text)") else { preconditionFailure("no range: \(text)") }
+        return range
     }
+
+    private static func ranges(_ texts: StaticString...) -> [AddressRange] { texts.map(range) }
 }

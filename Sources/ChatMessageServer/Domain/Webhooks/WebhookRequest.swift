@@ -4,10 +4,10 @@ import CommonUtil
 
 /// The body of `POST /webhooks` and `PATCH /webhooks/{id}`: `{url, eventTypes?, roomIds?, secret?, from?}`.
 struct WebhookRequest {
-    static let maximumFilters = 100
-
-    enum From: String, CaseIterable {
+    private enum From: String, CaseIterable {
         case begin, now
+
+        var start: ChangeStart { self == .begin ? .begin : .now }
     }
 
     let url: WebhookURL?
@@ -16,7 +16,8 @@ struct WebhookRequest {
     let types: Set<EventType>?
     let roomIDs: Set<RoomID>?
     let secret: [UInt8]?
-    let from: From
+    /// Where a new webhook begins.
+    let from: ChangeStart
 
     /// Reads a body.
     /// - Throws: `validation_failed`, which names each invalid field; `webhook_address` for the URL.
@@ -31,7 +32,7 @@ struct WebhookRequest {
         let secretText = fields.optionalString("secret", length: 1...1_000)
         secret = secretText.flatMap { WebhookSecret.bytes(of: $0) }
         if secretText != nil, secret == nil { fields.note("secret", WebhookSecret.requirement) }
-        from = (isNew ? fields.optionalChoice("from", From.self) : nil) ?? .now
+        from = (isNew ? fields.optionalChoice("from", From.self)?.start : nil) ?? .now
         if !isNew, text == nil, types == nil, roomIDs == nil, secret == nil, fields.errors.isEmpty {
             fields.note("body", "must change something")
         }
@@ -46,8 +47,8 @@ struct WebhookRequest {
         _ name: String, _ fields: inout FieldReader, _ requirement: String, _ read: (String) -> Element?
     ) -> Set<Element>? {
         guard let value = fields.optionalValue(name) else { return nil }
-        guard case .array(let elements) = value, (1...maximumFilters).contains(elements.count) else {
-            fields.note(name, "must be a list of 1–\(maximumFilters)")
+        guard case .array(let elements) = value, (1...ChangeFilter.maximumCount).contains(elements.count) else {
+            fields.note(name, "must be a list of 1–\(ChangeFilter.maximumCount)")
             return nil
         }
         let found = elements.compactMap { element -> Element? in

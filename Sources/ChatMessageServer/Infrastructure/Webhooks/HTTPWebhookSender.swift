@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import CommonAuth
 import CommonServer
 import CommonUtil
 import Logging
@@ -29,10 +30,7 @@ final class HTTPWebhookSender: WebhookSending {
     ///   - trustFile: a PEM file of certificate authorities to trust beside the system's.
     ///   - timeout: for the whole exchange.
     init(eventLoopGroup: any EventLoopGroup, trustFile: String?, timeout: Duration) {
-        var tls = TLSConfiguration.makeClientConfiguration()
-        tls.minimumTLSVersion = .tlsv12
-        tls.additionalTrustRoots = trustFile.map { [.file($0)] } ?? []
-        self.tls = tls
+        tls = .client(trustFile: trustFile)
         self.timeout = timeout
         self.eventLoopGroup = eventLoopGroup
     }

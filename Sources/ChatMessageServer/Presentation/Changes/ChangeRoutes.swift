@@ -7,8 +7,6 @@ import Hummingbird
 
 /// The routes of the feed of changes.
 enum ChangeRoutes {
-    private static let maximumFilters = 100
-
     static func add(to routes: inout Routes, _ changes: ChangeService, keys: ServerKeyList) {
         routes.get("/api/v1/changes", forKeysWith: .changes) { request, context in
             let caller = try context.requireKey()
@@ -33,10 +31,10 @@ enum ChangeRoutes {
         let start = after.flatMap { ChangeStart(text: $0) }
         if start == nil { query.note("after", ChangeStart.requirement) }
         var filter = ChangeFilter()
-        let rooms = query.strings(EventKey.roomID, maximumCount: maximumFilters)
+        let rooms = query.strings(EventKey.roomID, maximumCount: ChangeFilter.maximumCount)
         if !rooms.isEmpty { filter.roomIDs = Set(rooms.compactMap { RoomID($0) }) }
         if rooms.contains(where: { RoomID($0) == nil }) { query.note(EventKey.roomID, "must be \(RoomID.rule)") }
-        let types = query.strings(EventKey.eventType, maximumCount: maximumFilters)
+        let types = query.strings(EventKey.eventType, maximumCount: ChangeFilter.maximumCount)
         if !types.isEmpty { filter.types = Set(types.compactMap(ChangeFilter.type)) }
         if types.contains(where: { ChangeFilter.type($0) == nil }) {
             query.note(EventKey.eventType, "must be one of \(ChangeFilter.typeNames)")
@@ -44,15 +42,5 @@ enum ChangeRoutes {
         try query.finish()
         guard let start else { throw ChatError(invalid: query.errors) }
         return ChangeService.Request(start: start, filter: filter, limit: limit, wait: .seconds(wait))
-    }
-}
-
-extension ChangeFilter {
-    /// The names of all types, for error messages.
-    static let typeNames = Change.types.map(\.rawValue).joined(separator: ", ")
-
-    /// A type of event that the feed has.
-    static func type(_ name: String) -> EventType? {
-        EventType(rawValue: name).flatMap { Change.types.contains($0) ? $0 : nil }
     }
 }
