@@ -3,22 +3,14 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { Browser, chromium } from './storage/browser.js'
+import { call, makeUser } from './support/accounts.js'
 
 const { CHAT_SYSTEM_URL: system, CHAT_MESSAGE_URL: messages, CHAT_SOCKETS_URL: sockets } = process.env
 const skip = !chromium ? 'no Chromium' : system && messages && sockets ? false : 'CHAT_SYSTEM_URL and the others are not set'
 
-async function call(path, body, token) {
-  const headers = { 'Content-Type': 'application/json', ...token && { Authorization: `Bearer ${token}` } }
-  const response = await fetch(`${system}/api/v1${path}`, { method: 'POST', headers, body: JSON.stringify(body) })
-  if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
-  return await response.json()
-}
-
 test('tabs share one store: one line of posts, one sender, each shows all', { skip, timeout: 120_000 }, async t => {
-  const account = { username: `u${Math.random().toString(36).slice(2, 14)}`, password: 'a long password' }
-  const { userId } = await call('/auth/register', account)
-  const token = (await call('/auth/login', account)).accessToken
-  const { roomId } = await call('/rooms', { type: 'group', name: 'x' }, token)
+  const { account, userId, token } = await makeUser(system)
+  const { roomId } = await call(system, '/rooms', { type: 'group', name: 'x' }, token)
   const browser = await Browser.start()
   t.after(() => browser.close())
   const open = async () => {

@@ -8,24 +8,16 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import test from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { call, makeUser } from './support/accounts.js'
 
 const { CHAT_SYSTEM_URL: system, CHAT_MESSAGE_URL: messages } = process.env
 const skip = system && messages ? false : 'CHAT_SYSTEM_URL and CHAT_MESSAGE_URL are not set'
 const sender = fileURLToPath(new URL('./support/sender.js', import.meta.url))
 const ROUNDS = Number(process.env.ROUNDS ?? 25)
 
-async function call(base, method, path, body, token) {
-  const headers = { 'Content-Type': 'application/json', ...token && { Authorization: `Bearer ${token}` } }
-  const response = await fetch(`${base}/api/v1${path}`, { method, headers, body: body && JSON.stringify(body) })
-  if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
-  return await response.json()
-}
-
 test('whatever is killed: what was kept is stored once, in the order kept', { skip, timeout: 300_000 }, async t => {
-  const account = { username: `u${Math.random().toString(36).slice(2, 14)}`, password: 'a long password' }
-  const { userId } = await call(system, 'POST', '/auth/register', account)
-  const token = (await call(system, 'POST', '/auth/login', account)).accessToken
-  const { roomId } = await call(system, 'POST', '/rooms', { type: 'group', name: 'x' }, token)
+  const { account, userId, token } = await makeUser(system)
+  const { roomId } = await call(system, '/rooms', { type: 'group', name: 'x' }, token)
   const folder = mkdtempSync(join(tmpdir(), 'chat-killed-'))
   t.after(() => rmSync(folder, { recursive: true, force: true }))
   const kept = [], problems = []
@@ -56,7 +48,7 @@ test('whatever is killed: what was kept is stored once, in the order kept', { sk
   const stored = async () => {
     const all = []
     for (let after = 0; ;) {
-      const page = await call(messages, 'GET', `/rooms/${roomId}/events?after=${after}&limit=100`, undefined, token)
+      const page = await call(messages, `/rooms/${roomId}/events?after=${after}&limit=100`, undefined, token, 'GET')
       all.push(...page.items)
       if (!page.hasMore) return all
       after = page.nextAfter

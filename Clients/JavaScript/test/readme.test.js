@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import test from 'node:test'
 import { Browser, chromium } from './storage/browser.js'
+import { call } from './support/accounts.js'
 
 const { CHAT_SYSTEM_URL: system, CHAT_MESSAGE_URL: messages, CHAT_SOCKETS_URL: sockets } = process.env
 const skip = !chromium ? 'no Chromium' : system && messages && sockets ? false : 'CHAT_SYSTEM_URL and the others are not set'
@@ -55,12 +56,6 @@ class Link {
 }
 
 test('two browsers talk by the page of the README, and one that was offline for 300 messages is whole again', { skip, timeout: 180_000 }, async t => {
-  const call = async (server, path, body, token) => {
-    const headers = { 'Content-Type': 'application/json', ...token && { Authorization: `Bearer ${token}` } }
-    const response = await fetch(`${server}/api/v1${path}`, { method: 'POST', headers, body: JSON.stringify(body) })
-    if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
-    return await response.json()
-  }
   const roomId = `lobby-${random()}`
   const people = []
   for (const name of ['ann', 'bob']) {

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { Chat } from '../src/chat.js'
 import { MemoryStorage } from '../src/storage/memory-storage.js'
+import { call, makeUser } from './support/accounts.js'
 import { until } from './support/fake-server.js'
 
 const { CHAT_SYSTEM_URL: system, CHAT_MESSAGE_URL: messages, CHAT_SOCKETS_URL: sockets } = process.env
@@ -14,21 +15,6 @@ const url = messages && sockets ? { system, messages, sockets } : system
 const rejections = []
 process.on('unhandledRejection', error => rejections.push(error))
 test.after(() => assert.deepEqual(rejections, [], 'unhandled rejections and errors'))
-
-async function call(path, body, token) {
-  const headers = { 'Content-Type': 'application/json', ...token && { Authorization: `Bearer ${token}` } }
-  const response = await fetch(`${system}/api/v1${path}`, { method: 'POST', headers, body: JSON.stringify(body) })
-  const text = await response.text()
-  if (!response.ok) throw new Error(`${path}: ${response.status} ${text}`)
-  return text === '' ? undefined : JSON.parse(text)
-}
-
-async function makeUser() {
-  const account = { username: `u${Math.random().toString(36).slice(2, 14)}`, password: 'a long password' }
-  const user = await call('/auth/register', account)
-  const logIn = async () => (await call('/auth/login', account)).accessToken
-  return { ...user, logIn, token: await logIn() }
-}
 
 function makeChat(t, user, options = {}) {
   const chat = new Chat({ url, getToken: user.logIn, storage: new MemoryStorage(), ...options })
@@ -45,7 +31,7 @@ async function live(chat) {
 }
 
 test('two users talk: list, events, edits, deletions, history, typing, read', { skip }, async t => {
-  const [ann, bob] = await Promise.all([makeUser(), makeUser()])
+  const [ann, bob] = await Promise.all([makeUser(system), makeUser(system)])
   const a = makeChat(t, ann), b = makeChat(t, bob)
   await Promise.all([live(a), live(b)])
   await until(() => a.me?.displayName !== undefined)
@@ -87,7 +73,7 @@ test('two users talk: list, events, edits, deletions, history, typing, read', { 
 })
 
 test('a reader from the beginning gets every event once, and a named one goes on', { skip }, async t => {
-  const ann = await makeUser()
+  const ann = await makeUser(system)
   const storage = new MemoryStorage()
   const chat = makeChat(t, ann, { storage, userId: ann.userId })
   await live(chat)
@@ -109,7 +95,7 @@ test('a reader from the beginning gets every event once, and a named one goes on
 })
 
 test('an absence is made up for from what was kept, also by the next process', { skip }, async t => {
-  const [ann, bob] = await Promise.all([makeUser(), makeUser()])
+  const [ann, bob] = await Promise.all([makeUser(system), makeUser(system)])
   const storage = new MemoryStorage()
   const a = makeChat(t, ann)
   await live(a)
@@ -129,13 +115,13 @@ test('an absence is made up for from what was kept, also by the next process', {
   await until(() => seen.length === 2)
   assert.deepEqual(seen, ['two', 'three'])
   assert.deepEqual(second.room(roomId).messages.map(message => message.content.text), ['one', 'two', 'three'])
-  await call(`/rooms/${roomId}/leave`, {}, await bob.logIn()).catch(() => {})
+  await call(system, `/rooms/${roomId}/leave`, {}, await bob.logIn()).catch(() => {})
   await until(() => second.room(roomId).state === 'gone')
   assert.equal(second.rooms.list.length, 0)
 })
 
 test('without WebSockets a stream serves', { skip }, async t => {
-  const [ann, bob] = await Promise.all([makeUser(), makeUser()])
+  const [ann, bob] = await Promise.all([makeUser(system), makeUser(system)])
   const Blocked = class { readyState = 0; constructor() { setTimeout(() => this.onclose?.({ code: 1006 }), 1) } send() {} close() {} }
   const a = makeChat(t, ann), b = makeChat(t, bob, { WebSocket: Blocked })
   await live(a)

@@ -4,7 +4,6 @@ import ChatStorage
 import CommonAuth
 import CommonUtil
 import Foundation
-import Logging
 import PostgresClient
 
 /// `chat keys`: the keys of servers, in the database of CHAT_DATABASE_URL.
@@ -91,11 +90,10 @@ private enum KeyDatabase {
         _ body: @Sendable (ServerKeyRepository) async throws -> Result
     ) async throws -> Result {
         do {
-            let settings = try await ConfigurationSource(
-                arguments: ["chat"], environment: ProcessInfo.processInfo.environment)
-            let client = try PostgresClient.chat(
-                settings, name: "chat-keys", logger: Logger(label: "chat") { _ in SwiftLogNoOpLogHandler() })
-            let result = try await migrated(client, body)
+            let client = try await PostgresClient.ofOperator(name: "chat-keys")
+            // A first key can be made before any server has run.
+            try await ChatSchema.migrate(client)
+            let result = try await body(ServerKeyRepository(ChatDatabase(client)))
             await client.close()
             return result
         } catch let error as ConfigurationError {
@@ -108,14 +106,6 @@ private enum KeyDatabase {
             Terminal.complain("chat: \(error.detail)")
             throw ExitCode(CommandFailure.unavailableCode)
         }
-    }
-
-    private static func migrated<Result: Sendable>(
-        _ client: PostgresClient, _ body: @Sendable (ServerKeyRepository) async throws -> Result
-    ) async throws -> Result {
-        // A first key can be made before any server has run.
-        try await ChatSchema.migrate(client)
-        return try await body(ServerKeyRepository(ChatDatabase(client)))
     }
 }
 

@@ -14,10 +14,7 @@ struct MigrateCommand: AsyncParsableCommand {
     func run() async throws {
         let applied: [Int]
         do {
-            let settings = try await ConfigurationSource(
-                arguments: ["chat"], environment: ProcessInfo.processInfo.environment)
-            let client = try PostgresClient.chat(
-                settings, name: "chat-migrate", logger: Logger(label: "chat") { _ in SwiftLogNoOpLogHandler() })
+            let client = try await PostgresClient.ofOperator(name: "chat-migrate")
             applied = try await ChatSchema.migrate(client)
             await client.close()
         } catch let error as ConfigurationError {
@@ -31,5 +28,16 @@ struct MigrateCommand: AsyncParsableCommand {
             applied.isEmpty
                 ? "The database is up to date."
                 : "Applied: \(applied.map(String.init).joined(separator: ", ")).")
+    }
+}
+
+extension PostgresClient {
+    /// A client of the database of `CHAT_DATABASE_URL`, for a command that says itself what goes wrong.
+    /// - Parameter name: how PostgreSQL names the connection (`application_name`).
+    /// - Throws: `ConfigurationError`.
+    static func ofOperator(name: String) async throws -> PostgresClient {
+        let settings = try await ConfigurationSource(
+            arguments: ["chat"], environment: ProcessInfo.processInfo.environment)
+        return try chat(settings, name: name, logger: Logger(label: "chat") { _ in SwiftLogNoOpLogHandler() })
     }
 }

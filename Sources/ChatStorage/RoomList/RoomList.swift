@@ -19,8 +19,6 @@ public struct RoomList: Equatable, Sendable {
         public let lastSeq: Seq
         /// The user's read mark as it is stored, which may be behind the user's own posts (``StoredMark``).
         public let lastReadSeq: Seq
-        /// The `seq` after which the membership began; 0 for the room's first members.
-        public let joinedSeq: Seq
         /// Whether the room may have changed for this user: events, membership, read mark, or name.
         public let isChanged: Bool
         /// The head of the room's log as of the cursor, or lower where messages were edited since. `nil` where it was
@@ -29,12 +27,11 @@ public struct RoomList: Equatable, Sendable {
 
         /// Describes a room.
         public init(
-            roomID: RoomID, lastSeq: Seq, lastReadSeq: Seq, joinedSeq: Seq, isChanged: Bool, seqAtCursor: Seq?
+            roomID: RoomID, lastSeq: Seq, lastReadSeq: Seq, isChanged: Bool, seqAtCursor: Seq?
         ) {
             self.roomID = roomID
             self.lastSeq = lastSeq
             self.lastReadSeq = lastReadSeq
-            self.joinedSeq = joinedSeq
             self.isChanged = isChanged
             self.seqAtCursor = seqAtCursor
         }
@@ -78,7 +75,7 @@ public struct UserMemberships: Equatable, Sendable {
         public let roomID: RoomID
         /// As ``RoomList/Entry/lastReadSeq``.
         public let lastReadSeq: Seq
-        /// As ``RoomList/Entry/joinedSeq``.
+        /// The `seq` after which the membership began; 0 for the room's first members.
         public let joinedSeq: Seq
     }
 

@@ -115,14 +115,14 @@ extension RoomList {
             switch try row.decode(column: 0, as: Int.self) {
             case RoomListRepository.headerRow:
                 version = try row.decode(column: 2, as: Int64?.self) ?? 0
-                let isValid = try row.decode(column: 5, as: Bool.self)
+                let isValid = try row.decode(column: 4, as: Bool.self)
                 cursorState = isValid ? .valid : hadCursor ? .setBackOrOld : .none
             case RoomListRepository.entryRow:
                 entries.append(
                     Entry(
                         roomID: RoomID(verified: try row.decode(column: 1)), lastSeq: try row.decode(column: 2),
-                        lastReadSeq: try row.decode(column: 3), joinedSeq: try row.decode(column: 4),
-                        isChanged: try row.decode(column: 5), seqAtCursor: try row.decode(column: 6)))
+                        lastReadSeq: try row.decode(column: 3), isChanged: try row.decode(column: 4),
+                        seqAtCursor: try row.decode(column: 5)))
             default:
                 removed.append(RoomID(verified: try row.decode(column: 1)))
             }

@@ -62,14 +62,14 @@ extension RoomListRepository {
     static let selectList = PostgresStatement(
         """
         WITH \(sinceCursor)
-        SELECT kind, room_id, last_seq, last_read_seq, joined_seq, flag, seq_at_cursor FROM (
+        SELECT kind, room_id, last_seq, last_read_seq, flag, seq_at_cursor FROM (
             SELECT \(headerRow)::bigint AS kind, NULL::text COLLATE "C" AS room_id,
                 (SELECT version FROM user_versions WHERE user_id = $1) AS last_seq, NULL::bigint AS last_read_seq,
-                NULL::bigint AS joined_seq, since.snapshot IS NOT NULL AS flag, NULL::bigint AS seq_at_cursor,
+                since.snapshot IS NOT NULL AS flag, NULL::bigint AS seq_at_cursor,
                 NULL::timestamptz AS active_at
             FROM since
             UNION ALL
-            SELECT \(entryRow), rooms.room_id, rooms.last_seq, room_members.last_read_seq, room_members.joined_seq,
+            SELECT \(entryRow), rooms.room_id, rooms.last_seq, room_members.last_read_seq,
                 since.snapshot IS NULL OR \(isNew("rooms.row_xid")) OR \(isNew("room_members.xmin"))
                 OR rooms.type = 'direct' AND EXISTS (
                     SELECT FROM room_members AS other
@@ -86,7 +86,7 @@ extension RoomListRepository {
             ) AS rooms
             WHERE room_members.user_id = $1
             UNION ALL
-            SELECT \(removedRow), former_members.room_id, NULL, NULL, NULL, NULL, NULL, NULL
+            SELECT \(removedRow), former_members.room_id, NULL, NULL, NULL, NULL, NULL
             FROM since CROSS JOIN former_members
             WHERE former_members.user_id = $1 AND \(isNew("former_members.xmin"))
                 AND NOT EXISTS (

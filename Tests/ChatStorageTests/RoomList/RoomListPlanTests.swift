@@ -9,66 +9,46 @@ import Testing
 @Suite(.timeLimit(.minutes(2))) struct RoomListPlanTests {
     private static let tables = ["rooms", "room_members", "former_members", "messages", "room_events", "user_versions"]
 
-    private struct Case: Sendable, CustomTestStringConvertible {
-        let testDescription: String
-        let statement: PostgresStatement
-        let types: String
-        let values: String
-    }
-
     private static let cases = [
-        Case(
+        PlannedStatement(
             testDescription: "list", statement: RoomListRepository.selectList, types: "bigint, bigint, boolean",
             values: "1, 5, true"),
-        Case(
+        PlannedStatement(
             testDescription: "summaries", statement: RoomListRepository.selectSummaries, types: "bigint, text[]",
             values: "1, '{r1,r2}'"),
-        Case(
+        PlannedStatement(
             testDescription: "read states", statement: RoomListRepository.selectReadStates,
             types: "bigint, text[], bigint[]", values: "1, '{r1,r2}', '{1,2}'"),
-        Case(
+        PlannedStatement(
             testDescription: "versions", statement: RoomListRepository.selectVersions, types: "bigint[]",
             values: "'{1,2}'"),
-        Case(
+        PlannedStatement(
             testDescription: "memberships", statement: RoomListRepository.selectMemberships, types: "bigint[]",
             values: "'{1,2}'"),
     ]
 
     /// 5,000 rooms of 500 users, with some history.
-    private func fill(_ store: Store) async throws {
-        try await store.client.script(
-            """
-            INSERT INTO rooms (room_id, name, type, last_seq)
-                SELECT 'r' || number, 'n', 'group', 4 FROM generate_series(1, 5000) AS number;
-            INSERT INTO room_members (room_id, user_id, role)
-                SELECT 'r' || number, 1 + (number + other) % 500, 'member'
-                FROM generate_series(1, 5000) AS number, generate_series(0, 2) AS other;
-            INSERT INTO former_members (room_id, user_id, last_read_seq)
-                SELECT 'r' || number, 1 + (number + 7) % 500, 0 FROM generate_series(1, 5000) AS number;
-            INSERT INTO messages (room_id, seq, sender_id, type, content, sent_at)
-                SELECT 'r' || number, seq, 2, 'text', '{}', now()
-                FROM generate_series(1, 5000) AS number, generate_series(1, 3) AS seq;
-            INSERT INTO room_events (room_id, seq, type, actor_id, at, name)
-                SELECT 'r' || number, 4, 'room_updated', 2, now(), 'n' FROM generate_series(1, 5000) AS number;
-            INSERT INTO user_versions (user_id, version) SELECT number, 1 FROM generate_series(1, 5000) AS number
-            """)
-    }
+    private static let rows = """
+        INSERT INTO rooms (room_id, name, type, last_seq)
+            SELECT 'r' || number, 'n', 'group', 4 FROM generate_series(1, 5000) AS number;
+        INSERT INTO room_members (room_id, user_id, role)
+            SELECT 'r' || number, 1 + (number + other) % 500, 'member'
+            FROM generate_series(1, 5000) AS number, generate_series(0, 2) AS other;
+        INSERT INTO former_members (room_id, user_id, last_read_seq)
+            SELECT 'r' || number, 1 + (number + 7) % 500, 0 FROM generate_series(1, 5000) AS number;
+        INSERT INTO messages (room_id, seq, sender_id, type, content, sent_at)
+            SELECT 'r' || number, seq, 2, 'text', '{}', now()
+            FROM generate_series(1, 5000) AS number, generate_series(1, 3) AS seq;
+        INSERT INTO room_events (room_id, seq, type, actor_id, at, name)
+            SELECT 'r' || number, 4, 'room_updated', 2, now(), 'n' FROM generate_series(1, 5000) AS number;
+        INSERT INTO user_versions (user_id, version) SELECT number, 1 FROM generate_series(1, 5000) AS number
+        """
 
     @Test(arguments: cases, [true, false])
-    private func `no plan scans a table that grows`(_ tested: Case, hasStatistics: Bool) async throws {
+    private func `no plan scans a table that grows`(_ tested: PlannedStatement, hasStatistics: Bool) async throws {
         try await withStore { store in
-            try await store.client.script(
-                Self.tables.map { "ALTER TABLE \($0) SET (autovacuum_enabled = false)" }.joined(separator: ";"))
-            try await fill(store)
-            if hasStatistics { try await store.client.script("ANALYZE") }
-            // With the settings of the servers but for the one that forbids scans.
-            let plan = try await store.client.withConnection { session in
-                try await session.execute(
-                    script: "SET enable_seqscan = on; PREPARE tested (\(tested.types)) AS \(tested.statement.sql)")
-                return try await session.query(PostgresStatement("EXPLAIN EXECUTE tested (\(tested.values))"))
-                    .map { try $0.decode(column: 0, as: String.self) }.joined(separator: "\n")
-            }
-            for table in Self.tables { #expect(!plan.contains("Seq Scan on \(table)"), "\(plan)") }
+            try await store.expectNoScan(
+                of: Self.tables, by: tested, rows: Self.rows, hasStatistics: hasStatistics)
         }
     }
 

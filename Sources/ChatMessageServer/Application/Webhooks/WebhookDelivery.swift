@@ -20,6 +20,8 @@ struct WebhookDelivery: Sendable {
     static let maximumItems = 100
     /// The longest time after which a webhook is read again, so that changes of it are noticed.
     private static let attention = Duration.seconds(1)
+    /// The same where only a replay helps.
+    private static let attentionToReplay = Duration.seconds(5)
 
     let holder: Int64
     let work: WebhookWorkRepository
@@ -81,7 +83,7 @@ struct WebhookDelivery: Sendable {
         } catch let error as ChatError where error.code == .cursorUnknown {
             // The database was set back. Only a replay helps, which is noticed at the next reading.
             logger.error("the cursor of a webhook is not known", metadata: ["webhook": "\(webhook.webhookID)"])
-            return try await Task.sleep(for: .seconds(5))
+            return try await Task.sleep(for: Self.attentionToReplay)
         }
         guard !page.isEmpty else {
             if page.next != webhook.cursor {
