@@ -8,42 +8,13 @@ import Testing
 
 @testable import CommonAuth
 
-/// Makes tokens of any content, signed rightly or not.
-private struct Forge {
-    let key = Curve25519.Signing.PrivateKey()
-
-    var keyID: String { get throws { try VerificationKey(rawRepresentation: key.publicKey.rawRepresentation).keyID } }
-    var keys: KeySet {
-        get throws { KeySet([try VerificationKey(rawRepresentation: key.publicKey.rawRepresentation)]) }
-    }
-
-    func header(alg: String = "EdDSA", kid: String? = nil, more: String = "") throws -> String {
-        #"{"alg":"\#(alg)","typ":"JWT","kid":"\#(try kid ?? keyID)"\#(more)}"#
-    }
-
-    func signed(header: String, claims: String) throws -> String {
-        let input = Base64URL.encode(header.utf8) + "." + Base64URL.encode(claims.utf8)
-        return input + "." + Base64URL.encode(try key.signature(for: Data(input.utf8)))
-    }
-
-    func token(claims: String) throws -> String { try signed(header: header(), claims: claims) }
-}
-
 @Suite(.timeLimit(.minutes(2))) struct TokenTests {
-    private let forge = Forge()
-    private static let now: Int64 = 1_800_000_000
+    private let forge = TokenForge()
 
     private func verifier(cacheCapacity: Int = 1_000) throws -> TokenVerifier {
-        let start = Timestamp(microseconds: Self.now * 1_000_000)
+        let start = Timestamp(microseconds: TokenForge.issuedAt * 1_000_000)
         let keys = try forge.keys
         return TokenVerifier(keys: LocalKeys { keys }, cacheCapacity: cacheCapacity, now: { start })
-    }
-
-    private func claims(
-        sub: String = #""7""#, iss: String = #""chat""#, aud: String = #""chat""#, exp: String? = "1800000900",
-        more: String = ""
-    ) -> String {
-        #"{"sub":\#(sub),"iss":\#(iss),"aud":\#(aud),"iat":1800000000\#(exp.map { #","exp":\#($0)"# } ?? "")\#(more)}"#
     }
 
     private func code(_ token: String) async throws -> ErrorCode? {
@@ -86,7 +57,7 @@ private struct Forge {
         (#""chat""#, #","nbf":1799999999.5"#),
     ])
     func `tokens with allowed claims are accepted`(aud: String, more: String) async throws {
-        let user = try await verifier().verify(forge.token(claims: claims(aud: aud, more: more)))
+        let user = try await verifier().verify(forge.token(claims: forge.claims(aud: aud, more: more)))
         #expect(
             user
                 == AuthenticatedUser(
@@ -96,7 +67,7 @@ private struct Forge {
 
     @Test(arguments: [(#","sid":"12""#, 12), ("", nil), (#","sid":"6e0c""#, nil), (#","sid":"012""#, nil)])
     func `the sign-in is read`(more: String, signIn: Int64?) async throws {
-        let user = try await verifier().verify(forge.token(claims: claims(more: more)))
+        let user = try await verifier().verify(forge.token(claims: forge.claims(more: more)))
         #expect(user.signInID == signIn.map { SignInID($0) })
     }
 
@@ -136,12 +107,12 @@ private struct Forge {
     }
 
     @Test func `a huge expiry is bounded and does not trap`() async throws {
-        let user = try await verifier().verify(forge.token(claims: claims(exp: "1e300")))
+        let user = try await verifier().verify(forge.token(claims: forge.claims(exp: "1e300")))
         #expect(user.tokenExpiresAt == Timestamp(microseconds: 253_402_300_799_000_000))
     }
 
     @Test func `other algorithms are refused`() async throws {
-        let claims = claims()
+        let claims = forge.claims()
         for alg in ["none", "None", "HS256", "ES256", "eddsa", "RS256", ""] {
             #expect(try await code(forge.signed(header: forge.header(alg: alg), claims: claims)) == .invalidToken)
         }
@@ -152,7 +123,7 @@ private struct Forge {
 
     /// The classic: a MAC whose key is what everybody knows, the public key.
     @Test func `HS256 with the public key is refused`() async throws {
-        let input = Base64URL.encode(try forge.header(alg: "HS256").utf8) + "." + Base64URL.encode(claims().utf8)
+        let input = Base64URL.encode(try forge.header(alg: "HS256").utf8) + "." + Base64URL.encode(forge.claims().utf8)
         for secret in [
             forge.key.publicKey.rawRepresentation,
             Data(EdDSA.PublicKey(backing: forge.key.publicKey).pemRepresentation.utf8),
@@ -163,16 +134,18 @@ private struct Forge {
     }
 
     @Test func `headers without a known key are refused`() async throws {
-        #expect(try await code(forge.signed(header: #"{"alg":"EdDSA"}"#, claims: claims())) == .invalidToken)
-        #expect(try await code(forge.signed(header: forge.header(kid: "foreign"), claims: claims())) == .invalidToken)
-        #expect(try await code(forge.signed(header: #"{"alg":"EdDSA","kid":7}"#, claims: claims())) == .invalidToken)
+        #expect(try await code(forge.signed(header: #"{"alg":"EdDSA"}"#, claims: forge.claims())) == .invalidToken)
+        #expect(
+            try await code(forge.signed(header: forge.header(kid: "foreign"), claims: forge.claims())) == .invalidToken)
+        #expect(
+            try await code(forge.signed(header: #"{"alg":"EdDSA","kid":7}"#, claims: forge.claims())) == .invalidToken)
         let critical = try forge.header(more: #","crit":["exp"]"#)
-        #expect(try await code(forge.signed(header: critical, claims: claims())) == .invalidToken)
+        #expect(try await code(forge.signed(header: critical, claims: forge.claims())) == .invalidToken)
     }
 
     /// A text that can be read in two ways is read in none: duplicate members, bytes after the end, other alphabets.
     @Test func `a token that can be read in two ways is refused`() async throws {
-        let good = try forge.token(claims: claims())
+        let good = try forge.token(claims: forge.claims())
         #expect(try await code(good) == nil)
         let id = try forge.keyID
         for header in [
@@ -184,10 +157,10 @@ private struct Forge {
             "\u{FEFF}" + (try forge.header()),
             #"{"alg":"EdDSA","kid":"\#(id)\u0000"}"#,
         ] {
-            #expect(try await code(forge.signed(header: header, claims: claims())) == .invalidToken, "\(header)")
+            #expect(try await code(forge.signed(header: header, claims: forge.claims())) == .invalidToken, "\(header)")
         }
         for more in [#","sub":"8""#, #","exp":1900000000"#, #","iss":"chat""#, #","aud":"chat""#] {
-            #expect(try await code(forge.token(claims: claims(more: more))) == .invalidToken, "\(more)")
+            #expect(try await code(forge.token(claims: forge.claims(more: more))) == .invalidToken, "\(more)")
         }
         // 64 bytes leave four bits of the last character unused: here they are not zero.
         let others: [Character: Character] = ["A": "B", "Q": "R", "g": "h", "w": "x"]
@@ -204,16 +177,16 @@ private struct Forge {
 
     /// A key that the token brings along, or says where to fetch, is none.
     @Test func `keys that the token brings itself are refused`() async throws {
-        let stranger = Forge()
+        let stranger = TokenForge()
         let x = Base64URL.encode(stranger.key.publicKey.rawRepresentation)
         for more in [
             #","jwk":{"kty":"OKP","crv":"Ed25519","x":"\#(x)"}"#, #","jku":"http://127.0.0.1:1/jwks""#,
             #","x5u":"http://127.0.0.1:1/""#,
         ] {
             let header = try forge.header(more: more)
-            #expect(try await code(stranger.signed(header: header, claims: claims())) == .invalidToken)
+            #expect(try await code(stranger.signed(header: header, claims: forge.claims())) == .invalidToken)
             let itsOwn = try stranger.header(more: more)
-            #expect(try await code(stranger.signed(header: itsOwn, claims: claims())) == .invalidToken)
+            #expect(try await code(stranger.signed(header: itsOwn, claims: forge.claims())) == .invalidToken)
         }
     }
 
@@ -225,11 +198,11 @@ private struct Forge {
     }
 
     @Test func `a foreign signature is refused`() async throws {
-        let stranger = Forge()
-        #expect(try await code(stranger.signed(header: forge.header(), claims: claims())) == .invalidToken)
-        let token = try forge.token(claims: claims())
+        let stranger = TokenForge()
+        #expect(try await code(stranger.signed(header: forge.header(), claims: forge.claims())) == .invalidToken)
+        let token = try forge.token(claims: forge.claims())
         let parts = token.split(separator: ".")
-        let changed = Base64URL.encode(claims(sub: #""8""#).utf8)
+        let changed = Base64URL.encode(forge.claims(sub: #""8""#).utf8)
         #expect(try await code("\(parts[0]).\(changed).\(parts[2])") == .invalidToken)
         #expect(try await code("\(parts[0]).\(parts[1]).AAAA") == .invalidToken)
     }
@@ -240,7 +213,7 @@ private struct Forge {
     }
 
     @Test func `the size is checked first`() async throws {
-        let long = try forge.token(claims: claims(more: #","x":"\#(String(repeating: "x", count: 4_096))""#))
+        let long = try forge.token(claims: forge.claims(more: #","x":"\#(String(repeating: "x", count: 4_096))""#))
         #expect(try await code(long) == .invalidToken)
         #expect(try verifier().cached(long) == nil)
         #expect(try await code("") == .missingToken)
@@ -252,104 +225,10 @@ private struct Forge {
             func refreshedKeys() async throws(ChatError) -> KeySet { throw .unavailable("") }
         }
         let verifier = TokenVerifier(keys: NoKeys())
-        let token = try forge.token(claims: claims())
+        let token = try forge.token(claims: forge.claims())
         await #expect {
             try await verifier.verify(token)
         } throws: { ($0 as? ChatError)?.code == .unavailable }
         #expect(!verifier.isReady)
-    }
-
-    // MARK: The cache
-
-    /// A clock and keys that tests move.
-    private final class World: KeySource {
-        private let state: Mutex<(now: Timestamp, keys: KeySet?)>
-        init(_ keys: KeySet) { state = Mutex((Timestamp(microseconds: TokenTests.now * 1_000_000), keys)) }
-        var now: Timestamp {
-            get { state.withLock { $0.now } }
-            set { state.withLock { $0.now = newValue } }
-        }
-        var keys: KeySet? { state.withLock { $0.keys } }
-        func set(_ keys: KeySet) { state.withLock { $0.keys = keys } }
-        func refreshedKeys() async throws(ChatError) -> KeySet { keys ?? KeySet([]) }
-    }
-
-    @Test func `a cached token ends with its expiry`() async throws {
-        let world = World(try forge.keys)
-        let verifier = TokenVerifier(keys: world, now: { world.now })
-        let token = try forge.token(claims: claims())
-        _ = try await verifier.verify(token)
-        world.now = Timestamp(microseconds: 1_800_000_899_999_999)
-        #expect(verifier.cached(token) != nil)
-        world.now = Timestamp(microseconds: 1_800_000_900_000_000)
-        #expect(verifier.cached(token) == nil)
-        await #expect(throws: ChatError.self) { try await verifier.verify(token) }
-    }
-
-    @Test func `a cached token ends with its sign-in`() async throws {
-        let (world, list) = (World(try forge.keys), RevocationList(now: { Timestamp(microseconds: 0) }))
-        let verifier = TokenVerifier(keys: world, revocations: list, now: { world.now })
-        let (token, other) = (
-            try forge.token(claims: claims(more: #","sid":"12""#)),
-            try forge.token(claims: claims(more: #","sid":"13""#))
-        )
-        let user = try await verifier.verify(token)
-        _ = try await verifier.verify(other)
-        #expect(verifier.cached(token) == user && !verifier.isRevoked(user))
-        _ = list.insert([
-            Revocation(userID: user.userID, scope: .signIn(SignInID(12)), expiresAt: Timestamp(microseconds: 1))
-        ])
-        #expect(verifier.cached(token) == nil && verifier.isRevoked(user))
-        await #expect {
-            try await verifier.verify(token)
-        } throws: { ($0 as? ChatError)?.code == .invalidToken }
-        #expect(verifier.cached(other) != nil)
-    }
-
-    @Test func `a cached token ends with its key`() async throws {
-        let world = World(try forge.keys)
-        let verifier = TokenVerifier(keys: world, now: { world.now })
-        let token = try forge.token(claims: claims())
-        _ = try await verifier.verify(token)
-        world.set(try Forge().keys)
-        #expect(verifier.cached(token) == nil)
-        await #expect(throws: ChatError.self) { try await verifier.verify(token) }
-    }
-
-    @Test func `the cache is bounded`() {
-        let cache = VerifiedTokenCache(capacity: 320)
-        let user = AuthenticatedUser(userID: UserID(1), tokenExpiresAt: nil)
-        let kept = TokenDigest("kept")
-        for index in 0..<10_000 {
-            cache.insert(TokenDigest("token \(index)"), VerifiedToken(user: user, keyID: "k"))
-            if index == 0 { cache.insert(kept, VerifiedToken(user: user, keyID: "k")) }
-            // What is in use stays.
-            #expect(cache[kept] != nil)
-        }
-        #expect(cache.count <= 320 && cache.count >= 160)
-    }
-
-    // MARK: Refresh tokens
-
-    @Test func `the next refresh token is made of the one before and its salt`() throws {
-        let (token, salt) = (RefreshToken(), RefreshToken.makeSalt())
-        let next = token.successor(salt: salt)
-        #expect(next.text == token.successor(salt: salt).text)
-        #expect(RefreshToken(text: next.text)?.hash == next.hash)
-        let others = [
-            token.text, token.successor(salt: RefreshToken.makeSalt()).text, RefreshToken().successor(salt: salt).text,
-            next.successor(salt: salt).text,
-        ]
-        #expect(!others.contains(next.text))
-    }
-
-    @Test func `refresh tokens are random and recognised`() throws {
-        let token = RefreshToken()
-        #expect(token.text.utf8.count == 43 && token.hash.count == 32)
-        #expect(try #require(RefreshToken(text: token.text)).hash == token.hash)
-        #expect(RefreshToken().text != token.text)
-        for wrong in ["", "x", token.text + "A", String(token.text.dropLast()), String(token.text.dropLast()) + "="] {
-            #expect(RefreshToken(text: wrong) == nil)
-        }
     }
 }

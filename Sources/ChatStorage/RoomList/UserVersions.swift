@@ -30,13 +30,6 @@ enum UserVersions {
     }
 }
 
-/// A change of a user's memberships in a transaction that has not raised the user's version yet.
-struct MembershipChange: Sendable {
-    let userID: UserID
-    /// The `seq` of the `member_joined` event; `nil` where the user has left.
-    let joinedAt: Seq?
-}
-
 extension [MembershipChange] {
     /// Raises the versions of these users, at the end of their transaction.
     /// - Returns: what is to be published after the commit.

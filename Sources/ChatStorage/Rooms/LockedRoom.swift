@@ -220,3 +220,10 @@ extension Room {
             createdAt: createdAt, archivedAt: archivedAt ?? self.archivedAt)
     }
 }
+
+/// A change of a user's memberships in a transaction that has not raised the user's version yet.
+struct MembershipChange: Sendable {
+    let userID: UserID
+    /// The `seq` of the `member_joined` event; `nil` where the user has left.
+    let joinedAt: Seq?
+}
