@@ -3,6 +3,7 @@ import CommonUtil
 import Logging
 import Metrics
 import RedisClient
+import ServiceLifecycle
 import Synchronization
 
 /// Publishes events on Redis, in the order of the calls.
@@ -10,27 +11,41 @@ import Synchronization
 /// Publishing is a hint that makes delivery instant; the log holds the events. So nothing here waits or fails: an event
 /// that cannot be published (Redis is away, or so slow that its client is overloaded) is counted and dropped, and the
 /// servers that miss it read it from the log.
-public final class EventPublisher: Sendable {
+///
+/// While it runs it also publishes which rooms have something new for the feed of changes (``ChangedRooms``). Start it
+/// after the client of Redis and before what stores events, so that it stops between them.
+public final class EventPublisher: Service {
+    /// Rooms that wait to be published, at most; the feed finds others by comparing heads.
+    private static let maximumChangedRooms = 50_000
+
     private let redis: RedisClient
     private let logger: Logger
+    private let interval: Duration
+    private let changedRooms = Mutex(Set<RoomID>())
+    private let (noted, noter) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     private let published = Counter(label: "chat_events_published_total")
     private let failures = Counter(label: "chat_events_publish_failures_total")
     private let watch = Mutex(PublicationWatch())
 
-    /// - Parameter redis: run by the caller.
-    public init(redis: RedisClient, logger: Logger) {
+    /// - Parameters:
+    ///   - redis: run by the caller.
+    ///   - interval: between two messages about rooms that have something new.
+    public init(redis: RedisClient, interval: Duration = .milliseconds(50), logger: Logger) {
         self.redis = redis
+        self.interval = interval
         self.logger = logger
     }
 
     /// Publishes events of rooms' logs.
     public func publish(_ events: [RoomEvent]) {
         publish(events.map { (EventChannel.room($0.roomID).name, $0.jsonBytes) })
+        note(events.lazy.map(\.roomID))
     }
 
     /// Publishes messages that have just been stored.
     public func publish(_ posts: [PostedMessage]) {
         publish(posts.map { (EventChannel.room($0.message.roomID).name, $0.eventJSON) })
+        note(posts.lazy.map(\.message.roomID))
     }
 
     /// Publishes an event without a `seq`.
@@ -41,6 +56,40 @@ public final class EventPublisher: Sendable {
     /// Publishes changes of users' lists of rooms: after the commit, and after the events of the same transaction.
     public func publish(_ changes: [UserChange]) {
         publish(changes.map { (EventChannel.user($0.userID).name, $0.jsonBytes) })
+        // A room is made without an event; its members are the first to hear of it.
+        note(changes.lazy.filter { $0.kind == .roomAdded }.map(\.roomID))
+    }
+
+    /// Publishes until graceful shutdown which rooms have something new: the first at once, others after the interval.
+    public func run() async throws {
+        await cancelWhenGracefulShutdown {
+            for await _ in self.noted {
+                self.publishChangedRooms()
+                guard (try? await Task.sleep(for: self.interval)) != nil else { return }
+            }
+        }
+        publishChangedRooms()
+    }
+
+    private func note(_ roomIDs: some Sequence<RoomID>) {
+        let isFirst = changedRooms.withLock { changed in
+            let wasEmpty = changed.isEmpty
+            for roomID in roomIDs where changed.count < Self.maximumChangedRooms { changed.insert(roomID) }
+            return wasEmpty && !changed.isEmpty
+        }
+        if isFirst { noter.yield() }
+    }
+
+    private func publishChangedRooms() {
+        let changed = changedRooms.withLock { changed in
+            defer { changed.removeAll(keepingCapacity: changed.count <= ChangedRooms.maximumCount) }
+            return Array(changed)
+        }
+        publish(
+            stride(from: 0, to: changed.count, by: ChangedRooms.maximumCount).map { start in
+                let rooms = ChangedRooms(Array(changed[start...].prefix(ChangedRooms.maximumCount)))
+                return (ChangedRooms.channel, rooms.jsonBytes)
+            })
     }
 
     /// The error code with which Redis refuses publications, such as `NOPERM`; `nil` while it accepts them.

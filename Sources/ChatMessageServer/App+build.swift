@@ -62,7 +62,7 @@ func buildMessageServer(_ environment: ServerEnvironment) async throws -> Server
     if isTokenMode { health.register(tokens) }
     return ServerDependencies(
         routes: routes, health: health,
-        services: [postgres, redis, writer, serverKeys] + changes.services
+        services: [postgres, redis, publisher, writer, serverKeys] + changes.services
             + (isTokenMode ? [keys, revocationFeed] : []),
         beforeServing: [{ try await ChatSchema.migrateWhenReachable(postgres, logger: logger) }]
             + (isTokenMode ? [{ try await revocationFeed.load() }] : [])

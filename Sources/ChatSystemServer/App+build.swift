@@ -101,7 +101,7 @@ func buildSystemServer(_ environment: ServerEnvironment) async throws -> ServerD
     return ServerDependencies(
         routes: routes, health: health,
         services: [
-            postgres, redis, receipts, passwords, signer, revocationFeed, names, serverKeys, issuers,
+            postgres, redis, publisher, receipts, passwords, signer, revocationFeed, names, serverKeys, issuers,
             PopulationMetrics(database, logger: logger),
             GuestExpiry(guests: guests, users: managedUsers, logger: logger),
         ],

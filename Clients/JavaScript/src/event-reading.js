@@ -16,6 +16,8 @@ export class EventReading {
   #waiting = null
   #isDone = false
   #failure
+  /** The last error of a call. */
+  #refusal
   #opened
   #given
   #page = 0
@@ -125,7 +127,8 @@ export class EventReading {
         case 'getEvents': this.#fetch(value); break
         case 'retry': this.#timer = setTimeout(() => this.#run(this.#reader.again()), this.#pauses.next()); break
         case 'done': this.#finish(); this.#settle({ done: true, value: undefined }); break
-        case 'failed': this.#fail(this.#chat.error(value.code, 'The server has another log'))
+        case 'failed':
+          this.#fail(this.#refusal?.code === value.code ? this.#refusal : this.#chat.error(value.code, 'The server has another log'))
       }
     }
   }
@@ -138,8 +141,9 @@ export class EventReading {
       const items = Array.isArray(answer?.items) ? answer.items.map(frozen) : []
       if (items.length > 0) this.#pauses.succeeded()
       input = () => this.#reader.page({ items, hasMore: answer?.hasMore === true })
-    } catch ({ status, code }) {
-      input = () => this.#reader.pageFailed({ status, code })
+    } catch (error) {
+      this.#refusal = error
+      input = () => this.#reader.pageFailed({ status: error.status, code: error.code })
     }
     if (page === this.#page && !this.#isDone) this.#run(input())
   }

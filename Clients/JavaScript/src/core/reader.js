@@ -4,6 +4,8 @@
 import { positionOf } from './timeline.js'
 
 const MOST_HELD = 256
+/** With these the same call may succeed later; with other refusals it cannot. */
+const REPEATABLE = new Set([401, 408, 425, 429])
 
 export class Reader {
   /** The last event that was given: `{seq, mark?}`; `null` while it is not known where to begin. */
@@ -72,9 +74,11 @@ export class Reader {
   pageFailed({ status, code }) {
     if (!this.#isReading) return []
     this.#isReading = false
-    if (code === 'log_mismatch') return this.#mismatch()
+    if (code === 'log_mismatch') return this.#fail('log_mismatch')
     // No longer one's to read.
     if (status === 403 || status === 404) return this.#finish()
+    // The same question would have the same answer for ever.
+    if (status >= 400 && status < 500 && !REPEATABLE.has(status)) return this.#fail(code ?? 'protocol')
     return [{ retry: {} }]
   }
 
@@ -95,7 +99,7 @@ export class Reader {
     this.#head = this.#last
     this.#isReading = false
     this.#isBehind = true
-    if (this.position.seq > 0 && this.position.mark === undefined) return this.#mismatch()
+    if (this.position.seq > 0 && this.position.mark === undefined) return this.#fail('log_mismatch')
     return this.#advance()
   }
 
@@ -112,10 +116,10 @@ export class Reader {
     return this.#finish()
   }
 
-  #mismatch() {
+  #fail(code) {
     this.#held = []
     this.#isBehind = false
-    this.#end = { failed: { code: 'log_mismatch' } }
+    this.#end = { failed: { code } }
     return this.#advance()
   }
 

@@ -6,7 +6,7 @@ import RedisClient
 import ServiceLifecycle
 import Synchronization
 
-/// The events on Redis as hints which rooms have something new. Their content is not looked at.
+/// What servers publish on Redis about rooms that have something new (``ChangedRooms``).
 ///
 /// There is a connection at all times and a subscription only while hints are wanted, which is on one server.
 final class RedisRoomHints: RoomHints, Service {
@@ -35,8 +35,10 @@ final class RedisRoomHints: RoomHints, Service {
         subscription = RedisSubscription(
             configuration: configuration, eventLoop: eventLoop, logger: logger,
             onMessages: { messages in
-                let rooms = Set(messages.compactMap(Self.room))
-                if !rooms.isEmpty { onRooms(Array(rooms)) }
+                let rooms = messages.flatMap {
+                    ChangedRooms(json: Array($0.payload.readableBytesView))?.roomIDs ?? []
+                }
+                if !rooms.isEmpty { onRooms(rooms) }
             },
             onStateChange: { new in state.update { $0.isConnected = new == .subscribed } })
     }
@@ -49,23 +51,11 @@ final class RedisRoomHints: RoomHints, Service {
         // subscribed to once there is one.
         Task { [subscription, state] in
             if isWanted {
-                try? await subscription.psubscribe(patterns: EventChannel.patterns)
+                try? await subscription.subscribe(channels: [ChangedRooms.channel])
             } else {
-                try? await subscription.punsubscribe(patterns: EventChannel.patterns)
+                try? await subscription.unsubscribe(channels: [ChangedRooms.channel])
             }
             state.update { $0.isWanted = isWanted }
-        }
-    }
-
-    private static func room(_ message: RedisMessage) -> RoomID? {
-        switch EventChannel(name: message.channel) {
-        case .room(let roomID): roomID
-        case .user:
-            // A room is made without an event; its members are the first to hear of it.
-            UserChange(json: Array(message.payload.readableBytesView)).flatMap {
-                $0.kind == .roomAdded ? $0.roomID : nil
-            }
-        case nil: nil
         }
     }
 
