@@ -1,6 +1,7 @@
 import ArgumentParser
 import ChatLocalStack
 import CommonUtil
+import Foundation
 
 /// `chat-lab bench changes`: posts beside a reader of the feed of changes and webhooks, by turns without them.
 struct ChangesBenchCommand: RepeatedBenchmark {
@@ -54,11 +55,9 @@ struct ChangesBenchCommand: RepeatedBenchmark {
                     for phase in round.isMultiple(of: 2) ? all.reversed() : all {
                         Terminal.say("Round \(round) of \(options.rounds): \(phase.rawValue) …")
                         try await readers.prepare(phase)
-                        let pid = try await stack.messageServers[0].pid
-                        let before = try ProcessorTime.seconds(ofProcess: pid)
+                        let before = try await ProcessorTimes(stack)
                         let outcome = try await posting.run()
-                        figures.add(
-                            phase, outcome, processor: try ProcessorTime.seconds(ofProcess: pid) - before)
+                        figures.add(phase, outcome, try await ProcessorTimes(stack).since(before))
                         guard phase == .read else { continue }
                         figures.lags.append(try await readers.catchUp(within: .seconds(120)))
                         try await readers.stop()
@@ -82,17 +81,20 @@ struct ChangeFeedFigures {
 
     let seconds: Int
     private var rates: [Phase: [Double]] = [:]
-    private var costs: [Phase: [Double]] = [:]
+    /// Processor time of a post, in microseconds.
+    private var serverCosts: [Phase: [Double]] = [:]
+    private var databaseCosts: [Phase: [Double]] = [:]
     private var errors: [String: Int] = [:]
     /// How long the readers took after the last post of each round until they had everything.
     var lags: [Duration] = []
 
     init(seconds: Int) { self.seconds = seconds }
 
-    /// - Parameter processor: seconds of the message server.
-    mutating func add(_ phase: Phase, _ outcome: PostClients.Outcome, processor: Double) {
+    mutating func add(_ phase: Phase, _ outcome: PostClients.Outcome, _ used: (server: Double, database: Double)) {
         rates[phase, default: []].append(Double(outcome.latency.count) / Double(seconds))
-        costs[phase, default: []].append(processor * 1e6 / Double(max(1, outcome.accepted.count)))
+        let posts = Double(max(1, outcome.accepted.count))
+        serverCosts[phase, default: []].append(used.server * 1e6 / posts)
+        databaseCosts[phase, default: []].append(used.database * 1e6 / posts)
         errors.merge(outcome.errors, uniquingKeysWith: +)
     }
 
@@ -112,8 +114,29 @@ struct ChangeFeedFigures {
             lines: [
                 read,
                 line("accepted posts while the feed is appended", "/s", rates, .appended, .none),
-                line("processor time of the message server for a post, with readers", "µs", costs, .read, .appended),
+                line(
+                    "processor time of the message server for a post, with readers", "µs", serverCosts, .read, .appended
+                ),
+                line("the same while the feed is appended", "µs", serverCosts, .appended, .none),
+                line("processor time of PostgreSQL for a post, with readers", "µs", databaseCosts, .read, .appended),
+                line("the same while the feed is appended", "µs", databaseCosts, .appended, .none),
                 .init("time after the last post until all readers have it", unit: "s", lags.map { $0 / .seconds(1) }),
             ], errors: errors)
+    }
+}
+
+/// The processor time that the message server and PostgreSQL have used, in seconds.
+private struct ProcessorTimes {
+    private let server: Double
+    private let database: [pid_t: Double]
+
+    init(_ stack: LocalStack) async throws {
+        server = try ProcessorTime.seconds(ofProcess: try await stack.messageServers[0].pid)
+        database = await stack.postgres.running.map { ProcessorTime.secondsOfEach(inTree: $0.pid) } ?? [:]
+    }
+
+    /// What was used since. Processes that have ended are left out.
+    func since(_ before: ProcessorTimes) -> (server: Double, database: Double) {
+        (server - before.server, database.reduce(0) { $0 + $1.value - (before.database[$1.key] ?? 0) })
     }
 }

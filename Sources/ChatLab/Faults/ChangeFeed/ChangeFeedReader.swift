@@ -21,8 +21,8 @@ final class ChangeFeedReader: Sendable {
     }
 
     static let begin = "begin"
-    /// Seconds for which it lets a server wait.
-    private static let wait = 5
+    /// Seconds for which it lets a server wait for an event, and beside those for the answer.
+    private static let (wait, answerTime) = (5, 10)
 
     private let clients: [ChangeFeedClient]
     private let state = Mutex(Record())
@@ -47,7 +47,7 @@ final class ChangeFeedReader: Sendable {
         while !Task.isCancelled {
             do {
                 let page = try await clients[turn % clients.count].changes(
-                    after: state.withLock(\.cursor), wait: Self.wait)
+                    after: state.withLock(\.cursor), wait: Self.wait, within: Self.answerTime)
                 state.withLock { $0.take(page, at: NIODeadline.now().uptimeNanoseconds) }
                 backoff.reset()
             } catch {
