@@ -7,7 +7,7 @@ struct BenchCommand: AsyncParsableCommand {
     /// The benches that `chat-lab bench all` runs.
     static let benchmarks: [any RepeatedBenchmark.Type] = [
         FanoutBenchCommand.self, RoomsBenchCommand.self, ConnectBenchCommand.self, PostBenchCommand.self,
-        EndToEndBenchCommand.self, IdleBenchCommand.self, UserSocketsBenchCommand.self,
+        EndToEndBenchCommand.self, IdleBenchCommand.self, UserSocketsBenchCommand.self, ChangesBenchCommand.self,
         InstructionsBenchCommand.self,
     ]
 

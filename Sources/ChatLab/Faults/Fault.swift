@@ -5,12 +5,22 @@ struct Fault: Sendable {
             case fixed(Duration)
             /// The time from the beginning of the fault until it is healed, and more.
             case outage(plus: Duration)
+
+            /// - Parameter outage: how long the fault took.
+            func seconds(_ outage: Duration) -> Double {
+                switch self {
+                case .fixed(let time): time / .seconds(1)
+                case .outage(let more): (outage + more) / .seconds(1)
+                }
+            }
         }
 
         /// The longest time from the first attempt to send a message to its arrival at any session.
         var delay: Delay?
         /// Posts that may be refused; nil for any number.
         var refused: Int?
+        /// The longest time from the acknowledgement of a message to its arrival at any reader of the feed of changes.
+        var feedDelay: Delay?
     }
 
     /// A figure measured beside the history, with its own bound.
@@ -45,7 +55,9 @@ struct Fault: Sendable {
 
 extension Fault {
     /// All faults, in the order of the table.
-    static let all = redisFaults + postgresFaults + serverFaults + clientFaults + userSocketFaults + libraryClientFaults
+    static let all =
+        redisFaults + postgresFaults + serverFaults + changeFeedFaults + clientFaults + userSocketFaults
+        + libraryClientFaults
 
     /// The same fault with the load of the short form.
     var shortened: Fault {

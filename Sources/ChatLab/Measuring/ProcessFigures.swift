@@ -17,6 +17,13 @@ enum ProcessorTime {
         return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
     }
 
+    /// The time used by a process and by each below it, as far as they have not ended.
+    static func secondsOfEach(inTree pid: pid_t) -> [pid_t: Double] {
+        ([pid] + ProcessTree.members(below: pid).map(\.pid)).reduce(into: [:]) { times, pid in
+            times[pid] = try? seconds(ofProcess: pid)
+        }
+    }
+
     /// The time used by the calling thread, in seconds (`clock_gettime(2)`).
     static func secondsOfThread() -> Double {
         var time = timespec()

@@ -17,7 +17,8 @@ import Testing
         ["rooms", "--rate", "0"], ["idle", "--sockets", "3"], ["instructions", "--check", "--update"],
         ["soak", "--minutes", "0"], ["soak", "--megabytes", "0"], ["post", "--clients", "0"],
         ["user-sockets", "no-such-part"], ["user-sockets", "--rooms", "7", "--rooms-of-user", "5", "--sockets", "2"],
-        ["user-sockets", "--missed", "1"], ["abuse", "no-such-attack"], ["abuse", "--seconds", "1"],
+        ["user-sockets", "--missed", "1"], ["changes", "--webhooks", "101"], ["changes", "--seconds", "0"],
+        ["abuse", "no-such-attack"], ["abuse", "--seconds", "1"],
     ])
     func `arguments out of their range are refused`(arguments: [String]) {
         #expect(throws: (any Error).self) { try BenchCommand.parseAsRoot(arguments) }

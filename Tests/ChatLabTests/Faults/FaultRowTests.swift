@@ -73,6 +73,21 @@ import Testing
         #expect(row(fault, history).isClean)
     }
 
+    @Test func `a reader of the feed that had to wait for too long is reported, and a reading that was refused`() {
+        var history = History.exampleWithFeed()
+        history.posts[1].outcome = .acknowledged(.init(seq: 2, messageID: 102, at: 1, server: 1))
+        history.changeFeed?.readers[1].deliveries[0].at = 6_500_000_001
+        var fault = fault(refused: 0, signs: [])
+        #expect(row(fault, history).isClean)
+        fault.bounds.feedDelay = .fixed(.seconds(5))
+        #expect(row(fault, history).problems == ["webhook had to wait for 6.50 s"])
+        #expect(row(fault, history).longestFeedDelaySeconds == ["webhook": 6.5])
+        #expect(row(fault, history, slack: 2).isClean)
+        fault.bounds.feedDelay = .outage(plus: .seconds(5))
+        #expect(row(fault, history).isClean)
+        #expect(row(fault) { $0.clients.feedRefused = 1 }.problems == ["1 readings of the feed refused, 0 allowed"])
+    }
+
     @Test func `reads, comings and goings that were refused or did not take place are reported`() {
         var fault = fault(refused: 0, signs: [])
         #expect(
@@ -97,7 +112,7 @@ import Testing
 
     @Test func `lost, doubled and reordered events are counted and reported`() {
         for tampering in HistoryTampering.allCases {
-            var history = History.example()
+            var history = History.exampleWithFeed()
             #expect(tampering.apply(to: &history))
             let row = row(fault(signs: []), history)
             #expect(row.lost + row.doubled + row.reordered == ([.leak, .forget].contains(tampering) ? 0 : 1))

@@ -143,6 +143,8 @@ struct History: Sendable {
         var mark: String?
         /// The event's `mark` of the contract.
         var eventMark: String?
+        /// What its message holds now.
+        var contentJson: String?
     }
 
     /// How long a live user socket waited for the `room_added` or `room_removed` of its user's own coming or going.
@@ -163,6 +165,7 @@ struct History: Sendable {
     /// By room, in the order of the pages that were read.
     var logs: [String: [LogEntry]] = [:]
     var logLoss: LogLoss?
+    var changeFeed: ChangeFeed?
 }
 
 extension History {

@@ -41,6 +41,7 @@ struct HistoryCheck: Sendable {
             for visit in history.visits where visit.room == room { check(visit, against: log) }
         }
         checkMarks(of: history.logs)
+        if let feed = history.changeFeed { check(feed, against: history.logs) }
     }
 
     var isClean: Bool { counts.isEmpty }

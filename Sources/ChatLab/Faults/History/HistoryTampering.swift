@@ -1,7 +1,7 @@
-/// What a broken system would do to one event or receipt of one session, or to a socket. A check that does not notice is
+/// What a broken system would do to one event or receipt of one session, to a socket, or to the feed of changes. A check that does not notice is
 /// worth nothing.
 enum HistoryTampering: String, Sendable, CaseIterable {
-    case lose, double, swap, rewind, leak, forget
+    case lose, double, swap, rewind, leak, forget, swapInFeed, skipInFeed, repeatInFeed
 
     /// - Returns: false if nothing in the history lends itself to it.
     func apply(to history: inout History) -> Bool {
@@ -12,6 +12,9 @@ enum HistoryTampering: String, Sendable, CaseIterable {
         case .rewind: rewind(&history)
         case .leak: leak(&history)
         case .forget: forget(&history)
+        case .swapInFeed: swapInFeed(&history)
+        case .skipInFeed: skipInFeed(&history)
+        case .repeatInFeed: repeatInFeed(&history)
         }
     }
 
@@ -59,6 +62,8 @@ enum HistoryTampering: String, Sendable, CaseIterable {
             var heads = history.logs.compactMapValues { $0.last?.seq }
             heads[room] = last.seq - 1
             history.logs[room] = kept
+            // It is the feed of the log before.
+            history.changeFeed = nil
             history.logLoss = .init(heads: heads, lagBegan: 0, at: time + 1)
             history.visits.removeAll { visit in
                 visit.room == room && visit.sightings.contains { $0.seq >= last.seq }
@@ -76,5 +81,49 @@ enum HistoryTampering: String, Sendable, CaseIterable {
             return true
         }
         return false
+    }
+
+    /// A reader gets two events of different rooms in another order than whoever reads the feed again. Each room's events
+    /// still ascend.
+    private func swapInFeed(_ history: inout History) -> Bool {
+        guard let deliveries = history.changeFeed?.readers.first?.deliveries else { return false }
+        for (index, delivery) in deliveries.enumerated() {
+            let pairs = zip(delivery.events, delivery.events.dropFirst())
+            guard let place = pairs.enumerated().first(where: { $0.element.0.room != $0.element.1.room })?.offset
+            else { continue }
+            history.changeFeed?.readers[0].deliveries[index].events.swapAt(place, place + 1)
+            return true
+        }
+        return false
+    }
+
+    /// An event is committed when the feed is already beyond its place, and nobody ever gets it.
+    private func skipInFeed(_ history: inout History) -> Bool {
+        guard let feed = history.changeFeed, let last = feed.events.last,
+            let skipped = feed.events.last(where: { event in
+                event.seq > 0 && feed.events.contains { $0.room == event.room && $0.seq > event.seq }
+            }), skipped != last
+        else { return false }
+        history.changeFeed?.events.removeAll { $0.cursor == skipped.cursor }
+        for index in feed.readers.indices {
+            for number in feed.readers[index].deliveries.indices {
+                history.changeFeed?.readers[index].deliveries[number].events.removeAll { $0.cursor == skipped.cursor }
+            }
+        }
+        history.changeFeed?.continuations = []
+        return true
+    }
+
+    /// A webhook delivers an event again, in a delivery of its own.
+    private func repeatInFeed(_ history: inout History) -> Bool {
+        guard
+            let index = history.changeFeed?.readers.firstIndex(where: { reader in
+                reader.deliveries.contains { $0.deliveryID != nil && !$0.events.isEmpty }
+            }), var delivery = history.changeFeed?.readers[index].deliveries.last(where: { !$0.events.isEmpty })
+        else { return false }
+        delivery.deliveryID = "another"
+        delivery.events = delivery.events.suffix(1)
+        history.changeFeed?.readers[index].deliveries.append(delivery)
+        return true
     }
 }

@@ -69,6 +69,6 @@ struct RoomLogReader: Sendable {
             seq: event.seq, identity: .init(kind: event.eventType, messageID: event.messageId, userID: event.userId),
             // The client's own key comes first: a message that is stored twice has one key and two ids.
             mark: event.clientMessageId ?? content?.mark ?? event.messageId.flatMap { marks[$0] },
-            eventMark: event.mark)
+            eventMark: event.mark, contentJson: event.contentJson)
     }
 }

@@ -9,7 +9,7 @@ extension Fault {
         Fault(
             name: "message-server-killed-before-publish",
             summary: "A message server commits, its publications get no further, and it is killed",
-            bounds: .init(delay: .fixed(.seconds(10))),
+            bounds: .init(delay: .fixed(.seconds(10)), feedDelay: longestFeedStall),
             signs: [.noted(unpublished).required, .postsUnanswered.required, .eventsFromLog.required],
             isInShortForm: true,
             inflict: { stage in
@@ -29,7 +29,7 @@ extension Fault {
             }),
         Fault(
             name: "message-server-killed", summary: "Each message server is killed under load and started again",
-            bounds: .init(delay: .fixed(.seconds(10))),
+            bounds: .init(delay: .fixed(.seconds(10)), feedDelay: longestFeedStall),
             signs: [.postsUnanswered.required, .postsRetried.required],
             inflict: { stage in
                 for server in stage.processes.messageServers {

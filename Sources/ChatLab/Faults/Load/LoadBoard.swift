@@ -177,6 +177,8 @@ struct ClientEvidence: Sendable, Codable, Equatable {
     var reads = 0
     /// Reads, comings and goings that were answered with 503 or an `unavailable`.
     var othersRefused = 0
+    /// Readings of the feed of changes that were answered with 429 or 503.
+    var feedRefused = 0
     /// Attempts after the first.
     var retries = 0
     /// Sockets that ended, by close code, or "none".

@@ -42,6 +42,14 @@ struct LoadShape: Sendable {
     /// Mistakes that they make, one after the other, for the self-proof.
     var libraryMistakes: [LibraryClient.Mistake] = []
 
+    /// How often a message server is killed that has a lease of the feed of changes, where that is the fault.
+    var holderKills = 0
+    /// How often the receiver of the webhook is killed, how long it refuses, and how long its answers take, where that is
+    /// the fault.
+    var receiverKills = 0
+    var receiverRefusal = Duration.zero
+    var receiverAnswerTime = Duration.zero
+
     /// Users with rooms of their own, which the writers do not write into, and the number of those rooms.
     var returners = 0
     var roomsOfReturners = 0

@@ -24,6 +24,8 @@ struct FaultRow: Codable, Equatable, Sendable {
     var longestFarewellSeconds: Double?
     /// From the first attempt to come into a room, or to leave it, until the user's live socket was told.
     var longestMembershipSeconds: Double?
+    /// From the acknowledgement of a message to its arrival at each reader of the feed of changes.
+    var longestFeedDelaySeconds: [String: Double] = [:]
     var outageSeconds: Double
     /// The counts that show that the fault bit.
     var proof: [String]
@@ -46,12 +48,8 @@ extension FaultRow {
         let longest = Double(history.delays().maximum) / 1e9
         let farewell = history.visits.compactMap(\.farewell).max().map { Double($0) / 1e9 }
         let membership = history.membershipDelays.map(\.nanoseconds).max().map { Double($0) / 1e9 }
-        let bound: Double? =
-            switch fault.bounds.delay {
-            case .fixed(let time): time / .seconds(1)
-            case .outage(let more): (outage + more) / .seconds(1)
-            case nil: nil
-            }
+        let bound = fault.bounds.delay?.seconds(outage)
+        let feedDelays = history.feedDelays.mapValues { Double($0) / 1e9 }
         self.init(
             fault: fault.name, messages: history.posts.count, sessions: Set(history.sessions.map(\.name)).count,
             acknowledged: history.acknowledged,
@@ -61,7 +59,9 @@ extension FaultRow {
             longestDelaySeconds: Self.rounded(longest),
             delayBoundSeconds: bound.map(Self.rounded), slack: slack,
             longestFarewellSeconds: farewell.map(Self.rounded),
-            longestMembershipSeconds: membership.map(Self.rounded), outageSeconds: Self.rounded(outage / .seconds(1)),
+            longestMembershipSeconds: membership.map(Self.rounded),
+            longestFeedDelaySeconds: feedDelays.mapValues(Self.rounded),
+            outageSeconds: Self.rounded(outage / .seconds(1)),
             proof: fault.signs.map { "\($0.count(evidence)) \($0.label)" }, measures: measures.map(\.text),
             problems: problems, examples: check.examples, closes: evidence.clients.closes)
 
@@ -75,6 +75,14 @@ extension FaultRow {
         }
         if let membership, membership > latest {
             self.problems.append("a user socket was told of a coming or going after \(Self.rounded(membership)) s")
+        }
+        let latestInFeed = fault.bounds.feedDelay.map { $0.seconds(outage) * Double(slack) } ?? .infinity
+        for (name, delay) in feedDelays.sorted(by: { $0.key < $1.key }) {
+            self.measures.append(String(format: "\(name) after %.2f s", delay))
+            if delay > latestInFeed { self.problems.append(String(format: "\(name) had to wait for %.2f s", delay)) }
+        }
+        if let allowed = fault.bounds.refused, evidence.clients.feedRefused > allowed {
+            self.problems.append("\(evidence.clients.feedRefused) readings of the feed refused, \(allowed) allowed")
         }
         if let allowed = fault.bounds.refused, evidence.clients.refused > allowed {
             self.problems.append("\(evidence.clients.refused) posts refused, \(allowed) allowed")

@@ -23,6 +23,8 @@ struct FaultRun: Sendable {
     var settling = Duration.seconds(20)
     /// The time that client libraries have to send what they kept, and to reach the end of the logs.
     var settlingOfLibraries = Duration.seconds(120)
+    /// The time that each reader of the feed of changes has to reach its end.
+    var settlingOfFeed = Duration.seconds(60)
     /// Whether all servers must be ready when the fault is healed.
     var expectsReadiness = true
 
@@ -30,11 +32,13 @@ struct FaultRun: Sendable {
         let load = FaultLoad(fault.shape, name: name, stack: stack.processes, on: eventLoop)
         let libraryClients = try await LibraryClientLoad(
             fault.shape, name: name, rooms: load.rooms, stack: stack.processes)
+        let changeFeed = try await ChangeFeedLoad.start(stack.processes, name: name)
         do {
-            return try await run(load, libraryClients)
+            return try await run(load, libraryClients, changeFeed)
         } catch {
             // Of its own, since this task may have been cancelled. Clients must not outlive the run.
             await Task {
+                await changeFeed.abandon()
                 await libraryClients.abandon()
                 _ = try? await load.finish()
             }.value
@@ -42,8 +46,10 @@ struct FaultRun: Sendable {
         }
     }
 
-    private func run(_ load: FaultLoad, _ libraryClients: LibraryClientLoad) async throws -> Result {
-        let stage = FaultStage(stack: stack, load: load, libraryClients: libraryClients)
+    private func run(
+        _ load: FaultLoad, _ libraryClients: LibraryClientLoad, _ changeFeed: ChangeFeedLoad
+    ) async throws -> Result {
+        let stage = FaultStage(stack: stack, load: load, libraryClients: libraryClients, changeFeed: changeFeed)
         let before = stack.proxyCounts
         try await load.connect()
         try await load.moveIn()
@@ -68,8 +74,16 @@ struct FaultRun: Sendable {
             logs: logs.mapValues { $0.map(\.content) }, reader: reader, within: settlingOfLibraries * slack)
         var (history, clients) = try await load.finish()
         history.logs = logs.mapValues { $0.map(reader.entry) }
+        var otherLogs: [String: [History.LogEntry]] = [:]
+        for room in libraryClients.ownRooms { otherLogs[room] = try await reader.events(of: room).map(reader.entry) }
+        let feed = try await changeFeed.finish(
+            logs: history.logs.merging(otherLogs) { first, _ in first }, isSetBack: history.logLoss != nil,
+            within: settlingOfFeed * slack)
+        history.changeFeed = feed.feed
+        history.changeFeed?.otherLogs = otherLogs
+        clients.feedRefused = feed.refused
 
-        var problems = libraries.problems
+        var problems = libraries.problems + feed.problems
         if !isPosted { problems.append("not all messages were posted in time") }
         if !isDelivered { problems.append("sessions did not reach the end of the log in \(settling * slack)") }
         problems += try await stack.problemsWithoutClients(within: .seconds(10) * slack)
@@ -117,12 +131,14 @@ final class FaultStage: Sendable {
     let stack: FaultStack
     let load: FaultLoad
     let libraryClients: LibraryClientLoad
+    let changeFeed: ChangeFeedLoad
     private let state = Mutex<(notes: [String: Int], times: [String: NIODeadline])>(([:], [:]))
 
-    init(stack: FaultStack, load: FaultLoad, libraryClients: LibraryClientLoad) {
+    init(stack: FaultStack, load: FaultLoad, libraryClients: LibraryClientLoad, changeFeed: ChangeFeedLoad) {
         self.stack = stack
         self.load = load
         self.libraryClients = libraryClients
+        self.changeFeed = changeFeed
     }
 
     var processes: LocalStack { stack.processes }

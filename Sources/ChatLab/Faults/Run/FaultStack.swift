@@ -47,7 +47,8 @@ final class FaultStack: Sendable {
         }
         let environment = [
             Settings.authMode.name: AuthMode.trusted.rawValue, Settings.logLevel.name: LogLevel.warning.rawValue,
-            Settings.drainSeconds.name: "2", Settings.databaseURL.name: databaseURL(postgresPort),
+            Settings.drainSeconds.name: "2", Settings.webhookAllow.name: ReachableHost.loopback,
+            Settings.databaseURL.name: databaseURL(postgresPort),
         ].merging(Settings.withoutLimits) { $1 }
         let redisOfPublisher = "redis://\(Self.publisher):none@127.0.0.1:\(redisOfMessageServers.port)"
         var configuration = LocalStack.Configuration(

@@ -122,15 +122,18 @@ extension HistoryTampering {
         case .rewind: "a user is said to have read less than before"
         case .leak: "a user who has left gets one more event"
         case .forget: "PostgreSQL loses an event, and a session that had it is not closed with 4409"
+        case .swapInFeed: "two events of the feed of changes come in another order to one reader"
+        case .skipInFeed: "the feed of changes skips an event that was committed late"
+        case .repeatInFeed: "a webhook delivers an event again in another delivery"
         }
     }
 
     /// The flaw that the check must find.
     var flaw: HistoryCheck.Flaw {
         switch self {
-        case .lose: .lost
-        case .double: .doubled
-        case .swap, .rewind: .reordered
+        case .lose, .skipInFeed: .lost
+        case .double, .repeatInFeed: .doubled
+        case .swap, .rewind, .swapInFeed: .reordered
         case .leak: .leaked
         case .forget: .uninformed
         }
