@@ -45,6 +45,15 @@ enum BenchStack {
     }
 }
 
+extension LocalStack {
+    /// Lets the message server append the feed of changes, or keeps it from that.
+    func setAppendsFeed(_ appends: Bool) async throws {
+        // The lease of somebody who never does anything.
+        let holder = appends ? "holder = NULL" : "holder = 1, held_until = 'infinity'"
+        try await postgres.run(sql: "UPDATE change_feed SET \(holder)")
+    }
+}
+
 extension Logger {
     /// A logger without output, so that log lines do not mix with the figures.
     static var silent: Logger { Logger(label: "bench") { _ in SwiftLogNoOpLogHandler() } }

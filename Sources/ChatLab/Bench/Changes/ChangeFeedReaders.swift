@@ -32,9 +32,7 @@ final class ChangeFeedReaders: Sendable {
 
     /// Sets everything up for a round. Nobody reads what was posted in the rounds before.
     func prepare(_ phase: ChangeFeedFigures.Phase) async throws {
-        // The lease of somebody who never does anything keeps the server from appending.
-        let holder = phase == .none ? "holder = 1, held_until = 'infinity'" : "holder = NULL"
-        try await stack.postgres.run(sql: "UPDATE change_feed SET \(holder)")
+        try await stack.setAppendsFeed(phase != .none)
         guard phase != .none else { return try await Task.sleep(for: .seconds(2)) }
         // Until the next attempt to take the lease, and until what was posted before is appended.
         try await Task.sleep(for: .seconds(5))
