@@ -80,7 +80,7 @@ import Testing
         var fault = fault(refused: 0, signs: [])
         #expect(row(fault, history).isClean)
         fault.bounds.feedDelay = .fixed(.seconds(5))
-        #expect(row(fault, history).problems == ["webhook had to wait for 6.50 s"])
+        #expect(row(fault, history).problems == ["webhook had to wait for 6.5 s"])
         #expect(row(fault, history).longestFeedDelaySeconds == ["webhook": 6.5])
         #expect(row(fault, history, slack: 2).isClean)
         fault.bounds.feedDelay = .outage(plus: .seconds(5))

@@ -101,4 +101,25 @@ import Testing
         }
         await sender.close()
     }
+
+    // A client that is not shut down ends the process of a debug build.
+
+    @Test func `an attempt that goes on after the sender was closed connects to nobody`() async throws {
+        let sender = sender()
+        await sender.close()
+        let late = await sender.send([], headers: [], to: try WebhookURL("http://h.example:1/"), at: "127.0.0.1")
+        #expect(late == .failed("was given up"))
+    }
+
+    @Test func `attempts that overlap leave nothing open, whichever comes last`() async throws {
+        let sender = sender()
+        try await withThrowingTaskGroup { group in
+            for number in 1...8 {
+                let url = try WebhookURL("http://h\(number).example:1/")
+                group.addTask { await sender.send([], headers: [], to: url, at: "127.0.0.1") }
+            }
+            for try await response in group { #expect(response.status == nil) }
+        }
+        await sender.close()
+    }
 }

@@ -17,14 +17,7 @@ struct ChangesBenchCommand: RepeatedBenchmark {
     /// What the posts beside the readers may fall to.
     static let allowedRatio = 0.97
 
-    @Option(help: "Connections, each with one post under way.")
-    var clients = 64
-
-    @Option(help: "Seconds that are measured, after 2 that are not.")
-    var seconds = 5
-
-    @Option(help: "Rooms that are posted to.")
-    var rooms = 8
+    @OptionGroup var load: PostOptions
 
     @Option(help: "Webhooks, each with a receiver of its own.")
     var webhooks = 5
@@ -32,13 +25,12 @@ struct ChangesBenchCommand: RepeatedBenchmark {
     @OptionGroup var options: BenchOptions
 
     func validate() throws {
-        guard (1...10_000).contains(clients), (1...3600).contains(seconds), (1...10_000).contains(rooms),
-            (0...100).contains(webhooks)
-        else { throw ValidationError("--clients 1–10000, --seconds 1–3600, --rooms 1–10000, --webhooks 0–100") }
+        guard (0...100).contains(webhooks) else { throw ValidationError("--webhooks 0–100") }
     }
 
     func measure() async throws -> BenchReport {
-        try await BenchStack.run(
+        let (clients, seconds, rooms) = (load.clients, load.seconds, load.rooms)
+        return try await BenchStack.run(
             authMode: .trusted,
             configure: { $0.environment[Settings.webhookAllow.name] = ReachableHost.loopback },
             body: { stack in

@@ -10,28 +10,16 @@ struct PostBenchCommand: RepeatedBenchmark {
         commandName: "post",
         abstract: "Posts from keep-alive HTTP clients, beside pgbench; every accepted post is looked for in the log.")
 
-    @Option(help: "Connections, each with one post under way.")
-    var clients = 64
-
-    @Option(help: "Seconds that are measured, after 2 that are not.")
-    var seconds = 5
-
-    @Option(help: "Rooms that are posted to.")
-    var rooms = 8
+    @OptionGroup var load: PostOptions
 
     @Flag(help: "In token mode: one user who has logged in, instead of trusted mode.")
     var token = false
 
     @OptionGroup var options: BenchOptions
 
-    func validate() throws {
-        guard (1...10_000).contains(clients), (1...3600).contains(seconds), (1...10_000).contains(rooms) else {
-            throw ValidationError("--clients 1–10000, --seconds 1–3600, --rooms 1–10000")
-        }
-    }
-
     func measure() async throws -> BenchReport {
-        try await BenchStack.run(authMode: token ? .token : .trusted) { stack in
+        let (clients, seconds, rooms) = (load.clients, load.seconds, load.rooms)
+        return try await BenchStack.run(authMode: token ? .token : .trusted) { stack in
             let setup = BenchSetup(stack: stack)
             let account = token ? try await setup.logIn() : nil
             var roomIDs = (0..<rooms).map { "bench-\($0)" }
@@ -64,7 +52,7 @@ struct PostBenchCommand: RepeatedBenchmark {
     private func report(
         _ outcomes: [PostClients.Outcome], _ single: [Double], _ multiple: [Double], logged: Set<String>, gaps: Int
     ) -> BenchReport {
-        let rates = outcomes.map { Double($0.latency.count) / Double(seconds) }
+        let rates = outcomes.map { Double($0.latency.count) / Double(load.seconds) }
         func milliseconds(_ quantile: Double) -> [Double] {
             outcomes.map { Double($0.latency.value(at: quantile)) / 1e6 }
         }
@@ -73,7 +61,7 @@ struct PostBenchCommand: RepeatedBenchmark {
         var errors = outcomes.reduce(into: [:]) { $0.merge($1.errors, uniquingKeysWith: +) }
         if gaps > 0 { errors["gap in a room's seq"] = gaps }
         return BenchReport(
-            title: "post: \(clients) clients, \(rooms) rooms, \(token ? "token" : "trusted") mode, "
+            title: "post: \(load.clients) clients, \(load.rooms) rooms, \(token ? "token" : "trusted") mode, "
                 + "\(options.rounds) rounds",
             lines: [
                 .init("accepted posts", unit: "/s", rates, beside: InsertReference.single.name, single),
@@ -84,6 +72,24 @@ struct PostBenchCommand: RepeatedBenchmark {
                 .init("time of a post, p99", unit: "ms", milliseconds(0.99)),
             ], losses: lost, errors: errors,
             notes: ["\(accepted.count - lost) of \(accepted.count) accepted posts found in the log, the warm-ups' too"])
+    }
+}
+
+/// How much is posted, for how long.
+struct PostOptions: ParsableArguments {
+    @Option(help: "Connections, each with one post under way.")
+    var clients = 64
+
+    @Option(help: "Seconds that are measured, after 2 that are not.")
+    var seconds = 5
+
+    @Option(help: "Rooms that are posted to.")
+    var rooms = 8
+
+    func validate() throws {
+        guard (1...10_000).contains(clients), (1...3600).contains(seconds), (1...10_000).contains(rooms) else {
+            throw ValidationError("--clients 1–10000, --seconds 1–3600, --rooms 1–10000")
+        }
     }
 }
 

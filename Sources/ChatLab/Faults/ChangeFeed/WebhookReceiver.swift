@@ -27,6 +27,7 @@ final class WebhookReceiver: Sendable {
         case accept
         case refuse(status: Int)
         case accepts(after: Duration)
+        /// To another path, at which nobody may ask.
         case redirect
         /// Once, at the next delivery.
         case die(DeathPoint)
@@ -46,8 +47,8 @@ final class WebhookReceiver: Sendable {
     fileprivate struct State {
         var record = Record()
         var behaviour = Behaviour.accept
-        /// The connection of a delivery that is not answered yet.
-        var busy: ObjectIdentifier?
+        /// The connection of a delivery that is answered later.
+        var busy: (connection: ObjectIdentifier, until: NIODeadline)?
     }
 
     fileprivate struct Body: Decodable {
@@ -75,7 +76,7 @@ final class WebhookReceiver: Sendable {
     func begin() async throws {
         try await listener.start(
             onEnd: { [weak self] connection in
-                self?.state.withLock { if $0.busy == connection { $0.busy = nil } }
+                self?.state.withLock { if $0.busy?.connection == connection { $0.busy = nil } }
             },
             respond: { [weak self] request in self?.state.withLock { $0.take(request) } ?? .status(500) })
     }
@@ -104,7 +105,7 @@ extension WebhookReceiver.State {
             let body = try? JSONDecoder().decode(WebhookReceiver.Body.self, from: Data(request.body.readableBytesView)),
             body.type == "chat.changes", request.headers.first(name: "webhook-id") == body.deliveryId
         else { return refuse("a delivery that cannot be read") }
-        if let busy, busy != request.connection {
+        if let busy, busy.connection != request.connection, busy.until > .now() {
             record.oddities["two deliveries of a webhook at a time", default: 0] += 1
         }
         switch behaviour {
@@ -113,7 +114,7 @@ extension WebhookReceiver.State {
             return .status(200)
         case .accepts(let time):
             keep(body)
-            busy = request.connection
+            busy = (request.connection, .now() + TimeAmount(time))
             return .status(200, delay: time)
         case .refuse(let status):
             note(body, isKept: false)

@@ -69,14 +69,3 @@ extension History {
         }
     }
 }
-
-extension History.FeedEvent {
-    /// Takes an item of a page or a delivery.
-    init(_ item: ChangeFeedClient.Item) {
-        let event = item.event
-        self.init(
-            cursor: item.cursor, room: event.roomId, seq: event.seq ?? 0,
-            identity: .init(kind: event.eventType, messageID: event.messageId, userID: event.userId),
-            eventMark: event.mark, contentJson: event.contentJson)
-    }
-}

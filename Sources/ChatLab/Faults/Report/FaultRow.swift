@@ -78,8 +78,8 @@ extension FaultRow {
         }
         let latestInFeed = fault.bounds.feedDelay.map { $0.seconds(outage) * Double(slack) } ?? .infinity
         for (name, delay) in feedDelays.sorted(by: { $0.key < $1.key }) {
-            self.measures.append(String(format: "\(name) after %.2f s", delay))
-            if delay > latestInFeed { self.problems.append(String(format: "\(name) had to wait for %.2f s", delay)) }
+            self.measures.append("\(name) after \(Self.rounded(delay)) s")
+            if delay > latestInFeed { self.problems.append("\(name) had to wait for \(Self.rounded(delay)) s") }
         }
         if let allowed = fault.bounds.refused, evidence.clients.feedRefused > allowed {
             self.problems.append("\(evidence.clients.feedRefused) readings of the feed refused, \(allowed) allowed")

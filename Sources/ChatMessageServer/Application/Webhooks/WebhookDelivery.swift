@@ -22,10 +22,15 @@ struct WebhookDelivery: Sendable {
     private static let attention = Duration.seconds(1)
     /// The same where only a replay helps.
     private static let attentionToReplay = Duration.seconds(5)
+    /// The longest pause between two deliveries. A webhook leaves the database for four times as long as it has used it, so
+    /// that a busy one has room for posts.
+    private static let longestPause = Duration.milliseconds(100)
 
     let holder: Int64
     let work: WebhookWorkRepository
     let changes: ChangeService
+    /// Webhooks are mostly at the same place.
+    private let pages: SharedChangePages
     let targets: WebhookTargets
     let makeSender: @Sendable () -> any WebhookSending
     /// For an attempt in all, from the look-up of the name to the end of the answer.
@@ -42,6 +47,7 @@ struct WebhookDelivery: Sendable {
         self.holder = holder
         self.work = work
         self.changes = changes
+        pages = SharedChangePages { try await changes.changes($0) }
         self.targets = targets
         self.timeout = timeout
         self.logger = logger
@@ -59,8 +65,9 @@ struct WebhookDelivery: Sendable {
                     try await Task.sleep(for: Self.attention)
                     continue
                 }
-                try await step(work, sender)
+                let used = try await step(work, sender)
                 backoff.reset()
+                if used > .zero { try await Task.sleep(for: min(used * 4, Self.longestPause)) }
             } catch is CancellationError {
                 break
             } catch {
@@ -71,41 +78,55 @@ struct WebhookDelivery: Sendable {
         await sender.close()
     }
 
-    private func step(_ work: WebhookWork, _ sender: any WebhookSending) async throws {
-        guard work.wait <= .zero else { return try await Task.sleep(for: min(work.wait, Self.attention)) }
+    /// - Returns: how long a delivery took in the database; zero where nothing was delivered.
+    private func step(_ work: WebhookWork, _ sender: any WebhookSending) async throws -> Duration {
+        guard work.wait <= .zero else {
+            try await Task.sleep(for: min(work.wait, Self.attention))
+            return .zero
+        }
         let webhook = work.webhook
         let page: ChangePage
         do {
-            page = try await changes.changes(
-                .init(
-                    start: .after(webhook.cursor), filter: webhook.filter, limit: Self.maximumItems,
-                    wait: work.pending == nil ? Self.attention : .zero, end: work.pending?.end))
+            page =
+                if let pending = work.pending {
+                    try await changes.changes(
+                        .init(
+                            start: .after(webhook.cursor), filter: webhook.filter, limit: Self.maximumItems,
+                            wait: .zero, end: pending.end))
+                } else {
+                    try await pages.page(
+                        after: webhook.cursor, webhook.filter, limit: Self.maximumItems, wait: Self.attention)
+                }
         } catch let error as ChatError where error.code == .cursorUnknown {
             // The database was set back. Only a replay helps, which is noticed at the next reading.
             logger.error("the cursor of a webhook is not known", metadata: ["webhook": "\(webhook.webhookID)"])
-            return try await Task.sleep(for: Self.attentionToReplay)
+            try await Task.sleep(for: Self.attentionToReplay)
+            return .zero
         }
         guard !page.isEmpty else {
             if page.next != webhook.cursor {
                 try await self.work.advance(
                     webhook.webhookID, from: webhook.cursor, to: page.next, holder: holder)
             }
-            return
+            return .zero
         }
         let delivery =
             work.pending ?? PendingDelivery(deliveryID: "dl_" + RoomID.random().rawValue, end: page.next)
+        let start = ContinuousClock.now
         if work.pending == nil {
             guard
                 try await self.work.begin(
                     delivery, of: webhook.webhookID, after: webhook.cursor, holder: holder)
-            else { return }
+            else { return .zero }
         }
-        try await attempt(delivery, page, work, sender)
+        let begun = ContinuousClock.now - start
+        return begun + (try await attempt(delivery, page, work, sender))
     }
 
+    /// - Returns: how long it took to store what came of it.
     private func attempt(
         _ delivery: PendingDelivery, _ page: ChangePage, _ work: WebhookWork, _ sender: any WebhookSending
-    ) async throws {
+    ) async throws -> Duration {
         let webhook = work.webhook
         let (at, start) = (Timestamp.now, ContinuousClock.now)
         let body = WebhookBody(webhookID: webhook.webhookID, deliveryID: delivery.deliveryID, at: at, page: page)
@@ -116,11 +137,13 @@ struct WebhookDelivery: Sendable {
         try Task.checkCancellation()
         attempts.increment()
         if response.error != nil { failures.increment() }
+        let answered = ContinuousClock.now
         try await self.work.finish(
             WebhookAttempt(
                 deliveryID: delivery.deliveryID, at: at, status: response.status, error: response.error,
-                duration: ContinuousClock.now - start, items: page.count, from: webhook.cursor, to: page.next),
+                duration: answered - start, items: page.count, from: webhook.cursor, to: page.next),
             of: webhook.webhookID, response.outcome(failures: webhook.failures), holder: holder)
+        return .now - answered
     }
 
     private func send(

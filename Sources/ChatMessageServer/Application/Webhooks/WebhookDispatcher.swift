@@ -8,8 +8,9 @@ import ServiceLifecycle
 /// holds up no other.
 final class WebhookDispatcher: Service {
     struct Timing {
-        /// How long leases last without being extended. With ``interval`` another server takes over within five seconds.
-        var lease = Duration.milliseconds(3_500)
+        /// How long leases last without being extended. With ``interval`` another server takes over after 3.5 seconds at
+        /// most, which leaves it time to deliver what has come meanwhile within five.
+        var lease = Duration.milliseconds(2_500)
         /// Time between two extensions.
         var interval = Duration.milliseconds(1_000)
     }

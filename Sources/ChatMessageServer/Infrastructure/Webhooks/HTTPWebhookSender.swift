@@ -21,10 +21,16 @@ final class HTTPWebhookSender: WebhookSending {
         let client: HTTPClient
     }
 
+    private struct State {
+        var connection: Connection?
+        /// An attempt that was given up may go on for a while, and must not connect any more.
+        var isClosed = false
+    }
+
     private let tls: TLSConfiguration
     private let timeout: Duration
     private let eventLoopGroup: any EventLoopGroup
-    private let connection = Mutex<Connection?>(nil)
+    private let state = Mutex(State())
 
     /// - Parameters:
     ///   - trustFile: a PEM file of certificate authorities to trust beside the system's.
@@ -38,7 +44,7 @@ final class HTTPWebhookSender: WebhookSending {
     func send(
         _ body: [UInt8], headers: [(String, String)], to url: WebhookURL, at address: String
     ) async -> WebhookResponse {
-        let client = await client(for: url, address)
+        guard let client = await client(for: url, address) else { return .failed("was given up") }
         var request = HTTPClientRequest(url: url.text)
         request.method = .POST
         request.headers.add(name: "content-type", value: "application/json")
@@ -68,15 +74,20 @@ final class HTTPWebhookSender: WebhookSending {
     }
 
     func close() async {
-        let old = connection.withLock { $0.take() }
+        let old = state.withLock { state in
+            state.isClosed = true
+            return state.connection.take()
+        }
         try? await old?.client.shutdown()
     }
 
     /// The client whose connections go to the address.
-    private func client(for url: WebhookURL, _ address: String) async -> HTTPClient {
+    /// - Returns: `nil` where the sender is closed.
+    private func client(for url: WebhookURL, _ address: String) async -> HTTPClient? {
         let host = url.hostText
-        if let known = connection.withLock({ $0 }), known.host == host, known.address == address { return known.client }
-        await close()
+        if let known = state.withLock({ $0.connection }), known.host == host, known.address == address {
+            return known.client
+        }
         var configuration = HTTPClient.Configuration(
             tlsConfiguration: tls, redirectConfiguration: .disallow,
             timeout: .init(connect: Self.connectTimeout, read: TimeAmount(timeout)))
@@ -84,8 +95,14 @@ final class HTTPWebhookSender: WebhookSending {
         configuration.httpVersion = .http1Only
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 1
         let client = HTTPClient(eventLoopGroup: eventLoopGroup, configuration: configuration)
-        connection.withLock { $0 = Connection(host: host, address: address, client: client) }
-        return client
+        // Every client is shut down: the one before, and this one where the sender was closed meanwhile.
+        let (isKept, old) = state.withLock { state -> (Bool, HTTPClient?) in
+            guard !state.isClosed else { return (false, client) }
+            defer { state.connection = Connection(host: host, address: address, client: client) }
+            return (true, state.connection?.client)
+        }
+        try? await old?.shutdown()
+        return isKept ? client : nil
     }
 
     private static func reason(_ error: HTTPClientError) -> String {
