@@ -213,7 +213,6 @@ struct ImportPlan {
     private mutating func take(_ line: ImportedMember) throws(ChatError) -> ImportOutcome {
         let room = try room(line.roomID)
         let (userID, isGuest) = try find(line.user)
-        guard room.type != .direct else { throw ChatError(.directRoom) }
         if case .upTo(let seq) = line.read, seq > room.lastSeq {
             throw .invalid("lastReadSeq", "must not be beyond the room's last seq, which is \(room.lastSeq)")
         }
@@ -221,6 +220,7 @@ struct ImportPlan {
         let present = state.members[key]
         let role = line.role ?? present?.role ?? .member
         if role != present?.role {
+            guard room.type != .direct else { throw ChatError(.directRoom) }
             guard !isGuest else { throw ChatError(.guest) }
             guard !room.isArchived else { throw ChatError(.roomArchived) }
             if role == .owner, room.ownerID != nil { throw ChatError(.ownerRole, "The room has another owner") }

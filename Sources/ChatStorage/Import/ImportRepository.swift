@@ -76,13 +76,14 @@ extension ImportRepository {
     /// Removes what imports have left that were broken off long ago.
     public func removeRemains() async throws { _ = try await database.query(Self.deleteRemains) }
 
-    // As `RoomRepository.updateRead`: nothing is written where the mark does not move.
+    // Rows are deleted by their places, which no other transaction changes: by key, each step would read all rows of the run.
+    // As in `RoomRepository.updateRead`, nothing is written where the mark does not move.
     private static let moveMarks = PostgresStatement(
         """
         WITH due AS (
-            DELETE FROM import_reads WHERE run_id = $1 AND (room_id, user_id) IN (
-                SELECT room_id, user_id FROM import_reads WHERE run_id = $1 ORDER BY room_id, user_id LIMIT $2
-            ) RETURNING room_id, user_id
+            DELETE FROM import_reads WHERE ctid = ANY (ARRAY(
+                SELECT ctid FROM import_reads WHERE run_id = $1 ORDER BY room_id, user_id LIMIT $2
+            )) RETURNING room_id, user_id
         ), place AS (
             SELECT due.room_id, due.user_id, rooms.last_seq, \(StoredMark.sql(of: "member", user: "due.user_id")) AS mark
             FROM due

@@ -97,8 +97,8 @@ extension ErrorCode {
             .notFound
         case .methodNotAllowed: .methodNotAllowed
         case .usernameTaken, .roomExists, .roomArchived, .directRoom, .roomFull, .tooManyRooms, .alreadyMember,
-            .leftRoom, .ownerRole, .messageDeleted, .clientMessageIdReused, .importIdReused, .logMismatch, .keyNameTaken,
-            .tooManyKeys, .roomTypeFixed, .cursorUnknown, .tooManyWebhooks:
+            .leftRoom, .ownerRole, .messageDeleted, .clientMessageIdReused, .importIdReused, .logMismatch,
+            .keyNameTaken, .tooManyKeys, .roomTypeFixed, .cursorUnknown, .tooManyWebhooks:
             .conflict
         case .bodyTooLarge, .lineTooLarge: .contentTooLarge
         case .headerTooLarge: .requestHeaderFieldsTooLarge

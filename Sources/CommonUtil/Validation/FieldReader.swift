@@ -35,7 +35,9 @@ public struct FieldReader {
             case .tooDeep: throw .invalid(subject, "nests deeper than \(JSONParser.maximumDepth) levels")
             }
         }
-        guard case .object(let members) = value else { throw ChatError(.malformedJSON, "The \(subject) must be an object") }
+        guard case .object(let members) = value else {
+            throw ChatError(.malformedJSON, "The \(subject) must be an object")
+        }
         self.init(members)
         for (key, value) in members where value.containsNUL || key.text.containsNUL {
             note(key.text.containsNUL ? subject : key.text, "must not contain U+0000")

@@ -131,6 +131,18 @@ import Testing
         #expect(words(plan(.user("cid"), .room(.attic), .member(.ext("cid"), in: .attic))) == ["made", "made", "made"])
     }
 
+    @Test func `a direct room has its members and roles for good, but marks and messages`() {
+        var state = Self.state
+        state.rooms[.attic] = ImportState.Room(
+            name: "direct", type: .direct, ownerID: ann, memberCount: 2, lastSeq: 3, createdAt: .imported,
+            isArchived: false)
+        state.members[.init(roomID: .attic, userID: ann)] = .init(role: .owner, mark: 0)
+        let plan = plan(
+            .member(.id(bob), in: .attic), .member(.id(ann), in: .attic, .member),
+            .member(.id(ann), in: .attic, read: .upTo(3)), .message("1", in: .attic), in: state)
+        #expect(words(plan) == ["direct_room", "direct_room", "changed", "made"])
+    }
+
     @Test func `a read mark moves forward, and not beyond the room`() {
         let key = ImportState.MemberKey(roomID: .hall, userID: ann)
         #expect(words(plan(.member(.id(ann), read: .upTo(8)))) == ["validation_failed"])
@@ -155,7 +167,8 @@ import Testing
 
     @Test func `messages are numbered in the order of the lines, whatever their times`() {
         let plan = plan(
-            .message("1", at: .imported), .member(.id(bob)), .message("2", by: .id(bob), at: .imported.adding(seconds: -9)))
+            .message("1", at: .imported), .member(.id(bob)),
+            .message("2", by: .id(bob), at: .imported.adding(seconds: -9)))
         #expect(words(plan) == ["made", "made", "made"])
         #expect(plan.messages.map(\.seq) == [8, 10] && plan.messages.map(\.senderID) == [ann, bob])
         #expect(plan.activity == [.hall: .imported] && plan.lastEvents == [.hall: .message(1)])

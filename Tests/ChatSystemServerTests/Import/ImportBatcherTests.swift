@@ -37,7 +37,8 @@ import Testing
 
     @Test func `bad lines are in their places, and blank ones only count in numbers`() {
         let large = String(repeating: "x", count: ImportLineReader.maximumBytes + 1)
-        let fits = user(3).dropLast() + String(repeating: " ", count: ImportLineReader.maximumBytes - user(3).utf8.count + 1)
+        let room = ImportLineReader.maximumBytes - user(3).utf8.count + 1
+        let fits = user(3).dropLast() + String(repeating: " ", count: room)
         let lines = batches(user(1) + "\n" + large + "\nnonsense\n" + fits + "\n" + user(4).dropLast())[0].lines
         #expect(lines.map(\.number) == [1, 3, 4, 5, 6])
         let codes = lines.map { line -> ErrorCode? in

@@ -1,4 +1,5 @@
 import ChatEvents
+import ChatLocalStack
 import ChatTestSupport
 import CommonUtil
 import Testing
@@ -89,7 +90,8 @@ import Testing
             "/api/v1/rooms/\(history.roomID)/events?limit=3", as: .token(token ?? "")
         ).require(200, "events").json
         #expect(
-            (events["items"]?.array ?? []).map { $0["eventType"]?.string } == ["member_joined", "member_joined", "message"])
+            (events["items"]?.array ?? []).map { $0["eventType"]?.string }
+                == ["member_joined", "member_joined", "message"])
 
         let again = try lines(try await send(history.all(2_000), stack, as: key))
         #expect(again.last == ["done": true, "lines": 2_005, "made": 0, "changed": 0, "same": 2_005, "refused": 0])
@@ -226,6 +228,33 @@ import Testing
             return answer
         }
         #expect(answer.contains(#""code":"invalid_token""#) && !answer.contains("done"))
+    }
+
+    @Test func `an import is broken off where the database is away, and says so`() async throws {
+        let stack = try await SharedStack.running()
+        let key = try await stack.key(.users, .rooms, .messages)
+        let history = History()
+        let all = history.all(2_500)
+        let url = try #require(stack.environment["CHAT_DATABASE_URL"])
+        let database = try await FaultProxy.start(to: stack.processes.postgres.port)
+        let behind = url.replacing(":\(stack.processes.postgres.port)/", with: ":\(database.port)/")
+        try await stack.withServer(.system, ["CHAT_DATABASE_URL": behind]) { server in
+            try await RawHTTP.withConnection(port: server.port) { connection in
+                try await connection.send(head(key) + chunk(Array(all[..<1_000])))
+                #expect(try await connection.read(until: #""line":1000"#).contains("200 OK"))
+                try await database.set(.cut)
+                try await connection.send(chunk(Array(all[1_000..<2_000])))
+                // The answer ends, and the connection with it.
+                let rest = try await connection.read(until: "never")
+                #expect(rest.contains(#"{"line":1000,"result":"broken_off","code":"unavailable","#))
+                #expect(rest.hasSuffix("0\r\n\r\n") && !rest.contains("done"))
+            }
+            try await database.set(.pass)
+        }
+        try await database.stop()
+        let again = try lines(try await send(all, stack, as: key))
+        #expect(
+            again.last == ["done": true, "lines": 2_505, "made": 1_505, "changed": 0, "same": 1_000, "refused": 0])
     }
 
     @Test func `a server that is killed in the middle leaves whole batches, and the rest is sent again`() async throws {

@@ -38,7 +38,8 @@ import Testing
     }
 
     private func bodyBytes() throws -> Int {
-        try parts().reduce(0) { sum, part in if case .body(let bytes) = part { sum + bytes.readableBytes } else { sum } }
+        try parts().reduce(0) { sum, part in if case .body(let bytes) = part { sum + bytes.readableBytes } else { sum }
+        }
     }
 
     @Test func `all of a long body is read once the response has begun`() throws {

@@ -4,6 +4,7 @@ import ChatLocalStack
 import CommonUtil
 import Foundation
 import NIOCore
+import NIOHTTP1
 
 /// `chat-lab bench import`: the same history twice, in bounded memory.
 struct ImportBenchCommand: Benchmark {
@@ -54,7 +55,8 @@ struct ImportBenchCommand: Benchmark {
         }
     }
 
-    private func report(_ load: ImportLoad, _ runs: [ImportRun], _ sums: [[String]], _ memory: [Double]) -> BenchReport {
+    private func report(_ load: ImportLoad, _ runs: [ImportRun], _ sums: [[String]], _ memory: [Double]) -> BenchReport
+    {
         let growth = (memory.max() ?? 0) - (memory.first ?? 0)
         var report = BenchReport(
             title: "import: \(users) users, \(rooms) rooms, \(messages) messages, twice",
@@ -91,7 +93,10 @@ struct ImportRun: Sendable {
 
     /// Makes a key that may import, and is shown nowhere.
     static func makeKey(_ postgres: LocalPostgres) async throws -> String {
-        let key = "chat_" + String((0..<43).map { $0 < 42 ? "AbCdEfGhIjKlMnOpQrStUvWxYz0123456789-_".randomElement() ?? "A" : "A" })
+        // 32 random bytes as URL-safe base64.
+        let secret = Data((0..<32).map { _ in UInt8.random(in: 0...255) }).base64EncodedString()
+        let key =
+            "chat_" + secret.replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
         try await postgres.run(
             sql: """
                 INSERT INTO server_keys (name, key_hash, scopes)

@@ -29,26 +29,37 @@ struct ImportLoad: AsyncSequence, Sendable {
 
     func makeAsyncIterator() -> AsyncIterator { AsyncIterator(load: self) }
 
+    private static let createdAt = #""createdAt":"2019-04-01T09:00:00Z""#
+
     private func line(_ number: Int) -> String {
         guard number >= users else {
-            return #"{"user":{"externalId":"user/\#(number)","displayName":"User \#(number)","createdAt":"2019-04-01T09:00:00Z"}}"#
+            return #"{"user":{"externalId":"user/\#(number)","displayName":"User \#(number)",\#(Self.createdAt)}}"#
         }
         let afterUsers = number - users
         guard afterUsers >= rooms else {
-            return #"{"room":{"roomId":"import-\#(afterUsers)","name":"Room \#(afterUsers)","type":"group","createdAt":"2019-04-01T09:00:00Z"}}"#
+            return #"{"room":{"roomId":"import-\#(afterUsers)","name":"Room \#(afterUsers)","type":"group","#
+                + "\(Self.createdAt)}}"
         }
         let afterRooms = afterUsers - rooms
         guard afterRooms >= rooms * membersOfRoom else {
             let (room, member) = (afterRooms / membersOfRoom, afterRooms % membersOfRoom)
-            return #"{"member":{"roomId":"import-\#(room)","userId":"ext:user/\#(user(member, of: room))"\#(member.isMultiple(of: 2) ? #","readAll":true"# : "")}}"#
+            let read = member.isMultiple(of: 2) ? #","readAll":true"# : ""
+            return #"{"member":{"roomId":"import-\#(room)","userId":"ext:user/\#(user(member, of: room))"\#(read)}}"#
         }
-        let message = afterRooms - rooms * membersOfRoom
-        // Rooms are written to in runs, as histories are read from other programs.
-        let room = message / 50 % rooms
-        let reply = message % 50 % 10 == 9 ? #","replyToImportId":"\#(message - 1)""# : ""
-        let second = message % 60
-        return #"{"message":{"roomId":"import-\#(room)","importId":"\#(message)","senderId":"ext:user/\#(user(message % membersOfRoom, of: room))","messageType":"text","payload":{"text":"The quick brown fox jumps over the lazy dog, \#(message)"},"sentAt":"2024-02-28T10:00:\#(second < 10 ? "0" : "")\#(second)Z"\#(reply)}}"#
+        return message(afterRooms - rooms * membersOfRoom)
     }
 
-    private func user(_ member: Int, of room: Int) -> Int { (room * 7 + member * 13) % users }
+    /// Rooms are written to in runs of 50, as histories are read from other programs. A tenth are replies.
+    private func message(_ number: Int) -> String {
+        let room = number / 50 % rooms
+        let reply = number % 10 == 9 ? #","replyToImportId":"\#(number - 1)""# : ""
+        let second = number % 60
+        return #"{"message":{"roomId":"import-\#(room)","importId":"\#(number)","#
+            + #""senderId":"ext:user/\#(user(number % membersOfRoom, of: room))","messageType":"text","#
+            + #""payload":{"text":"The quick brown fox jumps over the lazy dog, \#(number)"},"#
+            + #""sentAt":"2024-02-28T10:00:\#(second < 10 ? "0" : "")\#(second)Z"\#(reply)}}"#
+    }
+
+    /// Members of a room are different users.
+    private func user(_ member: Int, of room: Int) -> Int { (room * 7 + member) % users }
 }

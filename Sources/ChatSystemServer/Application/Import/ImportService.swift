@@ -22,7 +22,7 @@ struct ImportService: Sendable {
     /// Stores a batch, and publishes what has changed.
     /// - Returns: the outcome of each line.
     fileprivate func store(_ batch: ImportBatch, of run: ImportRun, by key: ServerKey) async throws -> [ImportOutcome] {
-        guard await keys.isInForce(key) else { throw ChatError(.invalidToken, "The key is no longer valid") }
+        try await keys.requireInForce(key)
         let lines = batch.lines.compactMap { try? $0.content.get() }
         let committed = try await turns.run { try await imports.commit(lines, of: run) }
         publisher.publish(committed.events)
