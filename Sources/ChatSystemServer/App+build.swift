@@ -78,6 +78,12 @@ func buildSystemServer(_ environment: ServerEnvironment) async throws -> ServerD
     RoomRoutes.add(to: &routes, rooms, members, directory, changeLimits)
     ManagedUserRoutes.add(to: &routes, managedUsers)
     ManagedRoomRoutes.add(to: &routes, ManagedRoomService(rooms: rooms), directory)
+    ImportRoutes.add(
+        to: &routes,
+        ImportService(
+            imports: ImportRepository(
+                database, authMode: environment.authMode, limits: settings.roomLimits),
+            keys: serverKeys, signIns: signInService, publisher: publisher))
     KeyRoutes.add(
         to: &routes,
         KeyService(keys: ServerKeyRepository(database), known: serverKeys, logger: logger))

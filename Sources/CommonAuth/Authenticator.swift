@@ -37,8 +37,14 @@ public struct Authenticator: Sendable {
     /// - Throws: `missing_token` or `invalid_token` (401); `unavailable` (503) while no keys are known; for a key also the
     ///   errors of ``KeyAuthenticator``. `malformed_request` (400) for `X-On-Behalf-Of` without a key.
     public func authenticate(headers: HTTPFields, scope: KeyScope? = nil) async throws -> Caller {
+        try await authenticate(headers: headers, anyOf: scope.map { [$0] } ?? [])
+    }
+
+    /// Authenticates a caller, as ``authenticate(headers:scope:)``.
+    /// - Parameter scopes: of which a key needs one; empty where the route is for no key.
+    public func authenticate(headers: HTTPFields, anyOf scopes: [KeyScope]) async throws -> Caller {
         if let keys, let key = Self.key(headers[.authorization]) {
-            return try await keys.authenticate(key, headers, scope: scope)
+            return try await keys.authenticate(key, headers, anyOf: scopes)
         }
         guard headers[.onBehalfOf] == nil else {
             throw ChatError(.malformedRequest, "X-On-Behalf-Of is for callers with a server's key")

@@ -1,7 +1,6 @@
 import ChatEvents
 import ChatStorage
 import CommonUtil
-import FoundationEssentials
 
 /// The body of `POST /messages`: `{roomId, messageType, payload, replyToMessageId?, clientMessageId?}`, with a server's key
 /// also `senderId?`.
@@ -36,132 +35,15 @@ enum PostRequest {
     ) throws(ChatError) -> MessageDraft {
         var fields = fields
         let roomID = fields.roomID(EventKey.roomID)
-        let type = fields.choice(EventKey.messageType, MessageType.self)
+        let type = fields.messageType(maySendSystem: maySendSystem)
         let payload = fields.object(MessagePayload.field)
         let replyTo = fields.optionalNumericID(EventKey.replyToMessageID, MessageID.self)
         let clientMessageID = fields.optionalString(EventKey.clientMessageID, length: clientMessageIDLength)
-        if type == .system, !maySendSystem {
-            fields.note(EventKey.messageType, "system messages are the platform's own")
-        }
         try fields.finish()
         guard let roomID, let type, let payload else { throw fields.incomplete }
         return MessageDraft(
             roomID: roomID, senderID: senderID, type: type,
             contentJSON: try MessagePayload.canonicalText(payload, type: type),
             replyToMessageID: replyTo, clientMessageID: clientMessageID)
-    }
-}
-
-/// The payloads of the message types. Keys that are not named here are kept as they are.
-enum MessagePayload {
-    /// The payload's name in requests and error texts.
-    static let field = "payload"
-    /// Length of a text, in Unicode scalars.
-    static let maximumTextLength = 8_000
-    /// Size of the canonical text, in bytes.
-    static let maximumSize = 65_536
-    /// Digits of one number. Numbers keep their text, and very long ones are slow to parse for some clients.
-    static let maximumDigits = 64
-
-    private static let maximumURLLength = 2_048
-    private static let labelLength = 1...1_024
-
-    /// Validates a payload.
-    /// - Returns: its canonical JSON text.
-    /// - Throws: `validation_failed`, which names each invalid field.
-    static func canonicalText(
-        _ members: JSONObject, type: MessageType
-    ) throws(ChatError) -> String {
-        var fields = FieldReader(members, path: field + ".")
-        check(&fields, type)
-        try fields.finish()
-        let payload = JSONValue.object(members)
-        guard payload.longestNumber <= maximumDigits else {
-            throw .invalid(field, "must not hold a number of more than \(maximumDigits) digits")
-        }
-        let text = payload.canonicalText
-        guard text.utf8.count <= maximumSize else { throw .invalid(field, "must not exceed \(maximumSize) bytes") }
-        return text
-    }
-
-    private static func check(_ fields: inout FieldReader, _ type: MessageType) {
-        switch type {
-        case .text:
-            _ = fields.string("text", length: 1...maximumTextLength)
-        case .image:
-            fields.url("imageUrl")
-            fields.optionalURL("thumbnailUrl")
-            fields.optionalCount("width")
-            fields.optionalCount("height")
-            fields.optionalLabel("caption", length: 0...maximumTextLength)
-            checkFile(&fields)
-        case .file:
-            fields.url("fileUrl")
-            _ = fields.string("fileName", length: labelLength)
-            checkFile(&fields)
-        case .video, .audio:
-            fields.url("url")
-            fields.optionalURL("thumbnailUrl")
-            fields.optionalNumber("durationSeconds", in: 0...Double.greatestFiniteMagnitude)
-            checkFile(&fields)
-        case .location:
-            fields.number("latitude", in: -90...90)
-            fields.number("longitude", in: -180...180)
-            fields.optionalLabel("label", length: labelLength)
-        case .sticker:
-            _ = fields.string("stickerId", length: labelLength)
-        case .richContent, .system:
-            break
-        }
-    }
-
-    private static func checkFile(_ fields: inout FieldReader) {
-        fields.optionalLabel("mimeType", length: labelLength)
-        fields.optionalCount("fileSize")
-    }
-
-    fileprivate static func isWebURL(_ text: String) -> Bool {
-        guard text.unicodeScalars.count <= maximumURLLength, let url = URL(string: text),
-            let scheme = url.scheme?.lowercased(), let host = url.host()
-        else { return false }
-        return (scheme == "http" || scheme == "https") && !host.isEmpty
-    }
-}
-
-extension FieldReader {
-    fileprivate mutating func url(_ field: String) {
-        if let value = value(field) { checkURL(value, field) }
-    }
-
-    fileprivate mutating func optionalURL(_ field: String) {
-        if let value = optionalValue(field) { checkURL(value, field) }
-    }
-
-    private mutating func checkURL(_ value: JSONValue, _ field: String) {
-        guard case .string(let text) = value, MessagePayload.isWebURL(text) else {
-            return note(field, "must be an http or https URL")
-        }
-    }
-
-    fileprivate mutating func number(_ field: String, in range: ClosedRange<Double>) {
-        if let value = value(field) { checkNumber(value, field, range) }
-    }
-
-    fileprivate mutating func optionalNumber(_ field: String, in range: ClosedRange<Double>) {
-        if let value = optionalValue(field) { checkNumber(value, field, range) }
-    }
-
-    private mutating func checkNumber(_ value: JSONValue, _ field: String, _ range: ClosedRange<Double>) {
-        guard case .number(let text) = value, let number = Double(text), range.contains(number) else {
-            return note(field, "must be a number from \(range.lowerBound) to \(range.upperBound)")
-        }
-    }
-
-    fileprivate mutating func optionalCount(_ field: String) {
-        if optionalValue(field) != nil { _ = integer(field, in: 0...Int64.max) }
-    }
-
-    fileprivate mutating func optionalLabel(_ field: String, length: ClosedRange<Int>) {
-        _ = optionalString(field, length: length)
     }
 }

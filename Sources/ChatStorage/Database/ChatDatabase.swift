@@ -31,6 +31,25 @@ public struct ChatDatabase: Sendable {
         try await translating { try await client.withTransaction { try await body($0) } }
     }
 
+    /// Runs a transaction, as ``withTransaction(_:)``, and again where it lost a conflict with another one. Nothing of it was
+    /// stored then.
+    func withRepeatedTransaction<Result: Sendable>(
+        attempts: Int = 8, _ body: @Sendable (PostgresTransaction) async throws -> Result
+    ) async throws -> Result {
+        var backoff = Backoff(first: .milliseconds(5), longest: .milliseconds(500))
+        var attempt = 1
+        return try await translating {
+            while true {
+                do {
+                    return try await client.withTransaction { try await body($0) }
+                } catch let error as PostgresError where error.isRetryableConflict && attempt < attempts {
+                    attempt += 1
+                    try await Task.sleep(for: backoff.next())
+                }
+            }
+        }
+    }
+
     private func translating<Result>(_ body: () async throws -> Result) async throws -> Result {
         do {
             return try await body()
@@ -97,5 +116,9 @@ extension PostgresRow {
 extension PostgresParameter {
     static func timestamptz(_ timestamp: Timestamp) -> Self {
         .timestamptz(microsecondsSinceEpoch: timestamp.microseconds)
+    }
+
+    static func timestamptzArray(_ timestamps: [Timestamp?]) -> Self {
+        .timestamptzArray(microsecondsSinceEpoch: timestamps.map { $0?.microseconds })
     }
 }

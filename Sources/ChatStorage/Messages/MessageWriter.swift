@@ -241,7 +241,7 @@ public final class MessageWriter: Service {
 
 extension PostgresError {
     /// The same key in another server's batch, or a lock circle that PostgreSQL broke.
-    fileprivate var isRetryableConflict: Bool {
+    var isRetryableConflict: Bool {
         switch sqlState {
         case .uniqueViolation, .deadlockDetected, .serializationFailure: true
         default: false

@@ -65,11 +65,48 @@ enum NameSuffixes {
         PostgresCommand(deleteForRoom, .text(roomID.rawValue))
     }
 
+    // MARK: Names of many
+
+    /// Writes the suffixes of several users' names, in the transaction that stores the names.
+    /// - Parameter present: those of them who had names before.
+    static func replace(forUsers names: [(userID: UserID, names: [String])], present: [UserID]) -> [PostgresCommand] {
+        let suffixes = names.flatMap { user in distinct(of: user.names).map { (id: user.userID.rawValue, part: $0) } }
+        return [
+            PostgresCommand(deleteForUsers, .int8Array(present.map(\.rawValue))),
+            PostgresCommand(
+                insertForUsers, .int8Array(suffixes.map(\.id)), .textArray(suffixes.map(\.part.text)),
+                .boolArray(suffixes.map(\.part.isInside))),
+        ]
+    }
+
+    /// As ``replace(forUsers:present:)``; only public rooms can be found.
+    static func replace(forRooms names: [(roomID: RoomID, name: String)]) -> [PostgresCommand] {
+        let suffixes = names.flatMap { room in distinct(of: [room.name]).map { (id: room.roomID.rawValue, part: $0) } }
+        return [
+            PostgresCommand(deleteForRooms, .textArray(names.map(\.roomID.rawValue))),
+            PostgresCommand(
+                insertForRooms, .textArray(suffixes.map(\.id)), .textArray(suffixes.map(\.part.text)),
+                .boolArray(suffixes.map(\.part.isInside))),
+        ]
+    }
+
     static let users = "user_name_suffixes"
     static let rooms = "room_name_suffixes"
 
     private static let deleteForUser = PostgresStatement("DELETE FROM \(users) WHERE user_id = $1")
     private static let deleteForRoom = PostgresStatement("DELETE FROM \(rooms) WHERE room_id = $1")
+    private static let deleteForUsers = PostgresStatement("DELETE FROM \(users) WHERE user_id = ANY ($1)")
+    private static let deleteForRooms = PostgresStatement("DELETE FROM \(rooms) WHERE room_id = ANY ($1)")
+    private static let insertForUsers = PostgresStatement(
+        """
+        INSERT INTO \(users) (user_id, suffix, is_inside)
+        SELECT * FROM unnest($1::bigint[], $2::text[], $3::boolean[])
+        """)
+    private static let insertForRooms = PostgresStatement(
+        """
+        INSERT INTO \(rooms) (room_id, suffix, is_inside)
+        SELECT * FROM unnest($1::text[], $2::text[], $3::boolean[])
+        """)
     private static let insertForUser = PostgresStatement(
         """
         WITH named AS (

@@ -25,14 +25,14 @@ public struct KeyAuthenticator: Sendable {
     /// - Parameters:
     ///   - token: the bearer token, a key.
     ///   - headers: of the request.
-    ///   - scope: what the route asks of a key; `nil` where it is for no key.
+    ///   - scopes: of which the route asks one of a key; empty where it is for no key.
     /// - Throws: `invalid_token` (401), `scope` (403), `rate_limited` (429), `malformed_request` (400) and the errors of
     ///   ``FindUser``.
-    func authenticate(_ token: String, _ headers: HTTPFields, scope: KeyScope?) async throws -> Caller {
+    func authenticate(_ token: String, _ headers: HTTPFields, anyOf scopes: [KeyScope]) async throws -> Caller {
         let key = try await keys.key(token)
-        guard let scope else { throw ChatError(.scope, "This call is not for keys") }
-        guard key.scopes.contains(scope) else {
-            throw ChatError(.scope, "The key \(key.name) does not have the scope \(scope.rawValue)")
+        guard !scopes.isEmpty else { throw ChatError(.scope, "This call is not for keys") }
+        guard scopes.contains(where: key.scopes.contains) else {
+            throw ChatError(.scope, "The key \(key.name) does not have the scope \(KeyScope.list(scopes))")
         }
         let call = try calls.begin(key.name)
         guard let reference = try Self.onBehalfOf(headers) else {

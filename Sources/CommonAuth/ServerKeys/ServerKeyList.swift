@@ -62,19 +62,30 @@ public final class ServerKeyList: Service {
         let start = ContinuousClock.now
         if let key = current(at: start)?[hash] { return try valid(key) }
         await readOnce(notBefore: start)
-        guard let keys = current(at: .now) else {
-            throw .unavailable("The keys of servers cannot be read right now")
-        }
+        guard let keys = current(at: .now) else { throw .unreadable }
         guard let key = keys[hash] else { throw .badKey }
         return try valid(key)
     }
 
     /// Whether a key that was found before is still in force. To be checked during long waits.
     public func isInForce(_ key: ServerKey) async -> Bool {
+        do {
+            try await requireInForce(key)
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    /// Checks that a key that was found before is still in force.
+    /// - Throws: `invalid_token` (401) where it was revoked or has expired; `unavailable` (503) while keys cannot be read.
+    public func requireInForce(_ key: ServerKey) async throws(ChatError) {
         let start = ContinuousClock.now
         if current(at: start) == nil { await readOnce(notBefore: start) }
+        guard let keys = current(at: .now) else { throw .unreadable }
         // Compared as a whole: a key of the same name that was made later is another one.
-        return current(at: .now)?.values.contains(key) == true && !key.isExpired(at: now())
+        guard keys.values.contains(key) else { throw .badKey }
+        _ = try valid(key)
     }
 
     /// Notes that keys were changed by this server: they are read before the next call.
@@ -148,4 +159,5 @@ public final class ServerKeyList: Service {
 extension ChatError {
     /// The error of an unknown key. Whether it was revoked would only help attackers.
     fileprivate static let badKey = ChatError(.invalidToken, "The key is not valid")
+    fileprivate static let unreadable = ChatError.unavailable("The keys of servers cannot be read right now")
 }

@@ -83,7 +83,10 @@ extension HTTPConnectionHandler {
             case .waiting where bytes.readableBytes > 0: context.channel.isWritable ? .head : nil
             case .waiting: .nextRequest
             case .reading: .body
-            case .routed: routed?.isBodyComplete == false ? .body : nil
+            case .routed where routed?.isBodyComplete != false: nil
+            // The time counts while the route wants more of it.
+            case .routed where routed?.isExchange == true && !isReading: nil
+            case .routed: .body
             case .responding, .deciding, .streaming: nil
             case .ending, .ended: timing.current
             }

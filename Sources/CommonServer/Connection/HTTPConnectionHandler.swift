@@ -54,6 +54,8 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     var isInputClosed = false
     var isStopping = false
     var isReadHeld = false
+    /// Input was requested, and none has come since.
+    var isReading = false
     /// Whether input was dropped because of a stream.
     var hasDroppedInput = false
     private(set) var isProceeding = false
@@ -82,6 +84,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
             return
         case .waiting, .reading, .responding, .deciding, .routed: break
         }
+        isReading = false
         var chunk = unwrapInboundIn(data)
         if bytes.readableBytes == 0 { bytes = chunk } else { bytes.writeBuffer(&chunk) }
         proceed(context)
@@ -96,7 +99,12 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     }
 
     func read(context: ChannelHandlerContext) {
-        if holdsReads(context) { isReadHeld = true } else { context.read() }
+        guard !holdsReads(context) else {
+            isReadHeld = true
+            return
+        }
+        noteReading(context)
+        context.read()
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -220,8 +228,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         else {
             return
         }
-        context.writeAndFlush(
-            wrapOutboundOut(ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n")), promise: nil)
+        requestBody(context)
     }
 
     private func forwardBody(_ context: ChannelHandlerContext) -> Bool {
@@ -269,6 +276,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         updateTiming(context)
         if isReadHeld, !holdsReads(context) {
             isReadHeld = false
+            noteReading(context)
             context.read()
         }
     }

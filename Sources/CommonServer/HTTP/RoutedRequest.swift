@@ -13,10 +13,14 @@ struct RoutedRequest {
 
     private var body: Body
     private var bytesDropped = 0
+    /// Whether the client waits with the body until it is requested.
+    private(set) var awaitsContinue: Bool
     private let isHead: Bool
     private let isVersion10: Bool
     private var response: ResponseFraming?
     private(set) var isResponseComplete = false
+    /// Whether the route reads the body while it writes the response (``RequestExchange``).
+    private(set) var isExchange = false
     /// Whether the connection ends with the response.
     private(set) var closes: Bool
 
@@ -27,12 +31,19 @@ struct RoutedRequest {
             case .length(let length): .length(remaining: length)
             case .chunked: .chunked(ChunkedBody())
             }
+        awaitsContinue = head.expectsContinue
         isHead = head.isMethod("HEAD")
         isVersion10 = head.isVersion10
         closes = head.closes
     }
 
+    /// Makes the request one whose body is read while the response is written.
+    mutating func beginExchange() { isExchange = true }
+
     // MARK: The body
+
+    /// Notes that the client was told to send the body.
+    mutating func bodyRequested() { awaitsContinue = false }
 
     /// Whether the whole body has been taken.
     var isBodyComplete: Bool { if case .complete = body { true } else { false } }
@@ -60,7 +71,7 @@ struct RoutedRequest {
         }
         switch part {
         case .incomplete: break
-        case .data(let data) where hasResponseBegun:
+        case .data(let data) where isExchange ? isResponseComplete : hasResponseBegun:
             bytesDropped += data.readableBytes
             guard bytesDropped <= RequestBounds.maximumDroppedBytes else { throw ChatError(.bodyTooLarge) }
         case .data: break
@@ -112,6 +123,8 @@ struct RoutedRequest {
     /// - Returns: the bytes to send; trailers are not sent.
     mutating func end() -> ByteBuffer {
         isResponseComplete = true
+        // An exchange that ends before its body was broken off. What follows may be long, and nobody wants it.
+        if isExchange, !isBodyComplete { closes = true }
         return response == .chunked ? ByteBuffer(string: "0\r\n\r\n") : ByteBuffer()
     }
 }

@@ -25,10 +25,15 @@ extension Request {
     /// - Throws: `unsupported_media_type` (415), `body_too_large` (413), `malformed_request` (400).
     func jsonBody(_ context: ChatRequestContext, maximumBytes: Int? = nil) async throws(ChatError) -> [UInt8] {
         guard MediaType.isJSON(headers[.contentType]) else { throw ChatError(.unsupportedMediaType) }
+        try requireNoEncoding()
+        return try await bodyBytes(maximum: maximumBytes ?? context.maxUploadSize)
+    }
+
+    /// - Throws: `unsupported_media_type` (415) for a body that is encoded.
+    func requireNoEncoding() throws(ChatError) {
         guard headers[.contentEncoding].map({ $0.lowercased() == "identity" }) ?? true else {
             throw ChatError(.unsupportedMediaType, "The body must not be encoded; Content-Encoding is not supported")
         }
-        return try await bodyBytes(maximum: maximumBytes ?? context.maxUploadSize)
     }
 
     /// Reads the whole body.
@@ -57,13 +62,17 @@ extension Request {
 enum MediaType {
     private static let json = "application/json"
 
-    /// Whether a value is `application/json`, in any case, with any parameters (RFC 9110 section 8.3.1).
-    static func isJSON(_ contentType: String?) -> Bool {
+    /// Whether a value is `application/json`.
+    static func isJSON(_ contentType: String?) -> Bool { isEqual(contentType, to: json) }
+
+    /// Whether a value is a media type, in any case, with any parameters (RFC 9110 section 8.3.1).
+    /// - Parameter expected: in lower case.
+    static func isEqual(_ contentType: String?, to expected: String) -> Bool {
         guard let contentType else { return false }
         guard let type = contentType.split(separator: ";", omittingEmptySubsequences: false).first else {
             return false
         }
-        return type.lowercased().split(separator: " ") == [json[...]]
+        return type.lowercased().split(separator: " ") == [expected[...]]
     }
 
     /// Whether the body of a request is declared as JSON.

@@ -97,10 +97,10 @@ extension ErrorCode {
             .notFound
         case .methodNotAllowed: .methodNotAllowed
         case .usernameTaken, .roomExists, .roomArchived, .directRoom, .roomFull, .tooManyRooms, .alreadyMember,
-            .leftRoom, .ownerRole, .messageDeleted, .clientMessageIdReused, .logMismatch, .keyNameTaken, .tooManyKeys,
-            .roomTypeFixed, .cursorUnknown, .tooManyWebhooks:
+            .leftRoom, .ownerRole, .messageDeleted, .clientMessageIdReused, .importIdReused, .logMismatch,
+            .keyNameTaken, .tooManyKeys, .roomTypeFixed, .cursorUnknown, .tooManyWebhooks:
             .conflict
-        case .bodyTooLarge: .contentTooLarge
+        case .bodyTooLarge, .lineTooLarge: .contentTooLarge
         case .headerTooLarge: .requestHeaderFieldsTooLarge
         case .expectationFailed: .expectationFailed
         case .unsupportedMediaType: .unsupportedMediaType

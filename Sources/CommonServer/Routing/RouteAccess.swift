@@ -10,19 +10,20 @@ enum RouteAccess: Hashable, Sendable {
     case users
     /// Users, and servers' keys with a scope.
     case usersAndKeys(KeyScope)
-    /// Servers' keys with a scope.
-    case keys(KeyScope)
+    /// Servers' keys with one of these scopes.
+    case keys([KeyScope])
 
     init(authenticated: Bool, scope: KeyScope?) {
         precondition(authenticated || scope == nil, "a route with a scope is authenticated")
         self = authenticated ? scope.map { .usersAndKeys($0) } ?? .users : .everyone
     }
 
-    /// What a key needs; `nil` where the route is for no key.
-    var scope: KeyScope? {
+    /// The scopes of which a key needs one; empty where the route is for no key.
+    var scopes: [KeyScope] {
         switch self {
-        case .everyone, .users: nil
-        case .usersAndKeys(let scope), .keys(let scope): scope
+        case .everyone, .users: []
+        case .usersAndKeys(let scope): [scope]
+        case .keys(let scopes): scopes
         }
     }
 }
@@ -43,10 +44,10 @@ struct Authentication: RouterMiddleware {
         next: (Request, ChatRequestContext) async throws -> Response
     ) async throws -> Response {
         var context = context
-        let caller = try await authenticator.authenticate(headers: request.headers, scope: access.scope)
-        if case .keys(let scope) = access {
+        let caller = try await authenticator.authenticate(headers: request.headers, anyOf: access.scopes)
+        if case .keys(let scopes) = access {
             guard let key = caller.key else {
-                throw ChatError(.scope, "This call needs a server's key with the scope \(scope.rawValue)")
+                throw ChatError(.scope, "This call needs a server's key with the scope \(KeyScope.list(scopes))")
             }
             guard !key.isOnBehalf else {
                 throw ChatError(.forbidden, "This call is made for the installation, not on behalf of a user")

@@ -102,27 +102,32 @@ public struct Routes: Sendable {
 
     /// Adds a `GET` route for servers' keys.
     public mutating func get(_ path: String, forKeysWith scope: KeyScope, _ handler: @escaping Handler) {
-        on(.get, path, .keys(scope), handler)
+        on(.get, path, .keys([scope]), handler)
     }
 
     /// Adds a `POST` route for servers' keys.
     public mutating func post(_ path: String, forKeysWith scope: KeyScope, _ handler: @escaping Handler) {
-        on(.post, path, .keys(scope), handler)
+        on(.post, path, .keys([scope]), handler)
+    }
+
+    /// Adds a `POST` route for servers' keys that have at least one of these scopes.
+    public mutating func post(_ path: String, forKeysWithAnyOf scopes: [KeyScope], _ handler: @escaping Handler) {
+        on(.post, path, .keys(scopes), handler)
     }
 
     /// Adds a `PUT` route for servers' keys.
     public mutating func put(_ path: String, forKeysWith scope: KeyScope, _ handler: @escaping Handler) {
-        on(.put, path, .keys(scope), handler)
+        on(.put, path, .keys([scope]), handler)
     }
 
     /// Adds a `PATCH` route for servers' keys.
     public mutating func patch(_ path: String, forKeysWith scope: KeyScope, _ handler: @escaping Handler) {
-        on(.patch, path, .keys(scope), handler)
+        on(.patch, path, .keys([scope]), handler)
     }
 
     /// Adds a `DELETE` route for servers' keys.
     public mutating func delete(_ path: String, forKeysWith scope: KeyScope, _ handler: @escaping Handler) {
-        on(.delete, path, .keys(scope), handler)
+        on(.delete, path, .keys([scope]), handler)
     }
 
     // MARK: Other kinds of routes

@@ -10,6 +10,9 @@ public enum KeyScope: String, CaseIterable, Sendable {
     case changes
     /// Further keys.
     case keys
+
+    /// Scopes as a text, of which one is enough.
+    public static func list(_ scopes: [KeyScope]) -> String { scopes.map(\.rawValue).joined(separator: " or ") }
 }
 
 /// The name of a server's key, by which it is listed and revoked: 1–64 of `A–Z a–z 0–9 . _ -`.

@@ -20,24 +20,27 @@ public struct FieldReader {
         self.path = path
     }
 
-    /// Parses a request body.
+    /// Parses a JSON text.
+    /// - Parameter subject: what the text is, for error messages.
     /// - Throws: `malformed_json` (400) for a body that is not a JSON object; `validation_failed` (422) for text that is not
     ///   Unicode, or nested too deep. U+0000 is noted as an error.
-    public init(body: [UInt8]) throws(ChatError) {
+    public init(body: [UInt8], subject: String = "body") throws(ChatError) {
         let value: JSONValue
         do {
             value = try JSONParser.parse(body)
         } catch {
             switch error {
-            case .malformed(let offset): throw ChatError(.malformedJSON, "The body is not JSON at byte \(offset)")
-            case .notUnicode: throw .invalid("body", "must be valid UTF-8 with whole surrogate pairs")
-            case .tooDeep: throw .invalid("body", "nests deeper than \(JSONParser.maximumDepth) levels")
+            case .malformed(let offset): throw ChatError(.malformedJSON, "The \(subject) is not JSON at byte \(offset)")
+            case .notUnicode: throw .invalid(subject, "must be valid UTF-8 with whole surrogate pairs")
+            case .tooDeep: throw .invalid(subject, "nests deeper than \(JSONParser.maximumDepth) levels")
             }
         }
-        guard case .object(let members) = value else { throw ChatError(.malformedJSON, "The body must be an object") }
+        guard case .object(let members) = value else {
+            throw ChatError(.malformedJSON, "The \(subject) must be an object")
+        }
         self.init(members)
         for (key, value) in members where value.containsNUL || key.text.containsNUL {
-            note(key.text.containsNUL ? "body" : key.text, "must not contain U+0000")
+            note(key.text.containsNUL ? subject : key.text, "must not contain U+0000")
         }
     }
 

@@ -73,6 +73,14 @@ public struct PostgresParameter: Sendable, Hashable {
         Self(.boolArray, values.map { BinaryEncoding.array($0, of: .bool, BinaryEncoding.append(_:to:)) })
     }
 
+    /// A `timestamptz[]`, in microseconds since the Unix epoch.
+    public static func timestamptzArray(microsecondsSinceEpoch values: [Int64?]?) -> Self {
+        let times = values?.map { $0.map(PostgresTimestamp.init(microsecondsSinceEpoch:)) }
+        return Self(
+            .timestamptzArray,
+            times.map { BinaryEncoding.array($0, of: .timestamptz, BinaryEncoding.append(_:to:)) })
+    }
+
     /// A `bytea[]`.
     public static func byteaArray(_ values: [[UInt8]?]?) -> Self {
         Self(.byteaArray, values.map { BinaryEncoding.array($0, of: .bytea, BinaryEncoding.append(_:to:)) })

@@ -21,13 +21,14 @@ struct PostgresType: RawRepresentable, Sendable, Hashable {
     static let int4Array = Self(rawValue: 1007)
     static let textArray = Self(rawValue: 1009)
     static let int8Array = Self(rawValue: 1016)
+    static let timestamptzArray = Self(rawValue: 1185)
 
     /// Every array type whose elements can be decoded.
     static let arrays: Set<PostgresType> = [
-        .boolArray, .byteaArray, .int4Array, .textArray, .int8Array,
-        // Of `json`, `name`, `int2`, `bpchar`, `varchar`, `timestamptz` and `jsonb`.
+        .boolArray, .byteaArray, .int4Array, .textArray, .int8Array, .timestamptzArray,
+        // Of `json`, `name`, `int2`, `bpchar`, `varchar` and `jsonb`.
         Self(rawValue: 199), Self(rawValue: 1003), Self(rawValue: 1005), Self(rawValue: 1014), Self(rawValue: 1015),
-        Self(rawValue: 1185), Self(rawValue: 3807),
+        Self(rawValue: 3807),
     ]
 }
 

@@ -31,6 +31,7 @@ enum ElsewhereAction: String, CaseIterable, Sendable {
     case signOutUser = "`POST /admin/users/{user}/sign-out`"
     case allRooms = "`GET /admin/rooms`"
     case putRoom = "`PUT /admin/rooms/{roomId}`"
+    case importHistory = "`POST /admin/import`"
     case changes = "`GET /changes`"
     case makeWebhook = "`POST /webhooks`"
     case webhooks = "`GET /webhooks`"
@@ -118,6 +119,7 @@ enum ElsewhereAction: String, CaseIterable, Sendable {
         case .signOutUser: (.post, "/api/v1/admin/users/\(account.userID)/sign-out", nil)
         case .allRooms: (.get, "/api/v1/admin/rooms", nil)
         case .putRoom: (.put, "/api/v1/admin/rooms/mine", ["name": "Mine", "type": "public"])
+        case .importHistory: (.post, "/api/v1/admin/import", nil)
         case .changes: (.get, "/api/v1/changes?after=begin", nil)
         case .makeWebhook: (.post, "/api/v1/webhooks", nil)
         case .webhooks: (.get, "/api/v1/webhooks", nil)

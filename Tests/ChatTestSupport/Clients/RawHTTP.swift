@@ -1,5 +1,6 @@
 import NIOCore
 import NIOPosix
+import Synchronization
 
 /// HTTP as bytes, for what a well-behaved client cannot send.
 public enum RawHTTP {
@@ -13,6 +14,23 @@ public enum RawHTTP {
     public static func exchange(
         port: Int, bytes: [UInt8], chunk: Int = .max, endsOutput: Bool = false
     ) async throws -> ByteBuffer {
+        try await withConnection(port: port) { connection in
+            var rest = bytes[...]
+            while !rest.isEmpty {
+                try await connection.outbound.write(ByteBuffer(bytes: rest.prefix(chunk)))
+                rest = rest.dropFirst(chunk)
+            }
+            if endsOutput { connection.endOutput() }
+            var answer = ByteBuffer()
+            while var buffer = try await connection.inbound.next() { answer.writeBuffer(&buffer) }
+            return answer
+        }
+    }
+
+    /// Runs `body` with a connection, which is closed afterwards.
+    public static func withConnection<Result: Sendable>(
+        port: Int, _ body: (inout RawConnection) async throws -> Result
+    ) async throws -> Result {
         let connection = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connect(host: "127.0.0.1", port: port) { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -21,15 +39,55 @@ public enum RawHTTP {
                 }
             }
         return try await connection.executeThenClose { inbound, outbound in
-            var rest = bytes[...]
-            while !rest.isEmpty {
-                try await outbound.write(ByteBuffer(bytes: rest.prefix(chunk)))
-                rest = rest.dropFirst(chunk)
-            }
-            if endsOutput { outbound.finish() }
-            var answer = ByteBuffer()
-            for try await var buffer in inbound { answer.writeBuffer(&buffer) }
-            return answer
+            var raw = RawConnection(inbound: inbound.makeAsyncIterator(), outbound: outbound)
+            return try await body(&raw)
         }
+    }
+}
+
+/// A connection of ``RawHTTP``. What is not read stays with the server.
+public struct RawConnection {
+    var inbound: NIOAsyncChannelInboundStream<ByteBuffer>.AsyncIterator
+    let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
+
+    /// Waits while the other end does not read.
+    public func send(_ text: String) async throws { try await outbound.write(ByteBuffer(string: text)) }
+
+    /// Says that no more will be sent.
+    public func endOutput() { outbound.finish() }
+
+    /// Reads until a text has come, or until the end.
+    /// - Returns: all that was read now.
+    public mutating func read(until text: String) async throws -> String {
+        var read = ""
+        while !read.contains(text), let bytes = try await inbound.next() { read += String(buffer: bytes) }
+        return read
+    }
+
+    /// Writes what is sent over and over, until no write has been done for a second.
+    /// - Returns: the writes that were done.
+    public func sendUntilBlocked(_ text: String) async -> Int {
+        let (outbound, piece, written) = (outbound, ByteBuffer(string: text), Written())
+        await withTaskGroup { group in
+            group.addTask {
+                while !Task.isCancelled, (try? await outbound.write(piece)) != nil { written.add() }
+            }
+            group.addTask {
+                var last = -1
+                while written.count != last {
+                    last = written.count
+                    try? await Task.sleep(for: .seconds(1))
+                }
+            }
+            await group.next()
+            group.cancelAll()
+        }
+        return written.count
+    }
+
+    private final class Written: Sendable {
+        private let all = Atomic(0)
+        var count: Int { all.load(ordering: .relaxed) }
+        func add() { all.add(1, ordering: .relaxed) }
     }
 }

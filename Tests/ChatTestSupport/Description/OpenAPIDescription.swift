@@ -43,7 +43,7 @@ public struct OpenAPIDescription: Sendable {
         if content.isEmpty {
             if !answer.bytes.isEmpty { differences.append("has a body") }
         } else if let type, let schema = content[type]?["schema"] {
-            if type.hasSuffix("json") {
+            if type.hasSuffix("/json") || type.hasSuffix("+json") {
                 differences += SchemaCheck(description: self).differences(answer.json, schema, at: "body")
             }
         } else {

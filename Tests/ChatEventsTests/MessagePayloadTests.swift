@@ -2,8 +2,6 @@ import ChatEvents
 import CommonUtil
 import Testing
 
-@testable import ChatMessageServer
-
 @Suite(.timeLimit(.minutes(2))) struct MessagePayloadTests {
     private func canonical(_ json: String, _ type: MessageType) throws -> String {
         guard case .object(let members) = try JSONParser.parse(Array(json.utf8)) else { return "no object" }
