@@ -39,14 +39,9 @@ final class HTTPWebhookSender: WebhookSending {
         _ body: [UInt8], headers: [(String, String)], to url: WebhookURL, at address: String
     ) async -> WebhookResponse {
         let client = await client(for: url, address)
-        var request = HTTPClientRequest(url: url.text)
-        request.method = .POST
-        request.headers.add(name: "content-type", value: "application/json")
-        request.headers.add(name: "user-agent", value: "chat/\(ChatVersion.current)")
-        for (name, value) in headers { request.headers.add(name: name, value: value) }
-        request.body = .bytes(body)
         do {
-            let response = try await client.execute(request, timeout: TimeAmount(timeout))
+            let response = try await client.execute(
+                .jsonPost(body, headers: headers, to: url), timeout: TimeAmount(timeout))
             var rest = Self.maximumAnswerBytes
             for try await part in response.body {
                 rest -= part.readableBytes
@@ -56,14 +51,8 @@ final class HTTPWebhookSender: WebhookSending {
             return .status(
                 Int(response.status.code),
                 retryAfter: WebhookResponse.retryAfter(response.headers.first(name: "retry-after")))
-        } catch is CancellationError {
-            return .failed("was not answered in time")
-        } catch let error as HTTPClientError {
-            return .failed(Self.reason(error))
-        } catch is NIOSSLError {
-            return .failed("has no valid TLS")
         } catch {
-            return .failed("could not be reached")
+            return .failed(HTTPFailure.reason(of: error))
         }
     }
 
@@ -86,14 +75,5 @@ final class HTTPWebhookSender: WebhookSending {
         let client = HTTPClient(eventLoopGroup: eventLoopGroup, configuration: configuration)
         connection.withLock { $0 = Connection(host: host, address: address, client: client) }
         return client
-    }
-
-    private static func reason(_ error: HTTPClientError) -> String {
-        switch error {
-        case .deadlineExceeded, .readTimeout, .writeTimeout, .connectTimeout, .getConnectionFromPoolTimeout, .cancelled:
-            "was not answered in time"
-        case .remoteConnectionClosed: "closed the connection"
-        default: "gave no valid answer"
-        }
     }
 }
