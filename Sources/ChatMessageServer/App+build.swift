@@ -39,9 +39,10 @@ func buildMessageServer(_ environment: ServerEnvironment) async throws -> Server
         onCommit: { publisher.publish($0) })
     let rooms = RoomRepository(database)
     let users = UserResolver(database, authMode: environment.authMode)
+    let hook = try HookParts(environment, database: database)
     let messages = MessageService(
         writer: writer, messages: MessageRepository(database), log: EventLog(database), rooms: rooms,
-        users: users, publisher: publisher, authMode: environment.authMode)
+        users: users, publisher: publisher, authMode: environment.authMode, hook: hook?.hook)
 
     let isTokenMode = environment.authMode == .token
     let serverKeys = ServerKeyList(logger: logger, read: ServerKeyRepository(database).entries)
@@ -62,12 +63,30 @@ func buildMessageServer(_ environment: ServerEnvironment) async throws -> Server
     if isTokenMode { health.register(tokens) }
     return ServerDependencies(
         routes: routes, health: health,
-        services: [postgres, redis, publisher, writer, serverKeys] + changes.services
+        services: [postgres, redis, publisher, writer, serverKeys] + changes.services + (hook.map { [$0.http] } ?? [])
             + (isTokenMode ? [keys, revocationFeed] : []),
         beforeServing: [{ try await ChatSchema.migrateWhenReachable(postgres, logger: logger) }]
             + (isTokenMode ? [{ try await revocationFeed.load() }] : [])
             + [{ changes.begin() }],
         beforeStopping: [{ await changes.watch.drain() }])
+}
+
+/// The parts of the hook that is asked about messages.
+private struct HookParts {
+    let http: HTTPMessageHook
+    let hook: MessageHook
+
+    /// - Returns: `nil` where no hook is set.
+    init?(_ environment: ServerEnvironment, database: ChatDatabase) throws(ConfigurationError) {
+        guard let settings = try HookSettings(environment.configuration) else { return nil }
+        let limits = MessageHook.Limits()
+        http = HTTPMessageHook(
+            url: settings.url, eventLoopGroup: environment.eventLoopGroup, trustFile: environment.trustFile,
+            timeout: limits.time)
+        hook = MessageHook(
+            caller: http, secret: settings.secret, fails: settings.fails, limits: limits,
+            messages: MessageRepository(database), users: UserRepository(database), logger: environment.logger)
+    }
 }
 
 /// The parts of the feed of changes, with its webhooks.

@@ -46,10 +46,17 @@ public struct Authenticator: Sendable {
         if let keys, let key = Self.key(headers[.authorization]) {
             return try await keys.authenticate(key, headers, anyOf: scopes)
         }
-        guard headers[.onBehalfOf] == nil else {
+        try Self.checkOnBehalf(headers[.onBehalfOf], authorization: headers[.authorization])
+        return Caller(user: try await user(headers))
+    }
+
+    /// Refuses `X-On-Behalf-Of` of a caller who sends no server's key. For connections that are for no key: whoever sends one
+    /// is refused in any case.
+    /// - Throws: `malformed_request` (400).
+    public static func checkOnBehalf(_ onBehalfOf: String?, authorization: String?) throws(ChatError) {
+        guard onBehalfOf == nil || key(authorization) != nil else {
             throw ChatError(.malformedRequest, "X-On-Behalf-Of is for callers with a server's key")
         }
-        return Caller(user: try await user(headers))
     }
 
     private func user(_ headers: HTTPFields) async throws(ChatError) -> AuthenticatedUser {

@@ -15,20 +15,20 @@ ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "a long password"
 
 
-def environment_with(name, requirement):
-    """The folder of a Python environment below .build that holds a package, made on first use."""
+def environment_with(name, *requirements):
+    """The folder of a Python environment below .build that holds packages, made on first use."""
     folder = ROOT / ".build" / name
-    mark = folder / requirement
+    mark = folder / ",".join(requirements)
     if not mark.exists():
         venv.create(folder, with_pip=True, clear=True)
-        subprocess.run([folder / "bin" / "pip", "install", "--quiet", requirement], check=True)
+        subprocess.run([folder / "bin" / "pip", "install", "--quiet", *requirements], check=True)
         mark.touch()
     return folder
 
 
-def run_with(name, requirement):
-    """Starts this very program once more where the package is there."""
-    folder = environment_with(name, requirement)
+def run_with(name, *requirements):
+    """Starts this very program once more where the packages are there."""
+    folder = environment_with(name, *requirements)
     if Path(sys.prefix).resolve() != folder.resolve():
         python = folder / "bin" / "python3"
         os.execv(python, [python, *sys.argv])
@@ -87,6 +87,13 @@ class Stack:
         if not 200 <= status < 300:
             raise SystemExit(f"{arguments}: {status} {text}")
         return json.loads(text)
+
+    def key(self, *scopes):
+        """Makes a server's key."""
+        options = [word for scope in scopes for word in ("--scope", scope)]
+        return subprocess.run(
+            [executable(), "keys", "create", "key-" + secrets.token_hex(4), *options], check=True, text=True,
+            stdout=subprocess.PIPE, env={**os.environ, "CHAT_DATABASE_URL": self.place["database"]}).stdout.strip()
 
     def user(self, name=None):
         """Registers a user. Returns the user with an access token."""

@@ -10,8 +10,8 @@ struct StackCommand: AsyncParsableCommand {
         commandName: "stack",
         abstract: "Runs a private stack on free ports for another program, and removes it afterwards.",
         discussion: """
-            When everything runs, one line of JSON on standard output says where: system, message, webSocket (URLs) and \
-            folder (data and logs). There are no rate limits and passwords are cheap to hash. SIGTERM or Ctrl-C stops it.
+            When everything runs, one line of JSON on standard output says where: system, message, webSocket, database \
+            (URLs) and folder (data and logs). There are no rate limits and passwords are cheap to hash. SIGTERM or Ctrl-C stops it.
             """)
 
     @Flag(help: "Believe callers who they are (CHAT_AUTH_MODE=trusted).")
@@ -49,6 +49,7 @@ struct StackCommand: AsyncParsableCommand {
         let place = [
             "system": stack.systemServer.url, "message": stack.messageServers[0].url,
             "webSocket": stack.webSocketServers[0].webSocketURL, "folder": stack.folder,
+            "database": stack.postgres.url,
         ]
         return String(decoding: try encoder.encode(place), as: UTF8.self)
     }

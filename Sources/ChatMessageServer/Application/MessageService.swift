@@ -12,6 +12,8 @@ struct MessageService: Sendable {
     let users: UserResolver
     let publisher: EventPublisher
     let authMode: AuthMode
+    /// Asked about posts and edits of users; `nil` where none is set.
+    let hook: MessageHook?
 
     // MARK: Posting
 
@@ -25,9 +27,20 @@ struct MessageService: Sendable {
         case repeatedWithoutAccess(PostReceipt)
     }
 
-    /// Stores a message; the writer publishes it.
-    /// - Parameter reply: called once, in the writer's lane or, where a room had to be made, in a task.
+    /// Stores a user's message, if the hook lets it; the writer publishes it.
+    /// - Parameter reply: called once, in the writer's lane or, where the hook was asked or a room had to be made, in a task.
     func post(_ draft: MessageDraft, reply: @escaping @Sendable (Result<Posted, any Error>) -> Void) {
+        guard let hook else { return store(draft, reply: reply) }
+        Task {
+            do {
+                store(try await hook.approve(draft), reply: reply)
+            } catch {
+                reply(.failure(error))
+            }
+        }
+    }
+
+    private func store(_ draft: MessageDraft, reply: @escaping @Sendable (Result<Posted, any Error>) -> Void) {
         let isOpen = authMode == .trusted
         // Captures only the parts that are needed: this service has many.
         writer.post(draft) { [rooms, writer] result in
@@ -96,19 +109,22 @@ struct MessageService: Sendable {
 
     /// Replaces a message's payload. An edit that changes nothing is no event.
     /// - Returns: the message as it is now.
-    /// - Throws: `message_not_found`, the errors of ``MessageRules/checkEditing(_:)``, `validation_failed`.
+    /// - Throws: `message_not_found`, the errors of ``MessageRules/checkEditing(_:)``, `validation_failed`; those of
+    ///   ``MessageHook``.
     func edit(_ messageID: MessageID, payload: JSONObject, by userID: UserID) async throws -> Message {
         let message = try await message(messageID, for: userID)
         // Before the lock, since it may take a while. Its error is thrown after the rules, which decide whether the
         // caller may know anything.
-        let content = Result { () throws(ChatError) in
+        var content = Result { () throws(ChatError) in
             try MessagePayload.canonicalText(payload, type: message.type)
         }
-        return try await change(message, by: userID) { room, message, rules in
+        if let hook, case .success(let text) = content, message.isChanged(by: text, of: userID) {
+            content = .success(try await hook.approve(text, of: message))
+        }
+        return try await change(message, by: userID) { [content] room, message, rules in
             try rules.checkEditing(message)
             let content = try content.get()
-            // By bytes: canonically equivalent strings are equal in Swift, and different data.
-            guard !content.utf8.elementsEqual(message.contentJSON.utf8) else { return message }
+            guard message.differs(from: content) else { return message }
             return try await room.edit(message, to: content, by: userID)
         }
     }
@@ -177,6 +193,16 @@ struct MessageService: Sendable {
         if let mark, mark != page.mark { throw ChatError(.logMismatch) }
         return HistoryPage(
             items: page.events, hasMore: page.hasMore, nextAfter: page.hasMore ? page.events.last?.seq : nil)
+    }
+}
+
+extension Message {
+    /// Whether a content is another one, by bytes: canonically equivalent strings are equal in Swift, and different data.
+    fileprivate func differs(from content: String) -> Bool { !content.utf8.elementsEqual(contentJSON.utf8) }
+
+    /// Whether an edit can change something, as far as that is known without the room's lock.
+    fileprivate func isChanged(by content: String, of userID: UserID) -> Bool {
+        senderID == userID && !userID.isInstallation && !isDeleted && differs(from: content)
     }
 }
 

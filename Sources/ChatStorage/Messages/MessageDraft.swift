@@ -34,6 +34,22 @@ public final class MessageDraft: Sendable {
             ? [] : Self.hash(roomID: roomID, type: type, contentJSON: contentJSON, replyTo: replyToMessageID)
     }
 
+    private init(_ draft: MessageDraft, contentJSON: String) {
+        roomID = draft.roomID
+        senderID = draft.senderID
+        type = draft.type
+        self.contentJSON = contentJSON
+        replyToMessageID = draft.replyToMessageID
+        clientMessageID = draft.clientMessageID
+        requestHash = draft.requestHash
+    }
+
+    /// The same request, stored with another content: sent again, it is still the same request.
+    /// - Parameter contentJSON: canonical JSON text.
+    public func replacingContent(by contentJSON: String) -> MessageDraft {
+        MessageDraft(self, contentJSON: contentJSON)
+    }
+
     /// The key and its owner; `nil` without a key.
     var idempotencyKey: IdempotencyKey? {
         clientMessageID.map { IdempotencyKey(senderID: senderID, clientMessageID: JSONKey($0)) }

@@ -16,6 +16,11 @@ public struct MessageRepository: Sendable {
             .map { try Message($0) }
     }
 
+    /// Whether a message was stored under a sender's idempotency key.
+    public func isStored(_ clientMessageID: String, of senderID: UserID) async throws -> Bool {
+        try await database.query(Self.selectByKey, .int8(senderID.rawValue), .text(clientMessageID)).first != nil
+    }
+
     /// Reads a page of a room's messages.
     /// - Parameters:
     ///   - before: only messages of a lower `seq`.
@@ -38,6 +43,8 @@ public struct MessageRepository: Sendable {
         WHERE messages.message_id = $1 AND access.is_visible
         """)
     private static let selectAscending = page(order: "seq")
+    private static let selectByKey = PostgresStatement(
+        "SELECT FROM messages WHERE sender_id = $1 AND client_message_id = $2")
     private static let selectDescending = page(order: "seq DESC")
 
     private static func page(order: String) -> PostgresStatement {

@@ -20,15 +20,22 @@ public struct WebhookRepository: Sendable {
         public var types: Set<EventType>?
         public var roomIDs: Set<RoomID>?
         public var secret: [UInt8]?
+        /// Takes ``types`` away, so that events of all types are delivered.
+        public var clearsTypes: Bool
+        /// Takes ``roomIDs`` away, so that events of all rooms are delivered.
+        public var clearsRoomIDs: Bool
 
         /// Describes a change.
         public init(
-            url: String? = nil, types: Set<EventType>? = nil, roomIDs: Set<RoomID>? = nil, secret: [UInt8]? = nil
+            url: String? = nil, types: Set<EventType>? = nil, roomIDs: Set<RoomID>? = nil, secret: [UInt8]? = nil,
+            clearsTypes: Bool = false, clearsRoomIDs: Bool = false
         ) {
             self.url = url
             self.types = types
             self.roomIDs = roomIDs
             self.secret = secret
+            self.clearsTypes = clearsTypes
+            self.clearsRoomIDs = clearsRoomIDs
         }
     }
 
@@ -64,7 +71,7 @@ public struct WebhookRepository: Sendable {
             Self.update,
             [
                 .text(webhookID), .text(change.url), Self.types(change.types), Self.rooms(change.roomIDs),
-                .bytea(change.secret),
+                .bytea(change.secret), .bool(change.clearsTypes), .bool(change.clearsRoomIDs),
             ])
     }
 
@@ -128,11 +135,12 @@ extension WebhookRepository {
     // Another filter makes another delivery of what is pending.
     private static let update = PostgresStatement(
         """
-        UPDATE webhooks SET url = coalesce($2, url), event_types = coalesce($3, event_types),
-            room_ids = coalesce($4, room_ids), secret = coalesce($5, secret),
+        UPDATE webhooks SET url = coalesce($2, url),
+            event_types = CASE WHEN NOT $6 THEN coalesce($3, event_types) END,
+            room_ids = CASE WHEN NOT $7 THEN coalesce($4, room_ids) END, secret = coalesce($5, secret),
             former_secret = CASE WHEN $5 IS NULL THEN former_secret ELSE secret END,
             former_until = CASE WHEN $5 IS NULL THEN former_until ELSE now() + interval '24 hours' END,
-            delivery_id = CASE WHEN $3 IS NULL AND $4 IS NULL THEN delivery_id END, next_attempt_at = now()
+            delivery_id = CASE WHEN $3 IS NULL AND $4 IS NULL AND NOT $6 AND NOT $7 THEN delivery_id END, next_attempt_at = now()
         WHERE webhook_id = $1 RETURNING \(Webhook.columns)
         """)
     private static let delete = PostgresStatement("DELETE FROM webhooks WHERE webhook_id = $1 RETURNING true")

@@ -35,6 +35,9 @@ public enum MetricCatalog {
         "chat_webhook_attempts_total": "Attempts to deliver to webhooks.",
         "chat_webhook_failures_total": "Attempts to deliver to webhooks that failed.",
 
+        "chat_message_hook_decisions_total": "Messages about which the hook was asked, by what became of them.",
+        "chat_message_hook_seconds": "Time from asking the hook to its answer, or to giving up on it.",
+
         "chat_rate_limited_total": "Requests refused by a limit, by limit.",
         "chat_password_hash_seconds": "Time that hashing a password took.",
 

@@ -104,12 +104,12 @@ extension ErrorCode {
         case .headerTooLarge: .requestHeaderFieldsTooLarge
         case .expectationFailed: .expectationFailed
         case .unsupportedMediaType: .unsupportedMediaType
-        case .validationFailed, .webhookAddress: .unprocessableContent
+        case .validationFailed, .webhookAddress, .rejected: .unprocessableContent
         case .upgradeRequired: .upgradeRequired
         case .rateLimited: .tooManyRequests
         case .notImplemented: .notImplemented
         case .httpVersionNotSupported: .httpVersionNotSupported
-        case .unavailable, .issuerUnavailable: .serviceUnavailable
+        case .unavailable, .issuerUnavailable, .hookUnavailable: .serviceUnavailable
         case .internalError: .internalServerError
         }
     }

@@ -94,6 +94,22 @@ public enum Settings {
         "CHAT_WEBHOOK_ALLOW", default: "", allowed: "a comma list of addresses or CIDR ranges",
         parse: AddressRange.list(text:))
 
+    /// The URL that is asked about posts and edits of users before they are stored.
+    public static let messageHookURL = Setting<String?>(
+        "CHAT_MESSAGE_HOOK_URL", default: "",
+        allowed: "an https URL, http only to an address or name of your own network, or nothing", isSecret: true,
+        parse: { text in
+            if text.isEmpty { return .some(nil) }
+            return isWebURL(text) ? .some(text) : nil
+        })
+    /// The secret that signs those requests.
+    public static let messageHookSecret = Setting<String?>(
+        "CHAT_MESSAGE_HOOK_SECRET", default: "",
+        allowed: "whsec_ and the base64 of 24–64 bytes, set together with CHAT_MESSAGE_HOOK_URL", isSecret: true,
+        parse: { .some($0.isEmpty ? nil : $0) })
+    /// What becomes of a message about which there was no valid answer.
+    public static let messageHookFails = choice("CHAT_MESSAGE_HOOK_FAILS", MessageHookFailure.self, default: .open)
+
     /// The address of the system server for clients: where it is not the port that they asked.
     public static let publicSystemURL = Setting<PublicAddress?>(
         "CHAT_PUBLIC_SYSTEM_URL", default: "",
@@ -173,8 +189,8 @@ public enum Settings {
         AnySetting(accessTokenSeconds), AnySetting(refreshTokenSeconds), AnySetting(passwordCost),
         AnySetting(issuersFile), AnySetting(registration), AnySetting(guests), AnySetting(externalIDs),
         AnySetting(allowedOrigins(authMode: .token)), AnySetting(trustedProxies), AnySetting(webhookAllow),
-        AnySetting(publicSystemURL),
-        AnySetting(publicMessageURL), AnySetting(publicWebSocketURL),
+        AnySetting(messageHookURL), AnySetting(messageHookSecret), AnySetting(messageHookFails),
+        AnySetting(publicSystemURL), AnySetting(publicMessageURL), AnySetting(publicWebSocketURL),
         AnySetting(logLevel), AnySetting(logFormat), AnySetting(limitPosts),
         AnySetting(limitFrames), AnySetting(limitLoginsPerAccount), AnySetting(limitLoginsPerAddress),
         AnySetting(limitRegistrations), AnySetting(limitRefreshes), AnySetting(limitChanges), AnySetting(limitReads),
@@ -271,6 +287,14 @@ public enum ExternalIDVisibility: String, CaseIterable, Sendable {
     case all
     /// Servers with a key, and each user its own.
     case keys
+}
+
+/// What becomes of a message where the hook that decides about it fails.
+public enum MessageHookFailure: String, CaseIterable, Sendable {
+    /// It is stored as it was sent.
+    case open
+    /// It is refused with 503.
+    case closed
 }
 
 /// How a WebSocket server subscribes to events on Redis.

@@ -43,6 +43,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case tooManyWebhooks = "too_many_webhooks"
     case webhookNotFound = "webhook_not_found"
     case webhookAddress = "webhook_address"
+    case rejected
     case bodyTooLarge = "body_too_large"
     case lineTooLarge = "line_too_large"
     case headerTooLarge = "header_too_large"
@@ -54,6 +55,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
     case notImplemented = "not_implemented"
     case httpVersionNotSupported = "http_version_not_supported"
     case unavailable
+    case hookUnavailable = "hook_unavailable"
     case issuerUnavailable = "issuer_unavailable"
     case internalError = "internal_error"
 
@@ -103,6 +105,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
         case .tooManyWebhooks: "There are as many webhooks as there may be"
         case .webhookNotFound: "No such webhook"
         case .webhookAddress: "The webhook's URL is not allowed"
+        case .rejected: "The message is not accepted here"
         case .bodyTooLarge: "The body is too large"
         case .lineTooLarge: "The line is too large"
         case .headerTooLarge: "The request line and the header fields are too large"
@@ -113,6 +116,7 @@ public enum ErrorCode: String, Sendable, CaseIterable {
         case .rateLimited: "Too many requests"
         case .notImplemented: "This server does not know how to do that"
         case .httpVersionNotSupported: "This server speaks HTTP/1.1"
+        case .hookUnavailable: "What decides about messages is not available right now"
         case .issuerUnavailable: "The issuer of the token is not available right now"
         case .unavailable: "The service is not available right now"
         case .internalError: "Something went wrong on our side"

@@ -135,6 +135,11 @@ public struct FieldReader {
 
     // MARK: Optional members; `null` counts as absent
 
+    /// Whether a member is `null`, where that is not the same as being absent.
+    public func isNull(_ field: String) -> Bool {
+        if case .null? = members[JSONKey(field)] { true } else { false }
+    }
+
     /// Reads any value.
     public func optionalValue(_ field: String) -> JSONValue? {
         guard let value = members[JSONKey(field)] else { return nil }

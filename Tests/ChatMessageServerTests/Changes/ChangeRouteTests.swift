@@ -137,6 +137,14 @@ import Testing
             as: other.credentials
         ).require(200, "patch").json
         #expect(changed["url"] == "https://1.0.0.1/y" && changed["secret"] == nil)
+        // A filter is taken away by `null` alone.
+        let types: JSON = ["eventTypes": ["room_archived"]]
+        let filtered = try await stack.messages().send(.patch, one, types, as: other.credentials).json
+        #expect(filtered["eventTypes"] == ["room_archived"] && filtered["roomIds"] == [.string(room)])
+        let open = try await stack.messages().send(.patch, one, ["roomIds": nil], as: other.credentials).json
+        #expect(open["eventTypes"] == ["room_archived"] && open["roomIds"] == nil)
+        let all = try await stack.messages().send(.patch, one, ["eventTypes": nil], as: other.credentials)
+        #expect(all.status == 200 && all.json["eventTypes"] == nil)
         for url in [
             "http://1.1.1.1/", "https://127.0.0.1/", "https://localhost/", "https://a:b@1.1.1.1/", "ftp://1.1.1.1/",
         ] {

@@ -8,31 +8,12 @@ import Testing
 @testable import ChatMessageServer
 
 @Suite(.timeLimit(.minutes(2))) struct HTTPWebhookSenderTests {
-    /// Runs a receiver on a port of its own for the time of `body`.
-    private func withReceiver(
-        _ answer: @escaping @Sendable (Request) async throws -> Response,
-        _ body: @escaping @Sendable (Int) async throws -> Void
-    ) async throws {
-        let router = Router()
-        router.post("**") { request, _ in try await answer(request) }
-        let (ports, port) = AsyncStream.makeStream(of: Int.self)
-        let application = Application(
-            router: router, configuration: .init(address: .hostname("127.0.0.1", port: 0)),
-            onServerRunning: { port.yield($0.localAddress?.port ?? 0) }, logger: ChangeFixture.quiet)
-        try await withThrowingTaskGroup { group in
-            group.addTask { try await application.runService(gracefulShutdownSignals: []) }
-            guard let port = await ports.first(where: { _ in true }) else { return }
-            try await body(port)
-            group.cancelAll()
-        }
-    }
-
     private func sender(timeout: Duration = .seconds(10)) -> HTTPWebhookSender {
         HTTPWebhookSender(eventLoopGroup: MultiThreadedEventLoopGroup.singleton, trustFile: nil, timeout: timeout)
     }
 
     @Test func `the request goes to the address that was checked, with the name as its host`() async throws {
-        try await withReceiver { request in
+        try await TestReceiver.run { request in
             let body = try await request.body.collect(upTo: 1_000)
             let isRight = (request.head.authority ?? "").hasPrefix("no-such-name.invalid:")
             return Response(
@@ -50,7 +31,7 @@ import Testing
     }
 
     @Test func `redirects are not followed, and Retry-After is read`() async throws {
-        try await withReceiver { request in
+        try await TestReceiver.run { request in
             if request.uri.path == "/moved" {
                 return Response(status: .found, headers: [.location: "/other"])
             }
@@ -68,7 +49,7 @@ import Testing
     }
 
     @Test func `of a long answer a part is read, and of a slow one nothing is awaited beyond the time`() async throws {
-        try await withReceiver { request in
+        try await TestReceiver.run { request in
             if request.uri.path == "/slow" { try await Task.sleep(for: .seconds(30)) }
             return Response(
                 status: .ok,
@@ -92,7 +73,7 @@ import Testing
         let sender = sender()
         let away = await sender.send([], headers: [], to: try WebhookURL("http://h.example:1/"), at: "127.0.0.1")
         #expect(away.status == nil)
-        try await withReceiver { _ in
+        try await TestReceiver.run { _ in
             Response(status: .ok)
         } _: { port in
             let plain = await sender.send(

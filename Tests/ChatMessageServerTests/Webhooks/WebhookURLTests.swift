@@ -84,8 +84,37 @@ import Testing
         #expect(pause(.status(429, retryAfter: .seconds(1_000_000)), 0) == .seconds(86_400))
         #expect(pause(.status(302, retryAfter: nil), 0) != nil)
         #expect(WebhookResponse.retryAfter("120") == .seconds(120))
-        for text in [nil, "", "-1", "Wed, 21 Oct 2015 07:28:00 GMT", "1.5", "99999999999999999999"] {
+        for text in [nil, "-1", "tomorrow", "1.5", "99999999999999999999"] {
             #expect(WebhookResponse.retryAfter(text) == nil)
         }
     }
+
+    @Test func `a date is waited for, from now on, and not beyond a day`() throws {
+        let now = try #require(Timestamp(text: "2015-10-21T07:27:00.500Z"))
+        for (text, seconds) in [
+            ("Wed, 21 Oct 2015 07:28:00 GMT", 60), ("Wed, 21 Oct 2015 07:27:00 GMT", 0),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", 0), ("Fri, 01 Jan 2100 00:00:00 GMT", 86_400),
+        ] {
+            #expect(WebhookResponse.retryAfter(text, now: now) == .seconds(seconds), "\(text)")
+        }
+    }
+
+    @Test func `the three forms of a date are one time`() {
+        let time = Timestamp(text: "1994-11-06T08:49:37.000Z")
+        for text in [
+            "Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994",
+        ] {
+            #expect(HTTPDateText.time(text) == time, "\(text)")
+        }
+        #expect(HTTPDateText.time("Thursday, 06-Nov-25 08:49:37 GMT") == Timestamp(text: "2025-11-06T08:49:37.000Z"))
+    }
+
+    @Test(arguments: [
+        "", " ", "-", "Sun", "Sun, 06 Nov 1994 08:49:37", "Sun, 06 Nov 1994 08:49:37 CET",
+        "Sun, 31 Feb 1994 08:49:37 GMT",
+        "Sun, 06 nov 1994 08:49:37 GMT", "Sun, 06 Nov 994 08:49:37 GMT", "Sun, 06 Nov 1994 24:00:00 GMT",
+        "Sun, 06 Nov 1994 8:49:37 GMT", "7, 06 Nov 1994 08:49:37 GMT", "1994-11-06T08:49:37Z",
+        "Sun, 06 Nov +994 08:49:37 GMT", "Sun, ٠٦ Nov 1994 08:49:37 GMT", "Sun Nov 6 1994",
+    ])
+    func `anything else is no date`(text: String) { #expect(HTTPDateText.time(text) == nil) }
 }

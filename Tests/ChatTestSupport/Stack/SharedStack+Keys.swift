@@ -29,22 +29,31 @@ extension SharedStack {
     public func key(
         _ scopes: KeyScope..., name: String = Unique.name("key"), expiresAt: Timestamp? = nil
     ) async throws -> TestKey {
-        let secret = ServerKeySecret()
-        try await withKeys { keys in
-            _ = try await keys.insert(
-                KeyName(verified: name), hash: secret.hash, scopes: Set(scopes), expiresAt: expiresAt)
-        }
-        return TestKey(name: name, text: secret.text)
+        try await processes.key(Set(scopes), name: name, expiresAt: expiresAt)
     }
 
     /// Revokes a key behind the servers' backs, as `chat keys revoke` does.
     public func revoke(_ key: TestKey) async throws {
-        try await withKeys { _ = try await $0.delete(KeyName(verified: key.name)) }
+        try await processes.withKeys { _ = try await $0.delete(KeyName(verified: key.name)) }
+    }
+}
+
+extension LocalStack {
+    /// A new key with these scopes.
+    public func key(
+        _ scopes: Set<KeyScope>, name: String = Unique.name("key"), expiresAt: Timestamp? = nil
+    ) async throws -> TestKey {
+        let secret = ServerKeySecret()
+        try await withKeys { keys in
+            _ = try await keys.insert(
+                KeyName(verified: name), hash: secret.hash, scopes: scopes, expiresAt: expiresAt)
+        }
+        return TestKey(name: name, text: secret.text)
     }
 
-    private func withKeys(_ body: (ServerKeyRepository) async throws -> Void) async throws {
+    fileprivate func withKeys(_ body: (ServerKeyRepository) async throws -> Void) async throws {
         let client = PostgresClient(
-            configuration: try PostgresConfiguration(url: processes.postgres.url),
+            configuration: try PostgresConfiguration(url: postgres.url),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         do {
             try await body(ServerKeyRepository(ChatDatabase(client)))

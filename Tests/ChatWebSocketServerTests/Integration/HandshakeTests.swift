@@ -1,5 +1,6 @@
 import ChatLocalStack
 import ChatTestSupport
+import CommonUtil
 import Foundation
 import NIOCore
 import Testing
@@ -55,6 +56,24 @@ import Testing
         #expect(version.handshake.header("X-Request-Id")?.isEmpty == false)
         #expect(key.handshake.status == 400)
         #expect(key.handshake.json["code"] == "malformed_request")
+    }
+
+    @Test func `X-On-Behalf-Of without a server's key is refused over HTTP, with one by the socket`() async throws {
+        let stack = try await SharedStack.running()
+        let user = try await stack.user()
+        let key = try await stack.key(.messages)
+        for path in ["/ws/chat?roomId=\(Unique.name())", "/ws/user"] {
+            for credentials in [[], [("Authorization", "Bearer \(user.token ?? "")")]] {
+                let answer = try await WebSocketTestClient.connect(
+                    port: stack.webSocketPort(), path, headers: credentials + TestKey.onBehalf(of: user)
+                ).handshake
+                #expect(answer.status == 400 && answer.json["code"] == "malformed_request", "\(path)")
+            }
+            let socket = try await WebSocketTestClient.connect(
+                port: stack.webSocketPort(), path,
+                headers: [("Authorization", "Bearer \(key.text)")] + TestKey.onBehalf(of: user))
+            #expect(try await socket.refusal()?.code == 4401, "\(path)")
+        }
     }
 
     @Test func `the key of RFC 6455 gets the answer of RFC 6455`() async throws {

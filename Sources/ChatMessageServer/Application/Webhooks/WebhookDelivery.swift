@@ -110,17 +110,16 @@ struct WebhookDelivery: Sendable {
             }
             return .zero
         }
-        let delivery =
-            work.pending ?? PendingDelivery(deliveryID: "dl_" + RoomID.random().rawValue, end: page.next)
+        if let pending = work.pending { return try await attempt(pending, page, work, sender) }
+        let delivery = PendingDelivery(deliveryID: "dl_" + RoomID.random().rawValue, end: page.next)
         let start = ContinuousClock.now
-        if work.pending == nil {
-            guard
-                try await self.work.begin(
-                    delivery, of: webhook.webhookID, after: webhook.cursor, holder: holder)
-            else { return .zero }
-        }
+        // While events were waited for the webhook may have been given another URL, secret or filter, or been paused.
+        guard try await self.work.begin(delivery, of: webhook.webhookID, after: webhook.cursor, holder: holder),
+            let current = try await self.work.work(webhook.webhookID, holder: holder), current.pending == delivery,
+            current.webhook.filter == webhook.filter
+        else { return .zero }
         let begun = ContinuousClock.now - start
-        return begun + (try await attempt(delivery, page, work, sender))
+        return begun + (try await attempt(delivery, page, current, sender))
     }
 
     /// - Returns: how long it took to store what came of it.
@@ -132,7 +131,7 @@ struct WebhookDelivery: Sendable {
         let body = WebhookBody(webhookID: webhook.webhookID, deliveryID: delivery.deliveryID, at: at, page: page)
         let bytes = body.jsonBytes
         let response =
-            await Self.within(timeout) { await send(bytes, delivery.deliveryID, at, work, sender) }
+            await TimeLimit.within(timeout) { await send(bytes, delivery.deliveryID, at, work, sender) }
             ?? .failed("was not answered in time")
         try Task.checkCancellation()
         attempts.increment()
@@ -152,38 +151,10 @@ struct WebhookDelivery: Sendable {
         do {
             let url = try WebhookURL(work.webhook.url)
             let address = try await targets.address(of: url)
-            let headers = [
-                ("webhook-id", deliveryID), ("webhook-timestamp", "\(at.seconds)"),
-                (
-                    "webhook-signature",
-                    WebhookSecret.signature(of: body, id: deliveryID, seconds: at.seconds, secrets: work.secrets)
-                ),
-            ]
+            let headers = WebhookSecret.headers(for: body, id: deliveryID, at: at, secrets: work.secrets)
             return await sender.send(body, headers: headers, to: url, at: address)
         } catch {
             return .failed(error.detail)
         }
-    }
-
-    /// Runs something for a bounded time. Unlike a task group this does not wait for what cannot be cancelled, as the
-    /// look-up of a name.
-    /// - Returns: its result; `nil` where the time is over, or the task is cancelled.
-    private static func within<Result: Sendable>(
-        _ limit: Duration, _ body: @escaping @Sendable () async -> Result
-    ) async -> Result? {
-        let (results, continuation) = AsyncStream.makeStream(of: Result.self)
-        let work = Task {
-            continuation.yield(await body())
-            continuation.finish()
-        }
-        let timer = Task {
-            try? await Task.sleep(for: limit)
-            continuation.finish()
-        }
-        defer {
-            work.cancel()
-            timer.cancel()
-        }
-        return await results.first { _ in true }
     }
 }

@@ -68,7 +68,8 @@ struct WebhookService: Sendable {
             try await webhooks.update(
                 webhookID,
                 .init(
-                    url: request.urlText, types: request.types, roomIDs: request.roomIDs, secret: request.secret)))
+                    url: request.urlText, types: request.types, roomIDs: request.roomIDs, secret: request.secret,
+                    clearsTypes: request.clearsTypes, clearsRoomIDs: request.clearsRoomIDs)))
     }
 
     /// - Throws: `webhook_not_found`.

@@ -2,7 +2,8 @@ import ChatEvents
 import ChatStorage
 import CommonUtil
 
-/// The body of `POST /webhooks` and `PATCH /webhooks/{id}`: `{url, eventTypes?, roomIds?, secret?, from?}`.
+/// The body of `POST /webhooks` and `PATCH /webhooks/{id}`: `{url, eventTypes?, roomIds?, secret?, from?}`. In a
+/// `PATCH`, `null` takes a filter away.
 struct WebhookRequest {
     private enum From: String, CaseIterable {
         case begin, now
@@ -15,6 +16,8 @@ struct WebhookRequest {
     let urlText: String?
     let types: Set<EventType>?
     let roomIDs: Set<RoomID>?
+    let clearsTypes: Bool
+    let clearsRoomIDs: Bool
     let secret: [UInt8]?
     /// Where a new webhook begins.
     let from: ChangeStart
@@ -29,11 +32,14 @@ struct WebhookRequest {
             ChangeFilter.type($0)
         }
         roomIDs = Self.list("roomIds", &fields, "must have ids of rooms") { RoomID($0) }
+        clearsTypes = !isNew && fields.isNull("eventTypes")
+        clearsRoomIDs = !isNew && fields.isNull("roomIds")
         let secretText = fields.optionalString("secret", length: 1...1_000)
         secret = secretText.flatMap { WebhookSecret.bytes(of: $0) }
         if secretText != nil, secret == nil { fields.note("secret", WebhookSecret.requirement) }
         from = (isNew ? fields.optionalChoice("from", From.self)?.start : nil) ?? .now
-        if !isNew, text == nil, types == nil, roomIDs == nil, secret == nil, fields.errors.isEmpty {
+        let changesFilter = types != nil || roomIDs != nil || clearsTypes || clearsRoomIDs
+        if !isNew, text == nil, !changesFilter, secret == nil, fields.errors.isEmpty {
             fields.note("body", "must change something")
         }
         try fields.finish()

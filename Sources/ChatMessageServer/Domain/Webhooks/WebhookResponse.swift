@@ -37,12 +37,14 @@ enum WebhookResponse: Equatable {
         }
     }
 
-    /// Reads `Retry-After` in seconds (RFC 9110 section 10.2.3). The other form, a date, is read as if it were absent.
-    static func retryAfter(_ text: String?) -> Duration? {
-        guard let text, text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
-            let seconds = Int64(text)
-        else { return nil }
-        return .seconds(min(seconds, longestRetryAfter.components.seconds))
+    /// Reads `Retry-After` (RFC 9110 section 10.2.3), seconds or a date. Anything else is read as if it were absent.
+    /// - Parameter now: from when on a date is waited for.
+    static func retryAfter(_ text: String?, now: Timestamp = .now) -> Duration? {
+        guard let text else { return nil }
+        let seconds =
+            text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) })
+            ? Int64(text) : HTTPDateText.time(text).map { max(0, $0.seconds - now.seconds) }
+        return seconds.map { .seconds(min($0, longestRetryAfter.components.seconds)) }
     }
 }
 

@@ -1,4 +1,5 @@
 import CommonAuth
+import CommonUtil
 import Crypto
 import FoundationEssentials
 
@@ -25,6 +26,17 @@ enum WebhookSecret {
 
     /// The requirement on a secret, for error messages.
     static let requirement = "must be whsec_ and the base64 of 24–64 bytes"
+
+    /// The headers of a signed request.
+    /// - Parameters:
+    ///   - id: by which the receiver knows a repeated request.
+    ///   - time: of this attempt.
+    static func headers(for body: [UInt8], id: String, at time: Timestamp, secrets: [[UInt8]]) -> [(String, String)] {
+        [
+            ("webhook-id", id), ("webhook-timestamp", "\(time.seconds)"),
+            ("webhook-signature", signature(of: body, id: id, seconds: time.seconds, secrets: secrets)),
+        ]
+    }
 
     /// The value of `webhook-signature`: one signature for each secret, of the id, the time and the body.
     /// - Parameters:

@@ -45,14 +45,9 @@ final class HTTPWebhookSender: WebhookSending {
         _ body: [UInt8], headers: [(String, String)], to url: WebhookURL, at address: String
     ) async -> WebhookResponse {
         guard let client = await client(for: url, address) else { return .failed("was given up") }
-        var request = HTTPClientRequest(url: url.text)
-        request.method = .POST
-        request.headers.add(name: "content-type", value: "application/json")
-        request.headers.add(name: "user-agent", value: "chat/\(ChatVersion.current)")
-        for (name, value) in headers { request.headers.add(name: name, value: value) }
-        request.body = .bytes(body)
         do {
-            let response = try await client.execute(request, timeout: TimeAmount(timeout))
+            let response = try await client.execute(
+                .jsonPost(body, headers: headers, to: url), timeout: TimeAmount(timeout))
             var rest = Self.maximumAnswerBytes
             for try await part in response.body {
                 rest -= part.readableBytes
@@ -62,14 +57,8 @@ final class HTTPWebhookSender: WebhookSending {
             return .status(
                 Int(response.status.code),
                 retryAfter: WebhookResponse.retryAfter(response.headers.first(name: "retry-after")))
-        } catch is CancellationError {
-            return .failed("was not answered in time")
-        } catch let error as HTTPClientError {
-            return .failed(Self.reason(error))
-        } catch is NIOSSLError {
-            return .failed("has no valid TLS")
         } catch {
-            return .failed("could not be reached")
+            return .failed(HTTPFailure.reason(of: error))
         }
     }
 
@@ -103,14 +92,5 @@ final class HTTPWebhookSender: WebhookSending {
         }
         try? await old?.shutdown()
         return isKept ? client : nil
-    }
-
-    private static func reason(_ error: HTTPClientError) -> String {
-        switch error {
-        case .deadlineExceeded, .readTimeout, .writeTimeout, .connectTimeout, .getConnectionFromPoolTimeout, .cancelled:
-            "was not answered in time"
-        case .remoteConnectionClosed: "closed the connection"
-        default: "gave no valid answer"
-        }
     }
 }

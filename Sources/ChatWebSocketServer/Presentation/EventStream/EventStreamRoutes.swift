@@ -1,4 +1,5 @@
 import ChatEvents
+import CommonAuth
 import CommonServer
 import CommonUtil
 import HummingbirdCore
@@ -25,6 +26,7 @@ struct EventStreamRoutes: Sendable {
     private func open(_ call: StreamCall, isOfUser: Bool, _ decide: @escaping (StreamDecision) -> Void) {
         var client = ClientRequest(call.head, URI(call.head.target), isOfUser: isOfUser)
         do throws(ChatError) {
+            try Authenticator.checkOnBehalf(call.head["x-on-behalf-of"], authorization: call.head["authorization"])
             try client.resume(after: call.head["last-event-id"])
         } catch {
             return decide(.refuse(error))

@@ -65,6 +65,12 @@ enum HandshakeCheck {
             return ChatError(.malformedRequest, "Sec-WebSocket-Key must be 16 bytes in base64")
         }
         guard allowedOrigins.allows(header("origin")) else { return ChatError(.originNotAllowed) }
+        // Not a close code: only a program can send this field, and it can read the response.
+        do {
+            try Authenticator.checkOnBehalf(header("x-on-behalf-of"), authorization: header("authorization"))
+        } catch {
+            return error
+        }
         return nil
     }
 

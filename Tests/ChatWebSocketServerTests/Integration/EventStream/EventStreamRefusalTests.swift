@@ -63,6 +63,24 @@ import Testing
         try await stream.event(type: "ready")
     }
 
+    @Test func `X-On-Behalf-Of needs a server's key, which no stream is for`() async throws {
+        let stack = try await SharedStack.running()
+        let user = try await stack.user()
+        let roomID = try await stack.room(of: user)
+        let (key, token) = (try await stack.key(.messages), try #require(user.token))
+        for path in [target("roomId=\(roomID)"), "/sse/user"] {
+            for credentials in [[], [("Authorization", "Bearer \(token)")]] {
+                let refused = try await refusal(
+                    path, port: stack.webSocketPort(), headers: credentials + TestKey.onBehalf(of: user))
+                #expect(refused.status == 400 && refused.json["code"] == "malformed_request", "\(path)")
+            }
+            let refused = try await refusal(
+                path, port: stack.webSocketPort(),
+                headers: [("Authorization", "Bearer \(key.text)")] + TestKey.onBehalf(of: user))
+            #expect(refused.status == 401 && refused.json["code"] == "invalid_token", "\(path)")
+        }
+    }
+
     @Test func `other methods and requests with a body are refused, HEAD is not`() async throws {
         let stack = try await SharedStack.running(.trusted)
         let (port, path) = (stack.webSocketPort(), target("roomId=\(Unique.name())"))

@@ -1,0 +1,102 @@
+import ChatEvents
+import ChatStorage
+import CommonUtil
+import Logging
+import Metrics
+import Synchronization
+
+/// Makes requests to the hook.
+protocol MessageHookCalling: Sendable {
+    /// Posts a body, and reads the answer.
+    func call(_ body: [UInt8], headers: [(String, String)]) async -> HookResponse
+}
+
+/// Asks a program of the operator's about posts and edits of users before they are stored.
+///
+/// A post that repeats a stored one is answered without asking. What is asked about is not locked meanwhile: the room's rules
+/// are checked when it is stored.
+final class MessageHook: Sendable {
+    /// Bounds of the hook.
+    struct Limits {
+        /// Time for a request in all, with waiting for its turn.
+        var time = Duration.seconds(2)
+        /// Messages that are asked about, or wait for that, at the same time. Further ones are not asked about.
+        var messages = 1_000
+    }
+
+    private let caller: any MessageHookCalling
+    private let secret: [UInt8]
+    private let fails: MessageHookFailure
+    private let limits: Limits
+    private let messages: MessageRepository
+    private let users: UserRepository
+    private let logger: Logger
+    private let pending = Atomic(0)
+    private let warnings = Mutex(Throttle(interval: .seconds(1)))
+    private let times = Metrics.Timer(label: "chat_message_hook_seconds")
+    private let decisions = Dictionary(
+        uniqueKeysWithValues: HookDecision.labels.map {
+            ($0, Counter(label: "chat_message_hook_decisions_total", dimensions: [("decision", $0)]))
+        })
+
+    /// - Parameters:
+    ///   - secret: signs the requests, as Standard Webhooks.
+    ///   - fails: what becomes of a message without a valid answer.
+    init(
+        caller: any MessageHookCalling, secret: [UInt8], fails: MessageHookFailure, limits: Limits = Limits(),
+        messages: MessageRepository, users: UserRepository, logger: Logger
+    ) {
+        self.caller = caller
+        self.secret = secret
+        self.fails = fails
+        self.limits = limits
+        self.messages = messages
+        self.users = users
+        self.logger = logger
+    }
+
+    /// Asks about a post.
+    /// - Returns: what is to be stored: the draft, or the same request with another payload.
+    /// - Throws: `rejected` (422), `hook_unavailable` (503).
+    func approve(_ draft: MessageDraft) async throws -> MessageDraft {
+        if let key = draft.clientMessageID, try await messages.isStored(key, of: draft.senderID) { return draft }
+        let question = HookQuestion(draft, user: try await users.user(draft.senderID))
+        let content = try await decide(question)
+        return content.utf8.elementsEqual(draft.contentJSON.utf8) ? draft : draft.replacingContent(by: content)
+    }
+
+    /// Asks about an edit by the message's sender.
+    /// - Returns: the content that the message is to have.
+    /// - Throws: `rejected` (422), `hook_unavailable` (503).
+    func approve(_ content: String, of message: Message) async throws -> String {
+        try await decide(
+            HookQuestion(message, newContent: content, user: try await users.user(message.senderID)))
+    }
+
+    private func decide(_ question: HookQuestion) async throws -> String {
+        let start = ContinuousClock.now
+        let decision = HookDecision(await ask(question), type: question.type)
+        times.record(duration: ContinuousClock.now - start)
+        decisions[decision.label]?.increment()
+        if case .none(let reason) = decision, let count = warnings.withLock({ $0.pass(now: .now) }) {
+            logger.warning(
+                "The message hook has not decided",
+                metadata: [
+                    "reason": "\(reason)", "messages": .stringConvertible(count), "fails": "\(fails.rawValue)",
+                ])
+        }
+        return try decision.content(of: question.contentJSON, fails: fails)
+    }
+
+    private func ask(_ question: HookQuestion) async -> HookResponse {
+        defer { pending.subtract(1, ordering: .relaxed) }
+        guard pending.add(1, ordering: .relaxed).newValue <= limits.messages else {
+            return .failed("is asked about too many messages at a time")
+        }
+        let body = question.jsonBytes
+        let headers = WebhookSecret.headers(
+            for: body, id: "hk_" + RoomID.random().rawValue, at: .now, secrets: [secret])
+        return await TimeLimit.within(limits.time) { [caller] in await caller.call(body, headers: headers) }
+            ?? .failed("was not answered in time")
+    }
+}

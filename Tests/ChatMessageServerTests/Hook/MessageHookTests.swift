@@ -1,0 +1,294 @@
+import ChatEvents
+import ChatLocalStack
+import ChatStorage
+import ChatTestSupport
+import CommonUtil
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import Testing
+
+@testable import ChatMessageServer
+
+/// A program that decides about messages by their texts.
+private struct Moderator: Sendable {
+    struct Question: Sendable {
+        let json: JSON
+        let body: [UInt8]
+        let headers: [String: String]
+
+        var text: String { json["payload"]?["text"]?.string ?? "" }
+    }
+
+    static let secret = [UInt8](repeating: 5, count: 24)
+
+    let questions = EventCollector<Question>()
+
+    /// The texts that it was asked about, in order.
+    var texts: [String] { questions.all.map(\.text) }
+
+    private func answer(_ request: Request) async throws -> Response {
+        let bytes = Array(try await request.body.collect(upTo: 1_000_000).readableBytesView)
+        let headers = Dictionary(request.headers.map { ($0.name.canonicalName, $0.value) }, uniquingKeysWith: { $1 })
+        let question = Question(json: try JSON(parsing: bytes), body: bytes, headers: headers)
+        questions.append(question)
+        let text = question.text
+        // Nobody waits that long.
+        if text.contains("slow") { try await Task.sleep(for: .seconds(60)) }
+        if text.contains("broken") { return Response(status: .internalServerError) }
+        let decision: JSON =
+            if text.contains("bad") {
+                ["action": "reject", "reason": "Rude"]
+            } else if text.contains("nonsense") {
+                ["action": "replace", "payload": ["words": "none"]]
+            } else if text.contains("secret") {
+                ["action": "replace", "payload": ["text": .string(text.replacing("secret", with: "***"))]]
+            } else {
+                ["action": "accept"]
+            }
+        return Response(status: .ok, body: ResponseBody(byteBuffer: ByteBuffer(string: decision.text)))
+    }
+
+    /// Runs a message server with this hook.
+    func run(
+        fails: MessageHookFailure = .open, _ mode: SharedStack.Mode = .token,
+        _ body: @escaping @Sendable (SharedStack, RESTClient) async throws -> Void
+    ) async throws {
+        let stack = try await SharedStack.running(mode)
+        try await TestReceiver.run(answer) { port in
+            let environment = [
+                "CHAT_MESSAGE_HOOK_URL": "http://127.0.0.1:\(port)/hook",
+                "CHAT_MESSAGE_HOOK_SECRET": WebhookSecret.text(of: Self.secret),
+                "CHAT_MESSAGE_HOOK_FAILS": fails.rawValue,
+            ]
+            try await stack.withServer(.message, environment) { server in
+                try await body(stack, RESTClient(baseURL: server.url))
+            }
+        }
+    }
+}
+
+extension RESTClient {
+    fileprivate func say(
+        _ text: String, in roomID: String, as caller: ChatTestSupport.Credentials, key: String? = nil,
+        headers: [(String, String)] = []
+    ) async throws -> RESTResponse {
+        try await send(
+            .post, "/api/v1/messages", SharedStack.post(text, in: roomID, key: key), as: caller, headers: headers)
+    }
+}
+
+/// One after another: each test has a server of its own, with its connections to the database that all share.
+@Suite(.serialized, .timeLimit(.minutes(2))) struct MessageHookTests {
+    private let moderator = Moderator()
+
+    @Test func `posts are accepted, rejected and replaced, on both ways into the server`() async throws {
+        try await moderator.run { stack, client in
+            let user = try await stack.user()
+            let roomID = try await stack.room(of: user)
+            // A chunked body, or one of a connection that closes, goes through the router.
+            for headers in [[], [("Connection", "close")]] {
+                let start = moderator.texts.count
+                let accepted = try await client.say("good", in: roomID, as: user.credentials, headers: headers)
+                #expect(accepted.status == 201 && accepted.json["contentJson"] == #"{"text":"good"}"#)
+                let rejected = try await client.say("bad", in: roomID, as: user.credentials, headers: headers)
+                #expect(rejected.status == 422 && rejected.code == "rejected" && rejected.json["detail"] == "Rude")
+                let replaced = try await client.say("a secret", in: roomID, as: user.credentials, headers: headers)
+                #expect(replaced.status == 201 && replaced.json["contentJson"] == #"{"text":"a ***"}"#)
+                #expect(moderator.texts[start...] == ["good", "bad", "a secret"])
+            }
+            let log = try await stack.log(of: roomID, as: user)
+            #expect(
+                log.map { $0["contentJson"]?.string ?? "" }
+                    == [#"{"text":"good"}"#, #"{"text":"a ***"}"#, #"{"text":"good"}"#, #"{"text":"a ***"}"#])
+        }
+    }
+
+    @Test func `the question names the room, the message and the user, and is signed`() async throws {
+        try await moderator.run { stack, client in
+            let user = try await stack.user()
+            let roomID = try await stack.room(of: user)
+            let first = try await client.say("first", in: roomID, as: user.credentials).json
+            let reply: JSON = [
+                "roomId": .string(roomID), "messageType": "text", "payload": ["text": "reply", "more": [1.50]],
+                "replyToMessageId": first["messageId"] ?? .null, "clientMessageId": "one",
+            ]
+            _ = try await client.post("/api/v1/messages", reply, as: user.credentials)
+            let question = try #require(moderator.questions.all.last)
+            #expect(question.json.keys == ["roomId", "messageType", "payload", "replyToMessageId", "user"])
+            #expect(question.json["roomId"] == .string(roomID) && question.json["messageType"] == "text")
+            #expect(question.json["payload"] == ["text": "reply", "more": [1.5]])
+            #expect(question.json["replyToMessageId"] == first["messageId"])
+            #expect(question.json["user"]?["userId"] == .integer(user.userID))
+            #expect(question.json["user"]?["username"] == .string(user.username))
+            let id = try #require(question.headers["webhook-id"])
+            let seconds = try #require(question.headers["webhook-timestamp"].flatMap { Int64($0) })
+            #expect(
+                question.headers["webhook-signature"]
+                    == WebhookSecret.signature(of: question.body, id: id, seconds: seconds, secrets: [Moderator.secret])
+            )
+            #expect(abs(seconds - Timestamp.now.seconds) < 60)
+            #expect(id != moderator.questions.all.first?.headers["webhook-id"])
+        }
+    }
+
+    @Test func `a repeated post is the first one, as the hook left it, without another question`() async throws {
+        try await moderator.run { stack, client in
+            let user = try await stack.user()
+            let roomID = try await stack.room(of: user)
+            let first = try await client.say("a secret", in: roomID, as: user.credentials, key: "one")
+            #expect(first.status == 201)
+            let again = try await client.say("a secret", in: roomID, as: user.credentials, key: "one")
+            #expect(again.status == 200 && again.json == first.json)
+            // Also by a server without a hook. The request is known by what was sent, not by what was stored.
+            let elsewhere = try await stack.messages().post(
+                "/api/v1/messages", SharedStack.post("a secret", in: roomID, key: "one"), as: user.credentials)
+            #expect(elsewhere.status == 200 && elsewhere.json == first.json)
+            for text in ["a ***", "bad"] {
+                let other = try await client.say(text, in: roomID, as: user.credentials, key: "one")
+                #expect(other.status == 409 && other.code == "client_message_id_reused", "\(text)")
+            }
+            #expect(moderator.texts == ["a secret"])
+            // A rejected post has taken no key.
+            for expected in 2...3 {
+                let rejected = try await client.say("bad", in: roomID, as: user.credentials, key: "two")
+                #expect(rejected.code == "rejected" && moderator.texts.count == expected)
+            }
+            #expect(try await client.say("good", in: roomID, as: user.credentials, key: "two").status == 201)
+        }
+    }
+
+    @Test func `an edit by the sender is asked about where it changes something`() async throws {
+        try await moderator.run { stack, client in
+            let users = try await stack.users(2)
+            let (sender, other) = (users[0], users[1])
+            let roomID = try await stack.room(of: sender, with: [other])
+            let message = try await client.say("good", in: roomID, as: sender.credentials).json
+            let path = "/api/v1/messages/\(message["messageId"]?.int ?? 0)"
+            func edit(_ text: String, as user: TestUser) async throws -> RESTResponse {
+                try await client.send(.patch, path, ["payload": ["text": .string(text)]], as: user.credentials)
+            }
+            #expect(try await edit("good", as: sender).status == 200)
+            #expect(try await edit("bad", as: other).status == 403)
+            #expect(try await edit("", as: sender).code == "validation_failed")
+            #expect(moderator.texts == ["good"])
+            let rejected = try await edit("bad", as: sender)
+            #expect(rejected.status == 422 && rejected.code == "rejected" && rejected.json["detail"] == "Rude")
+            #expect(moderator.questions.all.last?.json["editOf"] == message["messageId"])
+            #expect(try await edit("a secret", as: sender).json["contentJson"] == #"{"text":"a ***"}"#)
+            #expect(try await client.send(.delete, path, as: sender.credentials).status == 204)
+            #expect(try await edit("good again", as: sender).code == "message_deleted")
+            #expect(moderator.texts == ["good", "bad", "a secret"])
+            #expect(try await stack.log(of: roomID, as: sender).map { $0["seq"]?.int } == [1, 2, 3])
+        }
+    }
+
+    @Test func `a key is asked about on behalf of a user, not for the installation`() async throws {
+        try await moderator.run { stack, client in
+            let user = try await stack.user()
+            let roomID = try await stack.room(of: user)
+            let key = try await stack.key(.messages)
+            let own = try await client.say("bad", in: roomID, as: key.credentials)
+            #expect(own.status == 201)
+            let path = "/api/v1/messages/\(own.json["messageId"]?.int ?? 0)"
+            #expect(
+                try await client.send(.patch, path, ["payload": ["text": "bad, too"]], as: key.credentials).status
+                    == 200)
+            let named: JSON = [
+                "roomId": .string(roomID), "messageType": "text", "payload": ["text": "bad"],
+                "senderId": .integer(user.userID),
+            ]
+            #expect(try await client.post("/api/v1/messages", named, as: key.credentials).status == 201)
+            #expect(moderator.texts.isEmpty)
+            let onBehalf = try await client.say(
+                "bad", in: roomID, as: key.credentials, headers: TestKey.onBehalf(of: user))
+            #expect(onBehalf.code == "rejected" && moderator.texts == ["bad"])
+            #expect(moderator.questions.all[0].json["user"]?["userId"] == .integer(user.userID))
+        }
+    }
+
+    @Test func `in trusted mode a user that is not registered has an id, and a room is made`() async throws {
+        try await moderator.run(.trusted) { stack, client in
+            let user = try await stack.user()
+            let roomID = Unique.name("hooked")
+            #expect(try await client.say("bad", in: roomID, as: user.credentials).code == "rejected")
+            let posted = try await client.say("a secret", in: roomID, as: user.credentials)
+            #expect(posted.status == 201 && posted.json["contentJson"] == #"{"text":"a ***"}"#)
+            #expect(
+                moderator.questions.all.map { $0.json["user"] } == [
+                    ["userId": .integer(user.userID)], ["userId": .integer(user.userID)],
+                ])
+        }
+    }
+
+    @Test(arguments: ["slow", "broken", "nonsense"])
+    func `a hook that gives no answer lets messages pass when it fails open`(_ text: String) async throws {
+        try await moderator.run { stack, client in
+            let user = try await stack.user()
+            let roomID = try await stack.room(of: user)
+            let start = ContinuousClock.now
+            let posted = try await client.say(text, in: roomID, as: user.credentials)
+            #expect(posted.status == 201 && posted.json["contentJson"] == .string(#"{"text":"\#(text)"}"#))
+            #expect(ContinuousClock.now - start < .seconds(20), "it has been given up on")
+            // Decisions still count.
+            #expect(try await client.say("bad", in: roomID, as: user.credentials).code == "rejected")
+            let metrics = try await client.get("/metrics").text
+            #expect(metrics.contains(#"chat_message_hook_decisions_total{decision="failed"} 1"#))
+            #expect(metrics.contains(#"chat_message_hook_decisions_total{decision="rejected"} 1"#))
+        }
+    }
+
+    @Test(arguments: ["slow", "broken", "nonsense"])
+    func `a hook that gives no answer stops messages when it fails closed`(_ text: String) async throws {
+        try await moderator.run(fails: .closed) { stack, client in
+            let user = try await stack.user()
+            let roomID = try await stack.room(of: user)
+            let refused = try await client.say(text, in: roomID, as: user.credentials, key: "one")
+            #expect(refused.status == 503 && refused.code == "hook_unavailable" && refused.header("retry-after") == "1")
+            let posted = try await client.say("good", in: roomID, as: user.credentials, key: "one")
+            #expect(posted.status == 201)
+            // What is stored needs no hook.
+            #expect(try await client.say("good", in: roomID, as: user.credentials, key: "one").status == 200)
+            #expect(try await stack.log(of: roomID, as: user).count == 1)
+        }
+    }
+
+    @Test func `more messages than may wait are not asked about`() async throws {
+        try await ChangeFixture.run { fixture in
+            let (started, go) = (EventCollector<Int>(), EventCollector<Int>())
+            struct Waiting: MessageHookCalling {
+                let started: EventCollector<Int>
+                let go: EventCollector<Int>
+
+                func call(_ body: [UInt8], headers: [(String, String)]) async -> HookResponse {
+                    started.append(1)
+                    _ = try? await go.first(1)
+                    return .answer(status: 200, body: Array(#"{"action":"reject"}"#.utf8))
+                }
+            }
+            let database = ChatDatabase(fixture.client)
+            let hook = MessageHook(
+                caller: Waiting(started: started, go: go), secret: Moderator.secret, fails: .closed,
+                limits: .init(time: .seconds(60), messages: 2), messages: MessageRepository(database),
+                users: UserRepository(database), logger: ChangeFixture.quiet)
+            let draft = MessageDraft(
+                roomID: RoomID(verified: "a"), senderID: ChangeFixture.ann, type: .text, contentJSON: #"{"text":"a"}"#)
+            try await withThrowingTaskGroup { group in
+                for _ in 1...2 {
+                    group.addTask {
+                        await #expect(throws: ChatError(.rejected)) { try await hook.approve(draft) }
+                    }
+                }
+                try await started.first(2)
+                await #expect(throws: ChatError(.hookUnavailable, retryAfterSeconds: 1)) {
+                    try await hook.approve(draft)
+                }
+                go.append(1)
+                try await group.waitForAll()
+            }
+            // They are not counted any more.
+            await #expect(throws: ChatError(.rejected)) { try await hook.approve(draft) }
+            #expect(started.all.count == 3)
+        }
+    }
+}
