@@ -48,7 +48,8 @@ enum PostRequest {
         return MessageDraft(
             roomID: roomID, senderID: senderID, type: type,
             contentJSON: try MessagePayload.canonicalText(payload, type: type),
-            fileID: type.mayNameFile ? MessagePayload.fileID(payload) : nil, replyToMessageID: replyTo, clientMessageID: clientMessageID)
+            fileID: type.mayNameFile ? MessagePayload.fileID(payload) : nil, replyToMessageID: replyTo,
+            clientMessageID: clientMessageID)
     }
 }
 

@@ -119,8 +119,9 @@ extension LockedRoom {
 extension RoomRepository {
     /// Stores a user's post that names a file (``LockedRoom/post(_:isOpen:)``).
     /// - Returns: the outcome, and the event to be published where it is stored now.
-    public func postFile(_ draft: MessageDraft, isOpen: Bool) async throws -> (outcome: PostOutcome, events: [RoomEvent])
-    {
+    public func postFile(_ draft: MessageDraft, isOpen: Bool) async throws -> (
+        outcome: PostOutcome, events: [RoomEvent]
+    ) {
         // A key is looked at before the room: a repeated post gets its first outcome, whatever the room has become.
         if let earlier = try await earlier(draft) { return (earlier, []) }
         do {

@@ -194,7 +194,8 @@ public enum Settings {
         AnySetting(logLevel), AnySetting(logFormat), AnySetting(limitPosts),
         AnySetting(limitFrames), AnySetting(limitLoginsPerAccount), AnySetting(limitLoginsPerAddress),
         AnySetting(limitRegistrations), AnySetting(limitRefreshes), AnySetting(limitChanges), AnySetting(limitReads),
-        AnySetting(limitFiles), AnySetting(limitConnectionsPerAddress), AnySetting(limitSocketsPerUser), AnySetting(limitSocketsPerAddress),
+        AnySetting(limitFiles), AnySetting(limitConnectionsPerAddress), AnySetting(limitSocketsPerUser),
+        AnySetting(limitSocketsPerAddress),
         AnySetting(limitSockets), AnySetting(limitRoomsPerUser), AnySetting(limitMembersPerRoom),
         AnySetting(ringBytes), AnySetting(drainSeconds), AnySetting(configFile),
     ]

@@ -152,7 +152,8 @@ import Testing
         let unnamed = try await fixture.file(as: fixture.member)
         let posted = try await fixture.send(fixture.post(id), as: fixture.member).require(201, "post")
         let erase: JSON = ["password": .string(SharedStack.password)]
-        let erased = try await fixture.stack.system.post("/api/v1/users/me/erase", erase, as: fixture.member.credentials)
+        let erased = try await fixture.stack.system.post(
+            "/api/v1/users/me/erase", erase, as: fixture.member.credentials)
         #expect(erased.status == 204, "\(erased)")
         #expect(try await fixture.download(id).code == "file_gone")
         #expect(try await fixture.info(id).code == "file_gone")

@@ -17,7 +17,9 @@ import Testing
             ])
         let log = try await fixture.stack.log(of: fixture.roomID, as: fixture.member)
         #expect(log.last?["contentJson"] == sent.json["contentJson"])
-        for type in ["file", "video", "audio"] { #expect(try await fixture.send(fixture.post(id, type: type)).status == 201) }
+        for type in ["file", "video", "audio"] {
+            #expect(try await fixture.send(fixture.post(id, type: type)).status == 201)
+        }
         // In other types it is a member as any.
         let rich = try await fixture.send(fixture.post("NO-ID", type: "rich_content"))
         #expect(rich.content == ["fileId": "NO-ID"])
@@ -29,7 +31,8 @@ import Testing
         let id = try await fixture.file()
         let thumbnail = try await fixture.file(FileFixture.pixel, thumbnailOf: id)
         let foreign = [
-            try await fixture.file(as: fixture.member), try await fixture.file(in: elsewhere), "none", "NO-ID", thumbnail,
+            try await fixture.file(as: fixture.member), try await fixture.file(in: elsewhere), "none", "NO-ID",
+            thumbnail,
         ]
         for id in foreign {
             let refused = try await fixture.send(fixture.post(id))
@@ -40,12 +43,16 @@ import Testing
         #expect(try await fixture.send(fixture.post(id), as: fixture.member).status == 422)
         #expect(try await fixture.send(fixture.post(id), as: fixture.stranger).code == "room_not_found")
         let reply = try await fixture.send(
-            ["roomId": .string(fixture.roomID), "messageType": "file", "payload": ["fileId": .string(id)],
-             "replyToMessageId": 1])
+            [
+                "roomId": .string(fixture.roomID), "messageType": "file", "payload": ["fileId": .string(id)],
+                "replyToMessageId": 1,
+            ])
         #expect(reply.fields == ["replyToMessageId"])
         #expect(try await fixture.stack.log(of: fixture.roomID, as: fixture.owner).isEmpty)
         // What is elsewhere can be named by its URL.
-        let url: JSON = ["roomId": .string(fixture.roomID), "messageType": "image", "payload": ["imageUrl": "https://a.example/x"]]
+        let url: JSON = [
+            "roomId": .string(fixture.roomID), "messageType": "image", "payload": ["imageUrl": "https://a.example/x"],
+        ]
         #expect(try await fixture.send(url).status == 201)
     }
 
@@ -70,8 +77,10 @@ import Testing
         let statuses = try await withThrowingTaskGroup(of: Int.self) { group in
             for index in 0..<12 {
                 group.addTask {
-                    try await fixture.stack.messages(index).post("/api/v1/messages", post, as: fixture.owner.credentials)
-                        .status
+                    try await fixture.stack.messages(index).post(
+                        "/api/v1/messages", post, as: fixture.owner.credentials
+                    )
+                    .status
                 }
             }
             return try await group.reduce(into: []) { $0.append($1) }
@@ -148,6 +157,7 @@ import Testing
         #expect(posted.status == 201 && posted.content["fileSize"] == 1)
         #expect(try await fixture.send(fixture.post(anothers)).status == 201)
         #expect(try await fixture.server.get("/api/v1/files/\(own)", as: key.credentials).bytes == [1])
-        #expect(try await fixture.server.send(.delete, "/api/v1/files/\(own)", as: key.credentials).code == "file_in_use")
+        #expect(
+            try await fixture.server.send(.delete, "/api/v1/files/\(own)", as: key.credentials).code == "file_in_use")
     }
 }

@@ -43,7 +43,8 @@ import Testing
         #expect(isForeign(await storage().check()))
     }
 
-    @Test func `a store whose marker is gone, as of a disk that is not mounted, is foreign from then on`() async throws {
+    @Test func `a store whose marker is gone, as of a disk that is not mounted, is foreign from then on`() async throws
+    {
         let storage = storage(hasFiles: true)
         try await FolderFileStore(folder, disk: disk).claim("me")
         #expect(await storage.check() == .own)

@@ -16,7 +16,8 @@ import Testing
     private func check(_ url: String, of fileID: FileID? = nil, _ signer: FileURLSigner, at seconds: Int64)
         -> FileURLSigner.Verdict
     {
-        let parts = url.split(separator: "?").last?.split(separator: "&").map { $0.split(separator: "=").last ?? "" } ?? []
+        let parts =
+            url.split(separator: "?").last?.split(separator: "&").map { $0.split(separator: "=").last ?? "" } ?? []
         return signer.check(
             fileID ?? self.fileID, expires: parts.first.map(String.init), signature: parts.last.map(String.init),
             at: at(seconds))

@@ -105,7 +105,8 @@ import Testing
         try Data([1]).write(to: URL(filePath: left))
         try await store.abortUnfinished(olderThan: .seconds(3_600))
         #expect(FileManager.default.fileExists(atPath: left))
-        try FileManager.default.setAttributes([.modificationDate: Date(timeIntervalSinceNow: -7_200)], ofItemAtPath: left)
+        try FileManager.default.setAttributes(
+            [.modificationDate: Date(timeIntervalSinceNow: -7_200)], ofItemAtPath: left)
         try await store.abortUnfinished(olderThan: .seconds(3_600))
         #expect(!FileManager.default.fileExists(atPath: left))
     }

@@ -25,7 +25,8 @@ struct FileStore {
     /// Another server.
     func uploads() -> FileUploads { FileUploads(database) }
 
-    static func upload(by uploader: UserID = ann, thumbnailOf original: FileID? = nil, key: String? = nil) -> FileUpload {
+    static func upload(by uploader: UserID = ann, thumbnailOf original: FileID? = nil, key: String? = nil) -> FileUpload
+    {
         FileUpload(roomID: .hall, uploaderID: uploader, name: "a", thumbnailOf: original, key: key)
     }
 
@@ -56,5 +57,7 @@ struct FileStore {
     }
 
     /// Lets what was begun to be removed be tried again.
-    func ageRemovals() async throws { try await store.client.script("UPDATE files SET remove_at = now() WHERE remove_at IS NOT NULL") }
+    func ageRemovals() async throws {
+        try await store.client.script("UPDATE files SET remove_at = now() WHERE remove_at IS NOT NULL")
+    }
 }

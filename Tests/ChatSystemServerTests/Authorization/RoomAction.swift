@@ -46,7 +46,8 @@ enum RoomAction: String, CaseIterable, Sendable {
     /// Whether it leaves nothing behind, so that the next caller may try it in the same room.
     var onlyLooks: Bool {
         switch self {
-        case .read, .members, .message, .history, .events, .fileInfo, .download, .connect, .resume, .ping, .authOwn, .authOther,
+        case .read, .members, .message, .history, .events, .fileInfo, .download, .connect, .resume, .ping, .authOwn,
+            .authOther,
             .authExpired, .authBad, .connectStream, .resumeStream:
             true
         default: false

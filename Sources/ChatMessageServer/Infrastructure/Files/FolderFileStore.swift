@@ -58,7 +58,9 @@ struct FolderFileStore: FileStore {
                 try temporary.write(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
                 offset += count
             }
-        } thenLinkTo: { target }
+        } thenLinkTo: {
+            target
+        }
     }
 
     /// Writes a file under a temporary name, and gives it its own once it is on the disk. What is there already stays.
@@ -146,7 +148,9 @@ struct FolderFileStore: FileStore {
                     Result { () throws(FileStoreError) in try file.write(bytes) }
                 }
                 try result.get()
-            } thenLinkTo: { marker }
+            } thenLinkTo: {
+                marker
+            }
             try Folder.synchronize(path)
         }
     }
