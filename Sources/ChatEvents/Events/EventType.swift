@@ -51,6 +51,8 @@ public enum EventKey {
     public static let cursor = "cursor"
     public static let eventType = "eventType"
     public static let expiresAt = "expiresAt"
+    /// The member of a payload that names a file.
+    public static let fileID = "fileId"
     public static let heartbeatSeconds = "heartbeatSeconds"
     public static let isAll = "isAll"
     public static let isDeleted = "isDeleted"

@@ -5,6 +5,14 @@ public enum MessageType: String, CaseIterable, Sendable {
     case text, image, file, system, video, audio
     case richContent = "rich_content"
     case location, sticker
+
+    /// Whether the payload may name a file in place of a URL.
+    public var mayNameFile: Bool {
+        switch self {
+        case .image, .file, .video, .audio: true
+        case .text, .system, .richContent, .location, .sticker: false
+        }
+    }
 }
 
 /// The status of a message. The other values of the contract are reserved.

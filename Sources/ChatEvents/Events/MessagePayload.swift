@@ -31,7 +31,24 @@ public enum MessagePayload {
         return text
     }
 
+    /// The file that a valid payload names in place of a URL, in the types that may name one.
+    public static func fileID(_ members: JSONObject, type: MessageType) -> FileID? {
+        guard type.mayNameFile, case .string(let text)? = members[JSONKey(EventKey.fileID)] else { return nil }
+        return FileID(text)
+    }
+
+    /// The same of a payload's text.
+    public static func fileID(_ contentJSON: String, type: MessageType) -> FileID? {
+        guard type.mayNameFile, case .object(let members)? = try? JSONParser.parse(Array(contentJSON.utf8)) else {
+            return nil
+        }
+        return fileID(members, type: type)
+    }
+
     private static func check(_ fields: inout FieldReader, _ type: MessageType) {
+        if type.mayNameFile, let value = fields.optionalValue(EventKey.fileID) {
+            return checkNamed(value, &fields)
+        }
         switch type {
         case .text:
             _ = fields.string("text", length: 1...maximumTextLength)
@@ -60,6 +77,22 @@ public enum MessagePayload {
         case .richContent, .system:
             break
         }
+    }
+
+    /// Checks a payload that names a file: the server fills in what it knows of it.
+    private static func checkNamed(_ value: JSONValue, _ fields: inout FieldReader) {
+        let isID = if case .string(let text) = value { FileID(text) != nil } else { false }
+        if !isID { fields.note(EventKey.fileID, "must be \(FileID.rule)") }
+        for name in ["imageUrl", "fileUrl", "url"] where fields.optionalValue(name) != nil {
+            fields.note(name, "must not be there beside \(EventKey.fileID)")
+        }
+        fields.optionalURL("thumbnailUrl")
+        fields.optionalCount("width")
+        fields.optionalCount("height")
+        fields.optionalLabel("caption", length: 0...maximumTextLength)
+        fields.optionalLabel("fileName", length: labelLength)
+        fields.optionalNumber("durationSeconds", in: 0...Double.greatestFiniteMagnitude)
+        checkFile(&fields)
     }
 
     private static func checkFile(_ fields: inout FieldReader) {

@@ -42,6 +42,11 @@ struct MessageService: Sendable {
 
     private func store(_ draft: MessageDraft, reply: @escaping @Sendable (Result<Posted, any Error>) -> Void) {
         let isOpen = authMode == .trusted
+        guard draft.fileID == nil else {
+            // Its file has to be locked, which the writer's batches do not do.
+            Task { reply(await postFile(draft, isOpen: isOpen)) }
+            return
+        }
         // Captures only the parts that are needed: this service has many.
         writer.post(draft) { [rooms, writer] result in
             guard case .success(.refused(.roomNotFound)) = result, isOpen else {
@@ -57,6 +62,16 @@ struct MessageService: Sendable {
                     reply(.failure(error))
                 }
             }
+        }
+    }
+
+    private func postFile(_ draft: MessageDraft, isOpen: Bool) async -> Result<Posted, any Error> {
+        do {
+            let (outcome, events) = try await rooms.postFile(draft, isOpen: isOpen)
+            publisher.publish(events)
+            return Self.posted(outcome)
+        } catch {
+            return .failure(error)
         }
     }
 
@@ -123,9 +138,15 @@ struct MessageService: Sendable {
         }
         return try await change(message, by: userID) { [content] room, message, rules in
             try rules.checkEditing(message)
-            let content = try content.get()
+            var content = try content.get()
+            // Of the content that is stored: the hook may have put another in place of what was sent.
+            let fileID = MessagePayload.fileID(content, type: message.type)
+            if let fileID {
+                guard let file = try await room.file(fileID, of: message.senderID) else { throw LockedRoom.unknownFile }
+                content = try file.filling(content)
+            }
             guard message.differs(from: content) else { return message }
-            return try await room.edit(message, to: content, by: userID)
+            return try await room.edit(message, to: content, naming: fileID, by: userID)
         }
     }
 

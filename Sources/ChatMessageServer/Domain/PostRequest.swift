@@ -44,6 +44,7 @@ enum PostRequest {
         return MessageDraft(
             roomID: roomID, senderID: senderID, type: type,
             contentJSON: try MessagePayload.canonicalText(payload, type: type),
-            replyToMessageID: replyTo, clientMessageID: clientMessageID)
+            fileID: MessagePayload.fileID(payload, type: type), replyToMessageID: replyTo,
+            clientMessageID: clientMessageID)
     }
 }

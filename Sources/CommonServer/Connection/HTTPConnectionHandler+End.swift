@@ -14,6 +14,7 @@ extension HTTPConnectionHandler {
         response.headers[.date] = configuration.date.text
         response.headers[.connection] = "close"
         state = .ending
+        failBody(error, context)
         context.write(wrapOutboundOut(response.bytes(context.channel.allocator)), promise: nil)
         end(context, isInputComplete: false)
     }
@@ -83,10 +84,7 @@ extension HTTPConnectionHandler {
             case .waiting where bytes.readableBytes > 0: context.channel.isWritable ? .head : nil
             case .waiting: .nextRequest
             case .reading: .body
-            case .routed where routed?.isBodyComplete != false: nil
-            // The time counts while the route wants more of it.
-            case .routed where routed?.isExchange == true && !isReading: nil
-            case .routed: .body
+            case .routed: isBodyAwaited ? .body : nil
             case .responding, .deciding, .streaming: nil
             case .ending, .ended: timing.current
             }
@@ -122,7 +120,12 @@ extension HTTPConnectionHandler {
     private func check(isRepeated: Bool) {
         guard let context else { return }
         if case .ended = state { return }
-        if isDue(context) { return abort(context) }
+        if isDue(context) {
+            guard case .routed = state, routed?.isUpload == true, timing.current == .body, !isStopping else {
+                return abort(context)
+            }
+            return refuse(ChatError(.requestTimeout, "No byte of the body came for a minute"), context)
+        }
         if isRepeated { scheduleCheck(context) }
     }
 }

@@ -54,8 +54,10 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     var isInputClosed = false
     var isStopping = false
     var isReadHeld = false
-    /// Input was requested, and none has come since.
-    var isReading = false
+    /// Whether the next bytes of the client are awaited. False while an upload is read more slowly than it arrives.
+    var isInputAwaited = true
+    /// Bytes that were dropped after the last response.
+    var bytesDropped = 0
     /// Whether input was dropped because of a stream.
     var hasDroppedInput = false
     private(set) var isProceeding = false
@@ -77,14 +79,15 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        isInputAwaited = false
         switch state {
-        case .ending, .ended: return
+        case .ended: return
+        case .ending: return drop(unwrapInboundIn(data).readableBytes, context)
         case .streaming:
             hasDroppedInput = true
             return
         case .waiting, .reading, .responding, .deciding, .routed: break
         }
-        isReading = false
         var chunk = unwrapInboundIn(data)
         if bytes.readableBytes == 0 { bytes = chunk } else { bytes.writeBuffer(&chunk) }
         proceed(context)
@@ -120,6 +123,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
+        failBody(Self.incompleteRequest, context)
         state = .ended
         bytes = ByteBuffer()
         stream.take()?.connectionClosed()
@@ -220,15 +224,16 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
 
     private func beginRouted(_ head: RequestHead, _ context: ChannelHandlerContext) {
         state = .routed
-        routed = RoutedRequest(head)
+        let isUpload = head.isMethod("POST") && configuration.uploadPaths.contains { head.isPath($0) }
+        routed = RoutedRequest(head, isUpload: isUpload)
         bytes.moveReaderIndex(forwardBy: head.length)
         forward(.head(HTTPRequest(head)), context)
-        // A body that will be refused for its length is not requested.
-        guard head.expectsContinue, bytes.readableBytes == 0, head.contentLength <= RequestBounds.maximumBodyBytes
-        else {
-            return
-        }
-        requestBody(context)
+        // A body that will be refused for its length is not requested. Those that a route reads at its own pace are, once
+        // it does.
+        guard head.expectsContinue, !isUpload, bytes.readableBytes == 0,
+            head.contentLength <= RequestBounds.maximumBodyBytes, routed?.acceptBody() == true
+        else { return }
+        writeContinue(context)
     }
 
     private func forwardBody(_ context: ChannelHandlerContext) -> Bool {
@@ -295,7 +300,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         }
     }
 
-    private static let incompleteRequest = ChatError(.malformedRequest, "The request did not arrive whole")
+    static let incompleteRequest = ChatError(.malformedRequest, "The request did not arrive whole")
 
     // MARK: Responses of the router
 

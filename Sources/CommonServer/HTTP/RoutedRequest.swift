@@ -11,6 +11,8 @@ struct RoutedRequest {
         case complete
     }
 
+    /// Whether the route reads the body at its own pace, without a limit on its time as a whole.
+    let isUpload: Bool
     private var body: Body
     private var bytesDropped = 0
     /// Whether the client waits with the body until it is requested.
@@ -25,7 +27,9 @@ struct RoutedRequest {
     private(set) var closes: Bool
 
     /// Begins with the head of a request.
-    init(_ head: RequestHead) {
+    /// - Parameter isUpload: whether the route was declared as one.
+    init(_ head: RequestHead, isUpload: Bool = false) {
+        self.isUpload = isUpload
         body =
             switch head.framing {
             case .length(let length): .length(remaining: length)
@@ -41,9 +45,6 @@ struct RoutedRequest {
     mutating func beginExchange() { isExchange = true }
 
     // MARK: The body
-
-    /// Notes that the client was told to send the body.
-    mutating func bodyRequested() { awaitsContinue = false }
 
     /// Whether the whole body has been taken.
     var isBodyComplete: Bool { if case .complete = body { true } else { false } }
@@ -71,6 +72,9 @@ struct RoutedRequest {
         }
         switch part {
         case .incomplete: break
+        case .data where hasResponseBegun && isUpload:
+            // The connection ends with the response, which bounds what is still read.
+            break
         case .data(let data) where isExchange ? isResponseComplete : hasResponseBegun:
             bytesDropped += data.readableBytes
             guard bytesDropped <= RequestBounds.maximumDroppedBytes else { throw ChatError(.bodyTooLarge) }
@@ -78,6 +82,16 @@ struct RoutedRequest {
         case .end: body = .complete
         }
         return part
+    }
+
+    /// Whether the time for the body is that of each piece, while the route wants it.
+    var isPaced: Bool { isUpload || isExchange }
+
+    /// Notes that the body is wanted.
+    /// - Returns: whether the client is to be sent `100 Continue`.
+    mutating func acceptBody() -> Bool {
+        defer { awaitsContinue = false }
+        return awaitsContinue && !hasResponseBegun
     }
 
     // MARK: The response
@@ -91,7 +105,7 @@ struct RoutedRequest {
     mutating func begin(_ head: HTTPResponse, isLast: Bool, _ allocator: ByteBufferAllocator) -> ByteBuffer {
         var fields = head.headerFields
         if let connection = fields[.connection] { closes = closes || TokenList(connection).contains("close") }
-        closes = closes || isLast
+        closes = closes || isLast || isUpload && !isBodyComplete
         let framing = ResponseFraming(head, isHead: isHead, isVersion10: isVersion10)
         if framing == .chunked { fields[.transferEncoding] = "chunked" }
         if framing == .untilClose { closes = true }

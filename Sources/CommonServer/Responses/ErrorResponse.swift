@@ -90,17 +90,20 @@ extension ErrorCode {
         case .malformedRequest, .malformedJSON: .badRequest
         case .missingToken, .invalidToken, .invalidCredentials, .invalidRefreshToken: .unauthorized
         case .forbidden, .scope, .userDisabled, .guest, .guestsOff, .registrationClosed, .notAMember, .notAddable,
-            .originNotAllowed:
+            .originNotAllowed, .badSignature, .urlExpired:
             .forbidden
         case .notFound, .roomNotFound, .userNotFound, .memberNotFound, .messageNotFound, .keyNotFound,
-            .sessionNotFound, .webhookNotFound:
+            .sessionNotFound, .webhookNotFound, .filesOff, .fileNotFound, .fileGone:
             .notFound
         case .methodNotAllowed: .methodNotAllowed
         case .usernameTaken, .roomExists, .roomArchived, .directRoom, .roomFull, .tooManyRooms, .alreadyMember,
             .leftRoom, .ownerRole, .messageDeleted, .clientMessageIdReused, .importIdReused, .logMismatch,
-            .keyNameTaken, .tooManyKeys, .roomTypeFixed, .cursorUnknown, .tooManyWebhooks:
+            .keyNameTaken, .tooManyKeys, .roomTypeFixed, .cursorUnknown, .tooManyWebhooks, .fileInUse,
+            .idempotencyKeyReused, .uploadInProgress:
             .conflict
-        case .bodyTooLarge, .lineTooLarge: .contentTooLarge
+        case .requestTimeout: .requestTimeout
+        case .rangeNotSatisfiable: .rangeNotSatisfiable
+        case .bodyTooLarge, .lineTooLarge, .fileTooLarge, .fileQuota: .contentTooLarge
         case .headerTooLarge: .requestHeaderFieldsTooLarge
         case .expectationFailed: .expectationFailed
         case .unsupportedMediaType: .unsupportedMediaType
@@ -109,7 +112,7 @@ extension ErrorCode {
         case .rateLimited: .tooManyRequests
         case .notImplemented: .notImplemented
         case .httpVersionNotSupported: .httpVersionNotSupported
-        case .unavailable, .issuerUnavailable, .hookUnavailable: .serviceUnavailable
+        case .unavailable, .issuerUnavailable, .hookUnavailable, .storeForeign: .serviceUnavailable
         case .internalError: .internalServerError
         }
     }

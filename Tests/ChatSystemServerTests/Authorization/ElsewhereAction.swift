@@ -32,6 +32,7 @@ enum ElsewhereAction: String, CaseIterable, Sendable {
     case allRooms = "`GET /admin/rooms`"
     case putRoom = "`PUT /admin/rooms/{roomId}`"
     case importHistory = "`POST /admin/import`"
+    case files = "`GET /files`"
     case changes = "`GET /changes`"
     case makeWebhook = "`POST /webhooks`"
     case webhooks = "`GET /webhooks`"
@@ -62,7 +63,7 @@ enum ElsewhereAction: String, CaseIterable, Sendable {
             case .live, .ready, .metrics: [stack.system, stack.messages(), stack.webSocket()]
             case .description, .page: [stack.system, stack.messages()]
             case .socketPath: [stack.webSocket()]
-            case .changes, .makeWebhook, .webhooks, .webhook, .changeWebhook, .removeWebhook, .pauseWebhook,
+            case .files, .changes, .makeWebhook, .webhooks, .webhook, .changeWebhook, .removeWebhook, .pauseWebhook,
                 .resumeWebhook, .replayWebhook, .deliveries:
                 [stack.messages()]
             default: [stack.system]
@@ -120,6 +121,7 @@ enum ElsewhereAction: String, CaseIterable, Sendable {
         case .allRooms: (.get, "/api/v1/admin/rooms", nil)
         case .putRoom: (.put, "/api/v1/admin/rooms/mine", ["name": "Mine", "type": "public"])
         case .importHistory: (.post, "/api/v1/admin/import", nil)
+        case .files: (.get, "/api/v1/files?ids=none", nil)
         case .changes: (.get, "/api/v1/changes?after=begin", nil)
         case .makeWebhook: (.post, "/api/v1/webhooks", nil)
         case .webhooks: (.get, "/api/v1/webhooks", nil)

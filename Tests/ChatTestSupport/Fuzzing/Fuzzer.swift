@@ -26,8 +26,16 @@ public struct Fuzzer {
         let environment = ProcessInfo.processInfo.environment
         seed = environment["CHAT_FUZZ_SEED"].flatMap { UInt64($0) } ?? Self.defaultSeed
         random = FuzzGenerator(seed: seed)
-        corpus = Self.root.appending(path: "Tests/Fuzz/Corpus/\(target)")
+        corpus = Self.corpus(target)
     }
+
+    /// An input of a corpus.
+    /// - Parameter name: its file's.
+    public static func input(_ target: String, _ name: String) throws -> [UInt8] {
+        Array(try Data(contentsOf: corpus(target).appending(path: name)))
+    }
+
+    private static func corpus(_ target: String) -> URL { root.appending(path: "Tests/Fuzz/Corpus/\(target)") }
 
     /// - Parameter property: gets an input and random numbers; answers what is wrong, if anything.
     /// - Returns: how many inputs were tried.

@@ -104,6 +104,10 @@ struct ImportLineReader {
         let replyTo = fields.optionalString("replyToImportId", length: importIDLength)
         try fields.finish()
         guard let roomID, let importID, let sender, let type, let payload, let sentAt else { throw fields.incomplete }
+        // A file is uploaded by its sender for a message; there is none of a former time.
+        guard MessagePayload.fileID(payload, type: type) == nil else {
+            throw .invalid("\(MessagePayload.field).\(EventKey.fileID)", "must be a URL in an imported message")
+        }
         return ImportedMessage(
             roomID: roomID, importID: importID, sender: sender, type: type,
             contentJSON: try MessagePayload.canonicalText(payload, type: type), sentAt: sentAt,

@@ -1,0 +1,54 @@
+import CommonUtil
+import NIOCore
+
+/// The bytes of a file, read lazily: the next buffer is read when it is asked for. Buffers have at most 256 KiB.
+typealias FileBytes = any AsyncSequence<ByteBuffer, any Error> & Sendable
+
+/// Keeps the bytes of files, each under a key of its own that is used once: what is stored under a key never changes.
+///
+/// Keys are 1–64 of `a–z 0–9`. Every call has a deadline, and none blocks an event loop.
+protocol FileStore: Sendable {
+    /// Stores a local file, which stays where it is. Returns when the bytes are on disk (`fsync`) or acknowledged. May be
+    /// repeated for the same key and bytes.
+    func put(_ key: String, from path: String, size: Int) async throws(FileStoreError)
+
+    /// Opens a file for reading.
+    /// - Parameter range: not empty, within the file.
+    /// - Returns: exactly the bytes of the range; the sequence throws ``FileStoreError`` where it cannot give them all.
+    func read(_ key: String, range: Range<Int>) async throws(FileStoreError) -> FileBytes
+
+    /// Removes a file. One that is not there is no error.
+    func remove(_ key: String) async throws(FileStoreError)
+
+    /// A page of the stored files, at most 1,000, in the order of their keys. The marker is none of them.
+    func list(after key: String?) async throws(FileStoreError) -> [StoredFile]
+
+    /// The text of the marker, which names the installation that the store belongs to; `nil` where there is none.
+    func installation() async throws(FileStoreError) -> String?
+
+    /// Writes the marker, where there is none. Of several servers that do so at once one succeeds; the caller reads the
+    /// marker afterwards.
+    func claim(_ installation: String) async throws(FileStoreError)
+
+    /// Removes what uploads have left that were cut off: parts, temporary files.
+    /// - Parameter age: younger ones can still be under way.
+    func abortUnfinished(olderThan age: Duration) async throws(FileStoreError)
+}
+
+/// A file of a store, as its list shows it.
+struct StoredFile: Equatable, Sendable {
+    let key: String
+    /// In bytes.
+    let size: Int
+    let modifiedAt: Timestamp
+}
+
+/// Why a store did not do what it was asked.
+enum FileStoreError: Error, Equatable, Sendable {
+    /// It does not respond, or refuses: to be tried again later. The reason is for logs and has no secrets.
+    case away(String)
+    /// It has no space left.
+    case full
+    /// There is no file under this key.
+    case notFound
+}
