@@ -121,6 +121,12 @@ public enum Settings {
     public static let fileSpoolBytes = integer("CHAT_FILE_SPOOL_BYTES", default: 2_147_483_648, in: 1...1 << 50)
     /// The time for which a file is kept that no message names, in seconds.
     public static let fileUnusedSeconds = integer("CHAT_FILE_UNUSED_SECONDS", default: 86_400, in: 1...31_536_000)
+    /// The id of the access key of an S3 store.
+    public static let s3AccessKey = credential("CHAT_S3_ACCESS_KEY")
+    /// The secret that signs requests to an S3 store.
+    public static let s3SecretKey = credential("CHAT_S3_SECRET_KEY")
+    /// The token of temporary credentials of an S3 store.
+    public static let s3SessionToken = credential("CHAT_S3_SESSION_TOKEN")
 
     /// The address of the system server for clients: where it is not the port that they asked.
     public static let publicSystemURL = Setting<PublicAddress?>(
@@ -205,7 +211,8 @@ public enum Settings {
         AnySetting(allowedOrigins(authMode: .token)), AnySetting(trustedProxies), AnySetting(webhookAllow),
         AnySetting(messageHookURL), AnySetting(messageHookSecret), AnySetting(messageHookFails),
         AnySetting(fileStore), AnySetting(fileMaxBytes), AnySetting(fileQuotaBytes), AnySetting(fileSpoolBytes),
-        AnySetting(fileUnusedSeconds), AnySetting(publicSystemURL),
+        AnySetting(fileUnusedSeconds), AnySetting(s3AccessKey), AnySetting(s3SecretKey), AnySetting(s3SessionToken),
+        AnySetting(publicSystemURL),
         AnySetting(publicMessageURL), AnySetting(publicWebSocketURL),
         AnySetting(logLevel), AnySetting(logFormat), AnySetting(limitPosts),
         AnySetting(limitFrames), AnySetting(limitLoginsPerAccount), AnySetting(limitLoginsPerAddress),
@@ -232,6 +239,13 @@ extension Settings {
 
     private static func text(_ name: String, default value: String, allowed: String) -> Setting<String> {
         Setting(name, default: value, allowed: allowed, parse: { $0 })
+    }
+
+    /// A secret that is sent in a header field.
+    private static func credential(_ name: String) -> Setting<String> {
+        Setting(
+            name, default: "", allowed: "visible ASCII characters, or nothing", isSecret: true,
+            parse: { $0.utf8.allSatisfy { (0x21...0x7E).contains($0) } ? $0 : nil })
     }
 
     /// An optional file.
