@@ -4,6 +4,7 @@ import CommonServer
 import CommonUtil
 import Logging
 import RedisClient
+import S3Client
 import ServiceLifecycle
 
 /// The parts of files: routes, services and steps. Empty where there are no files (`CHAT_FILE_STORE` is `none`).
@@ -33,6 +34,12 @@ struct FileSetup {
         switch location ?? .folder(folder + "/files") {
         case .none: return
         case .folder(let path): store = FolderFileStore(path, disk: disk)
+        case .s3(let url):
+            let client = S3Client(
+                try .chat(configuration, url: url), tls: .client(trustFile: environment.trustFile),
+                eventLoopGroup: environment.eventLoopGroup)
+            store = S3FileStore(client)
+            services = [client]
         }
         let files = FileRepository(database)
         let storage = FileStorage(store, logger: logger, installation: files.installation)
@@ -47,7 +54,7 @@ struct FileSetup {
                 rules: rules, quota: quota, limit: RateLimiter<UserID>(.files, rate: rate, shared: shared),
                 authMode: environment.authMode, logger: logger),
             service: FileService(storage: storage, files: files, urls: urls, logger: logger))
-        services = [cleaner]
+        services.append(cleaner)
         self.storage = storage
         beforeServing = [
             {
