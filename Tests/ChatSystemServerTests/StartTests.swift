@@ -50,6 +50,11 @@ import Testing
             WrongValue(kind: .system, name: "CHAT_LIMIT_LOGINS_PER_ACCOUNT", value: "10/h"),
             WrongValue(kind: .message, name: "CHAT_LIMIT_POSTS", value: "many"),
             WrongValue(kind: .message, name: "CHAT_JWKS_URL", value: "file:///etc/passwd"),
+            WrongValue(
+                kind: .message, name: "CHAT_MESSAGE_HOOK_URL", value: "http://hooks.example.org/?token=hunter2",
+                secret: "hunter2"),
+            WrongValue(kind: .message, name: "CHAT_MESSAGE_HOOK_SECRET", value: "whsec_hunter2", secret: "hunter2"),
+            WrongValue(kind: .message, name: "CHAT_MESSAGE_HOOK_FAILS", value: "ajar"),
             WrongValue(kind: .webSocket, name: "CHAT_JWKS_URL", value: "http://"),
             WrongValue(kind: .system, name: "CHAT_REFRESH_TOKEN_SECONDS", value: "0"),
             WrongValue(kind: .system, name: "CHAT_TRUSTED_PROXIES", value: "10.0.0.0/33"),

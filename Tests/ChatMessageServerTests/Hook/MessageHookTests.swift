@@ -253,6 +253,37 @@ extension RESTClient {
         }
     }
 
+    @Test func `a post that is stored while the hook thinks about it again is not rejected`() async throws {
+        try await ChangeFixture.run { fixture in
+            /// Stores the post before it rejects it.
+            struct Late: MessageHookCalling {
+                let writer: MessageWriter
+                let draft: MessageDraft
+
+                func call(_ body: [UInt8], headers: [(String, String)]) async -> HookResponse {
+                    _ = try? await writer.post(draft)
+                    return .answer(status: 200, body: Array(#"{"action":"reject"}"#.utf8))
+                }
+            }
+            try await fixture.makeRoom("a")
+            let database = ChatDatabase(fixture.client)
+            for key in ["one", nil] {
+                let draft = MessageDraft(
+                    roomID: RoomID(verified: "a"), senderID: ChangeFixture.ann, type: .text,
+                    contentJSON: #"{"text":"a"}"#, clientMessageID: key)
+                let hook = MessageHook(
+                    caller: Late(writer: fixture.writer, draft: draft), secret: Moderator.secret, fails: .open,
+                    limits: .init(time: .seconds(60)), messages: MessageRepository(database),
+                    users: UserRepository(database), logger: ChangeFixture.quiet)
+                guard key == nil else {
+                    #expect(try await hook.approve(draft) === draft)
+                    continue
+                }
+                await #expect(throws: ChatError(.rejected)) { try await hook.approve(draft) }
+            }
+        }
+    }
+
     @Test func `more messages than may wait are not asked about`() async throws {
         try await ChangeFixture.run { fixture in
             let (started, go) = (EventCollector<Int>(), EventCollector<Int>())

@@ -59,10 +59,22 @@ final class MessageHook: Sendable {
     /// - Returns: what is to be stored: the draft, or the same request with another payload.
     /// - Throws: `rejected` (422), `hook_unavailable` (503).
     func approve(_ draft: MessageDraft) async throws -> MessageDraft {
-        if let key = draft.clientMessageID, try await messages.isStored(key, of: draft.senderID) { return draft }
+        if try await isStored(draft) { return draft }
         let question = HookQuestion(draft, user: try await users.user(draft.senderID))
-        let content = try await decide(question)
-        return content.utf8.elementsEqual(draft.contentJSON.utf8) ? draft : draft.replacingContent(by: content)
+        do {
+            let content = try await decide(question)
+            return content.utf8.elementsEqual(draft.contentJSON.utf8) ? draft : draft.replacingContent(by: content)
+        } catch {
+            // It can have been stored meanwhile, where it was sent twice at the same time.
+            guard try await isStored(draft) else { throw error }
+            return draft
+        }
+    }
+
+    /// Whether the post repeats a stored one, or uses its key for another.
+    private func isStored(_ draft: MessageDraft) async throws -> Bool {
+        guard let key = draft.clientMessageID else { return false }
+        return try await messages.isStored(key, of: draft.senderID)
     }
 
     /// Asks about an edit by the message's sender.

@@ -14,12 +14,13 @@ struct HookSettings {
         let secretText = try configuration.value(Settings.messageHookSecret)
         fails = try configuration.value(Settings.messageHookFails)
         guard text != nil || secretText != nil else { return nil }
+        let secret = secretText.flatMap { WebhookSecret.bytes(of: $0) }
+        // Before the URL, which may be missing: what is wrong is named before what is not there.
+        if secretText != nil, secret == nil { throw Self.error(Settings.messageHookSecret, held: secretText) }
         guard let url = text.flatMap({ try? WebhookURL($0) }), url.isEncrypted || Self.isOwnNetwork(url.host) else {
             throw Self.error(Settings.messageHookURL, held: text)
         }
-        guard let secret = secretText.flatMap({ WebhookSecret.bytes(of: $0) }) else {
-            throw Self.error(Settings.messageHookSecret, held: secretText)
-        }
+        guard let secret else { throw Self.error(Settings.messageHookSecret, held: nil) }
         self.url = url
         self.secret = secret
     }
