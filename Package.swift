@@ -115,6 +115,7 @@ let package = Package(
         library(
             "RedisClient",
             ["CHiredis", "CommonUtil", deque, lifecycle, logging, metrics, nioCore, nioPosix, nioSSL]),
+        library("S3Client", ["CommonUtil", asyncHTTPClient, crypto, lifecycle, nioCore, nioHTTP1, nioPosix, nioSSL]),
         // What the three servers share as processes: start and stop, health, metrics endpoint, routes, CORS.
         library(
             "CommonServer",
@@ -148,8 +149,8 @@ let package = Package(
             "ChatMessageServer",
             [
                 "ChatEventBus", "ChatEvents", "ChatStorage", "CommonAuth", "CommonServer", "CommonUtil",
-                "PostgresClient", "RedisClient", asyncHTTPClient, crypto, hummingbird, lifecycle, logging, metrics,
-                nioCore, nioHTTP1, nioPosix, nioSSL,
+                "PostgresClient", "RedisClient", "S3Client", asyncHTTPClient, crypto, hummingbird, lifecycle, logging,
+                metrics, nioCore, nioHTTP1, nioPosix, nioSSL,
             ],
             resources: [.embedInCode("Presentation/openapi.yaml")]),
         executable(
@@ -194,6 +195,9 @@ let package = Package(
             of: "RedisClient",
             ["ChatLocalStack", "ChatTestSupport", lifecycle, logging, nioCore, nioEmbedded, nioPosix]),
         tests(
+            of: "S3Client",
+            ["ChatLocalStack", "ChatTestSupport", "CommonUtil", nioCore, nioHTTP1, nioPosix, nioSSL]),
+        tests(
             of: "CommonServer",
             [
                 "ChatLocalStack", "ChatTestSupport", "CommonAuth", "CommonLogging", "CommonUtil", asyncHTTPClient,
@@ -223,7 +227,9 @@ let package = Package(
             of: "ChatMessageServer",
             [
                 "ChatEvents", "ChatLocalStack", "ChatStorage", "ChatTestSupport", "CommonLogging", "CommonServer",
-                "CommonUtil", "PostgresClient", httpTypes, hummingbird, lifecycle, logging, nioCore, nioPosix,
+                "CommonUtil", "PostgresClient", "S3Client", httpTypes, hummingbird, lifecycle, logging, nioCore,
+                nioPosix,
+                nioSSL,
             ]),
         tests(
             of: "ChatWebSocketServer",

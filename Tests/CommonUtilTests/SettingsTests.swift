@@ -34,6 +34,18 @@ import Testing
         #expect(try source.value(Settings.logLevel) == .debug)
     }
 
+    @Test func `a name with a digit is found by flag, in the environment and in a file`() async throws {
+        let file = FileManager.default.temporaryDirectory.appending(path: "settings-\(UUID().uuidString).json")
+        try Data(#"{"chat": {"s3AccessKey": "file"}}"#.utf8).write(to: file)
+        defer { try? FileManager.default.removeItem(at: file) }
+        let source = try await source(
+            ["CHAT_CONFIG_FILE": file.path, "CHAT_S3_SECRET_KEY": "environment"],
+            arguments: ["--chat-s3-session-token", "flag"])
+        #expect(try source.value(Settings.s3AccessKey) == "file")
+        #expect(try source.value(Settings.s3SecretKey) == "environment")
+        #expect(try source.value(Settings.s3SessionToken) == "flag")
+    }
+
     @Test func `a file that cannot be read is named`() async {
         await #expect {
             try await source(["CHAT_CONFIG_FILE": "/nowhere/chat.json"])

@@ -55,21 +55,21 @@ public struct ConfigurationSource: Sendable {
         else {
             throw ConfigurationError(name: file.name, held: path, isSecret: false, allowed: "a readable JSON file")
         }
-        let known = Set(Settings.all.map(\.fileKey))
+        let known = Dictionary(Settings.all.map { ($0.fileKey, $0.name) }) { first, _ in first }
         var values: [AbsoluteConfigKey: ConfigValue] = [:]
         for (key, value) in members {
             guard key.text == "chat", case .object(let settings) = value else {
                 throw ConfigurationError(unknownKey: key.text, in: path)
             }
             for (key, value) in settings {
-                guard known.contains(key.text) else {
+                guard let name = known[key.text] else {
                     throw ConfigurationError(unknownKey: "chat.\(key.text)", in: path)
                 }
                 guard let value = configValue(value) else {
                     throw ConfigurationError(
                         "chat.\(key.text) in '\(path)' must be a text, a whole number, true or false")
                 }
-                values[AbsoluteConfigKey(["chat", key.text])] = value
+                values[AbsoluteConfigKey(components(of: name))] = value
             }
         }
         return values
@@ -93,14 +93,20 @@ public struct ConfigurationSource: Sendable {
 
     /// Reads a value as text; `nil` where it is empty or unset. Files can have numbers where the environment has only text.
     private static func text(of name: String, from reader: ConfigReader) -> String? {
-        let key = ConfigKey(name.lowercased().split(separator: "_", maxSplits: 1).map { camelCased($0) })
+        let key = ConfigKey(components(of: name))
         let text = reader.string(forKey: key) ?? reader.int(forKey: key).map(String.init)
         return text.flatMap { $0.isEmpty ? nil : $0 }
     }
 
-    /// `database_url` → `databaseUrl`, which the providers turn into `DATABASE_URL` and `--…-database-url` again.
-    private static func camelCased(_ words: some StringProtocol) -> String {
-        words.split(separator: "_").enumerated()
-            .map { $0 == 0 ? String($1) : $1.prefix(1).uppercased() + $1.dropFirst() }.joined()
+    /// `CHAT_DATABASE_URL` → `chat`, `databaseUrl`, which the providers turn into `CHAT_DATABASE_URL` and `--chat-database-url`
+    /// again. Behind a digit they see no new word: there a component begins, `chat`, `s3`, `accessKey`.
+    private static func components(of name: String) -> [String] {
+        name.lowercased().split(separator: "_").reduce(into: []) { components, word in
+            if components.count < 2 || components[components.count - 1].last?.isNumber == true {
+                components.append(String(word))
+            } else {
+                components[components.count - 1] += word.prefix(1).uppercased() + word.dropFirst()
+            }
+        }
     }
 }

@@ -94,6 +94,13 @@ public enum Settings {
         "CHAT_WEBHOOK_ALLOW", default: "", allowed: "a comma list of addresses or CIDR ranges",
         parse: AddressRange.list(text:))
 
+    /// The id of the access key of an S3 store.
+    public static let s3AccessKey = credential("CHAT_S3_ACCESS_KEY")
+    /// The secret that signs requests to an S3 store.
+    public static let s3SecretKey = credential("CHAT_S3_SECRET_KEY")
+    /// The token of temporary credentials of an S3 store.
+    public static let s3SessionToken = credential("CHAT_S3_SESSION_TOKEN")
+
     /// The address of the system server for clients: where it is not the port that they asked.
     public static let publicSystemURL = Setting<PublicAddress?>(
         "CHAT_PUBLIC_SYSTEM_URL", default: "",
@@ -173,7 +180,7 @@ public enum Settings {
         AnySetting(accessTokenSeconds), AnySetting(refreshTokenSeconds), AnySetting(passwordCost),
         AnySetting(issuersFile), AnySetting(registration), AnySetting(guests), AnySetting(externalIDs),
         AnySetting(allowedOrigins(authMode: .token)), AnySetting(trustedProxies), AnySetting(webhookAllow),
-        AnySetting(publicSystemURL),
+        AnySetting(s3AccessKey), AnySetting(s3SecretKey), AnySetting(s3SessionToken), AnySetting(publicSystemURL),
         AnySetting(publicMessageURL), AnySetting(publicWebSocketURL),
         AnySetting(logLevel), AnySetting(logFormat), AnySetting(limitPosts),
         AnySetting(limitFrames), AnySetting(limitLoginsPerAccount), AnySetting(limitLoginsPerAddress),
@@ -199,6 +206,13 @@ extension Settings {
 
     private static func text(_ name: String, default value: String, allowed: String) -> Setting<String> {
         Setting(name, default: value, allowed: allowed, parse: { $0 })
+    }
+
+    /// A secret that is sent in a header field.
+    private static func credential(_ name: String) -> Setting<String> {
+        Setting(
+            name, default: "", allowed: "visible ASCII characters, or nothing", isSecret: true,
+            parse: { $0.utf8.allSatisfy { (0x21...0x7E).contains($0) } ? $0 : nil })
     }
 
     /// An optional file.
