@@ -7,6 +7,7 @@ public enum JavaScriptClient {
         ("chat.js", PackageResources.chat_js),
         ("event-reading.js", PackageResources.event_reading_js),
         ("event-stream.js", PackageResources.event_stream_js),
+        ("files.js", PackageResources.files_js),
         ("react.d.ts", PackageResources.react_d_ts),
         ("react.js", PackageResources.react_js),
         ("restoring.js", PackageResources.restoring_js),

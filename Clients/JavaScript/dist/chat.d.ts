@@ -192,6 +192,12 @@ export class Room {
   send<Type extends SentType>(payload: Payloads[Type], options: SendOptions & { messageType: Type }): Post
   send(payload: Payloads['text'], options?: SendOptions & { messageType?: 'text' }): Post
 
+  /**
+   * Uploads a file, and sends a message that names it. An upload that breaks is begun again. The promise settles when the file is
+   * stored and the message is in the outbox; until then both are in this process alone. Fails where the file is refused.
+   */
+  sendFile(file: BlobLike, options?: SendFileOptions): Promise<Post>
+
   /** Of an own post that is still waiting: by its key. */
   edit(id: number | string, payload: object): Promise<void>
   delete(id: number): Promise<void>
@@ -205,6 +211,44 @@ export class Room {
   events(options?: EventsOptions): AsyncIterableIterator<RoomEvent>
 }
 
+/** A `Blob` or `File`. */
+export interface BlobLike {
+  readonly size: number
+  readonly type: string
+  readonly name?: string
+  slice(start?: number, end?: number, contentType?: string): BlobLike
+  arrayBuffer(): Promise<ArrayBuffer>
+}
+
+/** An `AbortSignal`. */
+export interface AbortSignalLike {
+  readonly aborted: boolean
+  readonly reason?: any
+  addEventListener(type: 'abort', listener: () => void): void
+  removeEventListener(type: 'abort', listener: () => void): void
+}
+
+export interface SendFileOptions {
+  /** Default: the file's own. */
+  name?: string
+  /** As in `send`. */
+  key?: string
+  replyTo?: number
+  caption?: string
+  /** Default: what the server says the bytes are: `image`, `video`, `audio`, else `file`. */
+  messageType?: 'image' | 'file' | 'video' | 'audio'
+  /** Further keys of the payload. */
+  payload?: { [key: string]: unknown }
+  /** In bytes. Begins again where an upload breaks. */
+  onProgress?: (progress: { sent: number; total: number }) => void
+  /** Ends the upload; the promise fails with its reason. */
+  signal?: AbortSignalLike
+  /** Leaves EXIF, XMP and comments in JPEG, PNG and WebP, among them the place where a picture was taken. Default: no. */
+  keepMetadata?: boolean
+  /** Whether the browser makes a small picture of a picture. Default: yes. */
+  thumbnail?: boolean
+}
+
 export type EventsOptions =
   /** From the position that the application keeps: exactly once. 0 is the beginning, nothing is now. */
   | { after?: number; mark?: string; as?: undefined }
@@ -216,13 +260,16 @@ export type EventsOptions =
 export type MessageType = SentType | 'system'
 export type SentType = 'text' | 'image' | 'file' | 'video' | 'audio' | 'rich_content' | 'location' | 'sticker'
 
+/** An uploaded file of the room, in place of its URL. The server fills in what it knows of it. */
+type Uploaded = { fileId: string }
+
 /** Other keys are kept. */
 export interface Payloads {
   text: { text: string; [key: string]: unknown }
-  image: { imageUrl: string; thumbnailUrl?: string; width?: number; height?: number; mimeType?: string; fileSize?: number; caption?: string; [key: string]: unknown }
-  file: { fileUrl: string; fileName: string; fileSize?: number; mimeType?: string; [key: string]: unknown }
-  video: { url: string; durationSeconds?: number; mimeType?: string; fileSize?: number; thumbnailUrl?: string; [key: string]: unknown }
-  audio: { url: string; durationSeconds?: number; mimeType?: string; fileSize?: number; thumbnailUrl?: string; [key: string]: unknown }
+  image: ({ imageUrl: string } | Uploaded) & { thumbnailUrl?: string; width?: number; height?: number; mimeType?: string; fileSize?: number; caption?: string; [key: string]: unknown }
+  file: ({ fileUrl: string; fileName: string } | Uploaded) & { fileSize?: number; mimeType?: string; [key: string]: unknown }
+  video: ({ url: string } | Uploaded) & { durationSeconds?: number; mimeType?: string; fileSize?: number; thumbnailUrl?: string; [key: string]: unknown }
+  audio: ({ url: string } | Uploaded) & { durationSeconds?: number; mimeType?: string; fileSize?: number; thumbnailUrl?: string; [key: string]: unknown }
   location: { latitude: number; longitude: number; label?: string; [key: string]: unknown }
   sticker: { stickerId: string | number; [key: string]: unknown }
   rich_content: { [key: string]: unknown }

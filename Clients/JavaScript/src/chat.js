@@ -134,7 +134,7 @@ export class Chat {
     if (this.#closing) throw closedError()
     const store = await this.#store.promise
     await this.#outbox.load()
-    if (!evenUnsent && this.#outbox.list.length > 0) throw new ChatError('unsent', 'Some messages are not sent')
+    if (!evenUnsent && this.#outbox.list.length > 0) throw new ChatError('unsent', 'Unsent messages')
     const isRunning = this.#state.state !== 'offline' || this.#state.reason !== 'stopped'
     this.stop()
     await this.#intake.job(async () => {
@@ -211,7 +211,7 @@ export class Chat {
   /** What a room needs of its chat. */
   get #forRooms() {
     return {
-      rest: this.#rest, kept: this.#kept, keep: this.#options.keep,
+      rest: this.#rest, kept: this.#kept, keep: this.#options.keep, fetch: this.#options.fetch,
       intake: () => this.#intake, list: () => this.#list, outbox: () => this.#outbox, store: () => this.#store.promise,
       userId: () => this.#userId,
       job: async work => { await this.#store.promise; this.#load(); return await this.#intake.job(work) },
@@ -330,7 +330,7 @@ export class Chat {
 
   #report(error) {
     if (this.#closing) return
-    const reported = error instanceof ChatError ? error : new ChatError('store_failed', 'Something inside failed', { cause: error })
+    const reported = error instanceof ChatError ? error : new ChatError('store_failed', 'Internal failure', { cause: error })
     this.#listeners.emit('error', reported)
   }
 }

@@ -214,7 +214,7 @@ export class Connector {
       if (!isPresent()) return
       this.#cause = error
       if (error?.name !== 'SignedOut') {
-        const failure = error instanceof ChatError ? error : new ChatError('network', 'No token could be had', { isTemporary: true, cause: error })
+        const failure = error instanceof ChatError ? error : new ChatError('network', 'No token came', { isTemporary: true, cause: error })
         this.#failWaiting(failure)
       }
       this.input('tokenFailed', { gaveUp: error?.name === 'SignedOut' })

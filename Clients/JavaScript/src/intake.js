@@ -132,7 +132,7 @@ export class Intake {
       this.#characters -= characters
       let taken
       try { taken = this.#take(frame, changes) } catch (cause) {
-        this.#context.onError(new ChatError('protocol', 'A frame is malformed', { cause }))
+        this.#context.onError(new ChatError('protocol', 'Malformed frame', { cause }))
       }
       if (!taken) { isBroken = true; break }
       after.push(...taken)

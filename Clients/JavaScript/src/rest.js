@@ -28,10 +28,13 @@ export class Rest {
     this.#onAnswer = onAnswer
   }
 
-  /** @param server 'system' or 'messages' */
+  /**
+   * @param server 'system' or 'messages'
+   * @param values `{body, query, once}`; `once(method, url, body, token)` sends one request, where it is not of JSON
+   */
   call(server, method, path, values = {}) { return quiet(this.#call(server, method, path, values)) }
 
-  async #call(server, method, path, { body, query }) {
+  async #call(server, method, path, { body, query, once = this.#once.bind(this) }) {
     if (this.#isClosed) throw closedError()
     const origin = (await this.#servers())[server]
     const fields = Object.entries(query ?? {}).filter(([, value]) => value !== undefined)
@@ -39,10 +42,10 @@ export class Rest {
     const text = body === undefined ? undefined : JSON.stringify(body)
     const token = this.#tokens && await this.#tokens.current()
     try {
-      return await this.#once(method, url, text, token)
+      return await once(method, url, text, token)
     } catch (error) {
       if (error.status !== 401 || !this.#tokens) throw error
-      return await this.#once(method, url, text, await this.#tokens.fresh(token))
+      return await once(method, url, text, await this.#tokens.fresh(token))
     }
   }
 
@@ -78,8 +81,8 @@ export class Rest {
       text = await Promise.race([work(), aborted])
     } catch (cause) {
       if (this.#isClosed) throw closedError()
-      throw isLate ? new ChatError('timeout', 'No answer in time', { isTemporary: true, cause })
-        : new ChatError('network', 'The server cannot be reached', { isTemporary: true, cause })
+      throw isLate ? new ChatError('timeout', 'No answer', { isTemporary: true, cause })
+        : new ChatError('network', 'No connection', { isTemporary: true, cause })
     } finally {
       clearTimeout(timer)
       this.#underWay.delete(stop)
@@ -96,7 +99,7 @@ function parsed(text, status) {
     return JSON.parse(text)
   } catch (cause) {
     // A proxy that answers in the server's place.
-    throw new ChatError('protocol', 'The answer is no JSON', { status, isTemporary: true, cause })
+    throw new ChatError('protocol', 'No JSON', { status, isTemporary: true, cause })
   }
 }
 

@@ -25,7 +25,7 @@ export class Room {
   #placing
   #typedAt = -Infinity
 
-  /** @param chat what `Chat` gives its rooms: `{rest, intake(), list(), outbox(), store(), kept, me(), send(frame), report, openSignals(room), read(roomId, seq), keep}` */
+  /** @param chat what `Chat` gives its rooms: `{rest, fetch, intake(), list(), outbox(), store(), kept, me(), send(frame), report, openSignals(room), read(roomId, seq), keep}` */
   constructor(chat, id) {
     this.#chat = chat
     this.id = id
@@ -98,6 +98,9 @@ export class Room {
     const stored = this.#log?.timeline?.ownMessage(key)
     return stored ? this.#chat.outbox().storedBefore(fields, stored, isSameAsStored(fields, stored)) : this.#chat.outbox().post(fields)
   }
+
+  /** Uploads a file and sends a message that names it: see `files.js`, which is imported when it is needed. */
+  sendFile(file, options) { return quiet(import('./files.js').then(({ sendFile }) => sendFile(this, this.#chat, file, options))) }
 
   /** Edits a message, or one's own post that is still waiting, by its key. */
   edit(id, content) { return quiet(this.#edit(id, content)) }
@@ -250,7 +253,7 @@ export class Room {
     if (this.#isPlaced) return
     const { signal } = this.#placing = new AbortController()
     await pause(PLACE_MS, signal)
-    if (!this.#isPlaced) throw signal.reason ?? new ChatError('timeout', 'The room is not known yet', { isTemporary: true })
+    if (!this.#isPlaced) throw signal.reason ?? new ChatError('timeout', 'The room is not known', { isTemporary: true })
   }
 
   async #edit(id, content) {

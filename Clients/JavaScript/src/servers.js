@@ -48,7 +48,7 @@ export class Servers {
 
 /** An address is a URL, or `:8081`: that port of the host that answered. */
 function resolved(configuration, url) {
-  if (configuration === null || typeof configuration !== 'object') throw new ChatError('protocol', 'The configuration is none', { isTemporary: true })
+  if (configuration === null || typeof configuration !== 'object') throw new ChatError('protocol', 'No configuration', { isTemporary: true })
   const { protocol, hostname } = new URL(url)
   return each(name => {
     const address = configuration[name]

@@ -33,6 +33,20 @@ new Chat({ url: 'http://s', userId: 7, storage: { get() { return '' }, set() {},
 // @ts-expect-error texts alone
 const numbers: ChatStorage = { get: () => 1, set() {}, delete() {}, keys: () => [] }
 
+async function files(room: Room) {
+  const post: Post = await room.sendFile(new Blob(['x']), { name: 'x', caption: 'c', onProgress: ({ sent, total }) => sent / total, signal: new AbortController().signal })
+  await room.sendFile(new File([], 'x'), { messageType: 'video', keepMetadata: true, thumbnail: false })
+  room.send({ fileId: 'f', caption: 'c' }, { messageType: 'image' })
+  room.send({ fileId: 'f' }, { messageType: 'file' })
+  // @ts-expect-error neither a URL nor a file
+  room.send({ caption: 'c' }, { messageType: 'image' })
+  // @ts-expect-error no path
+  await room.sendFile('/tmp/x')
+  // @ts-expect-error a file is no text
+  await room.sendFile(new Blob(), { messageType: 'text' })
+  return post
+}
+
 async function life() {
   chat.start()
   chat.stop()

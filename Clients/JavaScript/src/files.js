@@ -1,0 +1,222 @@
+// `room.sendFile(…)`. Imported when it is needed, and with what it imports itself a file of its own: pages that only show
+// messages never load it. So it shares no classes with the rest, and makes errors by `chat.error`.
+
+import { Pauses } from './core/timers.js'
+import { pause } from './clock.js'
+import { hasMetadata, withoutMetadata } from './picture.js'
+import { refusal } from './rest.js'
+import { thumbnailOf } from './thumbnail.js'
+
+/** Without a byte for so long, an upload is broken. */
+const STALL_MS = 60_000
+/** Larger pictures are sent as they are: to leave something out they would have to be in memory. */
+const MAXIMUM_PICTURE_BYTES = 64 * 1024 * 1024
+/** A preview is worth no more than this. */
+const THUMBNAIL_MS = 20_000
+const REPEATABLE = new Set([408, 425, 429])
+const HEAD_BYTES = 12
+/** As a file is read where it is sent as a stream. */
+const PIECE_BYTES = 64 * 1024
+
+/**
+ * Uploads a file, then sends a message that names it. An upload that breaks is begun again, under the same key, so that it is
+ * stored once. Until it is done the file is in this process alone; from then on the message is one of the outbox.
+ *
+ * @param room the room
+ * @param chat what `Chat` gives its rooms
+ * @param {Blob} file
+ * @param options `{name, caption, key, replyTo, messageType, payload, onProgress({sent, total}), signal, keepMetadata, thumbnail}`
+ * @returns {Promise<Post>} Fails with a `ChatError` where the upload is refused, with the signal's reason where it is aborted.
+ */
+export async function sendFile(room, chat, file, options = {}) {
+  if (typeof file?.slice !== 'function' || typeof file.arrayBuffer !== 'function') throw new TypeError('A file is a Blob')
+  const { name = file.name || 'file', caption, key, replyTo, payload, keepMetadata = false, thumbnail = true, signal } = options
+  const stop = new AbortController()
+  const abort = () => stop.abort(signal.reason)
+  if (signal?.aborted) abort()
+  signal?.addEventListener('abort', abort)
+  // `return` is called when the chat is closed.
+  const life = { return: () => stop.abort(chat.error('closed', 'The chat is closed')) }
+  room.attach(life)
+  try {
+    const { content, isPicture } = await prepared(file, keepMetadata)
+    const upload = new Upload(chat, { roomId: room.id, name }, content, stop.signal)
+    // In quotes: names of hooks are made shorter in what pages load (scripts/client-bundle), and this one is an application's.
+    const stored = await upload.run(progress(chat, options['onProgress']))
+    const { fileId, mimeType } = stored
+    if (thumbnail && isPicture) await addThumbnail(chat, room.id, fileId, content, stop.signal)
+    stop.signal.throwIfAborted()
+    return room.send({ fileId, ...caption !== undefined && { caption }, ...payload }, {
+      ...key !== undefined && { key }, replyTo, messageType: options.messageType ?? typeOf(mimeType),
+    })
+  } finally {
+    room.detach(life)
+    signal?.removeEventListener('abort', abort)
+  }
+}
+
+/** The type of message that shows a file. */
+export const typeOf = mimeType => ['image', 'video', 'audio'].find(type => String(mimeType).startsWith(`${type}/`)) ?? 'file'
+
+async function prepared(file, keepMetadata) {
+  const head = new Uint8Array(await file.slice(0, HEAD_BYTES).arrayBuffer())
+  const isPicture = hasMetadata(head)
+  if (!isPicture || keepMetadata || file.size > MAXIMUM_PICTURE_BYTES) return { content: file, isPicture }
+  const bytes = new Uint8Array(await file.arrayBuffer())
+  const clean = withoutMetadata(bytes)
+  return { content: clean === bytes ? file : new Blob([clean], { type: file.type }), isPicture }
+}
+
+/** Tells how much is sent; a listener that fails is reported. */
+const progress = (chat, listener) => (sent, total) => {
+  try { listener?.({ sent, total }) } catch (error) { chat.reportListener(error, 'progress') }
+}
+
+/** A file without its small picture is a file all the same: one try. */
+async function addThumbnail(chat, roomId, fileId, content, signal) {
+  const thumbnail = await thumbnailOf(content)
+  if (!thumbnail) return
+  const limited = AbortSignal.any?.([signal, AbortSignal.timeout(THUMBNAIL_MS)]) ?? signal
+  try {
+    await new Upload(chat, { roomId, name: 'thumbnail', thumbnailOf: fileId }, thumbnail, limited).once(() => {})
+  } catch { /* not told: nothing is lost */ }
+}
+
+/** One upload, under one key. */
+class Upload {
+  #chat
+  #query
+  #content
+  #signal
+  #key = Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16).padStart(2, '0')).join('')
+
+  constructor(chat, query, content, signal) {
+    this.#chat = chat
+    this.#query = query
+    this.#content = content
+    this.#signal = signal
+  }
+
+  /** Tries until it is stored or refused. */
+  async run(onSent) {
+    const pauses = new Pauses(Math.random)
+    for (;;) {
+      this.#signal.throwIfAborted()
+      try {
+        return await this.once(onSent)
+      } catch (error) {
+        this.#signal.throwIfAborted()
+        if (!isPassing(error)) throw error
+        await pause(Math.max(pauses.next(), error.retryAfterMs ?? 0), this.#signal)
+      }
+    }
+  }
+
+  /** One try, with a second one where the token is refused. */
+  once(onSent) {
+    return this.#chat.rest.call('messages', 'POST', '/files', {
+      query: this.#query, once: (method, url, _, token) => this.#send(url, this.#headers(token), onSent),
+    })
+  }
+
+  #headers(token) {
+    const userId = this.#chat.userId()
+    return {
+      Accept: 'application/json', 'Content-Type': this.#content.type || 'application/octet-stream', 'Idempotency-Key': this.#key,
+      ...token !== undefined ? { Authorization: `Bearer ${token}` } : userId !== undefined && { 'X-User-Id': String(userId) },
+    }
+  }
+
+  async #send(url, headers, onSent) {
+    const send = typeof XMLHttpRequest === 'function' ? byXHR : byFetch
+    const watch = new Watch(this.#signal)
+    const total = this.#content.size
+    try {
+      const answer = await send(this.#chat.fetch, url, headers, this.#content, watch.signal, sent => {
+        watch.moved()
+        onSent(Math.min(sent, total), total)
+      })
+      if (answer.status >= 200 && answer.status < 300) return this.#file(answer)
+      const { code, message, ...fields } = refusal(answer, answer.text)
+      throw Object.assign(this.#chat.error(code, message), fields)
+    } catch (error) {
+      if (error?.code && error.name === 'ChatError') throw error
+      throw Object.assign(this.#chat.error(watch.isLate ? 'timeout' : 'network', 'The upload broke'), { isTemporary: true, cause: error })
+    } finally {
+      watch.end()
+    }
+  }
+
+  #file({ status, text }) {
+    try {
+      const file = JSON.parse(text)
+      if (typeof file.fileId === 'string') return file
+    } catch { /* a proxy that answers in the server's place */ }
+    throw Object.assign(this.#chat.error('protocol', 'The answer is no file'), { status, isTemporary: true })
+  }
+}
+
+const isPassing = ({ code, status, isTemporary }) => code === 'upload_in_progress' || REPEATABLE.has(status) || isTemporary === true
+
+/** Ends what does not move. */
+class Watch {
+  isLate = false
+  #stop = new AbortController()
+  #outer
+  #timer
+  #abort = () => this.#stop.abort(this.#outer.reason)
+
+  constructor(outer) {
+    this.#outer = outer
+    if (outer.aborted) this.#abort()
+    outer.addEventListener('abort', this.#abort)
+    this.moved()
+  }
+
+  get signal() { return this.#stop.signal }
+
+  moved() {
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => { this.isLate = true; this.#stop.abort() }, STALL_MS)
+  }
+
+  end() {
+    clearTimeout(this.#timer)
+    this.#outer.removeEventListener('abort', this.#abort)
+  }
+}
+
+/** In pages: `fetch` does not say how much it has sent. */
+const byXHR = (_, url, headers, content, signal, onSent) => new Promise((resolve, reject) => {
+  const request = new XMLHttpRequest()
+  const abort = () => request.abort()
+  const end = settle => () => { signal.removeEventListener('abort', abort); settle() }
+  request.open('POST', url)
+  for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value)
+  request.upload.onprogress = event => onSent(event.loaded)
+  request.onload = end(() => resolve({
+    status: request.status, text: request.responseText, headers: { get: name => request.getResponseHeader(name) },
+  }))
+  request.onerror = request.onabort = end(() => reject(new Error('broken')))
+  if (signal.aborted) return reject(signal.reason)
+  signal.addEventListener('abort', abort)
+  request.send(content)
+})
+
+/** Elsewhere, as a stream that is counted as it is read. */
+async function byFetch(fetch, url, headers, content, signal, onSent) {
+  let sent = 0
+  const counted = new ReadableStream({
+    async pull(controller) {
+      if (sent >= content.size) return controller.close()
+      const piece = new Uint8Array(await content.slice(sent, sent + PIECE_BYTES).arrayBuffer())
+      sent += piece.length
+      onSent(sent)
+      controller.enqueue(piece)
+    },
+  })
+  const answer = await fetch(url, {
+    method: 'POST', headers, body: counted, duplex: 'half', signal, credentials: 'omit', cache: 'no-store', redirect: 'error',
+  })
+  return { status: answer.status, headers: answer.headers, text: await answer.text() }
+}
