@@ -42,7 +42,7 @@ struct RoutedRequest {
 
     // MARK: The body
 
-    /// Notes that the client was told to send the body.
+    /// Notes that the body was requested.
     mutating func bodyRequested() { awaitsContinue = false }
 
     /// Whether the whole body has been taken.

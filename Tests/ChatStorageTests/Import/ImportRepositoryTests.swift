@@ -100,7 +100,8 @@ import Testing
                 var counts: [Int] = []
                 for text in texts {
                     let users = try await store.users.users(finding: text, after: nil, limit: 10).count
-                    counts.append(users + (try await store.rooms.publicRooms(finding: text, after: nil, limit: 10)).count)
+                    let rooms = try await store.rooms.publicRooms(finding: text, after: nil, limit: 10).count
+                    counts.append(users + rooms)
                 }
                 return counts
             }
