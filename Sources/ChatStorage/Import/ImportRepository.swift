@@ -6,7 +6,7 @@ import PostgresClient
 ///
 /// A batch is one transaction of a few round trips, whatever its lines: it locks the rooms in key order, reads what the
 /// lines name, decides (``ImportPlan``) and writes what differs, each table by one statement. A batch that meets another
-/// transaction at a unique key or in a circle of locks is decided anew.
+/// transaction at a unique key or in a circle of locks is decided again.
 public struct ImportRepository: Sendable {
     /// What has become of a batch that is committed.
     public struct Committed: Sendable {

@@ -253,8 +253,9 @@ import Testing
         }
         try await database.stop()
         let again = try lines(try await send(all, stack, as: key))
+        // Ann, who reads all, had not read yet.
         #expect(
-            again.last == ["done": true, "lines": 2_505, "made": 1_505, "changed": 0, "same": 1_000, "refused": 0])
+            again.last == ["done": true, "lines": 2_505, "made": 1_505, "changed": 1, "same": 999, "refused": 0])
     }
 
     @Test func `a server that is killed in the middle leaves whole batches, and the rest is sent again`() async throws {
@@ -271,7 +272,7 @@ import Testing
         }
         let again = try lines(try await send(all, stack, as: key))
         #expect(again.last?["done"] == true && again.last?["refused"] == 0)
-        #expect(again.last?["same"]?.int ?? 0 >= 1_000)
+        #expect(again.last?["made"]?.int ?? 0 <= 4_005)
         let room = try await stack.system.get("/api/v1/rooms/\(history.roomID)", as: key.credentials).json
         #expect(room["lastSeq"] == 5_002)
     }
