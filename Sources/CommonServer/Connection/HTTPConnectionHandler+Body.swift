@@ -1,4 +1,3 @@
-import CommonUtil
 import NIOCore
 
 /// The event by which a route says, before it responds, that it reads the body of its request while it writes the response.
@@ -53,11 +52,10 @@ extension HTTPConnectionHandler {
         if bytesDropped > RequestBounds.maximumDroppedBytes { close(context) }
     }
 
-    /// Tells the route that the rest of the body will not come. Without it the end of a connection looks like the end of the
-    /// body.
-    func failBody(_ error: ChatError, _ context: ChannelHandlerContext) {
+    /// Tells the route of a connection that has ended that the rest of the body will not come. Without it the end of a
+    /// connection looks like the end of the body.
+    func failBody(_ context: ChannelHandlerContext) {
         guard routed?.isBodyComplete == false, routed?.isResponseComplete == false else { return }
-        routed = nil
-        context.fireErrorCaught(error)
+        context.fireErrorCaught(Self.incompleteRequest)
     }
 }

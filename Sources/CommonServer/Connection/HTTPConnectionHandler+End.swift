@@ -14,7 +14,6 @@ extension HTTPConnectionHandler {
         response.headers[.date] = configuration.date.text
         response.headers[.connection] = "close"
         state = .ending
-        failBody(error, context)
         context.write(wrapOutboundOut(response.bytes(context.channel.allocator)), promise: nil)
         end(context, isInputComplete: false)
     }

@@ -123,7 +123,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        failBody(Self.incompleteRequest, context)
+        failBody(context)
         state = .ended
         bytes = ByteBuffer()
         stream.take()?.connectionClosed()

@@ -12,7 +12,7 @@ import Testing
         #expect(sent.status == 201)
         #expect(
             sent.content == [
-                "caption": "Here", "fileId": .string(id), "fileName": "hello.txt", "fileSize": 57, "height": 20,
+                "caption": "Here", "fileId": .string(id), "fileName": "hello.txt", "fileSize": 45, "height": 20,
                 "mimeType": "image/png", "width": 30,
             ])
         let log = try await fixture.stack.log(of: fixture.roomID, as: fixture.member)

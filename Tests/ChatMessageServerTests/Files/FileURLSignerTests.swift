@@ -7,8 +7,9 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct FileURLSignerTests {
     private static let window: Int64 = 1_800
     private let fileID = FileID(verified: "abc")
-    private let old = FileSecret(bytes: [UInt8](repeating: 1, count: 32), createdAt: Self.at(0))
-    private let new = FileSecret(bytes: [UInt8](repeating: 2, count: 32), createdAt: Self.at(1_000_000 * 1_800 - 100))
+    private let old: FileSecret = .init(bytes: [UInt8](repeating: 1, count: 32), createdAt: Self.at(0))
+    private let new: FileSecret = .init(
+        bytes: [UInt8](repeating: 2, count: 32), createdAt: Self.at(1_000_000 * 1_800 - 100))
 
     private static func at(_ seconds: Int64) -> Timestamp { Timestamp(microseconds: seconds * 1_000_000) }
     private func at(_ seconds: Int64) -> Timestamp { Self.at(seconds) }

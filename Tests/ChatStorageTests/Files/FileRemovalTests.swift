@@ -1,3 +1,4 @@
+import ChatEvents
 import CommonUtil
 import PostgresClient
 import Testing

@@ -53,7 +53,9 @@ import Testing
         advance(11)
         let answer = try written()
         #expect(answer.hasPrefix("HTTP/1.1 408") && answer.contains("request_timeout"))
-        #expect(throws: ChatError.self) { try channel.throwIfErrorCaught() }
+        advance(2)
+        #expect(!channel.isActive)
+        #expect(throws: HTTPConnectionHandler.incompleteRequest) { try channel.throwIfErrorCaught() }
     }
 
     @Test func `while the route takes nothing the client has no deadline`() throws {
