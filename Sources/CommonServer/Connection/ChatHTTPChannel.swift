@@ -13,12 +13,13 @@ public struct ChatHTTPChannel: HTTPChannelHandler {
 
     init(
         responder: @escaping HTTPChannelHandler.Responder, directRoutes: DirectRoutes?,
-        streamRoutes: StreamRoutes? = nil,
+        streamRoutes: StreamRoutes? = nil, uploadPaths: [String] = [],
         headTimeout: TimeAmount, date: HTTPDate = HTTPDate()
     ) {
         self.responder = responder
         configuration = HTTPConnectionConfiguration(
-            directRoutes: directRoutes, streamRoutes: streamRoutes, headTimeout: headTimeout, date: date)
+            directRoutes: directRoutes, streamRoutes: streamRoutes, uploadPaths: uploadPaths,
+            headTimeout: headTimeout, date: date)
     }
 
     /// Adds the HTTP handlers to a connection. Can be called on any thread.
@@ -47,6 +48,8 @@ struct HTTPConnectionConfiguration: Sendable {
     let directRoutes: DirectRoutes?
     /// `nil` where no route is a stream.
     let streamRoutes: StreamRoutes?
+    /// The paths whose `POST` is an upload.
+    var uploadPaths: [String] = []
     let headTimeout: TimeAmount
     let date: HTTPDate
 }

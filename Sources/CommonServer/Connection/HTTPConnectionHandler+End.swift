@@ -83,7 +83,7 @@ extension HTTPConnectionHandler {
             case .waiting where bytes.readableBytes > 0: context.channel.isWritable ? .head : nil
             case .waiting: .nextRequest
             case .reading: .body
-            case .routed: routed?.isBodyComplete == false ? .body : nil
+            case .routed: isBodyAwaited ? .body : nil
             case .responding, .deciding, .streaming: nil
             case .ending, .ended: timing.current
             }
@@ -119,7 +119,12 @@ extension HTTPConnectionHandler {
     private func check(isRepeated: Bool) {
         guard let context else { return }
         if case .ended = state { return }
-        if isDue(context) { return abort(context) }
+        if isDue(context) {
+            guard case .routed = state, routed?.isUpload == true, timing.current == .body, !isStopping else {
+                return abort(context)
+            }
+            return refuse(ChatError(.requestTimeout, "No byte of the body came for a minute"), context)
+        }
         if isRepeated { scheduleCheck(context) }
     }
 }

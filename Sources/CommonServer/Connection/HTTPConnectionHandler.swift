@@ -54,6 +54,10 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     var isInputClosed = false
     var isStopping = false
     var isReadHeld = false
+    /// Whether the next bytes of the client are awaited. False while an upload is read more slowly than it arrives.
+    var isInputAwaited = true
+    /// Bytes that were dropped after the last response.
+    var bytesDropped = 0
     /// Whether input was dropped because of a stream.
     var hasDroppedInput = false
     private(set) var isProceeding = false
@@ -75,8 +79,10 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        isInputAwaited = false
         switch state {
-        case .ending, .ended: return
+        case .ended: return
+        case .ending: return drop(unwrapInboundIn(data).readableBytes, context)
         case .streaming:
             hasDroppedInput = true
             return
@@ -96,7 +102,13 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     }
 
     func read(context: ChannelHandlerContext) {
-        if holdsReads(context) { isReadHeld = true } else { context.read() }
+        guard !holdsReads(context) else {
+            isReadHeld = true
+            return
+        }
+        isInputAwaited = true
+        if case .routed = state, routed?.isUpload == true { updateTiming(context) }
+        context.read()
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -112,6 +124,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
+        failBody(context)
         state = .ended
         bytes = ByteBuffer()
         stream.take()?.connectionClosed()
@@ -212,16 +225,15 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
 
     private func beginRouted(_ head: RequestHead, _ context: ChannelHandlerContext) {
         state = .routed
-        routed = RoutedRequest(head)
+        let isUpload = head.isMethod("POST") && configuration.uploadPaths.contains { head.isPath($0) }
+        routed = RoutedRequest(head, isUpload: isUpload)
         bytes.moveReaderIndex(forwardBy: head.length)
         forward(.head(HTTPRequest(head)), context)
-        // A body that will be refused for its length is not requested.
-        guard head.expectsContinue, bytes.readableBytes == 0, head.contentLength <= RequestBounds.maximumBodyBytes
-        else {
-            return
-        }
-        context.writeAndFlush(
-            wrapOutboundOut(ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n")), promise: nil)
+        // A body that will be refused for its length is not requested. That of an upload is, once its route reads it.
+        guard head.expectsContinue, !isUpload, bytes.readableBytes == 0,
+            head.contentLength <= RequestBounds.maximumBodyBytes
+        else { return }
+        writeContinue(context)
     }
 
     private func forwardBody(_ context: ChannelHandlerContext) -> Bool {
@@ -287,7 +299,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         }
     }
 
-    private static let incompleteRequest = ChatError(.malformedRequest, "The request did not arrive whole")
+    static let incompleteRequest = ChatError(.malformedRequest, "The request did not arrive whole")
 
     // MARK: Responses of the router
 

@@ -11,6 +11,10 @@ struct RoutedRequest {
         case complete
     }
 
+    /// Whether the route reads the body at its own pace, without a limit on its time as a whole.
+    let isUpload: Bool
+    /// Whether the client of an upload waits for `100 Continue`.
+    private(set) var awaitsContinue: Bool
     private var body: Body
     private var bytesDropped = 0
     private let isHead: Bool
@@ -21,7 +25,10 @@ struct RoutedRequest {
     private(set) var closes: Bool
 
     /// Begins with the head of a request.
-    init(_ head: RequestHead) {
+    /// - Parameter isUpload: whether the route was declared as one.
+    init(_ head: RequestHead, isUpload: Bool = false) {
+        self.isUpload = isUpload
+        awaitsContinue = isUpload && head.expectsContinue
         body =
             switch head.framing {
             case .length(let length): .length(remaining: length)
@@ -60,6 +67,9 @@ struct RoutedRequest {
         }
         switch part {
         case .incomplete: break
+        case .data where hasResponseBegun && isUpload:
+            // The connection ends with the response, which bounds what is still read.
+            break
         case .data(let data) where hasResponseBegun:
             bytesDropped += data.readableBytes
             guard bytesDropped <= RequestBounds.maximumDroppedBytes else { throw ChatError(.bodyTooLarge) }
@@ -67,6 +77,13 @@ struct RoutedRequest {
         case .end: body = .complete
         }
         return part
+    }
+
+    /// Notes that the route begins to read the body.
+    /// - Returns: whether the client is to be sent `100 Continue`.
+    mutating func acceptBody() -> Bool {
+        defer { awaitsContinue = false }
+        return awaitsContinue && !hasResponseBegun
     }
 
     // MARK: The response
@@ -80,7 +97,7 @@ struct RoutedRequest {
     mutating func begin(_ head: HTTPResponse, isLast: Bool, _ allocator: ByteBufferAllocator) -> ByteBuffer {
         var fields = head.headerFields
         if let connection = fields[.connection] { closes = closes || TokenList(connection).contains("close") }
-        closes = closes || isLast
+        closes = closes || isLast || isUpload && !isBodyComplete
         let framing = ResponseFraming(head, isHead: isHead, isVersion10: isVersion10)
         if framing == .chunked { fields[.transferEncoding] = "chunked" }
         if framing == .untilClose { closes = true }

@@ -90,7 +90,7 @@ public final class RateLimiter<Key: Hashable & Sendable & CustomStringConvertibl
 
 /// The names of the limits: the label `limit` of `chat_rate_limited_total`.
 public enum RateLimitName: String, Sendable {
-    case posts, frames, registrations, refreshes, changes, reads
+    case posts, frames, registrations, refreshes, changes, reads, files
     case readMarks = "read_marks"
     case loginsPerAccount = "logins_per_account"
     case loginsPerAddress = "logins_per_address"

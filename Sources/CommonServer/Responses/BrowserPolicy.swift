@@ -12,8 +12,9 @@ struct CORSPolicy: Sendable {
 
     private static let allowedMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
     private static let allowedHeaders =
-        "Authorization, Content-Type, Last-Event-ID, X-Request-Id, X-User-Id, traceparent"
-    private static let exposedHeaders = "X-Request-Id, Retry-After"
+        "Authorization, Content-Type, Idempotency-Key, If-None-Match, If-Range, Last-Event-ID, Range, X-Request-Id, "
+        + "X-User-Id, traceparent"
+    private static let exposedHeaders = "X-Request-Id, Retry-After, Content-Range, Accept-Ranges, ETag"
     private static let maximumAgeSeconds = "600"
 
     /// Makes the response to a preflight request.

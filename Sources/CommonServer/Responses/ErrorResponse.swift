@@ -90,17 +90,19 @@ extension ErrorCode {
         case .malformedRequest, .malformedJSON: .badRequest
         case .missingToken, .invalidToken, .invalidCredentials, .invalidRefreshToken: .unauthorized
         case .forbidden, .scope, .userDisabled, .guest, .guestsOff, .registrationClosed, .notAMember, .notAddable,
-            .originNotAllowed:
+            .originNotAllowed, .badSignature, .urlExpired:
             .forbidden
         case .notFound, .roomNotFound, .userNotFound, .memberNotFound, .messageNotFound, .keyNotFound,
-            .sessionNotFound, .webhookNotFound:
+            .sessionNotFound, .webhookNotFound, .filesOff, .fileNotFound, .fileGone:
             .notFound
         case .methodNotAllowed: .methodNotAllowed
         case .usernameTaken, .roomExists, .roomArchived, .directRoom, .roomFull, .tooManyRooms, .alreadyMember,
             .leftRoom, .ownerRole, .messageDeleted, .clientMessageIdReused, .logMismatch, .keyNameTaken, .tooManyKeys,
-            .roomTypeFixed, .cursorUnknown, .tooManyWebhooks:
+            .roomTypeFixed, .cursorUnknown, .tooManyWebhooks, .fileInUse, .idempotencyKeyReused, .uploadInProgress:
             .conflict
-        case .bodyTooLarge: .contentTooLarge
+        case .requestTimeout: .requestTimeout
+        case .rangeNotSatisfiable: .rangeNotSatisfiable
+        case .bodyTooLarge, .fileTooLarge, .fileQuota: .contentTooLarge
         case .headerTooLarge: .requestHeaderFieldsTooLarge
         case .expectationFailed: .expectationFailed
         case .unsupportedMediaType: .unsupportedMediaType
@@ -109,7 +111,7 @@ extension ErrorCode {
         case .rateLimited: .tooManyRequests
         case .notImplemented: .notImplemented
         case .httpVersionNotSupported: .httpVersionNotSupported
-        case .unavailable, .issuerUnavailable: .serviceUnavailable
+        case .unavailable, .issuerUnavailable, .storeForeign: .serviceUnavailable
         case .internalError: .internalServerError
         }
     }

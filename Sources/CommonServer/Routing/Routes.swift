@@ -43,6 +43,8 @@ public struct Routes: Sendable {
     private(set) var directRoutes: [DirectRoutes.Route] = []
     /// The streams, which connections serve without the router.
     private(set) var streamRoutes: [StreamRoutes.Route] = []
+    /// The paths whose `POST` is an upload: its body has a pace and a deadline of its own.
+    private(set) var uploadPaths: [String] = []
     private(set) var fallback: Handler?
     let authenticator: Authenticator?
     /// The limit on `GET` and `HEAD`, except health and metrics.
@@ -150,6 +152,17 @@ public struct Routes: Sendable {
             }
             return Response(jsonBytes: response.body, status: response.status)
         }
+    }
+
+    /// Adds an authenticated `POST` route with a large body, which the handler reads as it arrives
+    /// (``Hummingbird/Request/uploadedBytes(_:)``). 60 s without a byte of it are 408. `Expect: 100-continue` is answered
+    /// when the handler begins to read; after a response before the end of the body the connection is closed.
+    /// - Parameters:
+    ///   - path: a path without parameters. Only this very path matches.
+    ///   - scope: what a server's key needs to make the call.
+    public mutating func postUpload(_ path: String, scope: KeyScope? = nil, _ handler: @escaping Handler) {
+        uploadPaths.append(path)
+        on(.post, path, RouteAccess(authenticated: true, scope: scope), isExact: true, handler)
     }
 
     /// Adds a `GET` route whose response is a stream, see ``ResponseStream``. A stream is not ended when the server stops:

@@ -94,6 +94,19 @@ public enum Settings {
         "CHAT_WEBHOOK_ALLOW", default: "", allowed: "a comma list of addresses or CIDR ranges",
         parse: AddressRange.list(text:))
 
+    /// Where a message server keeps files; `nil` for the folder `files` in its ``dataDirectory``.
+    public static let fileStore = Setting<FileStoreLocation?>(
+        "CHAT_FILE_STORE", default: "", allowed: FileStoreLocation.rule,
+        parse: { $0.isEmpty ? .some(nil) : FileStoreLocation(text: $0) })
+    /// The size of one file, in bytes.
+    public static let fileMaxBytes = integer("CHAT_FILE_MAX_BYTES", default: 52_428_800, in: 1...1 << 40)
+    /// The size of all files of a user, in bytes; 0 for no limit.
+    public static let fileQuotaBytes = integer("CHAT_FILE_QUOTA_BYTES", default: 0, in: 0...1 << 50)
+    /// The size of all uploads in progress of a message server, in bytes.
+    public static let fileSpoolBytes = integer("CHAT_FILE_SPOOL_BYTES", default: 2_147_483_648, in: 1...1 << 50)
+    /// The time for which a file is kept that no message names, in seconds.
+    public static let fileUnusedSeconds = integer("CHAT_FILE_UNUSED_SECONDS", default: 86_400, in: 1...31_536_000)
+
     /// The address of the system server for clients: where it is not the port that they asked.
     public static let publicSystemURL = Setting<PublicAddress?>(
         "CHAT_PUBLIC_SYSTEM_URL", default: "",
@@ -135,6 +148,8 @@ public enum Settings {
     public static let limitChanges = rate("CHAT_LIMIT_CHANGES", default: "10/s")
     /// Reading calls per user.
     public static let limitReads = rate("CHAT_LIMIT_READS", default: "100/s")
+    /// Uploads of files per user.
+    public static let limitFiles = rate("CHAT_LIMIT_FILES", default: "20/m")
     /// Open sockets per user.
     public static let limitSocketsPerUser = count("CHAT_LIMIT_SOCKETS_PER_USER", default: 200)
     /// Open sockets per address.
@@ -157,7 +172,7 @@ public enum Settings {
     public static let withoutLimits: [String: String] = Dictionary(
         uniqueKeysWithValues: [
             limitPosts.name, limitFrames.name, limitLoginsPerAccount.name, limitLoginsPerAddress.name,
-            limitRegistrations.name, limitRefreshes.name, limitChanges.name, limitReads.name,
+            limitRegistrations.name, limitRefreshes.name, limitChanges.name, limitReads.name, limitFiles.name,
             limitSocketsPerUser.name, limitSocketsPerAddress.name, limitSockets.name, limitConnectionsPerAddress.name,
         ].map { ($0, "0") })
 
@@ -173,12 +188,14 @@ public enum Settings {
         AnySetting(accessTokenSeconds), AnySetting(refreshTokenSeconds), AnySetting(passwordCost),
         AnySetting(issuersFile), AnySetting(registration), AnySetting(guests), AnySetting(externalIDs),
         AnySetting(allowedOrigins(authMode: .token)), AnySetting(trustedProxies), AnySetting(webhookAllow),
-        AnySetting(publicSystemURL),
+        AnySetting(fileStore), AnySetting(fileMaxBytes), AnySetting(fileQuotaBytes), AnySetting(fileSpoolBytes),
+        AnySetting(fileUnusedSeconds), AnySetting(publicSystemURL),
         AnySetting(publicMessageURL), AnySetting(publicWebSocketURL),
         AnySetting(logLevel), AnySetting(logFormat), AnySetting(limitPosts),
         AnySetting(limitFrames), AnySetting(limitLoginsPerAccount), AnySetting(limitLoginsPerAddress),
         AnySetting(limitRegistrations), AnySetting(limitRefreshes), AnySetting(limitChanges), AnySetting(limitReads),
-        AnySetting(limitConnectionsPerAddress), AnySetting(limitSocketsPerUser), AnySetting(limitSocketsPerAddress),
+        AnySetting(limitFiles), AnySetting(limitConnectionsPerAddress), AnySetting(limitSocketsPerUser),
+        AnySetting(limitSocketsPerAddress),
         AnySetting(limitSockets), AnySetting(limitRoomsPerUser), AnySetting(limitMembersPerRoom),
         AnySetting(ringBytes), AnySetting(drainSeconds), AnySetting(configFile),
     ]

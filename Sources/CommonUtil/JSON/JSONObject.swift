@@ -27,6 +27,14 @@ public struct JSONObject: Hashable, Sendable {
         return index < entries.count && entries[index].key == key ? entries[index].value : nil
     }
 
+    /// The object with these members added or replaced.
+    public func merging(_ members: [Member]) -> JSONObject {
+        var builder = Builder()
+        for entry in entries { builder.append(entry.key, entry.value) }
+        for (key, value) in members { builder.append(key, value) }
+        return builder.finish().object
+    }
+
     /// Collects members in any order, for a parser.
     struct Builder {
         private var entries: [Entry] = []

@@ -1,0 +1,45 @@
+import CommonUtil
+import Hummingbird
+import NIOCore
+
+/// Triggered by a route that begins to read the body of an upload: a client that waits for `100 Continue` gets it.
+struct UploadAccepted: Sendable {}
+
+/// The body of an upload, read as it arrives: no more is taken from the connection than is asked for.
+public struct UploadedBody: AsyncSequence, Sendable {
+    public typealias Element = ByteBuffer
+
+    fileprivate let body: RequestBody
+
+    /// Reads the next piece.
+    public struct AsyncIterator: AsyncIteratorProtocol {
+        fileprivate var pieces: RequestBody.AsyncIterator
+
+        /// - Returns: the next piece; `nil` at the end of the whole body.
+        /// - Throws: `malformed_request` (400) where the body is not whole; `request_timeout` (408).
+        public mutating func next() async throws -> ByteBuffer? {
+            do {
+                return try await pieces.next()
+            } catch let error as ChatError {
+                throw error
+            } catch {
+                throw HTTPConnectionHandler.incompleteRequest
+            }
+        }
+    }
+
+    /// Begins to read. A body can be read once.
+    public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(pieces: body.makeAsyncIterator()) }
+}
+
+extension Request {
+    /// The body of a request to a route that was declared with ``Routes/postUpload(_:scope:_:)``. A client that asks before
+    /// it sends is told to go on.
+    public func uploadedBytes(_ context: ChatRequestContext) -> UploadedBody {
+        context.channel.triggerUserOutboundEvent(UploadAccepted(), promise: nil)
+        return UploadedBody(body: body)
+    }
+
+    /// The announced size of the body, in bytes; `nil` for a chunked one.
+    public var announcedLength: Int? { headers[.contentLength].flatMap { Int($0) } }
+}
