@@ -30,10 +30,7 @@ extension LockedRoom {
     /// - Throws: where nothing is to be stored; the transaction must be rolled back then.
     public mutating func post(_ post: KeyPost) async throws -> PostOutcome {
         let draft = post.draft
-        guard let row = try await transaction.query(Self.drawMessageID).first else {
-            throw PostgresError.decoding("a sequence gave no number")
-        }
-        let messageID = MessageID(try row.decode(column: 0))
+        let messageID = try await drawMessageID()
         if let key = draft.clientMessageID {
             let claim = try await transaction.query(
                 Self.claimKey, .text(post.keyName.rawValue), .text(key), .int8(messageID.rawValue),
@@ -42,17 +39,16 @@ extension LockedRoom {
         }
         // A key is looked at before the room: a repeated post gets its first outcome, whatever the room has become.
         guard !room.isArchived else { throw ChatError(.roomArchived) }
-        if let target = draft.replyToMessageID {
-            guard let message = try await message(target), !message.isDeleted else {
-                throw ChatError.invalid(
-                    EventKey.replyToMessageID, "must name a message of this room that is not deleted")
-            }
+        if let target = draft.replyToMessageID, try await !isReplyTarget(target) {
+            throw ChatError.invalid(EventKey.replyToMessageID, "must name a message of this room that is not deleted")
         }
+        let content = try await content(of: draft)
         // Without the idempotency key, which only the backend needs: the room does not get it.
         let message = Message(
             messageID: messageID, roomID: room.roomID, seq: room.lastSeq + 1, senderID: draft.senderID,
-            type: draft.type, contentJSON: draft.contentJSON, sentAt: now, replyToMessageID: draft.replyToMessageID)
+            type: draft.type, contentJSON: content, sentAt: now, replyToMessageID: draft.replyToMessageID)
         try await append(message)
+        if let fileID = draft.fileID { try await setFile(fileID, of: messageID) }
         return .stored(PostedMessage(message))
     }
 
@@ -63,7 +59,6 @@ extension LockedRoom {
         return .repeated(try Message(row, from: 1))
     }
 
-    private static let drawMessageID = PostgresStatement("SELECT nextval('messages_message_id_seq')")
     // Waits for another transaction that claims the same key.
     private static let claimKey = PostgresStatement(
         """

@@ -5,11 +5,16 @@ import Crypto
 /// A message to be stored: its form has been validated, the rules of its room have not. A class, since it has many
 /// fields and is passed from thread to thread.
 public final class MessageDraft: Sendable {
+    /// Maximum size of the content, in bytes.
+    public static let maximumContentBytes = 65_536
+
     public let roomID: RoomID
     public let senderID: UserID
     public let type: MessageType
     /// Canonical JSON text.
     public let contentJSON: String
+    /// The file that the content names. Such a draft is not for the ``MessageWriter``: the file has to be locked.
+    public let fileID: FileID?
     /// A message of the same room.
     public let replyToMessageID: MessageID?
     /// The sender's idempotency key: one key stands for one message, for ever.
@@ -21,12 +26,13 @@ public final class MessageDraft: Sendable {
     /// Makes a draft, and hashes its request where it has a key.
     public init(
         roomID: RoomID, senderID: UserID, type: MessageType, contentJSON: String,
-        replyToMessageID: MessageID? = nil, clientMessageID: String? = nil
+        fileID: FileID? = nil, replyToMessageID: MessageID? = nil, clientMessageID: String? = nil
     ) {
         self.roomID = roomID
         self.senderID = senderID
         self.type = type
         self.contentJSON = contentJSON
+        self.fileID = fileID
         self.replyToMessageID = replyToMessageID
         self.clientMessageID = clientMessageID
         requestHash =

@@ -13,6 +13,19 @@ extension LockedRoom {
             .map { try Message($0) }
     }
 
+    /// Whether a message may be replied to.
+    func isReplyTarget(_ messageID: MessageID) async throws -> Bool {
+        try await message(messageID)?.isDeleted == false
+    }
+
+    /// The id of the next message.
+    func drawMessageID() async throws -> MessageID {
+        guard let row = try await transaction.query(Self.drawMessageID).first else {
+            throw PostgresError.decoding("a sequence gave no number")
+        }
+        return MessageID(try row.decode(column: 0))
+    }
+
     /// Stores a message as the next event. The sender's read mark is written only where it would fall too far behind
     /// (``StoredMark``).
     mutating func append(_ message: Message) async throws {
@@ -31,8 +44,12 @@ extension LockedRoom {
     }
 
     /// Replaces the content of a message.
+    /// - Parameter fileID: the file that the new content names, locked by ``file(_:of:)``.
     /// - Returns: the message as it is now.
-    public mutating func edit(_ message: Message, to contentJSON: String, by actorID: UserID) async throws -> Message {
+    public mutating func edit(
+        _ message: Message, to contentJSON: String, naming fileID: FileID? = nil, by actorID: UserID
+    ) async throws -> Message {
+        if message.type.mayNameFile { try await setFile(fileID, of: message.messageID) }
         let edited = message.edited(to: contentJSON, at: now)
         try await append(
             .messageEdited(edited, by: actorID, at: now), by: actorID, Self.updateContent,
@@ -42,6 +59,7 @@ extension LockedRoom {
 
     /// Deletes a message and leaves a tombstone.
     public mutating func delete(_ message: Message, by actorID: UserID) async throws {
+        if message.type.mayNameFile { try await setFile(nil, of: message.messageID) }
         try await append(
             .messageDeleted(message.deleted(at: now), by: actorID, at: now), by: actorID, Self.updateDeleted,
             [
@@ -50,6 +68,7 @@ extension LockedRoom {
             ], isActivity: false)
     }
 
+    private static let drawMessageID = PostgresStatement("SELECT nextval('messages_message_id_seq')")
     private static let selectMessage = PostgresStatement(
         "SELECT \(Message.columns) FROM messages WHERE room_id = $1 AND message_id = $2")
     private static let insertMessage = PostgresStatement(

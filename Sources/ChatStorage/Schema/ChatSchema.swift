@@ -19,6 +19,7 @@ public enum ChatSchema {
         PostgresMigration(number: 6, name: "room list", sql: roomListMigration),
         PostgresMigration(number: 7, name: "own users and keys", sql: ownUsersMigration),
         PostgresMigration(number: 8, name: "feed of changes", sql: changeFeedMigration),
+        PostgresMigration(number: 10, name: "files", sql: filesMigration),
     ]
 
     /// Checks that the database can be used, and migrates it. Several processes may call this at once.

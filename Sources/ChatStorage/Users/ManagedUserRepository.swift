@@ -131,13 +131,14 @@ extension ManagedUserRepository {
     }
 
     /// Erases what is kept of a user, as the last step. The row stays, so that the id is not given again; messages stay.
+    /// Files go, also those that messages name.
     public func erase(_ userID: UserID) async throws {
         let id = PostgresParameter.int8(userID.rawValue)
         _ = try await database.batch(
             [
                 PostgresCommand(Self.eraseUser, id), NameSuffixes.removeForUser(userID),
                 PostgresCommand(Self.deleteAddresses, id), PostgresCommand(Self.deleteFormer, id),
-                PostgresCommand(Self.eraseReadMarks, id),
+                PostgresCommand(Self.eraseReadMarks, id), PostgresCommand(FileRemoval.deleteOfUser, id),
             ])
     }
 

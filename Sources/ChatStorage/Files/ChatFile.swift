@@ -1,0 +1,116 @@
+import ChatEvents
+import CommonUtil
+import PostgresClient
+
+/// The id of a file: 1–64 of `a–z 0–9`. Also the key of its bytes in the store.
+public struct FileID: Hashable, Sendable, CustomStringConvertible {
+    /// The requirement on an id, for error messages.
+    public static let rule = "1–64 of a–z 0–9"
+
+    /// The text of the id.
+    public let rawValue: String
+
+    /// Reads an id.
+    /// - Returns: `nil` where the text does not meet ``rule``.
+    public init?(_ text: some StringProtocol) {
+        guard (1...64).contains(text.utf8.count),
+            text.utf8.allSatisfy({ (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) })
+        else { return nil }
+        rawValue = String(text)
+    }
+
+    /// Creates an id from text that was checked before, for example from the database.
+    public init(verified rawValue: String) { self.rawValue = rawValue }
+
+    /// Creates an id of 20 random characters, 100 bits.
+    public static func random() -> FileID { FileID(verified: RoomID.random().rawValue) }
+
+    public var description: String { rawValue }
+}
+
+/// A file, as it is stored.
+public struct ChatFile: Equatable, Sendable {
+    public let fileID: FileID
+    public let roomID: RoomID
+    public let uploaderID: UserID
+    /// A label, never a part of a path.
+    public let name: String
+    /// The type by its bytes, with which it is served.
+    public let mimeType: String
+    /// In bytes.
+    public let size: Int
+    public let sha256: [UInt8]
+    /// In pixels, as displayed; `nil` where they are not known.
+    public let width: Int?
+    public let height: Int?
+    /// The file that this one is the thumbnail of.
+    public let thumbnailOf: FileID?
+    /// The thumbnail of this file.
+    public let thumbnailID: FileID?
+    public let createdAt: Timestamp
+}
+
+/// Files as rows. Columns are read by position, in this order.
+extension ChatFile {
+    static let columns = """
+        files.file_id, files.room_id, files.uploader_id, files.name, files.mime_type, files.size, files.sha256, files.width,
+        files.height, files.thumbnail_of, (
+            SELECT thumbnails.file_id FROM files AS thumbnails
+            WHERE thumbnails.thumbnail_of = files.file_id AND thumbnails.thumbnail_of IS NOT NULL
+                AND thumbnails.deleted_at IS NULL LIMIT 1
+        ), files.created_at
+        """
+
+    /// - Parameter column: the position of the file's first column.
+    init(_ row: PostgresRow, from column: Int = 0) throws(PostgresError) {
+        self.init(
+            fileID: FileID(verified: try row.decode(column: column)),
+            roomID: RoomID(verified: try row.decode(column: column + 1)),
+            uploaderID: try row.userID(column: column + 2), name: try row.decode(column: column + 3),
+            mimeType: try row.decode(column: column + 4), size: try row.decode(column: column + 5),
+            sha256: try row.decode(column: column + 6),
+            width: try row.decode(column: column + 7, as: Int32?.self).map(Int.init),
+            height: try row.decode(column: column + 8, as: Int32?.self).map(Int.init),
+            thumbnailOf: try row.decode(column: column + 9, as: String?.self).map(FileID.init(verified:)),
+            thumbnailID: try row.decode(column: column + 10, as: String?.self).map(FileID.init(verified:)),
+            createdAt: try row.timestamp(column: column + 11))
+    }
+}
+
+// MARK: - In messages
+
+extension MessageType {
+    /// Whether the payload may name a file in place of a URL.
+    public var mayNameFile: Bool {
+        switch self {
+        case .image, .file, .video, .audio: true
+        default: false
+        }
+    }
+}
+
+extension ChatFile {
+    /// The member of a payload that names a file.
+    public static let payloadField = "fileId"
+
+    /// Fills what is known of the file into a payload that names it.
+    /// - Parameter contentJSON: an object, as it was sent.
+    /// - Returns: its canonical text.
+    /// - Throws: `validation_failed` (422) where it becomes too long.
+    public func filling(_ contentJSON: String) throws(ChatError) -> String {
+        guard case .object(let payload)? = try? JSONParser.parse(Array(contentJSON.utf8)) else {
+            throw .invalid("payload", "must be an object")
+        }
+        var members: [JSONObject.Member] = [
+            ("fileName", .string(name)), ("mimeType", .string(mimeType)), ("fileSize", .number(String(size))),
+        ]
+        if let width, let height {
+            members += [("width", .number(String(width))), ("height", .number(String(height)))]
+        }
+        let text = JSONValue.object(payload.merging(members)).canonicalText
+        guard text.utf8.count <= MessageDraft.maximumContentBytes else {
+            throw .invalid("payload", "must not exceed \(MessageDraft.maximumContentBytes) bytes")
+        }
+        return text
+    }
+}

@@ -1,0 +1,115 @@
+import CommonUtil
+import PostgresClient
+import Testing
+
+@testable import ChatStorage
+
+@Suite(.timeLimit(.minutes(2))) struct FileUploadsTests {
+    @Test func `an upload becomes a file that its room sees`() async throws {
+        try await FileStore.with { files in
+            let fileID = try await files.file()
+            guard case .file(let file) = try await files.files.file(fileID, for: bob) else {
+                Issue.record("no file")
+                return
+            }
+            #expect(file.uploaderID == ann && file.size == 10 && file.width == 2 && file.height == 3)
+            #expect(try await files.files.file(fileID, for: cid) == .none)
+            #expect(try await files.files.file(fileID, for: nil) == .file(file))
+            #expect(try await files.files.file(fileID, for: .installation) == .file(file))
+            #expect(try await files.files.size(of: ann) == 10)
+        }
+    }
+
+    @Test func `a key has one upload at a time, and its file from then on`() async throws {
+        try await FileStore.with { files in
+            let (one, other) = (files.uploads(), files.uploads())
+            let first = FileStore.upload(key: "k")
+            #expect(try await one.begin(first) == .begun)
+            #expect(try await other.begin(FileStore.upload(key: "k")) == .inProgress)
+            let different = FileUpload(roomID: .hall, uploaderID: ann, name: "b", key: "k")
+            #expect(try await other.begin(different) == .keyReused)
+            #expect(try await other.begin(FileStore.upload(by: bob, key: "k")) == .begun)
+            try await one.cancel(first)
+            let second = FileStore.upload(key: "k")
+            #expect(try await other.begin(second) == .begun)
+            guard case .stored(let file) = try await other.finish(second, FileStore.bytes, quota: 0) else {
+                Issue.record("not stored")
+                return
+            }
+            #expect(try await one.begin(FileStore.upload(key: "k")) == .repeated(file))
+            #expect(try await one.begin(different) == .keyReused)
+            // Once the file is deleted its key is free.
+            #expect(try await files.files.delete(file.fileID, by: ann) == .deleted)
+            #expect(try await one.begin(different) == .begun)
+        }
+    }
+
+    @Test func `a server that was suspended does not store under a key that another has taken over`() async throws {
+        try await FileStore.with { files in
+            let (suspended, other) = (files.uploads(), files.uploads())
+            let (first, second) = (FileStore.upload(key: "k"), FileStore.upload(key: "k"))
+            #expect(try await suspended.begin(first) == .begun)
+            try await files.age(uploadsBy: 16)
+            #expect(try await other.begin(second) == .begun)
+            guard case .stored(let file) = try await other.finish(second, FileStore.bytes, quota: 0) else {
+                Issue.record("not stored")
+                return
+            }
+            #expect(try await suspended.finish(first, FileStore.bytes, quota: 0) == .lost)
+            #expect(try await suspended.begin(FileStore.upload(key: "k")) == .repeated(file))
+        }
+    }
+
+    @Test func `a lost upload is removed by one server, and not stored any more`() async throws {
+        try await FileStore.with { files in
+            let uploads = files.uploads()
+            let upload = FileStore.upload()
+            #expect(try await uploads.begin(upload) == .begun)
+            try await files.age(uploadsBy: 600)
+            #expect(try await files.removal.takeUploads(limit: 10) == [])
+            try await files.age(uploadsBy: 20)
+            #expect(try await files.removal.takeUploads(limit: 10) == [upload.fileID])
+            #expect(try await files.removal.takeUploads(limit: 10) == [])
+            #expect(try await uploads.finish(upload, FileStore.bytes, quota: 0) == .lost)
+            try await files.removal.uploadRemoved(upload.fileID)
+            #expect(try await files.store.client.number("SELECT count(*) FROM file_uploads") == 0)
+        }
+    }
+
+    @Test func `a lease that is extended does not run out`() async throws {
+        try await FileStore.with { files in
+            let uploads = files.uploads()
+            let upload = FileStore.upload(key: "k")
+            #expect(try await uploads.begin(upload) == .begun)
+            for _ in 0..<3 {
+                try await files.age(uploadsBy: 10)
+                try await uploads.renew(upload)
+            }
+            #expect(try await files.uploads().begin(FileStore.upload(key: "k")) == .inProgress)
+        }
+    }
+
+    @Test func `an upload that was given up is removed later, and its key is free at once`() async throws {
+        try await FileStore.with { files in
+            let upload = FileStore.upload(key: "k")
+            let uploads = files.uploads()
+            #expect(try await uploads.begin(upload) == .begun)
+            try await uploads.abandon(upload)
+            #expect(try await uploads.begin(FileStore.upload(key: "k")) == .begun)
+            try await files.age(uploadsBy: 601)
+            #expect(try await files.removal.takeUploads(limit: 10) == [upload.fileID])
+        }
+    }
+
+    @Test func `an erased user stores no file`() async throws {
+        try await FileStore.with { files in
+            let user = try #require(
+                try await files.store.users.insert(username: "erased", displayName: "E", passwordHash: "x"))
+            let uploads = files.uploads()
+            let upload = FileStore.upload(by: user.userID)
+            #expect(try await uploads.begin(upload) == .begun)
+            try await ManagedUserRepository(files.database).erase(user.userID)
+            #expect(try await uploads.finish(upload, FileStore.bytes, quota: 0) == .erased)
+        }
+    }
+}
