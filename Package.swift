@@ -147,9 +147,9 @@ let package = Package(
         executable(
             "ChatMessageServer",
             [
-                "ChatEventBus", "ChatEvents", "ChatStorage", "CommonAuth", "CommonServer", "CommonUtil",
-                "PostgresClient", "RedisClient", asyncHTTPClient, crypto, hummingbird, lifecycle, logging, metrics,
-                nioCore, nioHTTP1, nioPosix, nioSSL,
+                "ChatEventBus", "ChatEvents", "ChatStorage", "CommonAuth", "CommonLogging", "CommonServer", "CommonUtil",
+                "PostgresClient", "RedisClient", asyncHTTPClient, crypto, httpTypes, hummingbird, lifecycle, logging,
+                metrics, nioCore, nioHTTP1, nioPosix, nioSSL,
             ],
             resources: [.embedInCode("Presentation/openapi.yaml")]),
         executable(
@@ -223,7 +223,7 @@ let package = Package(
             of: "ChatMessageServer",
             [
                 "ChatEvents", "ChatLocalStack", "ChatStorage", "ChatTestSupport", "CommonLogging", "CommonServer",
-                "CommonUtil", "PostgresClient", httpTypes, hummingbird, lifecycle, logging, nioCore, nioPosix,
+                "CommonUtil", "PostgresClient", crypto, httpTypes, hummingbird, lifecycle, logging, nioCore, nioPosix,
             ]),
         tests(
             of: "ChatWebSocketServer",

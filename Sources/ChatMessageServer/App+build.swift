@@ -21,9 +21,8 @@ func buildMessageServer(_ environment: ServerEnvironment) async throws -> Server
     let redis = RedisClient(
         configuration: redisConfiguration,
         eventLoop: environment.eventLoopGroup.next(), logger: logger)
-    let posts = RateLimiter<UserID>(
-        .posts, rate: postRate,
-        shared: SharedLimits(redis: redis, eventLoop: environment.eventLoopGroup.next(), logger: logger))
+    let sharedLimits = SharedLimits(redis: redis, eventLoop: environment.eventLoopGroup.next(), logger: logger)
+    let posts = RateLimiter<UserID>(.posts, rate: postRate, shared: sharedLimits)
     let keys = RemoteKeys(
         url: try configuration.value(Settings.jwksURL), trustFile: environment.trustFile, logger: logger)
     let database = ChatDatabase(postgres)
@@ -45,12 +44,13 @@ func buildMessageServer(_ environment: ServerEnvironment) async throws -> Server
 
     let isTokenMode = environment.authMode == .token
     let serverKeys = ServerKeyList(logger: logger, read: ServerKeyRepository(database).entries)
-    var routes = Routes(
-        authenticator: Authenticator(
-            mode: environment.authMode, verifier: isTokenMode ? tokens : nil,
-            keys: KeyAuthenticator(keys: serverKeys, findUser: users.actingUser)),
-        readLimit: readLimit)
+    let authenticator = Authenticator(
+        mode: environment.authMode, verifier: isTokenMode ? tokens : nil,
+        keys: KeyAuthenticator(keys: serverKeys, findUser: users.actingUser))
+    var routes = Routes(authenticator: authenticator, readLimit: readLimit)
     MessageRoutes.add(to: &routes, messages, limit: posts)
+    let files = try FileSetup(environment, database: database, rooms: rooms, shared: sharedLimits)
+    FileRoutes.add(to: &routes, files.parts, authenticator: authenticator)
     let changes = try ChangeParts(environment, database: database, redis: redisConfiguration)
     ChangeRoutes.add(to: &routes, changes.service, keys: serverKeys)
     WebhookRoutes.add(to: &routes, changes.webhooks)
@@ -60,13 +60,14 @@ func buildMessageServer(_ environment: ServerEnvironment) async throws -> Server
     health.register(postgres)
     health.register(redis, refusal: { publisher.refusal })
     if isTokenMode { health.register(tokens) }
+    files.register(in: health)
     return ServerDependencies(
         routes: routes, health: health,
-        services: [postgres, redis, writer, serverKeys] + changes.services
+        services: [postgres, redis, writer, serverKeys] + changes.services + files.services
             + (isTokenMode ? [keys, revocationFeed] : []),
         beforeServing: [{ try await ChatSchema.migrateWhenReachable(postgres, logger: logger) }]
             + (isTokenMode ? [{ try await revocationFeed.load() }] : [])
-            + [{ changes.begin() }],
+            + files.beforeServing + [{ changes.begin() }],
         beforeStopping: [{ await changes.watch.drain() }])
 }
 

@@ -64,6 +64,7 @@ import Testing
             try await calls.make("GET", "/api/v1/rooms/{id}/\(name)", at: [room], as: stranger)
         }
         try await changes(calls, stack, user)
+        try await files(calls, stack, room, user, stranger)
         for path in ["/health/live", "/health/ready", "/metrics", "/docs"] {
             try await calls.make("GET", path)
         }
@@ -105,6 +106,31 @@ import Testing
             try await calls.make("GET", path + "/{id}/deliveries", at: target, with: key)
             try await calls.make("DELETE", path + "/{id}", at: target, with: key)
         }
+    }
+
+    private func files(
+        _ calls: DescribedCalls, _ stack: SharedStack, _ room: String, _ user: TestUser, _ stranger: TestUser
+    ) async throws {
+        let path = "/api/v1/files"
+        let target = "?roomId=\(room)&name=a"
+        let stored = try await calls.make("POST", path, query: target, [:], as: user).require(201, "upload")
+        try await calls.make("POST", path, query: target, as: user)
+        try await calls.make("POST", path, query: target, [:])
+        try await calls.make("POST", path, query: target, [:], as: stranger)
+        try await calls.make("POST", path, [:], as: user)
+        let id = [stored.json["fileId"]?.string ?? ""]
+        let query = stored.json["url"]?.string.map { "?" + ($0.split(separator: "?").last ?? "") } ?? ""
+        for (target, caller) in [(id, user), (id, stranger), (["none"], user)] {
+            try await calls.make("GET", path + "/{id}", at: target, as: caller)
+            try await calls.make("GET", path + "/{id}/info", at: target, as: caller)
+        }
+        for query in [query, query + "A", ""] { try await calls.make("GET", path + "/{id}", at: id, query: query) }
+        try await calls.make("GET", path + "/{id}/info", at: id)
+        for query in ["?ids=\(id[0])", "?ids="] { try await calls.make("GET", path, query: query, as: user) }
+        try await calls.make("GET", path)
+        try await calls.make("DELETE", path + "/{id}", at: id, as: stranger)
+        try await calls.make("DELETE", path + "/{id}", at: id, as: user)
+        try await calls.make("DELETE", path + "/{id}", at: id)
     }
 
     /// Leaves an event of every type in the room's log.

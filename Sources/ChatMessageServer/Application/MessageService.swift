@@ -29,6 +29,11 @@ struct MessageService: Sendable {
     /// - Parameter reply: called once, in the writer's lane or, where a room had to be made, in a task.
     func post(_ draft: MessageDraft, reply: @escaping @Sendable (Result<Posted, any Error>) -> Void) {
         let isOpen = authMode == .trusted
+        guard draft.fileID == nil else {
+            // Its file has to be locked, which the writer's batches do not do.
+            Task { reply(await postFile(draft, isOpen: isOpen)) }
+            return
+        }
         // Captures only the parts that are needed: this service has many.
         writer.post(draft) { [rooms, writer] result in
             guard case .success(.refused(.roomNotFound)) = result, isOpen else {
@@ -44,6 +49,16 @@ struct MessageService: Sendable {
                     reply(.failure(error))
                 }
             }
+        }
+    }
+
+    private func postFile(_ draft: MessageDraft, isOpen: Bool) async -> Result<Posted, any Error> {
+        do {
+            let (outcome, events) = try await rooms.postFile(draft, isOpen: isOpen)
+            publisher.publish(events)
+            return Self.posted(outcome)
+        } catch {
+            return .failure(error)
         }
     }
 
@@ -106,10 +121,15 @@ struct MessageService: Sendable {
         }
         return try await change(message, by: userID) { room, message, rules in
             try rules.checkEditing(message)
-            let content = try content.get()
+            var content = try content.get()
+            let fileID = message.type.mayNameFile ? MessagePayload.fileID(payload) : nil
+            if let fileID {
+                guard let file = try await room.file(fileID, of: message.senderID) else { throw LockedRoom.unknownFile }
+                content = try file.filling(content)
+            }
             // By bytes: canonically equivalent strings are equal in Swift, and different data.
             guard !content.utf8.elementsEqual(message.contentJSON.utf8) else { return message }
-            return try await room.edit(message, to: content, by: userID)
+            return try await room.edit(message, to: content, naming: fileID, by: userID)
         }
     }
 

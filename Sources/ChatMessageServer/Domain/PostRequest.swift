@@ -48,7 +48,8 @@ enum PostRequest {
         return MessageDraft(
             roomID: roomID, senderID: senderID, type: type,
             contentJSON: try MessagePayload.canonicalText(payload, type: type),
-            replyToMessageID: replyTo, clientMessageID: clientMessageID)
+            fileID: type.mayNameFile ? MessagePayload.fileID(payload) : nil, replyToMessageID: replyTo,
+            clientMessageID: clientMessageID)
     }
 }
 
@@ -59,7 +60,7 @@ enum MessagePayload {
     /// Length of a text, in Unicode scalars.
     static let maximumTextLength = 8_000
     /// Size of the canonical text, in bytes.
-    static let maximumSize = 65_536
+    static let maximumSize = MessageDraft.maximumContentBytes
     /// Digits of one number. Numbers keep their text, and very long ones are slow to parse for some clients.
     static let maximumDigits = 64
 
@@ -84,7 +85,16 @@ enum MessagePayload {
         return text
     }
 
+    /// The file that a valid payload names in place of a URL, in the types that may name one.
+    static func fileID(_ members: JSONObject) -> FileID? {
+        guard case .string(let text)? = members[JSONKey(ChatFile.payloadField)] else { return nil }
+        return FileID(text)
+    }
+
     private static func check(_ fields: inout FieldReader, _ type: MessageType) {
+        if type.mayNameFile, let value = fields.optionalValue(ChatFile.payloadField) {
+            return checkNamed(value, &fields, type)
+        }
         switch type {
         case .text:
             _ = fields.string("text", length: 1...maximumTextLength)
@@ -113,6 +123,22 @@ enum MessagePayload {
         case .richContent, .system:
             break
         }
+    }
+
+    /// Checks a payload that names a file: the server fills in what it knows of it.
+    private static func checkNamed(_ value: JSONValue, _ fields: inout FieldReader, _ type: MessageType) {
+        let isID = if case .string(let text) = value { FileID(text) != nil } else { false }
+        if !isID { fields.note(ChatFile.payloadField, "must be \(FileID.rule)") }
+        for name in ["imageUrl", "fileUrl", "url"] where fields.optionalValue(name) != nil {
+            fields.note(name, "must not be there beside \(ChatFile.payloadField)")
+        }
+        fields.optionalURL("thumbnailUrl")
+        fields.optionalCount("width")
+        fields.optionalCount("height")
+        fields.optionalLabel("caption", length: 0...maximumTextLength)
+        fields.optionalLabel("fileName", length: labelLength)
+        fields.optionalNumber("durationSeconds", in: 0...Double.greatestFiniteMagnitude)
+        checkFile(&fields)
     }
 
     private static func checkFile(_ fields: inout FieldReader) {

@@ -71,6 +71,8 @@ struct AuthorizationRoom: Sendable {
     let roomID: String
     /// The sender's, and the owner's.
     let messageIDs: (sender: Int64, owner: Int64)
+    /// The sender's, and the owner's; empty where no file is needed.
+    let fileIDs: (sender: String, owner: String)
     /// The last event when all was ready to be tried.
     let head: Int64
     /// Opened while the removed member was one.
@@ -79,7 +81,7 @@ struct AuthorizationRoom: Sendable {
     let removedStream: EventStreamTestClient?
 
     /// - Parameter keepsSocket: whether the one who is to be removed has a socket and a stream open then.
-    init(_ stack: SharedStack, _ people: People, _ place: Place, keepsSocket: Bool) async throws {
+    init(_ stack: SharedStack, _ people: People, _ place: Place, keepsSocket: Bool, hasFiles: Bool) async throws {
         (self.stack, self.people, self.place) = (stack, people, place)
         let (owner, sender) = (try people[.owner], try people[.sender])
         if place == .direct {
@@ -107,6 +109,11 @@ struct AuthorizationRoom: Sendable {
         let ofSender = try await stack.say("Hello", in: roomID, as: sender)
         let ofOwner = try await stack.say("Hello", in: roomID, as: owner)
         messageIDs = (ofSender["messageId"]?.int ?? 0, ofOwner["messageId"]?.int ?? 0)
+        fileIDs =
+            hasFiles
+            ? (
+                try await Self.file(stack, in: roomID, of: sender), try await Self.file(stack, in: roomID, of: owner)
+            ) : ("", "")
         if place.isArchived {
             try await stack.system.send(.delete, "/api/v1/rooms/\(roomID)", as: owner.credentials)
                 .require(200, "archive")
@@ -120,7 +127,7 @@ struct AuthorizationRoom: Sendable {
         guard !action.isOfSockets else { return try await socketOutcome(of: action, by: caller) }
         guard !action.isOfStreams else { return try await streamOutcome(of: action, by: caller) }
         let (method, path, body) = try request(action, by: caller)
-        let isOfMessages = [.post, .message, .edit, .delete, .history, .events].contains(action)
+        let isOfMessages = [.post, .message, .edit, .delete, .history, .events].contains(action) || action.isOfFiles
         let server = isOfMessages ? stack.messages() : stack.system
         let credentials = try people.credentials(of: caller)
         let answer =
@@ -130,6 +137,12 @@ struct AuthorizationRoom: Sendable {
                 try await server.send(method, "/api/v1" + path, as: credentials)
             }
         return "\(answer.status)"
+    }
+
+    private static func file(_ stack: SharedStack, in roomID: String, of user: TestUser) async throws -> String {
+        try await stack.messages().send(
+            .post, "/api/v1/files?roomId=\(roomID)&name=a", as: user.credentials, bytes: [1]
+        ).require(201, "upload").json["fileId"]?.string ?? ""
     }
 
     /// Whether nothing has happened since it was made.
@@ -147,6 +160,7 @@ struct AuthorizationRoom: Sendable {
         let owner = try people[.owner].userID
         // In a direct room the member is the sender, too: let it be the other's message that it tries.
         let messageID = place == .direct && caller == .member ? messageIDs.owner : messageIDs.sender
+        let file = "/files/\(place == .direct && caller == .member ? fileIDs.owner : fileIDs.sender)"
         return switch action {
         case .read: (.get, room, nil)
         case .rename: (.patch, room, ["name": "Renamed"])
@@ -166,6 +180,10 @@ struct AuthorizationRoom: Sendable {
         case .join: (.post, room + "/join", nil)
         case .leave: (.post, room + "/leave", nil)
         case .post: (.post, "/messages", SharedStack.post("Hello", in: roomID))
+        case .upload: (.post, "/files?roomId=\(roomID)&name=a", [:])
+        case .fileInfo: (.get, file + "/info", nil)
+        case .download: (.get, file, nil)
+        case .deleteFile: (.delete, file, nil)
         case .message: (.get, "/messages/\(messageID)", nil)
         case .edit: (.patch, "/messages/\(messageID)", ["payload": ["text": "Edited"]])
         case .delete: (.delete, "/messages/\(messageID)", nil)

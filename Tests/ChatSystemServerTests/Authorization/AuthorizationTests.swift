@@ -31,7 +31,8 @@ import Testing
                     if let kept, !(caller == .removed && isOpened) {
                         kept
                     } else {
-                        try await AuthorizationRoom(stack, people, place, keepsSocket: isOpened)
+                        try await AuthorizationRoom(
+                            stack, people, place, keepsSocket: isOpened, hasFiles: action.isOfFiles)
                     }
                 let outcome = try await room.outcome(of: action, by: caller)
                 #expect(outcome == expected, "\(caller.rawValue) in \(place)")

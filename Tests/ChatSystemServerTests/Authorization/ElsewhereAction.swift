@@ -31,6 +31,7 @@ enum ElsewhereAction: String, CaseIterable, Sendable {
     case signOutUser = "`POST /admin/users/{user}/sign-out`"
     case allRooms = "`GET /admin/rooms`"
     case putRoom = "`PUT /admin/rooms/{roomId}`"
+    case files = "`GET /files`"
     case changes = "`GET /changes`"
     case makeWebhook = "`POST /webhooks`"
     case webhooks = "`GET /webhooks`"
@@ -61,7 +62,7 @@ enum ElsewhereAction: String, CaseIterable, Sendable {
             case .live, .ready, .metrics: [stack.system, stack.messages(), stack.webSocket()]
             case .description, .page: [stack.system, stack.messages()]
             case .socketPath: [stack.webSocket()]
-            case .changes, .makeWebhook, .webhooks, .webhook, .changeWebhook, .removeWebhook, .pauseWebhook,
+            case .files, .changes, .makeWebhook, .webhooks, .webhook, .changeWebhook, .removeWebhook, .pauseWebhook,
                 .resumeWebhook, .replayWebhook, .deliveries:
                 [stack.messages()]
             default: [stack.system]
@@ -118,6 +119,7 @@ enum ElsewhereAction: String, CaseIterable, Sendable {
         case .signOutUser: (.post, "/api/v1/admin/users/\(account.userID)/sign-out", nil)
         case .allRooms: (.get, "/api/v1/admin/rooms", nil)
         case .putRoom: (.put, "/api/v1/admin/rooms/mine", ["name": "Mine", "type": "public"])
+        case .files: (.get, "/api/v1/files?ids=none", nil)
         case .changes: (.get, "/api/v1/changes?after=begin", nil)
         case .makeWebhook: (.post, "/api/v1/webhooks", nil)
         case .webhooks: (.get, "/api/v1/webhooks", nil)

@@ -23,6 +23,10 @@ enum RoomAction: String, CaseIterable, Sendable {
     case delete = "`DELETE /messages/{id}`"
     case history = "`GET /rooms/{id}/messages`"
     case events = "`GET /rooms/{id}/events`"
+    case upload = "`POST /files`"
+    case fileInfo = "`GET /files/{id}/info`"
+    case download = "`GET /files/{id}`"
+    case deleteFile = "`DELETE /files/{id}`"
 
     case connect = "socket: connect"
     case resume = "socket: connect with `lastSeq`"
@@ -42,13 +46,15 @@ enum RoomAction: String, CaseIterable, Sendable {
     /// Whether it leaves nothing behind, so that the next caller may try it in the same room.
     var onlyLooks: Bool {
         switch self {
-        case .read, .members, .message, .history, .events, .connect, .resume, .ping, .authOwn, .authOther,
+        case .read, .members, .message, .history, .events, .fileInfo, .download, .connect, .resume, .ping, .authOwn,
+            .authOther,
             .authExpired, .authBad, .connectStream, .resumeStream:
             true
         default: false
         }
     }
 
+    var isOfFiles: Bool { [.upload, .fileInfo, .download, .deleteFile].contains(self) }
     var isOfSockets: Bool { rawValue.hasPrefix("socket: ") }
     var isOfStreams: Bool { rawValue.hasPrefix("stream: ") }
 }

@@ -42,7 +42,7 @@ public struct OpenAPIDescription: Sendable {
         let content = response["content"]?.object ?? [:]
         if content.isEmpty {
             if !answer.bytes.isEmpty { differences.append("has a body") }
-        } else if let type, let schema = content[type]?["schema"] {
+        } else if let type, let schema = (content[type] ?? content["*/*"])?["schema"] {
             if type.hasSuffix("json") {
                 differences += SchemaCheck(description: self).differences(answer.json, schema, at: "body")
             }

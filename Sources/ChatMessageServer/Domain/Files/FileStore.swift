@@ -6,7 +6,7 @@ typealias FileBytes = any AsyncSequence<ByteBuffer, any Error> & Sendable
 
 /// Keeps the bytes of files, each under a key of its own that is used once: what is stored under a key never changes.
 ///
-/// Keys are 1–64 of `a–z 0–9`. Every call has a deadline, and none blocks an event loop.
+/// Keys are 1–64 of `a–z 0–9`. No call blocks an event loop, and one that crosses a network has a deadline.
 protocol FileStore: Sendable {
     /// Stores a local file, which stays where it is. Returns when the bytes are on disk (`fsync`) or acknowledged. May be
     /// repeated for the same key and bytes.

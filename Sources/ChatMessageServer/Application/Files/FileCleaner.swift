@@ -1,0 +1,106 @@
+import ChatStorage
+import CommonUtil
+import Logging
+import ServiceLifecycle
+
+/// Removes files that are not needed any more, and keeps the secrets of URLs and the knowledge of the store fresh. All message
+/// servers do so at once; each file is removed by one of them (``FileRemoval``).
+final class FileCleaner: Service {
+    struct Timing {
+        /// Time between two looks for files to remove, or after a page of them until the next page.
+        var interval = Duration.seconds(5)
+        /// Time between two readings of the secrets and of the store's marker.
+        var refresh = Duration.seconds(30)
+        /// Time between two looks for what broken uploads have left in the store, and the age of that.
+        var leftovers = Duration.seconds(3_600)
+    }
+
+    private static let filesAtATime = 100
+
+    private let storage: FileStorage
+    private let urls: FileURLs
+    private let spool: UploadSpool
+    private let removal: FileRemoval
+    private let unusedSeconds: Int
+    private let timing: Timing
+    private let logger: Logger
+    private let gate = AsyncStream<Never>.makeStream()
+
+    /// - Parameter unusedSeconds: the time for which a file is kept that no message names.
+    init(
+        _ storage: FileStorage, urls: FileURLs, spool: UploadSpool, removal: FileRemoval, unusedSeconds: Int,
+        timing: Timing = Timing(), logger: Logger
+    ) {
+        self.storage = storage
+        self.urls = urls
+        self.spool = spool
+        self.removal = removal
+        self.unusedSeconds = unusedSeconds
+        self.timing = timing
+        self.logger = logger
+    }
+
+    /// Asks the store whose it is, reads the secrets and makes the folder of uploads. What fails is tried again later.
+    func prepare() async {
+        await attempt("the folder of uploads is made later") { try await spool.prepare() }
+        await storage.check()
+        await attempt("the secrets of URLs are read later") { try await urls.refresh() }
+    }
+
+    /// Starts the work, once the database is migrated.
+    func begin() { gate.continuation.finish() }
+
+    /// Works until graceful shutdown, from ``begin()`` on.
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            for await _ in self.gate.stream {}
+            await self.keepCleaning()
+        }
+    }
+
+    private func keepCleaning() async {
+        var (refreshedAt, clearedAt) = (ContinuousClock.now, ContinuousClock.now - timing.leftovers)
+        while !Task.isCancelled {
+            if refreshedAt.duration(to: .now) >= timing.refresh || storage.state != .own || !spool.isPrepared {
+                refreshedAt = .now
+                await prepare()
+            }
+            await attempt("files are removed later") { while try await clean() > 0 {} }
+            if clearedAt.duration(to: .now) >= timing.leftovers {
+                clearedAt = .now
+                await attempt("leftovers are removed later") {
+                    try await storage.require().abortUnfinished(olderThan: timing.leftovers)
+                }
+            }
+            try? await Task.sleep(for: timing.interval * Double.random(in: 0.75...1))
+        }
+    }
+
+    private func attempt(_ otherwise: String, _ body: () async throws -> Void) async {
+        do {
+            try await body()
+        } catch {
+            logger.debug("\(otherwise)", metadata: ["reason": "\(SecretFreeReason.of(error))"])
+        }
+    }
+
+    /// Removes a page of files.
+    /// - Returns: how many were removed.
+    func clean() async throws -> Int {
+        let store = try storage.require()
+        _ = try await removal.deleteUnused(olderThan: unusedSeconds, limit: Self.filesAtATime)
+        var count = 0
+        for fileID in try await removal.take(limit: Self.filesAtATime) {
+            try await store.remove(fileID.rawValue)
+            try await removal.removed(fileID)
+            count += 1
+        }
+        for fileID in try await removal.takeUploads(limit: Self.filesAtATime) {
+            try await store.remove(fileID.rawValue)
+            try await removal.uploadRemoved(fileID)
+            count += 1
+        }
+        if count > 0 { logger.info("files were removed", metadata: ["count": .stringConvertible(count)]) }
+        return count
+    }
+}

@@ -1,0 +1,185 @@
+import ChatStorage
+import CommonServer
+import CommonUtil
+import Crypto
+import Logging
+import NIOCore
+
+/// Takes uploads: to the spool, where they are checked, from there to the store, and then into the database.
+///
+/// A server that ends at any moment leaves no row without bytes: the row comes last. Bytes without a row are found by the row
+/// of the upload, which comes first.
+struct UploadService: Sendable {
+    /// A request to upload a file.
+    struct Request: Sendable {
+        var roomID: RoomID
+        var name: String
+        var thumbnailOf: FileID?
+        var uploaderID: UserID
+        /// `Idempotency-Key`.
+        var key: String?
+        /// `Content-Type`, which tells only the office types apart.
+        var declaredType: String?
+        /// `Content-Length`, in bytes; `nil` where it is not known.
+        var length: Int?
+    }
+
+    let storage: FileStorage
+    let spool: UploadSpool
+    let uploads: FileUploads
+    let files: FileRepository
+    let rooms: RoomRepository
+    let rules: UploadRules
+    /// Of all files of a user, in bytes; 0 for none.
+    let quota: Int
+    let limit: RateLimiter<UserID>
+    let slots = UploadSlots()
+    let authMode: AuthMode
+    let logger: Logger
+
+    /// Takes a file.
+    /// - Parameter bytes: read only once nothing that is known before speaks against the file.
+    /// - Returns: the file, and whether it is new; it is not where the request was repeated with its key.
+    /// - Throws: the errors of the contract's page.
+    func upload(
+        _ request: Request, bytes: @Sendable () -> UploadedBody
+    ) async throws -> (file: ChatFile, isNew: Bool) {
+        let store = try storage.require()
+        let slot = try slots.take(request.uploaderID)
+        defer { withExtendedLifetime(slot) {} }
+        let isThumbnail = request.thumbnailOf != nil
+        if !isThumbnail, !request.uploaderID.isInstallation { try await limit.check(request.uploaderID) }
+        try await checkPlace(request)
+        let upload = FileUpload(
+            roomID: request.roomID, uploaderID: request.uploaderID, name: request.name,
+            thumbnailOf: request.thumbnailOf, key: request.key)
+        switch try await uploads.begin(upload) {
+        case .begun: break
+        case .repeated(let file): return (file, false)
+        case .keyReused: throw ChatError(.idempotencyKeyReused)
+        case .inProgress: throw ChatError(.uploadInProgress, retryAfterSeconds: 1)
+        }
+        let lease = keepLease(of: upload)
+        defer { lease.cancel() }
+        let spooled: SpooledFile
+        let content: UploadedBytes
+        do {
+            try await checkLength(request)
+            (spooled, content) = try await receive(bytes(), request)
+        } catch {
+            await always { try await uploads.cancel(upload) }
+            throw error
+        }
+        return (try await keep(upload, spooled, content, in: store), true)
+    }
+
+    // MARK: Before the body
+
+    private func checkPlace(_ request: Request) async throws {
+        let isOpen = authMode == .trusted
+        let access = try await rooms.withOpenRoom(request.roomID, isOpen: isOpen) {
+            try await rooms.access(to: request.roomID, of: request.uploaderID)
+        }
+        try UploadRules.checkPosting(access, by: request.uploaderID, isOpen: isOpen)
+        guard let original = request.thumbnailOf else { return }
+        guard case .file(let file) = try await files.file(original, for: request.uploaderID),
+            file.roomID == request.roomID, file.uploaderID == request.uploaderID, file.thumbnailOf == nil
+        else { throw UploadRules.noOriginal }
+    }
+
+    private func checkLength(_ request: Request) async throws {
+        if request.length == 0 { throw UploadRules.emptyBody }
+        let length = request.length ?? 1
+        try rules.check(size: length, isThumbnail: request.thumbnailOf != nil)
+        guard quota > 0 else { return }
+        guard try await files.size(of: request.uploaderID) <= quota - length else { throw ChatError(.fileQuota) }
+    }
+
+    /// Extends the lease until the task is cancelled.
+    private func keepLease(of upload: FileUpload) -> Task<Void, any Error> {
+        Task {
+            while true {
+                try await Task.sleep(for: FileUploads.lease / 3)
+                // Where the database is away the lease may run out; then the end of the upload finds that.
+                try? await uploads.renew(upload)
+            }
+        }
+    }
+
+    // MARK: The body
+
+    private func receive(_ body: UploadedBody, _ request: Request) async throws -> (SpooledFile, UploadedBytes) {
+        var inspector = FileInspector(declaredType: request.declaredType)
+        var digest = SHA256()
+        do {
+            let spooled = try await spool.begin(size: request.length)
+            for try await piece in body {
+                try rules.check(
+                    size: spooled.size + piece.readableBytes, isThumbnail: request.thumbnailOf != nil)
+                piece.withUnsafeReadableBytes { digest.update(bufferPointer: $0) }
+                inspector.append(piece.readableBytesView)
+                try await spooled.append(piece)
+            }
+            if let length = request.length, spooled.size != length {
+                throw ChatError(.malformedRequest, "The body did not arrive whole")
+            }
+            let format = inspector.finish()
+            let content = UploadedBytes(
+                size: spooled.size, sha256: Array(digest.finalize()), mimeType: format.mimeType, width: format.width,
+                height: format.height)
+            try UploadRules.check(content, isThumbnail: request.thumbnailOf != nil)
+            return (spooled, content)
+        } catch let error as FileStoreError {
+            throw unavailable(error, "the spool of uploads")
+        }
+    }
+
+    // MARK: The store
+
+    private func keep(
+        _ upload: FileUpload, _ spooled: SpooledFile, _ content: UploadedBytes, in store: any FileStore
+    ) async throws -> ChatFile {
+        let key = upload.fileID.rawValue
+        do {
+            try await store.put(key, from: spooled.path, size: content.size)
+        } catch {
+            // Part of it can be there. What cannot be removed now is removed later.
+            await drop(upload, from: store)
+            throw unavailable(error, "the store of files")
+        }
+        // Where this throws, the row may be there all the same: then the bytes have to stay.
+        let end = try await uploads.finish(upload, content, quota: quota)
+        if case .stored(let file) = end { return file }
+        await drop(upload, from: store)
+        switch end {
+        case .stored(let file): return file
+        case .lost: throw ChatError.unavailable("The upload took too long to store; nothing was stored")
+        case .quota: throw ChatError(.fileQuota)
+        case .erased: throw ChatError(.userDisabled)
+        case .noOriginal: throw UploadRules.noOriginal
+        }
+    }
+
+    private func drop(_ upload: FileUpload, from store: any FileStore) async {
+        await always {
+            do {
+                try await store.remove(upload.fileID.rawValue)
+                try await uploads.cancel(upload)
+            } catch {
+                try await uploads.abandon(upload)
+            }
+        }
+    }
+
+    /// Runs something to its end, also where the request is cancelled. Where it fails, the lease runs out.
+    private func always(_ body: @escaping @Sendable () async throws -> Void) async {
+        _ = await Task { try await body() }.result
+    }
+
+    private func unavailable(_ error: FileStoreError, _ place: String) -> ChatError {
+        logger.warning(
+            "a file is not stored", metadata: ["place": "\(place)", "reason": "\(SecretFreeReason.of(error))"])
+        return .unavailable(
+            error == .full ? "There is no space for more files right now" : "Files cannot be stored right now")
+    }
+}

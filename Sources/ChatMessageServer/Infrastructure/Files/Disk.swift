@@ -1,0 +1,136 @@
+import Glibc
+import NIOPosix
+
+/// Calls that block on the disk, on threads of their own: none is made on an event loop.
+final class Disk: Sendable {
+    /// Calls at once; further ones wait. Each upload and each download has one at a time.
+    private static let threads = 4
+
+    private let pool = NIOThreadPool(numberOfThreads: threads)
+
+    init() { pool.start() }
+
+    deinit { pool.shutdownGracefully { _ in } }
+
+    /// Runs a call.
+    /// - Throws: its error; `away` while the process ends.
+    func run<Value: Sendable>(
+        _ call: @escaping @Sendable () throws(FileStoreError) -> Value
+    ) async throws(FileStoreError) -> Value {
+        do {
+            return try await pool.runIfActive { try call() }
+        } catch let error as FileStoreError {
+            throw error
+        } catch {
+            throw .away("the process ends")
+        }
+    }
+}
+
+extension FileStoreError {
+    /// The error of the last call of this thread (`errno(3)`).
+    static func last(_ call: String) -> FileStoreError {
+        let code = errno
+        return switch code {
+        case ENOSPC, EDQUOT: .full
+        case ENOENT: .notFound
+        default: .away("\(call): \(String(cString: strerror(code)))")
+        }
+    }
+}
+
+/// An open file. It is closed when nobody holds it any more.
+final class OpenFile: Sendable {
+    let descriptor: CInt
+
+    /// - Parameter flags: of open(2), besides `O_CLOEXEC`.
+    init(_ path: String, _ flags: CInt) throws(FileStoreError) {
+        descriptor = open(path, flags | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw .last("open") }
+    }
+
+    deinit { close(descriptor) }
+
+    /// In bytes.
+    var size: Int {
+        get throws(FileStoreError) {
+            var status = stat()
+            guard fstat(descriptor, &status) == 0 else { throw .last("fstat") }
+            return Int(status.st_size)
+        }
+    }
+
+    /// Writes all bytes at the end of what was written.
+    func write(_ bytes: UnsafeRawBufferPointer) throws(FileStoreError) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = Glibc.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { throw .last("write") }
+            rest = rest.dropFirst(count)
+        }
+    }
+
+    /// Reads at a place.
+    /// - Returns: the number of bytes; 0 at the end of the file.
+    func read(into bytes: UnsafeMutableRawBufferPointer, at offset: Int) throws(FileStoreError) -> Int {
+        while true {
+            let count = pread(descriptor, bytes.baseAddress, bytes.count, off_t(offset))
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw .last("read") }
+            return count
+        }
+    }
+
+    /// Waits until what was written is on the disk.
+    func synchronize() throws(FileStoreError) {
+        guard fsync(descriptor) == 0 else { throw .last("fsync") }
+    }
+}
+
+/// Folders and their entries.
+enum Folder {
+    /// Makes a folder and those above it, unless they are there.
+    static func make(_ path: String) throws(FileStoreError) {
+        if mkdir(path, 0o700) == 0 { return }
+        switch errno {
+        case EEXIST: return
+        case ENOENT:
+            let parent = Self.parent(of: path)
+            guard parent != path else { throw .last("mkdir") }
+            try make(parent)
+            guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw .last("mkdir") }
+            try synchronize(parent)
+        default: throw .last("mkdir")
+        }
+    }
+
+    /// Waits until the entries of a folder are on the disk.
+    static func synchronize(_ path: String) throws(FileStoreError) {
+        try OpenFile(path, O_RDONLY | O_DIRECTORY).synchronize()
+    }
+
+    /// The names in a folder, in the order of their bytes; none where the folder is not there.
+    static func names(_ path: String) throws(FileStoreError) -> [String] {
+        guard let folder = opendir(path) else {
+            if errno == ENOENT { return [] }
+            throw .last("opendir")
+        }
+        defer { closedir(folder) }
+        var names: [String] = []
+        while let entry = readdir(folder) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { name in
+                name.withMemoryRebound(to: CChar.self, capacity: MemoryLayout.size(ofValue: name.pointee)) {
+                    String(cString: $0)
+                }
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    }
+
+    static func parent(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+}

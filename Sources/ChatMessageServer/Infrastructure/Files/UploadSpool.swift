@@ -1,0 +1,157 @@
+import Glibc
+import NIOCore
+import Synchronization
+
+/// The folder in which uploads are collected before they go to the store. All uploads of a process share a number of bytes.
+///
+/// Several servers can share a data folder, so each has a folder of its own below it, with a locked file beside it. The
+/// kernel gives the lock back when a process ends in whatever way, and the next server removes the folder.
+final class UploadSpool: Sendable {
+    private let root: String
+    private let disk: Disk
+    private let budget: Mutex<SpoolBudget>
+    private let lock = Mutex<OpenFile?>(nil)
+    /// The folder of this process.
+    private let folder: String
+
+    /// - Parameters:
+    ///   - root: the folder of all servers.
+    ///   - capacity: of all uploads in progress, in bytes.
+    init(_ root: String, capacity: Int, disk: Disk) {
+        self.root = root
+        self.disk = disk
+        budget = Mutex(SpoolBudget(capacity: capacity))
+        folder = "\(root)/\(UInt64.random(in: .min ... .max))"
+    }
+
+    /// The bytes that all uploads in progress take or have reserved.
+    var reserved: Int { budget.withLock(\.reserved) }
+
+    /// Whether there is a folder of this process.
+    var isPrepared: Bool { lock.withLock { $0 != nil } }
+
+    /// Makes the folder of this process, unless it is there, and removes those of processes that have ended. Must not be
+    /// called twice at once.
+    func prepare() async throws(FileStoreError) {
+        guard !isPrepared else { return }
+        try await disk.run { () throws(FileStoreError) in
+            try Folder.make(self.root)
+            let lock = try Self.lockFile(self.folder + Self.lockSuffix)
+            try Folder.make(self.folder)
+            self.lock.withLock { $0 = lock }
+            for name in try Folder.names(self.root) where name.hasSuffix(Self.lockSuffix) {
+                self.removeLeftovers("\(self.root)/\(name)")
+            }
+        }
+    }
+
+    private static let lockSuffix = ".lock"
+
+    /// Makes and locks a file. Another server can remove it before it is locked; then it is made once more.
+    private static func lockFile(_ path: String) throws(FileStoreError) -> OpenFile {
+        while true {
+            let file = try OpenFile(path, O_RDWR | O_CREAT)
+            guard flock(file.descriptor, LOCK_EX) == 0 else { throw .last("flock") }
+            var (own, named) = (stat(), stat())
+            if fstat(file.descriptor, &own) == 0, stat(path, &named) == 0, own.st_ino == named.st_ino { return file }
+        }
+    }
+
+    /// Removes the folder beside a lock that no process holds.
+    private func removeLeftovers(_ lockPath: String) {
+        guard let file = try? OpenFile(lockPath, O_RDWR), flock(file.descriptor, LOCK_EX | LOCK_NB) == 0 else { return }
+        let folder = String(lockPath.dropLast(Self.lockSuffix.utf8.count))
+        for name in (try? Folder.names(folder)) ?? [] { unlink("\(folder)/\(name)") }
+        rmdir(folder)
+        unlink(lockPath)
+    }
+
+    /// Begins a file.
+    /// - Parameter size: in bytes, where it is known.
+    /// - Throws: `full` where so many bytes are not left.
+    func begin(size: Int?) async throws(FileStoreError) -> SpooledFile {
+        guard budget.withLock({ $0.reserve(size ?? 0) }) else { throw .full }
+        let path = "\(folder)/\(UInt64.random(in: .min ... .max))"
+        do {
+            let file = try await disk.run { () throws(FileStoreError) in
+                try OpenFile(path, O_WRONLY | O_CREAT | O_EXCL)
+            }
+            return SpooledFile(path: path, file: file, reserved: size ?? 0, spool: self)
+        } catch {
+            budget.withLock { $0.release(size ?? 0) }
+            throw error
+        }
+    }
+
+    fileprivate func reserve(_ bytes: Int) -> Bool { budget.withLock { $0.reserve(bytes) } }
+    fileprivate func release(_ bytes: Int) { budget.withLock { $0.release(bytes) } }
+    fileprivate func run(_ call: @escaping @Sendable () throws(FileStoreError) -> Void) async throws(FileStoreError) {
+        try await disk.run(call)
+    }
+}
+
+/// An upload on the disk. It is removed, and its bytes given back, when nobody holds it any more.
+final class SpooledFile: Sendable {
+    /// Bytes that are reserved at once for an upload of unknown size.
+    private static let step = 256 * 1_024
+
+    let path: String
+    private let file: OpenFile
+    private let spool: UploadSpool
+    private struct Sizes {
+        var written = 0
+        var reserved: Int
+    }
+    private let sizes: Mutex<Sizes>
+
+    fileprivate init(path: String, file: OpenFile, reserved: Int, spool: UploadSpool) {
+        self.path = path
+        self.file = file
+        self.spool = spool
+        sizes = Mutex(Sizes(reserved: reserved))
+    }
+
+    deinit {
+        unlink(path)
+        spool.release(sizes.withLock(\.reserved))
+    }
+
+    /// In bytes.
+    var size: Int { sizes.withLock(\.written) }
+
+    /// Appends a piece. One piece at a time.
+    /// - Throws: `full` where the spool or the disk is.
+    func append(_ piece: ByteBuffer) async throws(FileStoreError) {
+        let missing = sizes.withLock { $0.written + piece.readableBytes - $0.reserved }
+        if missing > 0 {
+            let more = max(missing, Self.step)
+            guard spool.reserve(more) else { throw .full }
+            sizes.withLock { $0.reserved += more }
+        }
+        let file = file
+        try await spool.run { () throws(FileStoreError) in
+            let result = piece.withUnsafeReadableBytes { bytes in
+                Result { () throws(FileStoreError) in try file.write(bytes) }
+            }
+            try result.get()
+        }
+        sizes.withLock { $0.written += piece.readableBytes }
+    }
+}
+
+/// The bytes that uploads in progress share. Does no I/O.
+struct SpoolBudget {
+    let capacity: Int
+    private(set) var reserved = 0
+
+    init(capacity: Int) { self.capacity = capacity }
+
+    /// - Returns: `false` where so many are not left; then nothing is reserved.
+    mutating func reserve(_ bytes: Int) -> Bool {
+        guard bytes <= capacity - reserved else { return false }
+        reserved += bytes
+        return true
+    }
+
+    mutating func release(_ bytes: Int) { reserved -= bytes }
+}

@@ -1,0 +1,113 @@
+import ChatTestSupport
+import CommonUtil
+import Foundation
+import NIOCore
+import Testing
+
+@testable import ChatMessageServer
+
+@Suite(.timeLimit(.minutes(1))) final class FolderFileStoreTests {
+    private let folder = FileManager.default.temporaryDirectory.appending(path: Unique.name("store")).path
+    private let disk = Disk()
+    private var store: FolderFileStore { FolderFileStore(folder + "/files", disk: disk) }
+
+    deinit { try? FileManager.default.removeItem(atPath: folder) }
+
+    private func source(_ bytes: [UInt8]) throws -> String {
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        let path = folder + "/" + Unique.name("source")
+        try Data(bytes).write(to: URL(filePath: path))
+        return path
+    }
+
+    private func put(_ key: String, _ bytes: [UInt8] = [1, 2, 3]) async throws {
+        let source = try source(bytes)
+        try await store.put(key, from: source, size: bytes.count)
+        try FileManager.default.removeItem(atPath: source)
+    }
+
+    private func read(_ key: String, _ range: Range<Int>) async throws -> [UInt8] {
+        try await collect(try await store.read(key, range: range))
+    }
+
+    private func collect(_ bytes: some AsyncSequence<ByteBuffer, any Error>) async throws -> [UInt8] {
+        var all: [UInt8] = []
+        for try await piece in bytes {
+            #expect(piece.readableBytes <= FolderFileStore.pieceBytes)
+            all += piece.readableBytesView
+        }
+        return all
+    }
+
+    @Test func `what is stored is read, as a whole and in part, after its source is gone`() async throws {
+        let bytes = (0..<200_000).map { UInt8(truncatingIfNeeded: $0 / 3) }
+        try await put("abcdef", bytes)
+        #expect(try await read("abcdef", 0..<200_000) == bytes)
+        #expect(try await read("abcdef", 65_535..<65_537) == Array(bytes[65_535..<65_537]))
+        // Repeated, as after a lost answer.
+        try await put("abcdef", bytes)
+    }
+
+    @Test func `another size than announced is refused`() async throws {
+        let source = try source([1, 2, 3])
+        await #expect(throws: FileStoreError.self) { try await store.put("abc", from: source, size: 4) }
+    }
+
+    @Test func `what is not there is not found, and removing it is no error`() async throws {
+        await #expect(throws: FileStoreError.notFound) { _ = try await store.read("none", range: 0..<1) }
+        try await store.remove("none")
+        try await put("abc")
+        let open = try await store.read("abc", range: 0..<3)
+        try await store.remove("abc")
+        await #expect(throws: FileStoreError.notFound) { _ = try await store.read("abc", range: 0..<3) }
+        // One that is being read is read to its end.
+        #expect(try await collect(open) == [1, 2, 3])
+    }
+
+    @Test func `a range beyond the file is an error, not fewer bytes`() async throws {
+        try await put("abc")
+        await #expect(throws: FileStoreError.self) { _ = try await store.read("abc", range: 0..<4) }
+    }
+
+    @Test func `files are listed in the order of their keys, page by page, without the marker`() async throws {
+        #expect(try await store.list(after: nil) == [])
+        for key in ["bb2", "aa1", "bb1", "ab"] { try await put(key) }
+        try await store.claim("me")
+        let all = try await store.list(after: nil)
+        #expect(all.map(\.key) == ["aa1", "ab", "bb1", "bb2"] && all.allSatisfy { $0.size == 3 })
+        #expect(try await store.list(after: "ab").map(\.key) == ["bb1", "bb2"])
+        #expect(try await store.list(after: "bb1").map(\.key) == ["bb2"])
+        #expect(try await store.list(after: "zz") == [])
+    }
+
+    @Test func `of several who claim a store at once one succeeds`() async throws {
+        #expect(try await store.installation() == nil)
+        await withTaskGroup { group in
+            for index in 0..<8 { group.addTask { [store] in try? await store.claim("server \(index)") } }
+        }
+        let first = try await store.installation()
+        try await store.claim("late")
+        #expect(first?.hasPrefix("server ") == true)
+        #expect(try await store.installation() == first)
+    }
+
+    @Test func `a folder that cannot be made is away`() async throws {
+        let file = try source([1])
+        let store = FolderFileStore(file + "/below", disk: disk)
+        await #expect {
+            try await store.claim("me")
+        } throws: { if case FileStoreError.away = $0 { true } else { false } }
+    }
+
+    @Test func `leftovers go when they are old`() async throws {
+        try FileManager.default.createDirectory(atPath: folder + "/files/tmp", withIntermediateDirectories: true)
+        let left = folder + "/files/tmp/left"
+        try Data([1]).write(to: URL(filePath: left))
+        try await store.abortUnfinished(olderThan: .seconds(3_600))
+        #expect(FileManager.default.fileExists(atPath: left))
+        try FileManager.default.setAttributes(
+            [.modificationDate: Date(timeIntervalSinceNow: -7_200)], ofItemAtPath: left)
+        try await store.abortUnfinished(olderThan: .seconds(3_600))
+        #expect(!FileManager.default.fileExists(atPath: left))
+    }
+}

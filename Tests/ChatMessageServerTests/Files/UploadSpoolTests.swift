@@ -1,0 +1,67 @@
+import ChatTestSupport
+import Foundation
+import NIOCore
+import Testing
+
+@testable import ChatMessageServer
+
+@Suite(.timeLimit(.minutes(1))) final class UploadSpoolTests {
+    private let root = FileManager.default.temporaryDirectory.appending(path: Unique.name("spool")).path
+    private let disk = Disk()
+
+    deinit { try? FileManager.default.removeItem(atPath: root) }
+
+    private func spool(_ capacity: Int = 1_000_000) async throws -> UploadSpool {
+        let spool = UploadSpool(root, capacity: capacity, disk: disk)
+        try await spool.prepare()
+        return spool
+    }
+
+    private func entries() throws -> [String] { try FileManager.default.subpathsOfDirectory(atPath: root) }
+
+    @Test func `pieces come to lie one after the other, and nothing is left`() async throws {
+        let spool = try await spool()
+        var file: SpooledFile? = try await spool.begin(size: 6)
+        for text in ["Hel", "lo!"] { try await file?.append(ByteBuffer(string: text)) }
+        let path = try #require(file?.path)
+        #expect(try String(contentsOfFile: path, encoding: .utf8) == "Hello!" && file?.size == 6)
+        #expect(spool.reserved == 6)
+        file = nil
+        #expect(!FileManager.default.fileExists(atPath: path) && spool.reserved == 0)
+    }
+
+    @Test func `all uploads share the bytes, and one that does not fit takes none`() async throws {
+        let spool = try await spool(100)
+        var first: SpooledFile? = try await spool.begin(size: 60)
+        await #expect(throws: FileStoreError.full) { _ = try await spool.begin(size: 41) }
+        #expect(spool.reserved == 60)
+        _ = first
+        first = nil
+        #expect(try await spool.begin(size: 100).size == 0)
+    }
+
+    @Test func `an upload of unknown size is cut off where the spool is full`() async throws {
+        let spool = try await spool(300_000)
+        do {
+            let file = try await spool.begin(size: nil)
+            try await file.append(ByteBuffer(repeating: 1, count: 262_144))
+            await #expect(throws: FileStoreError.full) {
+                try await file.append(ByteBuffer(repeating: 1, count: 100_000))
+            }
+        }
+        #expect(spool.reserved == 0)
+    }
+
+    @Test func `what an ended process has left is removed, what a running one has is not`() async throws {
+        let running = try await spool()
+        let held = try await running.begin(size: 1)
+        let ended = root + "/123"
+        try FileManager.default.createDirectory(atPath: ended, withIntermediateDirectories: true)
+        for file in [ended + "/upload", ended + ".lock"] { try Data([1]).write(to: URL(filePath: file)) }
+        let next = try await spool()
+        let left = try entries()
+        #expect(!left.contains { $0.hasPrefix("123") })
+        #expect(FileManager.default.fileExists(atPath: held.path))
+        #expect(next.isPrepared && left.count { $0.hasSuffix(".lock") } == 2)
+    }
+}
