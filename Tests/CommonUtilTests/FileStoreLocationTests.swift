@@ -5,7 +5,8 @@ import Testing
     @Test func `a folder, a bucket or none`() {
         #expect(FileStoreLocation(text: "folder:/data/files") == .folder("/data/files"))
         #expect(
-            FileStoreLocation(text: "s3:https://s3.example/bucket?region=eu") == .s3("https://s3.example/bucket?region=eu"))
+            FileStoreLocation(text: "s3:https://s3.example/bucket?region=eu")
+                == .s3("https://s3.example/bucket?region=eu"))
         #expect(FileStoreLocation(text: "none") == FileStoreLocation.none)
     }
 

@@ -18,7 +18,9 @@ public enum FileStoreLocation: Equatable, Sendable {
     /// - Returns: `nil` where the text does not meet ``rule``.
     public init?(text: String) {
         func rest(after scheme: String) -> String? {
-            guard text.hasPrefix(scheme), text.utf8.count > scheme.utf8.count, !text.utf8.contains(0) else { return nil }
+            guard text.hasPrefix(scheme), text.utf8.count > scheme.utf8.count, !text.utf8.contains(0) else {
+                return nil
+            }
             return String(text.dropFirst(scheme.count))
         }
         if text == "none" {
