@@ -148,7 +148,8 @@ let package = Package(
         executable(
             "ChatMessageServer",
             [
-                "ChatEventBus", "ChatEvents", "ChatStorage", "CommonAuth", "CommonLogging", "CommonServer", "CommonUtil",
+                "ChatEventBus", "ChatEvents", "ChatStorage", "CommonAuth", "CommonLogging", "CommonServer",
+                "CommonUtil",
                 "PostgresClient", "RedisClient", "S3Client", asyncHTTPClient, crypto, httpTypes, hummingbird, lifecycle,
                 logging,
                 metrics, nioCore, nioHTTP1, nioPosix, nioSSL,
