@@ -1,3 +1,4 @@
+import ChatEvents
 import ChatStorage
 import CommonUtil
 import Logging
