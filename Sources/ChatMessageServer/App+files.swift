@@ -23,17 +23,19 @@ struct FileSetup {
         let logger = environment.logger
         let location = try configuration.value(Settings.fileStore)
         let folder = try configuration.value(Settings.dataDirectory)
-        let rules = UploadRules(maximumBytes: try configuration.value(Settings.fileMaxBytes))
         let quota = try configuration.value(Settings.fileQuotaBytes)
         let spoolBytes = try configuration.value(Settings.fileSpoolBytes)
+        // A file that never fits into the spool is too large, and not to be sent again.
+        let rules = UploadRules(maximumBytes: min(try configuration.value(Settings.fileMaxBytes), spoolBytes))
         let unusedSeconds = try configuration.value(Settings.fileUnusedSeconds)
         let rate = try configuration.value(Settings.limitFiles)
 
-        let disk = Disk()
+        // A store that hangs does not keep uploads from the spool.
+        let (disk, storeDisk) = (Disk(), Disk())
         let store: any FileStore
         switch location ?? .folder(folder + "/files") {
         case .none: return
-        case .folder(let path): store = FolderFileStore(path, disk: disk)
+        case .folder(let path): store = FolderFileStore(path, disk: storeDisk)
         case .s3(let url):
             let client = S3Client(
                 try .chat(configuration, url: url), tls: .client(trustFile: environment.trustFile),
@@ -72,7 +74,8 @@ struct FileSetup {
         health.register("files", severity: .degraded) {
             switch storage.state {
             // Not asked yet: the server is starting.
-            case .unasked, .own: .ok
+            case .unasked: .ok
+            case .own: storage.responds ? .ok : .failing("the store does not respond")
             case .foreign: .failing("the store is not this installation's")
             case .unknown: .failing("the store does not respond")
             }

@@ -56,8 +56,14 @@ public struct FileRemoval: Sendable {
     static let delete = PostgresStatement(
         "UPDATE files SET \(mark) WHERE (file_id = $1 OR thumbnail_of = $1) AND deleted_at IS NULL")
     /// Deletes all files of a user, also those that messages name.
+    // Locked in the order of posts and deletions: a file before its thumbnail.
     static let deleteOfUser = PostgresStatement(
-        "UPDATE files SET \(mark) WHERE uploader_id = $1 AND deleted_at IS NULL")
+        """
+        UPDATE files SET \(mark) WHERE file_id IN (
+            SELECT file_id FROM files WHERE uploader_id = $1 AND deleted_at IS NULL
+            ORDER BY thumbnail_of IS NOT NULL, file_id FOR UPDATE
+        )
+        """)
     // The lock is taken by the subquery, which then looks at the row again: a post that came first has raised `uses`.
     private static let deleteUnused = PostgresStatement(
         """

@@ -138,7 +138,8 @@ extension ManagedUserRepository {
             [
                 PostgresCommand(Self.eraseUser, id), NameSuffixes.removeForUser(userID),
                 PostgresCommand(Self.deleteAddresses, id), PostgresCommand(Self.deleteFormer, id),
-                PostgresCommand(Self.eraseReadMarks, id), PostgresCommand(FileRemoval.deleteOfUser, id),
+                // Files before members, as posts lock them.
+                PostgresCommand(FileRemoval.deleteOfUser, id), PostgresCommand(Self.eraseReadMarks, id),
             ])
     }
 

@@ -94,7 +94,8 @@ public final class S3Client: Sendable {
         guard (200..<300).contains(response.status.code) else {
             let body = try? await response.body.collect(upTo: Self.maximumErrorBytes)
             throw S3Failure(
-                status: Int(response.status.code), code: S3Failure.code(body.map { Array($0.readableBytesView) } ?? []))
+                status: Int(response.status.code), code: S3Failure.code(body.map { Array($0.readableBytesView) } ?? []),
+                isHead: request.method == .HEAD)
         }
         return try await read(response)
     }

@@ -85,12 +85,15 @@ enum S3Failure: Error, Equatable {
     /// - Parameters:
     ///   - status: not 200 to 299, or of an answer whose body is an error all the same.
     ///   - code: the store's own word.
-    init(status: Int, code: String) {
+    ///   - isHead: whether the answer had no body because the request was a `HEAD`.
+    init(status: Int, code: String, isHead: Bool = false) {
         switch (status, code) {
         case (507, _), (_, "QuotaExceeded"), (_, "XMinioStorageFull"), (_, "XMinioAdminBucketQuotaExceeded"),
             (_, "InsufficientCapacity"), (_, "StorageFull"):
             self = .final(.full)
-        case (404, ""), (404, "NoSuchKey"): self = .final(.notFound)
+        case (404, "") where isHead, (404, "NoSuchKey"): self = .final(.notFound)
+        // Not the store's answer: that of a proxy before it, which does not reach it.
+        case (404, ""): self = .passing(.unavailable(S3Error.refused(status: status, code: code).description))
         case (412, _), (409, "ConditionalRequestConflict"): self = .final(.exists)
         case (408, _), (429, _), (500, _), (502..<600, _), (_, "RequestTimeout"), (_, "SlowDown"), (_, "InternalError"),
             (_, "OperationAborted"):

@@ -10,7 +10,7 @@ import Testing
 @testable import ChatMessageServer
 @testable import S3Client
 
-@Suite(.enabled(if: LocalS3.isAvailable, "python3 is not installed"), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: LocalS3.isAvailable, "python3 is not installed"), .timeLimit(.minutes(2)))
 struct S3FileStoreTests {
     /// Runs `body` with a store in a bucket of its own.
     private func withStore(_ body: (S3FileStore, S3Client) async throws -> Void) async throws {

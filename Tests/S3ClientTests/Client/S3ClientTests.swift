@@ -9,7 +9,7 @@ import Testing
 @testable import S3Client
 
 /// Against a real implementation of the protocol, which checks every signature.
-@Suite(.enabled(if: LocalS3.isAvailable, "python3 is not installed"), .timeLimit(.minutes(3)))
+@Suite(.enabled(if: LocalS3.isAvailable, "python3 is not installed"), .timeLimit(.minutes(2)))
 struct S3ClientTests {
     private func withClient(
         _ store: LocalS3? = nil, url: String? = nil, secretKey: String? = nil, trustFile: String? = nil,

@@ -85,7 +85,8 @@ import Testing
 
     @Test func `errors are told apart`() {
         func error(_ status: Int, _ code: String) -> S3Failure { S3Failure(status: status, code: code) }
-        #expect(error(404, "") == .final(.notFound))
+        #expect(S3Failure(status: 404, code: "", isHead: true) == .final(.notFound))
+        #expect(error(404, "").isPassing)
         #expect(error(404, "NoSuchKey") == .final(.notFound))
         #expect(error(404, "NoSuchBucket") == .final(.refused(status: 404, code: "NoSuchBucket")))
         #expect(error(403, "SignatureDoesNotMatch") == .final(.refused(status: 403, code: "SignatureDoesNotMatch")))

@@ -11,8 +11,10 @@ final class FileCleaner: Service {
         var interval = Duration.seconds(5)
         /// Time between two readings of the secrets and of the store's marker.
         var refresh = Duration.seconds(30)
-        /// Time between two looks for what broken uploads have left in the store, and the age of that.
+        /// Time between two looks for what broken uploads have left in the store.
         var leftovers = Duration.seconds(3_600)
+        /// The age of that: longer than the longest upload to the store takes.
+        var leftoverAge = Duration.seconds(86_400)
     }
 
     private static let filesAtATime = 100
@@ -69,7 +71,7 @@ final class FileCleaner: Service {
             if clearedAt.duration(to: .now) >= timing.leftovers {
                 clearedAt = .now
                 await attempt("leftovers are removed later") {
-                    try await storage.require().abortUnfinished(olderThan: timing.leftovers)
+                    try await storage.require().abortUnfinished(olderThan: timing.leftoverAge)
                 }
             }
             try? await Task.sleep(for: timing.interval * Double.random(in: 0.75...1))
@@ -91,16 +93,30 @@ final class FileCleaner: Service {
         _ = try await removal.deleteUnused(olderThan: unusedSeconds, limit: Self.filesAtATime)
         var count = 0
         for fileID in try await removal.take(limit: Self.filesAtATime) {
-            try await store.remove(fileID.rawValue)
+            guard await remove(fileID, from: store) else { continue }
             try await removal.removed(fileID)
             count += 1
         }
         for fileID in try await removal.takeUploads(limit: Self.filesAtATime) {
-            try await store.remove(fileID.rawValue)
+            guard await remove(fileID, from: store) else { continue }
             try await removal.uploadRemoved(fileID)
             count += 1
         }
         if count > 0 { logger.info("files were removed", metadata: ["count": .stringConvertible(count)]) }
         return count
+    }
+
+    /// Removes the bytes of a file.
+    /// - Returns: `false` where they cannot be removed: they are taken again later, and keep no other file from being removed.
+    private func remove(_ fileID: FileID, from store: any FileStore) async -> Bool {
+        do {
+            try await store.remove(fileID.rawValue)
+            return true
+        } catch {
+            logger.debug(
+                "a file is removed later",
+                metadata: ["fileId": "\(fileID)", "reason": "\(SecretFreeReason.of(error))"])
+            return false
+        }
     }
 }

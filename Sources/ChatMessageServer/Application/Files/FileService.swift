@@ -42,6 +42,7 @@ struct FileService: Sendable {
         do {
             return try await store.read(file.fileID.rawValue, range: range)
         } catch .notFound {
+            if case .none = try await files.file(file.fileID, for: nil) { throw ChatError(.fileNotFound) }
             // Either it was deleted a moment ago, or the store was changed behind the servers' backs.
             logger.warning("a file is not in its store", metadata: ["fileId": "\(file.fileID)"])
             throw ChatError(.fileGone)

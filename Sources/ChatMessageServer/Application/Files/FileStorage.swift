@@ -17,25 +17,31 @@ final class FileStorage: Sendable {
         case foreign(String)
     }
 
-    private static let deadline = Duration.seconds(10)
-
+    private let deadline: Duration
     private let store: any FileStore
     private let installation: @Sendable () async throws -> (id: String, hasFiles: Bool)
     private let logger: Logger
     private let current = Mutex(State.unasked)
+    private let isAway = Mutex(false)
 
-    /// - Parameter installation: reads the id of the installation, and whether it has files.
+    /// - Parameters:
+    ///   - deadline: for the questions whose the store is.
+    ///   - installation: reads the id of the installation, and whether it has files.
     init(
-        _ store: any FileStore, logger: Logger,
+        _ store: any FileStore, deadline: Duration = .seconds(10), logger: Logger,
         installation: @escaping @Sendable () async throws -> (id: String, hasFiles: Bool)
     ) {
         self.store = store
+        self.deadline = deadline
         self.logger = logger
         self.installation = installation
     }
 
     /// Whose the store was when it was last asked.
     var state: State { current.withLock { $0 } }
+
+    /// Whether the store answered when it was last asked.
+    var responds: Bool { !isAway.withLock { $0 } }
 
     /// The store.
     /// - Throws: `store_foreign`, `unavailable` (503).
@@ -52,8 +58,10 @@ final class FileStorage: Sendable {
     func check() async -> State {
         let found: State
         do {
-            found = try await ownership()
+            found = try await ownershipInTime()
+            isAway.withLock { $0 = false }
         } catch {
+            if error is FileStoreError { isAway.withLock { $0 = true } }
             // A store that is away is still the one that it was; its calls fail by themselves.
             let reason = SecretFreeReason.of(error)
             logger.debug("the store of files does not respond", metadata: ["reason": "\(reason)"])
@@ -73,6 +81,15 @@ final class FileStorage: Sendable {
             logger.error("the store of files is not this installation's", metadata: ["reason": "\(reason)"])
         }
         return found
+    }
+
+    /// A store that never answers holds up neither the start of the server nor the work of the cleaner.
+    private func ownershipInTime() async throws -> State {
+        let answer = await TimeLimit.within(deadline) { () -> Result<State, any Error> in
+            do { return .success(try await self.ownership()) } catch { return .failure(error) }
+        }
+        guard let answer else { throw FileStoreError.away("not answered in time") }
+        return try answer.get()
     }
 
     private func ownership() async throws -> State {

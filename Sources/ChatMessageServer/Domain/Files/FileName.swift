@@ -18,8 +18,9 @@ enum FileName {
     private static func isForbidden(_ scalar: UnicodeScalar) -> Bool {
         switch scalar {
         case "/", "\\": true
-        // What makes `exe.gpj` look like `jpg.exe`: embeddings, overrides, isolates and marks (Unicode UAX #9).
-        case "\u{202A}"..."\u{202E}", "\u{2066}"..."\u{2069}", "\u{200E}", "\u{200F}", "\u{061C}": true
+        // What makes `exe.gpj` look like `jpg.exe`: embeddings, overrides and isolates (Unicode UAX #9). Marks, which names in
+        // Arabic and Hebrew have, change no order of letters.
+        case "\u{202A}"..."\u{202E}", "\u{2066}"..."\u{2069}": true
         // They begin a new line in some programs.
         case "\u{2028}", "\u{2029}": true
         default: scalar.properties.generalCategory == .control

@@ -1,3 +1,4 @@
+import CommonUtil
 import Glibc
 import NIOPosix
 
@@ -47,7 +48,12 @@ final class OpenFile: Sendable {
     init(_ path: String, _ flags: CInt) throws(FileStoreError) {
         descriptor = open(path, flags | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw .last("open") }
+        // `deinit` closes it. The kernel gives the lowest free number, so a high one means that few are left.
+        guard Int(descriptor) < Self.highest else { throw .away("file descriptors are nearly used up") }
     }
+
+    /// What is above is for the rest of the server, which ends without a descriptor when it needs one.
+    private static let highest = (FileDescriptors.limit ?? .max) - 32
 
     deinit { close(descriptor) }
 
@@ -92,7 +98,7 @@ final class OpenFile: Sendable {
 enum Folder {
     /// Makes a folder and those above it, unless they are there.
     static func make(_ path: String) throws(FileStoreError) {
-        if mkdir(path, 0o700) == 0 { return }
+        if mkdir(path, 0o700) == 0 { return try synchronize(parent(of: path)) }
         switch errno {
         case EEXIST: return
         case ENOENT:
