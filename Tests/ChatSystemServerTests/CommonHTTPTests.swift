@@ -13,7 +13,7 @@ import Testing
     }
 
     @Test(arguments: [
-        (ServerKind.system, ["keys", "postgres", "redis"]), (.message, ["keys", "postgres", "redis"]),
+        (ServerKind.system, ["keys", "postgres", "redis"]), (.message, ["files", "keys", "postgres", "redis"]),
         (.webSocket, ["keys", "postgres", "redis", "redis_subscription"]),
     ])
     func `readiness names the dependencies of the server, and nothing else`(_ kind: ServerKind, _ checks: [String])
