@@ -39,6 +39,12 @@ def often():
     return random.random() < 0.8
 
 
+@schemathesis.serializer("application/x-ndjson")
+def ndjson(context, value):
+    """The lines of an import, which the description has as one text."""
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", errors="ignore")
+
+
 @schemathesis.hook
 def before_call(context, case, kwargs):
     if case.meta is None or not case.meta.generation.mode.is_positive:
