@@ -44,6 +44,32 @@ import Testing
         }
     }
 
+    @Test func `an earlier request with a key is found without beginning another`() async throws {
+        try await FileStore.with { files in
+            let (one, other) = (files.uploads(), files.uploads())
+            let first = FileStore.upload(key: "k")
+            let different = FileUpload(roomID: .hall, uploaderID: ann, name: "b", key: "k")
+            #expect(try await other.earlier(first) == nil)
+            #expect(try await one.begin(first) == .begun)
+            #expect(try await other.earlier(FileStore.upload(key: "k")) == .inProgress)
+            #expect(try await other.earlier(different) == .keyReused)
+            #expect(try await other.earlier(FileStore.upload(by: bob, key: "k")) == nil)
+            #expect(try await other.earlier(FileStore.upload()) == nil)
+            guard case .stored(let file) = try await one.finish(first, FileStore.bytes, quota: 0) else {
+                Issue.record("not stored")
+                return
+            }
+            #expect(try await other.earlier(FileStore.upload(key: "k")) == .repeated(file))
+            #expect(try await other.earlier(different) == .keyReused)
+            #expect(try await files.files.delete(file.fileID, by: ann) == .deleted)
+            #expect(try await other.earlier(different) == nil)
+            // What its server has let lapse stands in nobody's way.
+            #expect(try await one.begin(FileStore.upload(key: "k")) == .begun)
+            try await files.age(uploadsBy: 16)
+            #expect(try await other.earlier(FileStore.upload(key: "k")) == nil)
+        }
+    }
+
     @Test func `a server that was suspended does not store under a key that another has taken over`() async throws {
         try await FileStore.with { files in
             let (suspended, other) = (files.uploads(), files.uploads())

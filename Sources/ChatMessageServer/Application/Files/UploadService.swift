@@ -45,20 +45,19 @@ struct UploadService: Sendable {
         _ request: Request, bytes: @Sendable () -> UploadedBody
     ) async throws -> (file: ChatFile, isNew: Bool) {
         let store = try storage.require()
+        let upload = FileUpload(
+            roomID: request.roomID, uploaderID: request.uploaderID, name: request.name,
+            thumbnailOf: request.thumbnailOf, key: request.key)
+        // First of all: a repeated request takes nothing of the limits, and gets its file also after its user has left.
+        if let earlier = try await uploads.earlier(upload), let file = try Self.firstFile(earlier) {
+            return (file, false)
+        }
         let slot = try slots.take(request.uploaderID)
         defer { withExtendedLifetime(slot) {} }
         let isThumbnail = request.thumbnailOf != nil
         if !isThumbnail, !request.uploaderID.isInstallation { try await limit.check(request.uploaderID) }
         try await checkPlace(request)
-        let upload = FileUpload(
-            roomID: request.roomID, uploaderID: request.uploaderID, name: request.name,
-            thumbnailOf: request.thumbnailOf, key: request.key)
-        switch try await uploads.begin(upload) {
-        case .begun: break
-        case .repeated(let file): return (file, false)
-        case .keyReused: throw ChatError(.idempotencyKeyReused)
-        case .inProgress: throw ChatError(.uploadInProgress, retryAfterSeconds: 1)
-        }
+        if let file = try Self.firstFile(try await uploads.begin(upload)) { return (file, false) }
         let lease = keepLease(of: upload)
         defer { lease.cancel() }
         let spooled: SpooledFile
@@ -74,6 +73,17 @@ struct UploadService: Sendable {
     }
 
     // MARK: Before the body
+
+    /// The file of an earlier request with the same key.
+    /// - Returns: `nil` where this is the first one.
+    private static func firstFile(_ beginning: FileUploads.Beginning) throws(ChatError) -> ChatFile? {
+        switch beginning {
+        case .begun: return nil
+        case .repeated(let file): return file
+        case .keyReused: throw ChatError(.idempotencyKeyReused)
+        case .inProgress: throw ChatError(.uploadInProgress, retryAfterSeconds: 1)
+        }
+    }
 
     private func checkPlace(_ request: Request) async throws {
         let isOpen = authMode == .trusted
