@@ -153,7 +153,7 @@ public struct FileUploads: Sendable {
     }
 
     /// Makes an upload whose bytes are in the store a file.
-    /// - Parameter quota: of all files of the uploader, in bytes; 0 for none.
+    /// - Parameter quota: of all files of a user, in bytes; 0 for none. The installation has none.
     /// - Throws: also where the outcome is not known: then the bytes must stay where they are.
     public func finish(_ upload: FileUpload, _ bytes: UploadedBytes, quota: Int) async throws -> End {
         do {
@@ -183,17 +183,19 @@ public struct FileUploads: Sendable {
         if let row = try await transaction.query(Self.lockUser, owner).first, try row.decode(column: 0, as: Bool.self) {
             throw Refusal(end: .erased)
         }
-        if quota > 0 {
-            _ = try await transaction.query(Self.lockQuota, owner)
-            let used = try await transaction.query(FileRepository.selectSize, owner).first
-            let size = try used?.decode(column: 0, as: Int.self) ?? 0
-            guard size <= quota - bytes.size else { throw Refusal(end: .quota) }
-        }
+        let quota = upload.uploaderID.isInstallation ? 0 : quota
+        if quota > 0 { _ = try await transaction.query(Self.lockQuota, owner) }
         if let original = upload.thumbnailOf {
             let locked = try await transaction.query(
                 Self.lockOriginal, .text(original.rawValue), .text(upload.roomID.rawValue), owner)
             guard !locked.isEmpty else { throw Refusal(end: .noOriginal) }
             _ = try await transaction.query(Self.deleteThumbnail, .text(original.rawValue))
+        }
+        // Now the thumbnail that is replaced counts no more.
+        if quota > 0 {
+            let used = try await transaction.query(FileRepository.selectSize, owner).first
+            let size = try used?.decode(column: 0, as: Int.self) ?? 0
+            guard size <= quota - bytes.size else { throw Refusal(end: .quota) }
         }
         let row = try await transaction.query(
             Self.insertFile, fileID, .text(upload.roomID.rawValue), owner, .text(upload.name), .text(bytes.mimeType),

@@ -1,5 +1,6 @@
 import ChatLocalStack
 import ChatTestSupport
+import CommonUtil
 import Foundation
 import Testing
 
@@ -39,6 +40,20 @@ import Testing
         }
     }
 
+    @Test func `a thumbnail replaces another within the quota, and the installation has none`() async throws {
+        let size = FileFixture.pixel.count
+        try await withServer(["CHAT_FILE_QUOTA_BYTES": "\(FileFixture.text.count + size)"]) { fixture in
+            let id = try await fixture.file()
+            for _ in 0..<3 { _ = try await fixture.file(FileFixture.pixel, thumbnailOf: id) }
+            #expect(try await fixture.upload([1]).code == "file_quota")
+            let key = try await fixture.stack.key(.messages)
+            // The installation has files of other tests, too.
+            let large = [UInt8](repeating: 1, count: FileFixture.text.count + size + 1)
+            let stored = try await fixture.server.send(.post, fixture.target(), as: key.credentials, bytes: large)
+            #expect(stored.status == 201, "\(stored)")
+        }
+    }
+
     @Test func `of many uploads at once no more are stored than the quota allows`() async throws {
         try await withServer(["CHAT_FILE_QUOTA_BYTES": "40"]) { fixture in
             let statuses = try await withThrowingTaskGroup(of: Int.self) { group in
@@ -57,6 +72,38 @@ import Testing
             #expect(refused.status == 429 && refused.header("Retry-After") != nil)
             _ = try await fixture.file(FileFixture.pixel, thumbnailOf: id)
             #expect(try await fixture.upload(as: fixture.member).status == 201)
+        }
+    }
+
+    @Test func `a repeated key costs nothing of the rate, and is looked up before the room`() async throws {
+        try await withServer(["CHAT_LIMIT_FILES": "1/m"]) { fixture in
+            let first = try await fixture.upload(key: "k").require(201, "upload")
+            for _ in 0..<4 { _ = try await fixture.file() }
+            #expect(try await fixture.upload().code == "rate_limited")
+            for _ in 0..<3 {
+                let again = try await fixture.upload(key: "k")
+                #expect(again.status == 200 && again.json["fileId"] == first.json["fileId"])
+            }
+            let elsewhere = try await fixture.upload(in: Unique.name("none"), key: "k")
+            #expect(elsewhere.status == 409 && elsewhere.code == "idempotency_key_reused")
+            try await fixture.upload(as: fixture.member, key: "k").require(201, "member")
+            try await fixture.stack.system.send(
+                .delete, "/api/v1/rooms/\(fixture.roomID)/members/\(fixture.member.userID)",
+                as: fixture.owner.credentials
+            ).require(204, "remove")
+            #expect(try await fixture.upload(as: fixture.member, key: "k").status == 200)
+            #expect(try await fixture.upload(as: fixture.member).code == "room_not_found")
+        }
+    }
+
+    @Test func `a full spool refuses before the body is sent`() async throws {
+        try await withServer(["CHAT_FILE_SPOOL_BYTES": "1000"]) { fixture in
+            let port = Int(fixture.server.baseURL.split(separator: ":").last ?? "") ?? 0
+            let answer = try await RawHTTP.exchange(
+                port: port,
+                "POST \(fixture.target()) HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \(fixture.owner.token ?? "")\r\n"
+                    + "Expect: 100-continue\r\nContent-Length: 1001\r\n\r\n")
+            #expect(answer.hasPrefix("HTTP/1.1 503") && answer.contains("Connection: close"), "\(answer)")
         }
     }
 

@@ -127,6 +127,45 @@ import Testing
         }
     }
 
+    @Test func `a thumbnail that is replaced does not count against the quota, and stays where the new one is refused`()
+        async throws
+    {
+        try await FileStore.with { files in
+            let uploads = files.uploads()
+            let original = try await files.file()
+            let first = try await files.file(thumbnailOf: original)
+            // Ten bytes each: both fit into 20, a third file does not.
+            let refused = FileStore.upload(thumbnailOf: original)
+            #expect(try await uploads.begin(refused) == .begun)
+            #expect(try await uploads.finish(refused, FileStore.bytes, quota: 19) == .quota)
+            guard case .file = try await files.files.file(first, for: ann) else {
+                Issue.record("the first thumbnail is gone")
+                return
+            }
+            let second = FileStore.upload(thumbnailOf: original)
+            #expect(try await uploads.begin(second) == .begun)
+            guard case .stored = try await uploads.finish(second, FileStore.bytes, quota: 20) else {
+                Issue.record("not stored")
+                return
+            }
+            #expect(try await files.files.file(first, for: ann) == .none)
+            #expect(try await files.files.size(of: ann) == 20)
+        }
+    }
+
+    @Test func `the installation has no quota`() async throws {
+        try await FileStore.with { files in
+            let uploads = files.uploads()
+            let (upload, users) = (FileStore.upload(by: .installation), FileStore.upload())
+            for begun in [upload, users] { #expect(try await uploads.begin(begun) == .begun) }
+            guard case .stored = try await uploads.finish(upload, FileStore.bytes, quota: 9) else {
+                Issue.record("not stored")
+                return
+            }
+            #expect(try await uploads.finish(users, FileStore.bytes, quota: 9) == .quota)
+        }
+    }
+
     @Test func `an erased user stores no file`() async throws {
         try await FileStore.with { files in
             let user = try #require(

@@ -30,7 +30,7 @@ struct UploadService: Sendable {
     let files: FileRepository
     let rooms: RoomRepository
     let rules: UploadRules
-    /// Of all files of a user, in bytes; 0 for none.
+    /// Of all files of a user, in bytes; 0 for none. The installation has none.
     let quota: Int
     let limit: RateLimiter<UserID>
     let slots = UploadSlots()
@@ -64,7 +64,7 @@ struct UploadService: Sendable {
         let content: UploadedBytes
         do {
             try await checkLength(request)
-            (spooled, content) = try await receive(bytes(), request)
+            (spooled, content) = try await receive(bytes, request)
         } catch {
             await always { try await uploads.cancel(upload) }
             throw error
@@ -101,7 +101,8 @@ struct UploadService: Sendable {
         if request.length == 0 { throw UploadRules.emptyBody }
         let length = request.length ?? 1
         try rules.check(size: length, isThumbnail: request.thumbnailOf != nil)
-        guard quota > 0 else { return }
+        // A thumbnail may replace another one, whose bytes are free then: only the end of the upload can tell.
+        guard quota > 0, request.thumbnailOf == nil, !request.uploaderID.isInstallation else { return }
         guard try await files.size(of: request.uploaderID) <= quota - length else { throw ChatError(.fileQuota) }
     }
 
@@ -118,12 +119,16 @@ struct UploadService: Sendable {
 
     // MARK: The body
 
-    private func receive(_ body: UploadedBody, _ request: Request) async throws -> (SpooledFile, UploadedBytes) {
+    /// - Parameter bytes: asked for only once the spool has taken the file, since a client that waits for `100 Continue` then
+    ///   gets it.
+    private func receive(
+        _ bytes: @Sendable () -> UploadedBody, _ request: Request
+    ) async throws -> (SpooledFile, UploadedBytes) {
         var inspector = FileInspector(declaredType: request.declaredType)
         var digest = SHA256()
         do {
             let spooled = try await spool.begin(size: request.length)
-            for try await piece in body {
+            for try await piece in bytes() {
                 try rules.check(
                     size: spooled.size + piece.readableBytes, isThumbnail: request.thumbnailOf != nil)
                 piece.withUnsafeReadableBytes { digest.update(bufferPointer: $0) }
