@@ -107,6 +107,29 @@ import Testing
         }
     }
 
+    @Test func `bytes that are read count for the user, and for the address with a signature alone`() async throws {
+        try await withServer(["CHAT_LIMIT_READS": "1/m"]) { fixture in
+            let stored = try await fixture.upload().require(201, "upload").json
+            let id = try #require(stored["fileId"]?.string)
+            let url = try #require(stored["url"]?.string)
+            // All of them have the same address.
+            for _ in 0..<5 { #expect(try await fixture.download(id).status == 200) }
+            let refused = try await fixture.download(id)
+            #expect(refused.code == "rate_limited" && refused.header("Retry-After") != nil)
+            #expect(try await fixture.download(id, as: fixture.member).status == 200)
+            let key = try await fixture.stack.key(.messages)
+            for _ in 0..<7 {
+                #expect(
+                    try await fixture.server.get("/api/v1/files/\(id)", as: key.credentials).status == 200)
+            }
+            for _ in 0..<4 { #expect(try await fixture.server.get(url).status == 200) }
+            #expect(try await fixture.server.get("/api/v1/files/\(id)").status == 401)
+            #expect(try await fixture.server.get(url).code == "rate_limited")
+            #expect(try await fixture.server.get("/api/v1/files/\(id)").code == "rate_limited")
+            #expect(try await fixture.download(id, as: fixture.member).status == 200)
+        }
+    }
+
     @Test func `ten uploads of a user are under way at a time, and a broken one gives its place back`() async throws {
         try await withServer(["CHAT_FILE_SPOOL_BYTES": "1000"]) { fixture in
             let port = Int(fixture.server.baseURL.split(separator: ":").last ?? "") ?? 0
