@@ -145,9 +145,15 @@ import Testing
             }
             let refused = try await fixture.upload()
             #expect(refused.code == "rate_limited")
-            // The spool has 100 bytes left.
-            let full = try await fixture.upload([UInt8](repeating: 1, count: 101), as: fixture.member)
-            #expect(full.status == 503 && full.header("Retry-After") != nil)
+            // What is announced takes nothing of the spool, what has begun to come does: then 100 bytes are left.
+            let whole = try await fixture.upload([UInt8](repeating: 1, count: 1_000), as: fixture.member)
+            #expect(whole.status == 201)
+            for connection in open { try await connection.send("x") }
+            try await FileFixture.wait(for: 503) {
+                let answer = try await fixture.upload([UInt8](repeating: 1, count: 101), as: fixture.member)
+                #expect(answer.status != 503 || answer.header("Retry-After") != nil)
+                return answer
+            }
             #expect(try await fixture.upload([UInt8](repeating: 1, count: 100), as: fixture.member).status == 201)
             for connection in open { await connection.close() }
             try await FileFixture.wait(for: 201) { try await fixture.upload() }

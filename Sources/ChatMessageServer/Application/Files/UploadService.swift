@@ -128,12 +128,18 @@ struct UploadService: Sendable {
         var digest = SHA256()
         do {
             let spooled = try await spool.begin(size: request.length)
-            for try await piece in bytes() {
+            var pieces = bytes().makeAsyncIterator()
+            var pace = UploadPace()
+            while true {
+                let start = ContinuousClock.now
+                guard let piece = try await pieces.next() else { break }
+                let wait = ContinuousClock.now - start
                 try rules.check(
                     size: spooled.size + piece.readableBytes, isThumbnail: request.thumbnailOf != nil)
                 piece.withUnsafeReadableBytes { digest.update(bufferPointer: $0) }
                 inspector.append(piece.readableBytesView)
                 try await spooled.append(piece)
+                if spooled.size != request.length { try pace.note(piece.readableBytes, after: wait) }
             }
             if let length = request.length, spooled.size != length {
                 throw ChatError(.malformedRequest, "The body did not arrive whole")
