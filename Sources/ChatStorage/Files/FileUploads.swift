@@ -95,6 +95,27 @@ public struct FileUploads: Sendable {
         self.holder = holder
     }
 
+    /// Looks for an earlier request with the key of this one. Costs no transaction and writes nothing.
+    /// - Returns: `nil` where there is none, or no key; then ``begin(_:)`` decides.
+    public func earlier(_ upload: FileUpload) async throws -> Beginning? {
+        guard let key = upload.key else { return nil }
+        let parameters = [PostgresParameter.int8(upload.uploaderID.rawValue), .text(key)]
+        // In this order: an upload that ends in between is seen by the second statement.
+        if let row = try await database.query(Self.selectUpload, parameters).first {
+            return try Self.underWay(row, upload)
+        }
+        return try await database.query(Self.selectStored, parameters).first.map { try Self.stored($0, upload) }
+    }
+
+    private static func underWay(_ row: PostgresRow, _ upload: FileUpload) throws -> Beginning {
+        try row.decode(column: 0, as: [UInt8].self) == upload.requestHash ? .inProgress : .keyReused
+    }
+
+    private static func stored(_ row: PostgresRow, _ upload: FileUpload) throws -> Beginning {
+        let isSame = try row.decode(column: 0, as: [UInt8].self) == upload.requestHash
+        return isSame ? .repeated(try ChatFile(row, from: 1)) : .keyReused
+    }
+
     /// Begins an upload, before the first byte is read.
     public func begin(_ upload: FileUpload) async throws -> Beginning {
         try await database.withTransaction { transaction in
@@ -107,13 +128,11 @@ public struct FileUploads: Sendable {
             // In this order: what was stored under the key since is seen now.
             if let row = try await transaction.query(Self.selectStored, owner, .text(key)).first {
                 _ = try await transaction.query(Self.delete, .text(upload.fileID.rawValue), .int8(holder))
-                let isSame = try row.decode(column: 0, as: [UInt8].self) == upload.requestHash
-                return isSame ? .repeated(try ChatFile(row, from: 1)) : .keyReused
+                return try Self.stored(row, upload)
             }
             guard inserted.affectedRows == 0 else { return .begun }
             let first = try await transaction.query(Self.selectUpload, owner, .text(key)).first
-            let hash = try first?.decode(column: 0, as: [UInt8].self)
-            return hash == nil || hash == upload.requestHash ? .inProgress : .keyReused
+            return try first.map { try Self.underWay($0, upload) } ?? .inProgress
         }
     }
 
@@ -134,7 +153,7 @@ public struct FileUploads: Sendable {
     }
 
     /// Makes an upload whose bytes are in the store a file.
-    /// - Parameter quota: of all files of the uploader, in bytes; 0 for none.
+    /// - Parameter quota: of all files of a user, in bytes; 0 for none. The installation has none.
     /// - Throws: also where the outcome is not known: then the bytes must stay where they are.
     public func finish(_ upload: FileUpload, _ bytes: UploadedBytes, quota: Int) async throws -> End {
         do {
@@ -164,17 +183,19 @@ public struct FileUploads: Sendable {
         if let row = try await transaction.query(Self.lockUser, owner).first, try row.decode(column: 0, as: Bool.self) {
             throw Refusal(end: .erased)
         }
-        if quota > 0 {
-            _ = try await transaction.query(Self.lockQuota, owner)
-            let used = try await transaction.query(FileRepository.selectSize, owner).first
-            let size = try used?.decode(column: 0, as: Int.self) ?? 0
-            guard size <= quota - bytes.size else { throw Refusal(end: .quota) }
-        }
+        let quota = upload.uploaderID.isInstallation ? 0 : quota
+        if quota > 0 { _ = try await transaction.query(Self.lockQuota, owner) }
         if let original = upload.thumbnailOf {
             let locked = try await transaction.query(
                 Self.lockOriginal, .text(original.rawValue), .text(upload.roomID.rawValue), owner)
             guard !locked.isEmpty else { throw Refusal(end: .noOriginal) }
             _ = try await transaction.query(Self.deleteThumbnail, .text(original.rawValue))
+        }
+        // Now the thumbnail that is replaced counts no more.
+        if quota > 0 {
+            let used = try await transaction.query(FileRepository.selectSize, owner).first
+            let size = try used?.decode(column: 0, as: Int.self) ?? 0
+            guard size <= quota - bytes.size else { throw Refusal(end: .quota) }
         }
         let row = try await transaction.query(
             Self.insertFile, fileID, .text(upload.roomID.rawValue), owner, .text(upload.name), .text(bytes.mimeType),
@@ -204,7 +225,10 @@ public struct FileUploads: Sendable {
         WHERE uploader_id = $1 AND idempotency_key = $2 AND deleted_at IS NULL
         """)
     private static let selectUpload = PostgresStatement(
-        "SELECT request_hash FROM file_uploads WHERE uploader_id = $1 AND idempotency_key = $2")
+        """
+        SELECT request_hash FROM file_uploads
+        WHERE uploader_id = $1 AND idempotency_key = $2 AND held_until >= now()
+        """)
     private static let renew = PostgresStatement(
         """
         UPDATE file_uploads SET held_until = now() + $3::bigint * interval '1 microsecond'

@@ -13,12 +13,12 @@ public struct ChatHTTPChannel: HTTPChannelHandler {
 
     init(
         responder: @escaping HTTPChannelHandler.Responder, directRoutes: DirectRoutes?,
-        streamRoutes: StreamRoutes? = nil, uploadPaths: [String] = [],
+        streamRoutes: StreamRoutes? = nil, uploadPaths: [String] = [], envelope: ResponseEnvelope? = nil,
         headTimeout: TimeAmount, date: HTTPDate = HTTPDate()
     ) {
         self.responder = responder
         configuration = HTTPConnectionConfiguration(
-            directRoutes: directRoutes, streamRoutes: streamRoutes, uploadPaths: uploadPaths,
+            directRoutes: directRoutes, streamRoutes: streamRoutes, uploadPaths: uploadPaths, envelope: envelope,
             headTimeout: headTimeout, date: date)
     }
 
@@ -50,6 +50,8 @@ struct HTTPConnectionConfiguration: Sendable {
     let streamRoutes: StreamRoutes?
     /// The paths whose `POST` is an upload.
     var uploadPaths: [String] = []
+    /// Adds the common fields to a response by which the connection itself ends a request of the router.
+    var envelope: ResponseEnvelope?
     let headTimeout: TimeAmount
     let date: HTTPDate
 }

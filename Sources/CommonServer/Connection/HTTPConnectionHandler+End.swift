@@ -13,6 +13,8 @@ extension HTTPConnectionHandler {
         var response = BufferedResponse(error, traceID: TraceContext().traceID)
         response.headers[.date] = configuration.date.text
         response.headers[.connection] = "close"
+        // A page of another origin could not read the error of its upload otherwise.
+        if let routed { configuration.envelope?.addCommonFields(to: &response.headers, origin: routed.origin) }
         state = .ending
         context.write(wrapOutboundOut(response.bytes(context.channel.allocator)), promise: nil)
         end(context, isInputComplete: false)

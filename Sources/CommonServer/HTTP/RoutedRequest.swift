@@ -13,6 +13,8 @@ struct RoutedRequest {
 
     /// Whether the route reads the body at its own pace, without a limit on its time as a whole.
     let isUpload: Bool
+    /// The origin of the page that made the request.
+    let origin: String?
     private var body: Body
     private var bytesDropped = 0
     /// Whether the client waits with the body until it is requested.
@@ -30,6 +32,7 @@ struct RoutedRequest {
     /// - Parameter isUpload: whether the route was declared as one.
     init(_ head: RequestHead, isUpload: Bool = false) {
         self.isUpload = isUpload
+        origin = head["origin"]
         body =
             switch head.framing {
             case .length(let length): .length(remaining: length)

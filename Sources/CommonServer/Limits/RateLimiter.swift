@@ -126,12 +126,21 @@ public struct ReadLimit: Sendable {
         self.trustedProxies = trustedProxies
     }
 
-    /// Counts a request.
+    /// Counts a request for the caller whom the route has authenticated.
     /// - Throws: `rate_limited` (429).
     func check(_ request: Request, _ context: ChatRequestContext) async throws(ChatError) {
-        guard !context.isInstallation else { return }
-        if let user = context.user {
-            try await users.check(user.userID)
+        try await check(request, context, reader: context.user?.userID)
+    }
+
+    /// Counts a request of a route that finds out by itself who reads.
+    /// - Parameter reader: `nil` where only the address is known. The installation has no limit.
+    /// - Throws: `rate_limited` (429).
+    public func check(
+        _ request: Request, _ context: ChatRequestContext, reader: UserID?
+    ) async throws(ChatError) {
+        if let reader {
+            guard !reader.isInstallation else { return }
+            try await users.check(reader)
         } else {
             try await addresses.check(
                 context.countedAddress(headers: request.headers, trustedProxies: trustedProxies))

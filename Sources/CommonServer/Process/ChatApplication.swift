@@ -76,7 +76,7 @@ public struct ChatApplication: Service {
                     ? nil
                     : StreamRoutes(
                         routes: routes.streamRoutes, envelope: envelope, date: date, isServing: isServing),
-                uploadPaths: routes.uploadPaths,
+                uploadPaths: routes.uploadPaths, envelope: envelope,
                 headTimeout: dependencies.headTimeout, date: date),
             logger: environment.frameworkLogger)
         let begin = dependencies.beginConnection ?? { connection, http in try http.begin(connection.channel) }

@@ -48,7 +48,7 @@ public struct Routes: Sendable {
     private(set) var fallback: Handler?
     let authenticator: Authenticator?
     /// The limit on `GET` and `HEAD`, except health and metrics.
-    let readLimit: ReadLimit?
+    public let readLimit: ReadLimit?
 
     /// - Parameters:
     ///   - authenticator: required if any route is `authenticated`.
@@ -65,11 +65,14 @@ public struct Routes: Sendable {
     ///   - scope: what a server's key needs to make the call; without it the route is for no key.
     ///   - isPage: whether the response can be a page of messages, which has many megabytes: few are made at a time. Only
     ///     for authenticated routes.
+    ///   - countsItself: whether the handler finds out who reads, and asks ``readLimit`` itself.
     public mutating func get(
         _ path: String, authenticated: Bool = false, scope: KeyScope? = nil, isPage: Bool = false,
-        _ handler: @escaping Handler
+        countsItself: Bool = false, _ handler: @escaping Handler
     ) {
-        on(.get, path, RouteAccess(authenticated: authenticated, scope: scope), isPage: isPage, handler)
+        on(
+            .get, path, RouteAccess(authenticated: authenticated, scope: scope), isRead: !countsItself, isPage: isPage,
+            handler)
     }
 
     /// Adds a `POST` route.

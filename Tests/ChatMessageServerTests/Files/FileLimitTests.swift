@@ -1,5 +1,6 @@
 import ChatLocalStack
 import ChatTestSupport
+import CommonUtil
 import Foundation
 import Testing
 
@@ -39,6 +40,20 @@ import Testing
         }
     }
 
+    @Test func `a thumbnail replaces another within the quota, and the installation has none`() async throws {
+        let size = FileFixture.pixel.count
+        try await withServer(["CHAT_FILE_QUOTA_BYTES": "\(FileFixture.text.count + size)"]) { fixture in
+            let id = try await fixture.file()
+            for _ in 0..<3 { _ = try await fixture.file(FileFixture.pixel, thumbnailOf: id) }
+            #expect(try await fixture.upload([1]).code == "file_quota")
+            let key = try await fixture.stack.key(.messages)
+            // The installation has files of other tests, too.
+            let large = [UInt8](repeating: 1, count: FileFixture.text.count + size + 1)
+            let stored = try await fixture.server.send(.post, fixture.target(), as: key.credentials, bytes: large)
+            #expect(stored.status == 201, "\(stored)")
+        }
+    }
+
     @Test func `of many uploads at once no more are stored than the quota allows`() async throws {
         try await withServer(["CHAT_FILE_QUOTA_BYTES": "40"]) { fixture in
             let statuses = try await withThrowingTaskGroup(of: Int.self) { group in
@@ -60,6 +75,61 @@ import Testing
         }
     }
 
+    @Test func `a repeated key costs nothing of the rate, and is looked up before the room`() async throws {
+        try await withServer(["CHAT_LIMIT_FILES": "1/m"]) { fixture in
+            let first = try await fixture.upload(key: "k").require(201, "upload")
+            for _ in 0..<4 { _ = try await fixture.file() }
+            #expect(try await fixture.upload().code == "rate_limited")
+            for _ in 0..<3 {
+                let again = try await fixture.upload(key: "k")
+                #expect(again.status == 200 && again.json["fileId"] == first.json["fileId"])
+            }
+            let elsewhere = try await fixture.upload(in: Unique.name("none"), key: "k")
+            #expect(elsewhere.status == 409 && elsewhere.code == "idempotency_key_reused")
+            try await fixture.upload(as: fixture.member, key: "k").require(201, "member")
+            try await fixture.stack.system.send(
+                .delete, "/api/v1/rooms/\(fixture.roomID)/members/\(fixture.member.userID)",
+                as: fixture.owner.credentials
+            ).require(204, "remove")
+            #expect(try await fixture.upload(as: fixture.member, key: "k").status == 200)
+            #expect(try await fixture.upload(as: fixture.member).code == "room_not_found")
+        }
+    }
+
+    @Test func `a full spool refuses before the body is sent`() async throws {
+        try await withServer(["CHAT_FILE_SPOOL_BYTES": "1000"]) { fixture in
+            let port = Int(fixture.server.baseURL.split(separator: ":").last ?? "") ?? 0
+            let answer = try await RawHTTP.exchange(
+                port: port,
+                "POST \(fixture.target()) HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \(fixture.owner.token ?? "")\r\n"
+                    + "Expect: 100-continue\r\nContent-Length: 1001\r\n\r\n")
+            #expect(answer.hasPrefix("HTTP/1.1 503") && answer.contains("Connection: close"), "\(answer)")
+        }
+    }
+
+    @Test func `bytes that are read count for the user, and for the address with a signature alone`() async throws {
+        try await withServer(["CHAT_LIMIT_READS": "1/m"]) { fixture in
+            let stored = try await fixture.upload().require(201, "upload").json
+            let id = try #require(stored["fileId"]?.string)
+            let url = try #require(stored["url"]?.string)
+            // All of them have the same address.
+            for _ in 0..<5 { #expect(try await fixture.download(id).status == 200) }
+            let refused = try await fixture.download(id)
+            #expect(refused.code == "rate_limited" && refused.header("Retry-After") != nil)
+            #expect(try await fixture.download(id, as: fixture.member).status == 200)
+            let key = try await fixture.stack.key(.messages)
+            for _ in 0..<7 {
+                #expect(
+                    try await fixture.server.get("/api/v1/files/\(id)", as: key.credentials).status == 200)
+            }
+            for _ in 0..<4 { #expect(try await fixture.server.get(url).status == 200) }
+            #expect(try await fixture.server.get("/api/v1/files/\(id)").status == 401)
+            #expect(try await fixture.server.get(url).code == "rate_limited")
+            #expect(try await fixture.server.get("/api/v1/files/\(id)").code == "rate_limited")
+            #expect(try await fixture.download(id, as: fixture.member).status == 200)
+        }
+    }
+
     @Test func `ten uploads of a user are under way at a time, and a broken one gives its place back`() async throws {
         try await withServer(["CHAT_FILE_SPOOL_BYTES": "1000"]) { fixture in
             let port = Int(fixture.server.baseURL.split(separator: ":").last ?? "") ?? 0
@@ -75,9 +145,15 @@ import Testing
             }
             let refused = try await fixture.upload()
             #expect(refused.code == "rate_limited")
-            // The spool has 100 bytes left.
-            let full = try await fixture.upload([UInt8](repeating: 1, count: 101), as: fixture.member)
-            #expect(full.status == 503 && full.header("Retry-After") != nil)
+            // What is announced takes nothing of the spool, what has begun to come does: then 100 bytes are left.
+            let whole = try await fixture.upload([UInt8](repeating: 1, count: 1_000), as: fixture.member)
+            #expect(whole.status == 201)
+            for connection in open { try await connection.send("x") }
+            try await FileFixture.wait(for: 503) {
+                let answer = try await fixture.upload([UInt8](repeating: 1, count: 101), as: fixture.member)
+                #expect(answer.status != 503 || answer.header("Retry-After") != nil)
+                return answer
+            }
             #expect(try await fixture.upload([UInt8](repeating: 1, count: 100), as: fixture.member).status == 201)
             for connection in open { await connection.close() }
             try await FileFixture.wait(for: 201) { try await fixture.upload() }

@@ -33,11 +33,27 @@ import Testing
     @Test func `all uploads share the bytes, and one that does not fit takes none`() async throws {
         let spool = try await spool(100)
         var first: SpooledFile? = try await spool.begin(size: 60)
+        try await first?.append(ByteBuffer(string: "x"))
         await #expect(throws: FileStoreError.full) { _ = try await spool.begin(size: 41) }
         #expect(spool.reserved == 60)
-        _ = first
         first = nil
         #expect(try await spool.begin(size: 100).size == 0)
+    }
+
+    @Test func `what is announced and does not come keeps nobody out`() async throws {
+        let spool = try await spool(1_000_000)
+        let announced = try await spool.begin(size: 1_000_000)
+        #expect(spool.reserved == 0)
+        try await announced.append(ByteBuffer(string: "x"))
+        #expect(spool.reserved == 262_144)
+        let other = try await spool.begin(size: 700_000)
+        try await other.append(ByteBuffer(repeating: 1, count: 700_000))
+        // The announced one goes on while there is space, and not past it.
+        try await announced.append(ByteBuffer(repeating: 1, count: 262_143))
+        await #expect(throws: FileStoreError.full) {
+            try await announced.append(ByteBuffer(repeating: 1, count: 100_000))
+        }
+        await #expect(throws: FileStoreError.full) { _ = try await spool.begin(size: 1_000_001) }
     }
 
     @Test func `an upload of unknown size is cut off where the spool is full`() async throws {

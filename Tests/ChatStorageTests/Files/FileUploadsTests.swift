@@ -44,6 +44,32 @@ import Testing
         }
     }
 
+    @Test func `an earlier request with a key is found without beginning another`() async throws {
+        try await FileStore.with { files in
+            let (one, other) = (files.uploads(), files.uploads())
+            let first = FileStore.upload(key: "k")
+            let different = FileUpload(roomID: .hall, uploaderID: ann, name: "b", key: "k")
+            #expect(try await other.earlier(first) == nil)
+            #expect(try await one.begin(first) == .begun)
+            #expect(try await other.earlier(FileStore.upload(key: "k")) == .inProgress)
+            #expect(try await other.earlier(different) == .keyReused)
+            #expect(try await other.earlier(FileStore.upload(by: bob, key: "k")) == nil)
+            #expect(try await other.earlier(FileStore.upload()) == nil)
+            guard case .stored(let file) = try await one.finish(first, FileStore.bytes, quota: 0) else {
+                Issue.record("not stored")
+                return
+            }
+            #expect(try await other.earlier(FileStore.upload(key: "k")) == .repeated(file))
+            #expect(try await other.earlier(different) == .keyReused)
+            #expect(try await files.files.delete(file.fileID, by: ann) == .deleted)
+            #expect(try await other.earlier(different) == nil)
+            // What its server has let lapse stands in nobody's way.
+            #expect(try await one.begin(FileStore.upload(key: "k")) == .begun)
+            try await files.age(uploadsBy: 16)
+            #expect(try await other.earlier(FileStore.upload(key: "k")) == nil)
+        }
+    }
+
     @Test func `a server that was suspended does not store under a key that another has taken over`() async throws {
         try await FileStore.with { files in
             let (suspended, other) = (files.uploads(), files.uploads())
@@ -98,6 +124,45 @@ import Testing
             #expect(try await uploads.begin(FileStore.upload(key: "k")) == .begun)
             try await files.age(uploadsBy: 601)
             #expect(try await files.removal.takeUploads(limit: 10) == [upload.fileID])
+        }
+    }
+
+    @Test func `a thumbnail that is replaced does not count against the quota, and stays where the new one is refused`()
+        async throws
+    {
+        try await FileStore.with { files in
+            let uploads = files.uploads()
+            let original = try await files.file()
+            let first = try await files.file(thumbnailOf: original)
+            // Ten bytes each: both fit into 20, a third file does not.
+            let refused = FileStore.upload(thumbnailOf: original)
+            #expect(try await uploads.begin(refused) == .begun)
+            #expect(try await uploads.finish(refused, FileStore.bytes, quota: 19) == .quota)
+            guard case .file = try await files.files.file(first, for: ann) else {
+                Issue.record("the first thumbnail is gone")
+                return
+            }
+            let second = FileStore.upload(thumbnailOf: original)
+            #expect(try await uploads.begin(second) == .begun)
+            guard case .stored = try await uploads.finish(second, FileStore.bytes, quota: 20) else {
+                Issue.record("not stored")
+                return
+            }
+            #expect(try await files.files.file(first, for: ann) == .none)
+            #expect(try await files.files.size(of: ann) == 20)
+        }
+    }
+
+    @Test func `the installation has no quota`() async throws {
+        try await FileStore.with { files in
+            let uploads = files.uploads()
+            let (upload, users) = (FileStore.upload(by: .installation), FileStore.upload())
+            for begun in [upload, users] { #expect(try await uploads.begin(begun) == .begun) }
+            guard case .stored = try await uploads.finish(upload, FileStore.bytes, quota: 9) else {
+                Issue.record("not stored")
+                return
+            }
+            #expect(try await uploads.finish(users, FileStore.bytes, quota: 9) == .quota)
         }
     }
 

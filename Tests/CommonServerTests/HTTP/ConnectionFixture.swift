@@ -40,8 +40,8 @@ enum ConnectionFixture {
     ) -> HTTPConnectionHandler {
         HTTPConnectionHandler(
             HTTPConnectionConfiguration(
-                directRoutes: routes, streamRoutes: streams, uploadPaths: ["/upload"], headTimeout: .seconds(10),
-                date: HTTPDate()),
+                directRoutes: routes, streamRoutes: streams, uploadPaths: ["/upload"], envelope: envelope(),
+                headTimeout: .seconds(10), date: HTTPDate()),
             access: access)
     }
 

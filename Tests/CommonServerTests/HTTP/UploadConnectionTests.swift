@@ -58,6 +58,31 @@ import Testing
         #expect(throws: HTTPConnectionHandler.incompleteRequest) { try channel.throwIfErrorCaught() }
     }
 
+    @Test func `a page of another origin reads why its upload ended`() throws {
+        send(Self.head(1_000, "Origin: https://example.org\r\n"))
+        takeMore()
+        advance(70)
+        let late = try written()
+        #expect(late.hasPrefix("HTTP/1.1 408") && late.contains("Access-Control-Allow-Origin: *\r\n"))
+        #expect(late.contains("X-Content-Type-Options: nosniff\r\n"))
+    }
+
+    @Test func `a page of another origin reads that its body is broken`() throws {
+        send(
+            "POST /upload HTTP/1.1\r\nHost: x\r\nOrigin: https://example.org\r\nTransfer-Encoding: chunked\r\n\r\n"
+                + "zz\r\n")
+        let broken = try written()
+        #expect(broken.hasPrefix("HTTP/1.1 400") && broken.contains("Access-Control-Allow-Origin: *\r\n"), "\(broken)")
+    }
+
+    @Test func `without an origin there is no permission in the answer`() throws {
+        send(Self.head(1_000))
+        takeMore()
+        advance(70)
+        let answer = try written()
+        #expect(answer.hasPrefix("HTTP/1.1 408") && !answer.contains("Access-Control-Allow-Origin"))
+    }
+
     @Test func `while the route takes nothing the client has no deadline`() throws {
         send(Self.head(1_000))
         send("x")

@@ -30,7 +30,7 @@ struct UploadService: Sendable {
     let files: FileRepository
     let rooms: RoomRepository
     let rules: UploadRules
-    /// Of all files of a user, in bytes; 0 for none.
+    /// Of all files of a user, in bytes; 0 for none. The installation has none.
     let quota: Int
     let limit: RateLimiter<UserID>
     let slots = UploadSlots()
@@ -45,27 +45,26 @@ struct UploadService: Sendable {
         _ request: Request, bytes: @Sendable () -> UploadedBody
     ) async throws -> (file: ChatFile, isNew: Bool) {
         let store = try storage.require()
+        let upload = FileUpload(
+            roomID: request.roomID, uploaderID: request.uploaderID, name: request.name,
+            thumbnailOf: request.thumbnailOf, key: request.key)
+        // First of all: a repeated request takes nothing of the limits, and gets its file also after its user has left.
+        if let earlier = try await uploads.earlier(upload), let file = try Self.firstFile(earlier) {
+            return (file, false)
+        }
         let slot = try slots.take(request.uploaderID)
         defer { withExtendedLifetime(slot) {} }
         let isThumbnail = request.thumbnailOf != nil
         if !isThumbnail, !request.uploaderID.isInstallation { try await limit.check(request.uploaderID) }
         try await checkPlace(request)
-        let upload = FileUpload(
-            roomID: request.roomID, uploaderID: request.uploaderID, name: request.name,
-            thumbnailOf: request.thumbnailOf, key: request.key)
-        switch try await uploads.begin(upload) {
-        case .begun: break
-        case .repeated(let file): return (file, false)
-        case .keyReused: throw ChatError(.idempotencyKeyReused)
-        case .inProgress: throw ChatError(.uploadInProgress, retryAfterSeconds: 1)
-        }
+        if let file = try Self.firstFile(try await uploads.begin(upload)) { return (file, false) }
         let lease = keepLease(of: upload)
         defer { lease.cancel() }
         let spooled: SpooledFile
         let content: UploadedBytes
         do {
             try await checkLength(request)
-            (spooled, content) = try await receive(bytes(), request)
+            (spooled, content) = try await receive(bytes, request)
         } catch {
             await always { try await uploads.cancel(upload) }
             throw error
@@ -74,6 +73,17 @@ struct UploadService: Sendable {
     }
 
     // MARK: Before the body
+
+    /// The file of an earlier request with the same key.
+    /// - Returns: `nil` where this is the first one.
+    private static func firstFile(_ beginning: FileUploads.Beginning) throws(ChatError) -> ChatFile? {
+        switch beginning {
+        case .begun: return nil
+        case .repeated(let file): return file
+        case .keyReused: throw ChatError(.idempotencyKeyReused)
+        case .inProgress: throw ChatError(.uploadInProgress, retryAfterSeconds: 1)
+        }
+    }
 
     private func checkPlace(_ request: Request) async throws {
         let isOpen = authMode == .trusted
@@ -91,7 +101,8 @@ struct UploadService: Sendable {
         if request.length == 0 { throw UploadRules.emptyBody }
         let length = request.length ?? 1
         try rules.check(size: length, isThumbnail: request.thumbnailOf != nil)
-        guard quota > 0 else { return }
+        // A thumbnail may replace another one, whose bytes are free then: only the end of the upload can tell.
+        guard quota > 0, request.thumbnailOf == nil, !request.uploaderID.isInstallation else { return }
         guard try await files.size(of: request.uploaderID) <= quota - length else { throw ChatError(.fileQuota) }
     }
 
@@ -108,17 +119,27 @@ struct UploadService: Sendable {
 
     // MARK: The body
 
-    private func receive(_ body: UploadedBody, _ request: Request) async throws -> (SpooledFile, UploadedBytes) {
+    /// - Parameter bytes: asked for only once the spool has taken the file, since a client that waits for `100 Continue` then
+    ///   gets it.
+    private func receive(
+        _ bytes: @Sendable () -> UploadedBody, _ request: Request
+    ) async throws -> (SpooledFile, UploadedBytes) {
         var inspector = FileInspector(declaredType: request.declaredType)
         var digest = SHA256()
         do {
             let spooled = try await spool.begin(size: request.length)
-            for try await piece in body {
+            var pieces = bytes().makeAsyncIterator()
+            var pace = UploadPace()
+            while true {
+                let start = ContinuousClock.now
+                guard let piece = try await pieces.next() else { break }
+                let wait = ContinuousClock.now - start
                 try rules.check(
                     size: spooled.size + piece.readableBytes, isThumbnail: request.thumbnailOf != nil)
                 piece.withUnsafeReadableBytes { digest.update(bufferPointer: $0) }
                 inspector.append(piece.readableBytesView)
                 try await spooled.append(piece)
+                if spooled.size != request.length { try pace.note(piece.readableBytes, after: wait) }
             }
             if let length = request.length, spooled.size != length {
                 throw ChatError(.malformedRequest, "The body did not arrive whole")

@@ -66,21 +66,16 @@ final class UploadSpool: Sendable {
         unlink(lockPath)
     }
 
-    /// Begins a file.
+    /// Begins a file. Its bytes are reserved as they come: what is announced and does not come keeps nobody out.
     /// - Parameter size: in bytes, where it is known.
-    /// - Throws: `full` where so many bytes are not left.
+    /// - Throws: `full` where so many bytes are not left right now.
     func begin(size: Int?) async throws(FileStoreError) -> SpooledFile {
-        guard budget.withLock({ $0.reserve(size ?? 0) }) else { throw .full }
+        guard budget.withLock({ $0.hasLeft(size ?? 0) }) else { throw .full }
         let path = "\(folder)/\(UInt64.random(in: .min ... .max))"
-        do {
-            let file = try await disk.run { () throws(FileStoreError) in
-                try OpenFile(path, O_WRONLY | O_CREAT | O_EXCL)
-            }
-            return SpooledFile(path: path, file: file, reserved: size ?? 0, spool: self)
-        } catch {
-            budget.withLock { $0.release(size ?? 0) }
-            throw error
+        let file = try await disk.run { () throws(FileStoreError) in
+            try OpenFile(path, O_WRONLY | O_CREAT | O_EXCL)
         }
+        return SpooledFile(path: path, file: file, announced: size, spool: self)
     }
 
     fileprivate func reserve(_ bytes: Int) -> Bool { budget.withLock { $0.reserve(bytes) } }
@@ -92,23 +87,24 @@ final class UploadSpool: Sendable {
 
 /// An upload on the disk. It is removed, and its bytes given back, when nobody holds it any more.
 final class SpooledFile: Sendable {
-    /// Bytes that are reserved at once for an upload of unknown size.
+    /// Bytes that are reserved at once, or as many as are still announced.
     private static let step = 256 * 1_024
 
     let path: String
     private let file: OpenFile
+    private let announced: Int?
     private let spool: UploadSpool
     private struct Sizes {
         var written = 0
-        var reserved: Int
+        var reserved = 0
     }
-    private let sizes: Mutex<Sizes>
+    private let sizes = Mutex(Sizes())
 
-    fileprivate init(path: String, file: OpenFile, reserved: Int, spool: UploadSpool) {
+    fileprivate init(path: String, file: OpenFile, announced: Int?, spool: UploadSpool) {
         self.path = path
         self.file = file
+        self.announced = announced
         self.spool = spool
-        sizes = Mutex(Sizes(reserved: reserved))
     }
 
     deinit {
@@ -122,9 +118,10 @@ final class SpooledFile: Sendable {
     /// Appends a piece. One piece at a time.
     /// - Throws: `full` where the spool or the disk is.
     func append(_ piece: ByteBuffer) async throws(FileStoreError) {
-        let missing = sizes.withLock { $0.written + piece.readableBytes - $0.reserved }
+        let (written, reserved) = sizes.withLock { ($0.written, $0.reserved) }
+        let missing = written + piece.readableBytes - reserved
         if missing > 0 {
-            let more = max(missing, Self.step)
+            let more = max(missing, min(Self.step, announced.map { $0 - reserved } ?? Self.step))
             guard spool.reserve(more) else { throw .full }
             sizes.withLock { $0.reserved += more }
         }
@@ -146,9 +143,12 @@ struct SpoolBudget {
 
     init(capacity: Int) { self.capacity = capacity }
 
+    /// Whether so many bytes are left.
+    func hasLeft(_ bytes: Int) -> Bool { bytes <= capacity - reserved }
+
     /// - Returns: `false` where so many are not left; then nothing is reserved.
     mutating func reserve(_ bytes: Int) -> Bool {
-        guard bytes <= capacity - reserved else { return false }
+        guard hasLeft(bytes) else { return false }
         reserved += bytes
         return true
     }

@@ -30,10 +30,18 @@ enum FileRoutes {
             return Response(
                 json: service.view(try await service.file(context.fileID(), for: context.requireUser().userID)))
         }
-        routes.get(path + "/{id}") { request, context in
+        let readLimit = routes.readLimit
+        routes.get(path + "/{id}", countsItself: true) { request, context in
             let service = try required(files).service
             let fileID = try context.fileID()
-            let reader = try await FileReader(request, fileID, urls: service.urls, authenticator)
+            let reader: FileReader
+            do {
+                reader = try await FileReader(request, fileID, urls: service.urls, authenticator)
+            } catch {
+                try await readLimit?.check(request, context, reader: nil)
+                throw error
+            }
+            try await readLimit?.check(request, context, reader: reader.userID)
             return try await reader.read {
                 try await FileDownload(file: service.file(fileID, for: reader.userID), request)
                     .response(context) { try await service.bytes(of: $0, $1) }
