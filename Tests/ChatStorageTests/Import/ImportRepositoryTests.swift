@@ -222,7 +222,9 @@ import Testing
                 group.addTask { try await hold(.hall, store, until: release, held: held) }
                 try await held.first(1)
                 group.addTask {
-                    let lines: [ImportLine] = [.user("ann", name: "Ann again"), .member(.ext("ann")), .member(.id(user))]
+                    let lines: [ImportLine] = [
+                        .user("ann", name: "Ann again"), .member(.ext("ann")), .member(.id(user)),
+                    ]
                     let words = try await take(store, lines).outcomes.map(\.word)
                     #expect(words == ["made", "made", "user_not_found"])
                 }
