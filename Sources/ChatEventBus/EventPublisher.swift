@@ -60,6 +60,9 @@ public final class EventPublisher: Service {
         note(changes.lazy.filter { $0.kind == .roomAdded }.map(\.roomID))
     }
 
+    /// Notes rooms that were made, perhaps without members or events, as new to the feed of changes: after the commit.
+    public func note(newRooms roomIDs: [RoomID]) { note(roomIDs) }
+
     /// Publishes until graceful shutdown which rooms have something new: the first at once, others after the interval.
     public func run() async throws {
         await cancelWhenGracefulShutdown {

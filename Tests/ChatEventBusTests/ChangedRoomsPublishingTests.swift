@@ -51,6 +51,17 @@ import Testing
         }
     }
 
+    @Test func `a new room without events or members is published, too`() async throws {
+        let roomID = RoomID.random()
+        try await withMessages(about: [roomID]) { publisher, messages in
+            try await BusHarness.running(publisher) {
+                publisher.note(newRooms: [roomID])
+                let published = try await messages.first(1)
+                #expect(published == [[roomID]])
+            }
+        }
+    }
+
     @Test func `a new room has no event, its members say that it is there`() async throws {
         let rooms = (0..<2).map { _ in RoomID.random() }
         func change(_ roomID: RoomID, _ kind: UserChange.Kind) -> UserChange {

@@ -32,6 +32,18 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        (RoomType.group, Optional(MemberRole.member), false, false, ErrorCode?.none),
+        (.group, .member, true, false, .roomArchived), (.group, nil, true, true, .roomNotFound),
+        (.private, nil, false, true, .roomNotFound), (.direct, nil, false, false, .roomNotFound),
+        (.public, nil, true, false, .notAMember), (.public, nil, false, true, nil),
+        (.public, nil, true, true, .roomArchived),
+    ])
+    func `who may post`(type: RoomType, role: MemberRole?, archived: Bool, isOpen: Bool, expected: ErrorCode?) {
+        let rules = rules(type, archived: archived, role: role, of: sender, isOpen: isOpen)
+        #expect(code { try rules.checkPosting() } == expected)
+    }
+
     @Test func `only the sender edits`() {
         #expect(code { try rules(role: .member, of: sender).checkEditing(message()) } == nil)
         for role in MemberRole.allCases {

@@ -33,11 +33,27 @@ struct MessageService: Sendable {
         guard let hook else { return store(draft, reply: reply) }
         Task {
             do {
-                store(try await hook.approve(draft), reply: reply)
+                let approved = try await hook.approve(draft) { try await checkPosting(draft) }
+                store(approved, reply: reply)
             } catch {
                 reply(.failure(error))
             }
         }
+    }
+
+    /// Checks what is known without the room's lock, so that the hook is asked only about what can be stored.
+    private func checkPosting(_ draft: MessageDraft) async throws {
+        let access = try await rooms.access(to: draft.roomID, of: draft.senderID)
+        guard let access else {
+            // The first post to a room of `trusted` mode makes it.
+            guard authMode == .trusted else { throw ChatError(.roomNotFound) }
+            return
+        }
+        try rules(access, for: draft.senderID).checkPosting()
+    }
+
+    private func rules(_ access: RoomAccess, for userID: UserID) -> MessageRules {
+        MessageRules(room: access.room, role: access.role, userID: userID, isOpen: authMode == .trusted)
     }
 
     private func store(_ draft: MessageDraft, reply: @escaping @Sendable (Result<Posted, any Error>) -> Void) {
@@ -134,6 +150,11 @@ struct MessageService: Sendable {
             try MessagePayload.canonicalText(payload, type: message.type)
         }
         if let hook, case .success(let text) = content, message.isChanged(by: text, of: userID) {
+            // As far as it is known without the lock: the hook is asked only about what can be stored.
+            guard let access = try await rooms.access(to: message.roomID, of: userID) else {
+                throw ChatError(.messageNotFound)
+            }
+            try rules(access, for: userID).checkEditing(message)
             content = .success(try await hook.approve(text, of: message))
         }
         return try await change(message, by: userID) { [content] room, message, rules in

@@ -2,7 +2,7 @@ import ChatEvents
 import ChatStorage
 import CommonUtil
 
-/// Who may change which message, as the contract's table has it. Pure; checked under the room's lock.
+/// Who may post, and who may change which message, as the contract's table has it. Pure; checked under the room's lock.
 struct MessageRules {
     let room: Room
     /// The caller's role; `nil` for a non-member.
@@ -10,6 +10,16 @@ struct MessageRules {
     let userID: UserID
     /// Whether public rooms are open to non-members (`trusted` mode).
     let isOpen: Bool
+
+    /// Checks a post of a user, as the writer does.
+    /// - Throws: `room_not_found` where the room is hidden from the sender; `not_a_member`, `room_archived`.
+    func checkPosting() throws(ChatError) {
+        if role == nil {
+            guard room.type == .public else { throw ChatError(.roomNotFound) }
+            guard isOpen else { throw ChatError(.notAMember) }
+        }
+        try checkOpen()
+    }
 
     /// Checks an edit, which only the sender may make.
     /// - Throws: `message_not_found` where the room is hidden from the caller; `not_a_member`, `forbidden`,

@@ -101,6 +101,9 @@ struct ImportPlan {
         }
     }
 
+    /// Compares names by bytes: canonically equivalent strings are equal in Swift, and different data.
+    private static func differ(_ name: String, _ other: String) -> Bool { !name.utf8.elementsEqual(other.utf8) }
+
     // MARK: Users
 
     private mutating func take(_ line: ImportedUser) throws(ChatError) -> ImportOutcome {
@@ -110,9 +113,11 @@ struct ImportPlan {
         }
         guard var user = present else { return try make(line) }
         var change = changedUsers[line.externalID] ?? UserChange()
-        if let name = line.displayName, name != user.displayName {
+        var isRenamed = false
+        if let name = line.displayName, Self.differ(name, user.displayName) {
             user.displayName = name
             change.displayName = name
+            isRenamed = true
         }
         if let username = line.username, username != user.username {
             if let former = user.username { state.holders[former] = nil }
@@ -128,7 +133,7 @@ struct ImportPlan {
             user.createdAt = createdAt
             change.createdAt = createdAt
         }
-        guard user != present else { return .same }
+        guard isRenamed || user != present else { return .same }
         state.users[line.externalID] = user
         // A user who is made by this batch is written once, as it is in the end.
         if !newUserIDs.contains(user.userID) { changedUsers[line.externalID] = change }
@@ -177,7 +182,7 @@ struct ImportPlan {
             return .made
         }
         guard room.type == line.type else { throw ChatError(.roomTypeFixed) }
-        let isRenamed = line.name != room.name
+        let isRenamed = Self.differ(line.name, room.name)
         if let createdAt = line.createdAt { room.createdAt = createdAt }
         guard isRenamed || room != state.rooms[line.roomID] else { return .same }
         guard !room.isArchived else { throw ChatError(.roomArchived) }

@@ -3,10 +3,17 @@ import CommonUtil
 import PostgresClient
 
 /// Reads what is there of what the lines of a batch name: two round trips, each lookup by key.
+///
+/// What is written later is locked, the rooms first: so it stays as it was read.
 struct ImportReading {
+    /// Those of user and member lines.
     private var externalIDs: Set<ExternalID> = []
+    private var senderIDs: Set<ExternalID> = []
     /// Those of user lines, who are made where they are not there.
     private var wantedIDs: Set<ExternalID> = []
+    /// Users that member lines name by id.
+    private var memberIDs: Set<UserID> = []
+    /// All users that are named by id.
     private var userIDs: Set<UserID> = []
     private var usernames: Set<String> = []
     private var roomIDs: Set<RoomID> = []
@@ -29,11 +36,19 @@ struct ImportReading {
             roomIDs.insert(room.roomID)
         case .member(let member):
             roomIDs.insert(member.roomID)
-            add(member.user)
+            switch member.user {
+            case .external(let externalID): externalIDs.insert(externalID)
+            case .id(let userID):
+                memberIDs.insert(userID)
+                userIDs.insert(userID)
+            }
             members.append((member.roomID, member.user, member.read != nil))
         case .message(let message):
             roomIDs.insert(message.roomID)
-            add(message.sender)
+            switch message.sender {
+            case .external(let externalID): senderIDs.insert(externalID)
+            case .id(let userID): userIDs.insert(userID)
+            }
             members.append((message.roomID, message.sender, false))
             let key = ImportState.MessageKey(message.roomID, message.importID)
             messages[key] = messages[key] ?? false
@@ -41,38 +56,35 @@ struct ImportReading {
         }
     }
 
-    private mutating func add(_ user: UserReference) {
-        switch user {
-        case .external(let externalID): externalIDs.insert(externalID)
-        case .id(let userID): userIDs.insert(userID)
-        }
-    }
-
-    /// Locks the rooms, and reads.
+    /// Locks the rooms and the users, and reads.
     func state(_ transaction: PostgresTransaction) async throws -> ImportState {
         let roomIDs = PostgresParameter.textArray(roomIDs.map(\.rawValue).sorted())
+        let externalIDs = PostgresParameter.textArray(externalIDs.map(\.rawValue))
         let found = try await transaction.batch([
-            PostgresCommand(Self.selectUsers, .textArray(externalIDs.map(\.rawValue))),
+            // Statements of their own: the next ones see what the locks' last holders committed.
+            PostgresCommand(Self.lockRooms, roomIDs),
+            PostgresCommand(Self.selectRooms, roomIDs),
+            PostgresCommand(Self.lockUsers, externalIDs, .int8Array(memberIDs.map(\.rawValue))),
+            PostgresCommand(Self.selectUsers, externalIDs),
+            PostgresCommand(Self.selectSenders, .textArray(senderIDs.subtracting(self.externalIDs).map(\.rawValue))),
             PostgresCommand(Self.selectRegistered, .int8Array(userIDs.map(\.rawValue))),
             PostgresCommand(Self.selectHolders, .textArray(Array(usernames))),
-            // A statement of its own: the next ones see what the locks' last holders committed.
-            PostgresCommand(Self.lockRooms, roomIDs),
         ])
         var state = ImportState(now: .now)
-        for row in found[0] {
+        for row in found[1] { state.rooms[RoomID(verified: try row.decode(column: 0))] = try Self.room(row) }
+        for row in [found[3], found[4]].joined() {
             let user = try Self.user(row)
             state.users[ExternalID(verified: try row.decode(column: 1))] = user
             if let username = user.username { state.holders[username] = user.userID }
         }
-        for row in found[1] { state.isGuest[try row.userID(column: 0)] = try row.decode(column: 1) }
-        for row in found[2] { state.holders[try row.decode(column: 0)] = try row.userID(column: 1) }
+        for row in found[5] { state.isGuest[try row.userID(column: 0)] = try row.decode(column: 1) }
+        for row in found[6] { state.holders[try row.decode(column: 0)] = try row.userID(column: 1) }
 
         let members = memberKeys(state)
         let messages = Array(messages)
         let read = try await transaction.batch([
             PostgresCommand(Self.selectTime),
             PostgresCommand(Self.drawUserIDs, .int8(wantedIDs.count { state.users[$0] == nil })),
-            PostgresCommand(Self.selectRooms, roomIDs),
             PostgresCommand(
                 Self.selectMembers, .textArray(members.map(\.key.roomID.rawValue)),
                 .int8Array(members.map(\.key.userID.rawValue)), .boolArray(members.map(\.value))),
@@ -82,13 +94,12 @@ struct ImportReading {
         ])
         if let time = read[0].first { state.now = try time.timestamp(column: 0) }
         state.freeUserIDs = try read[1].map { try $0.userID(column: 0) }.reversed()
-        for row in read[2] { state.rooms[RoomID(verified: try row.decode(column: 0))] = try Self.room(row) }
-        for row in read[3] {
+        for row in read[2] {
             let index = try row.decode(column: 0, as: Int.self) - 1
             state.members[members[index].key] = ImportState.Member(
                 role: try row.enumValue(column: 1), mark: try row.decode(column: 2))
         }
-        for row in read[4] {
+        for row in read[3] {
             let index = try row.decode(column: 0, as: Int.self) - 1
             state.messages[messages[index].key] = ImportState.ImportedBefore(
                 target: .stored(MessageID(try row.decode(column: 1))), lineHash: try row.decode(column: 2),
@@ -128,11 +139,21 @@ struct ImportReading {
             isArchived: try row.decode(column: 7))
     }
 
-    private static let selectUsers = PostgresStatement(
+    // In key order, whatever the users are named by. One who was erased while the rooms were waited for has no external id
+    // any more.
+    private static let lockUsers = PostgresStatement(
         """
-        SELECT user_id, external_id, display_name, username, is_disabled, created_at, guest_until IS NOT NULL
-        FROM users WHERE external_id = ANY ($1)
+        SELECT FROM users
+        WHERE user_id = ANY (ARRAY(SELECT user_id FROM users WHERE external_id = ANY ($1)) || $2::bigint[])
+        ORDER BY user_id FOR NO KEY UPDATE
         """)
+    private static let userColumns =
+        "user_id, external_id, display_name, username, is_disabled, created_at, guest_until IS NOT NULL"
+    // Locks those, too, who were made while the others were waited for.
+    private static let selectUsers = PostgresStatement(
+        "SELECT \(userColumns) FROM users WHERE external_id = ANY ($1) ORDER BY user_id FOR NO KEY UPDATE")
+    private static let selectSenders = PostgresStatement(
+        "SELECT \(userColumns) FROM users WHERE external_id = ANY ($1)")
     private static let selectRegistered = PostgresStatement(
         "SELECT user_id, guest_until IS NOT NULL FROM users WHERE user_id = ANY ($1) AND erased_at IS NULL")
     private static let selectHolders = PostgresStatement(
@@ -143,10 +164,11 @@ struct ImportReading {
     private static let selectTime = PostgresStatement("SELECT clock_timestamp()")
     private static let drawUserIDs = PostgresStatement(
         "SELECT nextval('users_user_id_seq') FROM generate_series(1, $1::bigint)")
+    // Locks those, too, that were made while the others were waited for.
     private static let selectRooms = PostgresStatement(
         """
         SELECT room_id, name, type, owner_id, member_count, last_seq, created_at, archived_at IS NOT NULL
-        FROM rooms WHERE room_id = ANY ($1)
+        FROM rooms WHERE room_id = ANY ($1) ORDER BY room_id FOR NO KEY UPDATE
         """)
     // Lateral with a limit, so that each stays a lookup by key under any statistics.
     private static let selectMembers = PostgresStatement(

@@ -4,7 +4,7 @@ import PostgresClient
 
 /// Stores the lines of an import, a batch at a time.
 ///
-/// A batch is one transaction of a few round trips, whatever its lines: it locks the rooms in key order, reads what the
+/// A batch is one transaction of a few round trips, whatever its lines: it locks the rooms and the users in key order, reads what the
 /// lines name, decides (``ImportPlan``) and writes what differs, each table by one statement. A batch that meets another
 /// transaction at a unique key or in a circle of locks is decided again.
 public struct ImportRepository: Sendable {
@@ -12,10 +12,12 @@ public struct ImportRepository: Sendable {
     public struct Committed: Sendable {
         /// One for each line.
         public let outcomes: [ImportOutcome]
+        /// The rooms that were made, with or without events.
+        public let newRooms: [RoomID]
         /// The last new event of each room, to be published: who receives it reads those before it from the log.
         public let events: [RoomEvent]
         /// Changes of users' lists of rooms, to be published after the events. A user who has joined several rooms has
-        /// none: then sockets find them by the user's version.
+        /// one that leaves out a version: sockets that receive it compare the list.
         public let userChanges: [UserChange]
         /// The sign-ins of users who are disabled now, to be announced.
         public let ended: [SignInRepository.Ended]
@@ -39,7 +41,7 @@ public struct ImportRepository: Sendable {
         try await database.withRepeatedTransaction { [rules] transaction in
             let plan = ImportPlan(lines, in: try await ImportReading(lines).state(transaction), rules)
             guard !plan.isEmpty else {
-                return Committed(outcomes: plan.outcomes, events: [], userChanges: [], ended: [])
+                return Committed(outcomes: plan.outcomes, newRooms: [], events: [], userChanges: [], ended: [])
             }
             return try await ImportWriting(plan: plan, run: run).write(transaction)
         }

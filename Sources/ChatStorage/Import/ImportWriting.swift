@@ -27,7 +27,7 @@ struct ImportWriting {
                     revocations: try await SignInEnding.end(.all(userID, except: nil), transaction)))
         }
         return ImportRepository.Committed(
-            outcomes: plan.outcomes, events: lastEvents(messages),
+            outcomes: plan.outcomes, newRooms: plan.newRooms, events: lastEvents(messages),
             userChanges: try await raiseVersions(transaction), ended: ended)
     }
 
@@ -229,13 +229,16 @@ struct ImportWriting {
     private func raiseVersions(_ transaction: PostgresTransaction) async throws -> [UserChange] {
         let moved = plan.members.filter { $0.value.joinedAfter != nil || $0.value.mark != nil }
         guard !moved.isEmpty else { return [] }
-        let versions = try await UserVersions.raise(of: Set(moved.keys.map(\.userID)), transaction)
-        return Dictionary(grouping: moved, by: \.key.userID).compactMap { userID, changes in
-            guard changes.count == 1, let (key, change) = changes.first, let version = versions[userID],
-                let joinedAfter = change.joinedAfter
+        let changes = Dictionary(grouping: moved, by: \.key.userID)
+        // A version is left out where a user has several changes. One of them is published, with the last version: whoever
+        // receives it sees that there was more, and compares.
+        let versions = try await UserVersions.raise(by: changes.mapValues { $0.count == 1 ? 1 : 2 }, transaction)
+        return changes.compactMap { userID, changes in
+            guard let joined = changes.first(where: { $0.value.joinedAfter != nil }),
+                let joinedAfter = joined.value.joinedAfter, let version = versions[userID]
             else { return nil }
             return UserChange(
-                userID: userID, version: version, roomID: key.roomID, kind: .roomAdded, seq: joinedAfter + 1)
+                userID: userID, version: version, roomID: joined.key.roomID, kind: .roomAdded, seq: joinedAfter + 1)
         }
     }
 }

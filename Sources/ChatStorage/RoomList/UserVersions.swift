@@ -17,6 +17,29 @@ enum UserVersions {
         """
     }
 
+    private static let raiseBySteps = PostgresStatement(
+        """
+        INSERT INTO user_versions (user_id, version)
+        SELECT user_id, step FROM unnest($1::bigint[], $2::bigint[]) AS raised (user_id, step) ORDER BY user_id
+        ON CONFLICT (user_id) DO UPDATE SET version = user_versions.version + excluded.version
+        RETURNING user_id, version
+        """)
+
+    /// Raises the versions of users by more than one, in a transaction whose other changes are done.
+    /// - Returns: the new version of each of them.
+    static func raise(
+        by steps: [UserID: Int64], _ transaction: PostgresTransaction
+    ) async throws -> [UserID: Int64] {
+        let steps = Array(steps)
+        return try versions(
+            try await transaction.query(
+                raiseBySteps, .int8Array(steps.map(\.key.rawValue)), .int8Array(steps.map(\.value))))
+    }
+
+    private static func versions(_ rows: PostgresRows) throws -> [UserID: Int64] {
+        Dictionary(try rows.map { (try $0.userID(column: 0), try $0.decode(column: 1)) }, uniquingKeysWith: { $1 })
+    }
+
     private static let raiseAll = PostgresStatement(raise(of: "unnest($1::bigint[]) AS user_id"))
 
     /// Raises the versions of users, in a transaction whose other changes are done.
@@ -24,9 +47,7 @@ enum UserVersions {
     static func raise(
         of userIDs: Set<UserID>, _ transaction: PostgresTransaction
     ) async throws -> [UserID: Int64] {
-        let rows = try await transaction.query(raiseAll, .int8Array(userIDs.map(\.rawValue)))
-        return Dictionary(
-            try rows.map { (try $0.userID(column: 0), try $0.decode(column: 1)) }, uniquingKeysWith: { $1 })
+        try versions(try await transaction.query(raiseAll, .int8Array(userIDs.map(\.rawValue))))
     }
 }
 

@@ -54,6 +54,7 @@ struct ManagedRoomService: Sendable {
             adminIDs: members.filter { $0.value == .admin }.keys.sorted(), makerID: .installation)
         if let made {
             rooms.publisher.publish(made.userChanges)
+            rooms.publisher.note(newRooms: [roomID])
             return (made.room, true)
         }
         // It was made at the same moment.

@@ -51,12 +51,18 @@ struct ManagedUserService: Sendable {
     func erase(_ userID: UserID, by actorID: UserID) async throws {
         guard let ended = try await users.disable(userID) else { throw ChatError(.userNotFound) }
         signIns.announce(ended, .erased)
+        try await leaveRooms(userID, by: actorID)
+        try await users.erase(userID)
+        // Somebody may have added the user meanwhile. Now nobody can any more.
+        try await leaveRooms(userID, by: actorID)
+    }
+
+    private func leaveRooms(_ userID: UserID, by actorID: UserID) async throws {
         while true {
             let rooms = try await users.roomsToLeave(userID, limit: Self.roomsAtATime)
             for roomID in rooms { try await members.depart(from: roomID, userID, by: actorID) }
             if rooms.count < Self.roomsAtATime { break }
         }
-        try await users.erase(userID)
     }
 
     /// Erases the user that a backend names.

@@ -183,6 +183,35 @@ extension RESTClient {
         }
     }
 
+    @Test func `what cannot be stored is refused as ever, and not asked about`() async throws {
+        try await moderator.run(fails: .closed) { stack, client in
+            let users = try await stack.users(2)
+            let (owner, stranger) = (users[0], users[1])
+            let hidden = try await stack.room(of: owner)
+            let open = try await stack.room("public", of: owner)
+            func code(_ text: String, in roomID: String, as user: TestUser, key: String? = nil) async throws -> String?
+            {
+                try await client.say(text, in: roomID, as: user.credentials, key: key).code
+            }
+            #expect(try await code("broken", in: Unique.name("none"), as: stranger) == "room_not_found")
+            #expect(try await code("broken", in: hidden, as: stranger) == "room_not_found")
+            #expect(try await code("broken", in: open, as: stranger) == "not_a_member")
+            #expect(moderator.texts.isEmpty)
+            let post = try await client.say("good", in: open, as: owner.credentials, key: "one")
+            #expect(post.status == 201)
+            #expect(
+                try await stack.system.send(.delete, "/api/v1/rooms/\(open)", as: owner.credentials).status == 200)
+            #expect(try await code("bad", in: open, as: owner) == "room_archived")
+            let edit = try await client.send(
+                .patch, "/api/v1/messages/\(post.json["messageId"]?.int ?? 0)", ["payload": ["text": "bad"]],
+                as: owner.credentials)
+            #expect(edit.code == "room_archived")
+            // A repeat of what is stored is no post to the room as it is now.
+            #expect(try await client.say("good", in: open, as: owner.credentials, key: "one").status == 200)
+            #expect(moderator.texts == ["good"])
+        }
+    }
+
     @Test func `a key is asked about on behalf of a user, not for the installation`() async throws {
         try await moderator.run { stack, client in
             let user = try await stack.user()
@@ -276,10 +305,10 @@ extension RESTClient {
                     limits: .init(time: .seconds(60)), messages: MessageRepository(database),
                     users: UserRepository(database), logger: ChangeFixture.quiet)
                 guard key == nil else {
-                    #expect(try await hook.approve(draft) === draft)
+                    #expect(try await hook.approve(draft, check: {}) === draft)
                     continue
                 }
-                await #expect(throws: ChatError(.rejected)) { try await hook.approve(draft) }
+                await #expect(throws: ChatError(.rejected)) { try await hook.approve(draft) {} }
             }
         }
     }
@@ -307,18 +336,18 @@ extension RESTClient {
             try await withThrowingTaskGroup { group in
                 for _ in 1...2 {
                     group.addTask {
-                        await #expect(throws: ChatError(.rejected)) { try await hook.approve(draft) }
+                        await #expect(throws: ChatError(.rejected)) { try await hook.approve(draft) {} }
                     }
                 }
                 try await started.first(2)
                 await #expect(throws: ChatError(.hookUnavailable, retryAfterSeconds: 1)) {
-                    try await hook.approve(draft)
+                    try await hook.approve(draft) {}
                 }
                 go.append(1)
                 try await group.waitForAll()
             }
             // They are not counted any more.
-            await #expect(throws: ChatError(.rejected)) { try await hook.approve(draft) }
+            await #expect(throws: ChatError(.rejected)) { try await hook.approve(draft) {} }
             #expect(started.all.count == 3)
         }
     }

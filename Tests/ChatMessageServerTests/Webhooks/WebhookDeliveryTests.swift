@@ -141,6 +141,23 @@ extension ChangeFixture {
         }
     }
 
+    @Test func `while the server drains events are still delivered`() async throws {
+        try await ChangeFixture.run { fixture in
+            try await fixture.talk(1)
+            let receivers = Receivers { _, _ in ChangeFixture.ok }
+            _ = try await fixture.webhook()
+            try await ChangeFixture.running([fixture.dispatcher(receivers)]) {
+                #expect(try await receivers.requests.first(1)[0].names == ["a/0", "a/1"])
+                await fixture.watch.drain()
+                for number in 2...3 {
+                    try await fixture.post("\(number)", in: "a")
+                    try await fixture.append()
+                    #expect(try await receivers.requests.first(number)[number - 1].names == ["a/\(number)"])
+                }
+            }
+        }
+    }
+
     @Test func `what is changed while events are waited for counts for the next delivery`() async throws {
         try await ChangeFixture.run { fixture in
             try await fixture.talk(1)

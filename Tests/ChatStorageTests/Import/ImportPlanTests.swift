@@ -65,6 +65,17 @@ import Testing
         #expect(plan(.user("cid", username: "ann"), .user("dan")).state.users[ExternalID(verified: "cid")] == nil)
     }
 
+    @Test func `names are compared by bytes`() {
+        // Canonically equivalent, and equal as Swift's strings.
+        let (composed, decomposed) = ("\u{E9}", "e\u{301}")
+        let users = plan(
+            .user("bob", name: composed), .user("bob", name: composed), .user("bob", name: decomposed),
+            .room(name: composed), .room(name: composed), .room(name: decomposed))
+        #expect(words(users) == ["changed", "same", "changed", "changed", "same", "changed"])
+        #expect(users.changedUsers[Self.bobID]?.displayName.map { Array($0.utf8) } == Array(decomposed.utf8))
+        #expect(users.events.count == 2)
+    }
+
     // MARK: Rooms
 
     @Test func `a room is made, or renamed by an event`() {

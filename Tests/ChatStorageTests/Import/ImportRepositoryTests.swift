@@ -1,4 +1,5 @@
 import ChatEvents
+import ChatTestSupport
 import CommonUtil
 import PostgresClient
 import Testing
@@ -155,6 +156,108 @@ import Testing
             }
             let log = try await store.log.events(of: .hall, after: 0, limit: 1_000).events
             #expect(log.map(\.seq) == Array(1...150))
+        }
+    }
+
+    /// Waits until that many statements wait for locks. There is no event for that.
+    private func waitForWaits(_ store: Store, _ count: Int) async throws {
+        let deadline = ContinuousClock.now + .seconds(30)
+        while try await store.client.number(
+            """
+            SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+            """) < count
+        {
+            try #require(ContinuousClock.now < deadline, "nothing waits")
+            try await Task.sleep(for: .milliseconds(10))
+        }
+    }
+
+    /// Holds the lock of a room until it is released.
+    private func hold(
+        _ roomID: RoomID, _ store: Store, until release: EventCollector<Int>, held: EventCollector<RoomID>,
+        _ change: @escaping @Sendable (inout LockedRoom) async throws -> Void = { _ in }
+    ) async throws {
+        _ = try await store.rooms.withLockedRoom(roomID) { room in
+            try await change(&room)
+            held.append(roomID)
+            try await release.first(1)
+        }
+    }
+
+    @Test func `a room that is made while another one is waited for is locked, too`() async throws {
+        try await withStore { store in
+            try await take(store, [.user("ann"), .room()])
+            let held = EventCollector<RoomID>()
+            let (releaseHall, releaseAttic) = (EventCollector<Int>(), EventCollector<Int>())
+            try await withThrowingTaskGroup { group in
+                group.addTask { try await hold(.hall, store, until: releaseHall, held: held) }
+                try await held.first(1)
+                group.addTask { try await take(store, [.message("1"), .message("2", in: .attic)]) }
+                try await waitForWaits(store, 1)
+                try await take(store, [.room(.attic)])
+                group.addTask {
+                    try await hold(.attic, store, until: releaseAttic, held: held) {
+                        try await $0.rename(to: "Loft", by: ann)
+                    }
+                }
+                try await held.first(2)
+                releaseHall.append(1)
+                // Now the import waits for the other room.
+                try await waitForWaits(store, 1)
+                releaseAttic.append(1)
+                try await group.waitForAll()
+            }
+            #expect(try await store.log.events(of: .attic, after: 0, limit: 10).events.map(\.seq) == [1, 2])
+            let attic = try #require(try await store.rooms.room(.attic))
+            #expect(attic.name == "Loft" && attic.lastSeq == 2)
+        }
+    }
+
+    @Test func `a user who is erased while a room is waited for stays so`() async throws {
+        try await withStore { store in
+            try await take(store, [.user("ann", name: "Ann"), .room()])
+            let user = try #require(try await store.users.user(externalID: ExternalID(verified: "ann"))).userID
+            let (held, release) = (EventCollector<RoomID>(), EventCollector<Int>())
+            try await withThrowingTaskGroup { group in
+                group.addTask { try await hold(.hall, store, until: release, held: held) }
+                try await held.first(1)
+                group.addTask {
+                    let lines: [ImportLine] = [
+                        .user("ann", name: "Ann again"), .member(.ext("ann")), .member(.id(user)),
+                    ]
+                    let words = try await take(store, lines).outcomes.map(\.word)
+                    #expect(words == ["made", "made", "user_not_found"])
+                }
+                try await waitForWaits(store, 1)
+                let managed = ManagedUserRepository(ChatDatabase(store.client))
+                _ = try await managed.disable(user)
+                try await managed.erase(user)
+                release.append(1)
+                try await group.waitForAll()
+            }
+            #expect(
+                try await store.client.number(
+                    "SELECT count(*) FROM users WHERE erased_at IS NOT NULL AND display_name = ''") == 1)
+            #expect(try await store.rooms.member(user, of: .hall) == nil)
+        }
+    }
+
+    @Test func `who joins several rooms at once gets a change that leaves out a version`() async throws {
+        try await withStore { store in
+            let committed = try await take(
+                store,
+                [.user("ann"), .user("bob"), .room(), .room(.attic), .room(.cellar)]
+                    + [.member(.ext("ann")), .member(.ext("ann"), in: .attic), .member(.ext("bob"))])
+            func id(_ name: String) async throws -> UserID {
+                try #require(try await store.users.user(externalID: ExternalID(verified: name))).userID
+            }
+            let versions = Dictionary(grouping: committed.userChanges, by: \.userID).mapValues { $0.map(\.version) }
+            #expect(versions == [try await id("ann"): [2], try await id("bob"): [1]])
+            #expect(try await store.client.number("SELECT sum(version)::bigint FROM user_versions") == 3)
+            #expect(committed.newRooms == [.hall, .attic, .cellar])
+            let later = try await take(
+                store, [.member(.ext("bob"), in: .attic), .member(.ext("bob"), in: .cellar), .room(.cellar)])
+            #expect(later.userChanges.map(\.version) == [3] && later.newRooms.isEmpty)
         }
     }
 

@@ -2,6 +2,8 @@ import ChatEvents
 import ChatLocalStack
 import ChatTestSupport
 import CommonUtil
+import Logging
+import PostgresClient
 import Testing
 
 /// Imports through a server.
@@ -256,6 +258,34 @@ import Testing
         // Ann, who reads all, had not read yet.
         #expect(
             again.last == ["done": true, "lines": 2_505, "made": 1_505, "changed": 1, "same": 999, "refused": 0])
+    }
+
+    @Test func `what the last batch refused is said where the end of the import fails`() async throws {
+        let stack = try await SharedStack.running()
+        let key = try await stack.key(.users, .rooms, .messages)
+        let history = History()
+        let name = "fail_\(UInt32.random(in: 0...UInt32.max))"
+        let url = try #require(stack.environment["CHAT_DATABASE_URL"])
+        let client = PostgresClient(configuration: try PostgresConfiguration(url: url), logger: Logger(label: "test"))
+        try await whileRunning {
+            try await client.run()
+        } _: {
+            // The marks of this room alone cannot be moved.
+            for statement in [
+                "CREATE FUNCTION \(name)() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'not now'; END$$",
+                """
+                CREATE TRIGGER \(name) BEFORE DELETE ON import_reads FOR EACH ROW
+                WHEN (OLD.room_id = '\(history.roomID)') EXECUTE FUNCTION \(name)()
+                """,
+            ] { _ = try await client.query(PostgresStatement(statement)) }
+            let answer = try lines(try await send(history.all(2) + [history.member("nobody")], stack, as: key))
+            #expect(answer.map { $0["line"]?.int } == [8, 8])
+            #expect(answer.map { $0["result"]?.string } == ["refused", "broken_off"])
+            #expect(answer.first?["code"] == "user_not_found")
+            _ = try await client.query(PostgresStatement("DROP FUNCTION \(name) CASCADE"))
+            let again = try lines(try await send(history.all(2), stack, as: key))
+            #expect(again.last?["done"] == true && again.last?["same"] == 7)
+        }
     }
 
     @Test func `a server that is killed in the middle leaves whole batches, and the rest is sent again`() async throws {

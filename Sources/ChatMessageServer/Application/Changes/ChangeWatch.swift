@@ -24,7 +24,8 @@ actor ChangeWatch {
     private let interval: Duration
     private var waiters: [Int: Waiter] = [:]
     private var nextID = 0
-    private var isDraining = false
+    /// Whether waits end at once, since the server stops.
+    private(set) var isDraining = false
     private var polling: Task<Void, Never>?
 
     /// - Parameters:

@@ -29,7 +29,8 @@ actor SharedChangePages {
     ///   - lifetime: how long a page is kept after it was read.
     ///   - read: reads a page, after a wait where there is nothing to read.
     init(
-        lifetime: Duration = .seconds(1), read: @escaping @Sendable (ChangeService.Request) async throws -> ChangePage
+        lifetime: Duration = .milliseconds(100),
+        read: @escaping @Sendable (ChangeService.Request) async throws -> ChangePage
     ) {
         self.lifetime = lifetime
         self.read = read

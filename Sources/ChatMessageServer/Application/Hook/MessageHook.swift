@@ -13,8 +13,8 @@ protocol MessageHookCalling: Sendable {
 
 /// Asks a program of the operator's about posts and edits of users before they are stored.
 ///
-/// A post that repeats a stored one is answered without asking. What is asked about is not locked meanwhile: the room's rules
-/// are checked when it is stored.
+/// A post that repeats a stored one is answered without asking, and so is what the room's rules refuse. What is asked about is
+/// not locked meanwhile: the rules are checked again when it is stored.
 final class MessageHook: Sendable {
     /// Bounds of the hook.
     struct Limits {
@@ -56,12 +56,15 @@ final class MessageHook: Sendable {
     }
 
     /// Asks about a post.
+    /// - Parameter check: run before the hook is asked; throws for a post that cannot be stored. One that is stored already
+    ///   is not checked.
     /// - Returns: what is to be stored: the draft, or the same request with another payload.
-    /// - Throws: `rejected` (422), `hook_unavailable` (503).
-    func approve(_ draft: MessageDraft) async throws -> MessageDraft {
+    /// - Throws: `rejected` (422), `hook_unavailable` (503); what `check` throws.
+    func approve(_ draft: MessageDraft, check: () async throws -> Void) async throws -> MessageDraft {
         if try await isStored(draft) { return draft }
-        let question = HookQuestion(draft, user: try await users.user(draft.senderID))
         do {
+            try await check()
+            let question = HookQuestion(draft, user: try await users.user(draft.senderID))
             let content = try await decide(question)
             return content.utf8.elementsEqual(draft.contentJSON.utf8) ? draft : draft.replacingContent(by: content)
         } catch {

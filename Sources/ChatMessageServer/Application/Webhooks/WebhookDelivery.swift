@@ -25,6 +25,8 @@ struct WebhookDelivery: Sendable {
     /// The longest pause between two deliveries. A webhook leaves the database for four times as long as it has used it, so
     /// that a busy one has room for posts.
     private static let longestPause = Duration.milliseconds(100)
+    /// The pause after an empty page while the server stops, when nothing waits for events any more.
+    private static let drainingPause = Duration.milliseconds(200)
 
     let holder: Int64
     let work: WebhookWorkRepository
@@ -108,6 +110,7 @@ struct WebhookDelivery: Sendable {
                 try await self.work.advance(
                     webhook.webhookID, from: webhook.cursor, to: page.next, holder: holder)
             }
+            if await changes.watch.isDraining { try await Task.sleep(for: Self.drainingPause) }
             return .zero
         }
         if let pending = work.pending { return try await attempt(pending, page, work, sender) }

@@ -27,6 +27,7 @@ struct ImportService: Sendable {
         let committed = try await turns.run { try await imports.commit(lines, of: run) }
         publisher.publish(committed.events)
         publisher.publish(committed.userChanges)
+        publisher.note(newRooms: committed.newRooms)
         for ended in committed.ended { signIns.announce(ended, .disabled) }
         var outcomes = committed.outcomes.makeIterator()
         return batch.lines.map { line in
@@ -75,7 +76,12 @@ struct ImportSession {
         await step { session in
             var text: [UInt8] = []
             if let batch = session.batcher.last() { text = try await session.store(batch) }
-            try await session.service.imports.finish(session.run)
+            do {
+                try await session.service.imports.finish(session.run)
+            } catch {
+                // The last batch is committed, so what has become of its lines is said all the same.
+                return .end(text + session.breakOff(error))
+            }
             session.logger.info(
                 "An import is done", metadata: ["lines": .stringConvertible(session.report.lastNumber)])
             return .end(text + session.report.done)
@@ -95,12 +101,16 @@ struct ImportSession {
         do {
             return try await body(&self)
         } catch {
-            logger.warning(
-                "An import was broken off",
-                metadata: [
-                    "line": .stringConvertible(report.lastNumber), "reason": "\(error)",
-                ])
-            return .end(report.brokenOff(error as? ChatError ?? ChatError(.internalError)))
+            return .end(breakOff(error))
         }
+    }
+
+    private func breakOff(_ error: any Error) -> [UInt8] {
+        logger.warning(
+            "An import was broken off",
+            metadata: [
+                "line": .stringConvertible(report.lastNumber), "reason": "\(error)",
+            ])
+        return report.brokenOff(error as? ChatError ?? ChatError(.internalError))
     }
 }
