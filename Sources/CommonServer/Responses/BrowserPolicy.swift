@@ -36,16 +36,12 @@ struct CORSPolicy: Sendable {
     /// Adds the fields that let a page of `origin` read a response. A response that is for pages of any origin has its field.
     func addFields(to headers: inout HTTPFields, origin: String?) {
         guard headers[.accessControlAllowOrigin] == nil else { return }
-        if origins == .any {
-            // Also without `Origin`: a cache may give the response to a request that has one.
-            headers[.accessControlAllowOrigin] = "*"
-            headers[.accessControlExposeHeaders] = Self.exposedHeaders
-            return
+        if origins != .any {
+            // Caches must keep the responses to different origins apart, refusals included.
+            headers.append(HTTPField(name: .vary, value: "Origin"))
         }
-        // Caches must keep the responses to different origins apart, refusals included.
-        headers.append(HTTPField(name: .vary, value: "Origin"))
         guard let origin, origins.allows(origin) else { return }
-        headers[.accessControlAllowOrigin] = origin
+        headers[.accessControlAllowOrigin] = origins == .any ? "*" : origin
         headers[.accessControlExposeHeaders] = Self.exposedHeaders
     }
 }

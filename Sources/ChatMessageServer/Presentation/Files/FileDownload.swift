@@ -30,6 +30,8 @@ struct FileDownload {
     ) async throws -> Response {
         var headers: HTTPFields = [
             .eTag: Self.tag(file), .acceptRanges: "bytes", .cacheControl: "private, max-age=3600, immutable",
+            // The fields of CORS are there for a request with `Origin` alone: an `<img>` has none, a later `fetch` has one.
+            .vary: "Origin",
         ]
         let range: Range<Int>
         var status = HTTPResponse.Status.ok
