@@ -89,10 +89,7 @@ public final class EventPublisher: Service {
             return Array(changed)
         }
         publish(
-            stride(from: 0, to: changed.count, by: ChangedRooms.maximumCount).map { start in
-                let rooms = ChangedRooms(Array(changed[start...].prefix(ChangedRooms.maximumCount)))
-                return (ChangedRooms.channel, rooms.jsonBytes)
-            })
+            changed.chunks(of: ChangedRooms.maximumCount).map { (ChangedRooms.channel, ChangedRooms($0).jsonBytes) })
     }
 
     /// The error code with which Redis refuses publications, such as `NOPERM`; `nil` while it accepts them.

@@ -58,9 +58,7 @@ public final class RevocationFeed: Service {
     /// Enforces revocations that were just stored on this server, and publishes them to the others.
     public func announce(_ revocations: [Revocation]) {
         sink.take(revocations, from: .own)
-        let messages = stride(from: 0, to: revocations.count, by: RevocationMessage.maximumCount).map { start in
-            RevocationMessage(Array(revocations[start...].prefix(RevocationMessage.maximumCount)))
-        }
+        let messages = revocations.chunks(of: RevocationMessage.maximumCount).map(RevocationMessage.init)
         // Without waiting, and it may fail: the others read it from the database within a second.
         redis.publish(messages.map { (RevocationMessage.channel, $0.jsonBytes) }) { [logger] results in
             for case .failure(let error) in results {

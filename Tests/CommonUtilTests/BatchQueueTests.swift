@@ -11,6 +11,12 @@ import Testing
         #expect(await queue.next(upTo: 3) == [4])
     }
 
+    @Test func `chunks are full but for the last one`() {
+        #expect((1...5).chunks(of: 2) == [[1, 2], [3, 4], [5]])
+        #expect((1...4).chunks(of: 2) == [[1, 2], [3, 4]])
+        #expect([Int]().chunks(of: 2).isEmpty)
+    }
+
     @Test func `a stopped queue empties and takes nothing`() async throws {
         try queue.append(1)
         queue.stop()

@@ -15,10 +15,7 @@ public enum Pseudonym {
 public enum ScriptDigest {
     /// Returns the digest of a script.
     public static func of(_ source: String) -> String {
-        Insecure.SHA1.hash(data: Data(source.utf8)).map { byte in
-            let digits = String(byte, radix: 16)
-            return digits.count == 1 ? "0" + digits : digits
-        }.joined()
+        Hexadecimal.encode(Insecure.SHA1.hash(data: Data(source.utf8)))
     }
 }
 

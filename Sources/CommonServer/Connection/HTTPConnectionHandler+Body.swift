@@ -52,8 +52,8 @@ extension HTTPConnectionHandler {
         if bytesDropped > RequestBounds.maximumDroppedBytes { close(context) }
     }
 
-    /// Tells the route of a connection that has ended that the rest of the body will not come. Without it the end of a
-    /// connection looks like the end of the body.
+    /// Fails the body of a request whose connection has ended. Otherwise the route would take the end of the connection for
+    /// the end of the body.
     func failBody(_ context: ChannelHandlerContext) {
         guard routed?.isBodyComplete == false, routed?.isResponseComplete == false else { return }
         context.fireErrorCaught(Self.incompleteRequest)

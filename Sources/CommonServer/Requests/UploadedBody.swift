@@ -33,8 +33,8 @@ public struct UploadedBody: AsyncSequence, Sendable {
 }
 
 extension Request {
-    /// The body of a request to a route that was declared with ``Routes/postUpload(_:scope:_:)``. A client that asks before
-    /// it sends is told to go on.
+    /// The body of a request to a route that was declared with ``Routes/postUpload(_:scope:_:)``. A client that
+    /// sent `Expect: 100-continue` gets `100 Continue`.
     public func uploadedBytes(_ context: ChatRequestContext) -> UploadedBody {
         context.channel.triggerUserOutboundEvent(UploadAccepted(), promise: nil)
         return UploadedBody(body: body)

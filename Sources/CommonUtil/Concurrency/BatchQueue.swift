@@ -72,3 +72,16 @@ public final class BatchQueue<Element: Sendable>: Sendable {
         consumer?.resume()
     }
 }
+
+extension Collection {
+    /// Consecutive pieces of at most `size` elements.
+    public func chunks(of size: Int) -> [[Element]] {
+        var chunks: [[Element]] = []
+        var rest = self[...]
+        while !rest.isEmpty {
+            chunks.append(Array(rest.prefix(size)))
+            rest = rest.dropFirst(size)
+        }
+        return chunks
+    }
+}

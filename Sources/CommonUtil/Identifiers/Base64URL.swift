@@ -91,3 +91,13 @@ public enum Base64URL {
         }
     }
 }
+
+/// Hexadecimal digits, in lower case.
+public enum Hexadecimal {
+    private static let digits = Array("0123456789abcdef".utf8)
+
+    /// Returns two digits for each byte.
+    public static func encode(_ bytes: some Sequence<UInt8>) -> String {
+        String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+    }
+}

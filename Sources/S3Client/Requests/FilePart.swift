@@ -1,3 +1,4 @@
+import CommonUtil
 import Crypto
 import Glibc
 import NIOCore
@@ -64,7 +65,7 @@ struct FilePart: AsyncSequence, Sendable {
         } catch {
             throw .unreadableFile
         }
-        return Hex.text(hash.finalize())
+        return Hexadecimal.encode(hash.finalize())
     }
 
     struct Iterator: AsyncIteratorProtocol {

@@ -32,7 +32,7 @@ struct RequestSigner: Sendable {
         ].joined(separator: "\n")
         let scope = "\(date.prefix(8))/\(region)/\(Self.service)/aws4_request"
         let text = [Self.algorithm, date, scope, Hex.sha256(Array(request.utf8))].joined(separator: "\n")
-        let signature = Hex.text(Self.code(text, key: key(day: date.prefix(8))))
+        let signature = Hexadecimal.encode(Self.code(text, key: key(day: date.prefix(8))))
         let authorization =
             "\(Self.algorithm) Credential=\(credentials.accessKey)/\(scope), SignedHeaders=\(names), "
             + "Signature=\(signature)"
@@ -79,11 +79,6 @@ enum URIEncoding {
 /// Hexadecimal digits.
 enum Hex {
     static let upper = Array("0123456789ABCDEF".utf8)
-    private static let lower = Array("0123456789abcdef".utf8)
 
-    static func text(_ bytes: some Sequence<UInt8>) -> String {
-        String(decoding: bytes.flatMap { [lower[Int($0 >> 4)], lower[Int($0 & 15)]] }, as: UTF8.self)
-    }
-
-    static func sha256(_ bytes: [UInt8]) -> String { text(SHA256.hash(data: bytes)) }
+    static func sha256(_ bytes: [UInt8]) -> String { Hexadecimal.encode(SHA256.hash(data: bytes)) }
 }

@@ -41,7 +41,7 @@ struct ImportBenchCommand: Benchmark {
     func measure() async throws -> BenchReport {
         let load = ImportLoad(users: users, rooms: rooms, messages: messages)
         return try await BenchStack.run(authMode: .token) { stack in
-            let key = try await ImportRun.makeKey(stack.postgres)
+            let key = try await stack.makeKey("bench", scopes: ["users", "rooms", "messages"])
             let samples = ProcessSamples([("system server", [try await stack.systemServer.pid])])
             try samples.take()
             var runs: [ImportRun] = []
@@ -89,20 +89,6 @@ struct ImportRun: Sendable {
     /// Whether an import has come to its end, and all its lines were of one kind.
     func isComplete(_ lines: Int, _ sum: String) -> Bool {
         last.hasPrefix(#"{"done":true,"lines":\#(lines),"#) && last.contains(#""\#(sum)":\#(lines)"#)
-    }
-
-    /// Makes a key that may import, and is shown nowhere.
-    static func makeKey(_ postgres: LocalPostgres) async throws -> String {
-        // 32 random bytes as URL-safe base64.
-        let secret = Data((0..<32).map { _ in UInt8.random(in: 0...255) }).base64EncodedString()
-        let key =
-            "chat_" + secret.replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
-        try await postgres.run(
-            sql: """
-                INSERT INTO server_keys (name, key_hash, scopes)
-                VALUES ('bench', sha256('\(key)'::bytea), '{users,rooms,messages}')
-                """)
-        return key
     }
 
     /// Sends an import and reads its answer, and takes a sample of the memory each second.

@@ -78,7 +78,7 @@ struct FileView: JSONEncodable {
             writer.member("name", file.name)
             writer.member("mimeType", file.mimeType)
             writer.member("fileSize", Int64(file.size))
-            writer.member("sha256", HexText.of(file.sha256))
+            writer.member("sha256", Hexadecimal.encode(file.sha256))
             writer.member("width", ifPresent: file.width.map(Int64.init))
             writer.member("height", ifPresent: file.height.map(Int64.init))
             writer.member("url", url)
@@ -97,14 +97,5 @@ struct FileList: JSONEncodable {
             writer.key("items")
             writer.array(items) { $1.write(to: &$0) }
         }
-    }
-}
-
-/// Bytes as hexadecimal digits.
-enum HexText {
-    static func of(_ bytes: [UInt8]) -> String {
-        let digits = Array("0123456789abcdef".utf8)
-        return String(
-            decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 0xF)]] }, as: UTF8.self)
     }
 }

@@ -18,7 +18,7 @@ struct UploadService: Sendable {
         var uploaderID: UserID
         /// `Idempotency-Key`.
         var key: String?
-        /// `Content-Type`, which tells only the office types apart.
+        /// `Content-Type`. Only the office types depend on it.
         var declaredType: String?
         /// `Content-Length`, in bytes; `nil` where it is not known.
         var length: Int?
@@ -101,7 +101,7 @@ struct UploadService: Sendable {
         if request.length == 0 { throw UploadRules.emptyBody }
         let length = request.length ?? 1
         try rules.check(size: length, isThumbnail: request.thumbnailOf != nil)
-        // A thumbnail may replace another one, whose bytes are free then: only the end of the upload can tell.
+        // A thumbnail may replace another one, whose bytes are free then: it is checked at the end of the upload.
         guard quota > 0, request.thumbnailOf == nil, !request.uploaderID.isInstallation else { return }
         guard try await files.size(of: request.uploaderID) <= quota - length else { throw ChatError(.fileQuota) }
     }

@@ -51,14 +51,7 @@ struct S3FileStore: FileStore {
     /// The key of a file's object.
     private static func key(_ object: String) -> String? {
         guard object.hasPrefix(prefix) else { return nil }
-        let key = object.dropFirst(prefix.count)
-        let isKey =
-            (1...64).contains(key.utf8.count)
-            && key.utf8.allSatisfy { byte in
-                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
-                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
-            }
-        return isKey ? String(key) : nil
+        return FileID(object.dropFirst(prefix.count))?.rawValue
     }
 
     // MARK: The marker

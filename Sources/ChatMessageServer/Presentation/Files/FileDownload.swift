@@ -22,7 +22,7 @@ struct FileDownload {
             size: file.size, tag: Self.tag(file))
     }
 
-    private static func tag(_ file: ChatFile) -> String { "\"\(HexText.of(file.sha256))\"" }
+    private static func tag(_ file: ChatFile) -> String { "\"\(Hexadecimal.encode(file.sha256))\"" }
 
     /// - Parameter open: opens a part of the file.
     func response(

@@ -38,19 +38,6 @@ extension RoomLog {
     }
 }
 
-extension Collection {
-    /// Consecutive pieces of at most `size` elements.
-    func chunks(of size: Int) -> [[Element]] {
-        var chunks: [[Element]] = []
-        var rest = self[...]
-        while !rest.isEmpty {
-            chunks.append(Array(rest.prefix(size)))
-            rest = rest.dropFirst(size)
-        }
-        return chunks
-    }
-}
-
 /// A page of a log.
 struct EventPage: Sendable {
     /// Ascending and without a gap.

@@ -36,7 +36,7 @@ struct FileInspector: Sendable {
         case perhapsText
     }
 
-    /// - Parameter declaredType: the value of `Content-Type`. It tells the office types apart, which are all ZIP archives,
+    /// - Parameter declaredType: the value of `Content-Type`. It distinguishes the office types, which are all ZIP archives,
     ///   and counts for nothing else.
     init(declaredType: String? = nil) { office = declaredType.flatMap(MediaType.office) }
 

@@ -1,4 +1,4 @@
-/// The types that a file's first bytes tell, by the signatures of each format's specification and of the MIME Sniffing
+/// The types by a file's first bytes: the signatures of each format's specification and of the MIME Sniffing
 /// Standard.
 enum Signatures {
     /// The type of a file.

@@ -23,7 +23,7 @@ enum HeadStep: Equatable {
 struct PictureScanner: Sendable {
     /// The longest piece that is kept: the longest segment of a JPEG.
     private static let maximumPiece = 65_536
-    /// The end of patience with heads of very many parts.
+    /// The number of parts of a head that are read, at most.
     private static let maximumPieces = 4_096
 
     private var head: any PictureHead
@@ -50,7 +50,7 @@ struct PictureScanner: Sendable {
         count = Head.firstPiece
     }
 
-    /// The size, as far as the bytes so far tell it.
+    /// The size, if it is known from the bytes so far.
     var size: PictureSize? { head.size }
 
     /// Takes the next bytes of the file.

@@ -1,6 +1,6 @@
 /// The size of a picture as it is displayed, in pixels.
 struct PictureSize: Equatable, Sendable {
-    /// The longest side that is told.
+    /// The longest side that is reported, in pixels.
     static let maximumSide = 65_535
 
     let width: Int
