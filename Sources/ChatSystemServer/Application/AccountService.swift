@@ -164,7 +164,7 @@ struct AccountService: Sendable {
         }
         try await admit(credentials.username)
         guard try await passwords.verify(password, against: credentials.passwordHash, from: address) else {
-            throw ChatError(.invalidCredentials, "The password is another")
+            throw ChatError(.invalidCredentials, "The password is wrong")
         }
         return credentials
     }
