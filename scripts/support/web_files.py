@@ -106,3 +106,260 @@ def pasting(alice, bob, stack):
     assert headers["Content-Type"] == "image/jpeg"
     # One's own is shown from this page, before and after it is stored.
     expect(alice("#log .picture img").last).to_have_attribute("src", re.compile("^blob:"))
+
+
+def dropping(alice, bob, stack):
+    """Several files at once, in their order, the text being the first one's; one is taken out before, one is cancelled."""
+    files = given(("first.png", "image/png", png(400, 300)), ("notes.txt", "text/plain", b"notes " * 200),
+                  ("unwanted.txt", "text/plain", b"x"), ("nothing.txt", "text/plain", b""))
+    over = [alice.page.evaluate(DRAG, ["dragover", where, files]) for where in ("#room-list", "#scroller")]
+    assert over == [False, False], "the browser would open the files in the place of the page"
+    expect(alice("#drop-area")).to_be_visible()
+    alice.picture("drop")
+    alice.page.evaluate(DRAG, ["drop", "#room-list", files])
+    expect(alice("#drop-area")).to_be_hidden()
+    expect(alice("#tray")).to_be_hidden()
+    alice.page.evaluate(DRAG, ["drop", "#scroller", files])
+    expect(alice("#tray > li")).to_have_count(4)
+    expect(alice("#tray-state")).to_have_text("4 files to send")
+    # By the keyboard: the next card has the focus afterwards.
+    alice.page.get_by_role("button", name="Remove \u2068unwanted.txt\u2069", exact=True).focus()
+    alice.page.keyboard.press("Enter")
+    expect(alice("#tray > li")).to_have_count(3)
+    expect(alice.page.get_by_role("button", name="Remove \u2068nothing.txt\u2069", exact=True)).to_be_focused()
+    alice("#text").fill("Both for you")
+    alice("#text").press("Enter")
+    # What cannot be sent is said, and stays.
+    expect(alice("#tray > li")).to_have_count(1)
+    expect(alice("#tray .error")).to_have_text("The file is empty")
+    alice("#tray button").click()
+    expect(bob("#log .message .file .name").last).to_have_text("notes.txt")
+    expect(bob("#log .message .file .size").last).to_have_text("1.2 kB")
+    rows = bob("#log .message")
+    expect(rows.nth(-2).locator(".picture img")).to_have_attribute("alt", "first.png")
+    expect(rows.nth(-2).locator(".body > p")).to_have_text("Both for you")
+    assert rows.last.locator(".body > p").count() == 0
+    # The list, and what is read out.
+    expect(bob("#room-list .last").first).to_contain_text("File: notes.txt")
+    expect(bob("#announcer p").last).to_contain_text("File: notes.txt")
+    with bob.page.expect_download() as download:
+        bob("#log .message .file").last.click()
+    assert download.value.suggested_filename == "notes.txt"
+    assert download.value.path().read_bytes() == b"notes " * 200
+    # A reply to it says its name.
+    bob("#log .message").last.hover()
+    bob("#log .message").last.get_by_role("button", name="Reply", exact=True).click()
+    bob.say("Thank you for the notes")
+    expect(alice("#log .quote").last).to_contain_text("File: notes.txt")
+    expect(alice.message("Thank you for the notes")).to_be_visible()
+
+
+def cancelling(alice, bob, stack):
+    """An upload shows how far it is, and can be ended; its caption goes back to where it was written."""
+    session = alice.context.new_cdp_session(alice.page)
+    session.send("Network.enable")
+    session.send("Network.emulateNetworkConditions", {"offline": False, "latency": 20, "downloadThroughput": -1, "uploadThroughput": 200_000})
+    choose(alice, ("slow.bin", "application/octet-stream", bytes(1_500_000)), ("quick.txt", "text/plain", b"quick"))
+    alice("#text").fill("Takes a while")
+    alice("#send").click()
+    row = alice("#log .message.waiting").filter(has_text="slow.bin")
+    expect(row.locator("progress")).to_be_visible()
+    expect(row.locator(".state")).to_have_text("Uploading…")
+    expect(alice("#log .message.waiting").filter(has_text="quick.txt").locator(".state")).to_have_text("Waiting to be sent")
+    alice.until("progress", "() => document.querySelector('#log progress').value > 0.1")
+    alice.picture("upload")
+    row.get_by_role("button", name="Cancel").click()
+    expect(row).to_have_count(0)
+    expect(alice("#text")).to_have_value("Takes a while")
+    expect(bob("#log .message .file .name").last).to_have_text("quick.txt")
+    session.send("Network.emulateNetworkConditions", {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1})
+    session.detach()
+    alice("#text").fill("")
+    assert "slow.bin" not in bob("#log").inner_text()
+
+
+def cut_off(alice, bob, stack):
+    """The server is away in the middle: it goes on when the server is back, and the file is there once."""
+    stack.messages.kill()
+    choose(alice, ("kept.txt", "text/plain", b"kept whatever happens"))
+    alice("#send").click()
+    row = alice("#log .message.waiting").filter(has_text="kept.txt")
+    expect(row).to_have_count(1)
+    # A failed try, at least.
+    alice.until("a try", "() => performance.getEntriesByType('resource').some(each => each.name.includes('/files?roomId') && each.responseStatus === 0)")
+    alice.picture("upload-waits")
+    stack.messages.start()
+    expect(bob("#log .message .file .name").last).to_have_text("kept.txt")
+    expect(row).to_have_count(0)
+    assert bob("#log .message .file").filter(has_text="kept.txt").count() == 1
+    # A reload in the middle loses the file, and says so.
+    stack.messages.kill()
+    choose(alice, ("lost.txt", "text/plain", b"lost"))
+    alice("#send").click()
+    expect(alice("#log .message.waiting").filter(has_text="lost.txt")).to_have_count(1)
+    choose(alice, ("chosen.txt", "text/plain", b"chosen"))
+    expect(alice("#tray > li")).to_have_count(1)
+    alice.page.reload()
+    expect(alice("#tray > li")).to_contain_text("Not sent: the page was closed. Choose again.")
+    expect(alice("#tray .name")).to_have_text("lost.txt, chosen.txt")
+    alice("#tray button").click()
+    expect(alice("#tray")).to_be_hidden()
+    stack.messages.start()
+    alice.is_live()
+    alice.say("After the cut")
+    bob.sees(["After the cut"])
+    assert "lost.txt" not in bob("#log").inner_text()
+
+
+def refusing(alice, bob, stack):
+    """Too large, no space left, no files at all: in words, at the file; it can be tried again or discarded."""
+    choose(alice, ("huge.bin", "application/octet-stream", bytes(4 * MOST_BYTES)), ("small.txt", "text/plain", b"small"))
+    alice("#text").fill("Too much")
+    alice("#send").click()
+    row = alice("#log .message.refused").filter(has_text="huge.bin")
+    expect(row.locator(".state")).to_have_text("Not sent: The file is larger than this server takes.")
+    # It stops no other.
+    expect(bob("#log .message .file .name").last).to_have_text("small.txt")
+    alice.picture("too-large")
+    row.get_by_role("button", name="Discard").click()
+    expect(row).to_have_count(0)
+    expect(alice("#text")).to_have_value("Too much")
+    alice("#text").fill("")
+    cors = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After"}
+    problem = {"status": 413, "content_type": "application/problem+json", "headers": cors, "body": '{"code": "file_quota", "detail": "no"}'}
+    alice.page.route("**/api/v1/files?*", lambda route: route.fulfill(**problem) if route.request.method == "POST" else route.continue_())
+    choose(alice, ("again.txt", "text/plain", b"again"))
+    alice("#send").click()
+    row = alice("#log .message.refused").filter(has_text="again.txt")
+    expect(row.locator(".state")).to_have_text("Not sent: You have no space left for files on this server.")
+    alice.page.unroute("**/api/v1/files?*")
+    row.get_by_role("button", name="Try again").click()
+    expect(bob("#log .message .file .name").last).to_have_text("again.txt")
+    # Where the server takes none the button goes away.
+    problem.update(status=404, body='{"code": "files_off", "detail": "no"}')
+    alice.page.route("**/api/v1/files?*", lambda route: route.fulfill(**problem) if route.request.method == "POST" else route.continue_())
+    choose(alice, ("off.txt", "text/plain", b"off"))
+    alice("#send").click()
+    row = alice("#log .message.refused").filter(has_text="off.txt")
+    expect(row.locator(".state")).to_have_text("Not sent: This server takes no files.")
+    expect(alice("#attach")).to_be_hidden()
+    box = alice("#text").bounding_box()
+    assert box["width"] > 300, box
+    alice.page.unroute("**/api/v1/files?*")
+    row.get_by_role("button", name="Discard").click()
+    alice.page.reload()
+    alice.is_live()
+    expect(alice("#attach")).to_be_visible()
+    alice.errors = [error for error in alice.errors if "413" not in error]
+
+
+def viewing(alice, bob, stack):
+    """The viewer by the keyboard alone; a picture that is deleted is gone from it."""
+    for index, color in enumerate((300, 420, 540)):
+        choose(alice, (f"view-{index}.png", "image/png", png(900, color)))
+        alice("#send").click()
+        expect(bob("#log .picture img").last).to_have_attribute("alt", f"view-{index}.png")
+    expect(alice("#log .message.waiting")).to_have_count(0)
+    bob("#text").focus()
+    bob.page.keyboard.press("Shift+Tab")
+    for _ in range(3):
+        if bob("#log .message:focus").count():
+            break
+        bob.page.keyboard.press("Shift+Tab")
+    bob.page.keyboard.press("End")
+    bob.page.keyboard.press("ArrowRight")
+    expect(bob("#log .picture:focus")).to_have_count(1)
+    bob.page.keyboard.press("Enter")
+    picture, place = bob("#media-picture"), bob("#media-place")
+    expect(picture).to_have_attribute("alt", "view-2.png")
+    expect(bob("#media-name")).to_have_text("view-2.png")
+    bob.until("the whole picture", "() => document.querySelector('#media-picture').naturalWidth === 900")
+    expect(place).to_have_text(re.compile(r"^(\d+) of \1$"))
+    bob.picture("viewer")
+    bob.page.keyboard.press("ArrowLeft")
+    expect(picture).to_have_attribute("alt", "view-1.png")
+    bob.page.keyboard.press("ArrowRight")
+    bob.page.keyboard.press("ArrowRight")
+    expect(picture).to_have_attribute("alt", "view-2.png")
+    # The focus stays within.
+    for _ in range(6):
+        bob.page.keyboard.press("Tab")
+        assert bob.page.evaluate("document.activeElement === document.body || document.activeElement.closest('#media-dialog') !== null")
+    with bob.page.expect_download() as download:
+        bob("#media-download").click()
+    assert download.value.suggested_filename == "view-2.png"
+    assert download.value.path().read_bytes() == png(900, 540)
+    # Deleted meanwhile: the one before is shown.
+    message = last_message(stack, bob)
+    stack.call("message", "DELETE", f"/api/v1/messages/{message['messageId']}", token=alice.token)
+    expect(picture).to_have_attribute("alt", "view-1.png")
+    bob.page.keyboard.press("Escape")
+    expect(bob("#media-dialog")).to_be_hidden()
+    expect(bob("#log .deleted").last).to_be_visible()
+    bob.until("the focus is back among the messages", "() => document.activeElement.closest('#scroller') !== null")
+
+
+def aging(alice, bob, stack):
+    """An address that the server refuses is asked for anew, for all that is shown in one call."""
+    refused, asked = [], []
+
+    def age(route):
+        path = route.request.url.split("?")[0].rsplit("/", 1)[1]
+        if path in refused:
+            return route.continue_()
+        refused.append(path)
+        route.fulfill(status=403, content_type="application/problem+json", body='{"code": "url_expired"}')
+
+    for index in range(3):
+        choose(alice, (f"aged-{index}.png", "image/png", png(500, 300 + index)))
+        alice("#send").click()
+        expect(bob("#log .picture img").last).to_have_attribute("alt", f"aged-{index}.png")
+    pattern = re.compile(r"/api/v1/files/[^/?]+\?.*signature=")
+    tab = bob.open_tab()
+    tab.route(pattern, age)
+    tab.on("request", lambda request: asked.append(request.url) if "/files?ids=" in request.url else None)
+    tab.goto(bob.page.url)
+    expect(tab.locator("#log .picture img").last).to_have_attribute("alt", "aged-2.png")
+    deadline = time.monotonic() + 20
+    while not tab.evaluate("() => [...document.querySelectorAll('#log .picture img')].slice(-3).every(img => img.naturalWidth > 0)"):
+        assert time.monotonic() < deadline, (refused, asked)
+        tab.wait_for_timeout(50)
+    assert len(refused) >= 3 and len(asked) <= 4, (refused, asked)
+    assert tab.locator("#log .broken").count() == 0
+    tab.close()
+    bob.errors = [error for error in bob.errors if "403" not in error]
+
+
+def disguised(alice, bob, stack):
+    """HTML named .png is a download; a name that turns text around is shown as it is; a file that is gone is said."""
+    choose(alice, ("trick.png", "image/png", b"<!doctype html><script>hacked = 1</script>"))
+    alice("#send").click()
+    link = bob("#log .message .file").last
+    expect(link.locator(".name")).to_have_text("trick.png")
+    headers, _ = served(stack, bob, re.search(r'"fileId":"([^"]+)"', last_message(stack, bob)["contentJson"])[1])
+    assert headers["Content-Disposition"].startswith("attachment"), headers
+    assert headers["Content-Type"] == "application/octet-stream" and headers["X-Content-Type-Options"] == "nosniff"
+    pages = len(bob.context.pages)
+    with bob.page.expect_download() as download:
+        link.click()
+    assert download.value.suggested_filename == "trick.png" and len(bob.context.pages) == pages
+    expect(alice("#log .message .file .name").last).to_have_text("trick.png")
+    choose(alice, ("photo\u202egnp.exe", "application/octet-stream", b"MZ"))
+    expect(alice("#tray .name")).to_have_text("photognp.exe")
+    alice("#send").click()
+    expect(bob("#log .message .file .name").last).to_have_text("photognp.exe")
+    choose(alice, ("שלום עולם.pdf", "application/pdf", b"%PDF-1.4\n%%EOF\n"))
+    alice("#send").click()
+    expect(bob("#log .message .file .name").last).to_have_text("שלום עולם.pdf")
+    expect(bob("#log .message .file .sheet").last).to_have_text("PDF")
+    alice.picture("files")
+    # Deleted: gone, for whoever has the address, too.
+    address = bob("#log .message .file").last.get_attribute("href")
+    alice("#log .message").last.hover()
+    alice("#log .message").last.get_by_role("button", name="Delete", exact=True).click()
+    expect(bob("#log .message").last).to_have_class(re.compile("deleted"))
+    assert bob.page.request.get(address).status == 404
+    assert bob("#log .message").last.locator(".file").count() == 0
+    for person in (alice, bob):
+        assert person.page.evaluate("typeof hacked") == "undefined"
+        person.say(f"{person.name}: after the files")

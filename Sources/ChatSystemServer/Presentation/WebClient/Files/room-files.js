@@ -13,14 +13,14 @@ const FIRST_PAUSE_MS = 1_000
 const LONGEST_PAUSE_MS = 30_000
 
 export class RoomFiles {
-  /** `messages()`: those of the open room; `on`: `changed()`, `progress(upload)`, `say(words)`. */
+  /** `messages()`: those of the open room; `on`: `changed()`, `progress(upload)`, `say(words)`, `closed(row)`. */
   constructor({ chat, userId, preferences, messages, on, signal }) {
     Object.assign(this, { chat, preferences, signal })
     // Of this tab alone: another one has files of its own.
     this.unsent = new UnsentFiles(new SafeStorage(() => globalThis.sessionStorage), userId)
     this.uploads = new Uploads({ room: roomId => chat.room(roomId), userId, unsent: this.unsent })
     this.tray = new Tray({ unsent: this.unsent, say: on.say, changed: on.changed, signal })
-    this.viewer = new Viewer({ pictures: () => this.#pictures(messages()), save: picture => this.#save(picture), signal })
+    this.viewer = new Viewer({ pictures: () => this.#pictures(messages()), save: picture => this.#save(picture), closed: on.closed, signal })
     listen(signal, [
       [this.uploads, 'change', on.changed],
       [this.uploads, 'progress', ({ detail }) => on.progress(detail)],
@@ -67,13 +67,13 @@ export class RoomFiles {
   }
 
   #picture(message, { fileId, sentAs, href, name }, index) {
-    const key = keyOf(message, index), { roomId } = message
-    if (fileId === undefined) return { key, name: '', alt: summaryOf(message, 80), href, address: () => href }
+    const key = keyOf(message, index), { roomId, key: row } = message
+    if (fileId === undefined) return { key, row, name: '', alt: summaryOf(message, 80), href, address: () => href }
     const address = async fresh => {
       const local = fresh ? undefined : this.preview(sentAs)
       try { return local ?? (await this.info(roomId, fileId, { fresh }))?.url } catch { return undefined }
     }
-    return { key, name, alt: name, address }
+    return { key, row, name, alt: name, address }
   }
 
   /** Shows a picture of a message large. */

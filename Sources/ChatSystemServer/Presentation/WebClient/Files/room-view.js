@@ -42,6 +42,7 @@ export class RoomView {
     this.originals = new Originals(api, this.render)
     this.files = new RoomFiles({ chat, userId, preferences, signal, messages: () => this.#shown, on: {
       changed: this.render, say: words => this.composer.fail(words),
+      closed: row => (this.list.elements.node(row) ?? this.list.scroller).focus({ preventScroll: true }),
       progress: upload => showProgress(this.list.elements.node(`upload:${upload.key}`), upload),
     } })
     this.composer = new Composer({ drafts, tray: this.files.tray, signal, on: {

@@ -8,16 +8,19 @@ export class Viewer {
   #key = null
   #shown = 0
 
-  /** `pictures()`: all of the room, `{key, name, alt, address(fresh), fileId?}`; `save(picture)` downloads one. */
-  constructor({ pictures, save, signal }) {
-    Object.assign(this, { pictures, save })
+  /**
+   * `pictures()`: all of the room, `{key, row, name, alt, address(fresh), href?}`, `row` being the key of the message's; `save(picture)`
+   * downloads one; `closed(row)`: the row that was looked at has lost the focus.
+   */
+  constructor({ pictures, save, closed, signal }) {
+    Object.assign(this, { pictures, save, closed })
     this.dialog = byId('media-dialog')
     this.picture = byId('media-picture')
     listen(signal, [
       [this.dialog, 'keydown', event => this.#pressed(event)],
       // A click beside the picture closes, as does one on it.
       [this.dialog, 'click', ({ target }) => { if (!target.closest('header, .step')) this.dialog.close() }],
-      [this.dialog, 'close', () => { this.#key = null; this.picture.removeAttribute('src') }],
+      [this.dialog, 'close', () => this.#end()],
       [byId('media-close'), 'click', () => this.dialog.close()],
       [byId('media-previous'), 'click', () => this.#step(-1)],
       [byId('media-next'), 'click', () => this.#step(1)],
@@ -48,6 +51,15 @@ export class Viewer {
 
   get #at() { return this.#pictures.findIndex(({ key }) => key === this.#key) }
   get #current() { return this.#pictures[this.#at] }
+
+  #end() {
+    const row = this.#current?.row
+    this.#key = null
+    this.picture.removeAttribute('src')
+    // What had the focus before may be another element by now; then it stays here until the next frame.
+    const focused = document.activeElement
+    if (focused === document.body || this.dialog.contains(focused)) this.closed(row)
+  }
 
   #pressed(event) {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key]
