@@ -80,7 +80,7 @@ function downloadElement(file, row, files) {
   const link = element(
     'a', { className: 'file', tabIndex: -1, rel: 'noopener noreferrer', aria: { label: [`${t('download')}: ${file.name}`, size].filter(Boolean).join(', ') } },
     fileIcon(file.name),
-    element('span', { className: 'name', dir: 'auto', title: file.name }, file.name), element('span', { className: 'size' }, size))
+    element('span', { className: 'name', title: file.name }, isolate(file.name)), element('span', { className: 'size' }, size))
   let at = -Infinity
   const place = async fresh => {
     const info = await infoOf(file, row, files, { fresh, isWanted: () => link.isConnected })

@@ -50,7 +50,8 @@ export function rowsOf({ messages, notices = [], userId, newAfter, marked }) {
   while (nextNotice < notices.length && notices[nextNotice].seq < firstSeq) nextNotice += 1
   for (const message of messages) {
     const { seq, senderId } = message
-    if (seq !== undefined) addNotices(seq)
+    // What is not stored yet comes after all that has happened.
+    addNotices(seq ?? Infinity)
     const at = timeOf(message), isOwn = senderId === userId || seq === undefined
     startDay(at)
     if (!hasLine && !isOwn && seq > newAfter && !message.isDeleted) {
