@@ -142,13 +142,13 @@ test('files of a room are sent one after the other, and shown as messages meanwh
 
 test('one that is refused stops no other, and can be tried again under the same key', async () => {
   const { uploads, made, states } = setUp()
-  let off = 0
-  uploads.addEventListener('off', () => { off += 1 })
+  const refused = []
+  uploads.addEventListener('refused', ({ detail }) => refused.push([detail.name, detail.error.code]))
   uploads.send('a', chosen('1', '2'))
   made[0].reject(Object.assign(new Error('no'), { code: 'files_off', status: 404 }))
   await settle()
   assert.deepEqual(states(), ['refused', 'uploading'])
-  assert.deepEqual([uploads.isOff, off], [true, 1])
+  assert.deepEqual(refused, [['1', 'files_off']])
   made[1].resolve()
   await settle()
   uploads.retry('k1')

@@ -1,10 +1,12 @@
 """Steps of scripts/web-client about how the page looks, sounds, is reached by keys, and how fast it is."""
 
+import re
 import threading
 import time
 
 from playwright.sync_api import expect
 
+import web_files
 from person import PHONE, SIZE, Person
 from stack import PASSWORD, environment_with
 
@@ -73,17 +75,28 @@ def accessible(alice, bob, stack):
         for button, dialog in (("#open-settings", "#settings-dialog"), ("#new-room", "#new-room-dialog"),
                                ("#show-members", "#members-dialog")):
             alice(button).click()
-            alice.page.wait_for_timeout(300)
+            alice.is_still()
             clean(alice, source, f"{dialog}, {scheme}")
             alice(f"{dialog} .close").click()
         alice("#open-emoji").click()
         clean(alice, source, f"emoji, {scheme}")
         alice.page.keyboard.press("Escape")
-        alice("#search").fill("lobby")
+        with alice.page.expect_response(re.compile("/rooms/public")), alice.page.expect_response(re.compile(r"/users\?")):
+            alice("#search").fill("lobby")
         expect(alice.page.get_by_role("option").first).to_be_visible()
-        alice.page.wait_for_timeout(500)
+        alice.is_still()
         clean(alice, source, f"search, {scheme}")
         alice("#search").press("Escape")
+        # Files that wait, one of which cannot be sent; a picture, and the viewer.
+        web_files.choose(alice, ("meadow.png", "image/png", web_files.png(700, 500)), ("empty.txt", "text/plain", b""))
+        expect(alice("#tray > li")).to_have_count(2)
+        clean(alice, source, f"tray, {scheme}")
+        alice("#send").click()
+        expect(alice("#log .waiting")).to_have_count(0)
+        alice("#tray button").click()
+        alice("#log .picture").last.click()
+        clean(alice, source, f"viewer, {scheme}")
+        alice.page.keyboard.press("Escape")
     alice.picture("dark")
     alice.page.emulate_media(color_scheme="light")
     guest = bob.context.browser.new_context(locale="en-US").new_page()
@@ -118,6 +131,16 @@ def phone(alice, bob, stack, browser):
     expect(gail("#text")).to_have_value("first line\nsecond line")
     gail("#send").click()
     gail.sees(["first line\nsecond line"])
+    web_files.choose(gail, ("cat.png", "image/png", web_files.png(900, 600)), *(
+        (f"a-very-long-name-of-a-document-{index}.pdf", "application/pdf", b"%PDF-1.4") for index in range(3)))
+    expect(gail("#tray > li")).to_have_count(4)
+    gail.picture("phone-tray")
+    gail.fits()
+    gail("#tray button").last.click()
+    gail("#send").click()
+    expect(gail("#log .file .name")).to_have_count(2)
+    expect(gail("#log .waiting")).to_have_count(0)
+    gail.fits()
     gail.picture("phone-room")
     gail("#back").click()
     expect(gail("#room-list a")).to_have_count(1)
@@ -125,8 +148,7 @@ def phone(alice, bob, stack, browser):
     gail.picture("phone-rooms")
     gail.page.go_back()
     expect(gail("#room-name")).to_have_text("Lobby")
-    width = gail.page.evaluate("document.documentElement.scrollWidth")
-    assert width <= PHONE["width"], width
+    gail.fits()
     assert not gail.errors, gail.errors
     gail.close()
 
@@ -143,6 +165,13 @@ def korean(alice, bob, stack, browser):
     hana.say("안녕하세요, 반갑습니다")
     hana.sees(["안녕하세요, 반갑습니다"])
     assert hana.page.evaluate("document.documentElement.lang") == "ko"
+    web_files.choose(hana, ("회의록.txt", "text/plain", "안녕".encode()), ("빈 파일.txt", "text/plain", b""))
+    expect(hana("#tray-state")).to_have_text("보낼 파일 2개")
+    hana("#send").click()
+    expect(hana("#tray .error")).to_have_text("빈 파일이에요")
+    hana("#tray button").click()
+    expect(hana("#room-list .last")).to_contain_text("파일: 회의록.txt")
+    expect(hana("#log .waiting")).to_have_count(0)
     hana.picture("korean")
     hana("#open-settings").click()
     hana("#pick-language").select_option("en")

@@ -37,11 +37,12 @@ struct WebClientPolicy: Sendable {
         let host = host.map { $0.prefix { $0 != ":" } }.flatMap { PublicAddress.isHostName($0) ? $0 : nil } ?? "*"
         let message = Self.source(servers.message, scheme: "http", host: host)
         let webSocket = Self.source(servers.webSocket, scheme: "ws", host: host)
-        // Pictures and videos of links are other hosts'; `blob:` are those of one's own that are about to be sent. Event streams
+        // Pictures and videos of links are other hosts'; `blob:` are one's own that are being sent. Event streams
         // are fetched where no WebSocket gets through.
         return SecurityHeaders.page(
             sources: """
-                script-src 'self'; style-src 'self'; img-src 'self' https: http: data: blob:; media-src https: http:; \
+                script-src 'self'; style-src 'self'; img-src 'self' https: http: data: blob:; \
+                media-src https: http: blob:; \
                 connect-src 'self' \(message) \(webSocket) \(Self.eventStreams(webSocket)); \
                 require-trusted-types-for 'script'; trusted-types 'none'
                 """)

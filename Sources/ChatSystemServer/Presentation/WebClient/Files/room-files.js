@@ -3,6 +3,7 @@
 import { toast } from './attention.js'
 import { attachmentsOf, summaryOf } from './content.js'
 import { byId, listen } from './dom.js'
+import { isolated } from './names.js'
 import { SafeStorage, UnsentFiles } from './preferences.js'
 import { errorText, t } from './strings.js'
 import { Tray } from './tray.js'
@@ -24,7 +25,7 @@ export class RoomFiles {
     listen(signal, [
       [this.uploads, 'change', on.changed],
       [this.uploads, 'progress', ({ detail }) => on.progress(detail)],
-      [this.uploads, 'off', () => { byId('attach').hidden = true }],
+      [this.uploads, 'refused', ({ detail }) => this.#refused(detail)],
       [window, 'beforeunload', event => { if (this.count > 0) event.preventDefault() }],
     ])
     byId('attach').hidden = false
@@ -33,6 +34,12 @@ export class RoomFiles {
 
   /** How many files would be lost with the page. */
   get count() { return this.uploads.count + this.tray.count }
+
+  /** Said in whatever room one is by then, and read out. */
+  #refused({ name, error }) {
+    if (error.code === 'files_off') byId('attach').hidden = true
+    toast(`${isolated(name)}: ${errorText(error)}`)
+  }
 
   /** What the server knows of a file, `undefined` where it is gone. Asked again as long as `isWanted()`. */
   async info(roomId, fileId, { fresh = false, isWanted = () => false } = {}) {

@@ -30,7 +30,9 @@ export class Tray {
       [this.field, 'change', () => { this.add([...this.field.files]); this.field.value = '' }],
       [section, 'paste', event => {
         const files = this.#isOpen ? pastedFiles(event.clipboardData) : []
-        if (files.length > 0) { event.preventDefault(); this.add(files) }
+        if (files.length === 0) return
+        event.preventDefault()
+        this.add(files)
       }],
       [window, 'dragenter', over],
       [window, 'dragover', over],
@@ -48,8 +50,8 @@ export class Tray {
     signal.addEventListener('abort', () => this.#clear())
   }
 
-  /** Files may be added: the field is there, and the server takes files. */
-  get #isOpen() { return this.#roomId !== null && !byId('composer').hidden && !byId('attach').hidden }
+  /** One may write here. */
+  get #isOpen() { return this.#roomId !== null && !byId('composer').hidden }
 
   get isEmpty() { return this.#items.every(item => item.trouble !== '') }
   /** How many wait, in all rooms. */
@@ -64,6 +66,7 @@ export class Tray {
   }
 
   add(files) {
+    if (byId('attach').hidden) return this.say(t('error_files_off'))
     const items = this.#items, free = MOST_FILES - items.length
     const added = files.slice(0, free).map(file => ({
       file, name: shownName(file.name, t('file')), url: messageTypeOf(file.type) === 'image' ? URL.createObjectURL(file) : '',

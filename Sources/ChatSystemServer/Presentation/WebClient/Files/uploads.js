@@ -9,9 +9,8 @@ import('/client/v1/files.js').catch(() => {})
 /** Local pictures are shown instead of the server's for so many of the last messages. */
 const MOST_PREVIEWS = 40
 
-/** Says 'change' (what is shown), 'progress' (`detail`: the upload), 'off' (the server takes no files). */
+/** Says 'change' (what is shown), 'progress' and 'refused' (`detail`: the upload). */
 export class Uploads extends EventTarget {
-  isOff = false
   /** By room; those that are under way, refused, or not yet among the room's messages. */
   #uploads = new Map()
   #running = new Set()
@@ -120,10 +119,7 @@ export class Uploads extends EventTarget {
       // Given up, or the page's user is another now.
       if (upload.stop.signal.aborted || error.code === 'closed') return
       Object.assign(upload, { state: 'refused', error })
-      if (error.code === 'files_off' && !this.isOff) {
-        this.isOff = true
-        this.dispatchEvent(new Event('off'))
-      }
+      this.dispatchEvent(new CustomEvent('refused', { detail: upload }))
     }
     this.#changed(roomId)
   }
