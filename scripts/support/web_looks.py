@@ -14,16 +14,16 @@ MESSAGES = 10_000
 # Chromium's own "Fast 3G".
 SLOW = {"offline": False, "latency": 150, "downloadThroughput": 1.6e6 / 8, "uploadThroughput": 750e3 / 8}
 FRAMES = 240
-SCROLL = """async () => {
+SCROLL = """async pixels => {
   const scroller = document.querySelector('#scroller'), frames = []
   let last = performance.now(), moved = 0
   await new Promise(resolve => {
     const step = now => {
       frames.push(now - last)
       last = now
-      scroller.scrollTop -= 160
-      moved += 160
-      if (moved < 160 * FRAMES) requestAnimationFrame(step)
+      scroller.scrollTop -= pixels
+      moved += 1
+      if (moved < FRAMES) requestAnimationFrame(step)
       else resolve()
     }
     requestAnimationFrame(step)
@@ -248,14 +248,16 @@ def scrolling(alice, bob, stack):
     def busy():
         return {entry["name"]: entry["value"] * 1000 for entry in session.send("Performance.getMetrics")["metrics"]}
 
+    # How fast frames are here where nothing happens.
+    idle = alice.page.evaluate(SCROLL, 0)
     before = busy()
-    frames = alice.page.evaluate(SCROLL)
+    frames = alice.page.evaluate(SCROLL, 160)
     # What the page itself takes of the 16.7 ms of a frame, on however busy a machine.
     after = busy()
     work = {name: (after[name] - before[name]) / FRAMES for name in ("ScriptDuration", "RecalcStyleDuration", "LayoutDuration")}
     print(f"    {elements} elements for {MESSAGES} messages; frames: median {frames['median']:.1f} ms, 95 % {frames['p95']:.1f} ms,"
           f" worst {frames['worst']:.1f} ms; of a frame scripts take"
           f" {work['ScriptDuration']:.1f} ms, styles {work['RecalcStyleDuration']:.1f} ms, layout {work['LayoutDuration']:.1f} ms")
-    assert frames["median"] < 17.5, frames
+    assert frames["median"] < max(17.5, 1.5 * idle["median"]), (frames, idle)
     alice("#to-end").click()
     expect(alice("#to-end")).to_be_hidden()

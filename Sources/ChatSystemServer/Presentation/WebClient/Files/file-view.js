@@ -1,7 +1,7 @@
 // Uploaded files in messages: pictures, videos and sounds in place, everything else to be downloaded. Their place is fixed
 // before they are there. Addresses age: they are asked for when one is shown, and anew where the server refuses an old one.
 
-import { endingOf, pictureBox, sizeText } from './attaching.js'
+import { endingOf, messageTypeOf, pictureBox, sizeText } from './attaching.js'
 import { element, icon, isolate } from './dom.js'
 import { language, t } from './strings.js'
 
@@ -86,6 +86,9 @@ function downloadElement(file, row, files) {
     const info = await infoOf(file, row, files, { fresh, isWanted: () => link.isConnected })
     if (!info) { link.classList.add('broken'); link.title = t('fileGone'); return false }
     link.href = info.url
+    link.download = file.name
+    // What a browser shows must not take the place of the page; addresses of another host are no downloads by `download` alone.
+    link.target = messageTypeOf(info.mimeType) === 'file' ? '' : '_blank'
     at = Date.now()
     return true
   }

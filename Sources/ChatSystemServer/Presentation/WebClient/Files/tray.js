@@ -74,7 +74,8 @@ export class Tray {
     }))
     if (added.length > 0) this.#set([...items, ...added])
     this.say(files.length > free ? t('tooManyFiles', MOST_FILES) : '')
-    byId('text').focus()
+    // On phones it would bring up the keyboard.
+    if (matchMedia('(any-hover: hover)').matches) byId('text').focus()
   }
 
   /** Takes what can be sent out; what cannot stays, with the reason. */
@@ -111,6 +112,7 @@ export class Tray {
     this.#byRoom.clear()
     this.#roomId = null
     this.list.replaceChildren()
+    byId('tray-state').textContent = ''
   }
 
   render() {
