@@ -50,7 +50,11 @@ def keyboard(alice, bob, stack):
     expect(alice("#log .message :focus")).to_have_count(1)
     alice.page.keyboard.press("Escape")
     alice.page.keyboard.press("Home")
+    # Older messages that come now move nothing.
     expect(alice("#log .message:focus")).to_have_count(1)
+    expect(alice("#history-trouble")).not_to_have_text("Loading…")
+    expect(alice("#log .message:focus")).to_have_count(1)
+    assert alice("#log .message:focus").bounding_box()["y"] < SIZE["height"]
     alice.page.keyboard.press("End")
     expect(alice("#log [tabindex='0']")).to_have_count(1)
     alice.page.keyboard.press("Escape")
