@@ -58,6 +58,13 @@ class Person:
         """How many requests went to paths that match."""
         return sum(1 for _, path in self.requests if re.search(pattern, path))
 
+    def has_asked(self, pattern, count, seconds=TIMEOUT_SECONDS):
+        """Waits until so many requests went to paths that match."""
+        deadline = time.monotonic() + seconds
+        while self.count(pattern) < count:
+            assert time.monotonic() < deadline, f"{self.name}: {self.count(pattern)} requests to {pattern}, not {count}"
+            self.page.wait_for_timeout(50)
+
     def __call__(self, selector):
         return self.page.locator(selector)
 
@@ -137,6 +144,19 @@ class Person:
         while not self.page.evaluate(script):
             assert time.monotonic() < deadline, f"{self.name}: {what}"
             self.page.wait_for_timeout(30)
+
+    def fits(self):
+        """Nothing is wider than the screen."""
+        width = self.page.evaluate("Math.max(document.documentElement.scrollWidth, document.querySelector('#scroller').scrollWidth)")
+        assert width <= self.page.viewport_size["width"], width
+
+    def is_still(self, selector="#scroller"):
+        """Waits until nothing is animated, and what is scrolled has come to rest."""
+        self.until("rest", f"""async () => {{
+          const scroller = document.querySelector('{selector}'), before = scroller.scrollTop
+          await new Promise(resolve => setTimeout(resolve, 80))
+          return scroller.scrollTop === before && document.getAnimations().length === 0
+        }}""")
 
     def close(self):
         self.context.close()

@@ -4,7 +4,7 @@ import subprocess
 
 from stack import ROOT, environment_with
 
-PICTURES = ["room", "unread", "search", "media", "refused", "offline", "no-socket", "invitation", "emoji", "settings", "dark",
+PICTURES = ["room", "unread", "search", "media", "tray", "upload", "files", "viewer", "refused", "offline", "no-socket", "invitation", "emoji", "settings", "dark",
             "korean", "phone-room", "phone-rooms"]
 MOST_BYTES = 60 * 1024
 # Fewer pixels and colours: they are read in a browser and kept in the repository for good.

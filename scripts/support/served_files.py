@@ -70,6 +70,13 @@ class ServedFiles:
                     headers = [(name, value) for name, value in headers if name.lower() not in {*replaced, "etag"}]
                     headers = [(name, policy_of_checkout(value) if name.lower() == "content-security-policy" else value)
                                for name, value in headers] + [("Content-Type", replaced["content-type"])]
+                try:
+                    self.respond(status, headers, data)
+                except OSError:
+                    # The page was closed meanwhile.
+                    self.close_connection = True
+
+            def respond(self, status, headers, data):
                 self.send_response_only(status)
                 for name, value in headers:
                     self.send_header(name, value)

@@ -1,10 +1,12 @@
 """Steps of scripts/web-client about how the page looks, sounds, is reached by keys, and how fast it is."""
 
+import re
 import threading
 import time
 
 from playwright.sync_api import expect
 
+import web_files
 from person import PHONE, SIZE, Person
 from stack import PASSWORD, environment_with
 
@@ -12,16 +14,16 @@ MESSAGES = 10_000
 # Chromium's own "Fast 3G".
 SLOW = {"offline": False, "latency": 150, "downloadThroughput": 1.6e6 / 8, "uploadThroughput": 750e3 / 8}
 FRAMES = 240
-SCROLL = """async () => {
+SCROLL = """async pixels => {
   const scroller = document.querySelector('#scroller'), frames = []
   let last = performance.now(), moved = 0
   await new Promise(resolve => {
     const step = now => {
       frames.push(now - last)
       last = now
-      scroller.scrollTop -= 160
-      moved += 160
-      if (moved < 160 * FRAMES) requestAnimationFrame(step)
+      scroller.scrollTop -= pixels
+      moved += 1
+      if (moved < FRAMES) requestAnimationFrame(step)
       else resolve()
     }
     requestAnimationFrame(step)
@@ -48,7 +50,11 @@ def keyboard(alice, bob, stack):
     expect(alice("#log .message :focus")).to_have_count(1)
     alice.page.keyboard.press("Escape")
     alice.page.keyboard.press("Home")
+    # Older messages that come now move nothing.
     expect(alice("#log .message:focus")).to_have_count(1)
+    expect(alice("#history-trouble")).not_to_have_text("Loading…")
+    expect(alice("#log .message:focus")).to_have_count(1)
+    assert alice("#log .message:focus").bounding_box()["y"] < SIZE["height"]
     alice.page.keyboard.press("End")
     expect(alice("#log [tabindex='0']")).to_have_count(1)
     alice.page.keyboard.press("Escape")
@@ -73,17 +79,28 @@ def accessible(alice, bob, stack):
         for button, dialog in (("#open-settings", "#settings-dialog"), ("#new-room", "#new-room-dialog"),
                                ("#show-members", "#members-dialog")):
             alice(button).click()
-            alice.page.wait_for_timeout(300)
+            alice.is_still()
             clean(alice, source, f"{dialog}, {scheme}")
             alice(f"{dialog} .close").click()
         alice("#open-emoji").click()
         clean(alice, source, f"emoji, {scheme}")
         alice.page.keyboard.press("Escape")
-        alice("#search").fill("lobby")
+        with alice.page.expect_response(re.compile("/rooms/public")), alice.page.expect_response(re.compile(r"/users\?")):
+            alice("#search").fill("lobby")
         expect(alice.page.get_by_role("option").first).to_be_visible()
-        alice.page.wait_for_timeout(500)
+        alice.is_still()
         clean(alice, source, f"search, {scheme}")
         alice("#search").press("Escape")
+        # Files that wait, one of which cannot be sent; a picture, and the viewer.
+        web_files.choose(alice, ("meadow.png", "image/png", web_files.png(700, 500)), ("empty.txt", "text/plain", b""))
+        expect(alice("#tray > li")).to_have_count(2)
+        clean(alice, source, f"tray, {scheme}")
+        alice("#send").click()
+        expect(alice("#log .waiting")).to_have_count(0)
+        alice("#tray button").click()
+        alice("#log .picture").last.click()
+        clean(alice, source, f"viewer, {scheme}")
+        alice.page.keyboard.press("Escape")
     alice.picture("dark")
     alice.page.emulate_media(color_scheme="light")
     guest = bob.context.browser.new_context(locale="en-US").new_page()
@@ -118,6 +135,16 @@ def phone(alice, bob, stack, browser):
     expect(gail("#text")).to_have_value("first line\nsecond line")
     gail("#send").click()
     gail.sees(["first line\nsecond line"])
+    web_files.choose(gail, ("cat.png", "image/png", web_files.png(900, 600)), *(
+        (f"a-very-long-name-of-a-document-{index}.pdf", "application/pdf", b"%PDF-1.4") for index in range(3)))
+    expect(gail("#tray > li")).to_have_count(4)
+    gail.picture("phone-tray")
+    gail.fits()
+    gail("#tray button").last.click()
+    gail("#send").click()
+    expect(gail("#log .file .name")).to_have_count(2)
+    expect(gail("#log .waiting")).to_have_count(0)
+    gail.fits()
     gail.picture("phone-room")
     gail("#back").click()
     expect(gail("#room-list a")).to_have_count(1)
@@ -125,8 +152,7 @@ def phone(alice, bob, stack, browser):
     gail.picture("phone-rooms")
     gail.page.go_back()
     expect(gail("#room-name")).to_have_text("Lobby")
-    width = gail.page.evaluate("document.documentElement.scrollWidth")
-    assert width <= PHONE["width"], width
+    gail.fits()
     assert not gail.errors, gail.errors
     gail.close()
 
@@ -143,6 +169,13 @@ def korean(alice, bob, stack, browser):
     hana.say("안녕하세요, 반갑습니다")
     hana.sees(["안녕하세요, 반갑습니다"])
     assert hana.page.evaluate("document.documentElement.lang") == "ko"
+    web_files.choose(hana, ("회의록.txt", "text/plain", "안녕".encode()), ("빈 파일.txt", "text/plain", b""))
+    expect(hana("#tray-state")).to_have_text("보낼 파일 2개")
+    hana("#send").click()
+    expect(hana("#tray .error")).to_have_text("빈 파일이에요")
+    hana("#tray button").click()
+    expect(hana("#room-list .last")).to_contain_text("파일: 회의록.txt")
+    expect(hana("#log .waiting")).to_have_count(0)
     hana.picture("korean")
     hana("#open-settings").click()
     hana("#pick-language").select_option("en")
@@ -219,14 +252,16 @@ def scrolling(alice, bob, stack):
     def busy():
         return {entry["name"]: entry["value"] * 1000 for entry in session.send("Performance.getMetrics")["metrics"]}
 
+    # How fast frames are here where nothing happens.
+    idle = alice.page.evaluate(SCROLL, 0)
     before = busy()
-    frames = alice.page.evaluate(SCROLL)
+    frames = alice.page.evaluate(SCROLL, 160)
     # What the page itself takes of the 16.7 ms of a frame, on however busy a machine.
     after = busy()
     work = {name: (after[name] - before[name]) / FRAMES for name in ("ScriptDuration", "RecalcStyleDuration", "LayoutDuration")}
     print(f"    {elements} elements for {MESSAGES} messages; frames: median {frames['median']:.1f} ms, 95 % {frames['p95']:.1f} ms,"
           f" worst {frames['worst']:.1f} ms; of a frame scripts take"
           f" {work['ScriptDuration']:.1f} ms, styles {work['RecalcStyleDuration']:.1f} ms, layout {work['LayoutDuration']:.1f} ms")
-    assert frames["median"] < 17.5, frames
+    assert frames["median"] < max(17.5, 1.5 * idle["median"]), (frames, idle)
     alice("#to-end").click()
     expect(alice("#to-end")).to_be_hidden()

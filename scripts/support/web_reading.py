@@ -68,7 +68,8 @@ def badge(alice, bob, stack):
     for text in texts:
         alice.say(text)
     bob.sees(texts)
-    bob.page.wait_for_timeout(500)
+    # What Bob has read has been at the server meanwhile, and has come back.
+    expect(alice("#log .message").last.locator(".readers")).to_contain_text("Read by")
     assert bob.page.evaluate("badges") == [], bob.page.evaluate("badges")
     assert at_end(bob)
 
@@ -80,7 +81,7 @@ def newer(alice, bob, stack):
     expect(bob("#to-end")).to_be_visible()
     expect(bob("#to-end-text")).to_have_text("Jump to newest")
     first = "() => [...document.querySelectorAll('#log .message')].map(row => [row.dataset.key, Math.round(row.getBoundingClientRect().top)]).find(row => row[1] > 60)"
-    bob.page.wait_for_timeout(300)
+    bob.is_still()
     before = bob.page.evaluate(first)
     for index in range(3):
         alice.say(f"Newer {index}")

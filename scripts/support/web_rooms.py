@@ -72,9 +72,8 @@ def names(alice, bob, stack):
         stack.json("system", "POST", f"/api/v1/rooms/{alice.room}/join", {}, token=user["token"])
         stack.json("message", "POST", "/api/v1/messages", {
             "roomId": alice.room, "messageType": "text", "payload": {"text": "שלום, world"}}, token=user["token"])
-    alice.until("both names", "() => document.querySelectorAll('#log .sender').length > 1")
-    shown = alice("#log .sender").all_inner_texts()
-    alice.page.wait_for_timeout(500)
+    alice.until("all names", "() => ['<img', 'Eve', 'blank'].every(name => document.querySelector('#log').innerText.includes(name))"
+                " && document.querySelectorAll('#log .sender').length > 2")
     shown = alice("#log .sender").all_inner_texts()
     assert BAD_NAME in shown and "blank" in shown, shown
     assert alice("#log img, #log script").count() == 0 and alice.page.evaluate("typeof hacked") == "undefined"

@@ -197,6 +197,12 @@ export class Room {
    * stored and the message is in the outbox; until then both are in this process alone. Fails where the file is refused.
    */
   sendFile(file: BlobLike, options?: SendFileOptions): Promise<Post>
+  /**
+   * What the server knows of a file that a message names, with addresses for `<img src>`; `undefined` where there is no such file
+   * for this user. Those that are asked for together are one call. It is kept for half an hour, and the addresses are good for at
+   * least as long again; `fresh` asks anew, for an address that the server has refused.
+   */
+  file(fileId: string, options?: { fresh?: boolean }): Promise<FileInfo | undefined>
 
   /** Of an own post that is still waiting: by its key. */
   edit(id: number | string, payload: object): Promise<void>
@@ -228,8 +234,24 @@ export interface AbortSignalLike {
   removeEventListener(type: 'abort', listener: () => void): void
 }
 
+export interface FileInfo {
+  readonly fileId: string
+  readonly roomId: string
+  readonly name: string
+  /** What the bytes are, whatever its name says. */
+  readonly mimeType: string
+  readonly fileSize: number
+  readonly sha256: string
+  readonly width?: number
+  readonly height?: number
+  /** An address that needs no token, for a while. */
+  readonly url: string
+  readonly thumbnailUrl?: string
+  readonly createdAt: string
+}
+
 export interface SendFileOptions {
-  /** Default: the file's own. */
+  /** Default: the file's own, without what the servers refuse in names. */
   name?: string
   /** As in `send`. */
   key?: string

@@ -1,11 +1,14 @@
-// `room.sendFile(…)`. Imported when it is needed, and with what it imports itself a file of its own: pages that only show
-// messages never load it. So it shares no classes with the rest, and makes errors by `chat.error`.
+// `room.sendFile(…)` and `room.file(…)`. Imported when they are needed, and with what it imports itself a file of its own:
+// pages without files never load it. So it shares no classes with the rest, and makes errors by `chat.error`.
 
 import { Pauses } from './core/timers.js'
 import { pause } from './clock.js'
+import { fileName } from './file-name.js'
 import { hasMetadata, withoutMetadata } from './picture.js'
 import { refusal } from './rest.js'
 import { thumbnailOf } from './thumbnail.js'
+
+export { fileOf as file } from './file-infos.js'
 
 /** Without a byte for so long, an upload is broken. */
 const STALL_MS = 60_000
@@ -30,17 +33,21 @@ const PIECE_BYTES = 64 * 1024
  */
 export async function sendFile(room, chat, file, options = {}) {
   if (typeof file?.slice !== 'function' || typeof file.arrayBuffer !== 'function') throw new TypeError('A file is a Blob')
-  const { name = file.name || 'file', caption, key, replyTo, payload, keepMetadata = false, thumbnail = true, signal } = options
+  const { name = fileName(file.name), caption, key, replyTo, payload, keepMetadata = false, thumbnail = true, signal } = options
   const stop = new AbortController()
   const abort = () => stop.abort(signal.reason)
   if (signal?.aborted) abort()
   signal?.addEventListener('abort', abort)
-  // `return` is called when the chat is closed.
-  const life = { return: () => stop.abort(chat.error('closed', 'The chat is closed')) }
+  const wake = new Wake()
+  // `return` is called when the chat is closed, `head` when the room's connection is there again.
+  const life = {
+    return: () => stop.abort(chat.error('closed', 'The chat is closed')),
+    reading: { head: () => wake.now(), event() {}, reset() {}, missed() {}, removed() {} },
+  }
   room.attach(life)
   try {
     const { content, isPicture } = await prepared(file, keepMetadata)
-    const upload = new Upload(chat, { roomId: room.id, name }, content, stop.signal)
+    const upload = new Upload(chat, { roomId: room.id, name }, content, stop.signal, wake)
     // In quotes: names of hooks are made shorter in what pages load (scripts/client-bundle), and this one is an application's.
     const stored = await upload.run(progress(chat, options['onProgress']))
     const { fileId, mimeType } = stored
@@ -88,13 +95,15 @@ class Upload {
   #query
   #content
   #signal
+  #wake
   #key = Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16).padStart(2, '0')).join('')
 
-  constructor(chat, query, content, signal) {
+  constructor(chat, query, content, signal, wake) {
     this.#chat = chat
     this.#query = query
     this.#content = content
     this.#signal = signal
+    this.#wake = wake
   }
 
   /** Tries until it is stored or refused. */
@@ -107,7 +116,10 @@ class Upload {
       } catch (error) {
         this.#signal.throwIfAborted()
         if (!isPassing(error)) throw error
-        await pause(Math.max(pauses.next(), error.retryAfterMs ?? 0), this.#signal)
+        const { retryAfterMs } = error
+        // Whoever asked to wait is waited for, also when the connection comes back.
+        if (retryAfterMs > 0) await pause(Math.max(pauses.next(), retryAfterMs), this.#signal)
+        else await this.#wake.pause(pauses.next(), this.#signal)
       }
     }
   }
@@ -158,12 +170,28 @@ class Upload {
 
 const isPassing = ({ code, status, isTemporary }) => code === 'upload_in_progress' || REPEATABLE.has(status) || isTemporary === true
 
+/** Pauses that end early when there is a connection again. */
+class Wake {
+  #stop = new AbortController()
+
+  now() { this.#stop.abort() }
+
+  async pause(ms, signal) {
+    this.#stop = new AbortController()
+    const end = () => this.now()
+    signal.addEventListener('abort', end)
+    if (!signal.aborted) await pause(ms, this.#stop.signal)
+    signal.removeEventListener('abort', end)
+  }
+}
+
 /** Ends what does not move. */
 class Watch {
   isLate = false
   #stop = new AbortController()
   #outer
   #timer
+  #isOver = false
   #abort = () => this.#stop.abort(this.#outer.reason)
 
   constructor(outer) {
@@ -176,11 +204,14 @@ class Watch {
   get signal() { return this.#stop.signal }
 
   moved() {
+    if (this.#isOver) return
     clearTimeout(this.#timer)
     this.#timer = setTimeout(() => { this.isLate = true; this.#stop.abort() }, STALL_MS)
   }
 
   end() {
+    // A body is read on for a moment after its request has failed.
+    this.#isOver = true
     clearTimeout(this.#timer)
     this.#outer.removeEventListener('abort', this.#abort)
   }

@@ -89,7 +89,7 @@ export class Room {
 
   send(content, { key = newKey(), replyTo, messageType = 'text', payload = content } = {}) {
     if (typeof key !== 'string' || key.length < 1 || [...key].length > 64) throw new TypeError('key: 1 to 64 characters')
-    if (payload === null || typeof payload !== 'object') throw new TypeError('A message is an object: { text }')
+    if (payload === null || typeof payload !== 'object') throw new TypeError('content: an object')
     const fields = {
       key, roomId: this.id, messageType, payload: JSON.parse(JSON.stringify(payload)), createdAt: new Date().toISOString(),
       ...replyTo !== undefined && { replyToMessageId: replyTo },
@@ -100,7 +100,10 @@ export class Room {
   }
 
   /** Uploads a file and sends a message that names it: see `files.js`, which is imported when it is needed. */
-  sendFile(file, options) { return quiet(import('./files.js').then(({ sendFile }) => sendFile(this, this.#chat, file, options))) }
+  sendFile(...values) { return quiet(this.#inFiles('sendFile', values)) }
+  /** What the server knows of a file, with addresses that are good for a while. */
+  file(...values) { return quiet(this.#inFiles('file', values)) }
+  async #inFiles(name, values) { return (await import('./files.js'))[name](this, this.#chat, ...values) }
 
   /** Edits a message, or one's own post that is still waiting, by its key. */
   edit(id, content) { return quiet(this.#edit(id, content)) }

@@ -5,14 +5,23 @@ import Testing
 @testable import ChatSystemServer
 
 @Suite(.timeLimit(.minutes(2))) struct WebClientPolicyTests {
-    private func sources(host: String?, _ environment: [String: String] = [:]) async throws -> String {
+    private func sources(
+        _ directive: String = "connect-src", host: String?, _ environment: [String: String] = [:]
+    ) async throws -> String {
         let configuration = try await ConfigurationSource(arguments: ["test"], environment: environment)
         let policy = try WebClientPolicy(PublicServers(configuration, authMode: .token)).headers(host: host)[
             .contentSecurityPolicy]
         let directives = try #require(policy).split(separator: ";").map { $0.drop { $0 == " " } }
         // One more or one less is somebody's header that got in.
         #expect(directives.count == 11)
-        return try #require(directives.first { $0.hasPrefix("connect-src ") }).dropFirst(12).description
+        let found = try #require(directives.first { $0.hasPrefix("\(directive) ") })
+        return found.dropFirst(directive.count + 1).description
+    }
+
+    @Test func `pictures and videos are those of links and of the browser itself`() async throws {
+        #expect(try await sources("img-src", host: "a") == "'self' https: http: data: blob:")
+        #expect(try await sources("media-src", host: "a") == "https: http: blob:")
+        #expect(try await sources("script-src", host: "a") == "'self'")
     }
 
     @Test(arguments: [

@@ -40,6 +40,9 @@ async function files(room: Room) {
   room.send({ fileId: 'f' }, { messageType: 'file' })
   // @ts-expect-error neither a URL nor a file
   room.send({ caption: 'c' }, { messageType: 'image' })
+  const known: string | undefined = (await room.file('f', { fresh: true }))?.thumbnailUrl
+  // @ts-expect-error there may be no such file
+  const url: string = (await room.file(known ?? 'f')).url
   // @ts-expect-error no path
   await room.sendFile('/tmp/x')
   // @ts-expect-error a file is no text

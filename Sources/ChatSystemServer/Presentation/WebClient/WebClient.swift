@@ -37,10 +37,12 @@ struct WebClientPolicy: Sendable {
         let host = host.map { $0.prefix { $0 != ":" } }.flatMap { PublicAddress.isHostName($0) ? $0 : nil } ?? "*"
         let message = Self.source(servers.message, scheme: "http", host: host)
         let webSocket = Self.source(servers.webSocket, scheme: "ws", host: host)
-        // Pictures and videos of links are other hosts'. Event streams are fetched where no WebSocket gets through.
+        // Pictures and videos of links are other hosts'; `blob:` are one's own that are being sent. Event streams
+        // are fetched where no WebSocket gets through.
         return SecurityHeaders.page(
             sources: """
-                script-src 'self'; style-src 'self'; img-src 'self' https: http: data:; media-src https: http:; \
+                script-src 'self'; style-src 'self'; img-src 'self' https: http: data: blob:; \
+                media-src https: http: blob:; \
                 connect-src 'self' \(message) \(webSocket) \(Self.eventStreams(webSocket)); \
                 require-trusted-types-for 'script'; trusted-types 'none'
                 """)
@@ -70,6 +72,7 @@ extension WebClient {
 
     private static let resources: [(name: String, bytes: [UInt8])] = [
         ("app.js", PackageResources.app_js),
+        ("attaching.js", PackageResources.attaching_js),
         ("attention.js", PackageResources.attention_js),
         ("chat-page.js", PackageResources.chat_page_js),
         ("composer.js", PackageResources.composer_js),
@@ -79,6 +82,7 @@ extension WebClient {
         ("dom.js", PackageResources.dom_js),
         ("emoji-dialog.js", PackageResources.emoji_dialog_js),
         ("emoji.js", PackageResources.emoji_js),
+        ("file-view.js", PackageResources.file_view_js),
         ("heights.js", PackageResources.heights_js),
         ("icon-unread.svg", PackageResources.icon_unread_svg),
         ("icon.svg", PackageResources.icon_svg),
@@ -93,6 +97,7 @@ extension WebClient {
         ("preferences.js", PackageResources.preferences_js),
         ("rest.js", PackageResources.rest_js),
         ("room-dialogs.js", PackageResources.room_dialogs_js),
+        ("room-files.js", PackageResources.room_files_js),
         ("room-head.js", PackageResources.room_head_js),
         ("room-keys.js", PackageResources.room_keys_js),
         ("room-source.js", PackageResources.room_source_js),
@@ -108,5 +113,8 @@ extension WebClient {
         ("strings-ko.js", PackageResources.strings_ko_js),
         ("strings.js", PackageResources.strings_js),
         ("style.css", PackageResources.style_css),
+        ("tray.js", PackageResources.tray_js),
+        ("uploads.js", PackageResources.uploads_js),
+        ("viewer.js", PackageResources.viewer_js),
     ]
 }

@@ -6,7 +6,7 @@ import { Attention, toast } from './attention.js'
 import { ConnectionView } from './connection-view.js'
 import { editableText } from './content.js'
 import { byId, listen } from './dom.js'
-import { EmojiDialog, enlarge } from './emoji-dialog.js'
+import { EmojiDialog } from './emoji-dialog.js'
 import { avatar } from './message-view.js'
 import { People } from './people.js'
 import { Drafts } from './preferences.js'
@@ -49,7 +49,7 @@ export class ChatPage {
     this.view = new RoomView({
       chat, api, people, drafts, preferences, userId, signal,
       on: {
-        enlarge, copy: (...what) => this.#try(() => this.#copy(...what)), changed: room => this.attention.setTitle(roomName(room.info ?? { roomId: room.id })),
+        copy: (...what) => this.#try(() => this.#copy(...what)), changed: room => this.attention.setTitle(roomName(room.info ?? { roomId: room.id })),
         seenChanged: () => { this.sidebar?.render(); this.attention?.render() },
       },
     })
@@ -191,9 +191,10 @@ export class ChatPage {
   }
 
   async #signOut() {
-    const unsent = this.chat.outbox.filter(post => post.state !== 'stored').length
+    const unsent = this.chat.outbox.filter(post => post.state !== 'stored').length + this.view.files.count
     if (unsent > 0 && !window.confirm(t('confirmUnsent', unsent))) return
     this.drafts.forget()
+    this.view.files.unsent.forget()
     // Data that cannot be deleted now must not keep anybody signed in.
     await this.chat.forget({ evenUnsent: true }).catch(() => {})
     await this.session.logOut()

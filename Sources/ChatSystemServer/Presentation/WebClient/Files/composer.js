@@ -9,7 +9,7 @@ import { t } from './strings.js'
 
 const BLUR_MS = 150
 
-/** Calls `on.send(text, replyTo)`, `on.edit(message, text)` (async), `on.typing(isTyping)`, `on.editLast()`. */
+/** Calls `on.send(text, replyTo, files)`, `on.edit(message, text)` (async), `on.typing(isTyping)`, `on.editLast()`. */
 export class Composer {
   #roomId = null
   /** The message that is edited or replied to: `{kind, message, draft}`. */
@@ -19,8 +19,9 @@ export class Composer {
   #query = null
   #typing = new TypingSignal()
 
-  constructor({ drafts, on, signal }) {
-    Object.assign(this, { drafts, on })
+  /** `tray`: what waits to be sent with the text. */
+  constructor({ drafts, tray, on, signal }) {
+    Object.assign(this, { drafts, tray, on })
     this.text = byId('text')
     this.error = byId('composer-error')
     this.list = byId('emoji-matches')
@@ -46,12 +47,13 @@ export class Composer {
     this.#keepDraft()
     this.#typed(this.#typing.end())
     this.#roomId = roomId
+    this.tray.show(roomId)
     this.error.textContent = ''
     this.#setText(roomId === null ? '' : this.drafts.get(roomId))
     this.#showMatches(null)
   }
 
-  reply(message, name) { this.#begin('reply', message, `${t('replyTo', isolated(name))}: ${summaryOf(message)}`) }
+  reply(message, name) { this.#begin('reply', message, `${t('replyTo', isolated(name))}: ${summaryOf(message, 140, { isNamed: true })}`) }
 
   edit(message) {
     this.#begin('edit', message, t('editing'))
@@ -71,6 +73,14 @@ export class Composer {
     this.#setText(value.slice(0, selectionStart) + text + value.slice(selectionEnd), selectionStart + text.length)
     this.#changed()
     this.focus()
+  }
+
+  /** Puts back what was not sent after all. */
+  give(text) {
+    if (text === '' || this.#about?.kind === 'edit') return
+    const { value } = this.text
+    this.#setText(value.trim() === '' ? text : `${text}\n${value}`)
+    this.#changed()
   }
 
   #begin(kind, message, label) {
@@ -147,10 +157,11 @@ export class Composer {
 
   async #submit() {
     const text = sendableText(this.text.value), about = this.#about, roomId = this.#roomId
-    if (text === '' || roomId === null || lengthState(text).isTooLong) return
+    const isEdit = about?.kind === 'edit', hasFiles = !isEdit && !this.tray.isEmpty
+    if ((text === '' && !hasFiles) || roomId === null || lengthState(text).isTooLong) return
     this.error.textContent = ''
     this.#typed(this.#typing.end())
-    if (about?.kind === 'edit') {
+    if (isEdit) {
       byId('send').disabled = true
       try {
         // The text stays until the server has taken it.
@@ -165,7 +176,7 @@ export class Composer {
     this.#end()
     this.#setText('')
     this.drafts.set(roomId, '')
-    this.on.send(text, about?.message.messageId)
+    this.on.send(text, about?.message.messageId, hasFiles ? this.tray.take() : [])
   }
 
   // Emoji by name

@@ -2,7 +2,7 @@
 
 import { mediaKind, webAddress } from './links.js'
 import { linksOf, parseMarkdown, textOf } from './markdown.js'
-import { oneLine } from './names.js'
+import { oneLine, shownName } from './names.js'
 import { t } from './strings.js'
 
 const MOST_PREVIEWS = 4
@@ -29,17 +29,18 @@ function shownText(message) {
   const content = payloadOf(message)
   switch (message.messageType ?? 'text') {
     case 'text': case 'system': return String(content.text ?? message.text ?? '')
-    case 'image': return String(content.caption ?? '')
+    case 'image': case 'file': case 'video': case 'audio': return String(content.caption ?? '')
     default: return ''
   }
 }
 
 /**
  * Pictures, videos, sounds and files of a message: `{kind, href, source, width?, height?, name?}`. Of a text those that
- * its addresses name.
+ * its addresses name. Of a file that was uploaded `fileId`, empty while it is under way, instead of addresses.
  */
 export function attachmentsOf(message) {
   const content = payloadOf(message)
+  if (typeof content.fileId === 'string' && message.messageType in KINDS) return [uploadedOf(message, content)]
   const one = (kind, address, source = address, others = {}) => {
     const href = webAddress(address)
     return href ? [{ kind, href, source: webAddress(source) ?? href, ...others }] : []
@@ -56,6 +57,20 @@ export function attachmentsOf(message) {
   }
 }
 
+const KINDS = { image: 'picture', video: 'video', audio: 'audio', file: 'file' }
+
+/** A file that was uploaded: shown in place where its bytes are what the message says they are. */
+function uploadedOf({ messageType, clientMessageId }, content) {
+  const mimeType = String(content.mimeType ?? '')
+  const isShown = mimeType === '' || mimeType.startsWith(`${messageType}/`)
+  return {
+    kind: isShown ? KINDS[messageType] : 'file', fileId: content.fileId, sentAs: clientMessageId, name: nameOfFile(content),
+    mimeType, size: positive(content.fileSize), width: positive(content.width), height: positive(content.height),
+  }
+}
+
+const nameOfFile = content => shownName(content.fileName, t('file'))
+
 const positive = value => Number.isFinite(value) && value > 0 ? value : undefined
 
 /** What stands for a message of a type that has neither text nor attachment. */
@@ -69,14 +84,19 @@ export function placeholderOf(message) {
   }
 }
 
-/** One line of a message, for lists, quotes, notifications and the live region. */
-export function summaryOf(message, most = 140) {
+/**
+ * One line of a message, for lists, quotes, notifications and the live region. `isNamed`: a picture, video or sound that says
+ * nothing else is called by the name of its file.
+ */
+export function summaryOf(message, most = 140, { isNamed = false } = {}) {
   if (message.isDeleted) return t('deletedMessage')
   const words = textOf(blocksOf(message))
   const type = message.messageType ?? 'text'
   if (type === 'text' || type === 'system') return oneLine(words, most)
+  const content = payloadOf(message)
   const what = { image: t('picture'), video: t('video'), audio: t('audio'), file: t('file') }[type] ?? placeholderOf(message)
-  const more = type === 'file' ? String(payloadOf(message).fileName ?? '') : words
+  const name = content.fileName !== undefined && (type === 'file' || (isNamed && words === '')) ? nameOfFile(content) : ''
+  const more = [name, words].filter(Boolean).join(' – ')
   return oneLine(more ? `${what}: ${more}` : what, most)
 }
 

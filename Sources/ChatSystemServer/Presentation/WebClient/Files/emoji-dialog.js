@@ -1,4 +1,4 @@
-// The picker of emoji, and the dialog that shows a picture large.
+// The picker of emoji.
 
 import { byId, element, listen } from './dom.js'
 import { emojiGroups, findEmoji } from './emoji.js'
@@ -64,16 +64,4 @@ export class EmojiDialog {
     for (const node of this.grid.children) node.tabIndex = node === next ? 0 : -1
     next.focus()
   }
-}
-
-/** Shows a picture as large as the window, with its address. */
-export function enlarge({ href, alt }) {
-  const dialog = byId('media-dialog'), picture = byId('media-picture'), link = byId('media-link')
-  picture.referrerPolicy = 'no-referrer'
-  picture.src = link.href = link.textContent = href
-  picture.alt = alt
-  const close = event => { if (event.target !== link) dialog.close() }
-  dialog.addEventListener('click', close)
-  dialog.addEventListener('close', () => { dialog.removeEventListener('click', close); picture.removeAttribute('src') }, { once: true })
-  dialog.showModal()
 }

@@ -213,7 +213,7 @@ export class MessageList {
     list.style.paddingBottom = `${Math.max(0, heights.total - heights.top(end))}px`
   }
 
-  /** The anchor is the first row that begins on the screen. */
+  /** The anchor is the first row that begins on the screen, but no day: that goes up with the first older message that comes. */
   #remember(listTop) {
     const { scroller, heights, rows } = this
     this.#scrollTop = scroller.scrollTop
@@ -221,6 +221,7 @@ export class MessageList {
     if (rows.length === 0) { this.#anchor = null; return }
     let index = heights.indexAt(this.#scrollTop - listTop)
     if (heights.top(index) + listTop < this.#scrollTop && index + 1 < rows.length) index += 1
+    if (rows[index].kind === 'day' && index + 1 < rows.length) index += 1
     this.#anchor = { key: rows[index].key, index, offset: heights.top(index) + listTop - this.#scrollTop }
   }
 

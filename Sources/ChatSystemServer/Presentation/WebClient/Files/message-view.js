@@ -2,8 +2,9 @@
 
 import { attachmentsOf, blocksOf, editableText, placeholderOf, summaryOf } from './content.js'
 import { element, icon, isolate } from './dom.js'
+import { fileElement } from './file-view.js'
 import { initials, isolated, tone } from './names.js'
-import { timeOf } from './rows.js'
+import { readersOf, timeOf } from './rows.js'
 import { dayName, errorText, formatted, t } from './strings.js'
 
 /** The picture of a person or a room: initials on a colour of its own. */
@@ -12,23 +13,24 @@ export function avatar(name, id, className = '') {
 }
 
 /**
- * `extra` of a row: `{sender, quote, tools, readers, post, showPreviews}`; `act(name, row)` does what a button says.
+ * `extra` of a row: `{sender, quote, tools, readers, post, showPreviews}`; `act(name, row)` does what a button says; `files`
+ * knows where uploaded files are.
  */
-export function rowElement(row, act) {
+export function rowElement(row, act, files) {
   switch (row.kind) {
     case 'day': return element('li', { className: 'day' }, element('span', {}, dayName(row.at)))
     case 'new': return element('li', { className: 'new' }, t('newLine'))
     case 'notice': return element('li', { className: 'happened' }, row.extra.words)
-    default: return messageElement(row, act)
+    default: return messageElement(row, act, files)
   }
 }
 
-function messageElement(row, act) {
+function messageElement(row, act, files) {
   const { message, extra, follows, isMarked } = row
   const at = timeOf(message), { post, sender } = extra
   const classes = [
     'message', row.isOwn && 'own', follows && 'follows', isMarked && 'marked', message.isDeleted && 'deleted',
-    post && (post.state === 'refused' ? 'refused' : 'waiting'),
+    (post || message.upload) && ((post ?? message.upload).state === 'refused' ? 'refused' : 'waiting'),
   ].filter(Boolean)
   const time = element('time', { dateTime: new Date(at).toISOString(), title: formatted('full', at) }, formatted('time', at))
   return element(
@@ -36,13 +38,13 @@ function messageElement(row, act) {
     ...follows
       ? [element('span', { className: 'side', attributes: { 'aria-hidden': 'true' } }, time)]
       : [avatar(sender, message.senderId ?? 'me'), element('div', { className: 'head' }, isolate(sender, 'sender'), time)],
-    element('div', { className: 'body', dir: 'auto' }, quoteElement(extra.quote, row, act), ...bodyOf(row, act)),
+    element('div', { className: 'body', dir: 'auto' }, quoteElement(extra.quote, row, act), ...bodyOf(row, act, files)),
     belowElement(row, act))
 }
 
 /** What a screen reader says where the message has the focus. */
 function labelOf({ message, extra }, at) {
-  const words = [extra.sender, summaryOf(message, 400), formatted('time', at), message.isEdited && t('edited'), extra.stateWords]
+  const words = [extra.sender, summaryOf(message, 400, { isNamed: true }), formatted('time', at), message.isEdited && t('edited'), extra.stateWords]
   return words.filter(Boolean).join(', ')
 }
 
@@ -52,7 +54,7 @@ function quoteElement(quote, row, act) {
   }, ...quote.sender ? [isolate(quote.sender), ': '] : [], isolate(quote.text))
 }
 
-function bodyOf(row, act) {
+function bodyOf(row, act, files) {
   const { message, extra } = row
   if (message.isDeleted) return [t('deletedMessage')]
   const placeholder = placeholderOf(message)
@@ -60,11 +62,14 @@ function bodyOf(row, act) {
   const blocks = blocksOf(message)
   const nodes = blocks.map(blockElement)
   if (isEmojiOnly(blocks)) nodes[0].className = 'emoji-only'
-  const media = attachmentsOf(message)
+  const attachments = attachmentsOf(message), [first] = attachments
+  // Uploaded: its caption is below it.
+  if (first?.fileId !== undefined) return [element('div', { className: 'media' }, fileElement(first, row, act, files)), ...nodes]
+  const media = attachments
     .filter(({ kind }) => extra.showPreviews || message.messageType === 'file' || message.messageType === 'audio')
-    .map(attachment => mediaElement(attachment, row, act))
+    .map((attachment, index) => mediaElement(attachment, index, row, act))
   if (!extra.showPreviews && nodes.length === 0) {
-    for (const { href } of attachmentsOf(message)) nodes.push(linkElement(href, [`${summaryOf(message)} ${href}`]))
+    for (const { href } of attachments) nodes.push(linkElement(href, [`${summaryOf(message)} ${href}`]))
   }
   return media.length > 0 ? [...nodes, element('div', { className: 'media' }, ...media)] : nodes
 }
@@ -98,14 +103,14 @@ const linkElement = (href, children) => element('a', {
 }, ...children.map(inlineElement))
 
 /** Pictures and videos have a fixed place before they are loaded. */
-function mediaElement({ kind, href, source, name }, row, act) {
+function mediaElement({ kind, href, source, name }, index, row, act) {
   switch (kind) {
     case 'picture': {
       const picture = element('img', {
         alt: summaryOf(row.message, 80), loading: 'lazy', decoding: 'async', referrerPolicy: 'no-referrer', src: source,
         onerror: event => event.target.parentElement?.classList.add('broken'),
       })
-      const show = () => act('enlarge', { href, alt: picture.alt })
+      const show = () => act('enlarge', { message: row.message, index })
       return element('button', { type: 'button', tabIndex: -1, onclick: show, aria: { label: `${t('enlarge')}: ${picture.alt}` } }, picture)
     }
     case 'video': return element('video', { controls: true, preload: 'metadata', src: source, tabIndex: -1, playsInline: true })
@@ -122,11 +127,42 @@ function belowElement(row, act) {
   const parts = [
     message.isEdited && !message.isDeleted && element('span', {}, t('edited')),
     stateWords && element('span', { className: 'state' }, stateWords),
+    ...uploadParts(message.upload, button),
     ...post?.state === 'refused' ? [button('retry', t('retry')), button('discard', t('discard'))] : [],
     ...post && ['new', 'queued'].includes(post.state) ? [button('discard', t('takeBack'))] : [],
     readers && element('span', { className: 'readers' }, readers),
   ].filter(Boolean)
   return parts.length > 0 && element('div', { className: 'below' }, ...parts)
+}
+
+function uploadParts(upload, button) {
+  switch (upload?.state) {
+    case 'waiting': return [button('discard', t('cancel'))]
+    case 'uploading': {
+      const bar = element('progress', { max: 1, value: progressOf(upload), aria: { label: t('uploading') } })
+      return [bar, button('discard', t('cancel'))]
+    }
+    case 'refused': return [button('retry', t('retry')), button('discard', t('discard'))]
+    default: return []
+  }
+}
+
+const progressOf = ({ sent, total }) => total > 0 ? sent / total : 0
+
+/** Moves the bar of an upload on. */
+export function showProgress(node, upload) {
+  const bar = node?.querySelector('progress')
+  if (bar) bar.value = progressOf(upload)
+}
+
+/** The words for a file that is no message yet. */
+export function uploadWords({ state, error, isAgain }, isConnected) {
+  switch (state) {
+    case 'waiting': return t('queued')
+    case 'refused': return t('notSent', errorText(error))
+    case 'uploading': return !isConnected ? t('uploadWaits') : isAgain ? t('uploadAgain') : t('uploading')
+    default: return t('sending')
+  }
 }
 
 /** The words for a post that is not stored. */
@@ -152,6 +188,30 @@ export function addTools(node, row, act) {
 }
 
 const ICONS = { reply: 'reply', edit: 'edit', delete: 'delete', copy: 'copy', copyLink: 'link' }
+
+/**
+ * What is shown beside a row's own content. `shared` by all rows: `{lastOwn, nameOf, userId, isManaged, canWrite, readBy,
+ * original(messageId), isConnected, showPreviews}`.
+ */
+export function extraOf({ kind, message, event, isOwn }, shared) {
+  const { lastOwn, nameOf, userId, isManaged, canWrite, readBy, isConnected, showPreviews } = shared
+  if (kind === 'notice') return { words: noticeWords(event, nameOf) }
+  if (kind !== 'message') return {}
+  const { upload } = message, post = message.seq === undefined ? message.post : undefined
+  const readers = message === lastOwn ? readersOf(message.seq, userId, readBy).map(nameOf).map(isolated) : []
+  return {
+    sender: nameOf(isOwn ? userId : message.senderId), post, state: (upload ?? post)?.state, quote: quoteOf(message, shared), showPreviews,
+    stateWords: upload ? uploadWords(upload, isConnected) : post ? postWords(post) : '',
+    tools: toolsOf({ message, isOwn, post, isManaged, canWrite }), readers: readers.length > 0 ? t('readBy', readers) : '',
+  }
+}
+
+function quoteOf({ replyToMessageId }, { nameOf, original }) {
+  if (replyToMessageId === undefined) return null
+  const message = original(replyToMessageId)
+  if (message === undefined) return { text: '…' }
+  return message === null ? { text: t('originalMissing') } : { sender: nameOf(message.senderId), text: summaryOf(message, 140, { isNamed: true }) }
+}
 
 /** What may be done with a message, in the order of the buttons. */
 export function toolsOf({ message, isOwn, post, isManaged, canWrite }) {

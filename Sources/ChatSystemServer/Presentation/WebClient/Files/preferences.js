@@ -1,4 +1,4 @@
-// What a browser keeps for this page: choices, drafts, names. Site data may be blocked or full: then it lasts as long
+// What a browser keeps for this page: choices, drafts, names of files that were not sent. Site data may be blocked or full: then it lasts as long
 // as the page.
 
 /** `localStorage` where it can be used, else the same in memory. */
@@ -78,4 +78,52 @@ export class Drafts {
   get(roomId) { return this.storage.get(this.#prefix + roomId) ?? '' }
   set(roomId, text) { this.storage.set(this.#prefix + roomId, text.trim() === '' ? null : text) }
   forget() { for (const key of this.storage.keys(this.#prefix)) this.storage.set(key, null) }
+}
+
+const UNSENT = 'chat.unsent-files.'
+
+/** The names of files that are chosen or being sent, kept for this tab: what a reload has lost is told. Bounded by the rooms. */
+export class UnsentFiles {
+  /** By room: names of files of a former life of this page. */
+  #lost
+  #live = new Map()
+
+  constructor(storage, userId) {
+    this.storage = storage
+    this.key = UNSENT + userId
+    const stored = storage.json(this.key)
+    this.#lost = new Map(Object.entries(stored ?? {}).filter(([, names]) => Array.isArray(names)))
+  }
+
+  /** Those that were lost in a room. */
+  lost(roomId) { return this.#lost.get(roomId) ?? [] }
+
+  seen(roomId) {
+    this.#lost.delete(roomId)
+    this.#store()
+  }
+
+  /** `part`: whose names they are. */
+  set(roomId, part, names) {
+    const before = this.#live.get(`${part} ${roomId}`) ?? []
+    if (before.join('/') === names.join('/')) return
+    if (names.length > 0) this.#live.set(`${part} ${roomId}`, names)
+    else this.#live.delete(`${part} ${roomId}`)
+    this.#store()
+  }
+
+  forget() {
+    this.#lost.clear()
+    this.#live.clear()
+    this.#store()
+  }
+
+  #store() {
+    const all = Object.fromEntries(this.#lost)
+    for (const [place, names] of this.#live) {
+      const roomId = place.slice(place.indexOf(' ') + 1)
+      all[roomId] = [...all[roomId] ?? [], ...names]
+    }
+    this.storage.set(this.key, Object.keys(all).length > 0 ? JSON.stringify(all) : null)
+  }
 }

@@ -20,7 +20,7 @@ export class RoomKeys {
   #key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches('video, audio')) return
     const node = event.target.closest('#log > li')
-    const inside = node ? [...node.querySelectorAll('button, a, video, audio')].filter(each => each.checkVisibility?.() ?? true) : []
+    const inside = node ? [...node.querySelectorAll('button, a[href], video, audio')].filter(each => each.checkVisibility?.() ?? true) : []
     const at = inside.indexOf(event.target)
     if (event.key in STEPS) this.list.focusRow(STEPS[event.key])
     else if (event.key === 'ArrowRight' || (event.key === 'Enter' && at < 0)) inside[Math.min(at + 1, inside.length - 1)]?.focus()

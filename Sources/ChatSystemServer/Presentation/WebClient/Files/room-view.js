@@ -2,16 +2,15 @@
 
 import { announce, toast } from './attention.js'
 import { Composer } from './composer.js'
-import { summaryOf } from './content.js'
 import { byId, listen, oncePerFrame } from './dom.js'
 import { MessageList } from './message-list.js'
-import { addTools, noticeWords, postWords, rowElement, toolsOf } from './message-view.js'
-import { isolated } from './names.js'
+import { addTools, extraOf, rowElement, showProgress } from './message-view.js'
+import { RoomFiles } from './room-files.js'
 import { RoomKeys } from './room-keys.js'
 import { renderHead, renderHistory } from './room-head.js'
 import { GuestRoom, Originals, RoomActivity, loadOlder } from './room-source.js'
 import { roomName } from './sidebar.js'
-import { completed, estimatedHeight, isSameRow, readersOf, rowsOf } from './rows.js'
+import { completed, estimatedHeight, isSameRow, rowsOf } from './rows.js'
 import { errorText, t } from './strings.js'
 
 /** Older messages that are loaded at once to come to the first unread one, or to one that a link names. */
@@ -36,17 +35,23 @@ export class RoomView {
   /** The messages by REST while the library has none: there is no socket. */
   #fallback = null
 
-  /** `on`: `enlarge(picture)`, `copy(what, message, roomId)`, `changed(room)`, `seenChanged()`. */
+  /** `on`: `copy(what, message, roomId)`, `changed(room)`, `seenChanged()`. */
   constructor({ chat, api, people, drafts, preferences, userId, on, signal }) {
     Object.assign(this, { chat, api, people, preferences, userId, on })
     this.render = oncePerFrame(() => { if (this.#room && !signal.aborted) this.#render() })
     this.originals = new Originals(api, this.render)
-    this.composer = new Composer({ drafts, signal, on: {
-      send: (text, replyTo) => this.#send(text, replyTo), edit: (message, text) => this.#edit(message, text),
+    this.files = new RoomFiles({ chat, userId, preferences, signal, messages: () => this.#shown, on: {
+      changed: this.render, say: words => this.composer.fail(words),
+      closed: row => (this.list.elements.node(row) ?? this.list.scroller).focus({ preventScroll: true }),
+      progress: upload => showProgress(this.list.elements.node(`upload:${upload.key}`), upload),
+    } })
+    this.composer = new Composer({ drafts, tray: this.files.tray, signal, on: {
+      send: (text, replyTo, files) => this.#send(text, replyTo, files), edit: (message, text) => this.#edit(message, text),
       typing: isTyping => this.#room?.typing(isTyping), editLast: () => this.#editLast(), words: errorText,
     } })
     this.list = new MessageList({
-      scroller: byId('scroller'), list: byId('log'), above: byId('history'), make: row => rowElement(row, (name, about) => this.act(name, about)),
+      scroller: byId('scroller'), list: byId('log'), above: byId('history'), 
+      make: row => rowElement(row, (name, about) => this.act(name, about), this.files),
       isSame: isSameRow, estimate: estimatedHeight, signal,
       on: {
         scroll: () => this.#moved(), nearStart: () => { if (!this.#trouble) this.#loadOlder() },
@@ -157,6 +162,9 @@ export class RoomView {
     return this.#fallback === null || own[0]?.seq !== undefined ? own : [...this.#fallback.messages, ...own]
   }
 
+  /** With what is being uploaded at their end. */
+  get #shown() { return this.#room === null ? [] : this.files.uploads.shown(this.roomId, this.#messages) }
+
   get #hasMore() { return (this.#fallback ?? this.#room).hasMore ?? true }
 
   /** Returns whether a page has come. */
@@ -200,7 +208,7 @@ export class RoomView {
   #render() {
     const room = this.#room, { info } = room
     this.#endFallback()
-    const messages = this.#messages
+    const messages = this.#shown
     const nameOf = userId => this.people.name(userId)
     const isMember = info !== undefined && room.state !== 'gone' && !room.isGuest
     const isArchived = info?.archivedAt !== undefined
@@ -214,32 +222,17 @@ export class RoomView {
     })
     const loaded = new Map(messages.map(message => [message.messageId, message]))
     const lastOwn = messages.findLast(message => message.senderId === this.userId && message.seq !== undefined)
-    const isManaged = info?.ownerId === this.userId
-    const shared = { loaded, lastOwn, nameOf, isManaged, canWrite: isMember && !isArchived, previews: this.preferences.get('previews') }
-    this.list.show(completed(rows, row => this.#extra(row, shared)))
+    const shared = {
+      lastOwn, nameOf, userId: this.userId, isManaged: info?.ownerId === this.userId, canWrite: isMember && !isArchived,
+      readBy: this.#activity.readBy, original: messageId => this.originals.get(messageId, loaded),
+      isConnected: this.chat.state === 'live', showPreviews: this.preferences.get('previews'),
+    }
+    this.list.show(completed(rows, row => extraOf(row, shared)))
     // Who comes back begins to read where they had ended.
     if (this.#isAway && !isLookedAt()) this.list.hold('new')
     renderHistory({ trouble: this.#trouble, isLoading: this.#loading !== null, hasMore: this.#hasMore })
+    this.files.viewer.refresh()
     this.on.changed(room)
-  }
-
-  #extra({ kind, message, event, isOwn }, { loaded, lastOwn, nameOf, isManaged, canWrite, previews }) {
-    if (kind === 'notice') return { words: noticeWords(event, nameOf) }
-    if (kind !== 'message') return {}
-    const post = message.seq === undefined ? message.post : undefined
-    const sender = isOwn ? nameOf(this.userId) : nameOf(message.senderId)
-    const readers = message === lastOwn ? readersOf(message.seq, this.userId, this.#activity.readBy).map(nameOf).map(isolated) : []
-    return {
-      sender, post, state: post?.state, quote: this.#quote(message, loaded, nameOf), showPreviews: previews, stateWords: post ? postWords(post) : '',
-      tools: toolsOf({ message, isOwn, post, isManaged, canWrite }), readers: readers.length > 0 ? t('readBy', readers) : '',
-    }
-  }
-
-  #quote({ replyToMessageId }, loaded, nameOf) {
-    if (replyToMessageId === undefined) return null
-    const original = this.originals.get(replyToMessageId, loaded)
-    if (original === undefined) return { text: '…' }
-    return original === null ? { text: t('originalMissing') } : { sender: nameOf(original.senderId), text: summaryOf(original) }
   }
 
   // Moving
@@ -295,10 +288,12 @@ export class RoomView {
 
   // Doing
 
-  #send(text, replyTo) {
+  /** A text, or `files` of which it is the caption. */
+  #send(text, replyTo, files) {
     const room = this.#room
     try {
-      room.send({ text }, replyTo === undefined ? {} : { replyTo }).stored.catch(() => {})
+      if (files.length > 0) this.files.uploads.send(room.id, files, { caption: text, replyTo })
+      else room.send({ text }, replyTo === undefined ? {} : { replyTo }).stored.catch(() => {})
       this.#newAfter = undefined
       this.#toEnd()
     } catch (error) {
@@ -318,15 +313,17 @@ export class RoomView {
   }
 
   async act(name, row) {
-    const message = row?.message
+    const message = row?.message, upload = message?.upload
     switch (name) {
       case 'reply': return this.composer.reply(message, row.extra.sender)
       case 'edit': return this.composer.edit(message)
-      case 'enlarge': return this.on.enlarge(row)
-      case 'retry': return row.extra.post?.retry()
+      case 'enlarge': return this.files.enlarge(message, row.index)
+      case 'retry': return upload ? this.files.uploads.retry(upload.key) : row.extra.post?.retry()
       case 'copy': case 'copyLink': return await this.on.copy(name, message, this.roomId)
       case 'original': return await this.#goToOriginal(message.replyToMessageId)
-      case 'discard': return void await row.extra.post?.discard().catch(error => this.composer.fail(errorText(error)))
+      // The words that were its caption are not lost with it.
+      case 'discard': if (upload) return this.composer.give(this.files.uploads.discard(upload.key))
+        return void await row.extra.post?.discard().catch(error => this.composer.fail(errorText(error)))
       case 'delete':
         if (!window.confirm(t('confirmDelete'))) return
         this.composer.drop(message.messageId)

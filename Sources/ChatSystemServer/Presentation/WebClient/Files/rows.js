@@ -1,5 +1,7 @@
 // What a room shows, row by row: days, the "new since" line, messages in groups, what has happened. Pure.
 
+import { pictureBox } from './attaching.js'
+
 /** A message this soon after another of the same sender stands right below it, without name and picture. */
 const TOGETHER_MS = 5 * 60_000
 const times = new WeakMap()
@@ -48,7 +50,8 @@ export function rowsOf({ messages, notices = [], userId, newAfter, marked }) {
   while (nextNotice < notices.length && notices[nextNotice].seq < firstSeq) nextNotice += 1
   for (const message of messages) {
     const { seq, senderId } = message
-    if (seq !== undefined) addNotices(seq)
+    // What is not stored yet comes after all that has happened.
+    addNotices(seq ?? Infinity)
     const at = timeOf(message), isOwn = senderId === userId || seq === undefined
     startDay(at)
     if (!hasLine && !isOwn && seq > newAfter && !message.isDeleted) {
@@ -100,12 +103,23 @@ export function estimatedHeight(row, width) {
     case 'day': case 'new': return 44
     case 'notice': return 32
     default: {
+      if (FILE_HEIGHTS.has(row.message.messageType)) return (row.follows ? 8 : 44) + fileHeight(row.message)
       const text = row.message.contentJson ?? row.message.text ?? ''
       const perLine = Math.max(20, width / 7.5)
       const lines = Math.max(1, Math.ceil((text.length - 11) / perLine) + text.split('\\n').length - 1)
-      return (row.follows ? 4 : 40) + lines * 24 + (row.message.messageType === 'text' ? 0 : 200)
+      return (row.follows ? 4 : 40) + lines * 24
     }
   }
+}
+
+/** With room for what stands around them; pictures have their own. */
+const FILE_HEIGHTS = new Map([['image', undefined], ['video', 230], ['audio', 90], ['file', 64]])
+
+function fileHeight({ messageType, contentJson = '' }) {
+  // Without parsing: this is asked of each of up to 10,000 rows, of which few are ever shown.
+  const [width, height] = ['width', 'height'].map(name => Number(new RegExp(`"${name}":(\\d+)`).exec(contentJson)?.[1]))
+  const caption = contentJson.includes('"caption":') ? 24 : 0
+  return (FILE_HEIGHTS.get(messageType) ?? pictureBox(width, height).height) + caption
 }
 
 /** The members of `readBy` (userId → seq) who have read up to a message, without its sender. */

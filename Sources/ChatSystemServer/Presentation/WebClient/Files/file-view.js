@@ -1,0 +1,105 @@
+// Uploaded files in messages: pictures, videos and sounds in place, everything else to be downloaded. Their place is fixed
+// before they are there. Addresses age: they are asked for when one is shown, and anew where the server refuses an old one.
+
+import { endingOf, messageTypeOf, pictureBox, sizeText } from './attaching.js'
+import { element, icon, isolate } from './dom.js'
+import { language, t } from './strings.js'
+
+/** An address that is older than this is not handed to the browser's own download any more. */
+const FRESH_MS = 25 * 60_000
+
+/** `files`: `info(roomId, fileId, options)`, `preview(sentAs)`; `act(name, about)` as of other messages. */
+export function fileElement(file, row, act, files) {
+  switch (file.kind) {
+    case 'picture': return pictureElement(file, row, act, files)
+    case 'video': case 'audio': return playerElement(file, row, files)
+    default: return downloadElement(file, row, files)
+  }
+}
+
+function pictureElement(file, row, act, files) {
+  const picture = element('img', { alt: file.name, decoding: 'async', draggable: false })
+  const { width, height } = pictureBox(file.width, file.height)
+  const button = element('button', {
+    type: 'button', tabIndex: -1, className: 'picture', onclick: () => act('enlarge', { message: row.message }),
+    aria: { label: `${t('enlarge')}: ${file.name}` },
+  }, picture)
+  button.style.width = `${width}px`
+  button.style.aspectRatio = `${width} / ${height}`
+  load(picture, button, file, row, files, info => info.thumbnailUrl ?? info.url)
+  return button
+}
+
+function playerElement(file, row, files) {
+  const player = element(file.kind, { controls: true, preload: 'metadata', tabIndex: -1, playsInline: true, aria: { label: file.name } })
+  const place = element('figure', { className: file.kind }, player, element('figcaption', {}, isolate(file.name)))
+  load(player, place, file, row, files, info => {
+    if (info.thumbnailUrl && file.kind === 'video') player.poster = info.thumbnailUrl
+    return info.url
+  })
+  return place
+}
+
+/** Gives an element its source: the file of this page where it has sent it, else the server's. */
+function load(node, place, file, row, files, sourceOf) {
+  const local = files.preview(file.sentAs)
+  let triesLeft = 1, at = 0
+  const use = async isFresh => {
+    const info = await infoOf(file, row, files, { fresh: isFresh, isWanted: () => node.isConnected })
+    if (!info) return node.isConnected && fail(t('fileGone'))
+    node.src = sourceOf(info)
+    // Where it had been playing.
+    if (at > 0) node.currentTime = at
+  }
+  const fail = words => {
+    if (place.classList.contains('broken')) return
+    place.classList.add('broken')
+    place.append(element('span', { className: 'gone' }, isolate(file.name), element('br'), words))
+  }
+  node.addEventListener('error', () => {
+    // One's own that is no picture, whatever its name says; else an address that has aged, once.
+    if (file.fileId === '') return fail('')
+    if (triesLeft === 0) return fail(t('fileGone'))
+    triesLeft -= 1
+    at = node.currentTime ?? 0
+    use(true)
+  })
+  node.addEventListener('load', () => { triesLeft = 1 })
+  node.addEventListener('playing', () => { triesLeft = 1 })
+  if (local) node.src = local
+  else if (file.fileId !== '') use(false)
+}
+
+/** What the server knows of a file; `undefined` where it is gone, or nobody waits for it any more. */
+async function infoOf({ fileId }, { message }, files, options) {
+  try { return await files.info(message.roomId, fileId, options) } catch { return undefined }
+}
+
+function downloadElement(file, row, files) {
+  const size = file.size === undefined ? '' : sizeText(file.size, language)
+  const link = element(
+    'a', { className: 'file', tabIndex: -1, rel: 'noopener noreferrer', aria: { label: [`${t('download')}: ${file.name}`, size].filter(Boolean).join(', ') } },
+    fileIcon(file.name),
+    element('span', { className: 'name', title: file.name }, isolate(file.name)), element('span', { className: 'size' }, size))
+  let at = -Infinity
+  const place = async fresh => {
+    const info = await infoOf(file, row, files, { fresh, isWanted: () => link.isConnected })
+    if (!info) { link.classList.add('broken'); link.title = t('fileGone'); return false }
+    link.href = info.url
+    link.download = file.name
+    // What a browser shows must not take the place of the page; addresses of another host are no downloads by `download` alone.
+    link.target = messageTypeOf(info.mimeType) === 'file' ? '' : '_blank'
+    at = Date.now()
+    return true
+  }
+  link.addEventListener('click', async event => {
+    if (Date.now() - at < FRESH_MS) return
+    event.preventDefault()
+    if (file.fileId !== '' && await place(true)) link.click()
+  })
+  if (file.fileId !== '') place(false)
+  return link
+}
+
+/** A sheet of paper with the ending of the name. */
+export const fileIcon = name => element('span', { className: 'sheet', attributes: { 'aria-hidden': 'true' } }, endingOf(name) || icon('file'))

@@ -1,0 +1,169 @@
+// Files that are being sent: one after the other in each room, in the order chosen, and shown as messages until they are
+// some. An upload lives as long as the page; what was not sent when that ended is told when it is opened again.
+
+import { messageTypeOf } from './attaching.js'
+
+// With the first file there may be no connection to load it.
+import('/client/v1/files.js').catch(() => {})
+
+/** Local pictures are shown instead of the server's for so many of the last messages. */
+const MOST_PREVIEWS = 40
+
+/** Says 'change' (what is shown), 'progress' and 'refused' (`detail`: the upload). */
+export class Uploads extends EventTarget {
+  /** By room; those that are under way, refused, or not yet among the room's messages. */
+  #uploads = new Map()
+  #running = new Set()
+  /** By the key of the message: what this page knows of a file that it has sent. */
+  #sent = new Map()
+
+  /** `room(roomId)` gives the library's; `unsent` keeps names; `urls`: `createObjectURL` and `revokeObjectURL`. */
+  constructor({ room, userId, unsent, urls = URL, newKey = randomKey, now = Date.now }) {
+    super()
+    Object.assign(this, { room, userId, unsent, urls, newKey, now })
+  }
+
+  /** How many would be lost with the page. */
+  get count() { return [...this.#uploads.values()].flat().filter(({ post }) => !post).length }
+
+  /** `files`: `{file, name, width?, height?}` in order; the caption and the reply are the first one's. */
+  send(roomId, files, { caption = '', replyTo } = {}) {
+    const added = files.map(({ file, name, width, height }, index) => ({
+      key: this.newKey(), roomId, file, name, width, height, at: this.now(), state: 'waiting', sent: 0, isAgain: false,
+      preview: this.urls.createObjectURL(file), caption: index === 0 ? caption : '', ...index === 0 && { replyTo },
+    }))
+    this.#uploads.set(roomId, [...this.#uploads.get(roomId) ?? [], ...added])
+    this.#changed(roomId)
+    this.#run(roomId)
+  }
+
+  /** The messages of a room with what is being sent at their end. */
+  shown(roomId, messages) {
+    const uploads = this.#uploads.get(roomId) ?? []
+    if (uploads.length === 0 && this.#sent.size === 0) return messages
+    const keys = new Set()
+    const known = messages.map(message => {
+      if (!this.#sent.has(message.clientMessageId) && uploads.length === 0) return message
+      keys.add(message.clientMessageId)
+      const sent = message.seq === undefined ? this.#sent.get(message.clientMessageId) : undefined
+      // Before a message is stored it has the file's id alone.
+      return sent ? { ...message, contentJson: contentOf(sent, JSON.parse(message.contentJson)) } : message
+    })
+    const pending = uploads.filter(({ key }) => !keys.has(key))
+    if (pending.length < uploads.length) this.#keep(roomId, uploads.filter(upload => !upload.post || !keys.has(upload.key)))
+    return [...known, ...pending.map(upload => this.#message(upload))]
+  }
+
+  /** The local address of a file that this page has sent. */
+  preview(key) { return this.#sent.get(key)?.preview ?? this.#find(key)?.preview }
+
+  find(key) { return this.#find(key) }
+
+  /** Ends an upload, or gives one up that was refused. Returns its caption. */
+  discard(key) {
+    const upload = this.#find(key)
+    if (!upload || upload.post) return ''
+    upload.stop?.abort()
+    this.urls.revokeObjectURL(upload.preview)
+    this.#keep(upload.roomId, this.#uploads.get(upload.roomId).filter(each => each !== upload))
+    return upload.caption
+  }
+
+  retry(key) {
+    const upload = this.#find(key)
+    if (upload?.state !== 'refused') return
+    Object.assign(upload, { state: 'waiting', error: undefined, sent: 0, isAgain: false })
+    this.#changed(upload.roomId)
+    this.#run(upload.roomId)
+  }
+
+  close() {
+    for (const upload of [...this.#uploads.values()].flat()) {
+      upload.stop?.abort()
+      this.urls.revokeObjectURL(upload.preview)
+    }
+    for (const { preview } of this.#sent.values()) this.urls.revokeObjectURL(preview)
+    this.#uploads.clear()
+    this.#sent.clear()
+  }
+
+  #find(key) { return [...this.#uploads.values()].flat().find(upload => upload.key === key) }
+
+  #message(upload) {
+    const { key, roomId, file, at, replyTo } = upload
+    return {
+      key: `upload:${key}`, roomId, senderId: this.userId, messageType: messageTypeOf(file.type), clientMessageId: key, upload,
+      contentJson: contentOf(upload, { fileId: '', caption: upload.caption }), sentAt: new Date(at).toISOString(),
+      ...replyTo !== undefined && { replyToMessageId: replyTo }, isEdited: false, isDeleted: false,
+    }
+  }
+
+  async #run(roomId) {
+    if (this.#running.has(roomId)) return
+    this.#running.add(roomId)
+    for (let next; (next = this.#uploads.get(roomId)?.find(({ state }) => state === 'waiting'));) await this.#upload(next)
+    this.#running.delete(roomId)
+  }
+
+  async #upload(upload) {
+    const { roomId, key, file, caption, replyTo } = upload
+    upload.stop = new AbortController()
+    upload.state = 'uploading'
+    this.#changed(roomId)
+    try {
+      const post = await this.room(roomId).sendFile(file, {
+        key, replyTo, signal: upload.stop.signal, ...caption !== '' && { caption }, onProgress: told => this.#progress(upload, told),
+      })
+      this.#posted(upload, post)
+    } catch (error) {
+      // Given up, or the page's user is another now.
+      if (upload.stop.signal.aborted || error.code === 'closed') return
+      Object.assign(upload, { state: 'refused', error })
+      this.dispatchEvent(new CustomEvent('refused', { detail: upload }))
+    }
+    this.#changed(roomId)
+  }
+
+  #progress(upload, { sent, total }) {
+    const isBegun = sent < upload.sent
+    Object.assign(upload, { sent, total })
+    if (isBegun && !upload.isAgain) {
+      upload.isAgain = true
+      this.#changed(upload.roomId)
+    }
+    this.dispatchEvent(new CustomEvent('progress', { detail: upload }))
+  }
+
+  #posted(upload, post) {
+    Object.assign(upload, { state: 'posted', post })
+    this.#sent.set(upload.key, upload)
+    if (this.#sent.size > MOST_PREVIEWS) {
+      const [[oldest, { preview }]] = this.#sent
+      this.#sent.delete(oldest)
+      this.urls.revokeObjectURL(preview)
+    }
+    // It is the outbox's from now on, also where the room's messages never show it.
+    const done = () => this.#keep(upload.roomId, (this.#uploads.get(upload.roomId) ?? []).filter(each => each !== upload))
+    post.stored.then(done, done)
+  }
+
+  #keep(roomId, uploads) {
+    if (uploads.length > 0) this.#uploads.set(roomId, uploads)
+    else this.#uploads.delete(roomId)
+    this.#changed(roomId)
+  }
+
+  #changed(roomId) {
+    const names = (this.#uploads.get(roomId) ?? []).filter(({ post }) => !post).map(({ name }) => name)
+    this.unsent.set(roomId, 'uploads', names)
+    this.dispatchEvent(new Event('change'))
+  }
+}
+
+/** The payload as the server is going to fill it in. */
+const contentOf = ({ file, name, width, height, caption }, content) => JSON.stringify({
+  ...caption !== '' && { caption }, ...content, fileName: name, fileSize: file.size, mimeType: file.type, width, height,
+})
+
+/** `crypto.randomUUID` is there over https alone. */
+const randomKey = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16).padStart(2, '0')).join('')
