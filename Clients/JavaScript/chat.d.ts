@@ -231,7 +231,7 @@ export interface AbortSignalLike {
 export interface SendFileOptions {
   /** Default: the file's own. */
   name?: string
-  /** As in `send`. */
+  /** As in `send`: the same key is the same file and the same message, also after a death of the process. */
   key?: string
   replyTo?: number
   caption?: string
