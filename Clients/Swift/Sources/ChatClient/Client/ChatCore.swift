@@ -48,6 +48,8 @@ actor ChatCore {
     nonisolated let commands = Commands()
     /// Objects of the application that follow posts which are on their way.
     nonisolated let posts = PostObjects()
+    /// How often `run()` has ended.
+    nonisolated let ends = LatestValue(0)
 
     var connection: Connection
     var list: RoomList
@@ -160,7 +162,9 @@ actor ChatCore {
         case .event(let event): for feed in feeds.of(event.roomID) { feed.event(event) }
         case .connection(let status): states.set(status)
         case .notice(let room, let notice): rooms[room]?.sources.notices.send(notice)
-        case .roomState(let room, let state): rooms[room]?.sources.states.set(state)
+        case .roomState(let room, let state):
+            rooms[room]?.sources.states.set(state)
+            rooms[room]?.sources.changes.set(())
         case .head(let room, let head): for feed in feeds.of(room) { feed.head(head) }
         case .missed(let room): for feed in feeds.of(room) { feed.missed() }
         case .resetFeeds(let room): for feed in feeds.of(room) { feed.reset() }
@@ -174,6 +178,7 @@ actor ChatCore {
             RoomMessages(
                 items: timeline.messages, hasMore: timeline.hasMore, isAtEnd: timeline.isAtEnd,
                 newerCount: timeline.newerCount))
+        room.sources.changes.set(())
     }
 
     /// Sees to it that somebody looks again when the next deadline is due.

@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import NIOConcurrencyHelpers
+import NIOCore
 
 @testable import ChatClient
 
@@ -73,9 +74,10 @@ final class FakeServer: ChatTransport {
     private let made = NIOLockedValueBox<[HTTPCall]>([])
 
     /// The next connection that the client opens.
-    func link() async -> Link {
+    /// - Throws: `CancellationError` where the test's time is over.
+    func link() async throws -> Link {
         for await link in links.stream { return link }
-        fatalError("The test has ended")
+        throw CancellationError()
     }
 
     /// Calls that were made, in their order.
@@ -88,6 +90,20 @@ final class FakeServer: ChatTransport {
     func call(_ call: HTTPCall) async throws -> HTTPAnswer {
         made.withLockedValue { $0.append(call) }
         return try await answers.withLockedValue { $0 }(call)
+    }
+
+    /// The answer sees what was sent as the body of the call.
+    func upload(
+        _ call: HTTPCall, _ body: UploadBody, onSent: @escaping @Sendable (Int64) -> Void
+    ) async throws -> HTTPAnswer {
+        var bytes: [UInt8] = []
+        while let piece = try await body.piece(at: Int64(bytes.count)) {
+            bytes += piece.readableBytesView
+            onSent(Int64(bytes.count))
+        }
+        var call = call
+        call.body = bytes
+        return try await self.call(call)
     }
 
     /// Whether connections may be kept for further calls.
