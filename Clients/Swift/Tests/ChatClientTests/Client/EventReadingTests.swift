@@ -74,4 +74,34 @@ import Testing
             #expect(client.roomLists.value.isEmpty)
         }
     }
+
+    @Test func `a named reader that begins now begins there, too, when it dies before the first event`() async throws {
+        let store = MemoryChatStore()
+        let first = try makeClient(server, store: store)
+        try await running(first) { [server] in
+            try await server.link().live(rooms: [roomFrame("a", seq: 3)])
+            await first.reaches(.live)
+            let reading = Task {
+                for try await _ in first.room("a").events(as: "invoicer") { break }
+            }
+            try await until { store.contents.keys.contains { $0.contains("/reader/a/invoicer") } }
+            reading.cancel()
+            _ = await reading.result
+        }
+        let second = try makeClient(server, store: store)
+        server.answer { call in
+            guard call.path == "/api/v1/rooms/a/events?after=3&limit=100&mark=mark3" else {
+                return HTTPAnswer(status: 404)
+            }
+            let items = (4...5).map { messageFrame("a", $0) }
+            return HTTPAnswer(status: 200, body: JSONValue.object(["items": .array(items), "hasMore": false]).bytes)
+        }
+        try await running(second) { [server] in
+            try await server.link().live(rooms: [roomFrame("a", seq: 5)])
+            await second.reaches(.live)
+            var events = second.room("a").events(as: "invoicer").makeAsyncIterator()
+            let next = try await events.next()
+            #expect(next?.seq == 4)
+        }
+    }
 }

@@ -113,4 +113,41 @@ import Testing
         }
         #expect(count.withLockedValue { $0 } == 2)
     }
+
+    @Test func `what was sent before it is known where the log is is among older messages`() async throws {
+        let client = try makeClient(server)
+        server.answer { call in
+            call.method == .post
+                ? PostTests.stored(call, seq: 6) : Self.page(call, from: 5, through: 6, hasMore: true)
+        }
+        try await running(client) { [server] in
+            let link = try await server.link()
+            let room = client.room("a")
+            let messages = room.messages
+            try await room.send("six")
+            // The list comes with the message in it: the log begins behind.
+            await link.live(rooms: [roomFrame("a", seq: 6)])
+            for await state in room.states where state == .live { break }
+            #expect(messages.value.items.isEmpty)
+            #expect(messages.value.hasMore)
+            try await room.loadOlder()
+            #expect(messages.value.items.map(\.message?.seq) == [5, 6])
+        }
+    }
+
+    @Test func `too much that was missed is told, and what lies between is older`() async throws {
+        let client = try makeClient(server)
+        try await running(client) { [server] in
+            let link = try await server.link()
+            await link.live(rooms: [roomFrame("a", seq: 5)])
+            let room = client.room("a")
+            for await messages in room.messages where messages.hasMore { break }
+            var notices = room.notices().makeAsyncIterator()
+            await link.send(["eventType": "room_skipped", "roomId": "a", "seq": 20_000, "mark": "m"])
+            #expect(await notices.next() == .skipped(after: 5, through: 20_000))
+            await link.send(messageFrame("a", 20_001))
+            #expect(room.messages.value.items.map(\.message?.seq) == [20_001])
+            #expect(room.messages.value.hasMore)
+        }
+    }
 }

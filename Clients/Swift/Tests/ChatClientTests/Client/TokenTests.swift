@@ -94,4 +94,24 @@ import Testing
         }
         #expect(!store.contents.values.contains { String(decoding: $0, as: UTF8.self).contains("e30.") })
     }
+
+    @Test func `the late answer of an application that hung is dropped`() async throws {
+        let client = try makeClient(server) { _ in
+            try await Task.sleep(for: .seconds(600))
+            return token(of: 1)
+        }
+        try await running(client) {
+            let core = client.core
+            try await core.tokenIsAsked()
+            let late = await core.tokenCall
+            await core.input { core in
+                let end = System.monotonicClock + Connection.tokenTimeout
+                await core.handle(core.connection.timePassed(end))
+            }
+            #expect(await core.tokenCall > late)
+            await core.tokenCame(.success(token(of: 1)), call: late)
+            #expect(await core.token == nil)
+            #expect(client.connectionStates.value.state == .offline)
+        }
+    }
 }
