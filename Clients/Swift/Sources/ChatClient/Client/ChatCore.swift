@@ -223,8 +223,10 @@ actor ChatCore {
             let contents = try await keeper.load(isRunning: effects != nil)
             if let kept = contents.list { list.restore(kept) }
             for (id, position) in contents.positions { room(id).log = newLog(position) }
-            reads = contents.reads
-            for id in contents.reads.keys { list.read(id, through: contents.reads[id] ?? 0) }
+            // Rooms may have been marked as read before it was known whose marks these are.
+            for (id, seq) in reads where seq > contents.reads[id] ?? 0 { changes.append(.read(room: id, seq)) }
+            reads.merge(contents.reads) { max($0, $1) }
+            for (id, seq) in reads { list.read(id, through: seq) }
             await take(contents.outbox)
         } catch {
             report(error)

@@ -246,4 +246,20 @@ import Testing
         #expect(client.post(withKey: "k") == nil)
         #expect(store.contents.keys.filter { $0.contains("/outbox/") }.count == 1)
     }
+
+    @Test func `a post can be changed and given up before it is known whose it is`() async throws {
+        let client = try makeClient(server, userID: nil)
+        server.answer { call in Self.stored(call, seq: 1) }
+        let room = client.room("a")
+        let (changed, gone) = (room.post("one", key: "k1"), room.post("two", key: "k2"))
+        #expect(await room.edit(changed, ["text": "three"]))
+        #expect(await gone.discard())
+        let error = await #expect(throws: ChatError.self) { try await gone.stored() }
+        #expect(error?.code == .notStored)
+        try await running(client) { [server] in
+            try await server.link().live(rooms: [roomFrame("a")])
+            #expect(try await changed.stored().text == "three")
+            #expect(server.calls.map(Self.key) == ["k1"])
+        }
+    }
 }

@@ -150,4 +150,16 @@ import Testing
             #expect(room.messages.value.hasMore)
         }
     }
+
+    @Test func `a read mark from before it is known whose it is, is kept and told`() async throws {
+        let store = MemoryChatStore()
+        let client = try makeClient(server, userID: nil, store: store)
+        await client.room("a").markRead(4)
+        try await running(client) { [server] in
+            let link = try await server.link()
+            await link.live(rooms: [roomFrame("a", seq: 4, unread: 4)])
+            #expect(await link.frame("read")["seq"]?.integer == 4)
+            #expect(store.contents.keys.contains { $0.contains("/1/read/a") })
+        }
+    }
 }
