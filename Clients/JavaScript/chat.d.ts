@@ -253,7 +253,7 @@ export interface FileInfo {
 export interface SendFileOptions {
   /** Default: the file's own, without what the servers refuse in names. */
   name?: string
-  /** As in `send`. */
+  /** As in `send`: the same key is the same file and the same message, also after a death of the process. */
   key?: string
   replyTo?: number
   caption?: string

@@ -18,6 +18,7 @@ const MAXIMUM_PICTURE_BYTES = 64 * 1024 * 1024
 const THUMBNAIL_MS = 20_000
 const REPEATABLE = new Set([408, 425, 429])
 const HEAD_BYTES = 12
+const MOST_KEY = 64
 /** As a file is read where it is sent as a stream. */
 const PIECE_BYTES = 64 * 1024
 
@@ -47,7 +48,7 @@ export async function sendFile(room, chat, file, options = {}) {
   room.attach(life)
   try {
     const { content, isPicture } = await prepared(file, keepMetadata)
-    const upload = new Upload(chat, { roomId: room.id, name }, content, stop.signal, wake)
+    const upload = new Upload(chat, { roomId: room.id, name }, content, { key, signal: stop.signal, wake })
     // In quotes: names of hooks are made shorter in what pages load (scripts/client-bundle), and this one is an application's.
     const stored = await upload.run(progress(chat, options['onProgress']))
     const { fileId, mimeType } = stored
@@ -85,7 +86,7 @@ async function addThumbnail(chat, roomId, fileId, content, signal) {
   if (!thumbnail) return
   const limited = AbortSignal.any?.([signal, AbortSignal.timeout(THUMBNAIL_MS)]) ?? signal
   try {
-    await new Upload(chat, { roomId, name: 'thumbnail', thumbnailOf: fileId }, thumbnail, limited).once(() => {})
+    await new Upload(chat, { roomId, name: 'thumbnail', thumbnailOf: fileId }, thumbnail, { signal: limited }).once(() => {})
   } catch { /* not told: nothing is lost */ }
 }
 
@@ -96,9 +97,13 @@ class Upload {
   #content
   #signal
   #wake
-  #key = Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16).padStart(2, '0')).join('')
+  #key
 
-  constructor(chat, query, content, signal, wake) {
+  /** @param key the message's: after a death the same call is the same file */
+  constructor(chat, query, content, { key = '', signal, wake }) {
+    // As a field of HTTP can have it.
+    const encoded = encodeURIComponent(key)
+    this.#key = encoded && encoded.length <= MOST_KEY ? encoded : newKey()
     this.#chat = chat
     this.#query = query
     this.#content = content
@@ -167,6 +172,8 @@ class Upload {
     throw Object.assign(this.#chat.error('protocol', 'The answer is no file'), { status, isTemporary: true })
   }
 }
+
+const newKey = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16).padStart(2, '0')).join('')
 
 const isPassing = ({ code, status, isTemporary }) => code === 'upload_in_progress' || REPEATABLE.has(status) || isTemporary === true
 

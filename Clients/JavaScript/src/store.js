@@ -6,11 +6,12 @@
 // log/ROOM/head           {generation, from, segments: {n: [events, bytes]}}
 // log/ROOM/GENERATION.n   {events}: those from `seq` n on; the last one is the position
 // outbox/NUMBER/KEY       a post; the numbers are the order kept
-// done                    [{key, messageId, seq}]: the last posts that were stored
+// done                    [{key, messageId?, seq?}]: the last posts that were given up, and the last that were stored
 // changed                 another value each time that the outbox was changed
 // reader/ROOM/NAME        {seq, mark?}
 // marks                   {room: seq}: read here and not known to the server yet
 
+import { MOST_DONE } from './core/outbox.js'
 import { positionOf } from './core/timeline.js'
 
 const MOST_IN_SEGMENT = 64
@@ -19,7 +20,6 @@ const LARGE_SEGMENT = 65_536
 const MOST_ROOMS = 50
 const MOST_EVENTS = 1_000
 const MOST_BYTES = 1 << 20
-const MOST_DONE = 100
 const LOCK = 'store'
 
 export class Store {
@@ -208,7 +208,7 @@ export class Store {
 
   // The outbox
 
-  /** `{posts, done}`: all posts, in order, and the last that were stored. */
+  /** `{posts, done}`: all posts, in order, and the last that left. */
   async outbox() {
     this.#stamp = await this.get('changed')
     const keys = await this.#outboxKeys()
@@ -240,7 +240,7 @@ export class Store {
         const answer = {}
         answers.push(answer)
         if (remove !== undefined) {
-          if (remove !== null) (done ??= (await this.get('done')) ?? []).push({ key, ...remove })
+          (done ??= (await this.get('done')) ?? []).push({ key, ...remove })
           if (numbers.delete(key)) written.set(at, undefined)
         } else if (add && isPost(present)) answer.known = present
         else if (put && !isPost(present)) {
@@ -253,7 +253,7 @@ export class Store {
           written.set(postKey(number, key), add ?? put)
         }
       }
-      if (done) written.set('done', done.slice(-MOST_DONE))
+      if (done) written.set('done', [...done.filter(post => !post.seq).slice(-MOST_DONE), ...done.filter(post => post.seq).slice(-MOST_DONE)])
       if (written.size === 0) return answers
       const stamp = newName()
       await this.#write([...written, ['changed', stamp]], lost)

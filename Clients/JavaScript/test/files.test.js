@@ -74,6 +74,15 @@ test('an upload that breaks is begun again under its key; the message is sent on
   assert.equal(contents(server).length, 1)
 })
 
+test('the key of the message is that of the upload, where a field of HTTP can have it', async t => {
+  const { room, uploads } = await setUpFiles(t, () => stored())
+  for (const key of ['order/17', 'é'.repeat(64)]) await (await room.sendFile(blob('x'), { key })).stored
+  await (await room.sendFile(blob('x'))).stored
+  const keys = uploads.map(({ headers }) => headers['Idempotency-Key'])
+  assert.equal(keys[0], 'order%2F17')
+  assert.ok(keys.slice(1).every(key => /^[0-9a-f]{32}$/.test(key)))
+})
+
 test('a token that is refused is renewed, and the upload goes on', async t => {
   const { room, uploads } = await setUpFiles(t, (_, number) => (number === 1 ? problem(401, 'unauthorized') : stored()))
   await (await room.sendFile(blob('hello'))).stored

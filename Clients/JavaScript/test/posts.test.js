@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 // Imported where it is needed; here before, since time that the test moves waits for no file.
 import '../src/storage/restoring.js'
+import { MOST_DONE } from '../src/core/outbox.js'
 import { MemoryStorage } from '../src/storage/memory-storage.js'
 import { setUp } from './support/client.js'
 import { FakeServer, answer, problem, until } from './support/fake-server.js'
@@ -309,4 +310,46 @@ test('sends from within listeners of events and posts neither loop nor get lost'
   assert.deepEqual(texts(server), ['x', 'x.', 'x..', 'x...', 'x....', 'donex'])
   assert.equal((await chat.findUsers('x').catch(error => error)).code, 'http_404'.length ? 'not_found' : '')
   void answer
+})
+
+test('a post is known as stored also where others have sent many since its process last looked', async t => {
+  const server = new FakeServer()
+  server.room('a')
+  const storage = new MemoryStorage()
+  storage.isLasting = true
+  // It stands still: it takes part in nothing before `live`.
+  const still = setUp(t, { server, storage, userId: 1 })
+  const post = still.chat.room('a').send({ text: 'one' }, { key: 'k1' })
+  await post.kept
+  const other = setUp(t, { server, storage, userId: 1 })
+  await other.live()
+  const posts = Array.from({ length: MOST_DONE + 5 }, (_, number) => other.chat.room('a').send({ text: `${number}` }))
+  await Promise.all(posts.map(post => post.stored))
+  await other.chat.close()
+  await still.live()
+  await post.stored
+  assert.equal(post.state, 'stored')
+  assert.equal(texts(server).filter(text => text === 'one').length, 1)
+})
+
+test('a post that another process gives up is never sent, also where others have sent many since', async t => {
+  const server = new FakeServer()
+  server.room('a')
+  const storage = new MemoryStorage()
+  storage.isLasting = true
+  const still = setUp(t, { server, storage, userId: 1 })
+  const post = still.chat.room('a').send({ text: 'one' }, { key: 'k1' })
+  await post.kept
+  const other = setUp(t, { server, storage, userId: 1 })
+  const same = other.chat.room('a').send({ text: 'one' }, { key: 'k1' })
+  await same.kept
+  assert.equal(await same.discard(), true)
+  await other.chat.close()
+  const third = setUp(t, { server, storage, userId: 1 })
+  await third.live()
+  await Promise.all(Array.from({ length: MOST_DONE + 5 }, (_, number) => third.chat.room('a').send({ text: `${number}` }).stored))
+  await third.chat.close()
+  await still.live()
+  await assert.rejects(post.stored, { code: 'not_stored' })
+  assert.equal(texts(server).includes('one'), false)
 })

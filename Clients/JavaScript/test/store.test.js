@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import { MOST_DONE } from '../src/core/outbox.js'
 import { Changes, Store } from '../src/store.js'
 import { retryAfterMs } from '../src/rest.js'
 import { KeptStorage } from '../src/storage/kept-storage.js'
@@ -105,4 +106,16 @@ test('a post that another process settles while the outbox is read is among thos
     return read.call(storage, key)
   }
   assert.deepEqual(await store.outbox(), { posts: [], done: [{ key: 'k', messageId: 1, seq: 1 }] })
+})
+
+test('posts that were given up are remembered beside those that were stored', async () => {
+  const store = open()
+  const keys = Array.from({ length: MOST_DONE + 50 }, (_, number) => `k${number}`)
+  const changes = keys.map((key, number) => ({ key, remove: { messageId: number + 1, seq: number + 1 } }))
+  await store.changeOutbox([{ key: 'gone', remove: null }, ...changes])
+  const { done } = await store.outbox()
+  assert.deepEqual(done[0], { key: 'gone' })
+  assert.deepEqual(done.slice(1).map(({ key }) => key), keys.slice(-MOST_DONE))
+  await store.changeOutbox(keys.map(key => ({ key, remove: null })))
+  assert.equal((await store.outbox()).done.length, 2 * MOST_DONE)
 })

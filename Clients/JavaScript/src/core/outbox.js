@@ -8,6 +8,8 @@ const REPEATED = new Set([401, 408, 425, 429])
 /** Answers that say for sure that this try stored nothing, though the post is repeated. */
 const NOT_STORED = new Set([401, 425, 429])
 const MOST_SERVER_ERRORS = 20
+/** How many posts that were stored the store remembers, and how many that were given up. */
+export const MOST_DONE = 100
 
 export class OutboxQueue {
   /** By key, in the order kept: `{key, roomId, messageType, payload, replyToMessageId?, createdAt?, state, isTried, …}`. */
@@ -124,8 +126,7 @@ export class OutboxQueue {
     if (status >= 200 && status < 300) {
       this.#stored(post, message)
     } else if (status >= 500 || REPEATED.has(status)) {
-      if (!NOT_STORED.has(status)) post.isTried = true
-      else post.isTried = post.wasTried
+      post.isTried = !NOT_STORED.has(status) || post.wasTried
       post.isSuspect = status === 500 && isProblem
       this.#again(post, retryAfterMs)
       if (post.isSuspect && this.posts.has(key)) this.#do('probe', {})
@@ -156,10 +157,7 @@ export class OutboxQueue {
   /** The log shows one's own post. */
   logged({ key, ...message }) {
     const post = this.posts.get(key)
-    if (post) {
-      if (this.#sending.get(post.roomId) === key) this.#sending.delete(post.roomId)
-      this.#stored(post, message)
-    }
+    if (post) this.#stored(post, message)
     return this.#take()
   }
 
@@ -178,8 +176,8 @@ export class OutboxQueue {
   }
 
   /**
-   * What the store holds, in the order kept; other processes write there, too. `done` are posts that were stored; of those in
-   * `except` a change is about to be kept, so the store knows less of them.
+   * What the store holds, in the order kept; other processes write there, too. `done` are the last posts that left it: with
+   * `messageId` and `seq` those that were stored. Of those in `except` a change is about to be kept, so the store knows less.
    */
   loaded({ posts = [], done = [], except = [] }) {
     const isExcepted = new Set(except), kept = new Set(posts.map(post => post.key))
@@ -206,18 +204,29 @@ export class OutboxQueue {
     }
     for (const post of this.posts.values()) {
       if (kept.has(post.key)) continue
-      if (post.state === 'new' || isExcepted.has(post.key)) { order.push(post); continue }
-      this.#settle(post, done.find(({ key }) => key === post.key))
+      if (post.state !== 'new' && !isExcepted.has(post.key)) {
+        const entry = done.find(({ key }) => key === post.key)
+        if (entry || done.length < MOST_DONE) { this.#settle(post, entry); continue }
+        // This process stood still while others sent so many that nobody remembers this one. The server does: it is sent again.
+        post.state = 'new'
+        post.isTried = true
+        this.#do('keep', { key: post.key })
+      }
+      order.push(post)
     }
     this.posts.clear()
     for (const post of order) this.posts.set(post.key, post)
     return this.#nextOfAll()
   }
 
-  #settle(post, message) {
+  #leave(post) {
     if (this.#sending.get(post.roomId) === post.key) this.#sending.delete(post.roomId)
     this.posts.delete(post.key)
-    if (message) this.#do('post', { key: post.key, state: 'stored', messageId: message.messageId, seq: message.seq })
+  }
+
+  #settle(post, message) {
+    this.#leave(post)
+    if (message?.seq) this.#do('post', { key: post.key, state: 'stored', ...message })
     else this.#do('discarded', { key: post.key, isGone: true })
   }
 
@@ -237,7 +246,7 @@ export class OutboxQueue {
   }
 
   #stored(post, message) {
-    this.posts.delete(post.key)
+    this.#leave(post)
     const { messageId, seq } = message
     this.#do('keep', { key: post.key, done: { messageId, seq } })
     this.#do('post', { key: post.key, state: 'stored', messageId, ...positionOf(message) })

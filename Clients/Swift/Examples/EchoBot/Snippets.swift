@@ -61,6 +61,16 @@ enum Snippets {
         }
     }
 
+    static func sendFile(_ client: ChatClient, _ small: [UInt8]) async throws {
+        let picture = OutgoingFile(path: "/home/me/cat.jpg", contentType: "image/jpeg", thumbnail: small)
+        let post = try await client.room("lobby").sendFile(picture, caption: "Our cat", key: "cat-17") { progress in
+            print(progress.sent, "of", progress.total)
+        }
+        if let file = try await post.stored().file {
+            print(try await client.files([file.fileID]).first?.url ?? "")
+        }
+    }
+
     protocol Database: Sendable {
         func position() async throws -> (Int64, String?)
         func apply(_ event: ChatEvent, seq: Int64, mark: String?) async throws

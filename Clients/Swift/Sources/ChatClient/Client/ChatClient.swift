@@ -146,6 +146,10 @@ public final class ChatClient: Sendable {
         try await page("/api/v1/users?query=\(query.percentEncoded)", cursor, UserProfile.init(json:))
     }
 
+    /// Uploaded files, in the order of the ids, without those that the user may not see; at most 100. Their addresses are good
+    /// for an hour.
+    public func files(_ ids: [String]) async throws -> [StoredFile] { try await core.files(ids) }
+
     private func page<Item: Sendable>(
         _ path: String, _ cursor: String?, _ read: (JSONObject) -> Item?
     ) async throws -> Page<Item> {

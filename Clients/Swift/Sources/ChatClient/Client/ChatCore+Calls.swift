@@ -11,23 +11,29 @@ extension ChatCore {
     func rest(
         _ method: HTTPCall.Method, _ server: Server, _ path: String, _ body: JSONValue? = nil
     ) async throws -> JSONValue {
+        let answer = try await authorized { token in try await self.call(method, server, path, body, token: token) }
+        let json = answer.body.isEmpty ? .null : try? JSONParser.parse(answer.body)
+        guard (200..<300).contains(answer.status) else { throw answer.error(json) }
+        guard let json else { throw ChatError(.protocol, "The answer is no JSON", status: answer.status) }
+        return json
+    }
+
+    /// Makes a call with the token of now; once more with a fresh one where that is refused.
+    func authorized(_ call: @Sendable (_ token: String?) async throws -> HTTPAnswer) async throws -> HTTPAnswer {
         var used = try await tokenForCall()
-        var answer = try await call(method, server, path, body, token: used)
+        var answer = try await call(used)
         if answer.status == 401, tokens != nil {
             let refused = used
             await input { core in
                 if core.token == refused { await core.handle(core.connection.unauthorized()) }
             }
             used = try await tokenForCall()
-            answer = try await call(method, server, path, body, token: used)
+            answer = try await call(used)
         }
         if answer.status < 500, !outbox.isEmpty {
             await input { core in await core.handle(core.outbox.otherAnswered()) }
         }
-        let json = answer.body.isEmpty ? .null : try? JSONParser.parse(answer.body)
-        guard (200..<300).contains(answer.status) else { throw answer.error(json) }
-        guard let json else { throw ChatError(.protocol, "The answer is no JSON", status: answer.status) }
-        return json
+        return answer
     }
 
     func call(

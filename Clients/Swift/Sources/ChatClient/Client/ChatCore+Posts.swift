@@ -141,6 +141,7 @@ extension ChatCore {
         await withCheckedContinuation { continuation in
             Task {
                 await self.input { core in
+                    guard !core.discardEarly(key) else { return continuation.resume(returning: true) }
                     core.discards[key, default: []].append(continuation)
                     await core.handle(core.outbox.discard(key))
                 }
@@ -148,10 +149,24 @@ extension ChatCore {
         }
     }
 
+    /// Gives up a post of which it is not known yet whose it is.
+    /// - Returns: whether it was one.
+    private func discardEarly(_ key: String) -> Bool {
+        guard let index = early.firstIndex(where: { $0.key == key }) else { return false }
+        early.remove(at: index)
+        posts.remove(key)?.discarded()
+        return true
+    }
+
     /// Returns whether the post was changed, since no try was begun.
     func edit(post key: String, payload: JSONValue) async -> Bool {
         let changed = LatestValue(false)
         await input { core in
+            if let index = core.early.firstIndex(where: { $0.key == key }) {
+                core.early[index].payload = payload
+                core.posts[key]?.update(core.early[index])
+                return changed.set(true)
+            }
             let actions = core.outbox.edit(key, payload: payload)
             changed.set(actions.contains(.edited(key, isChanged: true)))
             await core.handle(actions)

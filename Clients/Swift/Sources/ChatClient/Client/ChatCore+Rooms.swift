@@ -55,10 +55,15 @@ extension ChatCore {
 
     // MARK: History
 
+    /// How long is waited for a connection that says where the room's log is.
+    private static let placeTimeout: Int64 = 20_000
+
     /// Returns whether there are older messages.
     func loadOlder(_ id: String, limit: Int) async throws -> Bool {
         await input { core in await core.open(id) }
+        try await waitForPlace(of: id)
         guard var page = rooms[id]?.log.timeline?.loadOlder(min(max(limit, 1), 100)) else {
+            await waitForPage(of: id)
             return rooms[id]?.log.timeline?.hasMore ?? false
         }
         while true {
@@ -75,9 +80,36 @@ extension ChatCore {
                 guard let again = next.value else { return rooms[id]?.log.timeline?.hasMore ?? false }
                 page = again
             } catch {
-                rooms[id]?.log.timeline?.pageFailed()
+                await input { [page] core in
+                    core.rooms[id]?.log.timeline?.pageFailed(page)
+                    core.changedRooms.insert(id)
+                }
                 throw error
             }
+        }
+    }
+
+    /// Waits until it is known where the room's log is, or that there is none.
+    /// - Throws: ``ChatError`` with code `timeout`, or `closed`.
+    private func waitForPlace(of id: String) async throws {
+        guard !isPlaced(id) else { return }
+        let changes = LatestValues(source: sources.of(id).changes)
+        try await untilEnd {
+            try await withDeadline(milliseconds: Self.placeTimeout) {
+                for await _ in changes {
+                    if await self.isPlaced(id) { return }
+                }
+                throw CancellationError()
+            }
+        }
+    }
+
+    private func isPlaced(_ id: String) -> Bool { rooms[id]?.log.timeline != nil || rooms[id]?.log.state == .gone }
+
+    /// Waits for the end of a page that another call has asked for. That call has a deadline.
+    private func waitForPage(of id: String) async {
+        for await _ in LatestValues(source: sources.of(id).changes) {
+            if rooms[id]?.log.timeline?.isLoading != true { return }
         }
     }
 

@@ -61,6 +61,7 @@ extension ChatCore {
             core.effects?.finish()
             core.effects = nil
             core.hasRun = true
+            core.ends.set(core.ends.value + 1)
             core.wakeAt = nil
             core.deletions = []
             core.resumeTokenWaiters()

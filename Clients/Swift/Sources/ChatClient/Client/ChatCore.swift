@@ -48,6 +48,8 @@ actor ChatCore {
     nonisolated let commands = Commands()
     /// Objects of the application that follow posts which are on their way.
     nonisolated let posts = PostObjects()
+    /// How often `run()` has ended.
+    nonisolated let ends = LatestValue(0)
 
     var connection: Connection
     var list: RoomList
@@ -160,7 +162,9 @@ actor ChatCore {
         case .event(let event): for feed in feeds.of(event.roomID) { feed.event(event) }
         case .connection(let status): states.set(status)
         case .notice(let room, let notice): rooms[room]?.sources.notices.send(notice)
-        case .roomState(let room, let state): rooms[room]?.sources.states.set(state)
+        case .roomState(let room, let state):
+            rooms[room]?.sources.states.set(state)
+            rooms[room]?.sources.changes.set(())
         case .head(let room, let head): for feed in feeds.of(room) { feed.head(head) }
         case .missed(let room): for feed in feeds.of(room) { feed.missed() }
         case .resetFeeds(let room): for feed in feeds.of(room) { feed.reset() }
@@ -174,6 +178,7 @@ actor ChatCore {
             RoomMessages(
                 items: timeline.messages, hasMore: timeline.hasMore, isAtEnd: timeline.isAtEnd,
                 newerCount: timeline.newerCount))
+        room.sources.changes.set(())
     }
 
     /// Sees to it that somebody looks again when the next deadline is due.
@@ -218,8 +223,10 @@ actor ChatCore {
             let contents = try await keeper.load(isRunning: effects != nil)
             if let kept = contents.list { list.restore(kept) }
             for (id, position) in contents.positions { room(id).log = newLog(position) }
-            reads = contents.reads
-            for id in contents.reads.keys { list.read(id, through: contents.reads[id] ?? 0) }
+            // Rooms may have been marked as read before it was known whose marks these are.
+            for (id, seq) in reads where seq > contents.reads[id] ?? 0 { changes.append(.read(room: id, seq)) }
+            reads.merge(contents.reads) { max($0, $1) }
+            for (id, seq) in reads { list.read(id, through: seq) }
             await take(contents.outbox)
         } catch {
             report(error)

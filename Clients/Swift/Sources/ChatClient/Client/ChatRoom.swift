@@ -2,6 +2,8 @@
 public final class ChatRoom: Sendable {
     /// The id.
     public let id: String
+    private static let maximumKey = 64
+
     private let core: ChatCore
     private let sources: RoomSources
 
@@ -71,13 +73,51 @@ public final class ChatRoom: Sendable {
     /// Puts a message in the line of those to be sent, and returns at once.
     /// - Parameter key: the same key, in any process, is the same message.
     public func post(_ content: MessageContent, key: String? = nil) -> Post {
-        let key =
-            key ?? String(UInt64.random(in: 0...UInt64.max), radix: 36)
-            + String(UInt64.random(in: 0...UInt64.max), radix: 36)
-        return core.follow(
+        core.follow(
             OwnPost(
-                key: key, roomID: id, messageType: content.messageType, payload: content.payload,
+                key: key ?? Self.newKey(), roomID: id, messageType: content.messageType, payload: content.payload,
                 replyToMessageID: content.replyToMessageID, createdAt: System.wallClock))
+    }
+
+    /// Uploads a file, then puts a message that names it in the line of those to be sent.
+    ///
+    /// An upload that breaks is begun again, so that the file is stored once. It ends when the task is cancelled, and with
+    /// `closed` when ``ChatClient/run()`` ends. Until this returns, file and message are in this process alone; from then on the
+    /// message is one of the outbox.
+    /// - Parameters:
+    ///   - caption: what is shown with the file.
+    ///   - key: the same key, in any process, is the same file and the same message: after a death send it again.
+    ///   - messageType: `nil`: by what the server says the bytes are: `image`, `video`, `audio`, else `file`.
+    ///   - payload: further members of the payload.
+    ///   - onProgress: called each time that bytes were handed to the network.
+    /// - Throws: ``ChatError`` with the code of the refusal, such as `file_too_large`, `file_quota`, `files_off`, or `invalid`
+    ///   where the file cannot be read; `CancellationError`.
+    public func sendFile(
+        _ file: OutgoingFile, caption: String? = nil, key: String? = nil, replyTo messageID: Int64? = nil,
+        messageType: String? = nil, payload: JSONObject = [:],
+        onProgress: @escaping @Sendable (UploadProgress) -> Void = { _ in }
+    ) async throws -> Post {
+        let key = key ?? Self.newKey()
+        let stored = try await core.upload(file, to: id, key: Self.uploadKey(of: key), onProgress: onProgress)
+        var content: JSONObject = ["fileId": .string(stored.fileID)]
+        if let caption { content["caption"] = .string(caption) }
+        for (name, value) in payload.members { content[name] = value }
+        let message = MessageContent(
+            messageType: messageType ?? stored.messageType, payload: .object(content), replyTo: messageID)
+        let post = post(message, key: key)
+        // Where it cannot be kept, `stored()` throws the reason, too.
+        _ = try? await post.kept()
+        return post
+    }
+
+    /// The key of the upload that belongs to a message's: one that fits into a field of HTTP.
+    private static func uploadKey(of key: String) -> String {
+        let encoded = key.percentEncoded
+        return encoded.utf8.count <= maximumKey ? encoded : newKey()
+    }
+
+    private static func newKey() -> String {
+        String(UInt64.random(in: 0...UInt64.max), radix: 36) + String(UInt64.random(in: 0...UInt64.max), radix: 36)
     }
 
     /// Edits a message.

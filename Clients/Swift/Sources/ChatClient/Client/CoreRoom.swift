@@ -22,6 +22,8 @@ final class RoomSources: Sendable {
     let messages = LatestValue(RoomMessages(items: [], hasMore: false, isAtEnd: true, newerCount: 0))
     let states = LatestValue(RoomState.idle)
     let notices = Broadcast<RoomNotice>(capacity: 256)
+    /// Set after `messages` or `states`.
+    let changes = LatestValue(())
 }
 
 /// The sources of all rooms that were asked for.

@@ -45,6 +45,8 @@ final class LatestValue<Value: Sendable>: Sendable {
     init(_ value: Value) { state = NIOLockedValueBox(State(value: value)) }
 
     var value: Value { state.withLockedValue { $0.value } }
+    /// How many wait for another value.
+    var waiterCount: Int { state.withLockedValue { $0.waiting.count } }
 
     func set(_ value: Value) {
         let waiting = state.withLockedValue { state -> [CheckedContinuation<Void, Never>] in

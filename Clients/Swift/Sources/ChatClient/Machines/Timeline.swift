@@ -148,6 +148,14 @@ struct Timeline: Sendable {
         return nil
     }
 
+    /// Whether a page is under way.
+    var isLoading: Bool { changes != nil }
+
+    /// The page could not be had; another one that was asked for since is still under way.
+    mutating func pageFailed(_ asked: Page) {
+        if asked == page { pageFailed() }
+    }
+
     mutating func pageFailed() {
         changes = nil
         isPageStale = false

@@ -37,6 +37,14 @@ public struct ChatError: Error, Sendable {
         public static let clientMessageIDReused: Code = "client_message_id_reused"
         /// There is no such room, or it is hidden from this user.
         public static let roomNotFound: Code = "room_not_found"
+        /// The upload under the same key has not ended.
+        public static let uploadInProgress: Code = "upload_in_progress"
+        /// The file is larger than the server takes.
+        public static let fileTooLarge: Code = "file_too_large"
+        /// The user's files are as large as all of them may be.
+        public static let fileQuota: Code = "file_quota"
+        /// The servers take no files.
+        public static let filesOff: Code = "files_off"
         /// The configuration or an argument cannot be used.
         public static let invalid: Code = "invalid"
     }

@@ -42,6 +42,8 @@ public struct Message: Hashable, Sendable {
     public var content: JSONValue? { try? JSONValue(parsing: contentJSON) }
     /// The text of a text message.
     public var text: String? { content?["text"]?.string }
+    /// The uploaded file that it names.
+    public var file: MessageFile? { MessageFile(payload: content) }
 
     /// The same message in its place, with the content that a change gave it.
     func changed(by change: Message) -> Message {

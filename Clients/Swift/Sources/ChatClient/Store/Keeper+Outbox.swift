@@ -2,8 +2,10 @@ import NIOConcurrencyHelpers
 
 /// The posts that are kept: each a value below `outbox/`, whose name is its order and its key.
 extension Keeper {
-    /// How long a process may take to notice what became of its post.
-    private static let doneMilliseconds: Int64 = 60_000
+    /// How long a process may stand still and learn afterwards what became of its post. Whose process has ended never asks.
+    private static let doneMilliseconds: Int64 = 86_400_000
+    /// The newest are remembered; all are read with each look at the outbox.
+    private static let maximumDone = 256
 
     /// Keeps a new post at the end of the line; a post of the same key that was there before stays as it is.
     func add(_ post: OwnPost, isRunning: Bool) async throws -> Added {
@@ -68,19 +70,31 @@ extension Keeper {
             }
         }
         self.places.withLockedValue { [places] in $0 = places }
+        outbox.done = try done(&step)
+        outbox.isSender = try claimSender(&step, isEmpty: outbox.posts.isEmpty, isRunning: isRunning)
+        return outbox
+    }
+
+    /// Where posts were stored that other processes have sent.
+    private func done(_ step: inout ChatStoreStep) throws -> [String: StoredAt] {
+        var done: [String: StoredAt] = [:]
+        var others: [(key: String, at: Int64)] = []
         for key in try step.keys(withPrefix: prefix + "done/") {
             guard let value = try step.value(key).flatMap({ try? JSONParser.parse($0) }) else { continue }
             // Also those of others: a post of a former life of this process has that life as its owner.
             if let place = StoredAt(json: value) {
-                outbox.done[key.dropFirst(prefix.count + 5).percentDecoded ?? ""] = place
+                done[key.dropFirst(prefix.count + 5).percentDecoded ?? ""] = place
             }
-            let isMine = value["owner"]?.string == instance
-            // Whose it is may have ended long ago.
-            let age = System.wallClock - (value["at"]?.integer ?? 0)
-            if isMine || age.magnitude > UInt64(Self.doneMilliseconds) { step.set(key, nil) }
+            let at = value["at"]?.integer ?? 0
+            if value["owner"]?.string == instance || (System.wallClock - at).magnitude > UInt64(Self.doneMilliseconds) {
+                step.set(key, nil)
+            } else {
+                others.append((key, at))
+            }
         }
-        outbox.isSender = try claimSender(&step, isEmpty: outbox.posts.isEmpty, isRunning: isRunning)
-        return outbox
+        guard others.count > Self.maximumDone else { return done }
+        for (key, _) in others.sorted(by: { $0.at > $1.at }).dropFirst(Self.maximumDone) { step.set(key, nil) }
+        return done
     }
 
     private func claimSender(_ step: inout ChatStoreStep, isEmpty: Bool, isRunning: Bool) throws -> Bool {

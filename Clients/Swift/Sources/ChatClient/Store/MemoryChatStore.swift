@@ -2,12 +2,10 @@ import NIOConcurrencyHelpers
 
 /// A store in memory.
 public final class MemoryChatStore: ChatStore {
-    private let values: NIOLockedValueBox<[String: [UInt8]]>
+    private let values = NIOLockedValueBox<[String: [UInt8]]>([:])
 
     /// Creates an empty store.
-    public convenience init() { self.init([:]) }
-
-    init(_ values: [String: [UInt8]]) { self.values = NIOLockedValueBox(values) }
+    public init() {}
 
     /// The step's view of the values ends with this call, so that changing them copies nothing.
     private static func perform<Result>(

@@ -67,6 +67,14 @@ protocol ChatTransport: Sendable {
     /// - Throws: ``ChatError`` with code `network`, `timeout` or `protocol`.
     func call(_ call: HTTPCall) async throws -> HTTPAnswer
 
+    /// Makes one call whose body is sent as a stream, over a connection of its own. Its `timeoutMilliseconds` are how long
+    /// nothing may move.
+    /// - Parameter onSent: told how many bytes were handed to the network so far.
+    /// - Throws: ``ChatError`` as of ``call(_:)``, and what reading the body throws.
+    func upload(
+        _ call: HTTPCall, _ body: UploadBody, onSent: @escaping @Sendable (Int64) -> Void
+    ) async throws -> HTTPAnswer
+
     /// Connections of calls are kept for further ones from now on.
     func keepConnections()
 

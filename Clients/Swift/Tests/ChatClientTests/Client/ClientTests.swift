@@ -8,7 +8,7 @@ import Testing
     @Test func `it connects with the token and syncs`() async throws {
         let client = try makeClient(server)
         try await running(client) { [server] in
-            let link = await server.link()
+            let link = try await server.link()
             #expect(link.request.path == "/ws/user")
             #expect(link.request.headers.first?.value.hasPrefix("Bearer e30.") == true)
             let sync = await link.live(rooms: [roomFrame("a", seq: 3, unread: 2)])
@@ -25,7 +25,7 @@ import Testing
         let store = FailingStore()
         let client = try makeClient(server, store: store)
         try await running(client) { [server] in
-            let link = await server.link()
+            let link = try await server.link()
             #expect(server.keepsConnections)
             await link.send(["eventType": "ready", "sessionId": "s", "userId": 1, "heartbeatSeconds": 25])
             await client.reaches(.syncing)
@@ -50,7 +50,7 @@ import Testing
         let client = try makeClient(server)
         try await running(client) { [server] in
             let messages = client.room("a").messages
-            let link = await server.link()
+            let link = try await server.link()
             await link.live(rooms: [roomFrame("a", seq: 5)])
             #expect(messages.value.hasMore)
             let later = client.room("b").messages
@@ -62,7 +62,7 @@ import Testing
     @Test func `events come once in order and a gap is a protocol error`() async throws {
         let client = try makeClient(server)
         try await running(client) { [server] in
-            var link = await server.link()
+            var link = try await server.link()
             await link.live(rooms: [roomFrame("a")])
             var events = client.room("a").events().makeAsyncIterator()
             _ = client.room("a").messages
@@ -73,7 +73,7 @@ import Testing
             let value2 = try await events.next()?.seq
             #expect(value2 == 2)
             await link.send(messageFrame("a", 4))
-            link = await server.link()
+            link = try await server.link()
             await client.reaches(.connecting, .protocol)
             let sync = await link.live(
                 rooms: [roomFrame("a", seq: 4)], events: [messageFrame("a", 3), messageFrame("a", 4)])
@@ -91,22 +91,22 @@ import Testing
     func `what is no object is a protocol error`(_ text: String) async throws {
         let client = try makeClient(server)
         try await running(client) { [server] in
-            let link = await server.link()
+            let link = try await server.link()
             await link.live()
             await link.send(text: text)
             await client.reaches(.connecting, .protocol)
-            _ = await server.link()
+            _ = try await server.link()
         }
     }
 
     @Test func `what a dead connection still gives is not taken in`() async throws {
         let client = try makeClient(server)
         try await running(client) { [server] in
-            let old = await server.link()
+            let old = try await server.link()
             await old.live(rooms: [roomFrame("a")])
             await old.send(text: "no JSON")
             await old.send(messageFrame("a", 1))
-            let new = await server.link()
+            let new = try await server.link()
             await new.live(rooms: [roomFrame("a", seq: 1)])
             await client.reaches(.live)
             #expect(client.roomLists.value.first?.lastSeq == 1)
@@ -117,7 +117,7 @@ import Testing
         let store = MemoryChatStore()
         let client = try makeClient(server, store: store)
         try await running(client) { [server] in
-            let link = await server.link()
+            let link = try await server.link()
             await link.live(rooms: [roomFrame("a", seq: 5)])
             let room = client.room("a")
             for await messages in room.messages where messages.hasMore { break }
@@ -137,7 +137,7 @@ import Testing
         let store = MemoryChatStore()
         let first = try makeClient(server, store: store)
         try await running(first) { [server] in
-            let link = await server.link()
+            let link = try await server.link()
             await link.live()
             let messages = first.room("a").messages
             await link.send(["eventType": "room_added", "room": roomFrame("a")])
@@ -148,7 +148,7 @@ import Testing
         let second = try makeClient(server, store: store)
         try await running(second) { [server] in
             let messages = second.room("a").messages
-            let link = await server.link()
+            let link = try await server.link()
             await link.send(["eventType": "ready", "sessionId": "s", "userId": 1, "heartbeatSeconds": 25])
             let sync = await link.frame("sync")
             #expect(sync["cursor"]?.string == "c1")
@@ -171,7 +171,7 @@ import Testing
     @Test func `another log resets the room and reports what is lost`() async throws {
         let client = try makeClient(server)
         try await running(client) { [server] in
-            let link = await server.link()
+            let link = try await server.link()
             await link.live(rooms: [roomFrame("a", seq: 5)])
             let room = client.room("a")
             for await messages in room.messages where messages.hasMore { break }
@@ -197,7 +197,7 @@ import Testing
         let client = try makeClient(server, store: store)
         var errors = client.errors().makeAsyncIterator()
         try await running(client) { [server] in
-            let link = await server.link()
+            let link = try await server.link()
             await link.live(rooms: [roomFrame("a")])
             let room = client.room("a")
             _ = room.messages
@@ -232,7 +232,7 @@ import Testing
     @Test func `a client runs once at a time`() async throws {
         let client = try makeClient(server)
         try await running(client) { [server] in
-            _ = await server.link()
+            _ = try await server.link()
             let error = await #expect(throws: ChatError.self) { try await client.run() }
             #expect(error?.code == .inUse)
         }
@@ -242,14 +242,14 @@ import Testing
         let store = MemoryChatStore()
         let client = try makeClient(server, store: store)
         try await running(client) { [server] in
-            var link = await server.link()
+            var link = try await server.link()
             await link.live(rooms: [roomFrame("a", seq: 4, unread: 4)])
             await client.reaches(.live)
             await client.room("a").markRead()
             #expect(client.roomLists.value.first?.unreadCount == 0)
             #expect(await link.frame("read")["seq"]?.integer == 4)
             link.close()
-            link = await server.link()
+            link = try await server.link()
             await link.live(rooms: [roomFrame("a", seq: 4, unread: 4)])
             #expect(await link.frame("read")["seq"]?.integer == 4)
             await link.send([
@@ -269,14 +269,14 @@ import Testing
         }
         try await running(client) { [server] in
             for _ in 0..<3 {
-                let link = await server.link()
+                let link = try await server.link()
                 #expect(link.request.kind == .webSocket)
                 link.close()
             }
-            var link = await server.link()
+            var link = try await server.link()
             while link.request.kind == .webSocket {
                 link.close()
-                link = await server.link()
+                link = try await server.link()
             }
             #expect(link.request.path == "/sse/user")
             await link.send(["eventType": "ready", "sessionId": "s", "userId": 1, "heartbeatSeconds": 15])
@@ -289,11 +289,11 @@ import Testing
             }
             // It may be another network by now.
             link.close()
-            link = await server.link()
+            link = try await server.link()
             #expect(link.request.kind == .webSocket)
             while link.request.kind == .webSocket {
                 link.close()
-                link = await server.link()
+                link = try await server.link()
             }
             #expect(link.request.path == "/sse/user?cursor=c%207")
             try await until { !store.contents.keys.contains { $0.contains("/read/") } }

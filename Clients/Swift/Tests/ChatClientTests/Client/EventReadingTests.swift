@@ -11,7 +11,7 @@ import Testing
         let client = try makeClient(server)
         server.answer { _ in HTTPAnswer(status: status, body: Array(#"{"code":"validation_failed"}"#.utf8)) }
         try await running(client) { [server] in
-            await server.link().live(rooms: [roomFrame("a", seq: 3)])
+            try await server.link().live(rooms: [roomFrame("a", seq: 3)])
             var events = client.room("a").events(after: 1, mark: "?").makeAsyncIterator()
             let error = await #expect(throws: ChatError.self) { try await events.next() }
             #expect(error?.code == "validation_failed")
@@ -33,7 +33,7 @@ import Testing
             return HTTPAnswer(status: 200, body: JSONValue.object(["items": items, "hasMore": false]).bytes)
         }
         try await running(client) { [server] in
-            await server.link().live(rooms: [roomFrame("a", seq: 3)])
+            try await server.link().live(rooms: [roomFrame("a", seq: 3)])
             var events = client.room("a").events(after: 0).makeAsyncIterator()
             let first = try await events.next()
             #expect(first?.seq == 1)
@@ -48,7 +48,7 @@ import Testing
             return HTTPAnswer(status: 200, body: JSONValue.object(["items": .array(items), "hasMore": false]).bytes)
         }
         try await running(client) { [server] in
-            await server.link().live(rooms: [roomFrame("a", seq: 3)])
+            try await server.link().live(rooms: [roomFrame("a", seq: 3)])
             var seen: [Int64] = []
             for try await event in client.room("a").events(after: 0) {
                 seen.append(event.seq)
@@ -63,7 +63,7 @@ import Testing
         let client = try makeClient(server)
         server.answer { _ in HTTPAnswer(status: 404, body: Array(#"{"code":"room_not_found"}"#.utf8)) }
         try await running(client) { [server] in
-            let link = await server.link()
+            let link = try await server.link()
             await link.live(rooms: [roomFrame("a")])
             await client.reaches(.live)
             var events = client.room("a").events().makeAsyncIterator()
@@ -72,6 +72,36 @@ import Testing
             #expect(last?.seq == 1)
             #expect(end == nil)
             #expect(client.roomLists.value.isEmpty)
+        }
+    }
+
+    @Test func `a named reader that begins now begins there, too, when it dies before the first event`() async throws {
+        let store = MemoryChatStore()
+        let first = try makeClient(server, store: store)
+        try await running(first) { [server] in
+            try await server.link().live(rooms: [roomFrame("a", seq: 3)])
+            await first.reaches(.live)
+            let reading = Task {
+                for try await _ in first.room("a").events(as: "invoicer") { break }
+            }
+            try await until { store.contents.keys.contains { $0.contains("/reader/a/invoicer") } }
+            reading.cancel()
+            _ = await reading.result
+        }
+        let second = try makeClient(server, store: store)
+        server.answer { call in
+            guard call.path == "/api/v1/rooms/a/events?after=3&limit=100&mark=mark3" else {
+                return HTTPAnswer(status: 404)
+            }
+            let items = (4...5).map { messageFrame("a", $0) }
+            return HTTPAnswer(status: 200, body: JSONValue.object(["items": .array(items), "hasMore": false]).bytes)
+        }
+        try await running(second) { [server] in
+            try await server.link().live(rooms: [roomFrame("a", seq: 5)])
+            await second.reaches(.live)
+            var events = second.room("a").events(as: "invoicer").makeAsyncIterator()
+            let next = try await events.next()
+            #expect(next?.seq == 4)
         }
     }
 }

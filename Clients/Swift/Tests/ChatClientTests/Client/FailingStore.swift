@@ -18,6 +18,13 @@ final class FailingStore: ChatStore {
     var isLasting: Bool { true }
     var contents: [String: [UInt8]] { memory.contents }
 
+    /// Another process changes values, whether or not the steps here fail.
+    func change(_ changes: [String: [UInt8]?]) async throws {
+        try await memory.step { step in
+            for (key, value) in changes { step.set(key, value) }
+        }
+    }
+
     func step<Result: Sendable>(
         _ body: @escaping @Sendable (inout ChatStoreStep) throws -> Result
     ) async throws -> Result {

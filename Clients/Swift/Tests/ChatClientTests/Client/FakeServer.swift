@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import NIOConcurrencyHelpers
+import NIOCore
 
 @testable import ChatClient
 
@@ -13,6 +14,8 @@ final class FakeServer: ChatTransport {
         private let frames = NIOLockedValueBox<[JSONValue]>([])
         private let count = LatestValue(0)
         private let end = AsyncStream.makeStream(of: ConnectionEnd.self)
+        /// Whether the client has given it up, such as for a handshake that took too long.
+        fileprivate let isOver = LatestValue(false)
 
         fileprivate init(_ request: ConnectionRequest, _ receive: @escaping @Sendable ([ConnectionInput]) async -> Void)
         {
@@ -29,6 +32,11 @@ final class FakeServer: ChatTransport {
             count.set(0)
         }
 
+        fileprivate func over() {
+            isOver.set(true)
+            count.finish()
+        }
+
         fileprivate func untilEnd() async -> ConnectionEnd {
             for await end in end.stream { return end }
             return .failed(.closed)
@@ -43,7 +51,7 @@ final class FakeServer: ChatTransport {
         /// The types of the client's frames so far.
         var types: [String] { frames.withLockedValue { $0.compactMap { $0["type"]?.string } } }
 
-        /// Waits for a frame of the client.
+        /// Waits for a frame of the client; `null` where none comes any more.
         func frame(_ type: String) async -> JSONValue {
             var iterator = LatestValues(source: count).makeAsyncIterator()
             while await iterator.next() != nil {
@@ -72,10 +80,11 @@ final class FakeServer: ChatTransport {
     private let keeping = NIOLockedValueBox(false)
     private let made = NIOLockedValueBox<[HTTPCall]>([])
 
-    /// The next connection that the client opens.
-    func link() async -> Link {
-        for await link in links.stream { return link }
-        fatalError("The test has ended")
+    /// The next connection of the client that is open still.
+    /// - Throws: `CancellationError` where the test's time is over.
+    func link() async throws -> Link {
+        for await link in links.stream where !link.isOver.value { return link }
+        throw CancellationError()
     }
 
     /// Calls that were made, in their order.
@@ -90,6 +99,20 @@ final class FakeServer: ChatTransport {
         return try await answers.withLockedValue { $0 }(call)
     }
 
+    /// The answer sees what was sent as the body of the call.
+    func upload(
+        _ call: HTTPCall, _ body: UploadBody, onSent: @escaping @Sendable (Int64) -> Void
+    ) async throws -> HTTPAnswer {
+        var bytes: [UInt8] = []
+        while let piece = try await body.piece(at: Int64(bytes.count)) {
+            bytes += piece.readableBytesView
+            onSent(Int64(bytes.count))
+        }
+        var call = call
+        call.body = bytes
+        return try await self.call(call)
+    }
+
     /// Whether connections may be kept for further calls.
     var keepsConnections: Bool { keeping.withLockedValue { $0 } }
     func keepConnections() { keeping.withLockedValue { $0 = true } }
@@ -101,6 +124,7 @@ final class FakeServer: ChatTransport {
     ) async -> ConnectionEnd {
         let link = Link(request, receive)
         links.continuation.yield(link)
+        defer { link.over() }
         return await withTaskGroup(of: ConnectionEnd?.self) { group in
             group.addTask {
                 for await next in output { link.took(next) }

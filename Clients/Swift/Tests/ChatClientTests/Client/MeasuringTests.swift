@@ -16,7 +16,7 @@ import Testing
         let count: Int64 = 20_000
         let frames = (1...count).map { ConnectionInput.frame(messageFrame("a", $0).text, id: nil) }
         try await running(client) {
-            let link = await server.link()
+            let link = try await server.link()
             await link.live(rooms: [roomFrame("a")])
             _ = client.room("a").messages
             for await state in client.room("a").states where state == .live { break }

@@ -30,7 +30,7 @@ import Testing
             return Self.stored(call, seq: 1)
         }
         try await running(client) { [server] in
-            await server.link().live(rooms: [roomFrame("a")])
+            try await server.link().live(rooms: [roomFrame("a")])
             let message = try await client.room("a").send("Hello", key: "k")
             #expect(message.text == "Hello")
             #expect(server.calls.map(Self.key) == ["k", "k", "k"])
@@ -45,7 +45,7 @@ import Testing
             return HTTPAnswer(status: 422, body: Array(#"{"code":"validation_failed"}"#.utf8))
         }
         try await running(client) { [server] in
-            await server.link().live(rooms: [roomFrame("a")])
+            try await server.link().live(rooms: [roomFrame("a")])
             let bad = client.room("a").post("bad", key: "bad")
             try await client.room("a").send("good", key: "good")
             let error = await #expect(throws: ChatError.self) { try await bad.stored() }
@@ -65,7 +65,7 @@ import Testing
             return answer
         }
         try await running(client) { [server] in
-            await server.link().live(rooms: [roomFrame("a")])
+            try await server.link().live(rooms: [roomFrame("a")])
             let post = client.room("a").post("Hello")
             let error = await #expect(throws: ChatError.self) { try await post.stored() }
             #expect(error?.code == .roomNotFound)
@@ -89,7 +89,7 @@ import Testing
             return isFirst ? HTTPAnswer(status: 401) : Self.stored(call, seq: 1)
         }
         try await running(client) { [server] in
-            await server.link().live(rooms: [roomFrame("a")])
+            try await server.link().live(rooms: [roomFrame("a")])
             try await client.room("a").send("Hello")
             #expect(asked.withLockedValue { $0 } == [.first, .refused])
             #expect(client.connectionStates.value.state == .live)
@@ -104,7 +104,7 @@ import Testing
             return Self.stored(call, seq: 1)
         }
         try await running(client) { [server] in
-            await server.link().live(rooms: [roomFrame("a")])
+            try await server.link().live(rooms: [roomFrame("a")])
             let sending = Task { try await client.room("a").send("Hello", key: "k") }
             for await posts in client.outbox where posts.first?.state == .sending { break }
             sending.cancel()
@@ -121,7 +121,7 @@ import Testing
             throw ChatError.timeout
         }
         try await running(client) { [server] in
-            let link = await server.link()
+            let link = try await server.link()
             await link.live(rooms: [roomFrame("a")])
             let post = client.room("a").post("Hello", key: "k")
             for await posts in client.outbox where posts.first?.state == .sending { break }
@@ -165,7 +165,7 @@ import Testing
         }
         try await running(second) { [server] in
             let messages = second.room("a").messages
-            await server.link().live(rooms: [roomFrame("a")])
+            try await server.link().live(rooms: [roomFrame("a")])
             for await shown in messages where shown.items.count == 12 { break }
             isOpen.set(true)
             for await posts in second.outbox where posts.isEmpty && seq.withLockedValue({ $0 }) == 12 { break }
@@ -215,9 +215,9 @@ import Testing
         server.answer(hang)
         other.answer { call in Self.stored(call, seq: 1) }
         let sender = Task { try await one.run() }
-        await server.link().live(rooms: [roomFrame("a")])
+        try await server.link().live(rooms: [roomFrame("a")])
         try await running(two) { [server] in
-            await other.link().live(rooms: [roomFrame("a")])
+            try await other.link().live(rooms: [roomFrame("a")])
             try await one.room("a").post("one", key: "k1").kept()
             for await posts in one.outbox where posts.first?.state == .sending { break }
             let post = two.room("a").post("two", key: "k2")
@@ -245,5 +245,21 @@ import Testing
         #expect(await post.discard())
         #expect(client.post(withKey: "k") == nil)
         #expect(store.contents.keys.filter { $0.contains("/outbox/") }.count == 1)
+    }
+
+    @Test func `a post can be changed and given up before it is known whose it is`() async throws {
+        let client = try makeClient(server, userID: nil)
+        server.answer { call in Self.stored(call, seq: 1) }
+        let room = client.room("a")
+        let (changed, gone) = (room.post("one", key: "k1"), room.post("two", key: "k2"))
+        #expect(await room.edit(changed, ["text": "three"]))
+        #expect(await gone.discard())
+        let error = await #expect(throws: ChatError.self) { try await gone.stored() }
+        #expect(error?.code == .notStored)
+        try await running(client) { [server] in
+            try await server.link().live(rooms: [roomFrame("a")])
+            #expect(try await changed.stored().text == "three")
+            #expect(server.calls.map(Self.key) == ["k1"])
+        }
     }
 }

@@ -24,7 +24,7 @@ import Testing
             answers.withLockedValue { $0.popLast() } ?? token(of: 1)
         }
         try await running(client) { [server] in
-            _ = await server.link()
+            _ = try await server.link()
             #expect(answers.withLockedValue { $0 }.isEmpty)
         }
     }
@@ -53,9 +53,9 @@ import Testing
             return count < 4 ? same : token(of: 1, id: 7)
         }
         try await running(client) { [server] in
-            let link = await server.link()
+            let link = try await server.link()
             link.close(4401)
-            let next = await server.link()
+            let next = try await server.link()
             #expect(asked.withLockedValue { $0 } == [.first, .refused, .refused, .refused])
             #expect(next.request.headers.first?.value != "Bearer " + same)
         }
@@ -76,7 +76,7 @@ import Testing
                         _ = asked.increment()
                         return token(of: 1, id: number)
                     }
-                    try await running(client) { _ = await server.link() }
+                    try await running(client) { _ = try await server.link() }
                 }
             }
             try await group.waitForAll()
@@ -89,9 +89,29 @@ import Testing
         let store = MemoryChatStore()
         let client = try makeClient(server, store: store)
         try await running(client) { [server] in
-            await server.link().live(rooms: [roomFrame("a")])
+            try await server.link().live(rooms: [roomFrame("a")])
             await client.reaches(.live)
         }
         #expect(!store.contents.values.contains { String(decoding: $0, as: UTF8.self).contains("e30.") })
+    }
+
+    @Test func `the late answer of an application that hung is dropped`() async throws {
+        let client = try makeClient(server) { _ in
+            try await Task.sleep(for: .seconds(600))
+            return token(of: 1)
+        }
+        try await running(client) {
+            let core = client.core
+            try await core.tokenIsAsked()
+            let late = await core.tokenCall
+            await core.input { core in
+                let end = System.monotonicClock + Connection.tokenTimeout
+                await core.handle(core.connection.timePassed(end))
+            }
+            #expect(await core.tokenCall > late)
+            await core.tokenCame(.success(token(of: 1)), call: late)
+            #expect(await core.token == nil)
+            #expect(client.connectionStates.value.state == .offline)
+        }
     }
 }

@@ -129,6 +129,31 @@ import Testing
         #expect(outbox.done["k"]?.seq == 3)
     }
 
+    @Test func `a process that stood still for hours learns what became of its post, whatever others have sent`()
+        async throws
+    {
+        let (one, two) = (keeper("one"), keeper("two"))
+        let posts = (0..<300).map { OwnPost(key: "k\($0)", roomID: "a", payload: ["text": "x"], state: .queued) }
+        for post in posts { _ = try await one.add(post, isRunning: false) }
+        let hour: Int64 = 3_600_000
+        for (number, post) in posts.enumerated() {
+            try await two.keep([.postDone(key: post.key, StoredAt(messageID: 7, seq: Int64(number)))])
+            let key = try #require(store.contents.keys.first { $0.hasSuffix("/done/\(post.key)") })
+            try await store.step { step in
+                // Each is a second older than the one before; the last is of a day and an hour ago.
+                let age = number == 299 ? 25 * hour : 20 * hour + Int64(number) * 1000
+                var value = try #require(try step.value(key).flatMap { try JSONParser.parse($0).object })
+                value["at"] = JSONValue(System.wallClock - age)
+                step.set(key, JSONValue.object(value).bytes)
+            }
+        }
+        // Others look at the outbox as well, and tidy up.
+        _ = try await two.refreshOutbox(isRunning: false)
+        let done = try await one.refreshOutbox(isRunning: false).done
+        #expect(Set(done.keys) == Set(posts.prefix(256).map(\.key)))
+        #expect(try await one.refreshOutbox(isRunning: false).done.isEmpty)
+    }
+
     @Test func `a name has one reader`() async throws {
         let (one, two) = (keeper("one"), keeper("two"))
         let isAlive: @Sendable (String) -> Bool = { _ in true }

@@ -180,4 +180,38 @@ import Testing
         #expect(store.isLasting)
         #expect(failing.contents == ["a": [1], "b": [2]])
     }
+
+    @Test func `a store that is back keeps what other processes have changed meanwhile`() async throws {
+        let failing = FailingStore()
+        let store = FallbackStore(failing, retryMilliseconds: 0) { _ in }
+        try await store.step { step in
+            for key in ["mine", "theirs", "gone"] { step.set(key, [1]) }
+        }
+        failing.fails = true
+        try await store.step { step in
+            for key in ["mine", "theirs", "gone", "new"] { step.set(key, [2]) }
+        }
+        try await failing.change(["theirs": [3], "gone": nil])
+        failing.fails = false
+        await store.retry()
+        #expect(store.isLasting)
+        #expect(failing.contents == ["mine": [2], "theirs": [3], "new": [2]])
+        #expect(try await store.step { try $0.value("theirs") } == [3])
+    }
+
+    @Test func `what is new while a store is tried again is not lost`() async throws {
+        let failing = FailingStore()
+        let store = FallbackStore(failing, retryMilliseconds: 0) { _ in }
+        failing.fails = true
+        try await store.step { $0.set("a", [1]) }
+        failing.isHeld.set(true)
+        failing.fails = false
+        async let retrying: Void = store.retry()
+        for await isWaiting in LatestValues(source: failing.isWaiting) where isWaiting { break }
+        try await store.step { $0.set("a", [2]) }
+        failing.isHeld.set(false)
+        await retrying
+        #expect(store.isLasting)
+        #expect(failing.contents == ["a": [2]])
+    }
 }
