@@ -263,7 +263,7 @@ export class Room {
     const payload = content?.payload ?? content
     if (typeof id === 'string') {
       const post = this.#chat.outbox().get(id)
-      if (!post) throw new ChatError('not_stored', 'There is no such post')
+      if (!post) throw new ChatError('not_stored', 'The post is not known')
       if (await this.#chat.outbox().edit(id, payload)) return
       id = (await post.stored).messageId
     }
