@@ -2,9 +2,13 @@
 extension ChatCore {
     // MARK: Readers
 
-    /// The head of a room's log as far as it is known.
+    /// The head of a room's log as this process got it from the server.
+    ///
+    /// What a former process kept is no place for "from now on": a reader may have been given events behind it that were read from
+    /// the log before they were kept, and would get them again.
     nonisolated func head(of id: String) -> LogPosition? {
-        roomLists.value.first { $0.roomID == id }?.head
+        guard isListCurrent.value else { return nil }
+        return roomLists.value.first { $0.roomID == id }?.head
     }
 
     func events(of id: String, after position: LogPosition) async throws -> (items: [ChatEvent], hasMore: Bool) {

@@ -40,6 +40,8 @@ actor ChatCore {
 
     nonisolated let states = LatestValue(ConnectionStatus.initial)
     nonisolated let roomLists = LatestValue<[RoomInfo]>([])
+    /// Whether the list in `roomLists` has come from the server, and not only from what a former process kept.
+    nonisolated let isListCurrent = LatestValue(false)
     nonisolated let outboxes = LatestValue<[OwnPost]>([])
     nonisolated let errors: Broadcast<ChatError>
     nonisolated let feeds = EventFeeds()
@@ -78,6 +80,8 @@ actor ChatCore {
     var deliveries: [Delivery] = []
     var changedRooms: Set<String> = []
     var isListChanged = false
+    /// Whether the server has sent its list since this client was made.
+    var hasSynced = false
 
     /// Posts that came before it was known whose they are.
     var early: [OwnPost] = []
@@ -150,6 +154,7 @@ actor ChatCore {
             isListChanged = false
             roomLists.set(list.rooms)
         }
+        if hasSynced, !isListCurrent.value { isListCurrent.set(true) }
         for room in changedRooms { publishMessages(room) }
         changedRooms = []
         let deliveries = deliveries

@@ -75,6 +75,30 @@ import Testing
         }
     }
 
+    @Test
+    func `a reader that begins now begins at the head of the server, not where a former process had stopped`()
+        async throws
+    {
+        let store = MemoryChatStore()
+        let first = try makeClient(server, store: store)
+        try await running(first) { [server] in
+            _ = first.room("a").messages
+            try await server.link().live(rooms: [roomFrame("a", seq: 3)])
+            await first.reaches(.live)
+        }
+        let second = try makeClient(server, store: store)
+        try await running(second) { [server] in
+            _ = second.room("a").messages
+            var events = second.room("a").events().makeAsyncIterator()
+            let link = try await server.link()
+            await link.live(rooms: [roomFrame("a", seq: 5)], events: [messageFrame("a", 4), messageFrame("a", 5)])
+            await link.send(messageFrame("a", 6))
+            let next = try await events.next()
+            #expect(next?.seq == 6)
+            #expect(!server.calls.contains { $0.path.contains("/events") })
+        }
+    }
+
     @Test func `a named reader that begins now begins there, too, when it dies before the first event`() async throws {
         let store = MemoryChatStore()
         let first = try makeClient(server, store: store)
