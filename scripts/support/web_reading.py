@@ -6,6 +6,8 @@ import time
 from playwright.sync_api import expect
 
 from person import WATCH_BADGES
+from web_files import choose
+from web_writing import png
 
 
 def post(stack, token, room_id, texts):
@@ -170,5 +172,9 @@ def notifications(alice, bob, stack, browser):
     alice.say("Finn, are you there?")
     finn.until("a notification", "() => shown.length > 0")
     assert finn.page.evaluate("shown") == [["Alice · Lobby", "Finn, are you there?"]], finn.page.evaluate("shown")
+    choose(alice, ("here.png", "image/png", png(30, 20)))
+    alice("#send").click()
+    finn.until("a notification of the picture", "() => shown.length > 1")
+    assert finn.page.evaluate("shown.at(-1)") == ["Alice · Lobby", "Photo"], finn.page.evaluate("shown")
     assert not finn.errors, finn.errors
     finn.close()
