@@ -38,6 +38,47 @@ import Testing
         }
     }
 
+    @Test func `a file is one message with the text as its caption, stored once for a prefix`() async throws {
+        try await ChatProgramPlace.with { place in
+            let room = try await place.stack.room(of: place.user)
+            let path = FileManager.default.temporaryDirectory.appendingPathComponent("chat-\(UUID().uuidString).txt")
+                .path
+            defer { try? FileManager.default.removeItem(atPath: path) }
+            try Data("hello".utf8).write(to: URL(fileURLWithPath: path))
+            for _ in 1...2 {
+                let post = try place.chat("post", room, "c", "--file", path, "--key-prefix", "k", "--json")
+                let line = try #require(try await post.line())
+                #expect(line.hasPrefix(#"{"line":1,"key":"k-1","state":"stored","messageId":"#))
+                #expect(await post.end() == .code(0))
+            }
+            let log = try await place.stack.log(of: room, as: place.user)
+            try #require(log.count == 1)
+            let content = Data((log[0]["contentJson"]?.string ?? "").utf8)
+            let payload = try #require(try JSONSerialization.jsonObject(with: content) as? [String: Any])
+            #expect(payload["caption"] as? String == "c")
+            #expect(payload["fileSize"] as? Int == 5)
+            #expect(payload["mimeType"] as? String == "text/plain")
+            #expect((payload["fileId"] as? String)?.isEmpty == false)
+        }
+    }
+
+    @Test func `a file that is refused ends it with 65, one that is not there with 64`() async throws {
+        try await ChatProgramPlace.with { place in
+            let room = try await place.stack.room(of: place.user)
+            let path = FileManager.default.temporaryDirectory.appendingPathComponent("chat-\(UUID().uuidString).txt")
+                .path
+            let missing = try place.chat("post", room, "--file", path)
+            #expect(await missing.end() == .code(64))
+            try Data().write(to: URL(fileURLWithPath: path))
+            defer { try? FileManager.default.removeItem(atPath: path) }
+            let post = try place.chat("post", room, "--file", path)
+            #expect(await post.end() == .code(65))
+            #expect(try await post.allComplaints().contains { $0.contains("validation_failed") })
+            let elsewhere = try place.chat("post", "none", "--file", path)
+            #expect(await elsewhere.end() == .code(66))
+        }
+    }
+
     @Test func `refused lines are reported with their number, the others go on, and it ends with 65`() async throws {
         try await ChatProgramPlace.with { place in
             let room = try await place.stack.room(of: place.user)

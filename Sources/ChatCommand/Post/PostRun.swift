@@ -2,7 +2,7 @@ import ChatClient
 import ChatLocalStack
 import Foundation
 
-/// Sends lines in order and reports what became of each.
+/// Sends lines in order, or a file, and reports what became of each.
 struct PostRun: Sendable {
     /// How many lines may be read and not be stored yet.
     static let maximumAhead = 100
@@ -49,6 +49,23 @@ struct PostRun: Sendable {
             }
             throw CancellationError()
         }
+    }
+
+    /// Uploads a file and sends it as one message, which counts as line 1.
+    /// - Returns: how many files were refused.
+    /// - Throws: ``CommandFailure`` where nothing can be stored in this room.
+    func send(file path: String, caption: String?) async throws -> Int {
+        let key = prefix?.key(ofLine: 1)
+        let sent: Sent
+        do {
+            sent = .post(1, try await room.sendFile(OutgoingFile(path: path), caption: caption, key: key))
+        } catch let error as ChatError where error.code != .closed && error.code != .signedOut {
+            sent = .refused(
+                PostReport(
+                    number: 1, key: key,
+                    outcome: .refused(code: error.code.rawValue, message: error.message, isCertain: true)))
+        }
+        return try await report(sent) ? 0 : 1
     }
 
     private func post(_ line: LineSplitter.Line) async -> Sent {

@@ -67,7 +67,7 @@ extension ChatCore {
         await input { core in await core.open(id) }
         try await waitForPlace(of: id)
         guard var page = rooms[id]?.log.timeline?.loadOlder(min(max(limit, 1), 100)) else {
-            await waitForPage(of: id)
+            try await waitForPage(of: id)
             return rooms[id]?.log.timeline?.hasMore ?? false
         }
         while true {
@@ -111,10 +111,12 @@ extension ChatCore {
     private func isPlaced(_ id: String) -> Bool { rooms[id]?.log.timeline != nil || rooms[id]?.log.state == .gone }
 
     /// Waits for the end of a page that another call has asked for. That call has a deadline.
-    private func waitForPage(of id: String) async {
+    /// - Throws: `CancellationError`.
+    private func waitForPage(of id: String) async throws {
         for await _ in LatestValues(source: sources.of(id).changes) {
             if rooms[id]?.log.timeline?.isLoading != true { return }
         }
+        throw CancellationError()
     }
 
     func toEnd(_ id: String) async {

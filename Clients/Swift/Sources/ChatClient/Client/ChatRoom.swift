@@ -89,7 +89,7 @@ public final class ChatRoom: Sendable {
     ///   - key: the same key, in any process, is the same file and the same message: after a death send it again.
     ///   - messageType: `nil`: by what the server says the bytes are: `image`, `video`, `audio`, else `file`.
     ///   - payload: further members of the payload.
-    ///   - onProgress: called each time that bytes were handed to the network.
+    ///   - onProgress: called each time that bytes were handed to the network; the next ones wait for its end.
     /// - Throws: ``ChatError`` with the code of the refusal, such as `file_too_large`, `file_quota`, `files_off`, or `invalid`
     ///   where the file cannot be read; `CancellationError`.
     public func sendFile(
@@ -141,8 +141,9 @@ public final class ChatRoom: Sendable {
 
     // MARK: The rest
 
-    /// Adds older messages to ``messages``.
+    /// Adds older messages to ``messages``, once it is known where the room's log is. While another call does, it waits for that.
     /// - Returns: whether there are more.
+    /// - Throws: ``ChatError`` with code `timeout` where that is not known within 20 s, `closed`, or what the call fails with.
     @discardableResult
     public func loadOlder(_ count: Int = 50) async throws -> Bool { try await core.loadOlder(id, limit: count) }
 
