@@ -180,7 +180,7 @@ import Testing
         let source = try await source(["CHAT_LIMIT_POSTS": "7/m", "CHAT_LIMIT_FRAMES": "0"])
         #expect(try source.value(Settings.limitPosts) == Rate(7, per: .minute))
         #expect(try source.value(Settings.limitFrames).isUnlimited)
-        #expect(try source.value(Settings.limitLoginsPerAccount) == Rate(10, per: .minute, maximumBurst: 10))
+        #expect(try source.value(Settings.limitLoginsPerAccount) == Rate(10, per: .minute))
     }
 
     @Test(arguments: ["1", "1/h", "-1/s", "1.5/s", "/s", "1/s/s", "1000001/s", "1 /s"])

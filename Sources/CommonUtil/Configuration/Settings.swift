@@ -147,16 +147,11 @@ public enum Settings {
     /// Frames per socket.
     public static let limitFrames = rate("CHAT_LIMIT_FRAMES", default: "20/s")
     /// Logins per account.
-    public static let limitLoginsPerAccount = rate(
-        "CHAT_LIMIT_LOGINS_PER_ACCOUNT", default: "10/m", maximumBurst: passwordBurst)
+    public static let limitLoginsPerAccount = rate("CHAT_LIMIT_LOGINS_PER_ACCOUNT", default: "10/m")
     /// Logins per address.
-    public static let limitLoginsPerAddress = rate(
-        "CHAT_LIMIT_LOGINS_PER_ADDRESS", default: "60/m", maximumBurst: passwordBurst)
+    public static let limitLoginsPerAddress = rate("CHAT_LIMIT_LOGINS_PER_ADDRESS", default: "60/m")
     /// Registrations per address.
-    public static let limitRegistrations = rate(
-        "CHAT_LIMIT_REGISTRATIONS", default: "60/m", maximumBurst: passwordBurst)
-    /// Each needs a password hash: half a second of a core and 128 MiB.
-    private static let passwordBurst = 10
+    public static let limitRegistrations = rate("CHAT_LIMIT_REGISTRATIONS", default: "60/m")
     /// Refreshes of tokens per address.
     public static let limitRefreshes = rate("CHAT_LIMIT_REFRESHES", default: "60/m")
     /// Changes of rooms, members and names per user.
@@ -275,12 +270,10 @@ extension Settings {
             parse: { PublicAddress(text: $0, schemes: schemes) })
     }
 
-    private static func rate(
-        _ name: String, default text: String, maximumBurst: Int = .max
-    ) -> Setting<Rate> {
+    private static func rate(_ name: String, default text: String) -> Setting<Rate> {
         Setting(
             name, default: text, allowed: "N/s or N/m with N up to 1000000, or 0 for no limit",
-            parse: { Rate(text: $0, maximumBurst: maximumBurst) })
+            parse: { Rate(text: $0) })
     }
 
     private static func choice<Choice: RawRepresentable<String> & CaseIterable & Sendable>(
