@@ -48,6 +48,15 @@ import Testing
         (#"{"text":5}"#, .text, ["payload.text"]),
         (#"{"imageUrl":"ftp://h/a","width":-1}"#, .image, ["payload.imageUrl", "payload.width"]),
         (#"{"imageUrl":"not a url"}"#, .image, ["payload.imageUrl"]),
+        (
+            #"{"imageUrl":"https://h/\n","thumbnailUrl":"https://h/a b"}"#, .image,
+            ["payload.imageUrl", "payload.thumbnailUrl"]
+        ),
+        (#"{"fileUrl":" https://h/","fileName":"f"}"#, .file, ["payload.fileUrl"]),
+        (
+            #"{"url":"https://h/\u0085","thumbnailUrl":"https://h/\u007f"}"#, .video,
+            ["payload.url", "payload.thumbnailUrl"]
+        ),
         (#"{"fileUrl":"http://h/f"}"#, .file, ["payload.fileName"]),
         (#"{"url":"http://h/v","durationSeconds":-1}"#, .audio, ["payload.durationSeconds"]),
         (#"{"latitude":90.1,"longitude":"0"}"#, .location, ["payload.latitude", "payload.longitude"]),

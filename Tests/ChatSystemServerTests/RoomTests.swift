@@ -317,6 +317,16 @@ import Testing
         #expect(found.json["items"]?[0]?["memberCount"] == 2)
     }
 
+    @Test func `the name that a room has is no event`() async throws {
+        let stack = try await SharedStack.running()
+        let owner = try await stack.user()
+        let path = "/api/v1/rooms/\(try await stack.room(of: owner))"
+        let renamed = try await stack.system.send(.patch, path, ["name": "Other"], as: owner.credentials)
+        #expect(renamed.status == 200 && renamed.json["lastSeq"] == 1)
+        let again = try await stack.system.send(.patch, path, ["name": "Other"], as: owner.credentials)
+        #expect(again.status == 200 && again.json == renamed.json)
+    }
+
     @Test func `an archived room is read-only`() async throws {
         let stack = try await SharedStack.running()
         let (owner, member) = (try await stack.user(), try await stack.user())

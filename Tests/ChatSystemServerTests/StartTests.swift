@@ -50,6 +50,8 @@ import Testing
             WrongValue(kind: .system, name: "CHAT_LIMIT_LOGINS_PER_ACCOUNT", value: "10/h"),
             WrongValue(kind: .message, name: "CHAT_LIMIT_POSTS", value: "many"),
             WrongValue(kind: .message, name: "CHAT_JWKS_URL", value: "file:///etc/passwd"),
+            WrongValue(kind: .message, name: "CHAT_FILE_STORE", value: "/data/files"),
+            WrongValue(kind: .system, name: "CHAT_PUBLIC_SYSTEM_URL", value: "chat.example.org"),
             WrongValue(
                 kind: .message, name: "CHAT_MESSAGE_HOOK_URL", value: "http://hooks.example.org/?token=hunter2",
                 secret: "hunter2"),

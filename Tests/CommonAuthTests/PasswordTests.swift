@@ -55,6 +55,15 @@ import Testing
         } throws: { ($0 as? ChatError)?.code == .unavailable }
     }
 
+    @Test func `a team behind one address logs in at once`() async throws {
+        let hasher = PasswordHasher(cost: 12)
+        try await withThrowingTaskGroup { group in
+            for _ in 0..<32 { group.addTask { _ = try await hasher.hash("x", from: "office") } }
+            try await group.waitForAll()
+        }
+        await hasher.shutdown()
+    }
+
     @Test func `the queue is bounded for each address`() async throws {
         let hasher = PasswordHasher(cost: 12)
         let codes = await withTaskGroup(of: (address: String, code: ErrorCode?).self) { group in

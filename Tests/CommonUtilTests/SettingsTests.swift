@@ -153,6 +153,23 @@ import Testing
         #expect(throws: ConfigurationError.self) { try source.value(Settings.jwksURL) }
     }
 
+    /// Not the same as an absent one, which has a meaning of its own.
+    @Test func `a wrong value of an optional setting is refused`() async throws {
+        let wrong = try await source([
+            "CHAT_FILE_STORE": "/data", "CHAT_PUBLIC_SYSTEM_URL": "nowhere", "CHAT_MESSAGE_HOOK_URL": "x",
+            "CHAT_METRICS_PORT": "x",
+        ])
+        #expect(throws: ConfigurationError.self) { try wrong.value(Settings.fileStore) }
+        #expect(throws: ConfigurationError.self) { try wrong.value(Settings.publicSystemURL) }
+        #expect(throws: ConfigurationError.self) { try wrong.value(Settings.messageHookURL) }
+        #expect(throws: ConfigurationError.self) { try wrong.value(Settings.metricsPort) }
+        let absent = try await source()
+        #expect(try absent.value(Settings.fileStore) == nil)
+        #expect(try absent.value(Settings.publicSystemURL) == nil)
+        #expect(try absent.value(Settings.messageHookURL) == nil)
+        #expect(try absent.value(Settings.metricsPort) == nil)
+    }
+
     @Test func `misspelt variables are found`() async throws {
         let source = try await source(["CHAT_PROT": "1", "CHAT_PORT": "1", "PATH": "x", "CHATTY": "1", "CHAT_A": ""])
         #expect(source.unknownNames == ["CHAT_A", "CHAT_PROT"])
@@ -163,7 +180,7 @@ import Testing
         let source = try await source(["CHAT_LIMIT_POSTS": "7/m", "CHAT_LIMIT_FRAMES": "0"])
         #expect(try source.value(Settings.limitPosts) == Rate(7, per: .minute))
         #expect(try source.value(Settings.limitFrames).isUnlimited)
-        #expect(try source.value(Settings.limitLoginsPerAccount) == Rate(10, per: .minute, maximumBurst: 10))
+        #expect(try source.value(Settings.limitLoginsPerAccount) == Rate(10, per: .minute))
     }
 
     @Test(arguments: ["1", "1/h", "-1/s", "1.5/s", "/s", "1/s/s", "1000001/s", "1 /s"])

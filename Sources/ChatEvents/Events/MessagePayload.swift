@@ -101,10 +101,16 @@ public enum MessagePayload {
     }
 
     fileprivate static func isWebURL(_ text: String) -> Bool {
-        guard text.unicodeScalars.count <= maximumURLLength, let url = URL(string: text),
+        guard text.unicodeScalars.count <= maximumURLLength, !text.unicodeScalars.contains(where: isBlankOrControl),
+            let url = URL(string: text),
             let scheme = url.scheme?.lowercased(), let host = url.host()
         else { return false }
         return (scheme == "http" || scheme == "https") && !host.isEmpty
+    }
+
+    /// `URL` would encode these; a client may drop them, and so see another URL.
+    private static func isBlankOrControl(_ scalar: Unicode.Scalar) -> Bool {
+        scalar.properties.isWhitespace || scalar.properties.generalCategory == .control
     }
 }
 

@@ -125,11 +125,11 @@ struct RoomService: Sendable {
             item: \.item, cursor: { Cursor(of: Self.publicSearch, [$0.suffix, $0.item.roomID.rawValue]) })
     }
 
-    /// Renames a room.
+    /// Renames a room; the name that it has changes nothing.
     func rename(_ roomID: RoomID, to name: String, by actorID: UserID) async throws -> Room {
         try await change(roomID, by: actorID) { room, actor in
             try RoomRules.checkRenaming(room.room, by: actor.role)
-            try await room.rename(to: name, by: actorID)
+            if name != room.room.name { try await room.rename(to: name, by: actorID) }
         }
     }
 

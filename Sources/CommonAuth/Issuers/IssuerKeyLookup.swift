@@ -64,6 +64,8 @@ struct IssuerKeyLookup: Sendable {
         if let keySet, let fetchedAt, now - fetchedAt < Self.lifetime {
             let candidates = keySet.candidates(algorithm, keyID: keyID)
             if !candidates.isEmpty { return .keys(candidates) }
+            // The key is there and is for another algorithm: no fetch makes it fit.
+            if let keyID, keySet.contains(keyID: keyID) { return .unknown }
             if fetchedAt >= asked {
                 if missed.count < Self.maximumMissed { missed.insert(Self.mark(algorithm, keyID)) }
                 return .unknown

@@ -109,6 +109,9 @@ struct IssuerKeySet: Sendable {
         self.keys = keys
     }
 
+    /// Whether a key has this `kid`, whatever it is for.
+    func contains(keyID: String) -> Bool { keys.contains { $0.keyID == keyID } }
+
     /// The keys that can have signed a token.
     /// - Parameter keyID: the token's `kid`; where it has none, one key alone may fit.
     func candidates(_ algorithm: Issuer.Algorithm, keyID: String?) -> [IssuerKey] {

@@ -17,7 +17,8 @@ public final class PasswordHasher: Service {
     private static let p = 1
     /// Maximum number of waiting callers; further ones get `unavailable`.
     private static let waitingCallers = 64
-    private static let waitingCallersPerAddress = 8
+    /// Half of them: a team behind one address may log in at once, and the queue makes room for other addresses.
+    private static let waitingCallersPerAddress = 32
     /// Callers that have waited longer get `unavailable`, since most clients have given up by then.
     private static let longestWait = Duration.seconds(20)
 

@@ -8,9 +8,13 @@ extension HTTPConnectionHandler {
     // MARK: Ending
 
     /// Responds with an error to input that is not a valid request, and ends the connection.
-    func refuse(_ error: ChatError, _ context: ChannelHandlerContext) {
+    /// - Parameter head: the head of the request, where it could be read and the request is not routed.
+    func refuse(_ error: ChatError, of head: RequestHead? = nil, _ context: ChannelHandlerContext) {
         guard routed?.hasResponseBegun != true else { return abort(context) }
-        var response = BufferedResponse(error, traceID: TraceContext().traceID)
+        let trace = TraceContext(traceparent: head?["traceparent"] ?? routed?.clientIDs.trace)
+        var response = BufferedResponse(error, traceID: trace.traceID)
+        response.headers[.requestID] =
+            RequestID.accepted(head?["x-request-id"] ?? routed?.clientIDs.request) ?? trace.spanID
         response.headers[.date] = configuration.date.text
         response.headers[.connection] = "close"
         // A page of another origin could not read the error of its upload otherwise.

@@ -206,7 +206,7 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
             return false
         case .head(let head):
             if let error = access.refusal(of: head) {
-                refuse(error, context)
+                refuse(error, of: head, context)
                 return false
             }
             if access == .all, let (route, user) = configuration.directRoutes?.accept(head) {

@@ -15,6 +15,8 @@ struct RoutedRequest {
     let isUpload: Bool
     /// The origin of the page that made the request.
     let origin: String?
+    /// What the client calls the request (`X-Request-Id`) and its trace (`traceparent`), as it was sent.
+    let clientIDs: (request: String?, trace: String?)
     private var body: Body
     private var bytesDropped = 0
     /// Whether the client waits with the body until it is requested.
@@ -33,6 +35,7 @@ struct RoutedRequest {
     init(_ head: RequestHead, isUpload: Bool = false) {
         self.isUpload = isUpload
         origin = head["origin"]
+        clientIDs = (head["x-request-id"], head["traceparent"])
         body =
             switch head.framing {
             case .length(let length): .length(remaining: length)

@@ -98,10 +98,7 @@ public enum Settings {
     public static let messageHookURL = Setting<String?>(
         "CHAT_MESSAGE_HOOK_URL", default: "",
         allowed: "an https URL, http only to an address or name of your own network, or nothing", isSecret: true,
-        parse: { text in
-            if text.isEmpty { return .some(nil) }
-            return isWebURL(text) ? .some(text) : nil
-        })
+        parse: { optional($0) { isWebURL($0) ? $0 : nil } })
     /// The secret that signs those requests.
     public static let messageHookSecret = Setting<String?>(
         "CHAT_MESSAGE_HOOK_SECRET", default: "",
@@ -112,7 +109,7 @@ public enum Settings {
     /// Where a message server keeps files; `nil` for the folder `files` in its ``dataDirectory``.
     public static let fileStore = Setting<FileStoreLocation?>(
         "CHAT_FILE_STORE", default: "", allowed: FileStoreLocation.rule,
-        parse: { $0.isEmpty ? .some(nil) : FileStoreLocation(text: $0) })
+        parse: { optional($0) { FileStoreLocation(text: $0) } })
     /// The size of one file, in bytes.
     public static let fileMaxBytes = integer("CHAT_FILE_MAX_BYTES", default: 52_428_800, in: 1...1 << 40)
     /// The size of all files of a user, in bytes; 0 for no limit.
@@ -132,10 +129,7 @@ public enum Settings {
     public static let publicSystemURL = Setting<PublicAddress?>(
         "CHAT_PUBLIC_SYSTEM_URL", default: "",
         allowed: "a URL such as https://chat.example.org, or :PORT of the host that the client asked, or nothing",
-        parse: { text in
-            if text.isEmpty { return .some(nil) }
-            return PublicAddress(text: text, schemes: ["http", "https"])
-        })
+        parse: { optional($0) { PublicAddress(text: $0, schemes: ["http", "https"]) } })
     /// The address of the message server for browsers.
     public static let publicMessageURL = publicAddress(
         "CHAT_PUBLIC_MESSAGE_URL", default: ":8081", schemes: ["http", "https"], example: "https://chat.example.org")
@@ -153,16 +147,11 @@ public enum Settings {
     /// Frames per socket.
     public static let limitFrames = rate("CHAT_LIMIT_FRAMES", default: "20/s")
     /// Logins per account.
-    public static let limitLoginsPerAccount = rate(
-        "CHAT_LIMIT_LOGINS_PER_ACCOUNT", default: "10/m", maximumBurst: passwordBurst)
+    public static let limitLoginsPerAccount = rate("CHAT_LIMIT_LOGINS_PER_ACCOUNT", default: "10/m")
     /// Logins per address.
-    public static let limitLoginsPerAddress = rate(
-        "CHAT_LIMIT_LOGINS_PER_ADDRESS", default: "60/m", maximumBurst: passwordBurst)
+    public static let limitLoginsPerAddress = rate("CHAT_LIMIT_LOGINS_PER_ADDRESS", default: "60/m")
     /// Registrations per address.
-    public static let limitRegistrations = rate(
-        "CHAT_LIMIT_REGISTRATIONS", default: "60/m", maximumBurst: passwordBurst)
-    /// Each needs a password hash: half a second of a core and 128 MiB.
-    private static let passwordBurst = 10
+    public static let limitRegistrations = rate("CHAT_LIMIT_REGISTRATIONS", default: "60/m")
     /// Refreshes of tokens per address.
     public static let limitRefreshes = rate("CHAT_LIMIT_REFRESHES", default: "60/m")
     /// Changes of rooms, members and names per user.
@@ -237,6 +226,13 @@ extension Settings {
         return !host.isEmpty
     }
 
+    /// Reads a value that may be absent. A text that `parse` refuses is a wrong value, not an absent one.
+    private static func optional<Value>(_ text: String, _ parse: (String) -> Value?) -> Value?? {
+        if text.isEmpty { return .some(nil) }
+        guard let value = parse(text) else { return nil }
+        return .some(value)
+    }
+
     private static func text(_ name: String, default value: String, allowed: String) -> Setting<String> {
         Setting(name, default: value, allowed: allowed, parse: { $0 })
     }
@@ -274,12 +270,10 @@ extension Settings {
             parse: { PublicAddress(text: $0, schemes: schemes) })
     }
 
-    private static func rate(
-        _ name: String, default text: String, maximumBurst: Int = .max
-    ) -> Setting<Rate> {
+    private static func rate(_ name: String, default text: String) -> Setting<Rate> {
         Setting(
             name, default: text, allowed: "N/s or N/m with N up to 1000000, or 0 for no limit",
-            parse: { Rate(text: $0, maximumBurst: maximumBurst) })
+            parse: { Rate(text: $0) })
     }
 
     private static func choice<Choice: RawRepresentable<String> & CaseIterable & Sendable>(

@@ -1,4 +1,4 @@
-/// A rate per second or minute, with a burst of five times the rate or up to a bound.
+/// A rate per second or minute, with a burst of five times the rate.
 public struct Rate: Equatable, Sendable {
     /// The unit of a rate.
     public enum Period: String, Sendable {
@@ -16,18 +16,15 @@ public struct Rate: Equatable, Sendable {
     public let count: Int
     /// The unit of the rate.
     public let period: Period
-    private let maximumBurst: Int
 
-    /// - Parameter maximumBurst: the bound of the burst, where five times the rate is too much.
-    public init(_ count: Int, per period: Period, maximumBurst: Int = .max) {
+    public init(_ count: Int, per period: Period) {
         self.count = count
         self.period = period
-        self.maximumBurst = maximumBurst
     }
 
     /// Reads `N/s`, `N/m` or `0`.
     /// - Returns: `nil` for any other text.
-    public init?(text: String, maximumBurst: Int = .max) {
+    public init?(text: String) {
         if text == "0" {
             self.init(0, per: .second)
             return
@@ -36,19 +33,16 @@ public struct Rate: Equatable, Sendable {
         guard parts.count == 2, let count = Int(parts[0]), (0...Self.maximumCount).contains(count),
             let period = Period(rawValue: String(parts[1]))
         else { return nil }
-        self.init(count, per: period, maximumBurst: maximumBurst)
+        self.init(count, per: period)
     }
 
     /// Returns the rate with count and burst multiplied.
-    public func multiplied(by factor: Int) -> Rate {
-        let (burst, isTooMuch) = maximumBurst.multipliedReportingOverflow(by: factor)
-        return Rate(count * factor, per: period, maximumBurst: isTooMuch ? .max : burst)
-    }
+    public func multiplied(by factor: Int) -> Rate { Rate(count * factor, per: period) }
 
     /// Whether there is no limit.
     public var isUnlimited: Bool { count == 0 }
     /// The maximum number of tokens in a bucket.
-    public var burst: Int { min(count * Self.burstFactor, maximumBurst) }
+    public var burst: Int { count * Self.burstFactor }
     /// The time in which one token is added.
     public var interval: Duration { isUnlimited ? .zero : period.duration / count }
     /// The number of tokens that a process takes before it reports them to the shared bucket: those of a tenth of a second,

@@ -298,8 +298,10 @@ import Testing
         func keySet(_ keys: [String]) async -> IssuerKeySet? {
             await IssuerKeySet(jwks: Array(#"{"keys":[\#(keys.joined(separator: ","))]}"#.utf8))
         }
-        func answer(_ lookup: inout IssuerKeyLookup, _ kid: String, at time: Duration) -> String {
-            switch lookup.keys(for: .eddsa, keyID: kid, asked: start + time, at: start + time) {
+        func answer(
+            _ lookup: inout IssuerKeyLookup, _ kid: String, _ algorithm: Issuer.Algorithm = .eddsa, at time: Duration
+        ) -> String {
+            switch lookup.keys(for: algorithm, keyID: kid, asked: start + time, at: start + time) {
             case .keys: "keys"
             case .unknown: "unknown"
             case .fetch: "fetch"
@@ -313,6 +315,8 @@ import Testing
         lookup.end(await keySet([issuer.jwk(.eddsa)]), begun: start)
         #expect(!lookup.isDue(at: start + .seconds(599)) && lookup.isDue(at: start + .seconds(600)))
         #expect(answer(&lookup, "EdDSA", at: .seconds(86_399)) == "keys")
+        // A key that is there and is for another algorithm needs no fetch.
+        #expect(answer(&lookup, "EdDSA", .es256, at: .seconds(5)) == "unknown")
         // A failed fetch changes nothing, and is repeated sooner.
         lookup.begin(at: start + .seconds(600))
         lookup.end(nil, begun: start + .seconds(600))

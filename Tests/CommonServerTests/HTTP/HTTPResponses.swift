@@ -4,6 +4,7 @@ struct HTTPResponses {
         var status: Int
         /// Names in lower case, sorted; without those that differ from one answer to the next.
         var fields: [String]
+        var hasRequestID: Bool
         var body: String
     }
 
@@ -42,6 +43,7 @@ struct HTTPResponses {
                     status: status,
                     fields: fields.filter { !Self.changing.contains($0.name) }.map { "\($0.name): \($0.value)" }
                         .sorted(),
+                    hasRequestID: fields.contains { $0.name == "x-request-id" && !$0.value.isEmpty },
                     body: body.replacing(/"traceId":"[0-9a-f]*"/, with: "")))
         }
     }

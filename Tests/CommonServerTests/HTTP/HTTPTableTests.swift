@@ -60,6 +60,21 @@ struct HTTPTableTests {
         }
     }
 
+    @Test func `a request whose body is refused keeps its ids`() async throws {
+        try await TestServer.run(routes: Self.routes()) { server in
+            let trace = "0af7651916cd43dd8448eb211c80319c"
+            let bytes = try await server.exchange(
+                Array(
+                    """
+                    POST /routed HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-Request-Id: mine\r
+                    traceparent: 00-\(trace)-b7ad6b7169203331-01\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n
+                    """.utf8))
+            let text = String(decoding: bytes, as: UTF8.self)
+            #expect(text.contains("X-Request-Id: mine\r\n"), "\(text)")
+            #expect(text.contains(#""traceId":"\#(trace)""#), "\(text)")
+        }
+    }
+
     private static func check(_ test: HTTPCase, _ byteByByte: Bool, _ server: TestServer) async throws {
         var seen: [[HTTPResponses.Answer]] = []
         for path in paths {
@@ -67,6 +82,8 @@ struct HTTPTableTests {
             let answers = HTTPResponses(bytes) { index in test.text.hasPrefix("HEAD") && index == 0 }
             #expect(answers.isWhole, "\(test): \(String(decoding: bytes, as: UTF8.self))")
             #expect(answers.answers.map(\.status) == test.allStatuses, "\(test), \(path)")
+            // Whatever was sent, a last answer can be named.
+            #expect(answers.answers.allSatisfy { $0.status < 200 || $0.hasRequestID }, "\(test), \(path)")
             seen.append(answers.answers)
         }
         // Of a refused method the path is not part.

@@ -14,14 +14,11 @@ import Testing
         #expect(read.isUnlimited == (burst == 0))
     }
 
-    @Test func `a burst can have a bound, which grows with the rate`() throws {
-        let read = try #require(Rate(text: "60/m", maximumBurst: 10))
-        #expect(read.burst == 10)
-        #expect(read.interval == .seconds(1))
-        #expect(read.multiplied(by: 10) == Rate(600, per: .minute, maximumBurst: 100))
-        #expect(Rate(text: "1/m", maximumBurst: 10)?.burst == 5)
+    @Test func `a multiple of a rate has a multiple of its burst`() {
+        #expect(Rate(60, per: .minute).interval == .seconds(1))
+        #expect(Rate(60, per: .minute).multiplied(by: 10) == Rate(600, per: .minute))
         #expect(Rate(1, per: .minute).multiplied(by: 10).burst == 50)
-        #expect(Rate(0, per: .minute, maximumBurst: 10).multiplied(by: 10).isUnlimited)
+        #expect(Rate(0, per: .minute).multiplied(by: 10).isUnlimited)
     }
 
     @Test(arguments: ["", "1", "1/h", "-1/s", "1.5/s", "/s", "1/s/s", "1000001/s", "1 /s", "1/S"])
