@@ -135,6 +135,8 @@ let package = Package(
             ["ChatEvents", "CommonUtil", "PostgresClient", crypto, lifecycle, logging, metrics]),
         // `Files` is a link to `Clients/JavaScript/dist`: the library is a package of its own.
         .target(name: "JavaScriptClient", resources: [.embedInCode("Files")], swiftSettings: swiftSettings),
+        // Where the bytes of files are kept: a folder, or a bucket.
+        library("ChatFileStore", ["CommonUtil", "S3Client", nioCore, nioPosix]),
         executable(
             "ChatSystemServer",
             [
@@ -148,11 +150,9 @@ let package = Package(
         executable(
             "ChatMessageServer",
             [
-                "ChatEventBus", "ChatEvents", "ChatStorage", "CommonAuth", "CommonLogging", "CommonServer",
-                "CommonUtil",
-                "PostgresClient", "RedisClient", "S3Client", asyncHTTPClient, crypto, httpTypes, hummingbird, lifecycle,
-                logging,
-                metrics, nioCore, nioHTTP1, nioPosix, nioSSL,
+                "ChatEventBus", "ChatEvents", "ChatFileStore", "ChatStorage", "CommonAuth", "CommonLogging",
+                "CommonServer", "CommonUtil", "PostgresClient", "RedisClient", "S3Client", asyncHTTPClient, crypto,
+                httpTypes, hummingbird, lifecycle, logging, metrics, nioCore, nioHTTP1, nioPosix, nioSSL,
             ],
             resources: [.embedInCode("Presentation/openapi.yaml")]),
         executable(
@@ -219,6 +219,7 @@ let package = Package(
                 "ChatEvents", "ChatLocalStack", "ChatTestSupport", "CommonUtil", "PostgresClient", lifecycle, logging,
                 metrics, metricsTestKit,
             ]),
+        tests(of: "ChatFileStore", ["ChatTestSupport", "CommonUtil", "S3Client", nioCore, nioHTTP1, nioPosix, nioSSL]),
         tests(
             of: "ChatSystemServer",
             [
@@ -228,9 +229,9 @@ let package = Package(
         tests(
             of: "ChatMessageServer",
             [
-                "ChatEvents", "ChatLocalStack", "ChatStorage", "ChatTestSupport", "CommonLogging", "CommonServer",
-                "CommonUtil", "PostgresClient", "RedisClient", "S3Client", crypto, httpTypes, hummingbird, lifecycle,
-                logging, nioCore, nioPosix, nioSSL,
+                "ChatEvents", "ChatFileStore", "ChatLocalStack", "ChatStorage", "ChatTestSupport", "CommonLogging",
+                "CommonServer", "CommonUtil", "PostgresClient", "RedisClient", crypto, httpTypes, hummingbird,
+                lifecycle, logging, nioCore, nioPosix,
             ]),
         tests(
             of: "ChatWebSocketServer",

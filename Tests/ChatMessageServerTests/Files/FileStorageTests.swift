@@ -1,3 +1,4 @@
+import ChatFileStore
 import ChatTestSupport
 import CommonUtil
 import Foundation

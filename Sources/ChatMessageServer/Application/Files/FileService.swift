@@ -1,4 +1,5 @@
 import ChatEvents
+import ChatFileStore
 import ChatStorage
 import CommonUtil
 import Logging

@@ -1,3 +1,4 @@
+import ChatFileStore
 import ChatStorage
 import CommonServer
 import CommonUtil

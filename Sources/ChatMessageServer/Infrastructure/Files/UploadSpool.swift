@@ -1,3 +1,4 @@
+import ChatFileStore
 import Glibc
 import NIOCore
 import Synchronization

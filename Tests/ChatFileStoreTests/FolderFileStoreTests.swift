@@ -4,7 +4,7 @@ import Foundation
 import NIOCore
 import Testing
 
-@testable import ChatMessageServer
+@testable import ChatFileStore
 
 @Suite(.timeLimit(.minutes(1))) final class FolderFileStoreTests {
     private let folder = FileManager.default.temporaryDirectory.appending(path: Unique.name("store")).path

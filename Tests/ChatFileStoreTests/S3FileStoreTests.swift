@@ -7,7 +7,7 @@ import NIOPosix
 import NIOSSL
 import Testing
 
-@testable import ChatMessageServer
+@testable import ChatFileStore
 @testable import S3Client
 
 @Suite(.enabled(if: LocalS3.isAvailable, "python3 is not installed"), .timeLimit(.minutes(2)))
