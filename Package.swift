@@ -136,7 +136,7 @@ let package = Package(
         // `Files` is a link to `Clients/JavaScript/dist`: the library is a package of its own.
         .target(name: "JavaScriptClient", resources: [.embedInCode("Files")], swiftSettings: swiftSettings),
         // Where the bytes of files are kept: a folder, or a bucket.
-        library("ChatFileStore", ["CommonUtil", "S3Client", nioCore, nioPosix]),
+        library("ChatFileStore", ["CommonUtil", "S3Client", nioCore, nioPosix, nioSSL]),
         executable(
             "ChatSystemServer",
             [
@@ -167,8 +167,8 @@ let package = Package(
         executable(
             "ChatCommand",
             [
-                "ChatLocalStack", "ChatStorage", "CommonAuth", "CommonUtil", "PostgresClient", argumentParser,
-                asyncHTTPClient, chatClient, logging, nioCore, nioHTTP1, nioSSL,
+                "ChatFileStore", "ChatLocalStack", "ChatStorage", "CommonAuth", "CommonUtil", "PostgresClient",
+                "S3Client", argumentParser, asyncHTTPClient, chatClient, logging, nioCore, nioHTTP1, nioSSL,
             ]),
         // Measures and breaks private stacks; its program is no part of the image.
         executable(
@@ -183,8 +183,8 @@ let package = Package(
         .target(
             name: "ChatTestSupport",
             dependencies: [
-                "CLibCrypto", "ChatLocalStack", "ChatStorage", "CommonAuth", "CommonUtil", "PostgresClient",
-                asyncHTTPClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL, yams,
+                "CLibCrypto", "ChatFileStore", "ChatLocalStack", "ChatStorage", "CommonAuth", "CommonUtil",
+                "PostgresClient", asyncHTTPClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL, yams,
             ],
             path: "Tests/ChatTestSupport", swiftSettings: swiftSettings),
         tests(of: "CommonUtil", ["ChatTestSupport"]),
@@ -240,7 +240,12 @@ let package = Package(
                 "CommonUtil", "RedisClient", logging, metricsTestKit, nioCore, nioEmbedded, nioPosix,
             ]),
         tests(of: "ChatLocalStack", [nioCore, nioPosix]),
-        tests(of: "ChatCommand", ["ChatLocalStack", "ChatTestSupport", "CommonAuth", "CommonUtil", chatClient]),
+        tests(
+            of: "ChatCommand",
+            [
+                "ChatFileStore", "ChatLocalStack", "ChatStorage", "ChatTestSupport", "CommonAuth", "CommonUtil",
+                "PostgresClient", "S3Client", chatClient, logging, nioPosix, nioSSL,
+            ]),
         tests(of: "ChatLab", ["ChatLocalStack", argumentParser, nioCore]),
     ],
     swiftLanguageModes: [.v6]

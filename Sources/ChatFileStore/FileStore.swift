@@ -20,6 +20,9 @@ public protocol FileStore: Sendable {
     /// Removes a file. One that is not there is no error.
     func remove(_ key: String) async throws(FileStoreError)
 
+    /// The size of a file in bytes; `nil` where there is none.
+    func size(of key: String) async throws(FileStoreError) -> Int?
+
     /// A page of the stored files, at most 1,000, in the order of their keys. The marker is none of them.
     func list(after key: String?) async throws(FileStoreError) -> [StoredFile]
 
@@ -58,4 +61,15 @@ public enum FileStoreError: Error, Equatable, Sendable {
     case full
     /// There is no file under this key.
     case notFound
+}
+
+extension FileStoreError: CustomStringConvertible {
+    /// The error for logs.
+    public var description: String {
+        switch self {
+        case .away(let reason): reason
+        case .full: "it has no space left"
+        case .notFound: "there is no such file"
+        }
+    }
 }

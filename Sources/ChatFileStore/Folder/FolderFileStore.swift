@@ -95,14 +95,20 @@ public struct FolderFileStore: FileStore {
         }
     }
 
+    public func size(of key: String) async throws(FileStoreError) -> Int? {
+        try await disk.run { () throws(FileStoreError) in try status(of: key)?.size }
+    }
+
     public func list(after key: String?) async throws(FileStoreError) -> [StoredFile] {
         try await disk.run { () throws(FileStoreError) in
             var files: [StoredFile] = []
             let first = key?.prefix(2) ?? ""
-            for name in try Folder.names(path) where name.utf8.count == 2 && name >= first {
-                for key in try Folder.names("\(path)/\(name)").drop(while: { !Self.isAfter($0, key) }) {
+            for folder in try Folder.names(path) where folder.utf8.count == 2 && folder >= first {
+                for name in try Folder.names("\(path)/\(folder)").drop(while: { !Self.isAfter($0, key) }) {
+                    // What others have put there is not this server's to look after.
+                    guard FileID(name) != nil, name.hasPrefix(folder) else { continue }
                     // One that another server has removed meanwhile is left out.
-                    guard let file = status(of: key) else { continue }
+                    guard let file = try status(of: name) else { continue }
                     files.append(file)
                     if files.count == Self.maximumPage { return files }
                 }
@@ -115,9 +121,13 @@ public struct FolderFileStore: FileStore {
         key.map { $0.utf8.lexicographicallyPrecedes(name.utf8) } ?? true
     }
 
-    private func status(of key: String) -> StoredFile? {
+    private func status(of key: String) throws(FileStoreError) -> StoredFile? {
         var status = stat()
-        guard lstat(file(key), &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+        guard lstat(file(key), &status) == 0 else {
+            if errno == ENOENT { return nil }
+            throw .last("lstat")
+        }
+        guard status.st_mode & S_IFMT == S_IFREG else { return nil }
         return StoredFile(
             key: key, size: Int(status.st_size),
             modifiedAt: Timestamp(microseconds: Int64(status.st_mtim.tv_sec) * 1_000_000))

@@ -35,6 +35,10 @@ public struct S3FileStore: FileStore {
         do { try await client.remove(object(key)) } catch { throw FileStoreError(error) }
     }
 
+    public func size(of key: String) async throws(FileStoreError) -> Int? {
+        do { return try await client.size(of: object(key)) } catch { throw FileStoreError(error) }
+    }
+
     public func list(after key: String?) async throws(FileStoreError) -> [StoredFile] {
         var last = key.map(object)
         while true {
