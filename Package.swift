@@ -135,6 +135,8 @@ let package = Package(
             ["ChatEvents", "CommonUtil", "PostgresClient", crypto, lifecycle, logging, metrics]),
         // `Files` is a link to `Clients/JavaScript/dist`: the library is a package of its own.
         .target(name: "JavaScriptClient", resources: [.embedInCode("Files")], swiftSettings: swiftSettings),
+        // Where the bytes of files are kept: a folder, or a bucket.
+        library("ChatFileStore", ["CommonUtil", "S3Client", nioCore, nioPosix, nioSSL]),
         executable(
             "ChatSystemServer",
             [
@@ -148,11 +150,9 @@ let package = Package(
         executable(
             "ChatMessageServer",
             [
-                "ChatEventBus", "ChatEvents", "ChatStorage", "CommonAuth", "CommonLogging", "CommonServer",
-                "CommonUtil",
-                "PostgresClient", "RedisClient", "S3Client", asyncHTTPClient, crypto, httpTypes, hummingbird, lifecycle,
-                logging,
-                metrics, nioCore, nioHTTP1, nioPosix, nioSSL,
+                "ChatEventBus", "ChatEvents", "ChatFileStore", "ChatStorage", "CommonAuth", "CommonLogging",
+                "CommonServer", "CommonUtil", "PostgresClient", "RedisClient", "S3Client", asyncHTTPClient, crypto,
+                httpTypes, hummingbird, lifecycle, logging, metrics, nioCore, nioHTTP1, nioPosix, nioSSL,
             ],
             resources: [.embedInCode("Presentation/openapi.yaml")]),
         executable(
@@ -167,8 +167,8 @@ let package = Package(
         executable(
             "ChatCommand",
             [
-                "ChatLocalStack", "ChatStorage", "CommonAuth", "CommonUtil", "PostgresClient", argumentParser,
-                asyncHTTPClient, chatClient, logging, nioCore, nioHTTP1, nioSSL,
+                "ChatFileStore", "ChatLocalStack", "ChatStorage", "CommonAuth", "CommonUtil", "PostgresClient",
+                "S3Client", argumentParser, asyncHTTPClient, chatClient, logging, nioCore, nioHTTP1, nioSSL,
             ]),
         // Measures and breaks private stacks; its program is no part of the image.
         executable(
@@ -183,8 +183,8 @@ let package = Package(
         .target(
             name: "ChatTestSupport",
             dependencies: [
-                "CLibCrypto", "ChatLocalStack", "ChatStorage", "CommonAuth", "CommonUtil", "PostgresClient",
-                asyncHTTPClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL, yams,
+                "CLibCrypto", "ChatFileStore", "ChatLocalStack", "ChatStorage", "CommonAuth", "CommonUtil",
+                "PostgresClient", asyncHTTPClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL, yams,
             ],
             path: "Tests/ChatTestSupport", swiftSettings: swiftSettings),
         tests(of: "CommonUtil", ["ChatTestSupport"]),
@@ -219,6 +219,7 @@ let package = Package(
                 "ChatEvents", "ChatLocalStack", "ChatTestSupport", "CommonUtil", "PostgresClient", lifecycle, logging,
                 metrics, metricsTestKit,
             ]),
+        tests(of: "ChatFileStore", ["ChatTestSupport", "CommonUtil", "S3Client", nioCore, nioHTTP1, nioPosix, nioSSL]),
         tests(
             of: "ChatSystemServer",
             [
@@ -228,9 +229,9 @@ let package = Package(
         tests(
             of: "ChatMessageServer",
             [
-                "ChatEvents", "ChatLocalStack", "ChatStorage", "ChatTestSupport", "CommonLogging", "CommonServer",
-                "CommonUtil", "PostgresClient", "RedisClient", "S3Client", crypto, httpTypes, hummingbird, lifecycle,
-                logging, nioCore, nioPosix, nioSSL,
+                "ChatEvents", "ChatFileStore", "ChatLocalStack", "ChatStorage", "ChatTestSupport", "CommonLogging",
+                "CommonServer", "CommonUtil", "PostgresClient", "RedisClient", crypto, httpTypes, hummingbird,
+                lifecycle, logging, nioCore, nioPosix,
             ]),
         tests(
             of: "ChatWebSocketServer",
@@ -239,7 +240,12 @@ let package = Package(
                 "CommonUtil", "RedisClient", logging, metricsTestKit, nioCore, nioEmbedded, nioPosix,
             ]),
         tests(of: "ChatLocalStack", [nioCore, nioPosix]),
-        tests(of: "ChatCommand", ["ChatLocalStack", "ChatTestSupport", "CommonAuth", "CommonUtil", chatClient]),
+        tests(
+            of: "ChatCommand",
+            [
+                "ChatFileStore", "ChatLocalStack", "ChatStorage", "ChatTestSupport", "CommonAuth", "CommonUtil",
+                "PostgresClient", "S3Client", chatClient, logging, nioPosix, nioSSL,
+            ]),
         tests(of: "ChatLab", ["ChatLocalStack", argumentParser, nioCore]),
     ],
     swiftLanguageModes: [.v6]

@@ -10,7 +10,7 @@ struct ChatCommand: AsyncParsableCommand {
         version: "chat \(ChatVersion.current)",
         subcommands: [
             UpCommand.self, TestCommand.self, HealthCommand.self, MigrateCommand.self, KeysCommand.self,
-            StackCommand.self,
+            FilesCommand.self, StackCommand.self,
         ],
         groupedSubcommands: [
             CommandGroup(

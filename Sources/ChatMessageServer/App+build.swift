@@ -41,7 +41,8 @@ func buildMessageServer(_ environment: ServerEnvironment) async throws -> Server
     let hook = try HookParts(environment, database: database)
     let messages = MessageService(
         writer: writer, messages: MessageRepository(database), log: EventLog(database), rooms: rooms,
-        users: users, publisher: publisher, authMode: environment.authMode, hook: hook?.hook)
+        files: FileRepository(database), users: users, publisher: publisher, authMode: environment.authMode,
+        hook: hook?.hook)
 
     let isTokenMode = environment.authMode == .token
     let serverKeys = ServerKeyList(logger: logger, read: ServerKeyRepository(database).entries)

@@ -1,3 +1,4 @@
+import ChatFileStore
 import ChatStorage
 import CommonAuth
 import CommonServer
@@ -21,7 +22,6 @@ struct FileSetup {
     ) throws(ConfigurationError) {
         let configuration = environment.configuration
         let logger = environment.logger
-        let location = try configuration.value(Settings.fileStore)
         let folder = try configuration.value(Settings.dataDirectory)
         let quota = try configuration.value(Settings.fileQuotaBytes)
         let spoolBytes = try configuration.value(Settings.fileSpoolBytes)
@@ -30,38 +30,35 @@ struct FileSetup {
         let unusedSeconds = try configuration.value(Settings.fileUnusedSeconds)
         let rate = try configuration.value(Settings.limitFiles)
 
-        // A store that hangs does not keep uploads from the spool.
-        let (disk, storeDisk) = (Disk(), Disk())
-        let store: any FileStore
-        switch location ?? .folder(folder + "/files") {
-        case .none: return
-        case .folder(let path): store = FolderFileStore(path, disk: storeDisk)
-        case .s3(let url):
-            let client = S3Client(
-                try .chat(configuration, url: url), tls: .client(trustFile: environment.trustFile),
-                eventLoopGroup: environment.eventLoopGroup)
-            store = S3FileStore(client)
-            services = [client]
-        }
+        let isStoreSet = try configuration.value(Settings.fileStore) != nil
+        let configured = try ConfiguredFileStore(
+            configuration, tls: .client(trustFile: environment.trustFile), eventLoopGroup: environment.eventLoopGroup)
+        guard let configured else { return }
+        if let client = configured.client { services = [client] }
+        let metrics = FileMetrics()
+        let store = MeteredFileStore(configured.store, metrics: metrics)
         let files = FileRepository(database)
         let storage = FileStorage(store, logger: logger, installation: files.installation)
         let urls = FileURLs(read: FileSecrets(database).current)
-        let spool = UploadSpool(folder + "/uploads", capacity: spoolBytes, disk: disk)
+        // With threads of its own: a store that hangs does not keep uploads from the spool.
+        let spool = UploadSpool(folder + "/uploads", capacity: spoolBytes, disk: Disk()) { metrics.spools($0) }
         let cleaner = FileCleaner(
             storage, urls: urls, spool: spool, removal: FileRemoval(database), unusedSeconds: unusedSeconds,
-            logger: logger)
+            metrics: metrics, logger: logger)
         parts = FileParts(
             uploads: UploadService(
                 storage: storage, spool: spool, uploads: FileUploads(database), files: files, rooms: rooms,
                 rules: rules, quota: quota, limit: RateLimiter<UserID>(.files, rate: rate, shared: shared),
-                authMode: environment.authMode, logger: logger),
-            service: FileService(storage: storage, files: files, urls: urls, logger: logger))
+                authMode: environment.authMode, metrics: metrics, logger: logger),
+            service: FileService(
+                storage: storage, files: files, urls: urls, slots: DownloadSlots(metrics: metrics), logger: logger),
+            trustedProxies: environment.trustedProxies)
         services.append(cleaner)
         self.storage = storage
         beforeServing = [
             {
                 await cleaner.prepare()
-                guard location != nil, case .foreign(let reason) = storage.state else { return }
+                guard isStoreSet, case .foreign(let reason) = storage.state else { return }
                 throw ConfigurationError("\(Settings.fileStore.name) is not the store of this installation: \(reason)")
             },
             { cleaner.begin() },

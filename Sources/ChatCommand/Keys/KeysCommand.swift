@@ -85,26 +85,17 @@ struct KeysRevokeCommand: AsyncParsableCommand {
 
 /// The keys in the database of `CHAT_DATABASE_URL`.
 private enum KeyDatabase {
-    /// Runs `body`, or ends with the exit code of its error: 78 for a wrong setting, 69 where the database is away.
+    /// Runs `body`, or ends as ``OperatorCommand/reporting(_:)`` does.
     static func with<Result: Sendable>(
         _ body: @Sendable (ServerKeyRepository) async throws -> Result
     ) async throws -> Result {
-        do {
+        try await OperatorCommand.reporting {
             let client = try await PostgresClient.ofOperator(name: "chat-keys")
             // A first key can be made before any server has run.
             try await ChatSchema.migrate(client)
             let result = try await body(ServerKeyRepository(ChatDatabase(client)))
             await client.close()
             return result
-        } catch let error as ConfigurationError {
-            Terminal.complain("\(error)")
-            throw ExitCode(ConfigurationError.exitCode)
-        } catch let error as PostgresError {
-            Terminal.complain("\(error)")
-            throw ExitCode(CommandFailure.unavailableCode)
-        } catch let error as ChatError {
-            Terminal.complain("chat: \(error.detail)")
-            throw ExitCode(CommandFailure.unavailableCode)
         }
     }
 }

@@ -7,12 +7,16 @@ enum PasswordPrompt {
     private static let work = BlockingWork("terminal")
 
     /// Reads a line.
-    /// - Parameter isHidden: whether what is typed is not shown.
+    /// - Parameters:
+    ///   - isHidden: whether what is typed is not shown.
+    ///   - advice: for who has no terminal.
     /// - Throws: ``CommandFailure`` where there is no terminal.
-    static func ask(_ question: String, isHidden: Bool) async throws -> String {
+    static func ask(
+        _ question: String, isHidden: Bool, advice: String = "name the user and give --password-stdin"
+    ) async throws -> String {
         let terminal = open("/dev/tty", O_RDWR | O_CLOEXEC)
         guard terminal >= 0 else {
-            throw CommandFailure.usage("there is no terminal to ask; name the user and give --password-stdin")
+            throw CommandFailure.usage("there is no terminal to ask; \(advice)")
         }
         defer { close(terminal) }
         if isHidden { hide(terminal) }

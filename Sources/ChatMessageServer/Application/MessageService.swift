@@ -9,6 +9,7 @@ struct MessageService: Sendable {
     let messages: MessageRepository
     let log: EventLog
     let rooms: RoomRepository
+    let files: FileRepository
     let users: UserResolver
     let publisher: EventPublisher
     let authMode: AuthMode
@@ -149,7 +150,9 @@ struct MessageService: Sendable {
         var content = Result { () throws(ChatError) in
             try MessagePayload.canonicalText(payload, type: message.type)
         }
-        if let hook, case .success(let text) = content, message.isChanged(by: text, of: userID) {
+        if let hook, case .success(let text) = content, message.isEditable(by: userID),
+            try await message.differs(from: filled(text, of: message))
+        {
             // As far as it is known without the lock: the hook is asked only about what can be stored.
             guard let access = try await rooms.access(to: message.roomID, of: userID) else {
                 throw ChatError(.messageNotFound)
@@ -169,6 +172,15 @@ struct MessageService: Sendable {
             guard message.differs(from: content) else { return message }
             return try await room.edit(message, to: content, naming: fileID, by: userID)
         }
+    }
+
+    /// The content with what is known of the file that it names, as it would be stored. Only an edit that changes something
+    /// is asked about.
+    private func filled(_ content: String, of message: Message) async throws -> String {
+        guard let fileID = MessagePayload.fileID(content, type: message.type),
+            case .file(let file) = try await files.file(fileID, for: nil)
+        else { return content }
+        return (try? file.filling(content)) ?? content
     }
 
     /// Deletes a message and leaves a tombstone. Deleting it again changes nothing.
@@ -242,9 +254,9 @@ extension Message {
     /// Whether a content is another one, by bytes: canonically equivalent strings are equal in Swift, and different data.
     fileprivate func differs(from content: String) -> Bool { !content.utf8.elementsEqual(contentJSON.utf8) }
 
-    /// Whether an edit can change something, as far as that is known without the room's lock.
-    fileprivate func isChanged(by content: String, of userID: UserID) -> Bool {
-        senderID == userID && !userID.isInstallation && !isDeleted && differs(from: content)
+    /// Whether a user may edit it, as far as that is known without the room's lock.
+    fileprivate func isEditable(by userID: UserID) -> Bool {
+        senderID == userID && !userID.isInstallation && !isDeleted
     }
 }
 

@@ -142,12 +142,13 @@ public struct FileUploads: Sendable {
             Self.renew, .text(upload.fileID.rawValue), .int8(holder), .int8(Int64(Self.lease / .microseconds(1))))
     }
 
-    /// Ends an upload whose bytes are in no store. Its key is free then.
+    /// Ends an upload of which no byte was sent to the store. Its key is free then.
     public func cancel(_ upload: FileUpload) async throws {
         _ = try await database.query(Self.delete, .text(upload.fileID.rawValue), .int8(holder))
     }
 
-    /// Gives an upload up whose bytes may be in the store; they are removed later. Its key is free then.
+    /// Gives an upload up whose bytes may be in the store, or may still come there; they are removed later
+    /// (``FileRemoval/takeUploads(limit:)``). Its key is free then.
     public func abandon(_ upload: FileUpload) async throws {
         _ = try await database.query(Self.abandon, .text(upload.fileID.rawValue), .int8(holder))
     }

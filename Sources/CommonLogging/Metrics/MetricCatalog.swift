@@ -38,6 +38,16 @@ public enum MetricCatalog {
         "chat_message_hook_decisions_total": "Messages about which the hook was asked, by what became of them.",
         "chat_message_hook_seconds": "Time from asking the hook to its answer, or to giving up on it.",
 
+        "chat_file_uploads_total": "Uploads, by result.",
+        "chat_file_upload_bytes_total": "Bytes of stored uploads.",
+        "chat_file_upload_seconds": "Time from the head of an upload's request to its file.",
+        "chat_file_spool_bytes": "Bytes that uploads under way have reserved in the spool.",
+        "chat_file_downloads": "Downloads that read from the store, or wait for their turn.",
+        "chat_file_download_bytes_total": "Bytes read from the store for downloads.",
+        "chat_file_downloads_cut_total": "Downloads ended in favour of others, since their clients took nothing.",
+        "chat_file_store_errors_total": "Calls that the store of files did not do, by call.",
+        "chat_files_removed_total": "Files and lost uploads whose bytes were removed from the store.",
+
         "chat_rate_limited_total": "Requests refused by a limit, by limit.",
         "chat_password_hash_seconds": "Time that hashing a password took.",
 

@@ -52,10 +52,15 @@ extension HTTPConnectionHandler {
         scheduleCheck(context, in: RequestBounds.closingReadTime)
         // Shows the client at once that this was the last response.
         if !context.pipeline.syncOperations.isEncrypted { context.close(mode: .output, promise: nil) }
-        if isReadHeld {
-            isReadHeld = false
-            context.read()
-        }
+        isReadHeld = false
+        readOn(context)
+    }
+
+    /// Asks for the input that is dropped behind the last response. A route that has ended before its body asks for nothing
+    /// more, and unread input would make the kernel reset the connection.
+    func readOn(_ context: ChannelHandlerContext) {
+        guard case .ending = state, timing.current == .clientToClose else { return }
+        context.read()
     }
 
     /// Closes the channel, with the `close_notify` of TLS. In the next turn of the event loop, since a close within an

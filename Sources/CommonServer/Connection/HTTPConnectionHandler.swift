@@ -93,7 +93,10 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         proceed(context)
     }
 
-    func channelReadComplete(context: ChannelHandlerContext) { settle(context) }
+    func channelReadComplete(context: ChannelHandlerContext) {
+        settle(context)
+        readOn(context)
+    }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         context.fireChannelWritabilityChanged()

@@ -24,6 +24,14 @@ extension Response {
     }
 }
 
+extension ChatRequestContext {
+    /// Ends the connection at once, and drops what waits to be sent. For a response that was begun and cannot be completed.
+    public var connectionAbort: @Sendable () -> Void {
+        let channel = channel
+        return { channel.eventLoop.execute { channel.abort() } }
+    }
+}
+
 extension ResponseBodyWriter {
     fileprivate mutating func write(
         _ bytes: some AsyncSequence<ByteBuffer, any Error>, paced eventLoop: any EventLoop

@@ -1,3 +1,4 @@
+import ChatLocalStack
 import ChatTestSupport
 import Testing
 
@@ -139,6 +140,38 @@ import Testing
         let read = try await fixture.download(try await fixture.file(), headers: [("Origin", "https://a.example")])
         let exposed = read.header("Access-Control-Expose-Headers") ?? ""
         for name in ["Content-Range", "Accept-Ranges", "ETag"] { #expect(exposed.contains(name)) }
+    }
+
+    @Test func `downloads whose clients take nothing keep nobody from the store for long`() async throws {
+        let stack = try await SharedStack.running()
+        try await stack.withServer(.message) { server in
+            let fixture = try await FileFixture(stack, server: server)
+            // More than the kernel takes for a client that does not read.
+            let id = try await fixture.file([UInt8](repeating: 7, count: 24_000_000))
+            func metric(_ line: String) async throws -> Bool {
+                try await fixture.server.get("/metrics").text.contains(line + "\n")
+            }
+            var stalled: [RawConnection] = []
+            for _ in 0..<16 {
+                let connection = try await RawConnection(port: server.port, reads: false)
+                try await connection.send(
+                    "GET /api/v1/files/\(id) HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \(fixture.owner.token ?? "")\r\n\r\n"
+                )
+                stalled.append(connection)
+            }
+            let deadline = ContinuousClock.now + .seconds(30)
+            while try await !metric(#"chat_file_downloads{state="active"} 16"#) {
+                try #require(ContinuousClock.now < deadline)
+                try await Task.sleep(for: .milliseconds(50))
+            }
+            let range = [("Range", "bytes=0-9")]
+            // Another user is not concerned, the same one waits until a place is taken from a download that stands still.
+            #expect(try await fixture.download(id, as: fixture.member, headers: range).status == 206)
+            #expect(try await metric("chat_file_downloads_cut_total 0"))
+            #expect(try await fixture.download(id, headers: range).status == 206)
+            #expect(try await metric("chat_file_downloads_cut_total 1"))
+            for connection in stalled { await connection.close() }
+        }
     }
 
     @Test func `a large file comes whole to a slow reader`() async throws {

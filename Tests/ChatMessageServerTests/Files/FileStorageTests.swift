@@ -1,3 +1,4 @@
+import ChatFileStore
 import ChatTestSupport
 import CommonUtil
 import Foundation
@@ -77,55 +78,26 @@ import Testing
     }
 
     @Test func `a store that never answers is given up`() async throws {
-        let store = ScriptedStore(hangs: true)
+        // As long as the test lasts: it ends with its task.
+        let store = MemoryFileStore { _, _ in try? await Task.sleep(for: .seconds(3_600)) }
         let storage = FileStorage(store, deadline: .milliseconds(50), logger: quiet) { ("me", false) }
         #expect(await storage.check() == .unknown("not answered in time"))
         #expect(!storage.responds)
     }
 
     @Test func `a store that goes away stays what it was, and does not respond`() async throws {
-        let store = ScriptedStore()
+        let isAway = Mutex(false)
+        let store = MemoryFileStore { _, _ throws(FileStoreError) in
+            if isAway.withLock({ $0 }) { throw .away("away") }
+        }
         let storage = FileStorage(store, logger: quiet) { ("me", false) }
         #expect(await storage.check() == .own)
         #expect(storage.responds)
-        store.setAway(true)
+        isAway.withLock { $0 = true }
         #expect(await storage.check() == .own)
         #expect(!storage.responds)
-        store.setAway(false)
+        isAway.withLock { $0 = false }
         #expect(await storage.check() == .own)
         #expect(storage.responds)
     }
-}
-
-/// A store with nothing but a marker, which can be away or hang.
-private final class ScriptedStore: FileStore {
-    private let hangs: Bool
-    private let state = Mutex((marker: String?.none, isAway: false))
-
-    init(hangs: Bool = false) { self.hangs = hangs }
-
-    func setAway(_ isAway: Bool) { state.withLock { $0.isAway = isAway } }
-
-    private func answer() async throws(FileStoreError) {
-        // As long as the test lasts: it ends with its task.
-        if hangs { try? await Task.sleep(for: .seconds(3_600)) }
-        if state.withLock({ $0.isAway }) { throw .away("away") }
-    }
-
-    func put(_ key: String, from path: String, size: Int) async throws(FileStoreError) { try await answer() }
-    func read(_ key: String, range: Range<Int>) async throws(FileStoreError) -> FileBytes { throw .notFound }
-    func remove(_ key: String) async throws(FileStoreError) { try await answer() }
-    func list(after key: String?) async throws(FileStoreError) -> [StoredFile] {
-        try await answer()
-        return []
-    }
-    func installation() async throws(FileStoreError) -> String? {
-        try await answer()
-        return state.withLock { $0.marker }
-    }
-    func claim(_ installation: String) async throws(FileStoreError) {
-        try await answer()
-        state.withLock { $0.marker = installation }
-    }
-    func abortUnfinished(olderThan age: Duration) async throws(FileStoreError) { try await answer() }
 }

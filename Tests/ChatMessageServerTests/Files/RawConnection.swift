@@ -6,9 +6,14 @@ actor RawConnection {
     private let channel: any Channel
     private var answers: AsyncStream<String>.Iterator
 
-    init(port: Int) async throws {
+    /// - Parameter reads: `false` for a client that takes nothing of what is sent to it.
+    init(port: Int, reads: Bool = true) async throws {
         let (stream, continuation) = AsyncStream.makeStream(of: String.self)
         channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            // It sends on after the server has ended its output, as far as the server takes it.
+            .channelOption(.autoRead, value: reads)
+            .channelOption(.allowRemoteHalfClosure, value: true)
+            .channelOption(.socketOption(.so_sndbuf), value: 16 * 1_024)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(Handler(continuation))
@@ -20,7 +25,7 @@ actor RawConnection {
 
     func send(_ text: String) async throws { try await channel.writeAndFlush(ByteBuffer(string: text)) }
 
-    /// What comes next; nothing once the connection is closed.
+    /// What comes next; nothing once the server has ended its output.
     func next() async throws -> String {
         var iterator = answers
         defer { answers = iterator }
@@ -37,6 +42,11 @@ actor RawConnection {
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
             continuation.yield(String(buffer: unwrapInboundIn(data)))
+        }
+
+        func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+            if case ChannelEvent.inputClosed = event { continuation.finish() }
+            context.fireUserInboundEventTriggered(event)
         }
 
         func channelInactive(context: ChannelHandlerContext) { continuation.finish() }

@@ -1,6 +1,8 @@
+import ChatFileStore
 import ChatTestSupport
 import Foundation
 import NIOCore
+import Synchronization
 import Testing
 
 @testable import ChatMessageServer
@@ -79,5 +81,54 @@ import Testing
         #expect(!left.contains { $0.hasPrefix("123") })
         #expect(FileManager.default.fileExists(atPath: held.path))
         #expect(next.isPrepared && left.count { $0.hasSuffix(".lock") } == 2)
+    }
+
+    @Test func `a folder that somebody removes is made again by the next upload`() async throws {
+        let spool = try await spool()
+        let held = try await spool.begin(size: 1)
+        try FileManager.default.removeItem(atPath: root)
+        let file = try await spool.begin(size: 2)
+        try await file.append(ByteBuffer(string: "ok"))
+        #expect(try String(contentsOfFile: file.path, encoding: .utf8) == "ok")
+        // Its lock is new, too: no other server takes the folder for one of a process that has ended.
+        let next = try await self.spool()
+        #expect(FileManager.default.fileExists(atPath: file.path) && next.isPrepared)
+        // One that was under way goes on with the file that it has open.
+        try await held.append(ByteBuffer(string: "x"))
+    }
+
+    @Test func `a folder without its lock, or a lock without its folder, is mended`() async throws {
+        for name in [".lock", ""] {
+            let spool = try await spool()
+            let path = try await spool.begin(size: 1).path
+            let folder = URL(filePath: path).deletingLastPathComponent().path
+            try FileManager.default.removeItem(atPath: folder + name)
+            try await spool.prepare()
+            let file = try await spool.begin(size: 1)
+            _ = try await self.spool()
+            #expect(FileManager.default.fileExists(atPath: file.path), "\(name)")
+        }
+    }
+
+    @Test func `where the folder cannot be made an upload is refused, and taken once it can`() async throws {
+        try Data([1]).write(to: URL(filePath: root))
+        let spool = UploadSpool(root, capacity: 100, disk: disk)
+        await #expect(throws: FileStoreError.self) { try await spool.prepare() }
+        #expect(!spool.isPrepared)
+        await #expect(throws: FileStoreError.self) { _ = try await spool.begin(size: 1) }
+        try FileManager.default.removeItem(atPath: root)
+        #expect(try await spool.begin(size: 1).size == 0)
+        #expect(spool.isPrepared)
+    }
+
+    @Test func `what is reserved is reported`() async throws {
+        let reported = Mutex<[Int]>([])
+        let spool = UploadSpool(root, capacity: 100, disk: disk) { bytes in reported.withLock { $0.append(bytes) } }
+        do {
+            let file = try await spool.begin(size: 7)
+            try await file.append(ByteBuffer(string: "x"))
+            await #expect(throws: FileStoreError.full) { try await file.append(ByteBuffer(repeating: 1, count: 100)) }
+        }
+        #expect(reported.withLock { $0 } == [7, 0])
     }
 }

@@ -121,6 +121,39 @@ extension RESTClient {
         }
     }
 
+    @Test func `an edit that names the same file again is not asked about, one of its words is`() async throws {
+        try await moderator.run { stack, client in
+            let sender = try await stack.user()
+            let roomID = try await stack.room(of: sender)
+            let stored = try await client.send(
+                .post, "/api/v1/files?roomId=\(roomID)&name=a.txt", as: sender.credentials, bytes: Array("Hello".utf8)
+            ).require(201, "upload")
+            let fileID = stored.json["fileId"] ?? .null
+            let post: JSON = [
+                "roomId": .string(roomID), "messageType": "file", "payload": ["fileId": fileID, "caption": "one"],
+            ]
+            let message = try await client.post("/api/v1/messages", post, as: sender.credentials).require(201, "post")
+                .json
+            func edit(_ payload: JSON) async throws -> RESTResponse {
+                try await client.send(
+                    .patch, "/api/v1/messages/\(message["messageId"]?.int ?? 0)", ["payload": payload],
+                    as: sender.credentials)
+            }
+            let asked = moderator.questions.all.count
+            for payload: JSON in [
+                ["fileId": fileID, "caption": "one"],
+                ["caption": "one", "fileId": fileID, "fileName": "b", "fileSize": 1],
+            ] {
+                let again = try await edit(payload)
+                #expect(again.status == 200 && again.json["contentJson"] == message["contentJson"], "\(again)")
+            }
+            #expect(moderator.questions.all.count == asked)
+            #expect(try await edit(["fileId": fileID, "caption": "two"]).status == 200)
+            #expect(moderator.questions.all.count == asked + 1)
+            #expect(try await stack.log(of: roomID, as: sender).count == 2)
+        }
+    }
+
     @Test func `what cannot be stored is refused as ever, and not asked about`() async throws {
         try await moderator.run(fails: .closed) { stack, client in
             let users = try await stack.users(2)

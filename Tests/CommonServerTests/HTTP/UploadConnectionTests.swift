@@ -114,6 +114,21 @@ import Testing
         #expect(!channel.isActive)
     }
 
+    /// The task of a request with `Connection: close` ends with its response, and asks for nothing more.
+    @Test(arguments: ["", "Connection: close\r\n"])
+    func `what comes behind an early response is read, whoever asks for it`(fields: String) throws {
+        send(Self.head(100_000, fields))
+        respond()
+        #expect(socket.isOutputClosed)
+        for _ in 0..<3 {
+            let reads = socket.reads
+            send(String(repeating: "x", count: 10_000))
+            #expect(socket.reads > reads)
+        }
+        sendNoMore()
+        #expect(!channel.isActive)
+    }
+
     @Test func `after a whole body the connection goes on`() throws {
         send(Self.head(2) + "ok")
         respond()

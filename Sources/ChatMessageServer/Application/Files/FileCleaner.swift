@@ -1,3 +1,4 @@
+import ChatFileStore
 import ChatStorage
 import CommonUtil
 import Logging
@@ -25,13 +26,14 @@ final class FileCleaner: Service {
     private let removal: FileRemoval
     private let unusedSeconds: Int
     private let timing: Timing
+    private let metrics: FileMetrics
     private let logger: Logger
     private let gate = AsyncStream<Never>.makeStream()
 
     /// - Parameter unusedSeconds: the time for which a file is kept that no message names.
     init(
         _ storage: FileStorage, urls: FileURLs, spool: UploadSpool, removal: FileRemoval, unusedSeconds: Int,
-        timing: Timing = Timing(), logger: Logger
+        timing: Timing = Timing(), metrics: FileMetrics = FileMetrics(), logger: Logger
     ) {
         self.storage = storage
         self.urls = urls
@@ -39,10 +41,12 @@ final class FileCleaner: Service {
         self.removal = removal
         self.unusedSeconds = unusedSeconds
         self.timing = timing
+        self.metrics = metrics
         self.logger = logger
     }
 
-    /// Asks the store whose it is, reads the secrets and makes the folder of uploads. What fails is tried again later.
+    /// Asks the store whose it is, reads the secrets, and makes the folder of uploads where it is not there. What fails is
+    /// tried again later.
     func prepare() async {
         await attempt("the folder of uploads is made later") { try await spool.prepare() }
         await storage.check()
@@ -102,6 +106,7 @@ final class FileCleaner: Service {
             try await removal.uploadRemoved(fileID)
             count += 1
         }
+        metrics.removed(count)
         if count > 0 { logger.info("files were removed", metadata: ["count": .stringConvertible(count)]) }
         return count
     }

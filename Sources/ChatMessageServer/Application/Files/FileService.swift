@@ -1,13 +1,16 @@
 import ChatEvents
+import ChatFileStore
 import ChatStorage
 import CommonUtil
 import Logging
+import NIOCore
 
 /// The use cases of stored files: reading, listing and deleting them.
 struct FileService: Sendable {
     let storage: FileStorage
     let files: FileRepository
     let urls: FileURLs
+    let slots: DownloadSlots
     let logger: Logger
 
     /// A file as clients see it.
@@ -35,9 +38,23 @@ struct FileService: Sendable {
         return FileList(items: fileIDs.compactMap { byID[$0] }.map(view))
     }
 
-    /// Opens a part of a file.
-    /// - Throws: `file_gone` where the store has lost it; `unavailable`.
-    func bytes(of file: ChatFile, _ range: Range<Int>) async throws -> FileBytes {
+    /// Opens a part of a file, once it is the reader's turn.
+    /// - Parameter cut: ends the connection, see ``DownloadSlots/take(_:cut:)``.
+    /// - Throws: `file_gone` where the store has lost it; `unavailable`, also where too many files are being read.
+    func bytes(
+        of file: ChatFile, _ range: Range<Int>, for reader: DownloadReader, cut: @escaping DownloadSlots.Cut
+    ) async throws -> FileBytes {
+        let slot = try await slots.take(reader, cut: cut)
+        return Self.slotted(try await read(file, range), slot)
+    }
+
+    private static func slotted(
+        _ bytes: some AsyncSequence<ByteBuffer, any Error> & Sendable, _ slot: DownloadSlots.Slot
+    ) -> FileBytes {
+        SlottedBytes(bytes, slot)
+    }
+
+    private func read(_ file: ChatFile, _ range: Range<Int>) async throws -> FileBytes {
         let store = try storage.require()
         do {
             return try await store.read(file.fileID.rawValue, range: range)

@@ -1,3 +1,4 @@
+import ChatFileStore
 import ChatStorage
 import CommonUtil
 import Logging
@@ -94,16 +95,18 @@ final class FileStorage: Sendable {
 
     private func ownership() async throws -> State {
         let (id, hasFiles) = try await installation()
-        if let marker = try await store.installation() { return Self.state(marker: marker, of: id) }
-        guard !hasFiles else { return .foreign("it has no marker, although there are files") }
-        guard try await store.list(after: nil).isEmpty else { return .foreign("it has files, and no marker") }
-        try await store.claim(id)
-        guard let marker = try await store.installation() else { return .foreign("it does not keep its marker") }
-        return Self.state(marker: marker, of: id)
-    }
-
-    private static func state(marker: String, of id: String) -> State {
-        marker == id ? .own : .foreign("its marker names another installation")
+        var ownership = try await store.ownership(by: id, hasFiles: hasFiles)
+        if ownership == .unclaimed {
+            try await store.claim(id)
+            // Of several servers that do so at once one succeeds.
+            let marker = try await store.installation()
+            ownership =
+                marker.map { FileStoreOwnership(marker: $0, of: id) } ?? .foreign("it does not keep its marker")
+        }
+        switch ownership {
+        case .own, .unclaimed: return .own
+        case .foreign(let reason): return .foreign(reason)
+        }
     }
 }
 
@@ -111,8 +114,7 @@ final class FileStorage: Sendable {
 enum SecretFreeReason {
     static func of(_ error: any Error) -> String {
         switch error {
-        case FileStoreError.away(let reason): reason
-        case FileStoreError.full: "it has no space left"
+        case let error as FileStoreError: error.description
         case let error as ChatError: error.detail
         default: "\(type(of: error))"
         }

@@ -1,3 +1,4 @@
+import ChatFileStore
 import ChatStorage
 import CommonServer
 import CommonUtil
@@ -35,6 +36,7 @@ struct UploadService: Sendable {
     let limit: RateLimiter<UserID>
     let slots = UploadSlots()
     let authMode: AuthMode
+    let metrics: FileMetrics
     let logger: Logger
 
     /// Takes a file.
@@ -43,6 +45,20 @@ struct UploadService: Sendable {
     /// - Throws: the errors of the contract's page.
     func upload(
         _ request: Request, bytes: @Sendable () -> UploadedBody
+    ) async throws -> (file: ChatFile, isNew: Bool) {
+        let start = ContinuousClock.now
+        do {
+            let (file, isNew) = try await take(request, bytes)
+            if isNew { metrics.stored(bytes: file.size, in: .now - start) } else { metrics.ended(.repeated) }
+            return (file, isNew)
+        } catch {
+            metrics.ended(FileMetrics.UploadResult(error))
+            throw error
+        }
+    }
+
+    private func take(
+        _ request: Request, _ bytes: @Sendable () -> UploadedBody
     ) async throws -> (file: ChatFile, isNew: Bool) {
         let store = try storage.require()
         let upload = FileUpload(
@@ -157,14 +173,14 @@ struct UploadService: Sendable {
 
     // MARK: The store
 
-    private func keep(
+    /// Stores the bytes of an upload that was begun, and makes them a file.
+    func keep(
         _ upload: FileUpload, _ spooled: SpooledFile, _ content: UploadedBytes, in store: any FileStore
     ) async throws -> ChatFile {
         let key = upload.fileID.rawValue
         do {
             try await store.put(key, from: spooled.path, size: content.size)
         } catch {
-            // Part of it can be there. What cannot be removed now is removed later.
             await drop(upload, from: store)
             throw unavailable(error, "the store of files")
         }
@@ -181,14 +197,12 @@ struct UploadService: Sendable {
         }
     }
 
+    /// Removes what is in the store of an upload, now and once more later: an attempt that was given up because it was not
+    /// answered in time can still be carried out behind the removal.
     private func drop(_ upload: FileUpload, from store: any FileStore) async {
         await always {
-            do {
-                try await store.remove(upload.fileID.rawValue)
-                try await uploads.cancel(upload)
-            } catch {
-                try await uploads.abandon(upload)
-            }
+            try? await store.remove(upload.fileID.rawValue)
+            try await uploads.abandon(upload)
         }
     }
 

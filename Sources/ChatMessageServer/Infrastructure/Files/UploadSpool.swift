@@ -1,3 +1,4 @@
+import ChatFileStore
 import Glibc
 import NIOCore
 import Synchronization
@@ -10,6 +11,7 @@ final class UploadSpool: Sendable {
     private let root: String
     private let disk: Disk
     private let budget: Mutex<SpoolBudget>
+    private let onChange: @Sendable (Int) -> Void
     private let lock = Mutex<OpenFile?>(nil)
     /// The folder of this process.
     private let folder: String
@@ -17,9 +19,11 @@ final class UploadSpool: Sendable {
     /// - Parameters:
     ///   - root: the folder of all servers.
     ///   - capacity: of all uploads in progress, in bytes.
-    init(_ root: String, capacity: Int, disk: Disk) {
+    ///   - onChange: called with the number of reserved bytes whenever it changes; must not block.
+    init(_ root: String, capacity: Int, disk: Disk, onChange: @escaping @Sendable (Int) -> Void = { _ in }) {
         self.root = root
         self.disk = disk
+        self.onChange = onChange
         budget = Mutex(SpoolBudget(capacity: capacity))
         folder = "\(root)/\(UInt64.random(in: .min ... .max))"
     }
@@ -30,18 +34,26 @@ final class UploadSpool: Sendable {
     /// Whether there is a folder of this process.
     var isPrepared: Bool { lock.withLock { $0 != nil } }
 
-    /// Makes the folder of this process, unless it is there, and removes those of processes that have ended. Must not be
-    /// called twice at once.
+    /// Makes the folder of this process, unless it is there, and removes those of processes that have ended. May be repeated:
+    /// a folder that somebody has removed is made again.
     func prepare() async throws(FileStoreError) {
-        guard !isPrepared else { return }
         try await disk.run { () throws(FileStoreError) in
-            try Folder.make(self.root)
-            let lock = try Self.lockFile(self.folder + Self.lockSuffix)
-            try Folder.make(self.folder)
-            self.lock.withLock { $0 = lock }
-            for name in try Folder.names(self.root) where name.hasSuffix(Self.lockSuffix) {
-                self.removeLeftovers("\(self.root)/\(name)")
-            }
+            // One at a time; none of the threads is an event loop's.
+            try self.lock.withLock { lock throws(FileStoreError) in try self.prepare(&lock) }
+        }
+    }
+
+    private func prepare(_ lock: inout OpenFile?) throws(FileStoreError) {
+        let lockPath = folder + Self.lockSuffix
+        if let lock, Self.isNamed(lock, lockPath), access(folder, W_OK) == 0 { return }
+        // Gives the lock back, which would keep this process from taking it again.
+        lock = nil
+        try Folder.make(root)
+        let taken = try Self.lockFile(lockPath)
+        try Folder.make(folder)
+        lock = taken
+        for name in try Folder.names(root) where name.hasSuffix(Self.lockSuffix) {
+            removeLeftovers("\(root)/\(name)")
         }
     }
 
@@ -52,9 +64,14 @@ final class UploadSpool: Sendable {
         while true {
             let file = try OpenFile(path, O_RDWR | O_CREAT)
             guard flock(file.descriptor, LOCK_EX) == 0 else { throw .last("flock") }
-            var (own, named) = (stat(), stat())
-            if fstat(file.descriptor, &own) == 0, stat(path, &named) == 0, own.st_ino == named.st_ino { return file }
+            if isNamed(file, path) { return file }
         }
+    }
+
+    /// Whether a path still leads to an open file.
+    private static func isNamed(_ file: OpenFile, _ path: String) -> Bool {
+        var (own, named) = (stat(), stat())
+        return fstat(file.descriptor, &own) == 0 && stat(path, &named) == 0 && own.st_ino == named.st_ino
     }
 
     /// Removes the folder beside a lock that no process holds.
@@ -72,14 +89,36 @@ final class UploadSpool: Sendable {
     func begin(size: Int?) async throws(FileStoreError) -> SpooledFile {
         guard budget.withLock({ $0.hasLeft(size ?? 0) }) else { throw .full }
         let path = "\(folder)/\(UInt64.random(in: .min ... .max))"
-        let file = try await disk.run { () throws(FileStoreError) in
-            try OpenFile(path, O_WRONLY | O_CREAT | O_EXCL)
+        let file: OpenFile
+        do {
+            file = try await create(path)
+        } catch .notFound {
+            // The folder could not be made yet, or somebody has removed it.
+            try await prepare()
+            file = try await create(path)
         }
         return SpooledFile(path: path, file: file, announced: size, spool: self)
     }
 
-    fileprivate func reserve(_ bytes: Int) -> Bool { budget.withLock { $0.reserve(bytes) } }
-    fileprivate func release(_ bytes: Int) { budget.withLock { $0.release(bytes) } }
+    private func create(_ path: String) async throws(FileStoreError) -> OpenFile {
+        try await disk.run { () throws(FileStoreError) in try OpenFile(path, O_WRONLY | O_CREAT | O_EXCL) }
+    }
+
+    fileprivate func reserve(_ bytes: Int) -> Bool {
+        budget.withLock { budget in
+            guard budget.reserve(bytes) else { return false }
+            onChange(budget.reserved)
+            return true
+        }
+    }
+
+    fileprivate func release(_ bytes: Int) {
+        budget.withLock { budget in
+            budget.release(bytes)
+            onChange(budget.reserved)
+        }
+    }
+
     fileprivate func run(_ call: @escaping @Sendable () throws(FileStoreError) -> Void) async throws(FileStoreError) {
         try await disk.run(call)
     }

@@ -1,3 +1,4 @@
+import ChatFileStore
 import ChatStorage
 import CommonLogging
 import CommonServer

@@ -31,6 +31,7 @@ enum FileRoutes {
                 json: service.view(try await service.file(context.fileID(), for: context.requireUser().userID)))
         }
         let readLimit = routes.readLimit
+        let trustedProxies = files?.trustedProxies ?? []
         routes.get(path + "/{id}", countsItself: true) { request, context in
             let service = try required(files).service
             let fileID = try context.fileID()
@@ -42,9 +43,14 @@ enum FileRoutes {
                 throw error
             }
             try await readLimit?.check(request, context, reader: reader.userID)
+            let counted =
+                reader.userID.map(DownloadReader.user)
+                ?? .address(context.countedAddress(headers: request.headers, trustedProxies: trustedProxies))
             return try await reader.read {
                 try await FileDownload(file: service.file(fileID, for: reader.userID), request)
-                    .response(context) { try await service.bytes(of: $0, $1) }
+                    .response(context) {
+                        try await service.bytes(of: $0, $1, for: counted, cut: context.connectionAbort)
+                    }
             }
         }
         routes.delete(path + "/{id}", authenticated: true, scope: .messages) { _, context in
@@ -93,6 +99,7 @@ enum FileRoutes {
 struct FileParts: Sendable {
     let uploads: UploadService
     let service: FileService
+    let trustedProxies: [AddressRange]
 }
 
 extension ChatRequestContext {

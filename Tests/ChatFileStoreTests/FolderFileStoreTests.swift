@@ -4,7 +4,7 @@ import Foundation
 import NIOCore
 import Testing
 
-@testable import ChatMessageServer
+@testable import ChatFileStore
 
 @Suite(.timeLimit(.minutes(1))) final class FolderFileStoreTests {
     private let folder = FileManager.default.temporaryDirectory.appending(path: Unique.name("store")).path
@@ -78,6 +78,25 @@ import Testing
         #expect(try await store.list(after: "ab").map(\.key) == ["bb1", "bb2"])
         #expect(try await store.list(after: "bb1").map(\.key) == ["bb2"])
         #expect(try await store.list(after: "zz") == [])
+    }
+
+    @Test func `what others have put there is no file, and is left alone`() async throws {
+        try await put("aa1")
+        for name in ["aa/.hidden", "aa/AA2", "aa/bb1", "aa/aa3.tmp", "lost", "tmp"] {
+            try Data([1]).write(to: URL(filePath: "\(folder)/files/\(name)"))
+        }
+        try FileManager.default.createDirectory(atPath: folder + "/files/aa/aa4", withIntermediateDirectories: true)
+        #expect(try await store.list(after: nil).map(\.key) == ["aa1"])
+    }
+
+    @Test func `the size of a file is known, and of one that is not there none`() async throws {
+        try await put("abc")
+        #expect(try await store.size(of: "abc") == 3)
+        #expect(try await store.size(of: "abd") == nil)
+        // Not the same as a store that cannot be asked.
+        let source = try source([1])
+        let broken = FolderFileStore(source, disk: disk)
+        await #expect(throws: FileStoreError.self) { try await broken.size(of: "abc") }
     }
 
     @Test func `of several who claim a store at once one succeeds`() async throws {

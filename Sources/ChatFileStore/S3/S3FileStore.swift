@@ -5,24 +5,25 @@ import S3Client
 /// A store in a bucket of an S3-compatible server, which all message servers of an installation share.
 ///
 /// A file is the object `files/KEY`; the marker is the object `installation`.
-struct S3FileStore: FileStore {
+public struct S3FileStore: FileStore {
     private static let prefix = "files/"
     private static let marker = "installation"
     private static let maximumMarkerBytes = 256
 
     private let client: S3Client
 
-    init(_ client: S3Client) { self.client = client }
+    /// - Parameter client: of the bucket.
+    public init(_ client: S3Client) { self.client = client }
 
     private func object(_ key: String) -> String { Self.prefix + key }
 
     // MARK: Files
 
-    func put(_ key: String, from path: String, size: Int) async throws(FileStoreError) {
+    public func put(_ key: String, from path: String, size: Int) async throws(FileStoreError) {
         do { try await client.put(object(key), fileAt: path, size: size) } catch { throw FileStoreError(error) }
     }
 
-    func read(_ key: String, range: Range<Int>) async throws(FileStoreError) -> FileBytes {
+    public func read(_ key: String, range: Range<Int>) async throws(FileStoreError) -> FileBytes {
         do {
             return S3FileBytes(bytes: try await client.bytes(of: object(key), in: range))
         } catch {
@@ -30,11 +31,15 @@ struct S3FileStore: FileStore {
         }
     }
 
-    func remove(_ key: String) async throws(FileStoreError) {
+    public func remove(_ key: String) async throws(FileStoreError) {
         do { try await client.remove(object(key)) } catch { throw FileStoreError(error) }
     }
 
-    func list(after key: String?) async throws(FileStoreError) -> [StoredFile] {
+    public func size(of key: String) async throws(FileStoreError) -> Int? {
+        do { return try await client.size(of: object(key)) } catch { throw FileStoreError(error) }
+    }
+
+    public func list(after key: String?) async throws(FileStoreError) -> [StoredFile] {
         var last = key.map(object)
         while true {
             let page: S3Page
@@ -56,7 +61,7 @@ struct S3FileStore: FileStore {
 
     // MARK: The marker
 
-    func installation() async throws(FileStoreError) -> String? {
+    public func installation() async throws(FileStoreError) -> String? {
         do {
             let bytes = try await client.contents(of: Self.marker, upTo: Self.maximumMarkerBytes)
             return bytes.map { String(decoding: $0, as: UTF8.self) }
@@ -65,7 +70,7 @@ struct S3FileStore: FileStore {
         }
     }
 
-    func claim(_ installation: String) async throws(FileStoreError) {
+    public func claim(_ installation: String) async throws(FileStoreError) {
         do {
             try await client.putIfAbsent(Self.marker, Array(installation.utf8))
         } catch .exists {
@@ -75,7 +80,7 @@ struct S3FileStore: FileStore {
         }
     }
 
-    func abortUnfinished(olderThan age: Duration) async throws(FileStoreError) {
+    public func abortUnfinished(olderThan age: Duration) async throws(FileStoreError) {
         let begin = Timestamp(microseconds: Timestamp.now.microseconds - age.components.seconds * 1_000_000)
         do {
             try await client.abortUploads(prefix: Self.prefix, startedBefore: begin)

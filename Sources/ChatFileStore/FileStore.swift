@@ -2,12 +2,12 @@ import CommonUtil
 import NIOCore
 
 /// The bytes of a file, read lazily: the next buffer is read when it is asked for. Buffers have at most 256 KiB.
-typealias FileBytes = any AsyncSequence<ByteBuffer, any Error> & Sendable
+public typealias FileBytes = any AsyncSequence<ByteBuffer, any Error> & Sendable
 
 /// Keeps the bytes of files, each under a key of its own that is used once: what is stored under a key never changes.
 ///
 /// Keys are 1–64 of `a–z 0–9`. No call blocks an event loop, and one that crosses a network has a deadline.
-protocol FileStore: Sendable {
+public protocol FileStore: Sendable {
     /// Stores a local file, which stays where it is. Returns when the bytes are on disk (`fsync`) or acknowledged. May be
     /// repeated for the same key and bytes.
     func put(_ key: String, from path: String, size: Int) async throws(FileStoreError)
@@ -19,6 +19,9 @@ protocol FileStore: Sendable {
 
     /// Removes a file. One that is not there is no error.
     func remove(_ key: String) async throws(FileStoreError)
+
+    /// The size of a file in bytes; `nil` where there is none.
+    func size(of key: String) async throws(FileStoreError) -> Int?
 
     /// A page of the stored files, at most 1,000, in the order of their keys. The marker is none of them.
     func list(after key: String?) async throws(FileStoreError) -> [StoredFile]
@@ -36,19 +39,37 @@ protocol FileStore: Sendable {
 }
 
 /// A file of a store, as its list shows it.
-struct StoredFile: Equatable, Sendable {
-    let key: String
+public struct StoredFile: Equatable, Sendable {
+    public let key: String
     /// In bytes.
-    let size: Int
-    let modifiedAt: Timestamp
+    public let size: Int
+    public let modifiedAt: Timestamp
+
+    /// Describes a file.
+    public init(key: String, size: Int, modifiedAt: Timestamp) {
+        self.key = key
+        self.size = size
+        self.modifiedAt = modifiedAt
+    }
 }
 
 /// Why a store did not do what it was asked.
-enum FileStoreError: Error, Equatable, Sendable {
+public enum FileStoreError: Error, Equatable, Sendable {
     /// It does not respond, or refuses: to be tried again later. The reason is for logs and has no secrets.
     case away(String)
     /// It has no space left.
     case full
     /// There is no file under this key.
     case notFound
+}
+
+extension FileStoreError: CustomStringConvertible {
+    /// The error for logs.
+    public var description: String {
+        switch self {
+        case .away(let reason): reason
+        case .full: "it has no space left"
+        case .notFound: "there is no such file"
+        }
+    }
 }

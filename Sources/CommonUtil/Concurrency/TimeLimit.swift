@@ -1,8 +1,8 @@
 /// Bounds the time of work that cannot be cancelled, as the look-up of a name.
-enum TimeLimit {
+public enum TimeLimit {
     /// Runs something for a bounded time. Unlike a task group this does not wait for the end of what it gives up on.
     /// - Returns: its result; `nil` where the time is over, or the task is cancelled.
-    static func within<Result: Sendable>(
+    public static func within<Result: Sendable>(
         _ limit: Duration, _ body: @escaping @Sendable () async -> Result
     ) async -> Result? {
         let (results, continuation) = AsyncStream.makeStream(of: Result.self)

@@ -6,7 +6,7 @@ import NIOCore
 ///
 /// A file is at `ab/abcdef…`, by the first two characters of its key. It gets this name when all its bytes are on the disk:
 /// by a link from the upload, or from a copy in `tmp` where that is in another file system.
-struct FolderFileStore: FileStore {
+public struct FolderFileStore: FileStore {
     /// Size of the buffers in which files are read.
     static let pieceBytes = 64 * 1_024
     private static let maximumPage = 1_000
@@ -17,7 +17,7 @@ struct FolderFileStore: FileStore {
     private let disk: Disk
 
     /// - Parameter path: of the folder, which is made where it is not there.
-    init(_ path: String, disk: Disk) {
+    public init(_ path: String, disk: Disk) {
         self.path = path
         self.disk = disk
     }
@@ -29,7 +29,7 @@ struct FolderFileStore: FileStore {
 
     // MARK: Files
 
-    func put(_ key: String, from source: String, size: Int) async throws(FileStoreError) {
+    public func put(_ key: String, from source: String, size: Int) async throws(FileStoreError) {
         try await disk.run { () throws(FileStoreError) in
             try OpenFile(source, O_RDONLY).synchronize()
             let folder = folder(of: key)
@@ -79,7 +79,7 @@ struct FolderFileStore: FileStore {
         guard rename(temporary, target()) == 0 else { throw .last("rename") }
     }
 
-    func read(_ key: String, range: Range<Int>) async throws(FileStoreError) -> FileBytes {
+    public func read(_ key: String, range: Range<Int>) async throws(FileStoreError) -> FileBytes {
         let path = file(key)
         let file = try await disk.run { () throws(FileStoreError) in
             let file = try OpenFile(path, O_RDONLY)
@@ -89,20 +89,26 @@ struct FolderFileStore: FileStore {
         return FolderFileBytes(file: file, range: range, disk: disk)
     }
 
-    func remove(_ key: String) async throws(FileStoreError) {
+    public func remove(_ key: String) async throws(FileStoreError) {
         try await disk.run { () throws(FileStoreError) in
             guard unlink(file(key)) == 0 || errno == ENOENT else { throw .last("unlink") }
         }
     }
 
-    func list(after key: String?) async throws(FileStoreError) -> [StoredFile] {
+    public func size(of key: String) async throws(FileStoreError) -> Int? {
+        try await disk.run { () throws(FileStoreError) in try status(of: key)?.size }
+    }
+
+    public func list(after key: String?) async throws(FileStoreError) -> [StoredFile] {
         try await disk.run { () throws(FileStoreError) in
             var files: [StoredFile] = []
             let first = key?.prefix(2) ?? ""
-            for name in try Folder.names(path) where name.utf8.count == 2 && name >= first {
-                for key in try Folder.names("\(path)/\(name)").drop(while: { !Self.isAfter($0, key) }) {
+            for folder in try Folder.names(path) where folder.utf8.count == 2 && folder >= first {
+                for name in try Folder.names("\(path)/\(folder)").drop(while: { !Self.isAfter($0, key) }) {
+                    // What others have put there is not this server's to look after.
+                    guard FileID(name) != nil, name.hasPrefix(folder) else { continue }
                     // One that another server has removed meanwhile is left out.
-                    guard let file = status(of: key) else { continue }
+                    guard let file = try status(of: name) else { continue }
                     files.append(file)
                     if files.count == Self.maximumPage { return files }
                 }
@@ -115,9 +121,13 @@ struct FolderFileStore: FileStore {
         key.map { $0.utf8.lexicographicallyPrecedes(name.utf8) } ?? true
     }
 
-    private func status(of key: String) -> StoredFile? {
+    private func status(of key: String) throws(FileStoreError) -> StoredFile? {
         var status = stat()
-        guard lstat(file(key), &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+        guard lstat(file(key), &status) == 0 else {
+            if errno == ENOENT { return nil }
+            throw .last("lstat")
+        }
+        guard status.st_mode & S_IFMT == S_IFREG else { return nil }
         return StoredFile(
             key: key, size: Int(status.st_size),
             modifiedAt: Timestamp(microseconds: Int64(status.st_mtim.tv_sec) * 1_000_000))
@@ -125,7 +135,7 @@ struct FolderFileStore: FileStore {
 
     // MARK: The store as a whole
 
-    func installation() async throws(FileStoreError) -> String? {
+    public func installation() async throws(FileStoreError) -> String? {
         do {
             return try await disk.run { () throws(FileStoreError) in
                 let file = try OpenFile(marker, O_RDONLY)
@@ -140,7 +150,7 @@ struct FolderFileStore: FileStore {
         }
     }
 
-    func claim(_ installation: String) async throws(FileStoreError) {
+    public func claim(_ installation: String) async throws(FileStoreError) {
         try await disk.run { () throws(FileStoreError) in
             try Folder.make(path)
             try writeTemporary("installation") { file throws(FileStoreError) in
@@ -155,7 +165,7 @@ struct FolderFileStore: FileStore {
         }
     }
 
-    func abortUnfinished(olderThan age: Duration) async throws(FileStoreError) {
+    public func abortUnfinished(olderThan age: Duration) async throws(FileStoreError) {
         try await disk.run { () throws(FileStoreError) in
             let limit = Timestamp.now.microseconds - Int64(age / .microseconds(1))
             for name in try Folder.names(temporaryFolder) {

@@ -5,7 +5,7 @@ extension S3Configuration {
     /// The configuration of a store of files, with the credentials of `CHAT_S3_…`.
     /// - Parameter url: of endpoint and bucket, as it stands in `CHAT_FILE_STORE` behind `s3:`.
     /// - Throws: `ConfigurationError` for an invalid URL and for missing credentials.
-    static func chat(_ configuration: ConfigurationSource, url: String) throws(ConfigurationError) -> Self {
+    public static func chat(_ configuration: ConfigurationSource, url: String) throws(ConfigurationError) -> Self {
         let accessKey = try configuration.value(Settings.s3AccessKey)
         let secretKey = try configuration.value(Settings.s3SecretKey)
         let sessionToken = try configuration.value(Settings.s3SessionToken)

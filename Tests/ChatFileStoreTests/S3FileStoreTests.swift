@@ -7,7 +7,7 @@ import NIOPosix
 import NIOSSL
 import Testing
 
-@testable import ChatMessageServer
+@testable import ChatFileStore
 @testable import S3Client
 
 @Suite(.enabled(if: LocalS3.isAvailable, "python3 is not installed"), .timeLimit(.minutes(2)))
@@ -58,8 +58,10 @@ struct S3FileStoreTests {
             for try await buffer in try await store.read("b2", range: 10..<100) { bytes += buffer.readableBytesView }
             #expect(bytes == Array(10..<100))
 
+            #expect(try await store.size(of: "b2") == 200)
             try await store.remove("b2")
             try await store.remove("b2")
+            #expect(try await store.size(of: "b2") == nil)
             await #expect(throws: FileStoreError.notFound) { try await store.read("b2", range: 0..<1) }
         }
     }

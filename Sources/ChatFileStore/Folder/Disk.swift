@@ -3,19 +3,20 @@ import Glibc
 import NIOPosix
 
 /// Calls that block on the disk, on threads of their own: none is made on an event loop.
-final class Disk: Sendable {
+public final class Disk: Sendable {
     /// Calls at once; further ones wait. Each upload and each download has one at a time.
     private static let threads = 4
 
     private let pool = NIOThreadPool(numberOfThreads: threads)
 
-    init() { pool.start() }
+    /// Starts the threads.
+    public init() { pool.start() }
 
     deinit { pool.shutdownGracefully { _ in } }
 
     /// Runs a call.
     /// - Throws: its error; `away` while the process ends.
-    func run<Value: Sendable>(
+    public func run<Value: Sendable>(
         _ call: @escaping @Sendable () throws(FileStoreError) -> Value
     ) async throws(FileStoreError) -> Value {
         do {
@@ -30,7 +31,7 @@ final class Disk: Sendable {
 
 extension FileStoreError {
     /// The error of the last call of this thread (`errno(3)`).
-    static func last(_ call: String) -> FileStoreError {
+    public static func last(_ call: String) -> FileStoreError {
         let code = errno
         return switch code {
         case ENOSPC, EDQUOT: .full
@@ -41,11 +42,12 @@ extension FileStoreError {
 }
 
 /// An open file. It is closed when nobody holds it any more.
-final class OpenFile: Sendable {
-    let descriptor: CInt
+public final class OpenFile: Sendable {
+    /// Its number, for calls that are not here.
+    public let descriptor: CInt
 
     /// - Parameter flags: of open(2), besides `O_CLOEXEC`.
-    init(_ path: String, _ flags: CInt) throws(FileStoreError) {
+    public init(_ path: String, _ flags: CInt) throws(FileStoreError) {
         descriptor = open(path, flags | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw .last("open") }
         // `deinit` closes it. The kernel gives the lowest free number, so a high one means that few are left.
@@ -58,7 +60,7 @@ final class OpenFile: Sendable {
     deinit { close(descriptor) }
 
     /// In bytes.
-    var size: Int {
+    public var size: Int {
         get throws(FileStoreError) {
             var status = stat()
             guard fstat(descriptor, &status) == 0 else { throw .last("fstat") }
@@ -67,7 +69,7 @@ final class OpenFile: Sendable {
     }
 
     /// Writes all bytes at the end of what was written.
-    func write(_ bytes: UnsafeRawBufferPointer) throws(FileStoreError) {
+    public func write(_ bytes: UnsafeRawBufferPointer) throws(FileStoreError) {
         var rest = bytes[...]
         while !rest.isEmpty {
             let count = Glibc.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
@@ -79,7 +81,7 @@ final class OpenFile: Sendable {
 
     /// Reads at a place.
     /// - Returns: the number of bytes; 0 at the end of the file.
-    func read(into bytes: UnsafeMutableRawBufferPointer, at offset: Int) throws(FileStoreError) -> Int {
+    public func read(into bytes: UnsafeMutableRawBufferPointer, at offset: Int) throws(FileStoreError) -> Int {
         while true {
             let count = pread(descriptor, bytes.baseAddress, bytes.count, off_t(offset))
             if count < 0, errno == EINTR { continue }
@@ -89,15 +91,15 @@ final class OpenFile: Sendable {
     }
 
     /// Waits until what was written is on the disk.
-    func synchronize() throws(FileStoreError) {
+    public func synchronize() throws(FileStoreError) {
         guard fsync(descriptor) == 0 else { throw .last("fsync") }
     }
 }
 
 /// Folders and their entries.
-enum Folder {
+public enum Folder {
     /// Makes a folder and those above it, unless they are there.
-    static func make(_ path: String) throws(FileStoreError) {
+    public static func make(_ path: String) throws(FileStoreError) {
         if mkdir(path, 0o700) == 0 { return try synchronize(parent(of: path)) }
         switch errno {
         case EEXIST: return
@@ -112,12 +114,12 @@ enum Folder {
     }
 
     /// Waits until the entries of a folder are on the disk.
-    static func synchronize(_ path: String) throws(FileStoreError) {
+    public static func synchronize(_ path: String) throws(FileStoreError) {
         try OpenFile(path, O_RDONLY | O_DIRECTORY).synchronize()
     }
 
     /// The names in a folder, in the order of their bytes; none where the folder is not there.
-    static func names(_ path: String) throws(FileStoreError) -> [String] {
+    public static func names(_ path: String) throws(FileStoreError) -> [String] {
         guard let folder = opendir(path) else {
             if errno == ENOENT { return [] }
             throw .last("opendir")

@@ -1,0 +1,167 @@
+import ChatFileStore
+import CommonUtil
+import NIOCore
+import Synchronization
+
+/// Bounds the downloads that read from the store at a time (``DownloadQueue``). Those that wait are served in turn, for a
+/// bounded time.
+final class DownloadSlots: Sendable {
+    /// Ends the connection of a download.
+    typealias Cut = @Sendable () -> Void
+
+    private struct State {
+        var queue: DownloadQueue
+        var lastID = 0
+        var waiters: [Int: CheckedContinuation<Bool, Never>] = [:]
+        var cuts: [Int: Cut] = [:]
+    }
+
+    private let state: Mutex<State>
+    /// For which a download waits for its turn.
+    private let patience: Duration
+    /// Time between two looks for downloads that can be ended.
+    private let step: Duration
+    private let metrics: FileMetrics
+
+    init(
+        _ limits: DownloadQueue.Limits = .init(), timeout: Duration = .seconds(10), step: Duration = .seconds(1),
+        metrics: FileMetrics = FileMetrics()
+    ) {
+        state = Mutex(State(queue: DownloadQueue(limits)))
+        patience = timeout
+        self.step = step
+        self.metrics = metrics
+    }
+
+    /// Takes a place, and waits for one where none is free.
+    /// - Parameter cut: called where the place is needed for another download, since this one's client takes nothing.
+    /// - Throws: `unavailable` (503) where too many wait, or the time is over.
+    func take(_ reader: DownloadReader, cut: @escaping Cut) async throws(ChatError) -> Slot {
+        let id = state.withLock { state in
+            state.lastID += 1
+            return state.lastID
+        }
+        let hasBegun = await withTaskCancellationHandler {
+            await wait(id, reader, cut)
+        } onCancel: {
+            giveUp(id)
+        }
+        guard hasBegun else { throw .unavailable("Too many files are being read right now") }
+        return Slot(id: id, slots: self)
+    }
+
+    /// - Returns: whether the download has its place.
+    private func wait(_ id: Int, _ reader: DownloadReader, _ cut: @escaping Cut) async -> Bool {
+        var timer: Task<Void, Never>?
+        defer { timer?.cancel() }
+        return await withCheckedContinuation { continuation in
+            let admission = state.withLock { state in
+                // What is cancelled before has begun nothing.
+                let admission = Task.isCancelled ? .refused : state.queue.add(id, of: reader)
+                if admission != .refused { state.cuts[id] = cut }
+                if admission == .waits { state.waiters[id] = continuation }
+                report(state.queue)
+                return admission
+            }
+            switch admission {
+            case .begins: continuation.resume(returning: true)
+            case .refused: continuation.resume(returning: false)
+            case .waits: timer = Task { await self.watch(id) }
+            }
+        }
+    }
+
+    /// Makes room for a download that waits, and gives it up when its time is over.
+    private func watch(_ id: Int) async {
+        let deadline = ContinuousClock.now + patience
+        while ContinuousClock.now < deadline {
+            cutStalled()
+            do { try await Task.sleep(for: step) } catch { return }
+        }
+        giveUp(id)
+    }
+
+    private func cutStalled() {
+        let cuts = state.withLock { state in
+            state.queue.cut(at: .now).compactMap { state.cuts.removeValue(forKey: $0) }
+        }
+        for cut in cuts {
+            metrics.cutDownload()
+            cut()
+        }
+    }
+
+    /// Ends the waiting of a download, if it waits.
+    private func giveUp(_ id: Int) {
+        let waiter = state.withLock { state in
+            guard let waiter = state.waiters.removeValue(forKey: id) else {
+                return CheckedContinuation<Bool, Never>?.none
+            }
+            _ = state.queue.end(id)
+            state.cuts[id] = nil
+            report(state.queue)
+            return waiter
+        }
+        waiter?.resume(returning: false)
+    }
+
+    fileprivate func end(_ id: Int) {
+        let waiters = state.withLock { state in
+            state.cuts[id] = nil
+            let begun = state.queue.end(id)
+            report(state.queue)
+            return begun.compactMap { state.waiters.removeValue(forKey: $0) }
+        }
+        for waiter in waiters { waiter.resume(returning: true) }
+    }
+
+    private func report(_ queue: borrowing DownloadQueue) {
+        metrics.downloads(active: queue.activeCount, waiting: queue.waitingCount)
+    }
+
+    /// The place of one download, which is free again when nobody holds it.
+    final class Slot: Sendable {
+        private let id: Int
+        private let slots: DownloadSlots
+
+        fileprivate init(id: Int, slots: DownloadSlots) {
+            self.id = id
+            self.slots = slots
+        }
+
+        deinit { slots.end(id) }
+
+        fileprivate func reads() { slots.state.withLock { $0.queue.reads(id) } }
+
+        fileprivate func hands(_ bytes: Int) {
+            slots.state.withLock { $0.queue.hands(id, at: .now) }
+            slots.metrics.downloaded(bytes)
+        }
+    }
+}
+
+/// The bytes of a download, which hold its place for as long as they exist.
+struct SlottedBytes<Base: AsyncSequence<ByteBuffer, any Error> & Sendable>: AsyncSequence, Sendable {
+    let base: Base
+    let slot: DownloadSlots.Slot
+
+    init(_ base: Base, _ slot: DownloadSlots.Slot) {
+        self.base = base
+        self.slot = slot
+    }
+
+    func makeAsyncIterator() -> Iterator { Iterator(base: base.makeAsyncIterator(), slot: slot) }
+
+    struct Iterator: AsyncIteratorProtocol {
+        var base: Base.AsyncIterator
+        let slot: DownloadSlots.Slot
+
+        mutating func next() async throws -> ByteBuffer? {
+            // The client has taken what was read before, but for what the connection's watermark lets wait.
+            slot.reads()
+            let piece = try await base.next()
+            if let piece { slot.hands(piece.readableBytes) }
+            return piece
+        }
+    }
+}
