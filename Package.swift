@@ -174,9 +174,8 @@ let package = Package(
         executable(
             "ChatLab",
             [
-                "ChatEvents", "ChatLocalStack", "CommonUtil", "RedisClient", argumentParser, asyncHTTPClient,
-                chatClient, logging,
-                nioCore, nioHTTP1, nioPosix,
+                "ChatEvents", "ChatLocalStack", "CommonUtil", "RedisClient", "S3Client", argumentParser,
+                asyncHTTPClient, chatClient, crypto, logging, nioCore, nioHTTP1, nioPosix, nioSSL,
             ]),
 
         // Engines, servers and clients for the tests of all targets.
@@ -240,7 +239,7 @@ let package = Package(
             ]),
         tests(of: "ChatLocalStack", [nioCore, nioPosix]),
         tests(of: "ChatCommand", ["ChatLocalStack", "ChatTestSupport", "CommonAuth", "CommonUtil", chatClient]),
-        tests(of: "ChatLab", ["ChatLocalStack", argumentParser, nioCore]),
+        tests(of: "ChatLab", ["ChatLocalStack", argumentParser, crypto, nioCore, nioPosix]),
     ],
     swiftLanguageModes: [.v6]
 )
