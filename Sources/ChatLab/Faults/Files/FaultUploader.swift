@@ -152,6 +152,7 @@ final class FaultUploader {
             later(.milliseconds(.random(in: 0...100))) { $0.use(file.fileId) }
         case 429, 503:
             board.evidence.uploadsRefused += 1
+            board.progress()
             if response.retryAfter == nil { board.note("an upload refused with \(response.status) and no Retry-After") }
             again()
         case 409 where String(buffer: response.body).contains("upload_in_progress"):

@@ -10,7 +10,7 @@ extension Fault {
             name: "store-away", summary: "An S3 store answers 500, then refuses connections, then hangs",
             shape: LoadShape(uploaders: 8, uploadRate: 8, libraryClients: 1, storeOutage: .seconds(6)),
             fileStore: .s3,
-            bounds: .init(delay: .fixed(.seconds(2)), refused: 0, uploadsRefused: .max),
+            bounds: .init(delay: .fixed(.seconds(5)), refused: 0, uploadsRefused: .max),
             signs: [
                 .noted(refusedWith500).required, .noted(refusedWithout).required, .noted(heldUp).required,
                 .uploadsRefused.required,
@@ -39,7 +39,7 @@ extension Fault {
             name: "store-full", summary: "The disk of a store in a folder is full for 6 s",
             shape: LoadShape(uploaders: 8, uploadRate: 8, libraryClients: 1, storeOutage: .seconds(6)),
             fileStore: .smallDisk,
-            bounds: .init(delay: .fixed(.seconds(2)), refused: 0, uploadsRefused: .max),
+            bounds: .init(delay: .fixed(.seconds(5)), refused: 0, uploadsRefused: .max),
             signs: [.noted(refusedFull).required, .uploadsRefused.required],
             inflict: { stage in
                 stage.mark(awayFrom)
@@ -113,10 +113,12 @@ extension Fault {
     private static let awayFrom = "the store is away"
     private static let awayUntil = "the store is back"
 
-    /// Waits while the store is away, and notes how many uploads are refused meanwhile.
+    /// Waits while the store is away, if need be until an upload is refused, and notes how many are. A server tries for a
+    /// while before it refuses one.
     private static func outlast(_ stage: FaultStage, _ label: String) async throws {
         let before = try await stage.load.evidence.uploadsRefused
         try await stage.last(stage.load.shape.storeOutage)
+        _ = try await stage.load.wait(atMost: longestWait) { $0.evidence.uploadsRefused > before }
         stage.note(label, try await stage.load.evidence.uploadsRefused - before)
     }
 
