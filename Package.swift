@@ -174,9 +174,8 @@ let package = Package(
         executable(
             "ChatLab",
             [
-                "ChatEvents", "ChatLocalStack", "CommonUtil", "RedisClient", argumentParser, asyncHTTPClient,
-                chatClient, logging,
-                nioCore, nioHTTP1, nioPosix,
+                "ChatEvents", "ChatLocalStack", "CommonUtil", "RedisClient", "S3Client", argumentParser,
+                asyncHTTPClient, chatClient, crypto, logging, nioCore, nioHTTP1, nioPosix, nioSSL,
             ]),
 
         // Engines, servers and clients for the tests of all targets.
@@ -246,7 +245,7 @@ let package = Package(
                 "ChatFileStore", "ChatLocalStack", "ChatStorage", "ChatTestSupport", "CommonAuth", "CommonUtil",
                 "PostgresClient", "S3Client", chatClient, logging, nioPosix, nioSSL,
             ]),
-        tests(of: "ChatLab", ["ChatLocalStack", argumentParser, nioCore]),
+        tests(of: "ChatLab", ["ChatLocalStack", argumentParser, crypto, nioCore, nioPosix]),
     ],
     swiftLanguageModes: [.v6]
 )

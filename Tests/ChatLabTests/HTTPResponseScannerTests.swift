@@ -22,6 +22,13 @@ import Testing
         }
     }
 
+    @Test func `the scanner reads how long a client is asked to wait`() throws {
+        var buffer = ByteBuffer(string: "HTTP/1.1 503 X\r\nRETRY-After: 7\r\nContent-Length: 0\r\n\r\n")
+        #expect(try HTTPResponseScanner.next(in: &buffer)?.retryAfter == 7)
+        buffer = ByteBuffer(string: Self.sized)
+        #expect(try HTTPResponseScanner.next(in: &buffer)?.retryAfter == nil)
+    }
+
     @Test(arguments: [204, 101])
     func `a 204 and a 101 have no body`(status: Int) throws {
         var buffer = ByteBuffer(string: "HTTP/1.1 \(status) X\r\nUpgrade: websocket\r\n\r\nnext")

@@ -17,7 +17,7 @@ struct BenchCommand: AsyncParsableCommand {
         subcommands:
             benchmarks + [
                 LoginsBenchCommand.self, SlowHandshakesBenchCommand.self, AbuseBenchCommand.self, SoakBenchCommand.self,
-                ImportBenchCommand.self, AllBenchCommand.self,
+                ImportBenchCommand.self, FilesBenchCommand.self, AllBenchCommand.self,
                 BareServerCommand.self,
             ])
 }

@@ -1,3 +1,5 @@
+import ChatLocalStack
+
 /// A fault: how it is done to a running stack, how it is undone, and the bounds of its effects.
 struct Fault: Sendable {
     struct Bounds: Sendable {
@@ -19,6 +21,8 @@ struct Fault: Sendable {
         var delay: Delay?
         /// Posts that may be refused; nil for any number.
         var refused: Int?
+        /// Uploads that may be refused, where that is another number.
+        var uploadsRefused: Int?
         /// The longest time from the acknowledgement of a message to its arrival at any reader of the feed of changes.
         var feedDelay: Delay?
     }
@@ -38,6 +42,7 @@ struct Fault: Sendable {
     var standby: FaultStack.Standby?
     /// PostgreSQL's data is on a disk of its own that can be filled.
     var hasSmallDisk = false
+    var fileStore = FaultStack.FileStore.folder
     var bounds = Bounds()
     /// Counts that prove that the fault took effect. Those that are required must not be zero.
     var signs: [Sign]
@@ -56,8 +61,15 @@ struct Fault: Sendable {
 extension Fault {
     /// All faults, in the order of the table.
     static let all =
-        redisFaults + postgresFaults + serverFaults + changeFeedFaults + clientFaults + userSocketFaults
+        redisFaults + postgresFaults + serverFaults + fileFaults + changeFeedFaults + clientFaults + userSocketFaults
         + libraryClientFaults
+
+    /// The reason why it cannot be done on this machine; nil if it can.
+    func obstacle() async -> String? {
+        if fileStore == .s3, !LocalS3Server.isAvailable { return "python3 is not installed, which runs an S3 server" }
+        guard hasSmallDisk || fileStore == .smallDisk else { return nil }
+        return await SmallDisk.obstacle()
+    }
 
     /// The same fault with the load of the short form.
     var shortened: Fault {

@@ -21,7 +21,7 @@ struct FaultsCommand: AsyncParsableCommand {
     @Flag(help: "Name all faults and do nothing.")
     var list = false
 
-    @Flag(help: "The short form of continuous integration: some of the faults and the self-proof, within 5 minutes.")
+    @Flag(help: "The short form of continuous integration: without names some of the faults and the self-proof.")
     var short = false
 
     @Flag(help: "Show that the suite notices: runs with one event lost, doubled, swapped and the like.")
@@ -45,7 +45,8 @@ struct FaultsCommand: AsyncParsableCommand {
         let chosen = try chosenFaults()
         FileDescriptors.raiseLimit()
         let suite = FaultSuite(
-            faults: chosen, proves: prove || short, folder: keep, json: json, slack: short ? Self.slackOfShortForm : 1)
+            faults: chosen, proves: prove || short && names.isEmpty, folder: keep, json: json,
+            slack: short ? Self.slackOfShortForm : 1)
         let interrupts = await Interrupts()
         let isClean = try await withThrowingTaskGroup(of: Bool.self) { group in
             group.addTask { try await suite.run() }

@@ -34,6 +34,8 @@ struct Sign: Sendable {
     static let postsUnanswered = Sign("posts unanswered") { $0.clients.unanswered }
     static let postsRetried = Sign("retried") { $0.clients.retries }
     static let postsTroubled = Sign("posts refused or unanswered") { $0.clients.refused + $0.clients.unanswered }
+    static let uploadsUnanswered = Sign("uploads unanswered") { $0.clients.uploadsUnanswered }
+    static let uploadsRefused = Sign("uploads refused") { $0.clients.uploadsRefused }
     static let socketsClosed = Sign("sockets closed") { $0.clients.closed }
     static let framesReplayed = Sign("frames replayed") { $0.clients.replayed }
 

@@ -92,9 +92,11 @@ struct ChangeFeedClient: Sendable {
     }
 
     /// Makes a webhook that begins with the oldest event.
+    /// - Parameter secret: that it signs with; nil for one that the server makes.
     /// - Returns: its id.
-    func makeWebhook(url: String) async throws -> String {
-        let body = try await call(.POST, "/webhooks", #"{"url":"\#(url)","from":"begin"}"#)
+    func makeWebhook(url: String, secret: String? = nil) async throws -> String {
+        let secret = secret.map { #","secret":"\#($0)""# } ?? ""
+        let body = try await call(.POST, "/webhooks", #"{"url":"\#(url)","from":"begin"\#(secret)}"#)
         return try JSONDecoder().decode(Webhook.self, from: body).webhookId
     }
 

@@ -42,6 +42,11 @@ final class ChatHTTPClient: ChannelInboundHandler {
         context.writeAndFlush(wrapOutboundOut(request), promise: nil)
     }
 
+    /// Sends more bytes of the body of the last request.
+    func write(_ bytes: ByteBuffer) {
+        context?.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
+    }
+
     func close() {
         context?.close(promise: nil)
     }

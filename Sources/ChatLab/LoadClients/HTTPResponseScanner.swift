@@ -4,6 +4,8 @@ import NIOCore
 struct HTTPResponse: Equatable {
     var status: Int
     var body: ByteBuffer
+    /// `Retry-After`, in seconds.
+    var retryAfter: Int?
 }
 
 /// A parser of HTTP/1.1 responses (RFC 9112) of our own servers: a status line, headers, and a body by `Content-Length` or
@@ -23,6 +25,7 @@ enum HTTPResponseScanner {
 
         var length: Int?
         var isChunked = false
+        var retryAfter: Int?
         while true {
             guard let header = try line(&rest) else { return nil }
             if header.isEmpty { break }
@@ -31,6 +34,8 @@ enum HTTPResponseScanner {
                 length = number
             } else if let value = value(of: "transfer-encoding:", in: header) {
                 isChunked = value.lowercased() == "chunked"
+            } else if let value = value(of: "retry-after:", in: header) {
+                retryAfter = Int(value)
             }
         }
         let body: ByteBuffer?
@@ -45,7 +50,7 @@ enum HTTPResponseScanner {
         }
         guard let body else { return nil }
         buffer = rest
-        return HTTPResponse(status: status, body: body)
+        return HTTPResponse(status: status, body: body, retryAfter: retryAfter)
     }
 
     private static func chunks(_ rest: inout ByteBuffer) throws -> ByteBuffer? {

@@ -60,7 +60,42 @@ struct PostCall {
         let key = clientMessageID.map { #","clientMessageId":"\#($0)""# } ?? ""
         let body =
             #"{"roomId":"\#(room)","messageType":"text","payload":{"text":"The quick brown fox"\#(extra)}\#(key)}"#
-        return ByteBuffer(string: "\(head)\(body.utf8.count)\r\n\r\n\(body)")
+        return request(body)
+    }
+
+    /// A message that is a file.
+    func bytes(room: String, clientMessageID: String, fileID: String, mark: String) -> ByteBuffer {
+        request(
+            #"{"roomId":"\#(room)","messageType":"file","payload":{"fileId":"\#(fileID)","mark":"\#(mark)"},"#
+                + #""clientMessageId":"\#(clientMessageID)"}"#)
+    }
+
+    private func request(_ body: String) -> ByteBuffer {
+        ByteBuffer(string: "\(head)\(body.utf8.count)\r\n\r\n\(body)")
+    }
+}
+
+/// The bytes of `POST /api/v1/files` up to the body, and of the other calls of files.
+struct UploadCall {
+    let caller: PostCall.Caller
+
+    /// - Parameters:
+    ///   - name: needs no encoding in a URL.
+    ///   - key: the `Idempotency-Key`.
+    ///   - size: of the body, in bytes.
+    func head(room: String, name: String, key: String? = nil, size: Int) -> ByteBuffer {
+        let key = key.map { "Idempotency-Key: \($0)\r\n" } ?? ""
+        return ByteBuffer(
+            string: "POST /api/v1/files?roomId=\(room)&name=\(name) HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                + "Content-Type: application/octet-stream\r\n\(caller.header)\r\n\(key)Content-Length: \(size)\r\n\r\n")
+    }
+
+    func download(of fileID: String) -> ByteBuffer { request("GET", fileID) }
+    func deletion(of fileID: String) -> ByteBuffer { request("DELETE", fileID) }
+
+    private func request(_ method: String, _ fileID: String) -> ByteBuffer {
+        ByteBuffer(
+            string: "\(method) /api/v1/files/\(fileID) HTTP/1.1\r\nHost: 127.0.0.1\r\n\(caller.header)\r\n\r\n")
     }
 }
 

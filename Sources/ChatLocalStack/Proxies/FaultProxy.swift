@@ -13,6 +13,8 @@ public final class FaultProxy: Sendable {
         /// Connections stay open and are accepted, and nothing gets through. What was sent meanwhile goes on its way
         /// when the link passes again, as TCP has it.
         case blackHole
+        /// All connections are closed, and new ones get this text in answer to whatever they send.
+        case answer(String)
         /// This percentage of the events that Redis pushes is left out. All else passes: answers, and the probes that a
         /// server publishes to its own subscription.
         case dropPushes(percent: Int)
@@ -33,6 +35,8 @@ public final class FaultProxy: Sendable {
         public internal(set) var accepted = 0
         /// Connections that were closed at once.
         public internal(set) var refused = 0
+        /// Connections that were answered by the proxy.
+        public internal(set) var answered = 0
         /// Open connections that were closed.
         public internal(set) var cut = 0
         /// Connections on which nothing got through for a while.
@@ -49,6 +53,7 @@ public final class FaultProxy: Sendable {
             var difference = now
             difference.accepted -= earlier.accepted
             difference.refused -= earlier.refused
+            difference.answered -= earlier.answered
             difference.cut -= earlier.cut
             difference.held -= earlier.held
             difference.pushesDropped -= earlier.pushesDropped

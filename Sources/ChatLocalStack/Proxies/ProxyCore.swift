@@ -29,11 +29,19 @@ final class ProxyCore {
 
     var holds: Bool { mode == .blackHole }
 
+    /// Whether no connection is passed on.
+    private var closes: Bool {
+        switch mode {
+        case .cut, .answer: true
+        case .pass, .blackHole, .dropPushes, .dropPushesOn: false
+        }
+    }
+
     func set(_ mode: FaultProxy.Mode) {
         guard mode != self.mode else { return }
         self.mode = mode
         switch mode {
-        case .cut:
+        case .cut, .answer:
             let cut = streams.values.count { $0.side == .client }
             tally.add { $0.cut += cut }
             for stream in Array(streams.values) { stream.close() }
@@ -56,6 +64,10 @@ final class ProxyCore {
         case .cut:
             tally.add { $0.refused += 1 }
             throw Refused()
+        case .answer(let text):
+            tally.add { $0.answered += 1 }
+            try channel.pipeline.syncOperations.addHandler(ProxyAnswer(text))
+            channel.setOption(.autoRead, value: true).whenFailure { _ in channel.close(promise: nil) }
         case .blackHole:
             tally.add { $0.held += 1 }
             unlinked.append(channel)
@@ -83,7 +95,7 @@ final class ProxyCore {
             switch mode {
             case .dropPushes(let percent): Int.random(in: 0..<100) < percent
             case .dropPushesOn(let prefix): channel.hasPrefix(prefix)
-            case .pass, .cut, .blackHole: false
+            case .pass, .cut, .answer, .blackHole: false
             }
         tally.add { if isDropped { $0.pushesDropped += 1 } else { $0.pushesPassed += 1 } }
         return !isDropped
@@ -106,7 +118,7 @@ final class ProxyCore {
 
     private func join(_ client: any Channel, _ server: any Channel) {
         // The link may have been cut while the connection was being made.
-        guard client.isActive, mode != .cut else {
+        guard client.isActive, !closes else {
             client.close(promise: nil)
             server.close(promise: nil)
             return

@@ -19,6 +19,7 @@ import Testing
         ["user-sockets", "no-such-part"], ["user-sockets", "--rooms", "7", "--rooms-of-user", "5", "--sockets", "2"],
         ["user-sockets", "--missed", "1"], ["changes", "--webhooks", "101"], ["changes", "--seconds", "0"],
         ["abuse", "no-such-attack"], ["abuse", "--seconds", "1"],
+        ["files", "--uploads", "0"], ["files", "--megabytes", "0"],
     ])
     func `arguments out of their range are refused`(arguments: [String]) {
         #expect(throws: (any Error).self) { try BenchCommand.parseAsRoot(arguments) }

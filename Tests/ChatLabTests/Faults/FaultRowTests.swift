@@ -8,7 +8,7 @@ import Testing
         delay: Fault.Bounds.Delay? = nil, refused: Int? = nil, signs: [Sign] = [.pushesDropped.required]
     ) -> Fault {
         Fault(
-            name: "test", summary: "A test", shape: LoadShape(messages: 5, readEvery: 0, churners: 0),
+            name: "test", summary: "A test", shape: LoadShape(messages: 5, readEvery: 0, churners: 0, uploaders: 0),
             bounds: .init(delay: delay, refused: refused), signs: signs, inflict: { _ in })
     }
 
@@ -112,14 +112,27 @@ import Testing
 
     @Test func `lost, doubled and reordered events are counted and reported`() {
         for tampering in HistoryTampering.allCases {
-            var history = History.exampleWithFeed()
+            var history = History.exampleWithFiles()
             #expect(tampering.apply(to: &history))
             let row = row(fault(signs: []), history)
-            #expect(row.lost + row.doubled + row.reordered == ([.leak, .forget].contains(tampering) ? 0 : 1))
+            let isCounted = ![.leak, .forget, .leaveFile].contains(tampering)
+            #expect(row.lost + row.doubled + row.reordered == (isCounted ? 1 : 0))
             #expect(row.problems == ["1 \(tampering.flaw.rawValue)"])
             #expect(row.examples.count == 1)
             #expect(FaultTable(rows: [row]).text.contains("FAILED"))
         }
+    }
+
+    @Test func `uploads that were refused, and files that nobody stored or named, are reported`() {
+        var fault = fault(refused: 0, signs: [])
+        #expect(row(fault) { $0.clients.uploadsRefused = 2 }.problems == ["2 uploads refused, 0 allowed"])
+        fault.bounds.uploadsRefused = 2
+        #expect(row(fault) { $0.clients.uploadsRefused = 2 }.isClean)
+        fault.shape.uploaders = 1
+        #expect(row(fault).problems == ["no file was stored", "no message names a file"])
+        let row = row(fault, .exampleWithFiles())
+        #expect(row.isClean)
+        #expect(row.measures.last == "3 files stored, 1 named")
     }
 
     @Test func `too few acknowledged messages, and what no server should do, are reported`() {
@@ -147,6 +160,11 @@ import Testing
     @Test func `processes with both client libraries are in every fault but the one that compares memory and delays`() {
         #expect(Fault.all.filter { $0.shape.libraryClients == 0 }.map(\.name) == ["slow-readers"])
         #expect(Fault.all.map(\.shortened).filter { $0.shape.libraryClients == 0 }.map(\.name) == ["slow-readers"])
+    }
+
+    @Test func `files are in every fault but the one that compares memory and delays`() {
+        #expect(Fault.all.filter { $0.shape.uploaders == 0 }.map(\.name) == ["slow-readers"])
+        #expect(Fault.all.map(\.shortened).filter { $0.shape.uploaders == 0 }.map(\.name) == ["slow-readers"])
     }
 
     @Test func `each mistake of a client library is made by both`() {

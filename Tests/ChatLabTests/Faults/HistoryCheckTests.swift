@@ -145,7 +145,7 @@ import Testing
 
     @Test(arguments: HistoryTampering.allCases)
     func `each tampering is found as its flaw`(_ tampering: HistoryTampering) {
-        var history = History.exampleWithFeed()
+        var history = History.exampleWithFiles()
         #expect(tampering.apply(to: &history))
         #expect(HistoryCheck(history).counts == [tampering.flaw: 1])
     }

@@ -60,6 +60,26 @@ import Testing
         }
     }
 
+    @Test func `a proxy answers by itself, and passes on again afterwards`() async throws {
+        try await withLink(wire: .opaque) { proxy, client, server in
+            try await client.send("hello")
+            #expect(try await server.receive(5) == "hello")
+            try await proxy.set(.answer("no"))
+            #expect(try await client.hasEnded())
+            #expect(try await server.hasEnded())
+            let connection = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .connect(host: "127.0.0.1", port: proxy.port) { Self.async($0) }
+            try await connection.executeThenClose { answers, requests in
+                let link = LinkEnd(answers, requests)
+                try await link.send("one")
+                #expect(try await link.receive(2) == "no")
+                // It goes on reading, so that a long request is not reset before its answer is read.
+                try await link.send("two")
+            }
+            #expect(proxy.counts.answered == 1)
+        }
+    }
+
     @Test func `a black hole keeps what it is sent until it passes again, in order`() async throws {
         try await withLink(wire: .opaque) { proxy, client, server in
             // Only a link that is made can be held.

@@ -31,7 +31,7 @@ final class ChangeFeedLoad: Sendable {
         let clients = stack.messageServers.map { ChangeFeedClient(key: key, port: $0.port) }
         let receiver = try await WebhookReceiver.start()
         do {
-            let webhookID = try await clients[0].makeWebhook(url: receiver.url)
+            let webhookID = try await clients[0].makeWebhook(url: receiver.url, secret: receiver.secret)
             return ChangeFeedLoad(clients, receiver, webhookID: webhookID)
         } catch {
             receiver.stop()

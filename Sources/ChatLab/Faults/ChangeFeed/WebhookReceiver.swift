@@ -4,7 +4,7 @@ import NIOCore
 import NIOHTTP1
 import Synchronization
 
-/// A receiver of a webhook that writes down each delivery, and that can be killed in the middle of an answer, refuse, be
+/// A receiver of a webhook that checks the signature of each delivery and writes it down, and that can be killed in the middle of an answer, refuse, be
 /// slow and redirect.
 final class WebhookReceiver: Sendable {
     /// The moment of its death, and what it leaves behind.
@@ -49,6 +49,7 @@ final class WebhookReceiver: Sendable {
         var behaviour = Behaviour.accept
         /// The connection of a delivery that is answered later.
         var busy: (connection: ObjectIdentifier, until: NIODeadline)?
+        let signature = WebhookSignature()
     }
 
     fileprivate struct Body: Decodable {
@@ -70,6 +71,7 @@ final class WebhookReceiver: Sendable {
     private init(port: Int) { listener = WebhookListener(port: port) }
 
     var url: String { listener.url }
+    var secret: String { state.withLock { $0.signature.secret } }
     var record: Record { state.withLock { $0.record } }
 
     /// Listens, at the beginning and again after a death.
@@ -101,6 +103,7 @@ extension WebhookReceiver.State {
         guard request.path == WebhookListener.path else {
             return refuse("a redirect of a webhook was followed to \(request.path)")
         }
+        guard isSigned(request) else { return refuse("a delivery without a good signature") }
         guard
             let body = try? JSONDecoder().decode(WebhookReceiver.Body.self, from: Data(request.body.readableBytesView)),
             body.type == "chat.changes", request.headers.first(name: "webhook-id") == body.deliveryId
@@ -130,6 +133,13 @@ extension WebhookReceiver.State {
             behaviour = .accept
             return .init(bytes: point.bytes, isLast: true)
         }
+    }
+
+    private func isSigned(_ request: WebhookListener.Request) -> Bool {
+        func header(_ name: String) -> String { request.headers.first(name: "webhook-\(name)") ?? "" }
+        return signature.isGood(
+            id: header("id"), timestamp: header("timestamp"), signatures: header("signature"),
+            body: Data(request.body.readableBytesView))
     }
 
     private mutating func refuse(_ oddity: String) -> WebhookListener.Answer {

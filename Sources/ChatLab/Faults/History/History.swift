@@ -20,6 +20,10 @@ struct History: Sendable {
         var firstSent: UInt64
         var attempts = 0
         var outcome = Outcome.unknown
+
+        var acknowledgement: Acknowledgement? {
+            if case .acknowledged(let answer) = outcome { answer } else { nil }
+        }
     }
 
     /// An edit or a deletion of an acknowledged message, asked for once in the message's life, or a user's coming or
@@ -145,6 +149,8 @@ struct History: Sendable {
         var eventMark: String?
         /// What its message holds now.
         var contentJson: String?
+        /// The file that its message names now.
+        var fileID: String?
     }
 
     /// How long a live user socket waited for the `room_added` or `room_removed` of its user's own coming or going.
@@ -166,6 +172,7 @@ struct History: Sendable {
     var logs: [String: [LogEntry]] = [:]
     var logLoss: LogLoss?
     var changeFeed: ChangeFeed?
+    var files: Files?
 }
 
 extension History {

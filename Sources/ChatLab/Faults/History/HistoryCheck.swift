@@ -14,6 +14,8 @@ struct HistoryCheck: Sendable {
         case leaked
         /// A session that had events that PostgreSQL lost, and was not closed with 4409.
         case uninformed
+        /// Bytes that are kept for nobody: in the store without a row, in the spool, or of a file that was deleted.
+        case leftover
     }
 
     let logLoss: History.LogLoss?
@@ -42,6 +44,7 @@ struct HistoryCheck: Sendable {
         }
         checkMarks(of: history.logs)
         if let feed = history.changeFeed { check(feed, against: history.logs) }
+        if let files = history.files { check(files, against: history.logs) }
     }
 
     var isClean: Bool { counts.isEmpty }
@@ -129,9 +132,15 @@ struct HistoryCheck: Sendable {
     /// Whether the message was acknowledged while the standby lagged, and at a place that the standby does not have.
     private func isLostByPostgres(_ acknowledgement: History.Acknowledgement, in room: String) -> Bool {
         guard let logLoss, !logLoss.keeps(acknowledgement.seq, in: room) else { return false }
+        return isLostByPostgres(at: acknowledgement.at)
+    }
+
+    /// Whether PostgreSQL may have lost what was acknowledged at this time.
+    func isLostByPostgres(at time: UInt64) -> Bool {
+        guard let logLoss else { return false }
         // Replication was asynchronous before, too, so a commit may have come just too late.
         let begin = logLoss.lagBegan - min(logLoss.lagBegan, Self.replicationDelay)
-        return (begin..<logLoss.at).contains(acknowledgement.at)
+        return (begin..<logLoss.at).contains(time)
     }
 
     private static let replicationDelay: UInt64 = 1_000_000_000

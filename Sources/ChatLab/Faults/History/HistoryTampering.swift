@@ -1,7 +1,8 @@
-/// What a broken system would do to one event or receipt of one session, to a socket, or to the feed of changes. A check that does not notice is
-/// worth nothing.
+/// What a broken system would do to one event or receipt of one session, to a socket, to the feed of changes, or to a file. A
+/// check that does not notice is worth nothing.
 enum HistoryTampering: String, Sendable, CaseIterable {
     case lose, double, swap, rewind, leak, forget, swapInFeed, skipInFeed, repeatInFeed
+    case loseNamedFile, loseFile, leaveFile
 
     /// - Returns: false if nothing in the history lends itself to it.
     func apply(to history: inout History) -> Bool {
@@ -15,6 +16,9 @@ enum HistoryTampering: String, Sendable, CaseIterable {
         case .swapInFeed: swapInFeed(&history)
         case .skipInFeed: skipInFeed(&history)
         case .repeatInFeed: repeatInFeed(&history)
+        case .loseNamedFile: loseFile(&history, isNamed: true)
+        case .loseFile: loseFile(&history, isNamed: false)
+        case .leaveFile: leaveFile(&history)
         }
     }
 
@@ -124,6 +128,25 @@ enum HistoryTampering: String, Sendable, CaseIterable {
         delivery.deliveryID = "another"
         delivery.events = delivery.events.suffix(1)
         history.changeFeed?.readers[index].deliveries.append(delivery)
+        return true
+    }
+
+    /// The bytes of a file are gone, which a message names or an uploader only knows to be stored.
+    private func loseFile(_ history: inout History, isNamed: Bool) -> Bool {
+        let named = Set(history.logs.values.joined().compactMap(\.fileID))
+        let kept = history.files?.uploads.first { upload in
+            guard let fileID = upload.fileID, case .bytes? = history.files?.readings[fileID] else { return false }
+            return named.contains(fileID) == isNamed && upload.deletion == .none
+        }
+        guard let fileID = kept?.fileID else { return false }
+        history.files?.readings[fileID] = .missing("404")
+        return true
+    }
+
+    /// An upload that was cut off leaves bytes in the store.
+    private func leaveFile(_ history: inout History) -> Bool {
+        guard history.files != nil else { return false }
+        history.files?.leftovers.append("the store has an object without a row")
         return true
     }
 }

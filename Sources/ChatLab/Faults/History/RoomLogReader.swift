@@ -30,6 +30,7 @@ struct RoomLogReader: Sendable {
 
     private struct Content: Decodable {
         var mark: String?
+        var fileId: String?
     }
 
     /// A message server.
@@ -69,6 +70,6 @@ struct RoomLogReader: Sendable {
             seq: event.seq, identity: .init(kind: event.eventType, messageID: event.messageId, userID: event.userId),
             // The client's own key comes first: a message that is stored twice has one key and two ids.
             mark: event.clientMessageId ?? content?.mark ?? event.messageId.flatMap { marks[$0] },
-            eventMark: event.mark, contentJson: event.contentJson)
+            eventMark: event.mark, contentJson: event.contentJson, fileID: content?.fileId)
     }
 }

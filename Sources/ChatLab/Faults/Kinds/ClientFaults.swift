@@ -47,7 +47,7 @@ extension Fault {
     private static let slowReaders = Fault(
         name: "slow-readers", summary: "20 of 200 sessions in a room read nothing while 20 MB go to each",
         shape: LoadShape(
-            rooms: 1, sessions: 200, writers: 20, messages: 6000, rate: 120, readEvery: 0, filler: 4096,
+            rooms: 1, sessions: 200, writers: 20, messages: 6000, rate: 120, readEvery: 0, uploaders: 0, filler: 4096,
             usesOneWebSocketServer: true),
         warmUp: .seconds(10), bounds: .init(refused: 0),
         signs: [.noted(stalledSessions).required, .noted(megabytes).required, .eventsFromLog],

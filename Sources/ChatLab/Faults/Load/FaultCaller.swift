@@ -11,15 +11,16 @@ final class FaultCaller {
         case unreached
     }
 
-    private static let answerTime = TimeAmount.seconds(5)
-
+    private let answerTime: TimeAmount
     private let ports: [Int]
     private let eventLoop: any EventLoop
     private var client: ChatHTTPClient?
     /// The port of the server that it is connected to, or was.
     private(set) var server = 0
 
-    init(ports: [Int], eventLoop: any EventLoop) {
+    /// - Parameter answerTime: how long it waits for an answer before it gives up the connection.
+    init(ports: [Int], eventLoop: any EventLoop, answerTime: TimeAmount = .seconds(5)) {
+        self.answerTime = answerTime
         self.ports = ports
         self.eventLoop = eventLoop
     }
@@ -50,7 +51,7 @@ final class FaultCaller {
         _ request: ByteBuffer, _ client: ChatHTTPClient, _ onSent: (ChatHTTPClient) -> Void,
         _ completion: @escaping (Outcome) -> Void
     ) {
-        let timeout = eventLoop.assumeIsolated().scheduleTask(in: Self.answerTime) { client.close() }
+        let timeout = eventLoop.assumeIsolated().scheduleTask(in: answerTime) { client.close() }
         client.send(request) { response in
             timeout.cancel()
             guard let response else {

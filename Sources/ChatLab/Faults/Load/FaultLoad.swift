@@ -140,6 +140,13 @@ final class FaultLoad: Sendable {
                 board.writers.append(writer)
                 writer.start()
             }
+            for number in 0..<shape.uploaders {
+                let uploader = FaultUploader(
+                    number: number, room: rooms[number % rooms.count], shape: shape, prefix: prefix, board: board,
+                    eventLoop: eventLoop)
+                board.uploaders.append(uploader)
+                uploader.start()
+            }
             for number in 0..<shape.churners {
                 let churner = FaultChurner(
                     number: number, room: rooms[number % rooms.count], pace: shape.churnPace,
@@ -161,6 +168,7 @@ final class FaultLoad: Sendable {
         try await onBoard { board in
             board.isRetrying = false
             for writer in board.writers { writer.stop() }
+            for uploader in board.uploaders { uploader.stop() }
             for churner in board.churners { churner.stop() }
         }
         return isEnough && isSettled
@@ -182,6 +190,7 @@ final class FaultLoad: Sendable {
         try await onBoard { board in
             board.isPosting = true
             for writer in board.writers { writer.start() }
+            for uploader in board.uploaders { uploader.start() }
         }
     }
 

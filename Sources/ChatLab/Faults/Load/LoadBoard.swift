@@ -19,6 +19,7 @@ final class LoadBoard {
     /// Whether sessions keep and send marks, and take notice when they are told that their log is another one.
     let heedsMarks: Bool
     var posts: [History.Post] = []
+    var uploads: [History.Upload] = []
     var changes: [History.Change] = []
     var memberChanges: [History.Change] = []
     var membershipDelays: [History.MembershipDelay] = []
@@ -33,10 +34,11 @@ final class LoadBoard {
     /// The rooms of those.
     var roomsOfReturners: [String] = []
     var writers: [FaultWriter] = []
+    var uploaders: [FaultUploader] = []
     var churners: [FaultChurner] = []
     var visits: [FaultVisit] = []
     var acknowledged = 0
-    /// Writers and churners with something that has no outcome yet.
+    /// Writers, uploaders and churners with something that has no outcome yet.
     var busyWriters = 0
     /// No new messages, comings or goings are begun when this is false.
     var isPosting = false
@@ -179,6 +181,12 @@ struct ClientEvidence: Sendable, Codable, Equatable {
     var othersRefused = 0
     /// Readings of the feed of changes that were answered with 429 or 503.
     var feedRefused = 0
+    /// Files whose upload was acknowledged.
+    var uploadsStored = 0
+    /// Uploads and deletions of files that were answered with 429 or 503.
+    var uploadsRefused = 0
+    /// Uploads that got no answer.
+    var uploadsUnanswered = 0
     /// Attempts after the first.
     var retries = 0
     /// Sockets that ended, by close code, or "none".

@@ -24,12 +24,19 @@ struct LoadShape: Sendable {
     var churners = 5
     /// Comings and goings that are due each second from all churners together.
     var churnRate = 5
+    /// Clients that upload files and name them in messages.
+    var uploaders = 4
+    /// Uploads that are due each second from all of them together.
+    var uploadRate = 2
     /// Bytes that are added to each payload.
     var filler = 0
     /// All sessions are on the first WebSocket server instead of on any.
     var usesOneWebSocketServer = false
     /// The mistake of a client (or of a server) that repeats a post without a key: for the self-proof.
     var repeatsAnUnkeyedPost = false
+
+    /// The mistake of a store that loses the bytes of two files, one of which a message names: for the self-proof.
+    var losesFiles = false
 
     /// Stores of processes with a client library, of each language.
     var libraryClients = 0
@@ -44,6 +51,10 @@ struct LoadShape: Sendable {
 
     /// How often a message server is killed that has a lease of the feed of changes, where that is the fault.
     var holderKills = 0
+    /// How often a message server is killed that has an upload, where that is the fault.
+    var uploadKills = 0
+    /// How long the store of files is away in each way, where that is the fault.
+    var storeOutage = Duration.zero
     /// How often the receiver of the webhook is killed, how long it refuses, and how long its answers take, where that is
     /// the fault.
     var receiverKills = 0
@@ -69,6 +80,9 @@ struct LoadShape: Sendable {
 
     /// How long a writer waits from one post to the next.
     var pace: Duration { .seconds(1) * writers / max(1, rate) }
+
+    /// How long an uploader waits from one file to the next.
+    var uploadPace: Duration { .seconds(1) * uploaders / max(1, uploadRate) }
 
     /// How long a churner waits from coming to going, and from going to coming.
     var churnPace: Duration { .seconds(1) * churners / max(1, churnRate) }

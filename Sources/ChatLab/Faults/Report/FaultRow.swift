@@ -10,6 +10,10 @@ struct FaultRow: Codable, Equatable, Sendable {
     var memberChanges = 0
     /// `read` frames that sessions sent.
     var reads = 0
+    /// Files whose upload was acknowledged.
+    var filesStored = 0
+    /// Messages that name a file in the end.
+    var filesNamed = 0
     var lost: Int
     var doubled: Int
     var reordered: Int
@@ -54,6 +58,7 @@ extension FaultRow {
             fault: fault.name, messages: history.posts.count, sessions: Set(history.sessions.map(\.name)).count,
             acknowledged: history.acknowledged,
             memberChanges: history.memberChanges.count(where: \.isAcknowledged), reads: evidence.clients.reads,
+            filesStored: history.filesStored, filesNamed: history.filesNamed,
             lost: check.count(.lost), doubled: check.count(.doubled),
             reordered: check.count(.reordered), lostByPostgres: history.logLoss.map { _ in check.lostByPostgres },
             longestDelaySeconds: Self.rounded(longest),
@@ -91,6 +96,10 @@ extension FaultRow {
             self.problems.append(
                 "\(evidence.clients.othersRefused) reads, comings and goings refused, \(allowed) allowed")
         }
+        if let allowed = fault.bounds.uploadsRefused ?? fault.bounds.refused, evidence.clients.uploadsRefused > allowed
+        {
+            self.problems.append("\(evidence.clients.uploadsRefused) uploads refused, \(allowed) allowed")
+        }
         for sign in fault.signs where sign.isRequired && sign.count(evidence) == 0 {
             self.problems.append("the fault did not bite: no \(sign.label)")
         }
@@ -104,6 +113,11 @@ extension FaultRow {
         }
         if fault.shape.readEvery > 0, !history.sessions.contains(where: { !$0.receipts.isEmpty }) {
             self.problems.append("no read was delivered")
+        }
+        if fault.shape.uploaders > 0 {
+            self.measures.append("\(filesStored) files stored, \(filesNamed) named")
+            if filesStored == 0 { self.problems.append("no file was stored") }
+            if filesNamed == 0 { self.problems.append("no message names a file") }
         }
         if acknowledged < fault.shape.messages {
             self.problems.append("only \(acknowledged) of \(fault.shape.messages) messages acknowledged")

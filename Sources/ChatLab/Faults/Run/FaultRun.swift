@@ -25,6 +25,8 @@ struct FaultRun: Sendable {
     var settlingOfLibraries = Duration.seconds(120)
     /// The time that each reader of the feed of changes has to reach its end.
     var settlingOfFeed = Duration.seconds(60)
+    /// The time that the servers have to remove what is left of lost uploads and deleted files.
+    var settlingOfFiles = Duration.seconds(30)
     /// Whether all servers must be ready when the fault is healed.
     var expectsReadiness = true
 
@@ -51,6 +53,7 @@ struct FaultRun: Sendable {
     ) async throws -> Result {
         let stage = FaultStage(stack: stack, load: load, libraryClients: libraryClients, changeFeed: changeFeed)
         let before = stack.proxyCounts
+        let storedFiles = try await StoredFiles.begin(stack, prefix: name)
         try await load.connect()
         try await load.moveIn()
         try await libraryClients.start(load)
@@ -64,7 +67,8 @@ struct FaultRun: Sendable {
         if expectsReadiness { try await stack.waitUntilReady(within: .seconds(30) * slack) }
 
         let isPosted = try await load.finishPosting(acknowledged: fault.shape.messages, within: .seconds(120) * slack)
-        let posts = try await load.posts
+        let (posts, uploads) = (try await load.posts, try await load.uploads)
+        async let filesSettled = storedFiles.settle(within: settlingOfFiles * slack)
         let reader = RoomLogReader(port: stack.processes.messageServers[1].port, posts: posts)
         var logs: [String: [RoomLogReader.Event]] = [:]
         for room in try await load.allRooms { logs[room] = try await reader.events(of: room) }
@@ -82,8 +86,8 @@ struct FaultRun: Sendable {
         history.changeFeed = feed.feed
         history.changeFeed?.otherLogs = otherLogs
         clients.feedRefused = feed.refused
-
-        var problems = libraries.problems + feed.problems
+        var problems = try await filesSettled + libraries.problems + feed.problems
+        history.files = try await storedFiles.read(uploads, history.logs, losesFiles: fault.shape.losesFiles)
         if !isPosted { problems.append("not all messages were posted in time") }
         if !isDelivered { problems.append("sessions did not reach the end of the log in \(settling * slack)") }
         problems += try await stack.problemsWithoutClients(within: .seconds(10) * slack)

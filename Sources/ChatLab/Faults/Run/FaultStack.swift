@@ -25,17 +25,25 @@ final class FaultStack: Sendable {
     /// The disk of PostgreSQL's data; nil if that is on the machine's own disk.
     let disk: SmallDisk?
     private let isTemporary: Bool
+    private let hasFailedOver = Mutex(false)
+    /// The disk of the store of files; nil if that is beside the spool of uploads.
+    let storeDisk: SmallDisk?
+    /// The S3 server that keeps the files; nil if a folder does.
+    let s3: S3?
 
     /// The Redis user of the message servers, which can be denied single commands.
     static let publisher = "publisher"
 
     private init(
-        folder: String?, standby: Standby?, hasSmallDisk: Bool, environmentOfWebSocketServer: [Int: [String: String]]
+        folder: String?, standby: Standby?, hasSmallDisk: Bool, fileStore: FileStore,
+        environmentOfWebSocketServer: [Int: [String: String]]
     ) async throws {
+        isTemporary = folder == nil
+        let folder = try folder ?? PrivateFolder.temporary(prefix: "chat-faults")
+        try PrivateFolder.create(folder, mode: 0o711)
         let standbyPort = standby == nil ? nil : try FreePort.next()
         standbyKind = standby
         self.standbyPort = standbyPort
-        isTemporary = folder == nil
         let postgresPort = try FreePort.next()
         let redisPort = try FreePort.next()
         redisOfMessageServers = try await FaultProxy.start(to: redisPort, wire: .redis)
@@ -50,11 +58,12 @@ final class FaultStack: Sendable {
             Settings.drainSeconds.name: "2", Settings.webhookAllow.name: ReachableHost.loopback,
             Settings.databaseURL.name: databaseURL(postgresPort),
         ].merging(Settings.withoutLimits) { $1 }
+        s3 = fileStore == .s3 ? try await S3.start(folder: folder) : nil
         let redisOfPublisher = "redis://\(Self.publisher):none@127.0.0.1:\(redisOfMessageServers.port)"
         var configuration = LocalStack.Configuration(
             messageServers: 2, webSocketServers: 2, environment: environment,
             environmentOfKind: [
-                .message: [Settings.redisURL.name: redisOfPublisher],
+                .message: (s3?.environment ?? [:]).merging([Settings.redisURL.name: redisOfPublisher]) { $1 },
                 .webSocket: [
                     Settings.redisURL.name: "redis://127.0.0.1:\(redisOfWebSocketServers.port)",
                     Settings.databaseURL.name: databaseURL(postgresOfWebSocketServers.port),
@@ -71,20 +80,25 @@ final class FaultStack: Sendable {
         processes = try LocalStack(
             configuration, logger: Logger(label: "faults") { _ in SwiftLogNoOpLogHandler() })
         disk = hasSmallDisk ? SmallDisk(path: processes.postgres.configuration.folder) : nil
+        storeDisk = fileStore == .smallDisk ? SmallDisk(path: Self.storeFolder(of: folder)) : nil
     }
 
     /// Starts one, runs `body` and stops it, whatever happened.
     /// - Parameter folder: where its data and logs stay; nil for a temporary folder.
     static func run<Result: Sendable>(
-        folder: String? = nil, standby: Standby? = nil, hasSmallDisk: Bool = false,
+        folder: String? = nil, standby: Standby? = nil, hasSmallDisk: Bool = false, fileStore: FileStore = .folder,
         environmentOfWebSocketServer: [Int: [String: String]] = [:],
         _ body: @Sendable (FaultStack) async throws -> Result
     ) async throws -> Result {
         let stack = try await FaultStack(
-            folder: folder, standby: standby, hasSmallDisk: hasSmallDisk,
+            folder: folder, standby: standby, hasSmallDisk: hasSmallDisk, fileStore: fileStore,
             environmentOfWebSocketServer: environmentOfWebSocketServer)
         do {
             try await stack.disk?.mount()
+            if let storeDisk = stack.storeDisk {
+                try PrivateFolder.create(storeDisk.path, mode: 0o700)
+                try await storeDisk.mount()
+            }
             try await stack.processes.start()
             try await stack.startStandby()
             let result = try await body(stack)
@@ -117,6 +131,13 @@ final class FaultStack: Sendable {
     func failOver() async throws {
         try await processes.postgres.kill()
         try await standby.withLock { $0 }?.promote()
+        hasFailedOver.withLock { $0 = true }
+    }
+
+    /// The PostgreSQL that takes commits.
+    var primary: LocalPostgres {
+        guard hasFailedOver.withLock({ $0 }), let standby = standby.withLock({ $0 }) else { return processes.postgres }
+        return standby
     }
 
     private func stop() async throws {
@@ -129,12 +150,11 @@ final class FaultStack: Sendable {
             try await standby.withLock { $0 }?.stop()
             try await processes.stop()
         }.result
-        if let disk {
-            try await disk.unmount()
-            // A mount point cannot be removed before.
-            if isTemporary { PrivateFolder.remove(processes.folder) }
-        }
+        for disk in [disk, storeDisk].compactMap({ $0 }) { try await disk.unmount() }
+        // A mount point cannot be removed before.
+        if isTemporary { PrivateFolder.remove(processes.folder) }
         for proxy in proxies { try await proxy.stop() }
+        try await s3?.stop()
         try stopped.get()
     }
 
@@ -151,6 +171,7 @@ final class FaultStack: Sendable {
 
     func setAllLinks(_ mode: FaultProxy.Mode) async throws {
         for proxy in proxies { try await proxy.set(mode) }
+        try await s3?.proxy.set(mode)
     }
 
     /// Does the same to both links to Redis.

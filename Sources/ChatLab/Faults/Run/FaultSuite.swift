@@ -32,7 +32,7 @@ struct FaultSuite: Sendable {
         var rows: [FaultRow] = []
         for (index, fault) in faults.enumerated() {
             Terminal.say("[\(index + 1)/\(faults.count)] \(fault.name): \(fault.summary) …")
-            if fault.hasSmallDisk, let reason = await SmallDisk.obstacle() {
+            if let reason = await fault.obstacle() {
                 Terminal.say("  SKIPPED: \(reason)")
                 continue
             }
@@ -59,7 +59,7 @@ struct FaultSuite: Sendable {
         do {
             return try await FaultStack.run(
                 folder: folder(for: fault.name), standby: fault.standby, hasSmallDisk: fault.hasSmallDisk,
-                environmentOfWebSocketServer: fault.environmentOfWebSocketServer
+                fileStore: fault.fileStore, environmentOfWebSocketServer: fault.environmentOfWebSocketServer
             ) { stack in
                 let row = try await FaultRun(fault: fault, stack: stack, eventLoop: eventLoop, slack: slack).run().row
                 if !row.isClean { stack.sayLastLogLines() }

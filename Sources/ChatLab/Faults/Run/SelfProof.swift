@@ -44,21 +44,28 @@ struct SelfProof: Sendable {
                 mistake: tampering.summary, expected: tampering.flaw.rawValue,
                 found: isDone ? HistoryCheck(history).count(tampering.flaw) : 0, problems: row.problems)
         }
-        findings.append(try await repeatingAnUnkeyedPost())
+        findings += try await repeatingAnUnkeyedPost()
         findings.append(try await withoutPolling())
         findings.append(try await withoutMarks())
         return findings + (try await mistakesOfLibraries())
     }
 
-    /// A client that sends a post without key again.
-    private func repeatingAnUnkeyedPost() async throws -> Finding {
+    /// A client that sends a post without key again, and in the same run a store that loses two files.
+    private func repeatingAnUnkeyedPost() async throws -> [Finding] {
         var fault = Self.calm
         fault.name = "unkeyed-post-repeated"
         fault.shape.repeatsAnUnkeyedPost = true
+        fault.shape.losesFiles = true
         let row = try await FaultRun(fault: fault, stack: stack, eventLoop: eventLoop).run().row
-        return Finding(
-            mistake: "a post without key is repeated", expected: HistoryCheck.Flaw.doubled.rawValue,
-            found: row.doubled, problems: row.problems)
+        let lost = "the store loses a file that a message names, and one that none names"
+        return [
+            Finding(
+                mistake: "a post without key is repeated", expected: HistoryCheck.Flaw.doubled.rawValue,
+                found: row.doubled, problems: row.problems),
+            Finding(
+                mistake: lost, expected: HistoryCheck.Flaw.lost.rawValue, found: row.lost == 2 ? 2 : 0,
+                problems: row.problems),
+        ]
     }
 
     /// PostgreSQL is set back, and sessions behave as if no server had said that a log is another one.
@@ -125,17 +132,21 @@ extension HistoryTampering {
         case .swapInFeed: "two events of the feed of changes come in another order to one reader"
         case .skipInFeed: "the feed of changes skips an event that was committed late"
         case .repeatInFeed: "a webhook delivers an event again in another delivery"
+        case .loseNamedFile: "a message names a file whose bytes are not there"
+        case .loseFile: "an acknowledged file that no message names is lost"
+        case .leaveFile: "an upload that was cut off leaves bytes in the store"
         }
     }
 
     /// The flaw that the check must find.
     var flaw: HistoryCheck.Flaw {
         switch self {
-        case .lose, .skipInFeed: .lost
+        case .lose, .skipInFeed, .loseNamedFile, .loseFile: .lost
         case .double, .repeatInFeed: .doubled
         case .swap, .rewind, .swapInFeed: .reordered
         case .leak: .leaked
         case .forget: .uninformed
+        case .leaveFile: .leftover
         }
     }
 }
