@@ -51,6 +51,8 @@ class Stack:
         self.options = options
 
     def __enter__(self):
+        # `timeout` ends a program by SIGTERM. Python would not leave the block then, and the stack would stay.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         self.process = subprocess.Popen(
             [executable(), "stack", *self.options], stdout=subprocess.PIPE, text=True, start_new_session=True)
         line = self.process.stdout.readline()
