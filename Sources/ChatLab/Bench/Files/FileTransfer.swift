@@ -23,6 +23,10 @@ final class FileTransfer: ChannelInboundHandler {
     /// What is sent at once, again and again.
     private static let piece = ByteBuffer(repeating: UInt8(ascii: "x"), count: 256 * 1024)
     private static let receiveBytes = 256 * 1024
+    /// Pieces of one turn of the event loop, which has other transfers.
+    private static let piecesOfTurn = 2
+    /// A thread of their own, so that transfers do not delay the clients that are measured beside them.
+    private static let eventLoop = MultiThreadedEventLoopGroup(numberOfThreads: 1).next()
 
     private let head: ByteBuffer
     private var bodyLeft: Int
@@ -30,6 +34,7 @@ final class FileTransfer: ChannelInboundHandler {
     private var answer = TransferAnswer()
     private var start = NIODeadline.now()
     private var isDone = false
+    private var isSendDue = false
 
     private init(head: ByteBuffer, bodySize: Int, done: EventLoopPromise<Answer>) {
         self.head = head
@@ -41,10 +46,7 @@ final class FileTransfer: ChannelInboundHandler {
     /// - Parameters:
     ///   - head: the request up to its body.
     ///   - bodySize: in bytes.
-    static func run(
-        port: Int, head: ByteBuffer, bodySize: Int = 0,
-        on eventLoop: any EventLoop = MultiThreadedEventLoopGroup.singleton.next()
-    ) async throws -> Answer {
+    static func run(port: Int, head: ByteBuffer, bodySize: Int = 0) async throws -> Answer {
         let done = eventLoop.makePromise(of: Answer.self)
         let channel: any Channel
         do {
@@ -84,13 +86,25 @@ final class FileTransfer: ChannelInboundHandler {
 
     private func send(_ context: ChannelHandlerContext) {
         // A flush may find room at once, so this goes on until there is none.
+        var pieces = 0
         while context.channel.isWritable, bodyLeft > 0, !isDone {
+            guard pieces < Self.piecesOfTurn else { return sendLater(context) }
+            pieces += 1
             let count = min(bodyLeft, Self.piece.readableBytes)
             guard let piece = Self.piece.getSlice(at: 0, length: count) else { break }
             bodyLeft -= count
             context.writeAndFlush(wrapOutboundOut(piece), promise: nil)
         }
         context.flush()
+    }
+
+    private func sendLater(_ context: ChannelHandlerContext) {
+        guard !isSendDue else { return }
+        isSendDue = true
+        context.eventLoop.assumeIsolated().execute {
+            self.isSendDue = false
+            if context.channel.isActive { self.send(context) }
+        }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
