@@ -428,7 +428,7 @@ export class Post {
 
 /** The library's own codes. All others are the server's. */
 export type OwnErrorCode =
-  | 'network' | 'timeout' | 'closed' | 'signed_out' | 'store_failed' | 'protocol' | 'listener' | 'log_mismatch' | 'too_large'
+  | 'network' | 'timeout' | 'closed' | 'signed_out' | 'store_failed' | 'protocol' | 'invalid' | 'listener' | 'log_mismatch' | 'too_large'
   | 'not_stored' | 'unsent' | 'server_error' | 'in_use' | 'client_message_id_reused'
 
 export class ChatError extends Error {

@@ -56,7 +56,7 @@ export class FileInfos {
       // Addresses are paths of the message server, wherever that is.
       const api = await rest.call('messages', 'GET', '', { once: async (_, url) => url })
       const answer = await rest.call('messages', 'GET', '/files', { query: { ids: asked.map(({ id }) => id).join() } })
-      if (!Array.isArray(answer?.items)) throw Object.assign(error('protocol', 'The answer is no list'), { isTemporary: true })
+      if (!Array.isArray(answer?.items)) throw Object.assign(error('protocol', 'The response is not a list'), { isTemporary: true })
       const at = path => path === undefined ? undefined : api.replace(/\/api\/v1$/, '') + path
       const found = new Map(answer.items.map(item => [item.fileId, Object.freeze({
         ...item, url: at(item.url), ...item.thumbnailUrl !== undefined && { thumbnailUrl: at(item.thumbnailUrl) },

@@ -19,6 +19,7 @@ const THUMBNAIL_MS = 20_000
 const REPEATABLE = new Set([408, 425, 429])
 const HEAD_BYTES = 12
 const MOST_KEY = 64
+const KEY_BYTES = 16
 /** As a file is read where it is sent as a stream. */
 const PIECE_BYTES = 64 * 1024
 
@@ -47,8 +48,8 @@ export async function sendFile(room, chat, file, options = {}) {
   }
   room.attach(life)
   try {
-    const { content, isPicture } = await prepared(file, keepMetadata)
-    const upload = new Upload(chat, { roomId: room.id, name }, content, { key, signal: stop.signal, wake })
+    const { content, isPicture } = await prepared(chat, file, keepMetadata)
+    const upload = new Upload(chat, { roomId: room.id, name }, content, { key: await uploadKey(key), signal: stop.signal, wake })
     // In quotes: names of hooks are made shorter in what pages load (scripts/client-bundle), and this one is an application's.
     const stored = await upload.run(progress(chat, options['onProgress']))
     const { fileId, mimeType } = stored
@@ -66,14 +67,26 @@ export async function sendFile(room, chat, file, options = {}) {
 /** The type of message that shows a file. */
 export const typeOf = mimeType => ['image', 'video', 'audio'].find(type => String(mimeType).startsWith(`${type}/`)) ?? 'file'
 
-async function prepared(file, keepMetadata) {
-  const head = new Uint8Array(await file.slice(0, HEAD_BYTES).arrayBuffer())
-  const isPicture = hasMetadata(head)
+async function prepared(chat, file, keepMetadata) {
+  const read = async part => {
+    try { return new Uint8Array(await part.arrayBuffer()) } catch (error) { throw unreadable(chat, error) }
+  }
+  const isPicture = hasMetadata(await read(file.slice(0, HEAD_BYTES)))
   if (!isPicture || keepMetadata || file.size > MAXIMUM_PICTURE_BYTES) return { content: file, isPicture }
-  const bytes = new Uint8Array(await file.arrayBuffer())
+  const bytes = await read(file)
   const clean = withoutMetadata(bytes)
   return { content: clean === bytes ? file : new Blob([clean], { type: file.type }), isPicture }
 }
+
+/** A file that was chosen may be changed or deleted before it is sent. */
+const unreadable = (chat, cause) => Object.assign(chat.error('invalid', 'The file cannot be read'), { cause })
+
+/** Whether it can be read; an end of the wait is no proof that it cannot. */
+const isReadable = (content, signal) => new Promise(resolve => {
+  if (signal.aborted) return resolve(true)
+  signal.addEventListener('abort', () => resolve(true))
+  content.slice(0, 1).arrayBuffer().then(() => resolve(true), () => resolve(false))
+})
 
 /** Tells how much is sent; a listener that fails is reported. */
 const progress = (chat, listener) => (sent, total) => {
@@ -86,7 +99,7 @@ async function addThumbnail(chat, roomId, fileId, content, signal) {
   if (!thumbnail) return
   const limited = AbortSignal.any?.([signal, AbortSignal.timeout(THUMBNAIL_MS)]) ?? signal
   try {
-    await new Upload(chat, { roomId, name: 'thumbnail', thumbnailOf: fileId }, thumbnail, { signal: limited }).once(() => {})
+    await new Upload(chat, { roomId, name: 'thumbnail', thumbnailOf: fileId }, thumbnail, { key: newKey(), signal: limited }).once(() => {})
   } catch { /* not told: nothing is lost */ }
 }
 
@@ -99,11 +112,8 @@ class Upload {
   #wake
   #key
 
-  /** @param key the message's: after a death the same call is the same file */
-  constructor(chat, query, content, { key = '', signal, wake }) {
-    // As a field of HTTP can have it.
-    const encoded = encodeURIComponent(key)
-    this.#key = encoded && encoded.length <= MOST_KEY ? encoded : newKey()
+  constructor(chat, query, content, { key, signal, wake }) {
+    this.#key = key
     this.#chat = chat
     this.#query = query
     this.#content = content
@@ -158,6 +168,8 @@ class Upload {
       throw Object.assign(this.#chat.error(code, message), fields)
     } catch (error) {
       if (error?.code && error.name === 'ChatError') throw error
+      // Without an answer the cause may be the file, and would be for ever.
+      if (!await isReadable(this.#content, watch.signal)) throw unreadable(this.#chat, error)
       throw Object.assign(this.#chat.error(watch.isLate ? 'timeout' : 'network', 'The upload broke'), { isTemporary: true, cause: error })
     } finally {
       watch.end()
@@ -169,11 +181,23 @@ class Upload {
       const file = JSON.parse(text)
       if (typeof file.fileId === 'string') return file
     } catch { /* a proxy that answers in the server's place */ }
-    throw Object.assign(this.#chat.error('protocol', 'The answer is no file'), { status, isTemporary: true })
+    throw Object.assign(this.#chat.error('protocol', 'The response is not a file'), { status, isTemporary: true })
   }
 }
 
-const newKey = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16).padStart(2, '0')).join('')
+/** The key of the upload that belongs to a message's: after a death the same call is the same file. */
+async function uploadKey(key = '') {
+  // As a field of HTTP can have it.
+  const encoded = encodeURIComponent(key)
+  if (encoded !== '' && encoded.length <= MOST_KEY) return encoded
+  // Pages that are not secure have no digests.
+  if (encoded === '' || !crypto.subtle) return newKey()
+  return hex(new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(key)), 0, KEY_BYTES))
+}
+
+const newKey = () => hex(crypto.getRandomValues(new Uint8Array(KEY_BYTES)))
+
+const hex = bytes => Array.from(bytes, byte => byte.toString(16).padStart(2, '0')).join('')
 
 const isPassing = ({ code, status, isTemporary }) => code === 'upload_in_progress' || REPEATABLE.has(status) || isTemporary === true
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { createServer } from 'node:http'
 import test from 'node:test'
 // Imported where it is needed; here before, since time that the test moves waits for no file.
@@ -76,11 +77,27 @@ test('an upload that breaks is begun again under its key; the message is sent on
 
 test('the key of the message is that of the upload, where a field of HTTP can have it', async t => {
   const { room, uploads } = await setUpFiles(t, () => stored())
-  for (const key of ['order/17', 'é'.repeat(64)]) await (await room.sendFile(blob('x'), { key })).stored
+  const long = 'é'.repeat(64)
+  for (const key of ['order/17', long]) await (await room.sendFile(blob('x'), { key })).stored
   await (await room.sendFile(blob('x'))).stored
   const keys = uploads.map(({ headers }) => headers['Idempotency-Key'])
   assert.equal(keys[0], 'order%2F17')
-  assert.ok(keys.slice(1).every(key => /^[0-9a-f]{32}$/.test(key)))
+  // One that is too long for it has a digest instead, the same in each life.
+  assert.equal(keys[1], createHash('sha256').update(long).digest('hex').slice(0, 32))
+  assert.match(keys[2], /^[0-9a-f]{32}$/)
+})
+
+test('a file that can no longer be read is refused, and not tried again', async t => {
+  const { room, server, uploads } = await setUpFiles(t)
+  // Before the first read, and after it: as the upload begins.
+  for (const good of [0, 1]) {
+    const file = blob('hello'), slice = file.slice.bind(file)
+    let reads = 0
+    file.slice = (...range) => ((reads += 1) <= good ? slice(...range)
+      : { arrayBuffer: () => Promise.reject(new DOMException('gone', 'NotReadableError')) })
+    await assert.rejects(room.sendFile(file), { name: 'ChatError', code: 'invalid', isTemporary: false })
+  }
+  assert.deepEqual([uploads.length, contents(server)], [0, []])
 })
 
 test('a token that is refused is renewed, and the upload goes on', async t => {

@@ -34,7 +34,7 @@ struct Upload: Sendable {
         guard (200..<300).contains(answer.status) else { return failed(answer.error(json)) }
         guard let file = UploadedFile(json: json?.object) else {
             // A proxy that answers in the server's place, or an answer that was cut.
-            return failed(ChatError(.protocol, "The answer is no file", status: answer.status, isTemporary: true))
+            return failed(ChatError(.protocol, "The response is not a file", status: answer.status, isTemporary: true))
         }
         return .stored(file)
     }

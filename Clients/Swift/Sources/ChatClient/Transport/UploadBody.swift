@@ -70,7 +70,7 @@ private final class OpenFile: Sendable {
         let code = fstat(descriptor, &status) == 0 ? 0 : errno
         size = Int64(status.st_size)
         guard code == 0 else { throw Self.failure("fstat", code) }
-        guard status.st_mode & S_IFMT == S_IFREG else { throw ChatError(.invalid, "It is no regular file") }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw ChatError(.invalid, "Not a regular file") }
     }
 
     deinit { close(descriptor) }
@@ -85,7 +85,7 @@ private final class OpenFile: Sendable {
                 if read < 0 {
                     guard errno == EINTR else { throw Self.failure("pread", errno) }
                 } else if read == 0 {
-                    throw ChatError(.invalid, "The file has become shorter while it was sent")
+                    throw ChatError(.invalid, "The file was truncated during the upload")
                 } else {
                     done += read
                 }
