@@ -54,7 +54,7 @@ test('sizes have three digits at most, in words of the language', () => {
 test('an uploaded file is shown in place where its bytes are what the message says', () => {
   const of = (type, values) => content.attachmentsOf(message(type, values))[0]
   const picture = of('image', { fileId: 'f', fileName: 'a.png', mimeType: 'image/png', fileSize: 5, width: 3, height: 2 })
-  assert.deepEqual(picture, { kind: 'picture', fileId: 'f', sentAs: 'k', name: 'a.png', mimeType: 'image/png', size: 5, width: 3, height: 2 })
+  assert.deepEqual(picture, { kind: 'picture', fileId: 'f', name: 'a.png', mimeType: 'image/png', size: 5, width: 3, height: 2 })
   assert.equal(of('image', { fileId: 'f', fileName: 'a.png', mimeType: 'application/octet-stream' }).kind, 'file')
   assert.equal(of('image', { fileId: 'f' }).kind, 'picture')
   assert.equal(of('video', { fileId: 'f', mimeType: 'video/mp4' }).kind, 'video')
@@ -69,9 +69,9 @@ test('an uploaded file is shown in place where its bytes are what the message sa
 
 test('in one line a file has its name, a picture its caption, and its name where it is spoken of', () => {
   const line = (type, values, options) => content.summaryOf(message(type, values), 140, options)
-  assert.equal(line('image', { fileId: 'f', fileName: 'a.png' }), 'Photo')
-  assert.equal(line('image', { fileId: 'f', fileName: 'a.png' }, { isNamed: true }), 'Photo: a.png')
-  assert.equal(line('image', { fileId: 'f', fileName: 'a.png', caption: '**Our** cat' }, { isNamed: true }), 'Photo: Our cat')
+  assert.equal(line('image', { fileId: 'f', fileName: 'a.png' }), 'Picture')
+  assert.equal(line('image', { fileId: 'f', fileName: 'a.png' }, { isNamed: true }), 'Picture: a.png')
+  assert.equal(line('image', { fileId: 'f', fileName: 'a.png', caption: '**Our** cat' }, { isNamed: true }), 'Picture: Our cat')
   assert.equal(line('file', { fileId: 'f', fileName: 'a.pdf', caption: 'Read this' }), 'File: a.pdf – Read this')
   assert.equal(line('video', { fileId: 'f', fileName: 'a.mp4' }), 'Video')
   assert.equal(content.summaryOf(message('file', { fileId: 'f', fileName: 'a' }, { isDeleted: true })), 'This message was deleted')
@@ -97,7 +97,7 @@ function setUp({ storage = new SafeStorage(() => null) } = {}) {
   let number = 0
   const room = { sendFile: (sent, options) => new Promise((resolve, reject) => {
     options.signal.addEventListener('abort', () => reject(options.signal.reason))
-    made.push({ file: sent, options, resolve: () => resolve({ key: options.key, stored: new Promise(end => { made.at(-1).stored = end }) }), reject })
+    made.push({ file: sent, options, reject, resolve: kept => resolve({ key: options.key, kept: kept ?? Promise.resolve(), stored: new Promise(() => {}) }) })
   }) }
   const unsent = new UnsentFiles(storage, 7)
   const uploads = new Uploads({
@@ -128,7 +128,7 @@ test('files of a room are sent one after the other, and shown as messages meanwh
   assert.equal(uploads.count, 1)
   // Shown until the room has it, and no longer.
   assert.deepEqual(states(), ['posted', 'uploading'])
-  const post = { clientMessageId: 'k1', contentJson: '{"fileId":"f1","caption":"both"}', messageType: 'file' }
+  const post = { senderId: 7, clientMessageId: 'k1', contentJson: '{"fileId":"f1","caption":"both"}', messageType: 'file' }
   const shown = uploads.shown('a', [post])
   assert.equal(shown.length, 2)
   assert.equal(JSON.parse(shown[0].contentJson).fileName, '1.txt')
@@ -136,7 +136,11 @@ test('files of a room are sent one after the other, and shown as messages meanwh
   // Once it is stored, the server's word counts.
   const stored = { ...post, seq: 3 }
   assert.equal(uploads.shown('a', [stored])[0], stored)
-  assert.equal(uploads.preview('k1'), 'blob:1.txt')
+  assert.equal(uploads.preview(stored), 'blob:1.txt')
+  // Another's message with the same key is another message.
+  const others = { ...stored, senderId: 8 }
+  assert.equal(uploads.preview(others), undefined)
+  assert.deepEqual(uploads.shown('b', [others]), [others])
   assert.deepEqual(uploads.shown('b', [stored]), [stored])
 })
 
@@ -182,7 +186,7 @@ test('progress is told, and that an upload has begun again', () => {
   assert.deepEqual(told, [[5, 10, false], [10, 10, false], [2, 10, true]])
   const upload = uploads.find('k1')
   assert.equal(messageParts.uploadWords(upload, false), 'Waiting for a connection…')
-  assert.match(messageParts.uploadWords(upload, true), /starts again/)
+  assert.match(messageParts.uploadWords(upload, true), /Starting again/)
   assert.match(messageParts.uploadWords({ state: 'refused', error: { code: 'file_quota' } }, true), /^Not sent: You have no space/)
 })
 
@@ -202,6 +206,21 @@ test('what was chosen or being sent when the page ended is told once by its name
   assert.deepEqual(storage.keys('chat.unsent'), [])
   storage.set('chat.unsent-files.7', '{"a": 5, "b": ["x"]}')
   assert.deepEqual(new UnsentFiles(storage, 7).lost('a'), [])
+})
+
+test('a file is lost with the page until the outbox has kept its message', async () => {
+  const { uploads, made, storage } = setUp()
+  let keep
+  uploads.send('a', chosen('1.txt'))
+  made[0].resolve(new Promise(resolve => { keep = resolve }))
+  await settle()
+  const shown = { senderId: 7, clientMessageId: 'k1', contentJson: '{}' }
+  assert.equal(uploads.shown('a', [shown]).length, 1)
+  assert.deepEqual([uploads.count, new UnsentFiles(storage, 7).lost('a')], [1, ['1.txt']])
+  assert.equal(uploads.discard('k1'), '')
+  keep()
+  await settle()
+  assert.deepEqual([uploads.count, new UnsentFiles(storage, 7).lost('a')], [0, []])
 })
 
 test('the end of the page ends uploads', () => {

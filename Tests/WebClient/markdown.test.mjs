@@ -80,7 +80,7 @@ test('links are found in all blocks', () => {
 test('a message of any content has a summary', () => {
   const of = (messageType, payload) => content.summaryOf({ messageType, contentJson: typeof payload === 'string' ? payload : JSON.stringify(payload) })
   assert.equal(of('text', { text: '**a**\n\nb' }), 'a b')
-  assert.equal(of('image', { imageUrl: 'https://e.org/a.png', caption: 'Look' }), 'Photo: Look')
+  assert.equal(of('image', { imageUrl: 'https://e.org/a.png', caption: 'Look' }), 'Picture: Look')
   assert.equal(of('file', { fileUrl: 'https://e.org/a', fileName: 'a.pdf' }), 'File: a.pdf')
   assert.equal(of('location', { latitude: 1, longitude: 2, label: 'Here' }), 'Place: Here, 1, 2')
   assert.equal(of('rich_content', { x: 1 }), 'This page cannot show this message.')

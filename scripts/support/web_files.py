@@ -208,7 +208,7 @@ def cut_off(alice, bob, stack):
     choose(alice, ("chosen.txt", "text/plain", b"chosen"))
     expect(alice("#tray > li")).to_have_count(1)
     alice.page.reload()
-    expect(alice("#tray > li")).to_contain_text("Not sent: the page was closed. Choose again.")
+    expect(alice("#tray > li")).to_contain_text("Not sent: the page was closed. Choose the files again.")
     expect(alice("#tray .name")).to_have_text("lost.txt, chosen.txt")
     alice("#tray button").click()
     expect(alice("#tray")).to_be_hidden()
@@ -221,19 +221,36 @@ def cut_off(alice, bob, stack):
 
 def refusing(alice, bob, stack):
     """Too large, no space left, no files at all: in words, at the file; it can be tried again or discarded."""
+    alice.say("To be edited")
+    bob.sees(["To be edited"])
     choose_large(alice, "huge.bin", 4 * MOST_BYTES)
     choose(alice, ("small.txt", "text/plain", b"small"))
     alice("#text").fill("Too much")
     alice("#send").click()
     row = alice("#log .message.refused").filter(has_text="huge.bin")
-    expect(row.locator(".state")).to_have_text("Not sent: The file is larger than this server takes.")
+    expect(row.locator(".state")).to_have_text("Not sent: The file is larger than this server allows.")
     # It stops no other.
     expect(bob("#log .message .file .name").last).to_have_text("small.txt")
     alice.picture("too-large")
+    # While something is edited the caption goes to the draft that waits.
+    alice("#text").press("ArrowUp")
+    expect(alice("#text")).to_have_value("To be edited")
     row.get_by_role("button", name="Discard").click()
     expect(row).to_have_count(0)
+    expect(alice("#text")).to_have_value("To be edited")
+    alice("#composing-end").click()
     expect(alice("#text")).to_have_value("Too much")
     alice("#text").fill("")
+    # One that has changed on the disk since it was chosen stops no other either.
+    choose_large(alice, "changed.bin", 1_000)
+    expect(alice("#tray > li")).to_have_count(1)
+    (alice.folder / "changed.bin").write_bytes(b"other")
+    choose(alice, ("behind.txt", "text/plain", b"behind"))
+    alice("#send").click()
+    row = alice("#log .message.refused").filter(has_text="changed.bin")
+    expect(row.locator(".state")).to_have_text("Not sent: The file cannot be read. Choose it again.")
+    expect(bob("#log .message .file .name").last).to_have_text("behind.txt")
+    row.get_by_role("button", name="Discard").click()
     cors = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After"}
     problem = {"status": 413, "content_type": "application/problem+json", "headers": cors, "body": '{"code": "file_quota", "detail": "no"}'}
     alice.page.route("**/api/v1/files?*", lambda route: route.fulfill(**problem) if route.request.method == "POST" else route.continue_())
@@ -250,11 +267,11 @@ def refusing(alice, bob, stack):
     choose(alice, ("off.txt", "text/plain", b"off"))
     alice("#send").click()
     row = alice("#log .message.refused").filter(has_text="off.txt")
-    expect(row.locator(".state")).to_have_text("Not sent: This server takes no files.")
+    expect(row.locator(".state")).to_have_text("Not sent: This server does not accept files.")
     expect(alice("#attach")).to_be_hidden()
-    expect(alice("#toast")).to_have_text("\u2068off.txt\u2069: This server takes no files.")
+    expect(alice("#toast")).to_have_text("\u2068off.txt\u2069: This server does not accept files.")
     paste(alice, ("pasted.txt", "text/plain", b"pasted"))
-    expect(alice("#composer-error")).to_have_text("This server takes no files.")
+    expect(alice("#composer-error")).to_have_text("This server does not accept files.")
     box = alice("#text").bounding_box()
     assert box["width"] > 300, box
     alice.page.unroute("**/api/v1/files?*")

@@ -175,6 +175,6 @@ def notifications(alice, bob, stack, browser):
     choose(alice, ("here.png", "image/png", png(30, 20)))
     alice("#send").click()
     finn.until("a notification of the picture", "() => shown.length > 1")
-    assert finn.page.evaluate("shown.at(-1)") == ["Alice · Lobby", "Photo"], finn.page.evaluate("shown")
+    assert finn.page.evaluate("shown.at(-1)") == ["Alice · Lobby", "Picture"], finn.page.evaluate("shown")
     assert not finn.errors, finn.errors
     finn.close()

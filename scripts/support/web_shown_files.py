@@ -51,6 +51,16 @@ def viewing(alice, bob, stack):
     message = last_message(stack, bob)
     stack.call("message", "DELETE", f"/api/v1/messages/{message['messageId']}", token=alice.token)
     expect(picture).to_have_attribute("alt", "view-1.png")
+    # Offline it says so, and shows the picture as soon as it can.
+    bob.context.set_offline(True)
+    bob.page.keyboard.press("ArrowLeft")
+    picture.dispatch_event("error")
+    expect(bob("#media-trouble")).to_have_text("The server cannot be reached. Please try again.")
+    bob("#media-download").click()
+    expect(bob("#toast")).to_have_text("The server cannot be reached. Please try again.")
+    bob.context.set_offline(False)
+    bob.until("the picture after all", "() => document.querySelector('#media-picture').naturalHeight === 300")
+    expect(bob("#media-trouble")).to_be_hidden()
     bob.page.keyboard.press("Escape")
     expect(bob("#media-dialog")).to_be_hidden()
     expect(bob("#log .deleted").last).to_be_visible()
@@ -103,6 +113,12 @@ def playing(alice, bob, stack):
         person.until("the length of the sound", "() => [...document.querySelectorAll('#log audio')].at(-1)?.duration === 1")
     bob("#log audio").last.evaluate("audio => { audio.muted = true; return audio.play() }")
     bob.until("the end of the sound", "() => [...document.querySelectorAll('#log audio')].at(-1).ended")
+    # What the browser cannot play can be downloaded.
+    choose(alice, ("broken.wav", "audio/wav", b"RIFF\x80\0\0\0WAVEfmt " + bytes(range(100))))
+    alice("#send").click()
+    for person in (alice, bob):
+        expect(person("#log .message").last.locator(".file .name")).to_have_text("broken.wav")
+        expect(person("#log .message").last.locator("audio, .gone")).to_have_count(0)
 
 
 def disguised(alice, bob, stack):

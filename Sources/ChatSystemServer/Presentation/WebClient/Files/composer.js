@@ -77,9 +77,14 @@ export class Composer {
 
   /** Puts back what was not sent after all. */
   give(text) {
-    if (text === '' || this.#about?.kind === 'edit') return
-    const { value } = this.text
-    this.#setText(value.trim() === '' ? text : `${text}\n${value}`)
+    if (text === '') return
+    const before = draft => draft.trim() === '' ? text : `${text}\n${draft}`
+    // The draft that waits for the end of an edit.
+    if (this.#about?.kind === 'edit') {
+      this.#about.draft = before(this.#about.draft)
+      return this.#keepDraft()
+    }
+    this.#setText(before(this.text.value))
     this.#changed()
   }
 

@@ -60,12 +60,12 @@ export function attachmentsOf(message) {
 const KINDS = { image: 'picture', video: 'video', audio: 'audio', file: 'file' }
 
 /** A file that was uploaded: shown in place where its bytes are what the message says they are. */
-function uploadedOf({ messageType, clientMessageId }, content) {
+function uploadedOf({ messageType }, content) {
   const mimeType = String(content.mimeType ?? '')
   const isShown = mimeType === '' || mimeType.startsWith(`${messageType}/`)
   return {
-    kind: isShown ? KINDS[messageType] : 'file', fileId: content.fileId, sentAs: clientMessageId, name: nameOfFile(content),
-    mimeType, size: positive(content.fileSize), width: positive(content.width), height: positive(content.height),
+    kind: isShown ? KINDS[messageType] : 'file', fileId: content.fileId, name: nameOfFile(content), mimeType,
+    size: positive(content.fileSize), width: positive(content.width), height: positive(content.height),
   }
 }
 

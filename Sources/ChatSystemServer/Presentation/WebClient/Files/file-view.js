@@ -1,14 +1,14 @@
 // Uploaded files in messages: pictures, videos and sounds in place, everything else to be downloaded. Their place is fixed
 // before they are there. Addresses age: they are asked for when one is shown, and anew where the server refuses an old one.
 
-import { endingOf, messageTypeOf, pictureBox, sizeText } from './attaching.js'
+import { endingOf, pictureBox, sizeText } from './attaching.js'
 import { element, icon, isolate } from './dom.js'
-import { language, t } from './strings.js'
+import { errorText, language, t } from './strings.js'
 
 /** An address that is older than this is not handed to the browser's own download any more. */
 const FRESH_MS = 25 * 60_000
 
-/** `files`: `info(roomId, fileId, options)`, `preview(sentAs)`; `act(name, about)` as of other messages. */
+/** `files`: `info(roomId, fileId, options)`, `preview(message)`; `act(name, about)` as of other messages. */
 export function fileElement(file, row, act, files) {
   switch (file.kind) {
     case 'picture': return pictureElement(file, row, act, files)
@@ -42,7 +42,7 @@ function playerElement(file, row, files) {
 
 /** Gives an element its source: the file of this page where it has sent it, else the server's. */
 function load(node, place, file, row, files, sourceOf) {
-  const local = files.preview(file.sentAs)
+  const local = files.preview(row.message)
   let triesLeft = 1, at = 0
   const use = async isFresh => {
     const info = await infoOf(file, row, files, { fresh: isFresh, isWanted: () => node.isConnected })
@@ -59,7 +59,8 @@ function load(node, place, file, row, files, sourceOf) {
   node.addEventListener('error', () => {
     // One's own that is no picture, whatever its name says; else an address that has aged, once.
     if (file.fileId === '') return fail('')
-    if (triesLeft === 0) return fail(t('fileGone'))
+    // It is there, but this browser cannot show it.
+    if (triesLeft === 0) return place.replaceWith(downloadElement(file, row, files))
     triesLeft -= 1
     at = node.currentTime ?? 0
     use(true)
@@ -81,21 +82,29 @@ function downloadElement(file, row, files) {
     'a', { className: 'file', tabIndex: -1, rel: 'noopener noreferrer', aria: { label: [`${t('download')}: ${file.name}`, size].filter(Boolean).join(', ') } },
     fileIcon(file.name),
     element('span', { className: 'name', title: file.name }, isolate(file.name)), element('span', { className: 'size' }, size))
-  let at = -Infinity
+  let at = -Infinity, isAsked = false
   const place = async fresh => {
-    const info = await infoOf(file, row, files, { fresh, isWanted: () => link.isConnected })
+    const failed = error => { link.title = errorText(error) }
+    const info = await infoOf(file, row, files, { fresh, isWanted: () => link.isConnected, failed })
     if (!info) { link.classList.add('broken'); link.title = t('fileGone'); return false }
+    link.classList.remove('broken')
+    link.title = ''
     link.href = info.url
     link.download = file.name
-    // What a browser shows must not take the place of the page; addresses of another host are no downloads by `download` alone.
-    link.target = messageTypeOf(info.mimeType) === 'file' ? '' : '_blank'
+    // From another host `download` does not count: what comes, a refusal as well, must not take the place of the page.
+    link.target = '_blank'
     at = Date.now()
     return true
   }
   link.addEventListener('click', async event => {
     if (Date.now() - at < FRESH_MS) return
     event.preventDefault()
-    if (file.fileId !== '' && await place(true)) link.click()
+    // Offline it waits: for one download, however often it is clicked.
+    if (file.fileId === '' || isAsked) return
+    isAsked = true
+    const isThere = await place(true)
+    isAsked = false
+    if (isThere) link.click()
   })
   if (file.fileId !== '') place(false)
   return link

@@ -14,6 +14,9 @@ const FIRST_PAUSE_MS = 1_000
 const LONGEST_PAUSE_MS = 30_000
 
 export class RoomFiles {
+  /** Keys of pictures that are being downloaded. */
+  #saving = new Set()
+
   /** `messages()`: those of the open room; `on`: `changed()`, `progress(upload)`, `say(words)`, `closed(row)`. */
   constructor({ chat, userId, preferences, messages, on, signal }) {
     Object.assign(this, { chat, preferences, signal })
@@ -26,7 +29,12 @@ export class RoomFiles {
       [this.uploads, 'change', on.changed],
       [this.uploads, 'progress', ({ detail }) => on.progress(detail)],
       [this.uploads, 'refused', ({ detail }) => this.#refused(detail)],
-      [window, 'beforeunload', event => { if (this.count > 0) event.preventDefault() }],
+      [window, 'beforeunload', event => {
+        if (this.count === 0) return
+        event.preventDefault()
+        // What older browsers go by.
+        event.returnValue = true
+      }],
     ])
     byId('attach').hidden = false
     signal.addEventListener('abort', () => this.uploads.close())
@@ -41,13 +49,14 @@ export class RoomFiles {
     toast(`${isolated(name)}: ${errorText(error)}`)
   }
 
-  /** What the server knows of a file, `undefined` where it is gone. Asked again as long as `isWanted()`. */
-  async info(roomId, fileId, { fresh = false, isWanted = () => false } = {}) {
+  /** What the server knows of a file, `undefined` where it is gone. Asked again as long as `isWanted()`, after each `failed(error)`. */
+  async info(roomId, fileId, { fresh = false, isWanted = () => false, failed = () => {} } = {}) {
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
       try {
         return await this.chat.room(roomId).file(fileId, { fresh })
       } catch (error) {
         if (!error.isTemporary || !isWanted()) throw error
+        failed(error)
       }
       await this.#connected(Math.random() * pauseMs)
       if (!isWanted()) return undefined
@@ -63,7 +72,7 @@ export class RoomFiles {
     })
   }
 
-  preview(sentAs) { return sentAs === undefined ? undefined : this.uploads.preview(sentAs) }
+  preview(message) { return this.uploads.preview(message) }
 
   /** All pictures of the room's messages, for the viewer. */
   #pictures(messages) {
@@ -73,12 +82,12 @@ export class RoomFiles {
       .map((picture, index) => this.#picture(message, picture, index)))
   }
 
-  #picture(message, { fileId, sentAs, href, name }, index) {
+  #picture(message, { fileId, href, name }, index) {
     const key = keyOf(message, index), { roomId, key: row } = message
     if (fileId === undefined) return { key, row, name: '', alt: summaryOf(message, 80), href, address: () => href }
-    const address = async fresh => {
-      const local = fresh ? undefined : this.preview(sentAs)
-      try { return local ?? (await this.info(roomId, fileId, { fresh }))?.url } catch { return undefined }
+    const address = async (fresh, options) => {
+      const local = fresh ? undefined : this.preview(message)
+      return local ?? (await this.info(roomId, fileId, { ...options, fresh }))?.url
     }
     return { key, row, name, alt: name, address }
   }
@@ -87,10 +96,14 @@ export class RoomFiles {
   enlarge(message, index = 0) { this.viewer.open(keyOf(message, index)) }
 
   /** Downloads a picture, which a link would only open. */
-  async #save({ name, address }) {
+  async #save({ key, name, address }) {
+    if (this.#saving.has(key)) return
+    this.#saving.add(key)
     const link = document.createElement('a')
     try {
-      const answer = await fetch(await address(true), { credentials: 'omit', signal: this.signal })
+      const url = await address(true)
+      if (url === undefined) return toast(t('fileGone'))
+      const answer = await fetch(url, { credentials: 'omit', signal: this.signal })
       if (!answer.ok) throw new Error(`status ${answer.status}`)
       link.href = URL.createObjectURL(await answer.blob())
       link.download = name
@@ -98,11 +111,12 @@ export class RoomFiles {
     } catch {
       if (!this.signal.aborted) toast(errorText({ code: 'network' }))
     } finally {
+      this.#saving.delete(key)
       // The download has its data by then.
       if (link.href) setTimeout(() => URL.revokeObjectURL(link.href), LONGEST_PAUSE_MS)
     }
   }
 }
 
-/** The same before and after a message is stored. */
-const keyOf = ({ clientMessageId, key }, index) => `${clientMessageId ?? key} ${index}`
+/** The same before and after a message is stored. Keys of messages are their senders' own. */
+const keyOf = ({ senderId, clientMessageId, key }, index) => `${clientMessageId === undefined ? key : `${senderId} ${clientMessageId}`} ${index}`

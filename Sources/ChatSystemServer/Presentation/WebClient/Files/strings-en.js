@@ -44,9 +44,9 @@ export const english = {
   deletedMessage: 'This message was deleted', originalMissing: 'The original message is not available',
   confirmDelete: 'Delete this message for everybody?', sending: 'Sending…', queued: 'Waiting to be sent',
   notSent: reason => `Not sent: ${reason}`, uncertain: 'It may have been sent. Check before you send it again.',
-  discard: 'Discard', takeBack: 'Take back', picture: 'Photo', video: 'Video', audio: 'Audio', file: 'File',
+  discard: 'Discard', takeBack: 'Take back', picture: 'Picture', video: 'Video', audio: 'Audio', file: 'File',
   place: text => `Place: ${text}`, sticker: text => `Sticker ${text}`, unknownMessage: 'This page cannot show this message.',
-  enlarge: 'Show large', close: 'Close', tooFarBack: 'That message is too far back to jump to.',
+  enlarge: 'Enlarge', close: 'Close', tooFarBack: 'That message is too far back to jump to.',
   messageFrom: (name, text) => `${name}: ${text}`,
   // Writing
   write: 'Write a message', send: 'Send', cancel: 'Cancel', save: 'Save', emoji: 'Emoji', searchEmoji: 'Search emoji',
@@ -55,7 +55,7 @@ export const english = {
   attach: 'Attach files', filesToSend: 'Files to send', filesChosen: count => count === 1 ? '1 file to send' : `${count} files to send`,
   removeFile: name => `Remove ${name}`, dropHere: 'Drop files here', noFolders: 'Folders cannot be sent.',
   tooManyFiles: most => `At most ${most} files can be sent at once.`, emptyFile: 'The file is empty',
-  lostFiles: 'Not sent: the page was closed. Choose again.', uploading: 'Uploading…', uploadAgain: 'The upload broke off and starts again…',
+  lostFiles: 'Not sent: the page was closed. Choose the files again.', uploading: 'Uploading…', uploadAgain: 'Upload interrupted. Starting again…',
   uploadWaits: 'Waiting for a connection…', fileGone: 'The file is not available any more.', download: 'Download',
   previousPicture: 'Previous picture', nextPicture: 'Next picture', placeOf: (at, count) => `${at} of ${count}`,
   // Dialogs
@@ -86,7 +86,8 @@ export const english = {
   error_already_member: 'This person is already in the room.', error_user_not_found: 'There is no such person.',
   error_owner_role: 'Only the owner can do this.', error_forbidden: 'You may not do this.', error_too_many_rooms: 'You have too many rooms.',
   error_server_error: 'The server could not store it.', error_signed_out: 'Please sign in again.',
-  error_file_too_large: 'The file is larger than this server takes.', error_file_quota: 'You have no space left for files on this server.',
-  error_files_off: 'This server takes no files.', error_file_gone: 'The file is not available any more.',
+  error_file_too_large: 'The file is larger than this server allows.', error_file_quota: 'You have no space left for files on this server.',
+  error_files_off: 'This server does not accept files.', error_file_gone: 'The file is not available any more.',
+  error_invalid: 'The file cannot be read. Choose it again.',
   error_too_large: 'The message is too large.', error_client_message_id_reused: 'It was already sent with other content.',
 }

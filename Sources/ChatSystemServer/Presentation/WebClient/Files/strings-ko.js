@@ -48,7 +48,7 @@ export const korean = {
   removeFile: name => `${name} 빼기`, dropHere: '여기에 파일을 놓으세요', noFolders: '폴더는 보낼 수 없어요.',
   tooManyFiles: most => `한 번에 ${most}개까지 보낼 수 있어요.`, emptyFile: '빈 파일이에요',
   lostFiles: '창이 닫혀서 보내지 못했어요. 다시 골라 주세요.', uploading: '올리는 중…', uploadAgain: '끊겨서 다시 올리는 중…',
-  uploadWaits: '연결을 기다리는 중…', fileGone: '파일을 더는 볼 수 없어요.', download: '내려받기',
+  uploadWaits: '연결을 기다리는 중…', fileGone: '파일을 더 이상 볼 수 없어요.', download: '내려받기',
   previousPicture: '이전 사진', nextPicture: '다음 사진', placeOf: (at, count) => `${count}장 중 ${at}번째`,
   roomName: '이름', roomKind: '참여할 수 있는 사람', kindPublic: '공개: 누구나 찾아서 참여할 수 있어요',
   kindPrivate: '비공개: 초대받은 사람만 들어올 수 있어요', addPeople: '사람 초대', startTyping: '이름 또는 사용자 이름',
@@ -76,6 +76,7 @@ export const korean = {
   error_owner_role: '방장만 할 수 있어요.', error_forbidden: '할 수 있는 권한이 없어요.', error_too_many_rooms: '대화방이 너무 많아요.',
   error_server_error: '서버가 저장하지 못했어요.', error_signed_out: '다시 로그인해 주세요.',
   error_file_too_large: '이 서버가 받을 수 있는 크기보다 큰 파일이에요.', error_file_quota: '이 서버에 파일을 더 올릴 공간이 없어요.',
-  error_files_off: '이 서버에서는 파일을 보낼 수 없어요.', error_file_gone: '파일을 더는 볼 수 없어요.',
+  error_files_off: '이 서버에서는 파일을 보낼 수 없어요.', error_file_gone: '파일을 더 이상 볼 수 없어요.',
+  error_invalid: '파일을 읽을 수 없어요. 다시 골라 주세요.',
   error_too_large: '메시지가 너무 커요.', error_client_message_id_reused: '같은 메시지를 다른 내용으로 이미 보냈어요.',
 }

@@ -24,12 +24,12 @@ export class Uploads extends EventTarget {
   }
 
   /** How many would be lost with the page. */
-  get count() { return [...this.#uploads.values()].flat().filter(({ post }) => !post).length }
+  get count() { return [...this.#uploads.values()].flat().filter(({ isKept }) => !isKept).length }
 
   /** `files`: `{file, name, width?, height?}` in order; the caption and the reply are the first one's. */
   send(roomId, files, { caption = '', replyTo } = {}) {
     const added = files.map(({ file, name, width, height }, index) => ({
-      key: this.newKey(), roomId, file, name, width, height, at: this.now(), state: 'waiting', sent: 0, isAgain: false,
+      key: this.newKey(), roomId, file, name, width, height, at: this.now(), state: 'waiting', sent: 0, isAgain: false, isKept: false,
       preview: this.urls.createObjectURL(file), caption: index === 0 ? caption : '', ...index === 0 && { replyTo },
     }))
     this.#uploads.set(roomId, [...this.#uploads.get(roomId) ?? [], ...added])
@@ -43,19 +43,24 @@ export class Uploads extends EventTarget {
     if (uploads.length === 0 && this.#sent.size === 0) return messages
     const keys = new Set()
     const known = messages.map(message => {
-      if (!this.#sent.has(message.clientMessageId) && uploads.length === 0) return message
+      // Keys are one's own: another's message may have the same.
+      if (!this.#isOwn(message) || (!this.#sent.has(message.clientMessageId) && uploads.length === 0)) return message
       keys.add(message.clientMessageId)
       const sent = message.seq === undefined ? this.#sent.get(message.clientMessageId) : undefined
       // Before a message is stored it has the file's id alone.
       return sent ? { ...message, contentJson: contentOf(sent, JSON.parse(message.contentJson)) } : message
     })
     const pending = uploads.filter(({ key }) => !keys.has(key))
-    if (pending.length < uploads.length) this.#keep(roomId, uploads.filter(upload => !upload.post || !keys.has(upload.key)))
+    const left = uploads.filter(({ key, isKept }) => !isKept || !keys.has(key))
+    if (left.length < uploads.length) this.#keep(roomId, left)
     return [...known, ...pending.map(upload => this.#message(upload))]
   }
 
-  /** The local address of a file that this page has sent. */
-  preview(key) { return this.#sent.get(key)?.preview ?? this.#find(key)?.preview }
+  /** The local address of a message's file, where this page has sent it. */
+  preview(message) {
+    const key = message.clientMessageId
+    return this.#isOwn(message) ? this.#sent.get(key)?.preview ?? this.#find(key)?.preview : undefined
+  }
 
   find(key) { return this.#find(key) }
 
@@ -86,6 +91,8 @@ export class Uploads extends EventTarget {
     this.#uploads.clear()
     this.#sent.clear()
   }
+
+  #isOwn({ senderId, seq }) { return senderId === this.userId || seq === undefined }
 
   #find(key) { return [...this.#uploads.values()].flat().find(upload => upload.key === key) }
 
@@ -142,7 +149,13 @@ export class Uploads extends EventTarget {
       this.#sent.delete(oldest)
       this.urls.revokeObjectURL(preview)
     }
-    // It is the outbox's from now on, also where the room's messages never show it.
+    // It is the outbox's from now on; on the disk once that has kept it.
+    const kept = () => {
+      upload.isKept = true
+      if (this.#find(upload.key) === upload) this.#changed(upload.roomId)
+    }
+    post.kept.then(kept, kept)
+    // Also where the room's messages never show it.
     const done = () => this.#keep(upload.roomId, (this.#uploads.get(upload.roomId) ?? []).filter(each => each !== upload))
     post.stored.then(done, done)
   }
@@ -154,7 +167,7 @@ export class Uploads extends EventTarget {
   }
 
   #changed(roomId) {
-    const names = (this.#uploads.get(roomId) ?? []).filter(({ post }) => !post).map(({ name }) => name)
+    const names = (this.#uploads.get(roomId) ?? []).filter(({ isKept }) => !isKept).map(({ name }) => name)
     this.unsent.set(roomId, 'uploads', names)
     this.dispatchEvent(new Event('change'))
   }

@@ -1,7 +1,7 @@
 // Pictures as large as the window, one after the other.
 
 import { byId, listen } from './dom.js'
-import { t } from './strings.js'
+import { errorText, t } from './strings.js'
 
 export class Viewer {
   #pictures = []
@@ -9,7 +9,7 @@ export class Viewer {
   #shown = 0
 
   /**
-   * `pictures()`: all of the room, `{key, row, name, alt, address(fresh), href?}`, `row` being the key of the message's; `save(picture)`
+   * `pictures()`: all of the room, `{key, row, name, alt, address(fresh, {isWanted, failed}), href?}`, `row` being the key of the message's; `save(picture)`
    * downloads one; `closed(row)`: the row that was looked at has lost the focus.
    */
   constructor({ pictures, save, closed, signal }) {
@@ -90,10 +90,23 @@ export class Viewer {
     if (!isFresh) picture.removeAttribute('src')
     picture.alt = alt
     picture.referrerPolicy = 'no-referrer'
-    const source = await address(isFresh)
-    if (shown !== this.#shown || this.#key === null) return
-    if (source) picture.src = source
-    else byId('media-trouble').hidden = false
+    const isWanted = () => shown === this.#shown && this.#key !== null
+    let source, words = t('fileGone')
+    try {
+      // Offline it waits, and says so.
+      source = await address(isFresh, { isWanted, failed: error => { if (isWanted()) this.#tell(errorText(error)) } })
+    } catch (error) {
+      words = errorText(error)
+    }
+    if (!isWanted()) return
+    if (!source) return this.#tell(words)
+    byId('media-trouble').hidden = true
+    picture.src = source
+  }
+
+  #tell(words) {
+    byId('media-trouble').textContent = words
+    byId('media-trouble').hidden = false
   }
 
   #isFresh = false
@@ -101,7 +114,7 @@ export class Viewer {
   /** An address that has aged is renewed, once. */
   #failed() {
     if (this.#current === undefined) return
-    if (this.#isFresh || this.#current.href !== undefined) byId('media-trouble').hidden = false
+    if (this.#isFresh || this.#current.href !== undefined) this.#tell(t('fileGone'))
     else this.#show(true)
   }
 
