@@ -11,7 +11,9 @@ extension ChatCore {
     nonisolated func upload(
         _ file: OutgoingFile, to roomID: String, key: String, onProgress: @escaping @Sendable (UploadProgress) -> Void
     ) async throws -> UploadedFile {
-        guard file.contentType.isHeaderValue else { throw ChatError(.invalid, "Invalid media type: \(file.contentType)") }
+        guard file.contentType.isHeaderValue else {
+            throw ChatError(.invalid, "Invalid media type: \(file.contentType)")
+        }
         return try await untilEnd { [self] in
             let path = Self.uploadPath(roomID, name: file.name)
             let headers: [(name: String, value: String)] = [
