@@ -9,8 +9,8 @@ export class Viewer {
   #shown = 0
 
   /**
-   * `pictures()`: all of the room, `{key, row, name, alt, address(fresh, {isWanted, failed}), href?}`, `row` being the key of the message's; `save(picture)`
-   * downloads one; `closed(row)`: the row that was looked at has lost the focus.
+   * `pictures()`: all of the room, `{key, row, name, alt, address(fresh, {isWanted, failed}), href?}`, `row` being the key of
+   * the message's; `save(picture)` downloads one; `closed(row)`: the row that was looked at has lost the focus.
    */
   constructor({ pictures, save, closed, signal }) {
     Object.assign(this, { pictures, save, closed })
