@@ -130,6 +130,12 @@ import Testing
         #expect(try await rename(cast.member).status == 403)
         #expect(try await rename(cast.admin).json["name"] == "New")
         #expect(try await rename(cast.owner).status == 200)
+        // Two spellings of one text, which Swift takes for equal.
+        for name in ["Caf\u{E9}", "Cafe\u{301}"] {
+            let renamed = try await cast.stack.system.send(
+                .patch, cast.path, ["name": .string(name)], as: cast.owner.credentials)
+            #expect(renamed.json["name"]?.string.map { Array($0.utf8) } == Array(name.utf8))
+        }
 
         #expect(try await cast.setRole("admin", of: cast.otherMember, as: cast.member).status == 403)
         #expect(try await cast.setRole("admin", of: cast.otherMember, as: cast.admin).status == 403)

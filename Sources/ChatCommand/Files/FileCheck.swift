@@ -141,9 +141,8 @@ struct FileCheck: Sendable {
     ///
     /// That is safe beside running servers: keys are random and used once, and a row is there before the first byte. So what
     /// has no row now is never going to have one.
-    /// - Returns: the number of objects that were removed.
-    func delete(_ unknown: [FileFinding]) async throws -> Int {
-        var count = 0
+    /// - Parameter summary: counts each object that was removed, also where a later one cannot be.
+    func delete(_ unknown: [FileFinding], _ summary: inout FileCheckSummary) async throws {
         for start in stride(from: 0, to: unknown.count, by: Self.pageLength) {
             let page = unknown[start..<min(start + Self.pageLength, unknown.count)]
             let candidates = page.map { finding in
@@ -154,10 +153,9 @@ struct FileCheck: Sendable {
             }
             for finding in try await confirmed(candidates) where finding.kind == .unknown {
                 try await ask { store throws(FileStoreError) in try await store.remove(finding.key) }
-                count += 1
+                summary.deleted += 1
             }
         }
-        return count
     }
 
     // MARK: The store

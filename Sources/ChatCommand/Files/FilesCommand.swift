@@ -20,6 +20,7 @@ struct FilesCommand: AsyncParsableCommand {
 struct FilesCheckCommand: AsyncParsableCommand {
     /// Objects that are deleted by one run.
     static let maximumDeleted = 10_000
+    private static let promptAdvice = "give --yes"
 
     static let configuration = CommandConfiguration(
         commandName: "check",
@@ -30,7 +31,8 @@ struct FilesCheckCommand: AsyncParsableCommand {
             database knows no file), missing (a file whose bytes are not there), wrong_size, orphan (a thumbnail without its \
             file); then the numbers.
 
-            Exit: 0 nothing is wrong, or all of it was deleted; 1 something is; 69 the database or the store is away; 78 a \
+            Exit: 0 nothing is wrong, or all of it was deleted; 1 something is, or --yes is refused since the database has no \
+            file at all; 64 there is no terminal to ask, and no --yes; 69 the database or the store is away; 78 a \
             setting is wrong, or the store is another installation's.
             """)
 
@@ -59,6 +61,7 @@ struct FilesCheckCommand: AsyncParsableCommand {
 
     func run() async throws {
         let summary = try await OperatorCommand.reporting {
+            if deleteUnknown, !yes { try PasswordPrompt.requireTerminal(advice: Self.promptAdvice) }
             let settings = try await ConfigurationSource(
                 arguments: ["chat"], environment: ProcessInfo.processInfo.environment)
             let configured = try ConfiguredFileStore(
@@ -85,6 +88,12 @@ struct FilesCheckCommand: AsyncParsableCommand {
         if case .foreign(let reason) = try await configured.store.ownership(by: id, hasFiles: hasFiles) {
             throw ConfigurationError("\(configured.place) is not the store of this installation: \(reason)")
         }
+        if yes, !hasFiles, !(try await configured.store.list(after: nil).isEmpty) {
+            throw CommandFailure(
+                ExitCode.failure.rawValue,
+                "the database has no file, but the store has: nothing is deleted without asking. Is CHAT_DATABASE_URL right?"
+            )
+        }
         let output = StandardOutput()
         let check = FileCheck(configured.store, minimumAge: minAge, FileInventory(database))
         var unknown: [FileFinding] = []
@@ -94,12 +103,19 @@ struct FilesCheckCommand: AsyncParsableCommand {
                 guard deleteUnknown, finding.kind == .unknown, unknown.count < Self.maximumDeleted else { return }
                 unknown.append(finding)
             }
-            if !unknown.isEmpty, try await mayDelete(unknown, in: configured.place) {
-                summary.deleted = try await check.delete(unknown)
+            // What was found, and what was deleted, is told also where a deletion fails.
+            var failure: (any Error)?
+            do {
+                if !unknown.isEmpty, try await mayDelete(unknown, in: configured.place) {
+                    try await check.delete(unknown, &summary)
+                }
+            } catch {
+                failure = error
             }
             for line in json ? [String(decoding: summary.jsonBytes, as: UTF8.self)] : summary.lines {
                 try await output.write(line: line)
             }
+            if let failure { throw failure }
             return summary
         } catch is OutputClosed {
             throw ExitCode.failure
@@ -113,7 +129,7 @@ struct FilesCheckCommand: AsyncParsableCommand {
         do {
             answer = try await PasswordPrompt.ask(
                 "Delete \(unknown.count) objects of \(bytes) bytes for good in \(place)? [y/N] ", isHidden: false,
-                advice: "give --yes")
+                advice: Self.promptAdvice)
         } catch let failure as CommandFailure where failure.exitCode == CommandFailure.notSignedInCode {
             // The end of input is no answer.
             return false

@@ -6,6 +6,18 @@ enum PasswordPrompt {
     private static let echoing = Mutex<termios?>(nil)
     private static let work = BlockingWork("terminal")
 
+    /// Checks that there is a terminal, for who has much to do before the question.
+    /// - Throws: ``CommandFailure`` where there is none.
+    static func requireTerminal(advice: String) throws(CommandFailure) {
+        close(try opened(advice))
+    }
+
+    private static func opened(_ advice: String) throws(CommandFailure) -> Int32 {
+        let terminal = open("/dev/tty", O_RDWR | O_CLOEXEC)
+        guard terminal >= 0 else { throw .usage("there is no terminal to ask; \(advice)") }
+        return terminal
+    }
+
     /// Reads a line.
     /// - Parameters:
     ///   - isHidden: whether what is typed is not shown.
@@ -14,10 +26,7 @@ enum PasswordPrompt {
     static func ask(
         _ question: String, isHidden: Bool, advice: String = "name the user and give --password-stdin"
     ) async throws -> String {
-        let terminal = open("/dev/tty", O_RDWR | O_CLOEXEC)
-        guard terminal >= 0 else {
-            throw CommandFailure.usage("there is no terminal to ask; \(advice)")
-        }
+        let terminal = try opened(advice)
         defer { close(terminal) }
         if isHidden { hide(terminal) }
         defer { if isHidden { show(terminal) } }

@@ -58,11 +58,13 @@ public struct FileInventory: Sendable {
         try await database.query(Self.selectKeys, .textArray(keys.map(\.rawValue))).map { try Record($0) }
     }
 
+    // The thumbnail of a file that is being removed goes after it, see FileRemoval.
     private static let fileColumns = """
         files.file_id, CASE WHEN files.deleted_at IS NULL THEN 'stored' WHEN files.remove_at IS NULL THEN 'removed'
             ELSE 'changing' END, files.size, files.thumbnail_of IS NOT NULL,
         files.thumbnail_of IS NOT NULL AND files.deleted_at IS NULL AND NOT EXISTS (
-            SELECT FROM files AS originals WHERE originals.file_id = files.thumbnail_of AND originals.deleted_at IS NULL
+            SELECT FROM files AS originals WHERE originals.file_id = files.thumbnail_of
+                AND (originals.deleted_at IS NULL OR originals.remove_at IS NOT NULL)
         )
         """
     private static let uploadColumns = "file_uploads.file_id, 'changing', NULL::bigint, false, false"

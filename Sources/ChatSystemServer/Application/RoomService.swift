@@ -129,7 +129,8 @@ struct RoomService: Sendable {
     func rename(_ roomID: RoomID, to name: String, by actorID: UserID) async throws -> Room {
         try await change(roomID, by: actorID) { room, actor in
             try RoomRules.checkRenaming(room.room, by: actor.role)
-            if name != room.room.name { try await room.rename(to: name, by: actorID) }
+            // Swift's strings are also equal where they are only canonically equivalent, and PostgreSQL's are not.
+            if !name.utf8.elementsEqual(room.room.name.utf8) { try await room.rename(to: name, by: actorID) }
         }
     }
 

@@ -179,7 +179,26 @@ import Testing
         #expect(findings.map(\.key) == ["a", "b", "c"])
         database.set("b", .changing, size: nil)
         store.lose("c")
-        #expect(try await check.delete(findings) == 1)
+        var summary = FileCheckSummary()
+        try await check.delete(findings, &summary)
+        #expect(summary.deleted == 1)
         #expect(store.keys == ["b"])
+    }
+
+    @Test func `what was deleted before a deletion fails is counted`() async throws {
+        let store = MemoryFileStore { call, _ throws(FileStoreError) in
+            if call == .remove("b") { throw .away("away") }
+        }
+        for key in ["a", "b", "c"] { store.set(key, size: 1, at: Self.old) }
+        let check = self.check(store)
+        let (findings, found) = try await run(check)
+        var summary = found
+        do {
+            try await check.delete(findings, &summary)
+            Issue.record("it did not fail")
+        } catch let error as FileStoreError {
+            #expect(error == .away("away"))
+        }
+        #expect(summary.deleted == 1 && summary.count(of: .unknown) == 3 && store.keys == ["b", "c"])
     }
 }

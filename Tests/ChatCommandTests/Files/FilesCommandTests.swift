@@ -116,6 +116,7 @@ import Testing
         #expect(numbers["files"] == 2 && numbers["objects"] == 2 && numbers["objectBytes"] == 6)
         #expect(try await place.check().lines.last == "Store and database agree.")
 
+        let kept = try await place.file()
         let lost = try await place.file()
         try await place.store.remove(lost.rawValue)
         let other = try await place.file(size: 4)
@@ -145,7 +146,9 @@ import Testing
         #expect(deleted.code == .code(1))
         #expect(try JSON(parsing: Array((deleted.lines.last ?? "").utf8))["deleted"] == 2)
         for key in [good, unknown] { #expect(try await place.store.size(of: key.rawValue) == nil) }
-        for key in [thumbnail, other, underWay.fileID] { #expect(try await place.store.size(of: key.rawValue) == 3) }
+        for key in [thumbnail, other, underWay.fileID, kept] {
+            #expect(try await place.store.size(of: key.rawValue) == 3)
+        }
         try await place.script(
             "DELETE FROM files WHERE file_id IN ('\(lost)', '\(other)', '\(thumbnail)')")
         let last = try await place.check("--min-age", "0", "--delete-unknown", "--yes")
@@ -170,6 +173,35 @@ import Testing
     func `what is wrong in a bucket is found, and what is unknown is deleted when that is asked for`() async throws {
         // Of its own, since a store has one installation.
         try await Place.with(try await LocalS3.started()) { try await findAndDelete($0) }
+    }
+
+    @Test func `with a database that has no file nothing is deleted without asking`() async throws {
+        try await Place.with { place in
+            #expect(try await place.check("--min-age", "0", "--delete-unknown", "--yes").code == .code(0))
+            let file = try await place.file()
+            try await place.script("DELETE FROM files")
+            let refused = try await place.check("--min-age", "0", "--delete-unknown", "--yes")
+            #expect(refused.code == .code(1) && refused.lines.isEmpty && refused.complaints.count == 1, "\(refused)")
+            #expect(refused.complaints.first?.contains("CHAT_DATABASE_URL") == true)
+            #expect(try await place.store.size(of: file.rawValue) == 3)
+        }
+    }
+
+    static let hasTerminal: Bool = {
+        let terminal = open("/dev/tty", O_RDWR | O_CLOEXEC)
+        guard terminal >= 0 else { return false }
+        close(terminal)
+        return true
+    }()
+
+    @Test(.enabled(if: !FilesCommandTests.hasTerminal, "it would ask on this terminal"))
+    func `without a terminal to ask it refuses before it looks`() async throws {
+        try await Place.with { place in
+            try await place.put(.random())
+            let refused = try await place.check("--min-age", "0", "--delete-unknown")
+            #expect(refused.code == .code(64) && refused.lines.isEmpty, "\(refused)")
+            #expect(refused.complaints.first?.contains("--yes") == true)
+        }
     }
 
     @Test func `another installation's store, a store that is away and wrong settings have exit codes`() async throws {

@@ -29,13 +29,14 @@ import Testing
         #expect(queue.waitingCount == 0)
     }
 
-    @Test func `an address has more than a user, the installation as many as there are`() {
+    @Test func `an address has more than a user, the installation half of all`() {
         var queue = queue()
         for id in 0..<3 { #expect(queue.add(id, of: house) == .begins) }
         #expect(queue.add(3, of: house) == .waits)
         var other = self.queue()
-        for id in 0..<4 { #expect(other.add(id, of: .user(.installation)) == .begins) }
-        #expect(other.add(4, of: .user(.installation)) == .waits)
+        for id in 0..<2 { #expect(other.add(id, of: .user(.installation)) == .begins) }
+        #expect(other.add(2, of: .user(.installation)) == .waits)
+        #expect(other.add(3, of: ann) == .begins && other.add(4, of: bob) == .begins)
     }
 
     @Test func `in all there are so many, and those that wait are served in the order of their arrival`() {
@@ -97,6 +98,17 @@ import Testing
         #expect(queue.add(4, of: ann) == .waits)
         #expect(queue.cut(at: start + .seconds(5)).isEmpty)
         #expect(queue.cut(at: start + .seconds(6)) == [3])
+    }
+
+    @Test func `each that waits has another one cut, the slowest first`() {
+        var queue = queue(active: 3, perUser: 3)
+        for id in 1...3 {
+            #expect(queue.add(id, of: ann) == .begins)
+            queue.hands(id, at: start + .seconds(3 - id))
+        }
+        #expect(queue.add(4, of: bob) == .waits && queue.add(5, of: house) == .waits)
+        #expect(queue.cut(at: start + .seconds(60)) == [3, 2])
+        #expect(queue.cut(at: start + .seconds(60)).isEmpty)
     }
 
     @Test func `a client that takes something in time is not cut`() {

@@ -38,21 +38,56 @@ import Testing
         withExtendedLifetime(slot) {}
     }
 
-    @Test func `who waits too long, or where too many wait, is refused and may come again`() async throws {
-        let slots = slots(timeout: .milliseconds(100))
+    private func expectRefused(_ body: () async throws -> DownloadSlots.Slot) async {
+        let error = await #expect(throws: ChatError.self) { _ = try await body() }
+        #expect(error?.code == .unavailable && error?.retryAfterSeconds != nil)
+    }
+
+    @Test func `where too many wait, the next one is refused at once`() async throws {
+        let slots = slots()
         let first = try await slots.take(ann) {}
         let second = Task { try await slots.take(bob) {} }
         try await whenWaiting()
-        let third = Task { try await slots.take(bob) {} }
-        for result in [await third.result, await second.result] {
-            guard case .failure(let error as ChatError) = result else {
-                Issue.record("it was not refused")
-                return
-            }
-            #expect(error.code == .unavailable && error.retryAfterSeconds != nil)
-        }
+        let start = ContinuousClock.now
+        await expectRefused { try await slots.take(bob) {} }
+        #expect(ContinuousClock.now - start < .seconds(25))
+        #expect(metric(#"chat_file_downloads{state="waiting"} 1"#))
+        second.cancel()
+        await #expect(throws: ChatError.self) { try await second.value }
         withExtendedLifetime(first) {}
+    }
+
+    @Test func `who waits too long is refused and may come again`() async throws {
+        let slots = slots(timeout: .milliseconds(50))
+        var first: DownloadSlots.Slot? = try await slots.take(ann) {}
+        // The second one begins to wait after nobody did.
+        for _ in 0..<2 { await expectRefused { try await slots.take(bob) {} } }
         #expect(metric(#"chat_file_downloads{state="waiting"} 0"#))
+        #expect(first != nil)
+        first = nil
+        let next = try await slots.take(bob) {}
+        withExtendedLifetime(next) {}
+    }
+
+    @Test func `a place is free once the last byte was handed out, though its client still holds the connection`()
+        async throws
+    {
+        let slots = slots()
+        let pieces = AsyncThrowingStream<ByteBuffer, any Error> { continuation in
+            continuation.yield(ByteBuffer(repeating: 1, count: 10))
+            continuation.finish()
+        }
+        let bytes = SlottedBytes(pieces, try await slots.take(ann) {})
+        var iterator = bytes.makeAsyncIterator()
+        #expect(try await iterator.next()?.readableBytes == 10)
+        #expect(metric(#"chat_file_downloads{state="active"} 1"#))
+        #expect(try await iterator.next() == nil)
+        #expect(metric(#"chat_file_downloads{state="active"} 0"#))
+        // What ends again takes no place of another one.
+        let next = try await slots.take(bob) {}
+        #expect(try await iterator.next() == nil)
+        #expect(metric(#"chat_file_downloads{state="active"} 1"#))
+        withExtendedLifetime((bytes, next)) {}
     }
 
     @Test func `a cancelled one takes no place`() async throws {

@@ -48,7 +48,13 @@ import Testing
             let id = stored["fileId"]?.string ?? ""
             #expect(try await fixture.download(id, headers: [("Range", "bytes=0-4")]).status == 206)
             #expect(try await fixture.download(id).status == 200)
-            let text = try await fixture.server.get("/metrics").text
+            var text = try await fixture.server.get("/metrics").text
+            // The server ends a download a moment after its client has the last byte.
+            let deadline = ContinuousClock.now + .seconds(20)
+            while !text.contains(#"chat_file_downloads{state="active"} 0"#), ContinuousClock.now < deadline {
+                try await Task.sleep(for: .milliseconds(10))
+                text = try await fixture.server.get("/metrics").text
+            }
             for line in [
                 #"chat_file_uploads_total{result="stored"} 1"#, #"chat_file_uploads_total{result="repeated"} 1"#,
                 #"chat_file_uploads_total{result="refused"} 1"#, #"chat_file_uploads_total{result="failed"} 0"#,

@@ -64,6 +64,13 @@ import Testing
             #expect(before.count == 2)
             #expect(before.first { $0.key == thumbnail }?.isThumbnail == true)
             #expect(!before.contains { $0.isOrphan } && before.first { $0.key == original }?.isThumbnail == false)
+            func isOrphan(onceOriginal change: String) async throws -> Bool? {
+                try await files.store.client.script("UPDATE files SET \(change) WHERE file_id = '\(original)'")
+                return try await inventory.records(of: [thumbnail]).first?.isOrphan
+            }
+            // It goes with its file, which is being removed, but not with one whose removal is over.
+            #expect(try await isOrphan(onceOriginal: "deleted_at = now(), remove_at = now()") == false)
+            #expect(try await isOrphan(onceOriginal: "remove_at = NULL") == true)
             try await files.store.client.script("DELETE FROM files WHERE file_id = '\(original)'")
             #expect(try await inventory.page(after: nil, limit: 10).map(\.isOrphan) == [true])
         }

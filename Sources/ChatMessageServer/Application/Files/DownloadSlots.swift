@@ -9,17 +9,25 @@ final class DownloadSlots: Sendable {
     /// Ends the connection of a download.
     typealias Cut = @Sendable () -> Void
 
+    /// A download that waits.
+    private struct Waiter {
+        let continuation: CheckedContinuation<Bool, Never>
+        let deadline: ContinuousClock.Instant
+    }
+
     private struct State {
         var queue: DownloadQueue
         var lastID = 0
-        var waiters: [Int: CheckedContinuation<Bool, Never>] = [:]
+        var waiters: [Int: Waiter] = [:]
         var cuts: [Int: Cut] = [:]
+        /// Whether a task watches those that wait.
+        var isWatched = false
     }
 
     private let state: Mutex<State>
     /// For which a download waits for its turn.
-    private let patience: Duration
-    /// Time between two looks for downloads that can be ended.
+    private let waitTimeout: Duration
+    /// Time between two looks at those that wait, and for downloads that can be ended.
     private let step: Duration
     private let metrics: FileMetrics
 
@@ -28,7 +36,7 @@ final class DownloadSlots: Sendable {
         metrics: FileMetrics = FileMetrics()
     ) {
         state = Mutex(State(queue: DownloadQueue(limits)))
-        patience = timeout
+        waitTimeout = timeout
         self.step = step
         self.metrics = metrics
     }
@@ -52,57 +60,72 @@ final class DownloadSlots: Sendable {
 
     /// - Returns: whether the download has its place.
     private func wait(_ id: Int, _ reader: DownloadReader, _ cut: @escaping Cut) async -> Bool {
-        var timer: Task<Void, Never>?
-        defer { timer?.cancel() }
-        return await withCheckedContinuation { continuation in
-            let admission = state.withLock { state in
+        await withCheckedContinuation { continuation in
+            let (admission, beginsToWatch) = state.withLock { state in
                 // What is cancelled before has begun nothing.
                 let admission = Task.isCancelled ? .refused : state.queue.add(id, of: reader)
                 if admission != .refused { state.cuts[id] = cut }
-                if admission == .waits { state.waiters[id] = continuation }
+                var beginsToWatch = false
+                if admission == .waits {
+                    state.waiters[id] = Waiter(continuation: continuation, deadline: .now + waitTimeout)
+                    beginsToWatch = !state.isWatched
+                    state.isWatched = true
+                }
                 report(state.queue)
-                return admission
+                return (admission, beginsToWatch)
             }
+            if beginsToWatch { Task { await watch() } }
             switch admission {
             case .begins: continuation.resume(returning: true)
             case .refused: continuation.resume(returning: false)
-            case .waits: timer = Task { await self.watch(id) }
+            case .waits: break
             }
         }
     }
 
-    /// Makes room for a download that waits, and gives it up when its time is over.
-    private func watch(_ id: Int) async {
-        let deadline = ContinuousClock.now + patience
-        while ContinuousClock.now < deadline {
-            cutStalled()
-            do { try await Task.sleep(for: step) } catch { return }
+    /// Makes room for the downloads that wait, and gives up those whose time is over. Ends once none waits.
+    private func watch() async {
+        while look() {
+            // Nobody cancels it.
+            try? await Task.sleep(for: step)
         }
-        giveUp(id)
     }
 
-    private func cutStalled() {
-        let cuts = state.withLock { state in
-            state.queue.cut(at: .now).compactMap { state.cuts.removeValue(forKey: $0) }
+    /// - Returns: whether any download waits.
+    private func look() -> Bool {
+        let now = ContinuousClock.now
+        let (late, cuts, isWatched) = state.withLock { state in
+            let late = state.waiters.filter { $0.value.deadline <= now }
+            for id in late.keys {
+                state.waiters[id] = nil
+                state.cuts[id] = nil
+                _ = state.queue.end(id)
+            }
+            if !late.isEmpty { report(state.queue) }
+            let cuts = state.queue.cut(at: now).compactMap { state.cuts.removeValue(forKey: $0) }
+            state.isWatched = !state.waiters.isEmpty
+            return (late.values.map(\.continuation), cuts, state.isWatched)
         }
+        for waiter in late { waiter.resume(returning: false) }
         for cut in cuts {
             metrics.cutDownload()
             cut()
         }
+        return isWatched
     }
 
     /// Ends the waiting of a download, if it waits.
     private func giveUp(_ id: Int) {
         let waiter = state.withLock { state in
             guard let waiter = state.waiters.removeValue(forKey: id) else {
-                return CheckedContinuation<Bool, Never>?.none
+                return Waiter?.none
             }
             _ = state.queue.end(id)
             state.cuts[id] = nil
             report(state.queue)
             return waiter
         }
-        waiter?.resume(returning: false)
+        waiter?.continuation.resume(returning: false)
     }
 
     fileprivate func end(_ id: Int) {
@@ -112,14 +135,14 @@ final class DownloadSlots: Sendable {
             report(state.queue)
             return begun.compactMap { state.waiters.removeValue(forKey: $0) }
         }
-        for waiter in waiters { waiter.resume(returning: true) }
+        for waiter in waiters { waiter.continuation.resume(returning: true) }
     }
 
     private func report(_ queue: borrowing DownloadQueue) {
         metrics.downloads(active: queue.activeCount, waiting: queue.waitingCount)
     }
 
-    /// The place of one download, which is free again when nobody holds it.
+    /// The place of one download, which is free again when its last byte was handed out, or nobody holds it.
     final class Slot: Sendable {
         private let id: Int
         private let slots: DownloadSlots
@@ -131,6 +154,9 @@ final class DownloadSlots: Sendable {
 
         deinit { slots.end(id) }
 
+        /// Frees the place. May be repeated.
+        fileprivate func end() { slots.end(id) }
+
         fileprivate func reads() { slots.state.withLock { $0.queue.reads(id) } }
 
         fileprivate func hands(_ bytes: Int) {
@@ -140,7 +166,7 @@ final class DownloadSlots: Sendable {
     }
 }
 
-/// The bytes of a download, which hold its place for as long as they exist.
+/// The bytes of a download, which hold its place until they end, and no longer than they exist.
 struct SlottedBytes<Base: AsyncSequence<ByteBuffer, any Error> & Sendable>: AsyncSequence, Sendable {
     let base: Base
     let slot: DownloadSlots.Slot
@@ -159,8 +185,12 @@ struct SlottedBytes<Base: AsyncSequence<ByteBuffer, any Error> & Sendable>: Asyn
         mutating func next() async throws -> ByteBuffer? {
             // The client has taken what was read before, but for what the connection's watermark lets wait.
             slot.reads()
-            let piece = try await base.next()
-            if let piece { slot.hands(piece.readableBytes) }
+            guard let piece = try await base.next() else {
+                // Nothing is read any more for a client that does not take the last piece; its connection has a deadline.
+                slot.end()
+                return nil
+            }
+            slot.hands(piece.readableBytes)
             return piece
         }
     }

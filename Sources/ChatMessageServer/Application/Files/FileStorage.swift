@@ -104,8 +104,10 @@ final class FileStorage: Sendable {
                 marker.map { FileStoreOwnership(marker: $0, of: id) } ?? .foreign("it does not keep its marker")
         }
         switch ownership {
-        case .own, .unclaimed: return .own
+        case .own: return .own
         case .foreign(let reason): return .foreign(reason)
+        // It was claimed above.
+        case .unclaimed: return .foreign("it does not keep its marker")
         }
     }
 }

@@ -10,7 +10,8 @@ enum DownloadReader: Hashable, Sendable {
 /// Decides which downloads may read from the store: so many in all, and so many of one reader. Others wait for their turn.
 ///
 /// A download holds a connection or a descriptor, also while its client takes nothing. Where others wait for it, the one
-/// whose client has taken nothing for the longest time is ended; the client can ask for the rest by its range. Does no I/O.
+/// whose client has not taken its last piece for the longest time is ended; the client can ask for the rest by its range.
+/// Does no I/O.
 struct DownloadQueue {
     /// The bounds.
     struct Limits {
@@ -24,8 +25,11 @@ struct DownloadQueue {
         var waiting = 1_024
         /// Of one reader.
         var waitingPerReader = 64
-        /// Time without progress of its client after which a download can be ended in favour of another one.
+        /// Time for which a client may take one piece of the store, mostly 64 KiB, before its download can be ended in favour
+        /// of another one, so a steady reader of 16 KB/s is left alone. Shorter than the wait of those others.
         var stallTimeout = Duration.seconds(5)
+        /// Of the installation, for which any key of a server acts. Half of all: users have the rest.
+        var ofInstallation: Int { max(1, active / 2) }
     }
 
     /// What becomes of a new download.
@@ -40,6 +44,13 @@ struct DownloadQueue {
         /// When its client began to take what was read; `nil` while the store is read from.
         var waitsForClientSince: ContinuousClock.Instant?
         var isCut = false
+    }
+
+    /// A download whose client has not taken its piece in time.
+    private struct Stalled {
+        let id: Int
+        let reader: DownloadReader
+        let since: ContinuousClock.Instant
     }
 
     private let limits: Limits
@@ -95,30 +106,36 @@ struct DownloadQueue {
 
     /// Chooses downloads to be ended, since others wait for their places.
     mutating func cut(at now: ContinuousClock.Instant) -> [Int] {
+        guard !queue.isEmpty else { return [] }
+        var stalled = active.compactMap { id, download -> Stalled? in
+            guard !download.isCut, let since = download.waitsForClientSince, now - since >= limits.stallTimeout else {
+                return nil
+            }
+            return Stalled(id: id, reader: download.reader, since: since)
+        }
+        .sorted { $0.since < $1.since }
         var chosen: [Int] = []
         // Each that waits needs one place, and those that are being ended give theirs.
         var pending = active.values.count { $0.isCut }
         for waiting in queue {
+            guard !stalled.isEmpty else { break }
             guard pending == 0 else {
                 pending -= 1
                 continue
             }
             let isOwnLimit = (counts[waiting.reader] ?? 0) >= limit(of: waiting.reader)
-            let stalled = active.filter { entry in
-                !entry.value.isCut && (!isOwnLimit || entry.value.reader == waiting.reader)
-                    && entry.value.waitsForClientSince.map { now - $0 >= limits.stallTimeout } ?? false
-            }
-            let longest = stalled.min { ($0.value.waitsForClientSince ?? now) < ($1.value.waitsForClientSince ?? now) }
+            let longest = stalled.firstIndex { !isOwnLimit || $0.reader == waiting.reader }
             guard let longest else { continue }
-            active[longest.key]?.isCut = true
-            chosen.append(longest.key)
+            let id = stalled.remove(at: longest).id
+            active[id]?.isCut = true
+            chosen.append(id)
         }
         return chosen
     }
 
     private func limit(of reader: DownloadReader) -> Int {
         switch reader {
-        case .user(let userID): userID.isInstallation ? limits.active : limits.perUser
+        case .user(let userID): userID.isInstallation ? limits.ofInstallation : limits.perUser
         case .address: limits.perAddress
         }
     }
