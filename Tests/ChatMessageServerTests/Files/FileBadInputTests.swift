@@ -106,13 +106,14 @@ import Testing
             for (framing, status) in [
                 ("Content-Length: 100\r\n\r\nshort", 400), ("Transfer-Encoding: chunked\r\n\r\n5\r\nshort\r\n", 400),
                 ("Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400), ("Content-Length: 0\r\n\r\n", 422),
-                ("Content-Length: 1001\r\n\r\n", 413), ("Content-Length: 99999999999999999999\r\n\r\n", 400),
+                ("Content-Length: 1001\r\n\r\n" + String(repeating: "x", count: 1_001), 413),
+                ("Content-Length: 99999999999999999999\r\n\r\n", 400),
                 ("Content-Length: -1\r\n\r\n", 400), ("Content-Length: 1\r\nContent-Length: 2\r\n\r\nab", 400),
                 (
                     "Transfer-Encoding: chunked\r\n\r\n3e9\r\n" + String(repeating: "x", count: 1_001)
                         + "\r\n0\r\n\r\n", 413
                 ),
-                ("Transfer-Encoding: gzip\r\n\r\nx", 501),
+                ("Transfer-Encoding: gzip, chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n", 501),
             ] {
                 let answer = try await RawHTTP.exchange(
                     port: place.port, place.head(nil, "Connection: close\r\n" + framing), endsOutput: true)
@@ -198,7 +199,7 @@ import Testing
     func `a name that could be more than a label is refused`(name: String) async throws {
         let fixture = try await FileFixture(try await SharedStack.running())
         let refused = try await fixture.upload(name: name)
-        #expect(refused.status == 422 && refused.fields == ["name"], "\(refused)")
+        #expect(refused.status == 422 && Set(refused.fields) == ["name"], "\(refused)")
     }
 
     @Test(arguments: [

@@ -84,8 +84,8 @@ import Testing
         let webSocket = stack.webSocketPort()
         #expect(
             try await client.get("/").header("Content-Security-Policy") == """
-                default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: http: data:; \
-                media-src https: http:; \
+                default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https: http: data: blob:; \
+                media-src https: http: blob:; \
                 connect-src 'self' http://127.0.0.1:\(message) ws://127.0.0.1:\(webSocket) \
                 http://127.0.0.1:\(webSocket); \
                 require-trusted-types-for 'script'; trusted-types 'none'; base-uri 'none'; form-action 'none'; \
