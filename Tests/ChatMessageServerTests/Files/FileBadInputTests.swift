@@ -112,7 +112,7 @@ import Testing
                     "Transfer-Encoding: chunked\r\n\r\n3e9\r\n" + String(repeating: "x", count: 1_001)
                         + "\r\n0\r\n\r\n", 413
                 ),
-                ("Transfer-Encoding: gzip\r\n\r\nx", 501),
+                ("Transfer-Encoding: gzip\r\n\r\nx", 400),
             ] {
                 let answer = try await RawHTTP.exchange(
                     port: place.port, place.head(nil, "Connection: close\r\n" + framing), endsOutput: true)
@@ -198,7 +198,7 @@ import Testing
     func `a name that could be more than a label is refused`(name: String) async throws {
         let fixture = try await FileFixture(try await SharedStack.running())
         let refused = try await fixture.upload(name: name)
-        #expect(refused.status == 422 && refused.fields == ["name"], "\(refused)")
+        #expect(refused.status == 422 && Set(refused.fields) == ["name"], "\(refused)")
     }
 
     @Test(arguments: [
