@@ -16,15 +16,15 @@ import Testing
         let hints = RedisRoomHints(
             configuration: configuration, eventLoop: group.next(), logger: ChangeFixture.quiet,
             onRooms: { rooms.append(contentsOf: $0) }, onChange: { changes.append($0) })
-        let redis = RedisClient(configuration: configuration, eventLoop: group.next(), logger: ChangeFixture.quiet)
+        let redis = RedisPublisher(port: configuration.port)
         let (wanted, unwanted) = (RoomID.random(), RoomID.random())
         func publish(_ roomID: RoomID) async throws -> Int {
-            try await redis.publish(ChangedRooms([roomID]).jsonBytes, to: ChangedRooms.channel)
+            try await redis.publish(ChangedRooms.channel, ChangedRooms([roomID]).jsonBytes)
         }
-        try await ChangeFixture.running([redis, hints]) {
+        try await ChangeFixture.running([hints]) {
             hints.setWanted(true)
             #expect(try await changes.first(1) == [true])
-            _ = try await redis.publish(Array("no JSON".utf8), to: ChangedRooms.channel)
+            try await redis.publish(ChangedRooms.channel, Array("no JSON".utf8))
             #expect(try await publish(wanted) > 0)
             try await rooms.first { $0 == wanted }
 
