@@ -183,12 +183,11 @@ extension ChatCore {
             isListChanged = true
         case "caught_up": if let id, let room = rooms[id] { handle(room.log.synced(), of: id) }
         case "synced":
-            hasSynced = true
-            isListChanged = true
             for (id, room) in rooms { handle(room.log.synced(), of: id) }
             for feed in feeds.all where feed.position == nil {
                 if let head = list.head(feed.roomID) { deliveries.append(.head(room: feed.roomID, head)) }
             }
+            deliveries.append(.listCurrent)
             keepCursor(frame)
         case "cursor": keepCursor(frame)
         case "pong", "error", "reconnect", "token_expiring": break

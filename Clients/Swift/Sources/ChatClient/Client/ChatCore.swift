@@ -24,6 +24,8 @@ actor ChatCore {
         case notice(room: String, RoomNotice)
         case roomState(room: String, RoomState)
         case head(room: String, LogPosition)
+        /// The list is the server's.
+        case listCurrent
         case missed(room: String)
         case resetFeeds(room: String)
         case removedFeeds(room: String)
@@ -80,8 +82,6 @@ actor ChatCore {
     var deliveries: [Delivery] = []
     var changedRooms: Set<String> = []
     var isListChanged = false
-    /// Whether the server has sent its list since this client was made.
-    var hasSynced = false
 
     /// Posts that came before it was known whose they are.
     var early: [OwnPost] = []
@@ -154,7 +154,6 @@ actor ChatCore {
             isListChanged = false
             roomLists.set(list.rooms)
         }
-        if hasSynced, !isListCurrent.value { isListCurrent.set(true) }
         for room in changedRooms { publishMessages(room) }
         changedRooms = []
         let deliveries = deliveries
@@ -171,6 +170,12 @@ actor ChatCore {
             rooms[room]?.sources.states.set(state)
             rooms[room]?.sources.changes.set(())
         case .head(let room, let head): for feed in feeds.of(room) { feed.head(head) }
+        case .listCurrent:
+            isListCurrent.set(true)
+            // Those that were made since it came, and found no head of it yet.
+            for feed in feeds.all where feed.position == nil {
+                if let head = head(of: feed.roomID) { feed.head(head) }
+            }
         case .missed(let room): for feed in feeds.of(room) { feed.missed() }
         case .resetFeeds(let room): for feed in feeds.of(room) { feed.reset() }
         case .removedFeeds(let room): for feed in feeds.of(room) { feed.removed() }

@@ -69,7 +69,7 @@ protocol ChatTransport: Sendable {
 
     /// Makes one call whose body is sent as a stream, over a connection of its own. Its `timeoutMilliseconds` are how long
     /// nothing may move.
-    /// - Parameter onSent: told how many bytes were handed to the network so far.
+    /// - Parameter onSent: called with the number of bytes that were handed to the network so far.
     /// - Throws: ``ChatError`` as of ``call(_:)``, and what reading the body throws.
     func upload(
         _ call: HTTPCall, _ body: UploadBody, onSent: @escaping @Sendable (Int64) -> Void

@@ -99,6 +99,34 @@ import Testing
         }
     }
 
+    @Test func `a reader that is made while the first list is kept begins with it`() async throws {
+        let store = FailingStore()
+        let first = try makeClient(server, store: store)
+        try await running(first) { [server] in
+            try await server.link().live(rooms: [roomFrame("a", seq: 3)])
+            await first.reaches(.live)
+        }
+        let second = try makeClient(server, store: store)
+        try await running(second) { [server] in
+            let link = try await server.link()
+            await link.receive([.opened])
+            await link.send(["eventType": "ready", "sessionId": "s", "userId": 1, "heartbeatSeconds": 25])
+            _ = await link.frame("sync")
+            // Nothing has changed since then, so no list names the room.
+            await link.send(["eventType": "rooms", "rooms": [], "removed": [], "isAll": false, "isLast": true])
+            store.isWaiting.set(false)
+            store.isHeld.set(true)
+            let syncing = Task { await link.send(["eventType": "synced", "cursor": "c2"]) }
+            for await isWaiting in LatestValues(source: store.isWaiting) where isWaiting { break }
+            var events = second.room("a").events().makeAsyncIterator()
+            store.isHeld.set(false)
+            await syncing.value
+            await link.send(messageFrame("a", 4))
+            let next = try await events.next()
+            #expect(next?.seq == 4)
+        }
+    }
+
     @Test func `a named reader that begins now begins there, too, when it dies before the first event`() async throws {
         let store = MemoryChatStore()
         let first = try makeClient(server, store: store)
