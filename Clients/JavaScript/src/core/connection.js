@@ -88,7 +88,7 @@ export class Connection {
     this.#life.begin(this.#timers.now, times)
     if (this.#phase !== 'stopped') this.#timers.setAt('renew', this.#life.renewAt)
     if (this.#phase === 'token') this.#connect(this.reason)
-    else if (isOpenPhase(this.#phase)) this.#do('authenticate', {})
+    else if (isOpenPhase(this.#phase)) this.#do('authenticate')
   }
 
   tokenFailed({ gaveUp = false } = {}) {
@@ -126,7 +126,7 @@ export class Connection {
         this.#timers.clear('connecting')
         this.#signOfLife()
         this.#set('syncing', this.reason)
-        if (this.transport === 'webSocket') this.#do('sync', {})
+        if (this.transport === 'webSocket') this.#do('sync')
         break
       case 'synced':
         if (this.#phase !== 'syncing') break
@@ -176,7 +176,7 @@ export class Connection {
 
   /** REST answered while handshakes do not. */
   restWorks() {
-    if (this.#choice.restWorks(this.#timers.now) && this.#phase === 'waiting') this.#connect('unsupported')
+    if (this.#choice.restWorks(this.#timers.now)) this.retryNow()
   }
 
   // What the surroundings report
@@ -245,7 +245,10 @@ export class Connection {
     }
     if (this.#life.isThere && !this.isAsking && !this.#timers.has('renew')) this.#timers.setAt('renew', this.#life.renewAt)
     this.#phase = 'opening'
-    this.transport = this.#choice.at(this.#timers.now)
+    const transport = this.#choice.at(this.#timers.now)
+    // REST may have answered while a handshake was under way. That is the reason then, not how the handshake failed.
+    if (transport === 'eventStream' && this.transport === 'webSocket') reason = 'unsupported'
+    this.transport = transport
     this.#timers.set('connecting', CONNECTING_MS)
     this.#set('connecting', reason)
     this.#do('open', { transport: this.transport })
@@ -262,7 +265,7 @@ export class Connection {
   /** A handshake to which nobody answered. */
   #unanswered() {
     this.#retry('network')
-    if (this.transport === 'webSocket' && this.#choice.failed()) this.#do('checkRest', {})
+    if (this.transport === 'webSocket' && this.#choice.failed()) this.#do('checkRest')
   }
 
   #drop(reason, isStrike = true) {
@@ -303,14 +306,13 @@ export class Connection {
 
   #end(state, reason) {
     if (this.state === 'closed') return
-    if (isOpenPhase(this.#phase)) this.#do('close', { code: 1000 })
-    // A call that is under way serves REST calls, too.
-    const isAsking = this.isAsking && state === 'offline'
+    if (isOpenPhase(this.#phase)) this.#giveUp()
     if (state === 'signedOut') this.#life = new TokenLife()
     this.#settle()
     this.#phase = 'stopped'
     this.retryAt = undefined
-    if (!isAsking) { this.#asking = undefined; this.#timers.clearAll() }
+    // A call that is under way serves REST calls, too.
+    if (!this.isAsking || state !== 'offline') { this.#asking = undefined; this.#timers.clearAll() }
     this.#timers.clear('retry', 'renew')
     if (this.state !== state || this.reason !== reason) this.#set(state, reason)
   }
@@ -332,10 +334,10 @@ export class Connection {
     const previous = this.state
     this.state = state
     this.reason = reason
-    this.#do('state', { state, previous, reason, ...(retryInMs === undefined ? {} : { retryInMs }) })
+    this.#do('state', { state, previous, reason, ...(retryInMs !== undefined && { retryInMs }) })
   }
 
-  #do(name, value) { this.#actions.push({ [name]: value }) }
+  #do(name, value = {}) { this.#actions.push({ [name]: value }) }
 
   /** The actions since the last call. */
   take() {

@@ -34,9 +34,11 @@ extension Connection {
             return
         }
         phase = .opening
+        let former = transport
         transport = timers.now < streamUntil ? .eventStream : .webSocket
         timers.set(.connecting, after: Self.connectingTimeout)
-        set(.connecting, why)
+        // REST may have answered while a handshake was under way. That is the reason then, not how the handshake failed.
+        set(.connecting, former == .webSocket && transport == .eventStream ? .unsupported : why)
         actions.append(.open(transport))
     }
 

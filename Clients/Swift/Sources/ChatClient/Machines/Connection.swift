@@ -220,7 +220,7 @@ struct Connection: Sendable {
             streamUntil = timers.now + Self.streamTime
             // When its time is over one failed handshake is enough to come back to it.
             unanswered = Self.handshakesBeforeStream - 1
-            if phase == .waiting { connect(.unsupported) }
+            return retryNow()
         }
         return take()
     }
