@@ -102,6 +102,7 @@ let package = Package(
         .systemLibrary(name: "CLibPQ", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
         .systemLibrary(name: "CLibCrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CSyncFileRange"),
 
         library("CommonUtil", [configuration, deque]),
         library("CommonLogging", ["CommonUtil", logging, metrics]),
@@ -136,7 +137,7 @@ let package = Package(
         // `Files` is a link to `Clients/JavaScript/dist`: the library is a package of its own.
         .target(name: "JavaScriptClient", resources: [.embedInCode("Files")], swiftSettings: swiftSettings),
         // Where the bytes of files are kept: a folder, or a bucket.
-        library("ChatFileStore", ["CommonUtil", "S3Client", nioCore, nioPosix, nioSSL]),
+        library("ChatFileStore", ["CSyncFileRange", "CommonUtil", "S3Client", nioCore, nioPosix, nioSSL]),
         executable(
             "ChatSystemServer",
             [

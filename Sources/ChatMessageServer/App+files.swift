@@ -40,8 +40,11 @@ struct FileSetup {
         let files = FileRepository(database)
         let storage = FileStorage(store, logger: logger, installation: files.installation)
         let urls = FileURLs(read: FileSecrets(database).current)
-        // With threads of its own: a store that hangs does not keep uploads from the spool.
-        let spool = UploadSpool(folder + "/uploads", capacity: spoolBytes, disk: Disk()) { metrics.spools($0) }
+        // With a thread of its own: a store that hangs does not keep uploads from the spool. With one: uploads share the disk
+        // with PostgreSQL, whose commits wait for what is under way.
+        let spool = UploadSpool(folder + "/uploads", capacity: spoolBytes, disk: Disk(threads: 1)) {
+            metrics.spools($0)
+        }
         let cleaner = FileCleaner(
             storage, urls: urls, spool: spool, removal: FileRemoval(database), unusedSeconds: unusedSeconds,
             metrics: metrics, logger: logger)

@@ -1,16 +1,18 @@
+import CSyncFileRange
 import CommonUtil
 import Glibc
 import NIOPosix
 
 /// Calls that block on the disk, on threads of their own: none is made on an event loop.
 public final class Disk: Sendable {
-    /// Calls at once; further ones wait. Each upload and each download has one at a time.
-    private static let threads = 4
-
-    private let pool = NIOThreadPool(numberOfThreads: threads)
+    private let pool: NIOThreadPool
 
     /// Starts the threads.
-    public init() { pool.start() }
+    /// - Parameter threads: calls at once; further ones wait. Each upload and each download has one at a time.
+    public init(threads: Int = 4) {
+        pool = NIOThreadPool(numberOfThreads: threads)
+        pool.start()
+    }
 
     deinit { pool.shutdownGracefully { _ in } }
 
@@ -89,6 +91,25 @@ public final class OpenFile: Sendable {
             return count
         }
     }
+
+    /// Has a part that was written go to the disk now, and then leaves the disk alone for as long as that took.
+    ///
+    /// Left to the kernel, what was written stays in memory until it is much, and then goes to the disk all at once. Everything
+    /// else on the disk waits meanwhile, the commits of PostgreSQL as well, which does the same with its own data
+    /// (`checkpoint_flush_after`). The file is not safe by this, see ``synchronize()``, which meets an error as well.
+    /// - Parameter range: in bytes.
+    public func flush(_ range: Range<Int>) {
+        let flags =
+            CHAT_SYNC_FILE_RANGE_WAIT_BEFORE | CHAT_SYNC_FILE_RANGE_WRITE | CHAT_SYNC_FILE_RANGE_WAIT_AFTER
+        let start = ContinuousClock.now
+        guard
+            sync_file_range(descriptor, Int64(range.lowerBound), Int64(range.count), CUnsignedInt(flags)) == 0
+        else { return }
+        let pause = min(ContinuousClock.now - start, Self.longestPause)
+        usleep(CUnsignedInt(pause / .microseconds(1)))
+    }
+
+    private static let longestPause = Duration.milliseconds(100)
 
     /// Waits until what was written is on the disk.
     public func synchronize() throws(FileStoreError) {

@@ -128,6 +128,8 @@ final class UploadSpool: Sendable {
 final class SpooledFile: Sendable {
     /// Bytes that are reserved at once, or as many as are still announced.
     private static let step = 256 * 1_024
+    /// Bytes that go to the disk at once.
+    private static let flushed = 256 * 1_024
 
     let path: String
     private let file: OpenFile
@@ -136,6 +138,8 @@ final class SpooledFile: Sendable {
     private struct Sizes {
         var written = 0
         var reserved = 0
+        /// The part of what was written that has gone to the disk.
+        var flushed = 0
     }
     private let sizes = Mutex(Sizes())
 
@@ -165,13 +169,20 @@ final class SpooledFile: Sendable {
             sizes.withLock { $0.reserved += more }
         }
         let file = file
+        let end = written + piece.readableBytes
+        let unflushed = sizes.withLock(\.flushed)..<end
+        let isFlushed = unflushed.count >= Self.flushed
         try await spool.run { () throws(FileStoreError) in
             let result = piece.withUnsafeReadableBytes { bytes in
                 Result { () throws(FileStoreError) in try file.write(bytes) }
             }
             try result.get()
+            if isFlushed { file.flush(unflushed) }
         }
-        sizes.withLock { $0.written += piece.readableBytes }
+        sizes.withLock {
+            $0.written = end
+            if isFlushed { $0.flushed = end }
+        }
     }
 }
 
