@@ -7,7 +7,7 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct FileInspectorTests {
     private func format(_ bytes: [UInt8], declared: String? = nil) -> FileFormat {
         var inspector = FileInspector(declaredType: declared)
-        inspector.append(ByteBuffer(bytes: bytes).readableBytesView)
+        inspector.append(bytes)
         return inspector.finish()
     }
 
@@ -133,4 +133,8 @@ import Testing
         inspector.append(picture.dropFirst(2))
         #expect(inspector.finish() == FileFormat(type: .jpeg, size: PictureSize(width: 3, height: 4)))
     }
+}
+
+extension FileInspector {
+    mutating func append(_ bytes: some Collection<UInt8>) { Array(bytes).withUnsafeBytes { append($0) } }
 }

@@ -148,3 +148,7 @@ import Testing
         #expect(size(.webp, webP("ABCD", [UInt8](repeating: 0, count: 20))) == nil)
     }
 }
+
+extension PictureScanner {
+    fileprivate mutating func append(_ bytes: [UInt8]) { bytes.withUnsafeBytes { append($0) } }
+}

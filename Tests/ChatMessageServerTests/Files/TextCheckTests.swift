@@ -48,6 +48,22 @@ import Testing
     ])
     func `other text is`(text: String) { #expect(isText(text)) }
 
+    @Test func `a byte that is no text is found at every place of a long line`() {
+        for byte in [0x00, 0x1F, 0x7F, 0x80, 0xFF] as [UInt8] {
+            for place in 0..<40 {
+                var line = [UInt8](repeating: 0x7E, count: 40)
+                line[place] = byte
+                #expect(!isText(line))
+            }
+        }
+        for place in 0..<40 {
+            var line = [UInt8](repeating: 0x20, count: 40)
+            line[0] = 0x61
+            line.replaceSubrange(place..<place, with: Array("é\n".utf8))
+            #expect(isText(line))
+        }
+    }
+
     @Test func `blanks without end hide no tag`() {
         var check = TextCheck()
         for _ in 0..<20 { check.append([UInt8](repeating: 0x20, count: 4_096)) }
@@ -56,4 +72,8 @@ import Testing
         check.append(Array("svg".utf8))
         #expect(!check.isText)
     }
+}
+
+extension TextCheck {
+    fileprivate mutating func append(_ bytes: [UInt8]) { bytes.withUnsafeBytes { append($0) } }
 }

@@ -73,12 +73,12 @@ import Testing
     @Test func `what an ended process has left is removed, what a running one has is not`() async throws {
         let running = try await spool()
         let held = try await running.begin(size: 1)
-        let ended = root + "/123"
+        let ended = root + "/ended"
         try FileManager.default.createDirectory(atPath: ended, withIntermediateDirectories: true)
         for file in [ended + "/upload", ended + ".lock"] { try Data([1]).write(to: URL(filePath: file)) }
         let next = try await spool()
         let left = try entries()
-        #expect(!left.contains { $0.hasPrefix("123") })
+        #expect(!left.contains { $0.hasPrefix("ended") })
         #expect(FileManager.default.fileExists(atPath: held.path))
         #expect(next.isPrepared && left.count { $0.hasSuffix(".lock") } == 2)
     }

@@ -135,7 +135,7 @@ import Testing
         await slow.close()
     }
 
-    @Test func `a refused upload is not told to send its body`() async throws {
+    @Test func `a refused upload is not asked for its body`() async throws {
         let fixture = try await FileFixture(try await SharedStack.running())
         let answer = try await RawHTTP.exchange(
             port: fixture.stack.processes.messageServers[0].port,

@@ -152,8 +152,10 @@ struct UploadService: Sendable {
                 let wait = ContinuousClock.now - start
                 try rules.check(
                     size: spooled.size + piece.readableBytes, isThumbnail: request.thumbnailOf != nil)
-                piece.withUnsafeReadableBytes { digest.update(bufferPointer: $0) }
-                inspector.append(piece.readableBytesView)
+                piece.withUnsafeReadableBytes { bytes in
+                    digest.update(bufferPointer: bytes)
+                    inspector.append(bytes)
+                }
                 try await spooled.append(piece)
                 if spooled.size != request.length { try pace.note(piece.readableBytes, after: wait) }
             }

@@ -41,7 +41,7 @@ struct FileInspector: Sendable {
     init(declaredType: String? = nil) { office = declaredType.flatMap(MediaType.office) }
 
     /// Takes the next bytes of the file.
-    mutating func append(_ bytes: some Collection<UInt8>) {
+    mutating func append(_ bytes: UnsafeRawBufferPointer) {
         var rest = bytes[...]
         if finding == nil {
             let missing = Self.headBytes - head.count
@@ -50,7 +50,7 @@ struct FileInspector: Sendable {
             guard head.count == Self.headBytes else { return }
             readHead(isWhole: false)
         }
-        read(rest)
+        read(UnsafeRawBufferPointer(rebasing: rest))
     }
 
     /// What the file is, if it ends here.
@@ -71,11 +71,11 @@ struct FileInspector: Sendable {
         } else {
             finding = .perhapsText
         }
-        read(head)
+        head.withUnsafeBytes { read($0) }
         head = []
     }
 
-    private mutating func read(_ bytes: some Collection<UInt8>) {
+    private mutating func read(_ bytes: UnsafeRawBufferPointer) {
         switch finding {
         case .known: picture?.append(bytes)
         case .perhapsText: text.append(bytes)

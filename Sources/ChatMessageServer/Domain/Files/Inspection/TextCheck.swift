@@ -24,15 +24,29 @@ struct TextCheck: Sendable {
     var isText: Bool { isValid && missing == 0 }
 
     /// Takes the next bytes.
-    mutating func append(_ bytes: some Collection<UInt8>) {
-        guard isValid else { return }
-        for byte in bytes {
-            if case .over = beginning {} else { begin(byte) }
-            // Most text is ASCII most of the time.
-            if missing == 0, (0x20...0x7E).contains(byte) { continue }
-            take(byte)
-            guard isValid else { return }
+    mutating func append(_ bytes: UnsafeRawBufferPointer) {
+        var index = 0
+        while index < bytes.count, isValid {
+            // Most text is ASCII most of the time: eight bytes at once.
+            if missing == 0, case .over = beginning {
+                while index + 8 <= bytes.count,
+                    Self.isPrintable(bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self))
+                {
+                    index += 8
+                }
+                guard index < bytes.count else { return }
+            }
+            if case .over = beginning {} else { begin(bytes[index]) }
+            take(bytes[index])
+            index += 1
         }
+    }
+
+    /// Whether each of eight bytes is printable ASCII: 0x20–0x7E.
+    private static func isPrintable(_ word: UInt64) -> Bool {
+        // The high bit of a byte is set where it was set, where 0x20 could not be subtracted, or where adding 1 sets it.
+        let (high, ones) = (0x8080_8080_8080_8080 as UInt64, 0x0101_0101_0101_0101 as UInt64)
+        return (word | (word &- ones &* 0x20) | (word &+ ones)) & high == 0
     }
 
     private mutating func take(_ byte: UInt8) {

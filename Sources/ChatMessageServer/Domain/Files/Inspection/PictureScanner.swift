@@ -54,7 +54,7 @@ struct PictureScanner: Sendable {
     var size: PictureSize? { head.size }
 
     /// Takes the next bytes of the file.
-    mutating func append(_ bytes: some Collection<UInt8>) {
+    mutating func append(_ bytes: UnsafeRawBufferPointer) {
         var rest = bytes[...]
         while let count, !rest.isEmpty {
             let skipped = min(skipping, rest.count)
