@@ -13,7 +13,8 @@ struct FilesBenchCommand: RepeatedBenchmark {
         discussion: """
             A round has posts at a fixed rate alone, and then beside uploads that all begin at once; then one large file is \
             taken and served by the message server and by nginx, by turns. Needs as much free disk as the uploads have \
-            bytes. Without nginx (./chat bench files --yes installs it) the second part has no reference.
+            bytes. Files are on PostgreSQL's disk unless --data names another one. Without nginx (./chat bench files --yes \
+            installs it) the second part has no reference.
             """)
 
     @Option(help: "Uploads at once.")
@@ -30,6 +31,12 @@ struct FilesBenchCommand: RepeatedBenchmark {
 
     @Option(help: "Seconds of posts alone, of which each round begins with some.")
     var seconds = 10
+
+    @Option(
+        help: ArgumentHelp(
+            "An empty folder for the message server's data (CHAT_DATA_DIR), such as on another disk.",
+            valueName: "folder"))
+    var data: String?
 
     @OptionGroup var options: BenchOptions
 
@@ -49,12 +56,13 @@ struct FilesBenchCommand: RepeatedBenchmark {
     func measure() async throws -> BenchReport {
         let (fileBytes, rounds) = (fileMegabytes << 20, options.rounds)
         let bytes = megabytes << 20
-        let limits = [
+        var settings = [
             Settings.fileMaxBytes.name: String(max(bytes, fileBytes)),
             Settings.fileSpoolBytes.name: String(max(bytes * uploads, fileBytes) + (64 << 20)),
         ]
+        settings[Settings.dataDirectory.name] = data
         return try await BenchStack.run(
-            authMode: .trusted, configure: { $0.environment.merge(limits) { $1 } },
+            authMode: .trusted, configure: { [settings] in $0.environment.merge(settings) { $1 } },
             body: { stack in
                 let steady = SteadyRequests(
                     port: stack.messageServers[0].port,
@@ -67,7 +75,7 @@ struct FilesBenchCommand: RepeatedBenchmark {
                 var part = UploadsBesidePosts(steady: steady, crowd: crowd, samples: samples, seconds: seconds)
                 for round in 1...rounds {
                     Terminal.say("Round \(round) of \(rounds): \(uploads) uploads of \(megabytes) MiB at once …")
-                    try await part.runRound(store: "\(stack.folder)/data/files")
+                    try await part.runRound(store: "\(data ?? stack.folder + "/data")/files")
                 }
                 var report = part.report("files: \(uploads) uploads of \(megabytes) MiB at once, \(rounds) rounds")
                 try await FileSpeeds.measure(stack, room: Self.room, size: fileBytes, rounds: rounds, &report)
