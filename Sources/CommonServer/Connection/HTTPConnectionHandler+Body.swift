@@ -1,7 +1,5 @@
+import CommonUtil
 import NIOCore
-
-/// The event by which a route says, before it responds, that it reads the body of its request while it writes the response.
-struct ExchangeBegins: Sendable {}
 
 /// Bodies that a route reads at its own pace: of uploads (``UploadedBody``), and of requests whose body is read while the
 /// response is written (``RequestExchange``).
@@ -56,6 +54,6 @@ extension HTTPConnectionHandler {
     /// the end of the body.
     func failBody(_ context: ChannelHandlerContext) {
         guard routed?.isBodyComplete == false, routed?.isResponseComplete == false else { return }
-        context.fireErrorCaught(Self.incompleteRequest)
+        context.fireErrorCaught(ChatError.incompleteRequest)
     }
 }

@@ -13,8 +13,8 @@ extension HTTPConnectionHandler {
         guard routed?.hasResponseBegun != true else { return abort(context) }
         let trace = TraceContext(traceparent: head?["traceparent"] ?? routed?.clientIDs.trace)
         var response = BufferedResponse(error, traceID: trace.traceID)
-        response.headers[.requestID] =
-            RequestID.accepted(head?["x-request-id"] ?? routed?.clientIDs.request) ?? trace.spanID
+        response.headers[.requestID] = RequestID.accepted(
+            head?["x-request-id"] ?? routed?.clientIDs.request, in: trace)
         response.headers[.date] = configuration.date.text
         response.headers[.connection] = "close"
         // A page of another origin could not read the error of its upload otherwise.

@@ -294,16 +294,14 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
         switch state {
         case .waiting where !context.channel.isWritable: break
         case .waiting where bytes.readableBytes == 0: end(context)
-        case .waiting, .reading: refuse(Self.incompleteRequest, context)
-        case .routed: if routed?.isBodyComplete == false { refuse(Self.incompleteRequest, context) }
-        // A client that closes its connection cannot be told from one that only ends its output.
+        case .waiting, .reading: refuse(.incompleteRequest, context)
+        case .routed: if routed?.isBodyComplete == false { refuse(.incompleteRequest, context) }
+        // A client that closes its connection cannot be distinguished from one that only ends its output.
         case .streaming: close(context)
         case .ending where timing.current == .clientToClose: close(context)
         case .responding, .deciding, .ending, .ended: break
         }
     }
-
-    static let incompleteRequest = ChatError(.malformedRequest, "The request did not arrive whole")
 
     // MARK: Responses of the router
 

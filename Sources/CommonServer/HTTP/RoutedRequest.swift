@@ -149,6 +149,18 @@ struct RoutedRequest {
     }
 }
 
+/// The event by which a route says that it begins to read the body of an upload: a client that waits for `100 Continue` gets
+/// it.
+struct UploadAccepted: Sendable {}
+
+/// The event by which a route says, before it responds, that it reads the body of its request while it writes the response.
+struct ExchangeBegins: Sendable {}
+
+extension ChatError {
+    /// The connection ended within a request's body.
+    static let incompleteRequest = ChatError(.malformedRequest, "The request did not arrive whole")
+}
+
 /// How the end of a response's body is marked (RFC 9112 section 6.3).
 private enum ResponseFraming {
     case bodiless, length, chunked, untilClose

@@ -2,9 +2,6 @@ import CommonUtil
 import Hummingbird
 import NIOCore
 
-/// Triggered by a route that begins to read the body of an upload: a client that waits for `100 Continue` gets it.
-struct UploadAccepted: Sendable {}
-
 /// The body of an upload, read as it arrives: no more is taken from the connection than is asked for.
 public struct UploadedBody: AsyncSequence, Sendable {
     public typealias Element = ByteBuffer
@@ -23,7 +20,7 @@ public struct UploadedBody: AsyncSequence, Sendable {
             } catch let error as ChatError {
                 throw error
             } catch {
-                throw HTTPConnectionHandler.incompleteRequest
+                throw ChatError.incompleteRequest
             }
         }
     }

@@ -13,7 +13,7 @@ struct ConnectionRequest {
 
     init(_ head: RequestHead) {
         trace = TraceContext(traceparent: head["traceparent"])
-        requestID = RequestID.accepted(head["x-request-id"]) ?? trace.spanID
+        requestID = RequestID.accepted(head["x-request-id"], in: trace)
     }
 
     /// Returns a logger whose lines have the ids of the request.

@@ -17,7 +17,7 @@ struct RequestMiddleware: RouterMiddleware {
         let start = ContinuousClock.now
         var context = context
         context.trace = TraceContext(traceparent: request.headers[.traceparent])
-        context.requestID = RequestID.accepted(request.headers[.requestID]) ?? context.trace.spanID
+        context.requestID = RequestID.accepted(request.headers[.requestID], in: context.trace)
         context.logger = envelope.logger(traceID: context.trace.traceID, requestID: context.requestID)
 
         var response: Response

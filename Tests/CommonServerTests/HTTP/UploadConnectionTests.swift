@@ -21,7 +21,7 @@ import Testing
     /// As the channel of the route does when it takes more.
     private func takeMore() { channel.pipeline.read() }
 
-    @Test func `a client that asks before it sends is told to go on when the route reads`() throws {
+    @Test func `a client that asks before it sends gets 100 when the route reads`() throws {
         send(Self.head(1_000_000, "Expect: 100-continue\r\n"))
         #expect(try written() == "")
         try channel.triggerUserOutboundEvent(UploadAccepted()).wait()
@@ -30,7 +30,7 @@ import Testing
         #expect(try written() == "")
     }
 
-    @Test func `a client that asks before it sends and is refused is not told to go on`() throws {
+    @Test func `a client that asks before it sends and is refused gets no 100`() throws {
         send(Self.head(1_000_000, "Expect: 100-continue\r\n"))
         respond(HTTPResponse(status: .contentTooLarge, headerFields: [.contentLength: "2"]))
         try channel.triggerUserOutboundEvent(UploadAccepted()).wait()
@@ -55,7 +55,7 @@ import Testing
         #expect(answer.hasPrefix("HTTP/1.1 408") && answer.contains("request_timeout"))
         advance(2)
         #expect(!channel.isActive)
-        #expect(throws: HTTPConnectionHandler.incompleteRequest) { try channel.throwIfErrorCaught() }
+        #expect(throws: ChatError.incompleteRequest) { try channel.throwIfErrorCaught() }
     }
 
     @Test func `a page of another origin reads why its upload ended`() throws {
@@ -141,7 +141,7 @@ import Testing
     func `a body that is cut off is no whole body for its route`(rest: String) throws {
         send("POST /upload HTTP/1.1\r\nHost: x\r\n" + rest)
         channel.pipeline.fireChannelInactive()
-        #expect(throws: HTTPConnectionHandler.incompleteRequest) { try channel.throwIfErrorCaught() }
+        #expect(throws: ChatError.incompleteRequest) { try channel.throwIfErrorCaught() }
         let isEnded = try parts().contains { if case .end = $0 { true } else { false } }
         #expect(!isEnded)
     }
