@@ -3,6 +3,8 @@ import ChatFileStore
 import ChatLocalStack
 import ChatStorage
 import CommonUtil
+import Foundation
+import Logging
 import PostgresClient
 
 /// Commands of an operator, which use the database and the store themselves.
@@ -13,20 +15,45 @@ enum OperatorCommand {
         do {
             return try await body()
         } catch let error as ConfigurationError {
-            Terminal.complain("\(error)")
-            throw ExitCode(ConfigurationError.exitCode)
+            throw ended("\(error)", ConfigurationError.exitCode)
         } catch let failure as CommandFailure {
-            Terminal.complain("chat: \(failure.message)")
-            throw ExitCode(failure.exitCode)
+            throw ended("chat: \(failure.message)", failure.exitCode)
         } catch let error as FileStoreError {
-            Terminal.complain("chat: the store of files cannot be used: \(error)")
-            throw ExitCode(CommandFailure.unavailableCode)
+            throw ended("chat: the store of files cannot be used: \(error)", CommandFailure.unavailableCode)
         } catch let error as PostgresError {
-            Terminal.complain("\(error)")
-            throw ExitCode(CommandFailure.unavailableCode)
+            throw ended("\(error)", CommandFailure.unavailableCode)
         } catch let error as ChatError {
-            Terminal.complain("chat: \(error.detail)")
-            throw ExitCode(CommandFailure.unavailableCode)
+            throw ended("chat: \(error.detail)", CommandFailure.unavailableCode)
         }
+    }
+
+    private static func ended(_ reason: String, _ exitCode: Int32) -> ExitCode {
+        Terminal.complain(reason)
+        return ExitCode(exitCode)
+    }
+
+    /// The settings of the environment, as servers have them.
+    /// - Throws: `ConfigurationError`.
+    static func settings() async throws -> ConfigurationSource {
+        try await ConfigurationSource(arguments: ["chat"], environment: ProcessInfo.processInfo.environment)
+    }
+
+    /// Lends a client of the database of `CHAT_DATABASE_URL`, which is closed afterwards.
+    /// - Parameter name: how PostgreSQL names the connection (`application_name`).
+    /// - Throws: `ConfigurationError`; what `body` throws.
+    static func withDatabase<Result>(
+        _ settings: ConfigurationSource, name: String, _ body: (PostgresClient) async throws -> Result
+    ) async throws -> Result {
+        let client = try PostgresClient.chat(
+            settings, name: name, logger: Logger(label: "chat") { _ in SwiftLogNoOpLogHandler() })
+        let result: Result
+        do {
+            result = try await body(client)
+        } catch {
+            await client.close()
+            throw error
+        }
+        await client.close()
+        return result
     }
 }

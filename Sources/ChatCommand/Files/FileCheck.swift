@@ -143,8 +143,7 @@ struct FileCheck: Sendable {
     /// has no row now is never going to have one.
     /// - Parameter summary: counts each object that was removed, also where a later one cannot be.
     func delete(_ unknown: [FileFinding], _ summary: inout FileCheckSummary) async throws {
-        for start in stride(from: 0, to: unknown.count, by: Self.pageLength) {
-            let page = unknown[start..<min(start + Self.pageLength, unknown.count)]
+        for page in unknown.chunks(of: Self.pageLength) {
             let candidates = page.map { finding in
                 Candidate(
                     key: FileID(verified: finding.key),

@@ -61,23 +61,21 @@ struct FilesCheckCommand: AsyncParsableCommand {
 
     func run() async throws {
         let summary = try await OperatorCommand.reporting {
-            if deleteUnknown, !yes { try PasswordPrompt.requireTerminal(advice: Self.promptAdvice) }
-            let settings = try await ConfigurationSource(
-                arguments: ["chat"], environment: ProcessInfo.processInfo.environment)
+            if deleteUnknown, !yes { try TerminalPrompt.requireTerminal(advice: Self.promptAdvice) }
+            let settings = try await OperatorCommand.settings()
             let configured = try ConfiguredFileStore(
                 settings, tls: .client(trustFile: try settings.value(Settings.tlsCAFile)),
                 eventLoopGroup: HTTPClient.defaultEventLoopGroup)
             guard let configured else { throw ConfigurationError("CHAT_FILE_STORE is none: there are no files") }
-            let client = try await PostgresClient.ofOperator(name: "chat-files")
-            do {
-                let summary = try await check(configured, ChatDatabase(client))
-                await configured.client?.shutdown()
-                await client.close()
-                return summary
-            } catch {
-                await configured.client?.shutdown()
-                await client.close()
-                throw error
+            return try await OperatorCommand.withDatabase(settings, name: "chat-files") { client in
+                do {
+                    let summary = try await check(configured, ChatDatabase(client))
+                    await configured.client?.shutdown()
+                    return summary
+                } catch {
+                    await configured.client?.shutdown()
+                    throw error
+                }
             }
         }
         if summary.hasFindings { throw ExitCode.failure }
@@ -103,7 +101,7 @@ struct FilesCheckCommand: AsyncParsableCommand {
                 guard deleteUnknown, finding.kind == .unknown, unknown.count < Self.maximumDeleted else { return }
                 unknown.append(finding)
             }
-            // What was found, and what was deleted, is told also where a deletion fails.
+            // What was found, and what was deleted, is reported also where a deletion fails.
             var failure: (any Error)?
             do {
                 if !unknown.isEmpty, try await mayDelete(unknown, in: configured.place) {
@@ -125,15 +123,9 @@ struct FilesCheckCommand: AsyncParsableCommand {
     private func mayDelete(_ unknown: [FileFinding], in place: String) async throws -> Bool {
         guard !yes else { return true }
         let bytes = unknown.reduce(0) { $0 + ($1.storedSize ?? 0) }
-        let answer: String
-        do {
-            answer = try await PasswordPrompt.ask(
-                "Delete \(unknown.count) objects of \(bytes) bytes for good in \(place)? [y/N] ", isHidden: false,
-                advice: Self.promptAdvice)
-        } catch let failure as CommandFailure where failure.exitCode == CommandFailure.notSignedInCode {
-            // The end of input is no answer.
-            return false
-        }
-        return ["y", "yes"].contains(answer.lowercased())
+        let answer = try await TerminalPrompt.ask(
+            "Delete \(unknown.count) objects of \(bytes) bytes for good in \(place)? [y/N] ", isHidden: false,
+            advice: Self.promptAdvice)
+        return ["y", "yes"].contains(answer?.lowercased())
     }
 }

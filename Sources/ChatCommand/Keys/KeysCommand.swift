@@ -90,12 +90,11 @@ private enum KeyDatabase {
         _ body: @Sendable (ServerKeyRepository) async throws -> Result
     ) async throws -> Result {
         try await OperatorCommand.reporting {
-            let client = try await PostgresClient.ofOperator(name: "chat-keys")
-            // A first key can be made before any server has run.
-            try await ChatSchema.migrate(client)
-            let result = try await body(ServerKeyRepository(ChatDatabase(client)))
-            await client.close()
-            return result
+            try await OperatorCommand.withDatabase(OperatorCommand.settings(), name: "chat-keys") { client in
+                // A first key can be made before any server has run.
+                try await ChatSchema.migrate(client)
+                return try await body(ServerKeyRepository(ChatDatabase(client)))
+            }
         }
     }
 }

@@ -28,7 +28,7 @@ struct LoginCommand: AsyncParsableCommand {
         try await CommandFailure.reporting {
             let settings = try server.settings()
             let user =
-                if let user { user } else { try await PasswordPrompt.ask("User: ", isHidden: false) }
+                if let user { user } else { try await ask("User: ", isHidden: false) }
             let file = SignInFile(folder: settings.folder, url: settings.url)
             let calls = SignInCalls(settings)
             let signIn: SignIn
@@ -48,9 +48,16 @@ struct LoginCommand: AsyncParsableCommand {
     }
 
     private func password() async throws -> String {
-        guard passwordStdin else { return try await PasswordPrompt.ask("Password: ", isHidden: true) }
-        let line = try await BlockingWork("standard input").run { PasswordPrompt.readLine(STDIN_FILENO) }
+        guard passwordStdin else { return try await ask("Password: ", isHidden: true) }
+        let line = try await BlockingWork("standard input").run { TerminalPrompt.readLine(STDIN_FILENO) }
         guard let line, !line.isEmpty else { throw CommandFailure.usage("standard input has no password") }
         return line
+    }
+
+    private func ask(_ question: String, isHidden: Bool) async throws -> String {
+        let answer = try await TerminalPrompt.ask(
+            question, isHidden: isHidden, advice: "name the user and give --password-stdin")
+        guard let answer else { throw CommandFailure(CommandFailure.notSignedInCode, "no answer was given") }
+        return answer
     }
 }

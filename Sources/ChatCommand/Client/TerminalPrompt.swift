@@ -2,7 +2,7 @@ import Foundation
 import Synchronization
 
 /// Asks on the terminal, whatever standard input and output are.
-enum PasswordPrompt {
+enum TerminalPrompt {
     private static let echoing = Mutex<termios?>(nil)
     private static let work = BlockingWork("terminal")
 
@@ -22,10 +22,9 @@ enum PasswordPrompt {
     /// - Parameters:
     ///   - isHidden: whether what is typed is not shown.
     ///   - advice: for who has no terminal.
+    /// - Returns: `nil` at the end of input.
     /// - Throws: ``CommandFailure`` where there is no terminal.
-    static func ask(
-        _ question: String, isHidden: Bool, advice: String = "name the user and give --password-stdin"
-    ) async throws -> String {
+    static func ask(_ question: String, isHidden: Bool, advice: String) async throws -> String? {
         let terminal = try opened(advice)
         defer { close(terminal) }
         if isHidden { hide(terminal) }
@@ -33,7 +32,6 @@ enum PasswordPrompt {
         write(terminal, question)
         let line = try await work.run { readLine(terminal) }
         if isHidden { write(terminal, "\n") }
-        guard let line else { throw CommandFailure(CommandFailure.notSignedInCode, "no answer was given") }
         return line
     }
 
