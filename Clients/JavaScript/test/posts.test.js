@@ -13,13 +13,20 @@ process.on('unhandledRejection', error => rejections.push(error))
 test.after(() => assert.deepEqual(rejections, [], 'unhandled rejections'))
 
 const isPost = (method, path) => method === 'POST' && path === '/api/v1/messages'
-const texts = server => server.rooms.get('a').log.map(event => JSON.parse(event.contentJson).text)
 
-test('a post of a former life is sent by the next, and its end is reported', async t => {
+/** A server with a room, and a store that outlives a client. */
+function lasting() {
   const server = new FakeServer()
   server.room('a')
   const storage = new MemoryStorage()
   storage.isLasting = true
+  return { server, storage }
+}
+
+const texts = server => server.rooms.get('a').log.map(event => JSON.parse(event.contentJson).text)
+
+test('a post of a former life is sent by the next, and its end is reported', async t => {
+  const { server, storage } = lasting()
   const first = setUp(t, { server, storage, userId: 1 })
   const post = first.chat.room('a').send({ text: 'one' }, { key: 'k1' })
   await post.kept
@@ -60,10 +67,7 @@ test('posts are sent in the order kept, whatever answers are lost, and stored on
 
 test('what was kept in memory while the store failed is sent by the other process once it works again', async t => {
   const time = fakeTime(t)
-  const server = new FakeServer()
-  server.room('a')
-  const storage = new MemoryStorage()
-  storage.isLasting = true
+  const { server, storage } = lasting()
   const sender = setUp(t, { server, storage, userId: 1 })
   sender.chat.start()
   await time.advance(5_000)
@@ -94,10 +98,7 @@ test('posts of two processes on one store are sent in the order kept', async t =
   const { BroadcastChannel } = globalThis
   globalThis.BroadcastChannel = undefined
   t.after(() => { globalThis.BroadcastChannel = BroadcastChannel })
-  const server = new FakeServer()
-  server.room('a')
-  const storage = new MemoryStorage()
-  storage.isLasting = true
+  const { server, storage } = lasting()
   const [sender, other] = [1, 2].map(() => setUp(t, { server, storage, userId: 1 }))
   await sender.live()
   await other.live()
@@ -243,10 +244,7 @@ test('a store that fails is reported once and the post is sent all the same', as
 })
 
 test('two processes on one store: one line, one sender, each hears each event once', async t => {
-  const server = new FakeServer()
-  server.room('a')
-  const storage = new MemoryStorage()
-  storage.isLasting = true
+  const { server, storage } = lasting()
   const one = setUp(t, { server, storage, userId: 1 }), two = setUp(t, { server, storage, userId: 1 })
   const seen = { one: [], two: [] }
   one.chat.room('a').on('event', event => seen.one.push(event.seq))
@@ -304,19 +302,14 @@ test('sends from within listeners of events and posts neither loop nor get lost'
   const room = chat.room('a')
   room.on('message', message => { if (message.content.text.length < 5) room.send({ text: message.content.text + '.' }) })
   room.subscribe(() => { void room.messages.length; void chat.outbox.length })
-  chat.on('post', post => { if (post.payload.text === 'x....') room.send({ text: 'done' + 'x' }) })
+  chat.on('post', post => { if (post.payload.text === 'x....') room.send({ text: 'donex' }) })
   room.send({ text: 'x' })
   await until(() => texts(server).includes('donex'))
   assert.deepEqual(texts(server), ['x', 'x.', 'x..', 'x...', 'x....', 'donex'])
-  assert.equal((await chat.findUsers('x').catch(error => error)).code, 'http_404'.length ? 'not_found' : '')
-  void answer
 })
 
 test('a post is known as stored also where others have sent many since its process last looked', async t => {
-  const server = new FakeServer()
-  server.room('a')
-  const storage = new MemoryStorage()
-  storage.isLasting = true
+  const { server, storage } = lasting()
   // It stands still: it takes part in nothing before `live`.
   const still = setUp(t, { server, storage, userId: 1 })
   const post = still.chat.room('a').send({ text: 'one' }, { key: 'k1' })
@@ -333,10 +326,7 @@ test('a post is known as stored also where others have sent many since its proce
 })
 
 test('a post that another process gives up is never sent, also where others have sent many since', async t => {
-  const server = new FakeServer()
-  server.room('a')
-  const storage = new MemoryStorage()
-  storage.isLasting = true
+  const { server, storage } = lasting()
   const still = setUp(t, { server, storage, userId: 1 })
   const post = still.chat.room('a').send({ text: 'one' }, { key: 'k1' })
   await post.kept
