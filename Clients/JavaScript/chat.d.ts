@@ -200,7 +200,7 @@ export class Room {
   /**
    * What the server knows of a file that a message names, with addresses for `<img src>`; `undefined` where there is no such file
    * for this user. Those that are asked for together are one call. It is kept for half an hour, and the addresses are good for at
-   * least as long again; `fresh` asks anew, for an address that the server has refused.
+   * least as long again; `fresh` asks again, for an address that the server has refused.
    */
   file(fileId: string, options?: { fresh?: boolean }): Promise<FileInfo | undefined>
 

@@ -40,9 +40,11 @@ public protocol FileStore: Sendable {
 
 /// A file of a store, as its list shows it.
 public struct StoredFile: Equatable, Sendable {
+    /// The file's id, under which it was put.
     public let key: String
     /// In bytes.
     public let size: Int
+    /// When it was put, by the clock of the store.
     public let modifiedAt: Timestamp
 
     /// Describes a file.

@@ -112,7 +112,7 @@ import Testing
             ])
     }
 
-    @Test func `a room that is added while a whole list is told is the user's`() throws {
+    @Test func `a room that is added while a whole list is sent is the user's`() throws {
         var state = State()
         _ = try take(&state, #"{"eventType":"ready"}"#)
         _ = try take(&state, rooms([("a", 3)], #","isAll":true"#))

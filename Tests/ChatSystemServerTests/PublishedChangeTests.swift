@@ -5,7 +5,7 @@ import Testing
 /// What the system server publishes to the user sockets of those whose list of rooms changes.
 @Suite(.timeLimit(.minutes(2))) struct PublishedChangeTests {
     /// Publications of one room and of its users, as `change` and user or as the type of the room's event.
-    private func told(_ publications: [RedisListener.Publication], _ roomID: String) -> [String] {
+    private func changes(_ publications: [RedisListener.Publication], _ roomID: String) -> [String] {
         publications.compactMap { publication in
             let json = publication.json
             guard json["roomId"]?.string == roomID, let type = json["eventType"]?.string else { return nil }
@@ -16,7 +16,7 @@ import Testing
         }
     }
 
-    @Test func `who becomes a member is told after the room's event, and a removal is the room's event alone`()
+    @Test func `who becomes a member is published after the room's event, and a removal is the room's event alone`()
         async throws
     {
         let stack = try await SharedStack.running()
@@ -35,9 +35,9 @@ import Testing
             try await stack.system.send(.post, "\(path)/leave", as: users[3].credentials).require(204, "leave")
             try await stack.system.send(.patch, path, ["name": "end"], as: users[0].credentials)
                 .require(200, "rename")
-            let all = try await listener.publications.events { told($0, roomID).contains("room_updated") }
+            let all = try await listener.publications.events { changes($0, roomID).contains("room_updated") }
             let first = Set(["room_added \(ids[0]) seq 0", "room_added \(ids[1]) seq 0"])
-            let room = told(all, roomID)
+            let room = changes(all, roomID)
             #expect(Set(room.prefix(2)) == first)
             #expect(
                 room.dropFirst(2) == [
@@ -47,7 +47,7 @@ import Testing
         }
     }
 
-    @Test func `both of a new direct room are told once`() async throws {
+    @Test func `both of a new direct room are published once`() async throws {
         let stack = try await SharedStack.running()
         let users = try await stack.users(2)
         try await RedisListener.listening(port: stack.processes.redis.port, pattern: "chat:user:*") { listener in
@@ -56,16 +56,16 @@ import Testing
                 .require(201, "make").json
             let roomID = made["roomId"]?.string ?? ""
             try await stack.system.post("/api/v1/rooms", body, as: users[0].credentials).require(200, "find")
-            // A change that is told after all of this.
+            // A change that is published after all of this.
             let other = try await stack.room(of: users[0])
-            let all = try await listener.publications.events { !told($0, other).isEmpty }
+            let all = try await listener.publications.events { !changes($0, other).isEmpty }
             #expect(
-                Set(told(all, roomID)) == Set(users.map { "room_added \($0.userID) seq 0" }))
-            #expect(told(all, roomID).count == 2)
+                Set(changes(all, roomID)) == Set(users.map { "room_added \($0.userID) seq 0" }))
+            #expect(changes(all, roomID).count == 2)
         }
     }
 
-    @Test func `a mark that moves over REST is told with a version, and one that does not is not`() async throws {
+    @Test func `a mark that moves over REST is published with a version, and one that does not is not`() async throws {
         let stack = try await SharedStack.running()
         let users = try await stack.users(2)
         let roomID = try await stack.room(of: users[0], with: [users[1]])
@@ -76,8 +76,8 @@ import Testing
                     .put, "/api/v1/rooms/\(roomID)/read", ["seq": .integer(seq)], as: users[1].credentials
                 ).require(200, "read")
             }
-            let all = try await listener.publications.events { told($0, roomID).count >= 3 }
-            #expect(told(all, roomID) == (1...3).map { "read \(users[1].userID) seq \($0)" })
+            let all = try await listener.publications.events { changes($0, roomID).count >= 3 }
+            #expect(changes(all, roomID) == (1...3).map { "read \(users[1].userID) seq \($0)" })
             let versions = all.map(\.json).filter { $0["roomId"]?.string == roomID }.map { $0["version"]?.int }
             #expect(versions == [2, 3, 4])
         }

@@ -26,7 +26,7 @@ test('a paste is its files, but text where a word processor adds a picture of it
   assert.deepEqual(pastedFiles(null), [])
 })
 
-test('of what is dropped folders are left out, and told', () => {
+test('of what is dropped folders are left out, and reported', () => {
   const item = (name, isDirectory) => ({ kind: 'file', getAsFile: () => file(name), webkitGetAsEntry: () => ({ isDirectory }) })
   const dropped = droppedFiles({ items: [item('a', false), item('b', true), { kind: 'string' }, { kind: 'file', getAsFile: () => null }], files: [] })
   assert.deepEqual([dropped.files.map(each => each.name), dropped.hasFolders], [['a'], true])
@@ -177,20 +177,20 @@ test('one that is given up is ended, and its caption comes back', async () => {
   assert.equal(uploads.discard('k2'), '')
 })
 
-test('progress is told, and that an upload has begun again', () => {
+test('progress is reported, and that an upload has begun again', () => {
   const { uploads, made } = setUp()
-  const told = []
-  uploads.addEventListener('progress', ({ detail }) => told.push([detail.sent, detail.total, detail.isAgain]))
+  const reported = []
+  uploads.addEventListener('progress', ({ detail }) => reported.push([detail.sent, detail.total, detail.isAgain]))
   uploads.send('a', chosen('1'))
   for (const sent of [5, 10, 2]) made[0].options.onProgress({ sent, total: 10 })
-  assert.deepEqual(told, [[5, 10, false], [10, 10, false], [2, 10, true]])
+  assert.deepEqual(reported, [[5, 10, false], [10, 10, false], [2, 10, true]])
   const upload = uploads.find('k1')
   assert.equal(messageParts.uploadWords(upload, false), 'Waiting for a connection…')
   assert.match(messageParts.uploadWords(upload, true), /Starting again/)
   assert.match(messageParts.uploadWords({ state: 'refused', error: { code: 'file_quota' } }, true), /^Not sent: You have no space/)
 })
 
-test('what was chosen or being sent when the page ended is told once by its names', async () => {
+test('what was chosen or being sent when the page ended is reported once by its names', async () => {
   const { uploads, made, unsent, storage } = setUp()
   unsent.set('a', 'tray', ['chosen.txt'])
   uploads.send('a', chosen('1.txt', '2.txt'))

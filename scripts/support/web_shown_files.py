@@ -68,7 +68,7 @@ def viewing(alice, bob, stack):
 
 
 def aging(alice, bob, stack):
-    """An address that the server refuses is asked for anew."""
+    """An address that the server refuses is asked for again."""
     refused, asked = [], []
 
     def age(route):

@@ -100,7 +100,7 @@ async function addThumbnail(chat, roomId, fileId, content, signal) {
   const limited = AbortSignal.any?.([signal, AbortSignal.timeout(THUMBNAIL_MS)]) ?? signal
   try {
     await new Upload(chat, { roomId, name: 'thumbnail', thumbnailOf: fileId }, thumbnail, { key: newKey(), signal: limited }).once(() => {})
-  } catch { /* not told: nothing is lost */ }
+  } catch { /* It is shown without one. */ }
 }
 
 /** One upload, under one key. */

@@ -37,7 +37,7 @@ test('files that are asked for together, in whatever rooms, are one call; the ad
   assert.equal(asked.length, 1)
 })
 
-test('a file that there is no more is undefined, and asked for anew where a fresh answer is wanted', async t => {
+test('a file that there is no more is undefined, and asked for again where a fresh answer is wanted', async t => {
   let isThere = false
   const { chat, asked } = await setUpInfos(t, ids => answer(200, { items: isThere ? ids.map(info) : [] }))
   assert.equal(await chat.room('a').file('f1'), undefined)
@@ -50,7 +50,7 @@ test('a file that there is no more is undefined, and asked for anew where a fres
   assert.equal(asked.length, 2)
 })
 
-test('a failure is told and not kept', async t => {
+test('a failure is reported and not kept', async t => {
   const { chat, asked } = await setUpInfos(t, (ids, number) => {
     if (number === 1) return problem(503, 'unavailable')
     return number === 2 ? answer(200, { items: 'none' }) : answer(200, { items: ids.map(info) })

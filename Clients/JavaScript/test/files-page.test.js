@@ -56,13 +56,13 @@ test('in a page a file is sent with progress, and a picture with a thumbnail', {
   const { uploads, url } = await receiver(t)
   const tab = await open(t, url)
   const result = await tab.run(`
-    const told = []
+    const reported = []
     const file = new File([await picture(1200, 600)], 'cat.jpg', { type: 'image/jpeg' })
-    await sendFile(room, chat, file, { onProgress: ({ sent, total }) => told.push([sent, total]) })
-    return { told, size: file.size, sent }
+    await sendFile(room, chat, file, { onProgress: ({ sent, total }) => reported.push([sent, total]) })
+    return { reported, size: file.size, sent }
   `)
   assert.deepEqual(result.sent, [[{ fileId: 'f1' }, 'image']])
-  assert.deepEqual(result.told.at(-1), [result.size, result.size])
+  assert.deepEqual(result.reported.at(-1), [result.size, result.size])
   const [file, thumbnail] = uploads
   assert.deepEqual(file.query, { roomId: 'a', name: 'cat.jpg' })
   assert.equal(file.headers.authorization, 'Bearer token')

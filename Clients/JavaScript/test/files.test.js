@@ -34,8 +34,8 @@ const blob = (...parts) => new File(parts, 'a.txt', { type: 'text/plain' })
 
 test('a file is uploaded, then a message of the outbox names it', async t => {
   const { room, server, uploads } = await setUpFiles(t)
-  const told = []
-  const post = await room.sendFile(blob('hello'), { caption: 'c', key: 'k1', onProgress: progress => told.push(progress) })
+  const reported = []
+  const post = await room.sendFile(blob('hello'), { caption: 'c', key: 'k1', onProgress: progress => reported.push(progress) })
   assert.equal(post.key, 'k1')
   await post.stored
   const [{ query, headers, bytes }] = uploads
@@ -43,7 +43,7 @@ test('a file is uploaded, then a message of the outbox names it', async t => {
   assert.equal(headers['Content-Type'], 'text/plain')
   assert.match(headers.Authorization, /^Bearer /)
   assert.equal(Buffer.from(bytes).toString(), 'hello')
-  assert.deepEqual(told.at(-1), { sent: 5, total: 5 })
+  assert.deepEqual(reported.at(-1), { sent: 5, total: 5 })
   assert.equal(server.rooms.get('a').log[0].clientMessageId, 'k1')
   assert.deepEqual(server.calls.findLast(call => call.path.endsWith('/messages')).body.payload, { fileId: 'f1', caption: 'c' })
   assert.equal(server.calls.findLast(call => call.path.endsWith('/messages')).body.messageType, 'image')
@@ -172,11 +172,11 @@ test('bytes go over a real connection as a stream, and are counted', async t => 
   const address = `http://127.0.0.1:${http.address().port}`
   const { chat, live } = setUp(t, { server, fetch: (url, options) => (url.includes('/files?') ? fetch(url.replace('http://messages', address), options) : server.fetch(url, options)) })
   await live()
-  const told = []
+  const reported = []
   const size = 5 * 1024 * 1024
-  await (await chat.room('a').sendFile(new Blob([new Uint8Array(size)]), { onProgress: ({ sent, total }) => told.push([sent, total]) })).stored
+  await (await chat.room('a').sendFile(new Blob([new Uint8Array(size)]), { onProgress: ({ sent, total }) => reported.push([sent, total]) })).stored
   assert.equal(received, size)
-  assert.ok(told.length > 2)
-  assert.deepEqual(told.at(-1), [size, size])
-  assert.ok(told.every(([sent], index) => index === 0 || sent > told[index - 1][0]))
+  assert.ok(reported.length > 2)
+  assert.deepEqual(reported.at(-1), [size, size])
+  assert.ok(reported.every(([sent], index) => index === 0 || sent > reported[index - 1][0]))
 })

@@ -20,6 +20,7 @@ public struct UserChange: Equatable, Sendable {
     public let version: Int64
     /// The room that the change is about.
     public let roomID: RoomID
+    /// What has changed for the user.
     public let kind: Kind
     /// Of ``Kind/roomAdded`` that of the `member_joined` event, 0 for the first members of a new room; of
     /// ``Kind/read`` the new read mark.

@@ -18,11 +18,15 @@ public struct EventEnvelope: Equatable, Sendable {
     public let mark: EventMark?
     /// `nil` for none or an unknown type; such an event is passed on as it is.
     public let type: EventType?
+    /// The room; not checked to be the id of one.
     public let roomID: String?
+    /// The user that it is about: who joined, left, reads or types.
     public let userID: UserID?
     /// Who made a change.
     public let actorID: UserID?
+    /// The message that was posted, edited or deleted.
     public let messageID: MessageID?
+    /// When the message was stored.
     public let sentAt: Timestamp?
     /// The `typing` of an event of that type.
     public let isTyping: Bool?

@@ -1,6 +1,6 @@
 import CommonUtil
 
-/// The mark of an event, by which two logs are told apart: the same event has the same mark wherever it is read, and
+/// The mark of an event, which distinguishes two logs: the same event has the same mark wherever it is read, and
 /// different events have different ones, also at the same `seq` of the same room.
 ///
 /// PostgreSQL can come back with another log, from a backup or a replica that lacked the last commits. Who has event N with

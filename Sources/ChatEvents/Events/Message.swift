@@ -25,14 +25,18 @@ public struct Message: Equatable, Sendable {
     /// The `contentJson` of a deleted message.
     public static let emptyContent = "{}"
 
+    /// Unique among the messages of all rooms.
     public let messageID: MessageID
     public let roomID: RoomID
     /// The `seq` of the message's first event.
     public let seq: Seq
+    /// Who posted it; stays when that user leaves the room.
     public let senderID: UserID
+    /// Decides which members the payload must have.
     public let type: MessageType
     /// The payload's canonical JSON text.
     public let contentJSON: String
+    /// When it was stored, by the clock of the database; an imported one has the time of the import's line.
     public let sentAt: Timestamp
     /// The time of the last edit or of the deletion.
     public let updatedAt: Timestamp?
@@ -40,7 +44,9 @@ public struct Message: Equatable, Sendable {
     public let replyToMessageID: MessageID?
     /// The sender's idempotency key.
     public let clientMessageID: String?
+    /// Whether the sender has replaced the content since.
     public let isEdited: Bool
+    /// Whether it is deleted: it keeps its place in the log, and its content is empty.
     public let isDeleted: Bool
 
     /// Describes a message; a deleted one gets ``emptyContent``.

@@ -26,6 +26,7 @@ public struct RoomCreated: Equatable, Sendable {
     public let name: String
     /// The `type` of the room, as in REST.
     public let type: String
+    /// All members of the room, also those beyond ``maximumMembers``.
     public let memberCount: Int
     /// The first members by user id, at most ``maximumMembers``.
     public let members: [Member]

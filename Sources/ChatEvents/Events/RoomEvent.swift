@@ -5,6 +5,7 @@ public struct RoomEvent: Equatable, Sendable {
     public let roomID: RoomID
     /// Its position in the log.
     public let seq: Seq
+    /// What happened.
     public let change: RoomChange
     /// The event's mark, which follows from the rest. Computed once: it is in the JSON, and delivery compares it.
     public let mark: EventMark

@@ -34,7 +34,9 @@ public struct FrameError: Error, Equatable, Sendable {
         case roomNotFound = "room_not_found"
     }
 
+    /// For programs: what was wrong.
     public let code: Code
+    /// For the client's developer, in English.
     public let message: String
 
     /// - Parameter message: for the client's developer.

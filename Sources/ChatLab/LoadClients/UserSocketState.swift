@@ -34,7 +34,7 @@ struct UserSocketState {
     /// reconnect sends again what came after that.
     private let isStream: Bool
     /// Whether it compares marks and takes notice of a `room_reset`. Without it the client is one that no server has
-    /// told which log it reads.
+    /// informed which log it reads.
     private let heedsMarks: Bool
     /// The rooms of the user, and how far it has each.
     private(set) var places: [String: Place] = [:]
@@ -49,7 +49,7 @@ struct UserSocketState {
     private var named: Set<String> = []
     /// Those of them with an event since the `sync`.
     private var behind: Set<String> = []
-    /// Rooms whose event of the user's own removal has been told to the live session.
+    /// Rooms whose event of the user's own removal has been sent to the live session.
     private var left: Set<String> = []
 
     init(maxMissed: Int? = nil, heedsMarks: Bool = true, isStream: Bool = false) {
@@ -214,7 +214,7 @@ struct UserSocketState {
             return [.violation("room_removed without a room or a reason")]
         }
         guard places[room] == nil else { return end(room, reason) }
-        // While the list is told, a room may go that has not been in it yet.
+        // While the list is sent, a room may go that has not been in it yet.
         return phase == .live ? [.violation("room_removed of a room that was not the user's")] : []
     }
 

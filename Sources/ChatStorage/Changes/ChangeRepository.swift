@@ -80,6 +80,7 @@ public struct ChangeRepository: Sendable {
 
     /// An event with its place in the feed.
     public struct Item: Equatable, Sendable {
+        /// The cursor behind the event.
         public let position: ChangePosition
         public let change: Change
 

@@ -6,6 +6,7 @@ import PostgresClient
 public struct ChatFile: Equatable, Sendable {
     public let fileID: FileID
     public let roomID: RoomID
+    /// Who uploaded it, and alone may post it.
     public let uploaderID: UserID
     /// A label, never a part of a path.
     public let name: String
@@ -13,14 +14,17 @@ public struct ChatFile: Equatable, Sendable {
     public let mimeType: String
     /// In bytes.
     public let size: Int
+    /// The digest of the bytes: 32 bytes, also the `ETag` of a download.
     public let sha256: [UInt8]
     /// In pixels, as displayed; `nil` where they are not known.
     public let width: Int?
+    /// In pixels, as ``width``.
     public let height: Int?
     /// The file that this one is the thumbnail of.
     public let thumbnailOf: FileID?
     /// The thumbnail of this file.
     public let thumbnailID: FileID?
+    /// When its upload was complete.
     public let createdAt: Timestamp
 }
 

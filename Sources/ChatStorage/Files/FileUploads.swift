@@ -41,9 +41,13 @@ public struct FileUpload: Sendable {
 public struct UploadedBytes: Equatable, Sendable {
     /// In bytes.
     public let size: Int
+    /// The digest of all bytes: 32 bytes.
     public let sha256: [UInt8]
+    /// By the bytes, not by what the client said.
     public let mimeType: String
+    /// In pixels, as displayed; `nil` where it is no picture.
     public let width: Int?
+    /// In pixels, as ``width``.
     public let height: Int?
 
     /// Describes the bytes.

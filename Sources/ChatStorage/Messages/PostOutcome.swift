@@ -34,6 +34,7 @@ public struct PostReceipt: Equatable, Sendable {
     public let roomID: RoomID
     /// The `seq` of the message's first event.
     public let seq: Seq
+    /// When the database stored it, by the database's clock.
     public let sentAt: Timestamp
     /// The key under which it was stored.
     public let clientMessageID: String?

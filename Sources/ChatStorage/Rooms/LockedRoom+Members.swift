@@ -6,7 +6,9 @@ import PostgresClient
 public struct MembershipPlan: Equatable, Sendable {
     /// In the order of user ids, so that the same list makes the same events.
     public let joining: [(userID: UserID, role: MemberRole)]
+    /// Members with another role than they shall have, by user id.
     public let changing: [(userID: UserID, role: MemberRole)]
+    /// Members who shall be none, by user id.
     public let leaving: [UserID]
 
     /// Compares the members that there are with those that there shall be.

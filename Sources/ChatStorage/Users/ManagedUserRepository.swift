@@ -7,6 +7,7 @@ public struct ManagedUserRepository: Sendable {
     public struct Change: Sendable {
         public let displayName: String?
         public let username: String?
+        /// `true` ends all sign-ins and refuses new ones.
         public let isDisabled: Bool?
 
         /// Describes a change.

@@ -126,6 +126,7 @@ public struct SignInRepository: Sendable {
 /// A sign-in of a user, as the user sees it.
 public struct SignInRecord: Equatable, Sendable {
     public let signInID: SignInID
+    /// When the user signed in.
     public let createdAt: Timestamp
     /// When it was refreshed last.
     public let lastUsedAt: Timestamp

@@ -5,7 +5,9 @@ public struct User: Equatable, Sendable, JSONEncodable {
     public let userID: UserID
     /// `nil` for a user who signs in elsewhere, or with a guest's pass.
     public let username: String?
+    /// The name that people see; not unique.
     public let displayName: String
+    /// When the user was registered, imported or first signed in.
     public let createdAt: Timestamp
     /// The user's id in the database of the program that the chat is part of; `nil` where there is none, or where the
     /// reader may not know it.

@@ -18,17 +18,23 @@ public struct Webhook: Equatable, Sendable {
     }
 
     public let webhookID: String
+    /// Where deliveries are posted to.
     public let url: String
+    /// Which events are delivered.
     public let filter: ChangeFilter
+    /// `nil` unless it is paused.
     public let pausedBecause: PauseReason?
     /// Failed attempts since the last success.
     public let failures: Int
     /// Everything up to there has been delivered.
     public let cursor: ChangePosition
+    /// Why the last attempt failed, for people; `nil` after a success.
     public let lastError: String?
+    /// When the last attempt began; `nil` before the first.
     public let lastAttemptAt: Timestamp?
     public let createdAt: Timestamp
 
+    /// What its owner is shown: paused goes before failing.
     public var state: State { pausedBecause != nil ? .paused : failures > 0 ? .failing : .active }
 }
 
@@ -50,6 +56,7 @@ public struct WebhookWork: Equatable, Sendable {
     public let webhook: Webhook
     /// The secrets that sign, the present one first; the former one for a day after it was replaced.
     public let secrets: [[UInt8]]
+    /// The delivery that is begun and has no success yet.
     public let pending: PendingDelivery?
     /// Time until the next attempt, by the clock of the database; zero or less where it is due.
     public let wait: Duration
@@ -63,6 +70,7 @@ public struct WebhookAttempt: Equatable, Sendable {
     public let status: Int?
     /// Why it failed, for people; `nil` after a success.
     public let error: String?
+    /// From the first byte sent to the answer or the failure.
     public let duration: Duration
     /// The number of events.
     public let items: Int

@@ -16,9 +16,13 @@ public struct WebhookRepository: Sendable {
 
     /// What is to be changed; `nil` leaves it as it is.
     public struct Change: Sendable {
+        /// Where deliveries are posted to.
         public var url: String?
+        /// The only types that are delivered.
         public var types: Set<EventType>?
+        /// The only rooms whose events are delivered.
         public var roomIDs: Set<RoomID>?
+        /// Signs from now on; the former one signs beside it for a day.
         public var secret: [UInt8]?
         /// Takes ``types`` away, so that events of all types are delivered.
         public var clearsTypes: Bool

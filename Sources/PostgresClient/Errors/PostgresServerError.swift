@@ -89,31 +89,44 @@ public struct SQLState: RawRepresentable, Sendable, Hashable {
 
     // Class 22 and 23: the data or a constraint.
     public static let divisionByZero = SQLState(rawValue: "22012")
+    /// A unique index has the key already.
     public static let uniqueViolation = SQLState(rawValue: "23505")
 
     // Class 08: the connection.
+    /// The connection failed during `COMMIT`: the transaction may have been committed.
     public static let transactionResolutionUnknown = SQLState(rawValue: "08007")
 
     // Class 25 and 40: the transaction.
+    /// A write on a standby, or after a failover has made the server one.
     public static let readOnlyTransaction = SQLState(rawValue: "25006")
     public static let noActiveTransaction = SQLState(rawValue: "25P01")
+    /// A statement after a failed one of the same transaction.
     public static let inFailedTransaction = SQLState(rawValue: "25P02")
+    /// The server ended the session, by `idle_in_transaction_session_timeout`.
     public static let idleInTransactionTimeout = SQLState(rawValue: "25P03")
+    /// A pooler lost its server: the statement may have been carried out.
     public static let statementCompletionUnknown = SQLState(rawValue: "40003")
+    /// The transaction has to be repeated as a whole.
     public static let serializationFailure = SQLState(rawValue: "40001")
+    /// The transaction was chosen to end a deadlock, and has to be repeated.
     public static let deadlockDetected = SQLState(rawValue: "40P01")
 
     // Class 26 and 42: the statement, privileges.
+    /// The prepared statement is not there: behind a pooler, it was prepared on another server.
     public static let invalidStatementName = SQLState(rawValue: "26000")
     public static let insufficientPrivilege = SQLState(rawValue: "42501")
+    /// The prepared statement is there already.
     public static let duplicatePreparedStatement = SQLState(rawValue: "42P05")
     public static let syntaxError = SQLState(rawValue: "42601")
 
     // Class 53, 55 and 57: resources, locks, the operator.
     public static let diskFull = SQLState(rawValue: "53100")
     public static let objectInUse = SQLState(rawValue: "55006")
+    /// The lock was not had within `lock_timeout`, or at once with `NOWAIT`.
     public static let lockNotAvailable = SQLState(rawValue: "55P03")
+    /// By `statement_timeout` or a cancel request.
     public static let queryCanceled = SQLState(rawValue: "57014")
+    /// The server is being stopped, or the session was ended by an administrator.
     public static let adminShutdown = SQLState(rawValue: "57P01")
 }
 

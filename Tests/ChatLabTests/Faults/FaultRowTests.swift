@@ -101,13 +101,13 @@ import Testing
         idle.memberChanges = idle.memberChanges.map { .init(room: $0.room, identity: $0.identity) }
         for index in idle.sessions.indices { idle.sessions[index].receipts = [] }
         #expect(row(fault, idle).problems == ["nobody came or went", "no read was delivered"])
-        var untold = History.example()
-        untold.membershipDelays = []
-        #expect(row(fault, untold).problems == ["no user socket was told of a coming or going"])
-        untold.membershipDelays = [.init(room: "lobby", kind: History.joinKind, nanoseconds: 5_500_000_000)]
+        var unreported = History.example()
+        unreported.membershipDelays = []
+        #expect(row(fault, unreported).problems == ["no user socket reported a coming or going"])
+        unreported.membershipDelays = [.init(room: "lobby", kind: History.joinKind, nanoseconds: 5_500_000_000)]
         fault.bounds.delay = .fixed(.seconds(5))
-        #expect(row(fault, untold).problems == ["a user socket was told of a coming or going after 5.5 s"])
-        #expect(row(fault, untold, slack: 2).isClean)
+        #expect(row(fault, unreported).problems == ["a user socket reported a coming or going after 5.5 s"])
+        #expect(row(fault, unreported, slack: 2).isClean)
     }
 
     @Test func `lost, doubled and reordered events are counted and reported`() {

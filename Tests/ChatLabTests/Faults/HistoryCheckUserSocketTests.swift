@@ -125,7 +125,7 @@ import Testing
             })
         history.logLoss = .init(heads: ["room": 4], lagBegan: 0, at: 10)
         #expect(HistoryCheck(history).isClean)
-        // The same without the reset: it was not told, and lacks the events that the log has now.
+        // The same without the reset: it was not informed, and lacks the events that the log has now.
         let whole = history.sessions[0].abandoned[0]
         history.sessions[0].abandoned = []
         history.sessions[0].start = whole.start
@@ -136,12 +136,12 @@ import Testing
     @Test func `only a socket that is live all the time has a delay, and only of what was asked for`() {
         var clock = MembershipClock()
         clock.asked(History.joinKind, in: "room", isLive: true, at: 100)
-        #expect(clock.told(History.leaveKind, in: "room", at: 200) == nil)
+        #expect(clock.reported(History.leaveKind, in: "room", at: 200) == nil)
         clock.asked(History.joinKind, in: "room", isLive: true, at: 100)
-        #expect(clock.told(History.joinKind, in: "room", at: 350)?.nanoseconds == 250)
-        #expect(clock.told(History.joinKind, in: "room", at: 400) == nil)
+        #expect(clock.reported(History.joinKind, in: "room", at: 350)?.nanoseconds == 250)
+        #expect(clock.reported(History.joinKind, in: "room", at: 400) == nil)
         clock.asked(History.leaveKind, in: "room", isLive: true, at: 500)
         clock.interrupt()
-        #expect(clock.told(History.leaveKind, in: "room", at: 600) == nil)
+        #expect(clock.reported(History.leaveKind, in: "room", at: 600) == nil)
     }
 }

@@ -107,7 +107,7 @@ import Testing
         }
     }
 
-    /// A new cluster counts its transactions anew, so the ids of a restored row can agree.
+    /// A new cluster counts its transactions from the start, so the ids of a restored row can agree.
     @Test func `a snapshot of another cluster is none of this one`() async throws {
         try await withStore { store in
             let cursor = RoomListCursor(userID: ann, snapshotID: ListSnapshotID.random())

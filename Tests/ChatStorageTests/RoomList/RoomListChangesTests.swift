@@ -32,7 +32,7 @@ import Testing
     ]
 
     @Test(arguments: changes)
-    private func `a change is told, and nothing else`(change: Change) async throws {
+    private func `a change is returned, and nothing else`(change: Change) async throws {
         try await withStore { store in
             for roomID in [RoomID.hall, .attic, .cellar] { try await store.makeRoom(roomID, .public) }
             let before = try await store.cursor(of: ann)
@@ -51,7 +51,7 @@ import Testing
     /// In a transaction that began before the snapshot and was committed after it, ids and times would pass over the
     /// change.
     @Test(arguments: changes)
-    private func `a change that is committed late is told`(change: Change) async throws {
+    private func `a change that is committed late is returned`(change: Change) async throws {
         try await withStore { store in
             for roomID in [RoomID.hall, .attic] { try await store.makeRoom(roomID, .public) }
             let late = try #require(
@@ -67,7 +67,7 @@ import Testing
         }
     }
 
-    @Test func `posts, own posts, marks and new rooms are told`() async throws {
+    @Test func `posts, own posts, marks and new rooms are returned`() async throws {
         try await withStore { store in
             let rooms = (0..<5).map { RoomID(verified: "r\($0)") }
             for roomID in rooms { try await store.makeRoom(roomID) }
@@ -90,7 +90,7 @@ import Testing
         }
     }
 
-    @Test func `edits and deletions are told`() async throws {
+    @Test func `edits and deletions are returned`() async throws {
         try await withStore { store in
             for roomID in [RoomID.hall, .attic] { try await store.makeRoom(roomID) }
             try await withWriter(store.client) { writer in
@@ -109,7 +109,7 @@ import Testing
 
     // MARK: Removals
 
-    @Test func `a removal is told once, and a return takes it back`() async throws {
+    @Test func `a removal is returned once, and a return takes it back`() async throws {
         try await withStore { store in
             try await store.makeRoom(.hall, .public)
             try await store.makeRoom(.attic, members: [ann, bob, cid])
@@ -136,7 +136,7 @@ import Testing
         }
     }
 
-    @Test func `a removal that is committed late is told`() async throws {
+    @Test func `a removal that is committed late is returned`() async throws {
         try await withStore { store in
             try await store.makeRoom(.hall, .public)
             let late = try #require(
@@ -150,7 +150,7 @@ import Testing
 
     // MARK: Names
 
-    @Test func `a direct room is told when the other one's name changes`() async throws {
+    @Test func `a direct room is returned when the other one's name changes`() async throws {
         try await withStore { store in
             let one = try #require(
                 try await store.users.insert(username: "ann", displayName: "Ann", passwordHash: "")?.userID)

@@ -8,7 +8,7 @@ import Testing
 @Suite(.timeLimit(.minutes(2))) struct RoomListRepositoryTests {
     // MARK: The whole list
 
-    @Test func `without a cursor all rooms are told, newest activity first`() async throws {
+    @Test func `without a cursor all rooms are returned, newest activity first`() async throws {
         try await withStore { store in
             for roomID in [RoomID.hall, .attic, .cellar] { try await store.makeRoom(roomID) }
             try await withWriter(store.client) { writer in
@@ -101,7 +101,7 @@ import Testing
         }
     }
 
-    @Test func `memberships are told with the version that they are of`() async throws {
+    @Test func `memberships are returned with the version that they are of`() async throws {
         try await withStore { store in
             for roomID in [RoomID.hall, .attic] { try await store.makeRoom(roomID, .public) }
             try await withWriter(store.client) { writer in

@@ -60,7 +60,7 @@ import Testing
 
     // MARK: What is published
 
-    @Test func `those who become members are told, with their versions`() async throws {
+    @Test func `those who become members are returned, with their versions`() async throws {
         try await withStore { store in
             let made = try #require(
                 try await store.rooms.insert(.hall, name: "x", type: .group, ownerID: ann, memberIDs: [ann, bob]))

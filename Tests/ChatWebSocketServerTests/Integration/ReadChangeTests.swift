@@ -4,7 +4,7 @@ import Testing
 
 /// What the WebSocket server publishes to the user sockets of those who read over a room's socket.
 @Suite(.timeLimit(.minutes(2))) struct ReadChangeTests {
-    @Test func `a mark that moves by a frame is told to the user's servers at once, and to no room socket`()
+    @Test func `a mark that moves by a frame is published to the user's servers at once, and to no room socket`()
         async throws
     {
         let stack = try await SharedStack.running()
@@ -18,9 +18,9 @@ import Testing
             // One at a time: of frames that wait only the last is carried out.
             for seq in Int64(1)...3 {
                 try await socket.send(["type": "read", "seq": .integer(seq)])
-                let told = try await listener.publications.first(Int(seq), within: .seconds(5))
+                let published = try await listener.publications.first(Int(seq), within: .seconds(5))
                 #expect(
-                    told.last?.json == [
+                    published.last?.json == [
                         "eventType": "user_state", "userId": .integer(other.userID), "version": .integer(1 + seq),
                         "roomId": .string(roomID), "change": "read", "seq": .integer(seq),
                     ])

@@ -55,7 +55,7 @@ import Testing
         try await socket.event("live") { $0["roomId"]?.string == roomIDs[0] && $0["seq"]?.int == 61 }
     }
 
-    @Test func `what Redis loses about memberships and read marks is told all the same`() async throws {
+    @Test func `what Redis loses about memberships and read marks is sent all the same`() async throws {
         let stack = try await SharedStack.running()
         // One to which nobody publishes.
         let redis = try await LocalRedis.ephemeral()
@@ -93,7 +93,7 @@ import Testing
             ])
     }
 
-    @Test func `a log that was set back is told, and the socket stays open`() async throws {
+    @Test func `a log that was set back is reported, and the socket stays open`() async throws {
         let stack = try await SharedStack.running()
         let (user, other) = (try await stack.user(), try await stack.user())
         let (kept, lost) = (

@@ -94,7 +94,7 @@ import Testing
         try await stack.system.send(.post, "/api/v1/rooms/\(roomIDs[2])/leave", as: user.credentials).require(
             204, "leave")
 
-        // The snapshot may be a little older than the socket, so what came just before may be told again.
+        // The snapshot may be a little older than the socket, so what came just before may be sent again.
         let back = try await stack.syncedSocket(as: user, ["cursor": .string(cursor)], server: 1)
         let rooms = try await back.event(type: "rooms")
         #expect(rooms["isAll"] == nil)
@@ -117,7 +117,7 @@ import Testing
         #expect(socket.story(of: hidden) == [])
     }
 
-    @Test func `being added, removed and added again is told, with the events between`() async throws {
+    @Test func `being added, removed and added again is sent, with the events between`() async throws {
         let stack = try await SharedStack.running()
         let (owner, user) = (try await stack.user(), try await stack.user())
         let sockets = [try await stack.syncedSocket(as: user), try await stack.syncedSocket(as: user, server: 1)]
@@ -149,7 +149,7 @@ import Testing
         }
     }
 
-    @Test func `leaving and joining are told to the user's other devices`() async throws {
+    @Test func `leaving and joining are sent to the user's other devices`() async throws {
         let stack = try await SharedStack.running()
         let (owner, user) = (try await stack.user(), try await stack.user())
         let roomID = try await stack.room("public", of: owner)
@@ -162,7 +162,7 @@ import Testing
         #expect(socket.story(of: roomID) == ["room_added", "member_left 2", "room_removed"])
     }
 
-    @Test func `a new room is told to its first members`() async throws {
+    @Test func `a new room is sent to its first members`() async throws {
         let stack = try await SharedStack.running()
         let (owner, user) = (try await stack.user(), try await stack.user())
         let sockets = [try await stack.syncedSocket(as: owner), try await stack.syncedSocket(as: user)]
@@ -197,7 +197,7 @@ import Testing
         }
     }
 
-    @Test func `events without a seq are told while the room is open`() async throws {
+    @Test func `events without a seq are sent while the room is open`() async throws {
         let stack = try await SharedStack.running()
         let (user, other) = (try await stack.user(), try await stack.user())
         let roomID = try await stack.room("group", of: user, with: [other])

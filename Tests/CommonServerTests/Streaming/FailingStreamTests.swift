@@ -32,7 +32,7 @@ import Testing
     /// Timers of the connection run out; an embedded event loop insists on it.
     private func finish() { channel.embeddedEventLoop.advanceTime(by: .seconds(200)) }
 
-    @Test(arguments: [1, 2, 3]) func `a stream whose write fails is told once`(flush: Int) throws {
+    @Test(arguments: [1, 2, 3]) func `a stream whose write fails is informed once`(flush: Int) throws {
         let transport = try open(failsAtFlush: flush)
         recorder.decision = recorder.begin
         request()

@@ -135,7 +135,7 @@ import Testing
         #expect(try written().hasSuffix("still\n"))
     }
 
-    @Test func `a stream is told of the channel's writability`() throws {
+    @Test func `a stream learns of the channel's writability`() throws {
         let stream = try begin()
         setWritable(false)
         setWritable(true)

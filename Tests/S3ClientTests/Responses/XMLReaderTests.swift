@@ -83,7 +83,7 @@ import Testing
     ])
     func `a list that lacks something is none`(text: String) { #expect(read(text).flatMap(S3Page.init) == nil) }
 
-    @Test func `errors are told apart`() {
+    @Test func `errors are distinguished`() {
         func error(_ status: Int, _ code: String) -> S3Failure { S3Failure(status: status, code: code) }
         #expect(S3Failure(status: 404, code: "", isHead: true) == .final(.notFound))
         #expect(error(404, "").isPassing)

@@ -23,7 +23,7 @@ final class FaultUploader {
     }
 
     private static let firstUserID = 7001
-    /// Its posts are told from those of other writers by numbers from here on.
+    /// Its posts are distinguished from those of other writers by numbers from here on.
     static let firstWriter = 10_000
     /// One in this many files is large, and sent in pieces that take a while.
     private static let largeEvery = 8

@@ -83,13 +83,13 @@ struct History: Sendable {
         func keeps(_ seq: Int, in room: String) -> Bool { seq <= heads[room] ?? 0 }
     }
 
-    /// What a session got of a log, up to the 4409 with which it was closed or the `room_reset` that it was told.
+    /// What a session got of a log, up to the 4409 with which it was closed or the `room_reset` that it got.
     struct AbandonedLog: Sendable {
         var start: Int
         var sightings: [Sighting]
     }
 
-    /// The end of a user's membership, as its socket was told of it.
+    /// The end of a user's membership, as its socket reported it.
     struct Removal: Sendable, Equatable {
         var userID: Int
         /// `reason` of a `room_removed`, or that a list of rooms lacked the room.
@@ -106,7 +106,7 @@ struct History: Sendable {
         /// The session must get every event after this `seq`.
         var start: Int
         var sightings: [Sighting] = []
-        /// What it got before it was told that its log was another one, and began anew.
+        /// What it got before it learned that its log was another one, and began again.
         var abandoned: [AbandonedLog] = []
         var receipts: [Receipt] = []
         /// Whether it was made to stop reading for a while, so that its delays mean nothing.

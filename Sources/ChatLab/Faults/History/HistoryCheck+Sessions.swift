@@ -14,7 +14,7 @@ extension HistoryCheck {
         guard lost > 0 else { return check(session, against: log) }
         note(
             .uninformed,
-            "\(session.name) had \(lost) events of \(session.room) that PostgreSQL lost, and was not told")
+            "\(session.name) had \(lost) events of \(session.room) that PostgreSQL lost, and was not informed")
         let known = session.sightings.reduce(into: [Int: Set<History.Identity>]()) { known, sighting in
             known[sighting.seq, default: []].insert(sighting.identity)
         }
@@ -37,7 +37,7 @@ extension HistoryCheck {
         check(part, against: log.filter { $0.seq <= last })
     }
 
-    /// A live user socket is told the event that removed its user, as the last of the room.
+    /// A live user socket gets the event that removed its user, as the last of the room.
     private mutating func check(_ removal: History.Removal, of session: History.Session) {
         guard removal.wasLive, [History.leftReason, History.removedReason].contains(removal.reason) else { return }
         let leave = History.Identity(kind: History.leaveKind, userID: removal.userID)

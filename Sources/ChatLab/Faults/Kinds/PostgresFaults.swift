@@ -120,13 +120,13 @@ extension Fault {
             let uninformed = stage.notes[uninformed] ?? 0
             return [
                 Measure(text: "of \(all) acknowledged while the standby lagged", isWithinBound: lost > 0),
-                Measure(text: "\(uninformed) sessions not told within 20 s", isWithinBound: uninformed == 0),
+                Measure(text: "\(uninformed) sessions not informed within 20 s", isWithinBound: uninformed == 0),
             ]
         })
 
     private static let lostByPostgres = "acknowledged and lost by PostgreSQL"
     private static let acknowledgedWhileLagging = "acknowledged while the standby lagged"
-    private static let uninformed = "sessions not told of the lost log"
+    private static let uninformed = "sessions not informed of the lost log"
 
     private static func noteNotReady(_ stage: FaultStage) async throws {
         for server in stage.processes.messageServers

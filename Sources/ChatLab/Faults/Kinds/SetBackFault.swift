@@ -5,9 +5,9 @@ import NIOCore
 extension Fault {
     private static let lostByPostgres = "acknowledged and lost by PostgreSQL"
     private static let knewLost = "logs at sessions with lost events"
-    private static let uninformed = "logs at sessions not told of the loss"
+    private static let uninformed = "logs at sessions not informed of the loss"
     private static let notSetBack = "memberships not set back"
-    private static let informedMilliseconds = "ms until all were told"
+    private static let informedMilliseconds = "ms until all were informed"
     /// The contract's bound from when PostgreSQL answers again.
     private static let longestToInform = 10_000
 
@@ -15,7 +15,7 @@ extension Fault {
     /// ones: only marks distinguish them from the logs that the sessions know.
     static let setBack = setBack()
 
-    /// - Parameter heedsMarks: whether sessions take notice when they are told; without, their history has to be reported
+    /// - Parameter heedsMarks: whether sessions take notice when they are informed; without, their history has to be reported
     ///   as a loss.
     static func setBack(heedsMarks: Bool = true, messages: Int = 5000) -> Fault {
         Fault(
@@ -43,7 +43,7 @@ extension Fault {
                     Measure(
                         text: "\(uninformed) logs not reset at sessions within 20 s", isWithinBound: uninformed == 0),
                     Measure(
-                        text: String(format: "all told within %.1f s (bound 10)", Double(milliseconds) / 1000),
+                        text: String(format: "all informed within %.1f s (bound 10)", Double(milliseconds) / 1000),
                         isWithinBound: milliseconds <= longestToInform),
                     Measure(
                         text: "\(memberships) of 2 memberships not set back at user sockets",
@@ -71,7 +71,7 @@ extension Fault {
 
         try await load.expectLogLoss()
         let lostHeads = try await stage.heads()
-        // These sessions come back by themselves; the others are told by their server.
+        // These sessions come back by themselves; the others are informed by their server.
         try await load.cutSessions(10)
         // A WebSocket server that saw the shorter log would need no mark to know that it is another one.
         try await stage.stack.postgresOfWebSocketServers.set(.cut)

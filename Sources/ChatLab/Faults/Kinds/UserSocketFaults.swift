@@ -9,15 +9,15 @@ extension Fault {
         name: "membership-pushes-dropped",
         summary: "All that Redis pushes about users (chat:user:*) is lost for 10 s; what it pushes about rooms is not",
         bounds: .init(delay: .fixed(.seconds(5)), refused: 0),
-        signs: [.pushesDropped.required, .noted(told).required], isInShortForm: true,
+        signs: [.pushesDropped.required, .noted(reported).required], isInShortForm: true,
         inflict: { stage in
             let before = try await stage.load.membershipsTold
             try await stage.stack.redisOfWebSocketServers.set(.dropPushesOn(channelPrefix: "chat:user:"))
             try await stage.last(.seconds(10))
-            stage.note(told, try await stage.load.membershipsTold - before)
+            stage.note(reported, try await stage.load.membershipsTold - before)
         }, heal: { try await $0.stack.redisOfWebSocketServers.set(.pass) })
 
-    private static let told = "memberships told meanwhile"
+    private static let reported = "memberships reported meanwhile"
     private static let missed = "events missed by each"
     private static let returned = "user sockets returned"
     private static let milliseconds = "ms of the return"

@@ -22,7 +22,7 @@ final class FaultChurner {
     private var backoff = Backoff(first: .milliseconds(50), longest: .milliseconds(500))
     private var stays = 0
     private var visit: FaultVisit?
-    /// Has to be told of each coming and going.
+    /// Has to report each coming and going.
     let userSocket: FaultUserReader?
     private var isIn = false
 

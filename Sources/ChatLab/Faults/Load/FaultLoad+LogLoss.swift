@@ -20,7 +20,7 @@ extension FaultLoad {
         }
     }
 
-    /// How many logs at sessions have events beyond these heads, or had until they were told.
+    /// How many logs at sessions have events beyond these heads, or had until they were informed.
     func logsBeyond(_ heads: [String: Int]) async throws -> Int {
         try await onBoard { board in
             let sessions = board.readers.map(\.session) + board.userSockets.flatMap(\.record.sessions)
@@ -52,7 +52,7 @@ extension FaultLoad {
         }
     }
 
-    /// Waits until every session that had lost events was told that its log is another one.
+    /// Waits until every session that had lost events was informed that its log is another one.
     /// - Returns: how many logs at sessions were not in time.
     func waitUntilInformed(within time: Duration) async throws -> Int {
         _ = try await wait(atMost: time) { $0.uninformed == 0 }
@@ -86,7 +86,7 @@ extension FaultLoad {
 
     /// Has a user come into a room whose user socket is open, and one of the users who stay leave another: both are to be
     /// undone with the log.
-    /// - Throws: `LocalStackError` if their sockets are not told within 10 s.
+    /// - Throws: `LocalStackError` if their sockets do not report it within 10 s.
     func changeMemberships() async throws {
         let eventLoop = eventLoop
         guard let room = rooms.first, let other = rooms.last, shape.userSockets > 0 else { return }
@@ -103,7 +103,7 @@ extension FaultLoad {
         let areTold = try await wait(atMost: .seconds(10)) { board in
             board.visitors.contains { $0.isLive(in: [room]) } && board.userReaders.first?.state.places[other] == nil
         }
-        guard areTold else { throw LocalStackError("User sockets were not told of changed members within 10 s") }
+        guard areTold else { throw LocalStackError("User sockets did not report changed members within 10 s") }
     }
 
     /// Waits until those two know that nothing of it is so.

@@ -210,7 +210,7 @@ final class FaultLoad: Sendable {
         get async throws { try await onBoard { $0.acknowledged } }
     }
 
-    /// How often a live user socket was told of its user's coming or going.
+    /// How often a live user socket reported its user's coming or going.
     var membershipsTold: Int {
         get async throws { try await onBoard { $0.membershipDelays.count } }
     }

@@ -160,11 +160,11 @@ final class FaultUserReader: FaultSession {
         case .send(let texts):
             for text in texts { send(text) }
         case .began(let room, _):
-            told(History.joinKind, in: room)
+            reported(History.joinKind, in: room)
             if state.isLive { open([room]) }
             board.progress()
         case .ended(let room, _, _):
-            told(History.leaveKind, in: room)
+            reported(History.leaveKind, in: room)
             board.progress()
         case .reset:
             board.progress()
@@ -178,8 +178,8 @@ final class FaultUserReader: FaultSession {
         }
     }
 
-    private func told(_ kind: String, in room: String) {
-        guard let delay = memberships.told(kind, in: room) else { return }
+    private func reported(_ kind: String, in room: String) {
+        guard let delay = memberships.reported(kind, in: room) else { return }
         board.membershipDelays.append(delay)
     }
 
@@ -215,7 +215,7 @@ final class FaultUserReader: FaultSession {
     }
 }
 
-/// How long a socket that is live all the time waits to be told of its user's own comings and goings.
+/// How long a socket that is live all the time waits for its user's own comings and goings.
 struct MembershipClock {
     private var waits: [String: (kind: String, since: UInt64)] = [:]
 
@@ -227,7 +227,7 @@ struct MembershipClock {
     }
 
     /// - Returns: nil where nothing of the kind was asked for, or the socket was away since.
-    mutating func told(
+    mutating func reported(
         _ kind: String, in room: String, at now: UInt64 = NIODeadline.now().uptimeNanoseconds
     ) -> History.MembershipDelay? {
         guard let wait = waits.removeValue(forKey: room), wait.kind == kind else { return nil }

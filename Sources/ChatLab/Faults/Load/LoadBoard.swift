@@ -16,7 +16,7 @@ final class LoadBoard {
     let messagePorts: [Int]
     let webSocketPorts: [Int]
     let systemPorts: [Int]
-    /// Whether sessions keep and send marks, and take notice when they are told that their log is another one.
+    /// Whether sessions keep and send marks, and take notice when they learn that their log is another one.
     let heedsMarks: Bool
     var posts: [History.Post] = []
     var uploads: [History.Upload] = []
@@ -51,7 +51,7 @@ final class LoadBoard {
     /// A 4409 is expected: PostgreSQL is about to lose commits, or has lost them.
     var expectsLogLoss = false
     var logLoss: History.LogLoss?
-    /// Sessions that had lost events when the loss was noted, and how often each had begun anew by then.
+    /// Sessions that had lost events when the loss was noted, and how often each had begun again by then.
     private var uninformedSince: [Stay: Int] = [:]
     private var waits: [ObjectIdentifier: Wait] = [:]
 
@@ -94,7 +94,7 @@ final class LoadBoard {
         reader.state.places.contains { $0.value.seq < heads[$0.key] ?? 0 }
     }
 
-    /// Sessions that had events that PostgreSQL lost and have not been told since.
+    /// Sessions that had events that PostgreSQL lost and have not been informed since.
     var uninformed: Int {
         let now = stays
         return uninformedSince.count { now[$0.key]?.restarts == $0.value }
@@ -111,7 +111,7 @@ final class LoadBoard {
         var room: String
     }
 
-    /// How far each session has each of its rooms, and how often it has begun anew there.
+    /// How far each session has each of its rooms, and how often it has begun again there.
     private var stays: [Stay: (seq: Int, restarts: Int)] {
         var stays: [Stay: (seq: Int, restarts: Int)] = [:]
         for reader in readers {

@@ -26,7 +26,7 @@ struct FaultRow: Codable, Equatable, Sendable {
     var slack = 1
     /// From the first attempt to leave a room to the close of the socket there.
     var longestFarewellSeconds: Double?
-    /// From the first attempt to come into a room, or to leave it, until the user's live socket was told.
+    /// From the first attempt to come into a room, or to leave it, until the user's live socket reported it.
     var longestMembershipSeconds: Double?
     /// From the acknowledgement of a message to its arrival at each reader of the feed of changes.
     var longestFeedDelaySeconds: [String: Double] = [:]
@@ -79,7 +79,7 @@ extension FaultRow {
             self.problems.append("the socket of a user who left was open for \(Self.rounded(farewell)) s")
         }
         if let membership, membership > latest {
-            self.problems.append("a user socket was told of a coming or going after \(Self.rounded(membership)) s")
+            self.problems.append("a user socket reported a coming or going after \(Self.rounded(membership)) s")
         }
         let latestInFeed = fault.bounds.feedDelay.map { $0.seconds(outage) * Double(slack) } ?? .infinity
         for (name, delay) in feedDelays.sorted(by: { $0.key < $1.key }) {
@@ -109,7 +109,7 @@ extension FaultRow {
         }
         if fault.shape.churners > 0, memberChanges == 0 { self.problems.append("nobody came or went") }
         if fault.shape.churners > 0, fault.shape.userSockets > 0, history.membershipDelays.isEmpty {
-            self.problems.append("no user socket was told of a coming or going")
+            self.problems.append("no user socket reported a coming or going")
         }
         if fault.shape.readEvery > 0, !history.sessions.contains(where: { !$0.receipts.isEmpty }) {
             self.problems.append("no read was delivered")

@@ -74,7 +74,7 @@ struct SelfProof: Sendable {
         run.settling = .seconds(5)
         let row = try await run.run().row
         return Finding(
-            mistake: "PostgreSQL is set back, and sessions are not told", expected: HistoryCheck.Flaw.lost.rawValue,
+            mistake: "PostgreSQL is set back, and sessions are not informed", expected: HistoryCheck.Flaw.lost.rawValue,
             found: row.lost, problems: row.problems)
     }
 

@@ -31,7 +31,7 @@ import Testing
         fixture.log.replace(by: events(1...9, log: 1))
         let new = try await fixture.session(head: 9, sent: sent)
         #expect(try await old.closes.first(1).map(\.code) == [.aheadOfLog])
-        // What was read before the feed began anew says nothing about it.
+        // What was read before the feed began again says nothing about it.
         let another = try await fixture.session(head: 9, sent: sent)
         fixture.receive(10, log: 1)
         for session in [new, another] {

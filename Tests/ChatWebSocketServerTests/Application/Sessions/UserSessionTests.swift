@@ -79,7 +79,7 @@ import Testing
         #expect(session.subscriptions.isEmpty)
     }
 
-    @Test func `a user who left is told so`() throws {
+    @Test func `a user who left gets a notice`() throws {
         subscribe(at: 0)
         dispatch([try event(#"{"eventType":"member_left","seq":1,"roomId":"hall","userId":7,"actorId":7}"#)])
         #expect(String(buffer: try #require(transport.frames.all.last)).contains(#""reason":"left""#))
@@ -92,7 +92,7 @@ import Testing
         #expect(types.isEmpty)
         #expect(transport.closes.all.isEmpty)
         guard case .reset? = lost.rooms.first?.1 else {
-            Issue.record("the feed is not told")
+            Issue.record("the feed is not informed")
             return
         }
     }

@@ -64,7 +64,7 @@ import Testing
         }
     }
 
-    @Test func `the deadline is 10 s, anew with each frame that has more, and 60 s in all`() throws {
+    @Test func `the deadline is 10 s, again after each frame that has more, and 60 s in all`() throws {
         var collector = SyncCollector(now: start)
         #expect(collector.deadline == start + .seconds(10))
         for second in stride(from: Int64(9), through: 54, by: 9) {

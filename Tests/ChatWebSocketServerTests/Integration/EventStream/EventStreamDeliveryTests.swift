@@ -39,7 +39,7 @@ import Testing
         #expect(stream.faults.isEmpty)
     }
 
-    @Test func `events without a seq are told live and leave the position as it is`() async throws {
+    @Test func `events without a seq are sent live and leave the position as it is`() async throws {
         let stack = try await SharedStack.running()
         let (user, other) = (try await stack.user(), try await stack.user())
         let roomID = try await stack.room(of: user, with: [other])

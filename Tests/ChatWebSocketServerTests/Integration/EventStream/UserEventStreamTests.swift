@@ -15,7 +15,7 @@ import Testing
         }
     }
 
-    @Test func `a stream of a user is told all rooms, and then what happens in them`() async throws {
+    @Test func `a stream of a user gets all rooms, and then what happens in them`() async throws {
         let stack = try await SharedStack.running()
         let (user, other) = (try await stack.user(), try await stack.user())
         let rooms = [try await stack.room(of: user), try await stack.room(of: user)]

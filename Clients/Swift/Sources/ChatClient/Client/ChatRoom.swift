@@ -87,7 +87,7 @@ public final class ChatRoom: Sendable {
     /// - Parameters:
     ///   - caption: what is shown with the file.
     ///   - key: the same key, in any process, is the same file and the same message: after a death send it again. One that is
-    ///     longer than 64 characters once percent-encoded is the same message, but its file is uploaded anew.
+    ///     longer than 64 characters once percent-encoded is the same message, but its file is uploaded again.
     ///   - messageType: `nil`: by what the server says the bytes are: `image`, `video`, `audio`, else `file`.
     ///   - payload: further members of the payload.
     ///   - onProgress: called each time that bytes were handed to the network; the next ones wait for its end.

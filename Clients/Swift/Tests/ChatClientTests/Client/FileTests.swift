@@ -41,11 +41,11 @@ import Testing
 
     @Test func `a file is uploaded, then a message of the outbox names it`() async throws {
         answer { _, _ in Self.file() }
-        let told = NIOLockedValueBox<[UploadProgress]>([])
+        let reported = NIOLockedValueBox<[UploadProgress]>([])
         let file = OutgoingFile(bytes: Array("hello".utf8), name: "a b&c.txt", contentType: "text/plain")
         let message = try await live(try makeClient(server)) { room in
             let post = try await room.sendFile(file, caption: "c", key: "k/1", replyTo: 7, payload: ["extra": 1]) {
-                progress in told.withLockedValue { $0.append(progress) }
+                progress in reported.withLockedValue { $0.append(progress) }
             }
             #expect(post.key == "k/1")
             #expect(post.state != .new)
@@ -59,7 +59,7 @@ import Testing
         #expect(header("content-type", upload) == "text/plain")
         #expect(header("idempotency-key", upload) == "k%2F1")
         #expect(header("authorization", upload)?.hasPrefix("Bearer ") == true)
-        #expect(told.withLockedValue { $0 } == [UploadProgress(sent: 5, total: 5)])
+        #expect(reported.withLockedValue { $0 } == [UploadProgress(sent: 5, total: 5)])
         let body = try JSONParser.parse(try #require(posts.first?.body))
         #expect(body["clientMessageId"] == "k/1")
         #expect(body["messageType"] == "image")

@@ -64,13 +64,13 @@ final class RealFileTests: Sendable {
         let (a, b) = (
             try RealServerTests.client(alice, transport: transport), try RealServerTests.client(bob)
         )
-        let told = NIOLockedValueBox<[UploadProgress]>([])
+        let reported = NIOLockedValueBox<[UploadProgress]>([])
         try await RealServerTests.running(a, b) { [path] in
             let room = a.room(try await a.createRoom(name: "R", type: "group", memberIDs: [bob.userID]).roomID)
             for await list in b.roomLists where list.contains(where: { $0.roomID == room.id }) { break }
             let file = OutgoingFile(path: path)
             let sent = try await room.sendFile(file, caption: "c", key: "k") { progress in
-                told.withLockedValue { $0.append(progress) }
+                reported.withLockedValue { $0.append(progress) }
             }.stored()
             let again = try await room.sendFile(OutgoingFile(path: path), caption: "c", key: "k").stored()
             #expect(again.messageID == sent.messageID)
@@ -93,7 +93,7 @@ final class RealFileTests: Sendable {
             }
         }
         #expect(transport.cuts.withLockedValue { $0 } < 0)
-        let steps = told.withLockedValue { $0.map(\.sent) }
+        let steps = reported.withLockedValue { $0.map(\.sent) }
         #expect(zip(steps, steps.dropFirst()).count { $0 > $1 } == 2)
         #expect(steps.last == Int64(bytes.count))
     }

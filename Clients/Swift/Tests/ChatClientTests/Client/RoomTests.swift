@@ -139,7 +139,7 @@ import Testing
         }
     }
 
-    @Test func `too much that was missed is told, and what lies between is older`() async throws {
+    @Test func `too much that was missed is reported, and what lies between is older`() async throws {
         let client = try makeClient(server)
         try await running(client) { [server] in
             let link = try await server.link()
@@ -155,7 +155,7 @@ import Testing
         }
     }
 
-    @Test func `a read mark from before it is known whose it is, is kept and told`() async throws {
+    @Test func `a read mark from before it is known whose it is, is kept and reported`() async throws {
         let store = MemoryChatStore()
         let client = try makeClient(server, userID: nil, store: store)
         await client.room("a").markRead(4)

@@ -36,7 +36,7 @@ import Testing
     @Test func `a file goes as a stream and is counted`() async throws {
         let size: Int64 = 5_000_001
         try makeFile(UInt64(size))
-        let (told, received) = (NIOLockedValueBox<[Int64]>([]), NIOLockedValueBox(0))
+        let (reported, received) = (NIOLockedValueBox<[Int64]>([]), NIOLockedValueBox(0))
         try await ScriptedServer.running { request, inbound, out in
             let parts = request.components(separatedBy: "\r\n\r\n")
             #expect(parts[0].hasPrefix("POST /files HTTP/1.1\r\n"))
@@ -48,13 +48,13 @@ import Testing
             try await out.write(Self.answer("201 Created", "{}"))
         } _: { [self] server in
             let answer = try await upload(server, UploadBody(path: path)) { sent in
-                told.withLockedValue { $0.append(sent) }
+                reported.withLockedValue { $0.append(sent) }
             }
             #expect(answer.status == 201)
             #expect(answer.body == Array("{}".utf8))
         }
         #expect(received.withLockedValue { $0 } == size)
-        let sent = told.withLockedValue { $0 }
+        let sent = reported.withLockedValue { $0 }
         #expect(sent.last == size)
         #expect(sent.count > 50)
         #expect(zip(sent, sent.dropFirst()).allSatisfy { $0 < $1 })

@@ -1,5 +1,5 @@
 // Uploaded files in messages: pictures, videos and sounds in place, everything else to be downloaded. Their place is fixed
-// before they are there. Addresses age: they are asked for when one is shown, and anew where the server refuses an old one.
+// before they are there. Addresses age: they are asked for when one is shown, and again where the server refuses an old one.
 
 import { endingOf, pictureBox, sizeText } from './attaching.js'
 import { element, icon, isolate } from './dom.js'

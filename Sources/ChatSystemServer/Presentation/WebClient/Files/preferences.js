@@ -82,7 +82,7 @@ export class Drafts {
 
 const UNSENT = 'chat.unsent-files.'
 
-/** The names of files that are chosen or being sent, kept for this tab: what a reload has lost is told. Bounded by the rooms. */
+/** The names of files that are chosen or being sent, kept for this tab: what a reload has lost is reported. Bounded by the rooms. */
 export class UnsentFiles {
   /** By room: names of files of a former life of this page. */
   #lost

@@ -1,5 +1,5 @@
 // Files that are being sent: one after the other in each room, in the order chosen, and shown as messages until they are
-// some. An upload lives as long as the page; what was not sent when that ended is told when it is opened again.
+// some. An upload lives as long as the page; what was not sent when that ended is reported when it is opened again.
 
 import { messageTypeOf } from './attaching.js'
 
@@ -119,7 +119,7 @@ export class Uploads extends EventTarget {
     this.#changed(roomId)
     try {
       const post = await this.room(roomId).sendFile(file, {
-        key, replyTo, signal: upload.stop.signal, ...caption !== '' && { caption }, onProgress: told => this.#progress(upload, told),
+        key, replyTo, signal: upload.stop.signal, ...caption !== '' && { caption }, onProgress: step => this.#progress(upload, step),
       })
       this.#posted(upload, post)
     } catch (error) {
