@@ -2,8 +2,9 @@ import NIOCore
 import NIOPosix
 
 /// One WebSocket for load, on its event loop alone: shakes hands, answers pings and hands on each text frame.
-final class ChatWebSocketClient: ChannelInboundHandler {
+final class ChatWebSocketClient: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
+    typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
     enum Event {
@@ -20,6 +21,8 @@ final class ChatWebSocketClient: ChannelInboundHandler {
     private let onEvent: (Event) -> Void
     private let upgraded: EventLoopPromise<Void>
     private var isUpgraded = false
+    /// Whether the caller has the channel. Before, frames wait: some are to be answered.
+    private var isHandedOver = false
     private var closeCode: UInt16?
     private var received = ByteBuffer()
 
@@ -52,8 +55,15 @@ final class ChatWebSocketClient: ChannelInboundHandler {
             }
             .connect(host: "127.0.0.1", port: port)
         connected.whenFailure { upgraded.fail($0) }
-        return connected.and(upgraded.futureResult).map { channel, _ in channel }
+        let result = connected.and(upgraded.futureResult).map { channel, _ in channel }
+        result.whenSuccess { channel in
+            // Behind what the caller does with the channel at once.
+            eventLoop.execute { channel.triggerUserOutboundEvent(HandedOver(), promise: nil) }
+        }
+        return result
     }
+
+    private struct HandedOver: Sendable {}
 
     func channelActive(context: ChannelHandlerContext) {
         context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: request)), promise: nil)
@@ -71,10 +81,24 @@ final class ChatWebSocketClient: ChannelInboundHandler {
                 isUpgraded = true
                 upgraded.succeed()
             }
-            while let frame = try ReceivedFrameReader.next(in: &received) { handle(frame, context) }
+            if isHandedOver { try readFrames(context) }
         } catch {
             errorCaught(context: context, error: error)
         }
+    }
+
+    func triggerUserOutboundEvent(context: ChannelHandlerContext, event: Any, promise: EventLoopPromise<Void>?) {
+        guard event is HandedOver else { return context.triggerUserOutboundEvent(event, promise: promise) }
+        isHandedOver = true
+        do {
+            try readFrames(context)
+        } catch {
+            errorCaught(context: context, error: error)
+        }
+    }
+
+    private func readFrames(_ context: ChannelHandlerContext) throws {
+        while let frame = try ReceivedFrameReader.next(in: &received) { handle(frame, context) }
     }
 
     private func handle(_ frame: ReceivedFrame, _ context: ChannelHandlerContext) {
@@ -94,6 +118,7 @@ final class ChatWebSocketClient: ChannelInboundHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         upgraded.fail(Refused(description: "The connection ended during the WebSocket handshake"))
+        if isUpgraded, !isHandedOver { try? readFrames(context) }
         onEvent(.closed(closeCode))
         context.fireChannelInactive()
     }

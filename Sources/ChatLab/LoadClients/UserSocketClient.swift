@@ -88,11 +88,7 @@ final class UserSocketClient {
     private func follow(_ step: UserSocketState.Step) {
         switch step {
         case .send(let texts):
-            // After the attempt to connect is known to have succeeded.
-            let me = NIOLoopBound(self, eventLoop: eventLoop)
-            eventLoop.execute {
-                for text in texts { me.value.channel?.sendText(text) }
-            }
+            for text in texts { channel?.sendText(text) }
         case .synced: synced?.succeed()
         case .violation(let what): note(what)
         case .began, .event, .reset, .skipped, .ended: break

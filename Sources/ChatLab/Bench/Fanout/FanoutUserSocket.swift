@@ -126,8 +126,7 @@ extension FanoutLoad {
             let socket = FanoutUserSocket(
                 prefix: prefix, firstRoom: firstRoom, rooms: roomsOfUser, board: board.value, ready: ready
             ) { text in
-                // After the attempt to connect is known to have succeeded.
-                eventLoop.execute { outlet.value?.sendText(text) }
+                outlet.value?.sendText(text)
             }
             return { socket.handle($0) }
         }.map { channel -> any Channel in

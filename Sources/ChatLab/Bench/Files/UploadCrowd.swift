@@ -63,5 +63,7 @@ struct UploadCrowd: Sendable {
             guard ContinuousClock.now < deadline else { throw LocalStackError("Deleted files are not removed") }
             try await Task.sleep(for: .milliseconds(200))
         }
+        // What the file system still does for it belongs to no measurement.
+        sync()
     }
 }

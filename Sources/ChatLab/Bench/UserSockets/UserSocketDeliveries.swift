@@ -27,6 +27,9 @@ struct UserSocketDeliveries: Sendable {
         try await seeded.make()
         try await seeded.addMembers(firstUserID: Self.firstUserID, users: sockets, roomsOfUser: roomsOfUser)
         try await stack.postgres.run(sql: "ANALYZE rooms, room_members")
+        // So that PostgreSQL goes on in segments of its log that it has, as in a database that has run for a while: a commit that
+        // needs a new one waits until all of it is written.
+        try await stack.postgres.run(sql: "CHECKPOINT")
 
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let ours = FanoutLoad(eventLoop: group.next(), rooms: seeded.names)
