@@ -17,8 +17,6 @@ enum BenchStack {
             Settings.drainSeconds.name: "0",
         ].merging(Settings.withoutLimits) { $1 }
         var configuration = LocalStack.Configuration(environment: environment, durability: .full)
-        // A checkpoint keeps so much of the log's files for later. In a database that has run for a while they are there.
-        configuration.postgresSettings["min_wal_size"] = "1GB"
         configure(&configuration)
         let stack = try LocalStack(configuration, logger: .silent)
         let interrupts = await Interrupts()

@@ -225,7 +225,6 @@ public actor LocalPostgres {
             """
             CREATE ROLE \(Self.name) LOGIN CREATEDB\(configuration.isReplicated ? " REPLICATION" : "")\(password.map { " PASSWORD '\($0)'" } ?? "")
             CREATE DATABASE \(Self.name) OWNER \(Self.name)
-            GRANT pg_checkpoint TO \(Self.name)
 
             """, to: script)
         defer { unlink(script) }

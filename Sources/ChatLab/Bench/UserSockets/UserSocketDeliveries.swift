@@ -27,10 +27,6 @@ struct UserSocketDeliveries: Sendable {
         try await seeded.make()
         try await seeded.addMembers(firstUserID: Self.firstUserID, users: sockets, roomsOfUser: roomsOfUser)
         try await stack.postgres.run(sql: "ANALYZE rooms, room_members")
-        // As in a database that has run for a while: PostgreSQL goes on in files of its log that it has (a commit that needs a new
-        // one waits until all of it is written), and has written each page of the rooms since the checkpoint.
-        try await stack.postgres.run(sql: "CHECKPOINT")
-        try await stack.postgres.run(sql: "UPDATE rooms SET active_at = active_at")
 
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let ours = FanoutLoad(eventLoop: group.next(), rooms: seeded.names)
