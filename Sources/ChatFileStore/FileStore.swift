@@ -44,7 +44,7 @@ public struct StoredFile: Equatable, Sendable {
     public let key: String
     /// In bytes.
     public let size: Int
-    /// When it was put, by the clock of the store.
+    /// When its bytes were written: in a folder those of the upload, in a bucket by the clock of the store.
     public let modifiedAt: Timestamp
 
     /// Describes a file.

@@ -64,6 +64,14 @@ import Testing
         #expect(try await collect(open) == [1, 2, 3])
     }
 
+    @Test func `an error on the way to the disk is not passed over`() throws {
+        let file = try OpenFile(try source([1, 2, 3]), O_RDWR)
+        try file.write([4, 5, 6, 7])
+        try file.flush(0..<4)
+        // The kernel reports an error to one caller: who does not heed it takes what is lost for stored.
+        #expect(throws: FileStoreError.self) { try OpenFile("/dev/null", O_WRONLY).flush(0..<4) }
+    }
+
     @Test func `a range beyond the file is an error, not fewer bytes`() async throws {
         try await put("abc")
         await #expect(throws: FileStoreError.self) { _ = try await store.read("abc", range: 0..<4) }
@@ -128,5 +136,11 @@ import Testing
             [.modificationDate: Date(timeIntervalSinceNow: -7_200)], ofItemAtPath: left)
         try await store.abortUnfinished(olderThan: .seconds(3_600))
         #expect(!FileManager.default.fileExists(atPath: left))
+    }
+}
+
+extension OpenFile {
+    fileprivate func write(_ bytes: [UInt8]) throws {
+        try bytes.withUnsafeBytes { bytes in Result { () throws(FileStoreError) in try write(bytes) } }.get()
     }
 }

@@ -20,7 +20,7 @@ public struct EventEnvelope: Equatable, Sendable {
     public let type: EventType?
     /// The room; not checked to be the id of one.
     public let roomID: String?
-    /// The user that it is about: who joined, left, reads or types.
+    /// The user that it is about: who joined or left, whose role changed, who reads or types.
     public let userID: UserID?
     /// Who made a change.
     public let actorID: UserID?

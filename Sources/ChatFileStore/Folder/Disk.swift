@@ -92,24 +92,21 @@ public final class OpenFile: Sendable {
         }
     }
 
-    /// Has a part that was written go to the disk now, and then leaves the disk alone for as long as that took.
+    /// Has a part that was written go to the disk now (`sync_file_range(2)`), and waits for it.
     ///
     /// Left to the kernel, what was written stays in memory until it is much, and then goes to the disk all at once. Everything
     /// else on the disk waits meanwhile, the commits of PostgreSQL as well, which does the same with its own data
-    /// (`checkpoint_flush_after`). The file is not safe by this, see ``synchronize()``, which meets an error as well.
+    /// (`checkpoint_flush_after`). The file is not safe by this, see ``synchronize()``.
     /// - Parameter range: in bytes.
-    public func flush(_ range: Range<Int>) {
+    /// - Throws: an error of the disk. It is reported once: ``synchronize()`` would not meet it any more.
+    public func flush(_ range: Range<Int>) throws(FileStoreError) {
         let flags =
             CHAT_SYNC_FILE_RANGE_WAIT_BEFORE | CHAT_SYNC_FILE_RANGE_WRITE | CHAT_SYNC_FILE_RANGE_WAIT_AFTER
-        let start = ContinuousClock.now
-        guard
-            sync_file_range(descriptor, Int64(range.lowerBound), Int64(range.count), CUnsignedInt(flags)) == 0
-        else { return }
-        let pause = min(ContinuousClock.now - start, Self.longestPause)
-        usleep(CUnsignedInt(pause / .microseconds(1)))
+        let result = sync_file_range(
+            descriptor, Int64(range.lowerBound), Int64(range.count), CUnsignedInt(flags))
+        // Some kernels, sandboxes and file systems do not have the call.
+        guard result == 0 || [ENOSYS, EINVAL, EOPNOTSUPP].contains(errno) else { throw .last("sync_file_range") }
     }
-
-    private static let longestPause = Duration.milliseconds(100)
 
     /// Waits until what was written is on the disk.
     public func synchronize() throws(FileStoreError) {

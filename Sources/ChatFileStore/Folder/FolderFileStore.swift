@@ -56,7 +56,7 @@ public struct FolderFileStore: FileStore {
                 let count = try file.read(into: buffer, at: offset)
                 guard count > 0 else { return }
                 try temporary.write(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-                temporary.flush(offset..<offset + count)
+                try temporary.flush(offset..<offset + count)
                 offset += count
             }
         } thenLinkTo: {

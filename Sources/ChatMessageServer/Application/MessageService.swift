@@ -29,7 +29,8 @@ struct MessageService: Sendable {
     }
 
     /// Stores a user's message, if the hook lets it; the writer publishes it.
-    /// - Parameter reply: called once, in the writer's lane or, where the hook was asked or a room had to be made, in a task.
+    /// - Parameter reply: called once: as ``MessageWriter/post(_:reply:)`` does, or in a task where the hook was asked, a room had to
+    ///   be made or the message names a file.
     func post(_ draft: MessageDraft, reply: @escaping @Sendable (Result<Posted, any Error>) -> Void) {
         guard let hook else { return store(draft, reply: reply) }
         Task {

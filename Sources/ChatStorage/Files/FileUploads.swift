@@ -45,7 +45,7 @@ public struct UploadedBytes: Equatable, Sendable {
     public let sha256: [UInt8]
     /// By the bytes, not by what the client said.
     public let mimeType: String
-    /// In pixels, as displayed; `nil` where it is no picture.
+    /// In pixels, as displayed; `nil` where it is not known.
     public let width: Int?
     /// In pixels, as ``width``.
     public let height: Int?

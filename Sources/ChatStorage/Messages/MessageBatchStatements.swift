@@ -144,7 +144,8 @@ extension MessageBatchStatements {
     private static let replyPasses =
         "AND (drafts.reply_to IS NULL OR target.room_id = drafts.room_id AND NOT target.is_deleted)"
 
-    // Always divides by zero; written with a column, so that the planner does not evaluate it for every batch.
+    // The ELSE branch divides by zero to fail the statement (`isRefusal`). It uses a column, so that the planner does not fold it
+    // to a constant and fail every batch.
     private static func numbering(withReplies: Bool) -> String {
         """
         SELECT drafts.*, member.last_read_seq, statement_timestamp() AS sent_at,

@@ -13,9 +13,9 @@ import Synchronization
 /// ``InFlightBatch`` and sent (``MessageBatchStatements``); the response is read as ``BatchOutcomes``; `onCommit`
 /// publishes the stored messages, and then each post gets its ``PostOutcome``.
 ///
-/// A post is answered after `onCommit` was called with its message. There is one lane, so that `onCommit` is called in the
-/// order of commits as long as batches share a connection; readers put the events of a room in order anyway. At most two batches are in flight, the second behind
-/// the first on the same connection (``BatchPacing``). A batch that is refused as a whole and stored again
+/// A post is answered after `onCommit` was called with its message. `onCommit` is called in the order of commits as long as
+/// batches share a connection; readers put the events of a room in order anyway. At most two batches are in flight, the
+/// second behind the first on the same connection (``BatchPacing``). A batch that is refused as a whole and stored again
 /// (``OptimisticBatches``) comes after that second one: posts whose senders did not wait for each other have no order.
 ///
 /// Batches are put together and taken apart on the PostgreSQL client's thread, so that a batch wakes no thread but that
@@ -55,7 +55,8 @@ public final class MessageWriter: Service {
 
     /// - Parameters:
     ///   - isOpen: whether public rooms take posts from non-members (`trusted` mode).
-    ///   - onCommit: called with every committed message, in `seq` order for each room. Must not block.
+    ///   - onCommit: called with every committed message, on the PostgreSQL client's thread. In the order of commits while
+    ///     batches share a connection; readers must not rely on it. Must not block.
     public init(
         client: PostgresClient, isOpen: Bool, limits: Limits = Limits(), logger: Logger,
         onCommit: @escaping @Sendable ([PostedMessage]) -> Void
@@ -70,9 +71,10 @@ public final class MessageWriter: Service {
     }
 
     /// Stores a message.
-    /// - Parameter reply: called once, in the writer's lane, which waits for it: when the post is committed, refused,
-    ///   or has failed with `unavailable` (503), because the queue is full or PostgreSQL did not respond. If the
-    ///   response to the commit was lost the message may be stored; a post with a key can be sent again.
+    /// - Parameter reply: called once: on the PostgreSQL client's thread, which must not be blocked; on the caller's where the queue
+    ///   is full; in a task for a repeated key. The post is committed, refused, or has failed with `unavailable` (503), because the
+    ///   queue is full or PostgreSQL did not respond. If the response to the commit was lost the message may be stored; a
+    ///   post with a key can be sent again.
     public func post(_ draft: MessageDraft, reply: @escaping PostOutcome.Reply) {
         do {
             if try queue.withLock({ queue throws(ChatError) in try queue.append(draft, reply) }) { requestBatch() }

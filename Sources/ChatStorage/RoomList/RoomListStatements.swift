@@ -30,7 +30,7 @@ extension RoomListRepository {
     /// where it is unknown. `latest` is the highest id that this statement can see.
     ///
     /// The snapshot's row is only taken where its own writer wrote it: one that was restored from a dump has another.
-    /// That alone could agree by chance in a new cluster, whose ids begin from the start.
+    /// That alone could agree by chance in a new cluster, whose ids begin at the first again.
     private static let sinceCursor = """
         since AS MATERIALIZED (
             SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1 AS latest, stored.snapshot,

@@ -7,7 +7,7 @@ public struct User: Equatable, Sendable, JSONEncodable {
     public let username: String?
     /// The name that people see; not unique.
     public let displayName: String
-    /// When the user was registered, imported or first signed in.
+    /// When the user was made here.
     public let createdAt: Timestamp
     /// The user's id in the database of the program that the chat is part of; `nil` where there is none, or where the
     /// reader may not know it.

@@ -70,7 +70,7 @@ public struct WebhookAttempt: Equatable, Sendable {
     public let status: Int?
     /// Why it failed, for people; `nil` after a success.
     public let error: String?
-    /// From the first byte sent to the answer or the failure.
+    /// Until the answer or the failure, the way to the receiver included.
     public let duration: Duration
     /// The number of events.
     public let items: Int

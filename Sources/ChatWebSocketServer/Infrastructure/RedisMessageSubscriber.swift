@@ -9,7 +9,7 @@ import ServiceLifecycle
 final class RedisMessageSubscriber: Service {
     private let subscriber: EventSubscriber
 
-    /// - Parameter redis: the client that publishes probes through the subscription; run by the caller.
+    /// - Parameter redis: the client that publishes the probes, which the subscription has to receive; run by the caller.
     init(
         configuration: RedisConfiguration, mode: RedisSubscribeMode, redis: RedisClient, eventLoop: any EventLoop,
         broadcast: WebSocketBroadcastService, logger: Logger

@@ -16,7 +16,7 @@
 //
 //     HTTPConnectionHandler        reads the head (RequestHeadReader) and asks DirectRoutes.accept
 //       DirectRoutes.accept        a known path, a cached caller, a JSON body of known, allowed length: else `nil`
-//       DirectRequest.run          the route's admission (rate limit), then its handler, both without a task
+//       DirectRequest.run          the route's admission (rate limit), then its handler: no task unless they need one
 //       DirectRequest.bytes        the response, its log line and its measurement
 //     HTTPConnectionHandler        writes it, and takes the next request
 //
@@ -67,7 +67,7 @@ public typealias DirectAdmission =
 
 /// The routes that a connection's handler serves on its event loop, without a task per request.
 ///
-/// Only plain requests are taken: the caller is in the cache of verified tokens, and the body has a known, allowed
+/// Only plain requests are taken: the caller is known (a cached token, or claimed in `trusted` mode), and the body has a known, allowed
 /// length. Any other goes through the router, which has the same route with the same handler.
 struct DirectRoutes: Sendable {
     /// A path and its handler.

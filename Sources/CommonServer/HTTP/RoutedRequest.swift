@@ -157,7 +157,7 @@ struct UploadAccepted: Sendable {}
 struct ExchangeBegins: Sendable {}
 
 extension ChatError {
-    /// The connection ended within a request's body.
+    /// The connection ended before a request was whole.
     static let incompleteRequest = ChatError(.malformedRequest, "The request did not arrive whole")
 }
 

@@ -92,7 +92,8 @@ public struct ChatRequestContext: RequestContext, RemoteAddressRequestContext {
 /// The request id (`X-Request-Id`), which names one request in the logs of several programs.
 enum RequestID {
     /// - Parameter id: what the client sent, where it sent one.
-    /// - Returns: the client's id. The span's, unless that is 1–128 visible ASCII characters: it goes into headers and logs.
+    /// - Returns: the client's id where it is 1–128 visible ASCII characters, since it goes into headers and logs; else the
+    ///   span's.
     static func accepted(_ id: String?, in trace: TraceContext) -> String {
         guard let id, (1...128).contains(id.utf8.count), id.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
             return trace.spanID

@@ -11,7 +11,11 @@ export class TransportChoice {
 
   at(now) { return now < this.#streamUntil ? 'eventStream' : 'webSocket' }
 
-  answered() { this.#unanswered = 0 }
+  /** Sockets work here. */
+  answered() {
+    this.#unanswered = 0
+    this.#streamUntil = -1
+  }
 
   /** Where the network has lost a stream it may be another network by now: a socket is tried, and after it streams again. */
   lost(transport, reason) { if (transport === 'eventStream' && NETWORK.has(reason)) this.#streamUntil = -1 }

@@ -130,6 +130,8 @@ final class SpooledFile: Sendable {
     private static let step = 256 * 1_024
     /// Bytes that go to the disk at once.
     private static let flushed = 256 * 1_024
+    /// After so many bytes were written. A disk that is slower than this needs no pause of ours: uploads wait for it.
+    private static let longestPause = Duration.milliseconds(100)
 
     let path: String
     private let file: OpenFile
@@ -177,7 +179,11 @@ final class SpooledFile: Sendable {
                 Result { () throws(FileStoreError) in try file.write(bytes) }
             }
             try result.get()
-            if isFlushed { file.flush(unflushed) }
+            guard isFlushed else { return }
+            let start = ContinuousClock.now
+            try file.flush(unflushed)
+            // PostgreSQL often commits on the same disk: it has it for as long as this has had it.
+            usleep(CUnsignedInt(min(ContinuousClock.now - start, Self.longestPause) / .microseconds(1)))
         }
         sizes.withLock {
             $0.written = end

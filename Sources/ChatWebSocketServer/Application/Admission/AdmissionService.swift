@@ -4,8 +4,8 @@ import NIOCore
 
 /// Decides who may open a session of which room.
 ///
-/// An admission does not wait in a task of its own: what memory can answer is answered at once, and those that need the
-/// database are read together (``AdmissionQueue``).
+/// What memory can answer is answered at once, and rooms are read from the database for many admissions together
+/// (``AdmissionQueue``). Only a token that is not cached is verified in a task.
 struct AdmissionService: Sendable {
     /// Called once, on the event loop of the socket.
     typealias Completion = AdmissionQueue.Completion
@@ -55,20 +55,20 @@ struct AdmissionService: Sendable {
             return completion(.failure(CloseReason(.unauthorized, ErrorCode.invalidToken.title)))
         }
         if authMode == .trusted {
-            return completion(admit(claim.userID.map { AuthenticatedUser(userID: $0, tokenExpiresAt: nil) }, claim))
+            return completion(takeSlot(claim.userID.map { AuthenticatedUser(userID: $0, tokenExpiresAt: nil) }, claim))
         }
         guard let token = claim.token else {
             return completion(.failure(CloseReason(.unauthorized, ErrorCode.missingToken.title)))
         }
-        if let user = tokens.cached(token) { return completion(admit(user, claim)) }
+        if let user = tokens.cached(token) { return completion(takeSlot(user, claim)) }
         // Off the event loop, which checking a signature would block.
         eventLoop.makeFutureWithTask { await Self.user(of: token, tokens) }.whenSuccess { user in
-            completion(user.flatMap { admit($0, claim) })
+            completion(user.flatMap { takeSlot($0, claim) })
         }
     }
 
     /// Takes a slot for a user.
-    private func admit(
+    private func takeSlot(
         _ user: AuthenticatedUser?, _ claim: Claim
     ) -> Result<(user: AuthenticatedUser?, slot: Lease), CloseReason> {
         do throws(CloseReason) {

@@ -181,6 +181,7 @@ final class RoomFeeds {
         let waited = entry.feed.start(at: reading.head, mark: reading.headMark, isVerified: isVerified)
         if !isVerified { onDoubt?() }
         if let position = entry.feed.position, entry.shards.insert(shard).inserted {
+            // `start` has moved the position behind `waited`, which is dispatched below.
             let mark = waited.isEmpty ? entry.feed.mark : reading.headMark
             sessions.apply([.attach(roomID, position: position - Seq(waited.count), mark: mark)], toShard: shard)
         }

@@ -18,8 +18,8 @@ protocol RoomLog: Sendable {
     /// - Returns: in the order of `asked`; `nil` where there is no such room.
     func positions(at asked: [(roomID: RoomID, seq: Seq)]) async throws -> [LogPosition?]
 
-    /// Number of interruptions of the way to the logs so far. After one, a log may be another than the one that was read
-    /// before it.
+    /// Connections to PostgreSQL that have broken so far. After one, a log may be another than the one that was read before:
+    /// a standby that was promoted, or a backup that was restored.
     var interruptions: Int { get }
 }
 

@@ -11,7 +11,7 @@ import NIOCore
 //     buffer (below, on the sessions' event loop).
 //  5. The session's `SessionTransport` offers it to the kernel.
 //
-// Steps 4 and 5 run once for each session and event: no allocation, no copy, no lock.
+// Steps 4 and 5 run once for each session and dispatch, unless its events go one by one: no allocation, no copy, no lock.
 
 /// All that a room has to send in one turn: handed to an event loop once, written to each live session once.
 struct RoomDispatch: Sendable {

@@ -20,7 +20,8 @@ extension UserSessionUpdater {
                 of: recipient.userID, since: request.cursor, withSeqAtCursor: request.namesAllRooms)
         }
         let plan = SyncPlan(request, list: list, positions: try await positions(request, list, recipient))
-        // Before the heads that the session begins at are read again by anybody.
+        // Before `sendRooms` reads the heads that listed rooms begin at. The others begin at the older heads of the list, and catch
+        // up from there.
         try await open(list.entries.map(\.roomID), for: recipient)
         let (jumps, lost) = try await sendRooms(plan, recipient)
         try await sendJumps(plan, jumps, recipient)

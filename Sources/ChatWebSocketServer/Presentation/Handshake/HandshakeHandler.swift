@@ -17,8 +17,8 @@ final class HandshakeHandler: ChannelDuplexHandler, RemovableChannelHandler {
         case reading
         /// The handshake is valid; the policy decides about the client.
         case deciding(HandshakeResponse)
-        /// The socket's handler is being added. It writes at once, and a write that fails reads the socket: what is read then
-        /// follows what was read before.
+        /// The socket's handler is being added. It writes at once, and NIO reads the socket when a write fails: those bytes are kept
+        /// behind what was read before.
         case upgrading
         case done
     }

@@ -81,7 +81,7 @@ final class WebSocketConnection: SessionTransport {
     }
 
     private func readFrames() {
-        // A response whose write fails reads what is left of the input: the loop that sent it continues with that.
+        // NIO reads the socket when a write fails, and so calls this within the loop below, which takes those bytes, too.
         guard !isReading else { return }
         isReading = true
         defer { isReading = false }

@@ -61,7 +61,8 @@ extension Connection {
     }
 
     mutating func answered() {
-        if transport == .webSocket { unanswered = 0 }
+        // Sockets work here.
+        if transport == .webSocket { (unanswered, streamUntil) = (0, -1) }
     }
 
     mutating func handshakeFailed() {

@@ -78,7 +78,7 @@ struct Connection: Sendable {
     mutating func start() -> [Action] {
         guard phase == .stopped, state != .closed else { return take() }
         pauses = Pauses(random: random)
-        unanswered = 0
+        (unanswered, streamUntil) = (0, -1)
         reason = .start
         connect(.start)
         return take()
