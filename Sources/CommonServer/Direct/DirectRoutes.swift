@@ -67,8 +67,8 @@ public typealias DirectAdmission =
 
 /// The routes that a connection's handler serves on its event loop, without a task per request.
 ///
-/// Only plain requests are taken: the caller is known (a cached token, or claimed in `trusted` mode), and the body has a known, allowed
-/// length. Any other goes through the router, which has the same route with the same handler.
+/// Only plain requests are taken: the caller is known (a cached token, or claimed in `trusted` mode), and the
+/// body has a known, allowed length. Any other goes through the router, which has the same route with the same handler.
 struct DirectRoutes: Sendable {
     /// A path and its handler.
     struct Route: Sendable {

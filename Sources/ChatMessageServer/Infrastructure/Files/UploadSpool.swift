@@ -129,7 +129,7 @@ final class SpooledFile: Sendable {
     /// Bytes that are reserved at once, or as many as are still announced.
     private static let step = 256 * 1_024
     /// Bytes that go to the disk at once.
-    private static let flushed = 256 * 1_024
+    private static let flushBytes = 256 * 1_024
     /// After so many bytes were written. A disk that is slower than this needs no pause of ours: uploads wait for it.
     private static let longestPause = Duration.milliseconds(100)
 
@@ -163,7 +163,7 @@ final class SpooledFile: Sendable {
     /// Appends a piece. One piece at a time.
     /// - Throws: `full` where the spool or the disk is.
     func append(_ piece: ByteBuffer) async throws(FileStoreError) {
-        let (written, reserved) = sizes.withLock { ($0.written, $0.reserved) }
+        let (written, reserved, flushed) = sizes.withLock { ($0.written, $0.reserved, $0.flushed) }
         let missing = written + piece.readableBytes - reserved
         if missing > 0 {
             let more = max(missing, min(Self.step, announced.map { $0 - reserved } ?? Self.step))
@@ -172,8 +172,8 @@ final class SpooledFile: Sendable {
         }
         let file = file
         let end = written + piece.readableBytes
-        let unflushed = sizes.withLock(\.flushed)..<end
-        let isFlushed = unflushed.count >= Self.flushed
+        let unflushed = flushed..<end
+        let isFlushed = unflushed.count >= Self.flushBytes
         try await spool.run { () throws(FileStoreError) in
             let result = piece.withUnsafeReadableBytes { bytes in
                 Result { () throws(FileStoreError) in try file.write(bytes) }
@@ -182,7 +182,8 @@ final class SpooledFile: Sendable {
             guard isFlushed else { return }
             let start = ContinuousClock.now
             try file.flush(unflushed)
-            // PostgreSQL often commits on the same disk: it has it for as long as this has had it.
+            // PostgreSQL often commits on the same disk: it has it for as long as this has had it. The spool's one thread sleeps,
+            // so that no other upload writes meanwhile.
             usleep(CUnsignedInt(min(ContinuousClock.now - start, Self.longestPause) / .microseconds(1)))
         }
         sizes.withLock {

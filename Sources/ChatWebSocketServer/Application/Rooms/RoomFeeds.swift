@@ -170,7 +170,7 @@ final class RoomFeeds {
         subscriber?.drop(roomID)
     }
 
-    /// Gives an open feed the room's head, as it was read from the log, and the session's event loop the room's events.
+    /// Gives an open feed the room's head, as read from the log, and the event loop a position before the events that waited.
     func attach(_ roomID: RoomID, shard: Int, _ reading: LogReading) {
         noticeInterruption()
         let isVerified = reading.interruptions == seenInterruptions
@@ -181,7 +181,6 @@ final class RoomFeeds {
         let waited = entry.feed.start(at: reading.head, mark: reading.headMark, isVerified: isVerified)
         if !isVerified { onDoubt?() }
         if let position = entry.feed.position, entry.shards.insert(shard).inserted {
-            // `start` has moved the position behind `waited`, which is dispatched below.
             let mark = waited.isEmpty ? entry.feed.mark : reading.headMark
             sessions.apply([.attach(roomID, position: position - Seq(waited.count), mark: mark)], toShard: shard)
         }
