@@ -208,6 +208,37 @@ test('what was chosen or being sent when the page ended is reported once by its 
   assert.deepEqual(new UnsentFiles(storage, 7).lost('a'), [])
 })
 
+test('a duplicated tab does not report the files of the first one', async context => {
+  // Node's timeouts of signals alone do not keep it running.
+  const alive = setInterval(() => {}, 1_000)
+  context.after(() => clearInterval(alive))
+  // As browsers have them: one holder a name, others wait until their signal ends it.
+  const holders = new Map()
+  const locks = { request: (name, { signal }, held) => new Promise((resolve, reject) => {
+    if (!holders.has(name)) { holders.set(name, held()); holders.get(name).then(() => holders.delete(name)); return resolve() }
+    holders.get(name).then(() => resolve(held()))
+    signal.addEventListener('abort', () => reject(signal.reason))
+  }) }
+  const open = storage => {
+    const page = new AbortController()
+    return new Promise(resolve => {
+      const unsent = new UnsentFiles(storage, 7, { locks, signal: page.signal, changed: () => resolve({ unsent, page }) })
+      assert.deepEqual(unsent.lost('a'), [])
+    })
+  }
+  const first = new SafeStorage(() => null), copy = new SafeStorage(() => null)
+  const { unsent, page } = await open(first)
+  unsent.set('a', 'uploads', ['1.txt'])
+  for (const key of first.keys('chat.')) copy.set(key, first.get(key))
+  assert.deepEqual((await open(copy)).unsent.lost('a'), [])
+  assert.deepEqual(copy.keys('chat.unsent'), [])
+  assert.notEqual(copy.get('chat.tab'), first.get('chat.tab'))
+  // The first tab's page is loaded again, and its lock comes late.
+  const reloaded = open(first)
+  setTimeout(() => page.abort(), 20)
+  assert.deepEqual((await reloaded).unsent.lost('a'), ['1.txt'])
+})
+
 test('a file is lost with the page until the outbox has kept its message', async () => {
   const { uploads, made, storage } = setUp()
   let keep

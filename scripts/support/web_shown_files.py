@@ -98,21 +98,47 @@ def aging(alice, bob, stack):
     bob.errors = [error for error in bob.errors if "403" not in error]
 
 
-def playing(alice, bob, stack):
-    """A sound is played in place, from this browser and from the server."""
+def silence(seconds):
     sound = io.BytesIO()
     with wave.open(sound, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(8_000)
-        file.writeframes(bytes(16_000))
-    choose(alice, ("tone.wav", "audio/wav", sound.getvalue()))
+        file.writeframes(bytes(16_000 * seconds))
+    return sound.getvalue()
+
+
+def playing(alice, bob, stack):
+    """A sound is played in place, from this browser and from the server, and goes on when its message is drawn again."""
+    choose(alice, ("tone.wav", "audio/wav", silence(1)))
     alice("#send").click()
     for person in (alice, bob):
         expect(person("#log .audio figcaption").last).to_have_text("tone.wav")
         person.until("the length of the sound", "() => [...document.querySelectorAll('#log audio')].at(-1)?.duration === 1")
     bob("#log audio").last.evaluate("audio => { audio.muted = true; return audio.play() }")
     bob.until("the end of the sound", "() => [...document.querySelectorAll('#log audio')].at(-1).ended")
+    choose(alice, ("long.wav", "audio/wav", silence(60)))
+    alice("#send").click()
+    bob.until("the length of the long sound", "() => [...document.querySelectorAll('#log audio')].at(-1)?.duration === 60")
+    bob("#log audio").last.evaluate("""audio => {
+      window.playing = audio
+      window.pauses = 0
+      audio.addEventListener('pause', () => { window.pauses += 1 })
+      window.rowOfSound = audio.closest('#log > li')
+      audio.muted = true
+      return audio.play()
+    }""")
+    bob.until("some of it", "() => window.playing.currentTime > 0.2")
+    # Its message is drawn again.
+    bob("#open-settings").click()
+    bob("#pick-previews").uncheck()
+    bob.until("another element for the row", "() => !window.rowOfSound.isConnected && window.playing.isConnected")
+    at = bob.page.evaluate("window.playing.currentTime")
+    bob.until("it goes on", f"() => window.playing.currentTime > {at} + 0.2")
+    assert bob.page.evaluate("window.pauses === 0 && !window.playing.paused")
+    bob("#pick-previews").check()
+    bob("#settings-dialog .close").click()
+    bob("#log audio").last.evaluate("audio => audio.pause()")
     # What the browser cannot play can be downloaded.
     choose(alice, ("broken.wav", "audio/wav", b"RIFF\x80\0\0\0WAVEfmt " + bytes(range(100))))
     alice("#send").click()

@@ -23,7 +23,7 @@ final class EventStreamClient: ChannelInboundHandler {
 
     /// What a WebSocket would be closed with.
     private static let closeCodes: [Int: UInt16] = [
-        401: 4401, 403: 4403, 404: 4404, 409: UInt16(History.lostLogCode), 422: 1007, 429: 4429,
+        401: 4401, 403: 4403, 404: 4404, 409: 4409, 422: 1007, 429: 4429,
     ]
 
     private let request: String

@@ -36,7 +36,10 @@ export function icon(name) {
 export class KeyedList {
   #shown = new Map()
 
-  /** `make(row)` gives a new element; `isSame(one, other)`: the row keeps its element; `removed(node)`: one is gone. */
+  /**
+   * `make(row, old)` gives a new element, in the place of the row's `old` one; `isSame(one, other)`: the row keeps its element;
+   * `removed(node)`: one is gone.
+   */
   constructor(parent, make, isSame = isEqual, removed = () => {}) { Object.assign(this, { parent, make, isSame, removed }) }
 
   show(rows) {
@@ -60,13 +63,20 @@ export class KeyedList {
   get shown() { return this.#shown }
   clear() { this.#shown.clear(); this.parent.replaceChildren() }
 
+  /** Makes all elements once more, each in its place. */
+  rebuild() { for (const { row, node } of [...this.#shown.values()]) this.#make(row, node) }
+
   #node(row) {
     const shown = this.#shown.get(row.key)
     if (shown && this.isSame(shown.row, row)) { shown.row = row; return shown.node }
-    const node = this.make(row)
-    if (shown) {
-      replaceKeepingFocus(shown.node, node)
-      this.removed(shown.node)
+    return this.#make(row, shown?.node)
+  }
+
+  #make(row, old) {
+    const node = this.make(row, old)
+    if (old) {
+      replaceKeepingFocus(old, node)
+      this.removed(old)
     }
     this.#shown.set(row.key, { row, node })
     return node

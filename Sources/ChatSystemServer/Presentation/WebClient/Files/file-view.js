@@ -32,12 +32,25 @@ function pictureElement(file, row, act, files) {
 
 function playerElement(file, row, files) {
   const player = element(file.kind, { controls: true, preload: 'metadata', tabIndex: -1, playsInline: true, aria: { label: file.name } })
-  const place = element('figure', { className: file.kind }, player, element('figcaption', {}, isolate(file.name)))
+  const place = element('figure', { className: file.kind, data: { player: file.fileId } }, player, element('figcaption', {}, isolate(file.name)))
   load(player, place, file, row, files, info => {
     if (info.thumbnailUrl && file.kind === 'video') player.poster = info.thumbnailUrl
     return info.url
   })
   return place
+}
+
+/**
+ * Players that have begun go on in the element that replaces the old one. Moved within one task they do not pause
+ * (HTML, 4.8.11.8: only what is in no document at a stable state pauses).
+ */
+export function keepPlayers(old, node) {
+  for (const place of old.querySelectorAll('[data-player]')) {
+    const player = place.matches('video, audio') ? place : place.querySelector('video, audio')
+    if (!player || (player.paused && player.currentTime === 0)) continue
+    const next = [...node.querySelectorAll('[data-player]')].find(({ dataset }) => dataset.player === place.dataset.player)
+    next?.replaceWith(place)
+  }
 }
 
 /** Gives an element its source: the file of this page where it has sent it, else the server's. */
@@ -46,7 +59,8 @@ function load(node, place, file, row, files, sourceOf) {
   let triesLeft = 1, at = 0
   const use = async isFresh => {
     const info = await infoOf(file, row, files, { fresh: isFresh, isWanted: () => node.isConnected })
-    if (!info) return node.isConnected && fail(t('fileGone'))
+    if (!node.isConnected) return
+    if (!info) return fail(t('fileGone'))
     node.src = sourceOf(info)
     // Where it had been playing.
     if (at > 0) node.currentTime = at

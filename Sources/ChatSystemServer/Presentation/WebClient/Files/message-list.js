@@ -29,7 +29,7 @@ export class MessageList {
   constructor({ scroller, list, above, make, isSame, estimate, on, signal }) {
     Object.assign(this, { scroller, list, above, on })
     this.heights = new Heights(row => estimate(row, this.#width))
-    this.elements = new KeyedList(list, row => this.#prepare(make(row), row), isSame, node => this.rowObserver.unobserve(node))
+    this.elements = new KeyedList(list, (row, old) => this.#prepare(make(row, old), row), isSame, node => this.rowObserver.unobserve(node))
     scroller.tabIndex = -1
     scroller.addEventListener('scroll', () => this.#scrolled(), { signal, passive: true })
     const attend = ({ target }) => {
@@ -59,7 +59,7 @@ export class MessageList {
 
   /** Makes all elements once more: their words are in another language. */
   rebuild() {
-    this.elements.clear()
+    this.elements.rebuild()
     this.#render()
   }
 

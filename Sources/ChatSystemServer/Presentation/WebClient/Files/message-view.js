@@ -2,7 +2,7 @@
 
 import { attachmentsOf, blocksOf, editableText, placeholderOf, summaryOf } from './content.js'
 import { element, icon, isolate } from './dom.js'
-import { fileElement } from './file-view.js'
+import { fileElement, keepPlayers } from './file-view.js'
 import { initials, isolated, tone } from './names.js'
 import { readersOf, timeOf } from './rows.js'
 import { dayName, errorText, formatted, t } from './strings.js'
@@ -14,14 +14,18 @@ export function avatar(name, id, className = '') {
 
 /**
  * `extra` of a row: `{sender, quote, tools, readers, post, showPreviews}`; `act(name, row)` does what a button says; `files`
- * knows where uploaded files are.
+ * knows where uploaded files are; `old` is the row's element until now.
  */
-export function rowElement(row, act, files) {
+export function rowElement(row, act, files, old) {
   switch (row.kind) {
     case 'day': return element('li', { className: 'day' }, element('span', {}, dayName(row.at)))
     case 'new': return element('li', { className: 'new' }, t('newLine'))
     case 'notice': return element('li', { className: 'happened' }, row.extra.words)
-    default: return messageElement(row, act, files)
+    default: {
+      const node = messageElement(row, act, files)
+      if (old) keepPlayers(old, node)
+      return node
+    }
   }
 }
 
@@ -113,8 +117,8 @@ function mediaElement({ kind, href, source, name }, index, row, act) {
       const show = () => act('enlarge', { message: row.message, index })
       return element('button', { type: 'button', tabIndex: -1, onclick: show, aria: { label: `${t('enlarge')}: ${picture.alt}` } }, picture)
     }
-    case 'video': return element('video', { controls: true, preload: 'metadata', src: source, tabIndex: -1, playsInline: true })
-    case 'audio': return element('audio', { controls: true, preload: 'none', src: source, tabIndex: -1 })
+    case 'video': return element('video', { controls: true, preload: 'metadata', src: source, tabIndex: -1, playsInline: true, data: { player: source } })
+    case 'audio': return element('audio', { controls: true, preload: 'none', src: source, tabIndex: -1, data: { player: source } })
     default: return linkElement(href, [`${t('file')}: ${name || href}`])
   }
 }

@@ -81,22 +81,55 @@ export class Drafts {
 }
 
 const UNSENT = 'chat.unsent-files.'
+const TAB = 'chat.tab'
+/** How long a page waits for the lock of the page before it in the same tab. */
+const RELOAD_MS = 1_000
 
-/** The names of files that are chosen or being sent, kept for this tab: what a reload has lost is reported. Bounded by the rooms. */
+/**
+ * The names of files that are chosen or being sent, kept for this tab: what a reload has lost is reported. Bounded by the rooms.
+ * Browsers duplicate a tab with all that it keeps: the copy reports nothing, since those files are still with the first tab,
+ * which is known by a lock. Calls `changed()` once that is decided.
+ */
 export class UnsentFiles {
   /** By room: names of files of a former life of this page. */
   #lost
   #live = new Map()
+  #isDecided
 
-  constructor(storage, userId) {
+  constructor(storage, userId, { locks, signal, changed = () => {} } = {}) {
     this.storage = storage
     this.key = UNSENT + userId
     const stored = storage.json(this.key)
     this.#lost = new Map(Object.entries(stored ?? {}).filter(([, names]) => Array.isArray(names)))
+    // There are no locks on pages that came without TLS.
+    this.#isDecided = !locks
+    if (locks) this.#claimTab(locks, signal).then(isCopy => {
+      this.#isDecided = true
+      if (isCopy) this.#lost.clear()
+      this.#store()
+      changed()
+    })
+  }
+
+  /** Holds the name of this tab until `signal`. Returns whether another tab holds it, too. */
+  async #claimTab(locks, signal) {
+    const claim = tab => new Promise(resolve => {
+      const held = () => {
+        resolve(true)
+        return new Promise(release => { signal.addEventListener('abort', release) })
+      }
+      locks.request(`${TAB}.${tab}`, { signal: AbortSignal.timeout(RELOAD_MS) }, held).catch(() => resolve(false))
+    })
+    const tab = this.storage.get(TAB)
+    if (tab !== null && await claim(tab)) return false
+    const own = crypto.randomUUID()
+    this.storage.set(TAB, own)
+    await claim(own)
+    return tab !== null
   }
 
   /** Those that were lost in a room. */
-  lost(roomId) { return this.#lost.get(roomId) ?? [] }
+  lost(roomId) { return this.#isDecided ? this.#lost.get(roomId) ?? [] : [] }
 
   seen(roomId) {
     this.#lost.delete(roomId)

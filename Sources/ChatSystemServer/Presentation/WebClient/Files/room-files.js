@@ -21,7 +21,9 @@ export class RoomFiles {
   constructor({ chat, userId, preferences, messages, on, signal }) {
     Object.assign(this, { chat, preferences, signal })
     // Of this tab alone: another one has files of its own.
-    this.unsent = new UnsentFiles(new SafeStorage(() => globalThis.sessionStorage), userId)
+    this.unsent = new UnsentFiles(new SafeStorage(() => globalThis.sessionStorage), userId, {
+      locks: navigator.locks, signal, changed: () => this.tray.render(),
+    })
     this.uploads = new Uploads({ room: roomId => chat.room(roomId), userId, unsent: this.unsent })
     this.tray = new Tray({ unsent: this.unsent, say: on.say, changed: on.changed, signal })
     this.viewer = new Viewer({ pictures: () => this.#pictures(messages()), save: picture => this.#save(picture), closed: on.closed, signal })

@@ -51,7 +51,7 @@ export class RoomView {
     } })
     this.list = new MessageList({
       scroller: byId('scroller'), list: byId('log'), above: byId('history'), 
-      make: row => rowElement(row, (name, about) => this.act(name, about), this.files),
+      make: (row, old) => rowElement(row, (name, about) => this.act(name, about), this.files, old),
       isSame: isSameRow, estimate: estimatedHeight, signal,
       on: {
         scroll: () => this.#moved(), nearStart: () => { if (!this.#trouble) this.#loadOlder() },
