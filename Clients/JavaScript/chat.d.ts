@@ -4,7 +4,7 @@
 
 export type ConnectionState = 'offline' | 'connecting' | 'syncing' | 'live' | 'signedOut' | 'closed'
 
-/** Why the state is what it is; of `connecting`, `syncing` and `live` what made this try necessary. */
+/** The reason of the state. For `connecting`, `syncing` and `live`: why this connection attempt was needed. */
 export type ConnectionReason =
   | 'start' | 'network' | 'dead' | 'restart' | 'busy' | 'token' | 'protocol' | 'unsupported' | 'sleep' | 'store'
   | 'stopped' | 'signedOut' | 'otherUser' | 'closed'
@@ -12,7 +12,7 @@ export type ConnectionReason =
 export interface Connection {
   readonly state: ConnectionState
   readonly reason: ConnectionReason
-  /** While it is `offline` and waits: how long from the change on, and until when (ms since 1970). */
+  /** In `offline` with a retry scheduled: its delay as of the change, and its time (ms since 1970). */
   readonly retryInMs?: number
   readonly retryAt?: number
   readonly cause?: unknown
@@ -22,7 +22,7 @@ export interface StateChange extends Connection {
   readonly previous: ConnectionState
 }
 
-/** `first`: there is none yet; `expiring`: a new one, in place; `refused`: the server does not take the last one. */
+/** `first`: no token yet. `expiring`: the current one expires soon. `refused`: the server rejected the current one. */
 export type TokenReason = 'first' | 'expiring' | 'refused'
 
 /** Origins, with or without a path. */
@@ -47,11 +47,11 @@ export interface CommonOptions {
 
 export interface TokenOptions extends CommonOptions {
   /**
-   * Answers an access token within 30 s. Fails with an error whose `name` is `SignedOut` where there will be none; any
-   * other failure is tried again.
+   * Resolves to an access token within 30 s. Rejects with an error named `SignedOut` if there will be no token; after
+   * any other error it is called again.
    */
   getToken: (request: { reason: TokenReason }) => Promise<string>
-  /** Names the store before the first token, so that a page shows what it has without a network. */
+  /** The user whose stored data is shown before the first token arrives, for example without a network. */
   userId?: number
 }
 
@@ -63,7 +63,7 @@ export interface TrustedOptions extends CommonOptions {
 
 export type ChatOptions = TokenOptions | TrustedOptions
 
-/** Takes a listener away. */
+/** Removes the listener. */
 export type Off = () => void
 
 export interface Page<Item> {
@@ -81,16 +81,16 @@ export class Chat {
   readonly me: Me | undefined
   readonly storage: 'lasting' | 'memory'
   readonly rooms: RoomList
-  /** The posts of all rooms that are not stored yet, also those of a former life of the page or process. */
+  /** Posts of all rooms that are not stored yet, including those from before a reload or restart. */
   readonly outbox: readonly Post[]
 
   start(): void
   stop(): void
-  /** At most 2 s; no timer, socket or listener is left. */
+  /** Resolves within 2 s. No timer, socket or listener remains. */
   close(): Promise<void>
-  /** Ends a pause before the next try. */
+  /** Retries now instead of after the current delay. Posts keep a delay that the server asked for. */
   retryNow(): void
-  /** Deletes what is kept of this user here. Throws `unsent` where posts would be lost, unless `evenUnsent`. */
+  /** Deletes the stored data of this user. Rejects with `unsent` if posts would be lost, unless `evenUnsent`. */
   forget(options?: { evenUnsent?: boolean }): Promise<void>
 
   on(type: 'state', listener: (change: StateChange) => void): Off
@@ -101,7 +101,7 @@ export class Chat {
   /** The same object for the same id, always. */
   room(id: string): Room
 
-  // One try each, never queued.
+  // One attempt each, never queued.
   createRoom(room: { name: string; type: RoomType; roomId?: string; memberIds?: readonly number[] }): Promise<RoomInfo>
   joinRoom(id: string): Promise<unknown>
   findRooms(query: string, cursor?: string): Promise<Page<RoomInfo>>
@@ -165,21 +165,22 @@ export class Room {
   readonly info: RoomInfo | undefined
   readonly state: RoomState
 
-  /** Ascending, edits and deletions applied, own unsent posts last. Frozen, and the same object until something changes. */
+  /** Ascending, with edits and deletions applied; own unsent posts last. Frozen; replaced only when something changes. */
   readonly messages: readonly Message[]
   /** At most once a turn of the event loop, after `messages`, `state` or what belongs to them has changed. */
   subscribe(listener: () => void): Off
   /**
-   * Whether there are more. Waits until it is known where the log of the room is: 20 s at most, then it fails with `timeout`.
+   * Loads up to `limit` older messages and resolves to whether there are more. Waits up to 20 s until the position of the
+   * room is known, then rejects with `timeout`.
    */
   loadOlder(limit?: number): Promise<boolean>
   readonly hasMore: boolean
-  /** Whether `messages` reaches up to the newest one; else `newerCount` says how many came since. */
+  /** Whether `messages` includes the newest message; otherwise `newerCount` messages follow it. */
   readonly isAtEnd: boolean
   readonly newerCount: number
   toEnd(): void
 
-  /** Everything with a `seq`: each once in this process, in order, none missing. For showing; see `events`. */
+  /** Every event with a `seq`: once per process, in order, without gaps. For display; see `events` for processing. */
   on(type: 'event', listener: (event: RoomEvent) => void): Off
   on(type: 'message', listener: (event: MessageEvent) => void): Off
   on(type: 'typing', listener: (signal: TypingSignal) => void): Off
@@ -188,32 +189,32 @@ export class Room {
   on(type: 'skipped', listener: (skipped: Skipped) => void): Off
   on(type: 'gone', listener: () => void): Off
 
-  /** Stored once, or refused, whatever happens from `post.kept` on. */
+  /** Queues a message. Once `post.kept` resolves, it will be stored exactly once or refused. */
   send<Type extends SentType>(payload: Payloads[Type], options: SendOptions & { messageType: Type }): Post
   send(payload: Payloads['text'], options?: SendOptions & { messageType?: 'text' }): Post
 
   /**
-   * Uploads a file, and sends a message that names it. An upload that breaks is begun again. The promise settles when the file is
-   * stored and the message is in the outbox; until then both are in this process alone. Fails where the file is refused.
+   * Uploads a file and sends a message that refers to it. An interrupted upload restarts. Resolves when the file is stored and
+   * the message is in the outbox; until then both exist only in this process. Rejects if the file is refused.
    */
   sendFile(file: BlobLike, options?: SendFileOptions): Promise<Post>
   /**
-   * What the server knows of a file that a message names, with addresses for `<img src>`; `undefined` where there is no such file
-   * for this user. Those that are asked for together are one call. It is kept for half an hour, and the addresses are good for at
-   * least as long again; `fresh` asks again, for an address that the server has refused.
+   * The metadata of a file that a message refers to, with URLs for `<img src>`; `undefined` if there is no such file for this
+   * user. Requests made together share one call. Results are cached for half an hour; their URLs stay valid for at least
+   * another half hour. `fresh` bypasses the cache, for a URL that the server has rejected.
    */
   file(fileId: string, options?: { fresh?: boolean }): Promise<FileInfo | undefined>
 
-  /** Of an own post that is still waiting: by its key. */
+  /** `id`: of a message, or the key of an own post that is not stored yet. */
   edit(id: number | string, payload: object): Promise<void>
   delete(id: number): Promise<void>
-  /** Up to the end without a `seq`. Kept, and sent when that can be. */
+  /** Marks as read up to `seq`, by default up to the end. Stored, and sent once that is possible. */
   markRead(seq?: number): void
   typing(isTyping?: boolean): void
   leave(): Promise<void>
   members(cursor?: string): Promise<Page<Member>>
 
-  /** For what has to be dealt with, at the reader's own pace. Ends by `break`, close and removal. */
+  /** Events for processing, at the pace of the consumer. Ends by `break`, `close()` or removal from the room. */
   events(options?: EventsOptions): AsyncIterableIterator<RoomEvent>
 }
 
@@ -238,43 +239,43 @@ export interface FileInfo {
   readonly fileId: string
   readonly roomId: string
   readonly name: string
-  /** What the bytes are, whatever its name says. */
+  /** Detected from the content, not from the name. */
   readonly mimeType: string
   readonly fileSize: number
   readonly sha256: string
   readonly width?: number
   readonly height?: number
-  /** An address that needs no token, for a while. */
+  /** A URL that needs no token and expires. */
   readonly url: string
   readonly thumbnailUrl?: string
   readonly createdAt: string
 }
 
 export interface SendFileOptions {
-  /** Default: the file's own, without what the servers refuse in names. */
+  /** Default: the file's own name, without characters that the servers refuse. */
   name?: string
-  /** As in `send`: the same key is the same file and the same message, also after a death of the process. */
+  /** As in `send`: the same key means the same file and the same message, also after a restart of the process. */
   key?: string
   replyTo?: number
   caption?: string
-  /** Default: what the server says the bytes are: `image`, `video`, `audio`, else `file`. */
+  /** Default: by the type that the server detected: `image`, `video`, `audio`, otherwise `file`. */
   messageType?: 'image' | 'file' | 'video' | 'audio'
   /** Further keys of the payload. */
   payload?: { [key: string]: unknown }
-  /** In bytes. Begins again where an upload breaks. */
+  /** In bytes. Starts over when an interrupted upload restarts. */
   onProgress?: (progress: { sent: number; total: number }) => void
   /** Ends the upload; the promise fails with its reason. */
   signal?: AbortSignalLike
-  /** Leaves EXIF, XMP and comments in JPEG, PNG and WebP, among them the place where a picture was taken. Default: no. */
+  /** Keeps EXIF, XMP and comments in JPEG, PNG and WebP, including the location. Default: false. */
   keepMetadata?: boolean
   /** Whether the browser makes a small picture of a picture. Default: yes. */
   thumbnail?: boolean
 }
 
 export type EventsOptions =
-  /** From the position that the application keeps: exactly once. 0 is the beginning, nothing is now. */
+  /** From a position that the application stores: exactly once. `after: 0` starts at the beginning, no `after` now. */
   | { after?: number; mark?: string; as?: undefined }
-  /** From the position that is kept under the name, else from `after`, else from now: at least once. */
+  /** From the position stored under the name, else from `after`, else from now: at least once. */
   | { as: string; after?: number; mark?: string }
 
 // Events
@@ -312,7 +313,7 @@ interface MessageFields {
   readonly isDeleted: boolean
 }
 
-/** Of the room's log: `seq` counts from 1 without a gap, and `mark` tells this event from all others. */
+/** An event of a room's log. `seq` counts from 1 without gaps; `mark` distinguishes this event from all others. */
 interface Logged {
   readonly roomId: string
   readonly seq: number
@@ -326,7 +327,7 @@ export interface MessageEvent extends MessageFields, Logged {
   readonly status: string
 }
 
-/** `seq` is that of the change, `messageId` that of the message. */
+/** `seq` is the position of the change, `messageId` the id of the changed message. */
 export interface MessageChange extends MessageFields, Logged {
   readonly eventType: 'message_edited' | 'message_deleted'
   readonly roomId: string
@@ -349,7 +350,7 @@ export interface RoomChange extends Logged {
   readonly at: string
 }
 
-/** As the server sent it, frozen. Types that this version does not know are handed on, too: have a `default`. */
+/** As sent by the server, frozen. Unknown event types are delivered, too: have a `default`. */
 export type RoomEvent = MessageEvent | MessageChange | MemberEvent | RoomChange
 
 export interface TypingSignal {
@@ -367,14 +368,14 @@ export interface ReadSignal {
   readonly at: string
 }
 
-/** The server has another log, which goes on after `seq`: what was made of the former one is no longer true. */
+/** The server has another log, which continues after `seq`. State derived from the previous log is no longer valid. */
 export interface Reset {
   readonly seq: number
   readonly mark?: string
   readonly lost?: unknown
 }
 
-/** More than `maxMissed` events were missing: those in between are not handed on. */
+/** More than `maxMissed` events were missed: those after `after`, up to `through`, are not delivered. */
 export interface Skipped {
   readonly after: number
   readonly through: number
@@ -410,17 +411,17 @@ export class Post {
   readonly state: PostState
   /** Why it was refused. */
   readonly error: ChatError | undefined
-  /** False where it was refused and an answer was lost before. */
+  /** `false` if it was refused after an earlier response was lost, so that it may have been stored. */
   readonly isCertain: boolean | undefined
   readonly messageId: number | undefined
   readonly seq: number | undefined
-  /** The store has it: from now on it is stored or refused. */
+  /** Resolves when the post is in the local store: from then on it will be stored by the server or refused. */
   readonly kept: Promise<void>
-  /** Fails with a `ChatError` where it is refused. */
+  /** Rejects with a `ChatError` if the post is refused or discarded, or the chat is closed. */
   readonly stored: Promise<{ messageId: number; seq: number }>
-  /** A refused one once more. */
+  /** Sends a refused post again; tries a waiting one now. */
   retry(): void
-  /** True: it is not stored and never will be. */
+  /** Gives the post up. `true`: it is not stored and never will be. */
   discard(): Promise<boolean>
 }
 
@@ -437,7 +438,7 @@ export class ChatError extends Error {
   readonly status?: number
   readonly traceId?: string
   readonly retryAfterMs?: number
-  /** Whether the same may go well later. */
+  /** Whether a retry may succeed. */
   readonly isTemporary: boolean
   readonly cause?: unknown
 }
@@ -454,26 +455,26 @@ export interface Signal {
   removeEventListener(type: 'abort', listener: () => void): void
 }
 
-/** Where a chat keeps what it has: texts by key. */
+/** The storage of a chat: strings by key. */
 export interface ChatStorage {
   get(key: string): Awaitable<string | null | undefined>
   set(key: string, value: string): Awaitable<unknown>
   delete(key: string): Awaitable<unknown>
   /** All that begin with the prefix, in any order. */
   keys(prefix: string): Awaitable<readonly string[]>
-  /** All or nothing; without a value the key is deleted. `lost`: of the lock that has to be had for it. */
+  /** Atomic; a change without a value deletes the key. `lost`: the signal of the lock that the write requires. */
   write?(changes: readonly (readonly [key: string, value: string | undefined])[], options?: { lost?: Signal }): Awaitable<unknown>
-  /** Runs `work` alone among all that share the storage. Where it is left out one process has it for itself. */
+  /** Runs `work` under an exclusive lock among all users of the storage. Without it, only one process may use the storage. */
   exclusively?<Result>(name: string, work: (lost?: any) => Awaitable<Result>, options?: LockOptions): Promise<Result | undefined>
   /** False: what is written does not outlive the process. */
   readonly isLasting?: boolean
 }
 
 export interface LockOptions {
-  /** Not at all where the lock is not free: then the result is `undefined`. */
+  /** Does not wait: if the lock is held, `work` does not run and the result is `undefined`. */
   ifAvailable?: boolean
-  /** At once: `lost` of whoever has the lock is aborted. */
+  /** Takes the lock at once; the `lost` signal of its holder is aborted. */
   steal?: boolean
-  /** Ends the waiting. */
+  /** Aborts the wait for the lock. */
   signal?: any
 }

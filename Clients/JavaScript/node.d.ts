@@ -1,6 +1,6 @@
 import type { ChatStorage, LockOptions, Signal } from './chat.js'
 
-/** In a folder, for any number of processes at once; readable by its user alone. */
+/** A storage in a folder, for any number of processes; only its user can read it. */
 export class FileStorage implements ChatStorage {
   constructor(folder: string)
   readonly folder: string

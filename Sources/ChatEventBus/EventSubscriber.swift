@@ -130,17 +130,17 @@ public final class EventSubscriber: Service {
             let isDelivering = watch.withLock(\.isDelivering)
             try await Task.sleep(for: isDelivering ? timing.interval : timing.interval / 5)
             canary.publishProbe()
-            for action in watch.withLock({ $0.check(now: .now) }) {
-                switch action {
-                case .stalled:
-                    logger.warning("the Redis subscription is open and delivers nothing")
-                    // The state when this runs, since the subscription may have recovered by then.
-                    eventLoop.execute { [watch, onDeliveryChange] in
-                        onDeliveryChange(watch.withLock { $0.isDelivering })
-                    }
-                case .rebuild: subscription.rebuild(reason: "nothing was delivered")
-                }
-            }
+            for action in watch.withLock({ $0.check(now: .now) }) { perform(action) }
+        }
+    }
+
+    private func perform(_ action: CanaryWatch.Action) {
+        switch action {
+        case .stalled:
+            logger.warning("the Redis subscription is open and delivers nothing")
+            // The state when this runs, since the subscription may have recovered by then.
+            eventLoop.execute { [watch, onDeliveryChange] in onDeliveryChange(watch.withLock { $0.isDelivering }) }
+        case .rebuild: subscription.rebuild(reason: "nothing was delivered")
         }
     }
 

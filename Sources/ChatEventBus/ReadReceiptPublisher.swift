@@ -78,7 +78,7 @@ public struct ReadReceipt: Equatable, Sendable {
     public let userID: UserID
     /// The last `seq` that is read.
     public let lastReadSeq: Seq
-    /// The user's version with this mark; `nil` where the mark is not stored.
+    /// The user's version with this mark; `nil` if the mark is not stored.
     public let version: Int64?
 
     /// Describes a read mark.

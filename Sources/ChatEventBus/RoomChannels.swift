@@ -60,23 +60,25 @@ final class RoomChannels: Service {
 
     func run() async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { [self] in
-                await withTaskCancellationOrGracefulShutdownHandler {
-                    while let batch = await changes.next(upTo: 1_024) { await carryOut(batch) }
-                } onCancelOrGracefulShutdown: {
-                    self.changes.stop()
-                }
-            }
-            group.addTask { [self] in
-                try? await cancelWhenGracefulShutdown {
-                    while true {
-                        try await Task.sleep(for: self.retryInterval)
-                        if self.refusedCount > 0 { try? self.changes.append(.retry) }
-                    }
-                }
-            }
+            group.addTask { await self.carryOutChanges() }
+            group.addTask { try? await cancelWhenGracefulShutdown { try await self.retryRefused() } }
             try await group.next()
             group.cancelAll()
+        }
+    }
+
+    private func carryOutChanges() async {
+        await withTaskCancellationOrGracefulShutdownHandler {
+            while let batch = await changes.next(upTo: 1_024) { await carryOut(batch) }
+        } onCancelOrGracefulShutdown: {
+            self.changes.stop()
+        }
+    }
+
+    private func retryRefused() async throws {
+        while true {
+            try await Task.sleep(for: retryInterval)
+            if refusedCount > 0 { try? changes.append(.retry) }
         }
     }
 

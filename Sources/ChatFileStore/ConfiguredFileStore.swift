@@ -9,14 +9,14 @@ public struct ConfiguredFileStore: Sendable {
     public let store: any FileStore
     /// The client of a bucket, which has to be run or shut down; `nil` for a folder.
     public let client: S3Client?
-    /// Where the store is, for people. Without credentials.
+    /// The place of the store as text for operators, without credentials.
     public let place: String
 
     /// Makes the store of `CHAT_FILE_STORE`. Nothing is asked yet.
     /// - Parameters:
     ///   - tls: of the connections to a bucket.
     ///   - disk: for the calls of a folder.
-    /// - Returns: `nil` where there are no files (`none`).
+    /// - Returns: `nil` if there are no files (`none`).
     /// - Throws: `ConfigurationError` for a wrong value of a setting.
     public init?(
         _ configuration: ConfigurationSource, tls: TLSConfiguration, eventLoopGroup: any EventLoopGroup,

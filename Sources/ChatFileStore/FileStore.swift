@@ -20,13 +20,13 @@ public protocol FileStore: Sendable {
     /// Removes a file. One that is not there is no error.
     func remove(_ key: String) async throws(FileStoreError)
 
-    /// The size of a file in bytes; `nil` where there is none.
+    /// The size of a file in bytes; `nil` if there is none.
     func size(of key: String) async throws(FileStoreError) -> Int?
 
     /// A page of the stored files, at most 1,000, in the order of their keys. The marker is none of them.
     func list(after key: String?) async throws(FileStoreError) -> [StoredFile]
 
-    /// The text of the marker, which names the installation that the store belongs to; `nil` where there is none.
+    /// The text of the marker, which names the installation that the store belongs to; `nil` if there is none.
     func installation() async throws(FileStoreError) -> String?
 
     /// Writes the marker, where there is none. Of several servers that do so at once one succeeds; the caller reads the
@@ -55,12 +55,12 @@ public struct StoredFile: Equatable, Sendable {
     }
 }
 
-/// Whose a store is, by its marker.
+/// The ownership of a store, by its marker.
 public enum FileStoreOwnership: Equatable, Sendable {
     case own
-    /// Another installation's, or one that was there and is not any more; with a reason for logs.
+    /// It belongs to another installation, or has lost its marker; with a reason for logs.
     case foreign(String)
-    /// Nobody's yet: neither the store nor the installation has any files.
+    /// It has no owner yet: neither the store nor the installation has any files.
     case unclaimed
 
     /// Judges a marker.
@@ -82,7 +82,7 @@ extension FileStore {
     }
 }
 
-/// Why a store did not do what it was asked.
+/// The failure of a call to a store.
 public enum FileStoreError: Error, Equatable, Sendable {
     /// It does not respond, or refuses: to be tried again later. The reason is for logs and has no secrets.
     case away(String)

@@ -129,7 +129,7 @@ public final class LocalStack: Sendable {
     }
 
     /// Stops all in reverse order and removes a temporary folder.
-    /// - Throws: the first thing that did not stop in good order; the rest is stopped all the same.
+    /// - Throws: the first thing that did not stop gracefully; the rest is stopped all the same.
     public func stop() async throws {
         if let failure = await stopQuietly() { throw failure }
     }

@@ -79,7 +79,7 @@ private struct HookParts {
     let http: HTTPMessageHook
     let hook: MessageHook
 
-    /// - Returns: `nil` where no hook is set.
+    /// - Returns: `nil` if no hook is set.
     init?(_ environment: ServerEnvironment, database: ChatDatabase) throws(ConfigurationError) {
         guard let settings = try HookSettings(environment.configuration) else { return nil }
         let limits = MessageHook.Limits()
@@ -95,7 +95,7 @@ private struct HookParts {
 /// The parts of the feed of changes, with its webhooks.
 private struct ChangeParts {
     let sequencer: ChangeSequencer
-    let watch: ChangeWatch
+    let watch: ChangeFeedWaiter
     let service: ChangeService
     let webhooks: WebhookService
     let dispatcher: WebhookDispatcher
@@ -109,7 +109,7 @@ private struct ChangeParts {
             onRooms: { sequencer.hint($0) }, onChange: { sequencer.hintsChanged(isHinted: $0) })
         sequencer.use(hints)
         let repository = ChangeRepository(database)
-        let watch = ChangeWatch { try await repository.head() }
+        let watch = ChangeFeedWaiter { try await repository.head() }
         self.sequencer = sequencer
         self.watch = watch
         service = ChangeService(repository: repository, watch: watch)

@@ -16,6 +16,7 @@ struct FileSetup {
     /// The steps before the first request, once the database is migrated.
     private(set) var beforeServing: [@Sendable () async throws -> Void] = []
     private var storage: FileStorage?
+    private var spool: UploadSpool?
 
     init(
         _ environment: ServerEnvironment, database: ChatDatabase, rooms: RoomRepository, shared: SharedLimits
@@ -40,10 +41,10 @@ struct FileSetup {
         let files = FileRepository(database)
         let storage = FileStorage(store, logger: logger, installation: files.installation)
         let urls = FileURLs(read: FileSecrets(database).current)
-        // With a thread of its own: a store that hangs does not keep uploads from the spool. With one: uploads share the disk
-        // with PostgreSQL, whose commits wait for what is under way.
+        // A thread of its own, so that a store that hangs does not block the spool. Only one thread: uploads share the
+        // disk with PostgreSQL, whose commits wait for writes in progress.
         let spool = UploadSpool(folder + "/uploads", capacity: spoolBytes, disk: Disk(threads: 1)) {
-            metrics.spools($0)
+            metrics.setSpoolBytes($0)
         }
         let cleaner = FileCleaner(
             storage, urls: urls, spool: spool, removal: FileRemoval(database), unusedSeconds: unusedSeconds,
@@ -58,6 +59,7 @@ struct FileSetup {
             trustedProxies: environment.trustedProxies)
         services.append(cleaner)
         self.storage = storage
+        self.spool = spool
         beforeServing = [
             {
                 await cleaner.prepare()
@@ -68,14 +70,15 @@ struct FileSetup {
         ]
     }
 
-    /// Adds the readiness check of the store.
+    /// Adds the readiness check of the store and the spool.
     func register(in health: HealthRegistry) {
-        guard let storage else { return }
+        guard let storage, let spool else { return }
         health.register("files", severity: .degraded) {
             switch storage.state {
             // Not asked yet: the server is starting.
             case .unasked: .ok
-            case .own: storage.responds ? .ok : .failing("the store does not respond")
+            case .own where !storage.responds: .failing("the store does not respond")
+            case .own: spool.isPrepared ? .ok : .failing("uploads cannot be written to \(Settings.dataDirectory.name)")
             case .foreign: .failing("the store is not this installation's")
             case .unknown: .failing("the store does not respond")
             }

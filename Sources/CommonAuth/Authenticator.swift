@@ -33,7 +33,7 @@ public struct Authenticator: Sendable {
     }
 
     /// Authenticates a caller.
-    /// - Parameter scope: what the route asks of a key; `nil` where it is for no key.
+    /// - Parameter scope: what the route asks of a key; `nil` if it is for no key.
     /// - Throws: `missing_token` or `invalid_token` (401); `unavailable` (503) while no keys are known; for a key also the
     ///   errors of ``KeyAuthenticator``. `malformed_request` (400) for `X-On-Behalf-Of` without a key.
     public func authenticate(headers: HTTPFields, scope: KeyScope? = nil) async throws -> Caller {
@@ -69,7 +69,7 @@ public struct Authenticator: Sendable {
         return try Self.claimedUser(headers[.userID])
     }
 
-    /// The key in a value of `Authorization`, valid or not; `nil` where there is none.
+    /// The key in a value of `Authorization`, valid or not; `nil` if there is none.
     private static func key(_ authorization: String?) -> String? {
         guard let authorization, let token = try? bearerToken(authorization) else { return nil }
         return ServerKeySecret.isKey(token) ? token : nil
@@ -115,9 +115,9 @@ public struct AuthenticatedUser: Sendable, Hashable {
     public let userID: UserID
     /// The token's `exp`; `nil` for a caller without a token (`trusted` mode).
     public let tokenExpiresAt: Timestamp?
-    /// The token's `iat`; `nil` where it has none.
+    /// The token's `iat`; `nil` if it has none.
     public let tokenIssuedAt: Timestamp?
-    /// The token's `sid`; `nil` where it has none, since an older server issued it.
+    /// The token's `sid`; `nil` if it has none, since an older server issued it.
     public let signInID: SignInID?
 
     /// Creates a caller.

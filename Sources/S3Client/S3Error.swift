@@ -1,4 +1,4 @@
-/// Why a store did not do what it was asked. Never holds a key, a token or a part of a file.
+/// The failure of a request to a store. Never holds a key, a token or a part of a file.
 public enum S3Error: Error, Sendable, Hashable {
     /// There is no object under this key.
     case notFound

@@ -46,7 +46,7 @@ struct DocumentTests {
 
     @Test func `the READMEs print the first message as chat up does`() async throws {
         let plan = try await UpPlan(trusted: false, dataFolder: nil, ports: [:], environment: [:])
-        let welcome = Welcome(plan: plan)
+        let welcome = StartupMessage(plan: plan)
         let blocks = try Page(RepositoryText.of("README.md")).codeBlocks
         #expect(blocks.contains("```sh\n" + welcome.tokenPreparation))
         #expect(blocks.contains("```sh\n" + welcome.tokenPost))

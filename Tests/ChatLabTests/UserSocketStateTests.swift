@@ -134,7 +134,7 @@ import Testing
     }
 
     @Test func `without heeding marks a reset is nothing, and no mark is sent`() throws {
-        var state = try live(State(heedsMarks: false))
+        var state = try live(State(checksMarks: false))
         #expect(try take(&state, #"{"eventType":"room_reset","roomId":"a","seq":1}"#) == [])
         #expect(state.places["a"]?.seq == 3)
         state.reconnect()

@@ -145,17 +145,19 @@ private func code(_ body: () async throws -> Void) async -> ErrorCode? {
     // MARK: Calls at a time
 
     @Test func `a key makes so many calls at a time, and some wait beside them`() async throws {
-        let calls = KeyCalls(maximumCalls: 2, maximumWaiting: 1)
+        let calls = KeyConcurrencyLimiter(maximumCalls: 2, maximumWaiting: [.change: 1, .download: 1])
         let name = KeyName(verified: "a")
-        var first: KeyCalls.Call? = try calls.begin(name)
+        var first: KeyConcurrencyLimiter.Call? = try calls.begin(name)
         let second = try calls.begin(name)
         #expect(await code { _ = try calls.begin(name) } == .rateLimited)
         // Another key has calls of its own.
         _ = try calls.begin(KeyName(verified: "b"))
-        try await second.waiting {
+        try await second.waiting(for: .change) {
             let third = try calls.begin(name)
             #expect(await code { _ = try calls.begin(name) } == .rateLimited)
-            #expect(await code { try await third.waiting {} } == .rateLimited)
+            #expect(await code { try await third.waiting(for: .change) {} } == .rateLimited)
+            // What waits for something else has places of its own.
+            try await third.waiting(for: .download) { _ = try calls.begin(name) }
         }
         // It counts as a call again.
         #expect(await code { _ = try calls.begin(name) } == .rateLimited)

@@ -128,13 +128,13 @@ private final class MemoryLogOutput: LogOutput {
         "refresh_token=hunter2",
     ])
     func `error texts are redacted`(text: String) {
-        let shown = SecretMask.text(of: LeakyError(description: text))
+        let shown = SecretRedactor.text(of: LeakyError(description: text))
         #expect(!shown.contains("hunter2"))
         #expect(shown.hasPrefix("LeakyError: "))
     }
 
     @Test func `error texts are one bounded line`() {
-        let shown = SecretMask.text(of: LeakyError(description: String(repeating: "a\n", count: 5_000)))
+        let shown = SecretRedactor.text(of: LeakyError(description: String(repeating: "a\n", count: 5_000)))
         #expect(shown.count == 500 && !shown.contains("\n"))
     }
 }

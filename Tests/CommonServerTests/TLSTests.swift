@@ -182,7 +182,7 @@ struct TLSTests {
         }
         peer.embeddedEventLoop.advanceTime(by: TLSHandshakeTimeout.time * 2)
         #expect(peer.isActive)
-        // Each waits for the other's farewell, which nobody carries over, for a while.
+        // Each waits for the other's closeDelay, which nobody carries over, for a while.
         for channel in [client, peer] {
             channel.close(promise: nil)
             channel.embeddedEventLoop.advanceTime(by: .seconds(60))

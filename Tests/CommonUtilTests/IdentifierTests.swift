@@ -56,3 +56,15 @@ import Testing
         #expect(backoff.next() <= .milliseconds(100))
     }
 }
+
+@Suite(.timeLimit(.minutes(2))) struct TextBytesTests {
+    @Test func `texts that are only canonically equivalent have other bytes`() {
+        let (one, two) = ("caf\u{E9}", "cafe\u{301}")
+        #expect(one == two && !one.hasSameBytes(as: two))
+        #expect(one.hasSameBytes(as: one[...]))
+    }
+
+    @Test func `digits are those of ASCII alone`() {
+        #expect((UInt8.min...UInt8.max).filter(\.isASCIIDigit) == Array("0123456789".utf8))
+    }
+}

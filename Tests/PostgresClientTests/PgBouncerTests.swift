@@ -16,7 +16,7 @@ struct PgBouncerTests {
             configuration.sessionSettings = ["jit": "off"]
             let client = PostgresClient(configuration: configuration, logger: quiet)
             try await client.checkRequirements(minimumVersion: 15)
-            try await client.proveWritable(timeout: .seconds(20))
+            try await client.checkWritable(timeout: .seconds(20))
             let isPooled = client.pool.isPooled.load(ordering: .relaxed)
             #expect(isPooled)
             for _ in 0..<3 {

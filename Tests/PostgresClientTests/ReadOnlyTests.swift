@@ -25,7 +25,7 @@ import Testing
     @Test func `connections to a server that becomes read-only are closed`() async throws {
         try await withServer { server, client in
             try await client.script("CREATE TABLE writes (id int8)")
-            try await client.proveWritable(timeout: .seconds(20))
+            try await client.checkWritable(timeout: .seconds(20))
             let backends = try await client.backends()
 
             try await server.setReadOnly(true)
@@ -37,11 +37,11 @@ import Testing
                 try await client.query(insert, .int8(2), timeout: .milliseconds(500))
             }
             #expect(refused?.isTransient == true, "\(String(describing: refused))")
-            await #expect(throws: PostgresError.self) { try await client.proveWritable(timeout: .milliseconds(300)) }
+            await #expect(throws: PostgresError.self) { try await client.checkWritable(timeout: .milliseconds(300)) }
 
             try await server.setReadOnly(false)
             _ = try await client.query(insert, .int8(3))
-            try await client.proveWritable(timeout: .seconds(20))
+            try await client.checkWritable(timeout: .seconds(20))
             #expect(try await client.number("SELECT sum(id)::int8 FROM writes") == 3)
             #expect(try await Set(client.backends()).isDisjoint(with: backends))
         }
@@ -52,24 +52,24 @@ import Testing
             _ = try await client.query("SELECT 1")
             try await server.setReadOnly(true)
             let error = await #expect(throws: PostgresError.self) {
-                try await client.proveWritable(timeout: .seconds(20))
+                try await client.checkWritable(timeout: .seconds(20))
             }
             #expect(error?.sqlState == .readOnlyTransaction)
             try await eventually("the connection is closed") { await !client.pool.machine.hasConnection }
             try await server.setReadOnly(false)
-            try await client.proveWritable(timeout: .seconds(20))
+            try await client.checkWritable(timeout: .seconds(20))
         }
     }
 
     @Test func `the write proof is shared and rate-limited`() async throws {
-        let proof = WriteProof()
+        let proof = WritabilityCheck()
         let asked = Atomic(0)
-        let ask: @Sendable () async -> WriteProof.Outcome = {
+        let ask: @Sendable () async -> WritabilityCheck.Outcome = {
             asked.add(1, ordering: .relaxed)
             await Task.yield()
             return .failure(.tooManyWaiters)
         }
-        await withTaskGroup(of: WriteProof.Outcome.self) { group in
+        await withTaskGroup(of: WritabilityCheck.Outcome.self) { group in
             for _ in 0..<50 { group.addTask { await proof.outcome(lifetime: .seconds(3_600), of: ask) } }
             for await outcome in group {
                 #expect(throws: PostgresError.tooManyWaiters) { try outcome.get() }
@@ -77,7 +77,7 @@ import Testing
         }
         let askedTogether = asked.load(ordering: .relaxed)
         #expect(askedTogether == 1)
-        let brief = WriteProof()
+        let brief = WritabilityCheck()
         for _ in 0..<3 { _ = await brief.outcome(lifetime: .zero, of: ask) }
         // A failure that is known is believed, whatever is refused meanwhile.
         proof.invalidate()
@@ -87,9 +87,9 @@ import Testing
     }
 
     @Test func `a refused write invalidates a proof`() async throws {
-        let proof = WriteProof()
+        let proof = WritabilityCheck()
         let asked = Atomic(0)
-        let ask: @Sendable () async -> WriteProof.Outcome = {
+        let ask: @Sendable () async -> WritabilityCheck.Outcome = {
             asked.add(1, ordering: .relaxed)
             return .success(())
         }
@@ -116,17 +116,17 @@ import Testing
                 END $$
                 """)
             // Nobody was refused so far, so nothing is tried.
-            try await client.proveWritable(timeout: .seconds(20))
+            try await client.checkWritable(timeout: .seconds(20))
             let backends = try await client.backends()
             let error = await #expect(throws: PostgresError.self) { try await client.query("SELECT raise_if_full()") }
             #expect(error?.sqlState == .diskFull && error?.isTransient == true)
             let refused = await #expect(throws: PostgresError.self) {
-                try await client.proveWritable(timeout: .seconds(20))
+                try await client.checkWritable(timeout: .seconds(20))
             }
             #expect(refused?.sqlState == .diskFull)
             #expect(try await client.backends() == backends)
             try await client.script("DROP TABLE room_is_full")
-            try await client.proveWritable(timeout: .seconds(20))
+            try await client.checkWritable(timeout: .seconds(20))
             #expect(try await client.number("SELECT count(*) FROM room_probe") == 0)
         }
     }

@@ -61,7 +61,7 @@ import Testing
             #expect(try await owner.migrate([first], lockKey: 1) == [1])
             try await owner.script("GRANT SELECT ON schema_migrations TO \(name)")
             #expect(try await server.migrate([first], lockKey: 1) == [])
-            try await server.proveWritable(timeout: .seconds(20))
+            try await server.checkWritable(timeout: .seconds(20))
             let late = await #expect(throws: PostgresError.self) {
                 try await server.migrate([first, second], lockKey: 1)
             }

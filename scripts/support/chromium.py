@@ -1,4 +1,4 @@
-"""The Chromium of the tests that need a browser, and packages that are missing for them."""
+"""Finds Chromium for the tests that need a browser, and installs missing packages."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ PROBE = ["--headless=new", "--no-sandbox", "--disable-gpu", "--dump-dom", "data:
 
 
 def install(packages):
-    """Installs those whose sign (a program or a path) is not there: as root, on Debian or Ubuntu."""
+    """Installs the packages whose sign (a program or a path) is missing; only as root on Debian or Ubuntu."""
     missing = [
         package for sign, package in packages.items()
         if not (Path(sign).exists() if sign.startswith("/") else shutil.which(sign))]
@@ -20,7 +20,7 @@ def install(packages):
 
 
 def find():
-    """Chromium, where it is there and can show a page: not every sandbox lets it. Else an empty string."""
+    """The path of Chromium; an empty string if it is missing or cannot show a page, as in some sandboxes."""
     program = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if not program:
         return ""

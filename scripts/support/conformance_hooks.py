@@ -30,7 +30,7 @@ deleted = set()
 
 
 def list_of(case):
-    """What a cursor belongs to: a search is another list than the one of all, which blanks ask for, too."""
+    """The list that a cursor belongs to: a search is a list of its own, and a blank query means the full list."""
     sought = case.query.get("query") if isinstance(case.query, dict) else None
     return case.operation.path, bool(str(sought or "").strip())
 
@@ -93,7 +93,7 @@ def replace_body_ids(case, path, method):
     elif path == MESSAGES:
         if often():
             body["roomId"] = random.choice(ROOMS)
-        # Of that very room, so it takes a post to have one; the servers' own tests do that.
+        # It would have to be in that room, so a post is needed first; the servers' own tests do that.
         body.pop("replyToMessageId", None)
         # A file is uploaded for its message, by its sender; they do that, too.
         if isinstance(body.get("payload"), dict) and "fileId" in body["payload"]:

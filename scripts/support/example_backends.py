@@ -165,7 +165,7 @@ def check_mirror(stack, key, token, folder):
         change(life)
         mirror.die_and_come_back(lambda: change(f"{life}, while it is gone"))
     until(lambda: rows(database) == logs(stack, rooms, token), "the mirror's table is not equal to the logs")
-    # From the beginning, into an empty one, by what the messages have become.
+    # A second mirror from the beginning, into an empty table, sees only the final state of the messages.
     other, database_of_other = make_mirror(stack, key, folder / "second")
     until(lambda: rows(database_of_other) == rows(database), "a table that is filled later is another one")
     mirror.kill()

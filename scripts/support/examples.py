@@ -99,7 +99,7 @@ def check(stack, make, folder):
         def is_there(answers):
             room.say("there?")
             return answers
-        # It may begin with what is said from now on: only then one can expect answers.
+        # The bot may read only from now on, so answers are expected only after its first one.
         room.until(is_there, f"{make.__name__}: no answer")
         said = []
         for life in range(LIVES):

@@ -12,7 +12,7 @@ TEXTS = "#log .message:not(.deleted) .body"
 TIMEOUT_SECONDS = 20
 SIZE = {"width": 1100, "height": 750}
 PHONE = {"width": 390, "height": 780}
-# Counts the values that a badge of the list of rooms ever had, for what is there for a frame only.
+# Records every text of the badges in the room list, even one that is shown for a single frame.
 WATCH_BADGES = """() => {
   window.badges = []
   new MutationObserver(() => {
@@ -43,13 +43,13 @@ class Person:
         return page
 
     def note(self, message):
-        # That a server cannot be reached, or is too busy, is what some steps are about.
+        # Unreachable and busy servers are the subject of some steps.
         if message.type == "error" and not re.search(
                 r"ERR_|WebSocket connection|status of (?:40[14]|429|5\d\d)", message.text):
             self.errors.append(message.text)
 
     def expect_error(self, text):
-        """One that the step has brought about."""
+        """Removes an error that the step has caused on purpose."""
         expected = [error for error in self.errors if text in error]
         assert len(expected) == 1, self.errors
         self.errors.remove(expected[0])
@@ -131,7 +131,7 @@ class Person:
         expect(self("#composer")).to_be_visible()
 
     def sees(self, texts):
-        """All of these, once each, in this order, as the end of the log."""
+        """Waits until the log ends with these texts, in this order."""
         deadline = time.monotonic() + TIMEOUT_SECONDS
         while self.texts()[-len(texts):] != texts or self("#log .waiting").count():
             if time.monotonic() > deadline:
@@ -146,7 +146,7 @@ class Person:
             self.page.wait_for_timeout(30)
 
     def fits(self):
-        """Nothing is wider than the screen."""
+        """Asserts that nothing is wider than the screen."""
         width = self.page.evaluate("Math.max(document.documentElement.scrollWidth, document.querySelector('#scroller').scrollWidth)")
         assert width <= self.page.viewport_size["width"], width
 

@@ -1,4 +1,4 @@
-"""The processes of a stack, to be killed and started again as they were."""
+"""Kills and restarts the server processes of a stack."""
 
 import os
 import signal
@@ -56,7 +56,7 @@ class Server:
         """Ends what `start` has started."""
         if self.again and self.again.poll() is None:
             self.again.send_signal(signal.SIGTERM)
-            # A server ends by itself after 30 s what hangs.
+            # A server gives up on hanging work after 30 s.
             self.again.wait(timeout=40)
 
     def answers(self):

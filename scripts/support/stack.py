@@ -27,7 +27,7 @@ def environment_with(name, *requirements):
 
 
 def run_with(name, *requirements):
-    """Starts this very program once more where the packages are there."""
+    """Restarts this program in a Python environment that has the packages."""
     folder = environment_with(name, *requirements)
     if Path(sys.prefix).resolve() != folder.resolve():
         python = folder / "bin" / "python3"
@@ -35,7 +35,7 @@ def run_with(name, *requirements):
 
 
 def executable(name="chat"):
-    """A tool as it was built last; CHAT_BUILD_DIR names another folder."""
+    """The path of the tool that was built last; CHAT_BUILD_DIR names another folder."""
     folder = os.environ.get("CHAT_BUILD_DIR")
     found = [Path(folder)] if folder else [ROOT / ".build" / kind for kind in ("release", "debug")]
     tools = [path / name for path in found if (path / name).exists()]
@@ -45,7 +45,7 @@ def executable(name="chat"):
 
 
 class Stack:
-    """`with Stack() as stack:` runs one, ready, for as long as the block takes."""
+    """A private stack: ready when the `with` block begins, stopped when it ends."""
 
     def __init__(self, *options):
         self.options = options
@@ -91,7 +91,7 @@ class Stack:
         return json.loads(text)
 
     def key(self, *scopes):
-        """Makes a server's key."""
+        """Creates a server key with these scopes."""
         options = [word for scope in scopes for word in ("--scope", scope)]
         return subprocess.run(
             [executable(), "keys", "create", "key-" + secrets.token_hex(4), *options], check=True, text=True,

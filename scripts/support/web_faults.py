@@ -89,7 +89,7 @@ def answers_lost(alice, bob, stack):
 
 
 def refused(alice, bob, stack):
-    """One that is refused stops nobody, is said, and can be tried again or given up."""
+    """A refused message blocks no other, shows its reason, and can be retried or discarded."""
     def refuse(route):
         is_bad = route.request.method == "POST" and "Refuse me" in (route.request.post_data or "")
         route.fulfill(**REFUSAL) if is_bad else route.continue_()
@@ -111,7 +111,7 @@ def refused(alice, bob, stack):
 
 
 def frames_lost(alice, bob, stack):
-    """One frame never comes and all others come twice; then the connection is closed as if another log were there."""
+    """One frame is lost and all others arrive twice; then the connection is closed as for another log."""
     dropped, sockets = [], []
 
     def meddle(socket):
@@ -149,7 +149,7 @@ def frames_lost(alice, bob, stack):
 
 
 def log_set_back(alice, bob, stack):
-    """The server says that a room has another log: it is said, and goes on from there."""
+    """The server reports another log of a room: the page says so and continues from there."""
     sockets, rooms = [], {}
 
     def meddle(socket):
@@ -193,7 +193,7 @@ def quota(alice, bob, stack):
 
 
 def offline(alice, bob, stack):
-    """It is said at once, what waits can be taken back, and after the end nothing is missing or red."""
+    """Being offline is shown at once, waiting messages can be taken back; later nothing is missing or failed."""
     alice.context.set_offline(True)
     start = time.monotonic()
     expect(alice("#connection")).to_contain_text("You are offline", timeout=10_000)
@@ -232,7 +232,7 @@ def no_socket(alice, bob, stack):
 
 
 def nonsense(alice, bob, stack):
-    """A server that answers HTML to everything: it is said, and not asked in a loop."""
+    """A server answers HTML to everything: the page says so and does not ask in a loop."""
     answers = {"status": 200, "content_type": "text/html", "headers": {"Access-Control-Allow-Origin": "*"}, "body": "<h1>Hello"}
     page = alice.open_tab()
     page.route(re.compile(r"/api/v1/|/sse/"), lambda route: route.fulfill(**answers))

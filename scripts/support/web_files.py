@@ -187,7 +187,7 @@ def cancelling(alice, bob, stack):
 
 
 def cut_off(alice, bob, stack):
-    """The server is away in the middle: it goes on when the server is back, and the file is there once."""
+    """The server fails during an upload: the upload continues when it is back, and the file is stored once."""
     stack.messages.kill()
     choose(alice, ("kept.txt", "text/plain", b"kept whatever happens"))
     alice("#send").click()
@@ -229,7 +229,7 @@ def cut_off(alice, bob, stack):
 
 
 def refusing(alice, bob, stack):
-    """Too large, no space left, no files at all: in words, at the file; it can be tried again or discarded."""
+    """Refusals are explained at the file: too large, no space left, none allowed. It can be retried or discarded."""
     alice.say("To be edited")
     bob.sees(["To be edited"])
     choose_large(alice, "huge.bin", 4 * MOST_BYTES)

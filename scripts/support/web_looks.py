@@ -34,7 +34,7 @@ SCROLL = """async pixels => {
 
 
 def keyboard(alice, bob, stack):
-    """The list is one stop of the tab key; arrows go through messages and their buttons; what is read out is what is new."""
+    """The list is one tab stop; arrows move through messages and their buttons; only new messages are read out."""
     alice("#room-list a").filter(has_text="Lobby").first.click()
     expect(alice("#room-name")).to_have_text("Lobby")
     alice.is_live()
@@ -188,7 +188,7 @@ def korean(alice, bob, stack, browser):
 
 
 def loading(alice, bob, stack, browser):
-    """First paint and first message on a slow link, with nothing kept; and how deep the requests wait for each other."""
+    """First paint and first message on a slow network with empty caches, and whether requests wait for each other."""
     stack.json("message", "POST", "/api/v1/messages", {
         "roomId": alice.room, "messageType": "text", "payload": {"text": "First message"}}, token=alice.token)
     context = browser.new_context(locale="en-US", viewport=SIZE, storage_state=alice.context.storage_state())
@@ -256,7 +256,7 @@ def scrolling(alice, bob, stack):
     idle = alice.page.evaluate(SCROLL, 0)
     before = busy()
     frames = alice.page.evaluate(SCROLL, 160)
-    # What the page itself takes of the 16.7 ms of a frame, on however busy a machine.
+    # The CPU time of the page per frame (16.7 ms), independent of the load of the machine.
     after = busy()
     work = {name: (after[name] - before[name]) / FRAMES for name in ("ScriptDuration", "RecalcStyleDuration", "LayoutDuration")}
     print(f"    {elements} elements for {MESSAGES} messages; frames: median {frames['median']:.1f} ms, 95 % {frames['p95']:.1f} ms,"

@@ -38,7 +38,7 @@ def typing_and_read(alice, bob, stack):
 
 
 def unread(alice, bob, stack):
-    """Opened with 60 unread messages: at the line before the first, and read is only what was on the screen."""
+    """A room with 60 unread messages opens at the line before the first; only visible messages become read."""
     bob.create_room("Elsewhere")
     bob.is_live()
     post(stack, alice.token, alice.room, [f"Unread {index}" for index in range(60)])
@@ -62,7 +62,7 @@ def unread(alice, bob, stack):
 
 
 def badge(alice, bob, stack):
-    """Of the room that one is looking at no badge is ever shown."""
+    """The room that the user is looking at never shows a badge."""
     bob.page.bring_to_front()
     bob("#text").focus()
     bob.page.evaluate(WATCH_BADGES)
@@ -95,7 +95,7 @@ def newer(alice, bob, stack):
 
 
 def away(alice, bob, stack):
-    """What comes while one looks elsewhere begins at a line, which stays on the screen until one is back."""
+    """Messages that arrive while the user is away follow a line, which stays on the screen until the user returns."""
     bob.page.evaluate("""() => {
       document.hasFocus = () => window.isLookedAt ?? false
       window.dispatchEvent(new Event('blur'))

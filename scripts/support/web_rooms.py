@@ -29,7 +29,7 @@ def joining(alice, bob, stack):
 
 
 def invitation(alice, bob, stack, browser):
-    """A link to a public room shows it, also to who has just registered, and lets them join."""
+    """A link to a public room shows the room, even right after registration, and lets the user join."""
     dora = Person(browser, stack, "dora", alice.folder)
     dora.register("Dora", f"/#/rooms/{alice.room}")
     expect(dora("#room-name")).to_have_text("Lobby")
@@ -50,7 +50,7 @@ def invitation(alice, bob, stack, browser):
 
 
 def joins_are_cheap(alice, bob, stack):
-    """Who joins makes nobody ask for all members."""
+    """A new member causes no request for all members."""
     alice.is_live()
     before = alice.count("/members"), alice.count(r"/users/\d")
     users = [stack.user() for _ in range(12)]

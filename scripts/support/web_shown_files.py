@@ -148,7 +148,7 @@ def playing(alice, bob, stack):
 
 
 def disguised(alice, bob, stack):
-    """HTML named .png is a download; a name that turns text around is shown as it is; a file that is gone is said."""
+    """HTML named .png is a download; a name with direction marks is shown without them; a deleted file is reported."""
     choose(alice, ("trick.png", "image/png", b"<!doctype html><script>hacked = 1</script>"))
     alice("#send").click()
     link = bob("#log .message .file").last

@@ -71,7 +71,7 @@ def attacking(alice, bob, stack):
     for person in (alice, bob):
         assert person.page.evaluate("typeof hacked") == "undefined"
         assert person("#log script, #log iframe, #log img").count() == 0
-    # Where the page itself went wrong, the policy would still stand in the way.
+    # Even if the page had a bug, the policy would prevent it.
     refused = alice.page.evaluate(
         "() => { try { document.body.innerHTML = '<b>'; return 'taken' } catch (error) { return error.name } }")
     assert refused == "TypeError", refused
@@ -170,7 +170,7 @@ def emoji(alice, bob, stack):
 
 
 def media(alice, bob, stack):
-    """Pictures and videos of links have their place before they are there, grow on a click, and can be turned off."""
+    """Linked pictures and videos have their size before they load, open on a click, and can be turned off."""
     asked = []
 
     def answer(route):

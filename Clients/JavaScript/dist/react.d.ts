@@ -1,7 +1,7 @@
 import type { ReactElement, ReactNode } from 'react'
 import type { Chat, ConnectionReason, ConnectionState, Message, Room, RoomInfo, RoomState } from './chat.js'
 
-/** Starts the chat when it is mounted, stops it a moment after the last one is gone, and never closes it. */
+/** Starts the chat when mounted, stops it shortly after the last provider is unmounted, and never closes it. */
 export function ChatProvider(props: { chat: Chat; children?: ReactNode }): ReactElement
 
 export function useChat(): Chat
@@ -21,7 +21,7 @@ export function useRoom(id: string | null | undefined): Room | undefined
 export function useMessages(id: string | null | undefined): {
   readonly messages: readonly Message[]
   readonly hasMore: boolean
-  /** Fit for `onClick`. Whether there are more. */
+  /** Can be passed to `onClick`. Resolves to whether there are more. */
   readonly loadOlder: (limit?: unknown) => Promise<boolean>
   readonly state: RoomState
 }

@@ -20,7 +20,7 @@ import { Chat } from '../src/chat.js'
 import { FileStorage } from '../src/node.js'
 
 const PAUSE_MS = 50
-/** How long a mistake may be cut off in the middle. */
+/** The time in which a deliberate mistake can be interrupted. */
 const MISTAKE_MS = 25
 /** Longer, since named readers read the few posts of clients. */
 const EARLINESS_MS = 150
@@ -61,7 +61,7 @@ class Lines {
 const now = () => process.hrtime.bigint()
 const pause = ms => new Promise(resolve => setTimeout(resolve, ms))
 
-/** The mistakes of the self-proof are storages that forget, and orders that are wrong. */
+/** For the self-test: a storage that loses writes. */
 function storage() {
   const files = new FileStorage(store)
   if (mistake !== 'forgets-outbox') return files
@@ -102,7 +102,7 @@ function run() {
     else follow(id, applied, isAgain => room.events(!isAgain && positions.get(id) || { after: 0 }))
   }
   for (const id of namedRooms) {
-    // A position in a log that is gone is of no use: a new name begins at the beginning.
+    // A position in a lost log is of no use: a new name begins at the beginning.
     const reader = () => chat.room(id).events({ as: `${name}-${names.get(id) ?? 0}`, after: 0 })
     if (mistake === 'moves-position-early') followEarly(reader(), event => named.event(event))
     else follow(id, named, isAgain => { if (isAgain) names.set(id, (names.get(id) ?? 0) + 1); return reader() })
@@ -115,7 +115,8 @@ function run() {
 async function post() {
   const [asked, kept, ended] = ['asked', 'kept', 'ended'].map(name => new Lines(name))
   chat.on('post', ({ key, state, roomId, seq, error }) => ended.add(key, state, ...state === 'stored' ? [roomId, seq] : [error?.code]))
-  // A key that is in the file was kept; one that was asked for after it may have been, too, and is then the same send.
+  // A key in kept.log was stored. A key that was asked for after it may have been stored, too, and is then the same
+  // send.
   const isInDoubt = asked.lines.at(-1)?.split(' ')[0] !== kept.lines.at(-1)?.split(' ')[0]
   if (!isInDoubt) await paused()
   for (let next = kept.lines.length; ; next += 1) {
@@ -133,7 +134,7 @@ async function paused() {
   while (existsSync(`${folder}/paused`)) await pause(PAUSE_MS)
 }
 
-/** Writes down what a reader gives; one whose log is gone begins again. */
+/** Records the events of a reader; after `log_mismatch` it begins again. */
 async function follow(id, lines, events) {
   for (let isAgain = false; ; isAgain = true) {
     try {

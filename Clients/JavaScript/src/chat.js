@@ -79,12 +79,12 @@ export class Chat {
 
   /** The same object for the same id, always. */
   room(id) {
-    if (typeof id !== 'string' || !/^[A-Za-z0-9._-]{1,64}$/.test(id)) throw new TypeError(`No id of a room: ${id}`)
+    if (typeof id !== 'string' || !/^[A-Za-z0-9._-]{1,64}$/.test(id)) throw new TypeError(`Not a room id: ${id}`)
     if (!this.#rooms.has(id)) this.#rooms.set(id, new Room(this.#forRooms, id))
     return this.#rooms.get(id)
   }
 
-  /** 'state', 'post', 'error'. Returns how to take the listener away. */
+  /** Adds a listener for 'state', 'post' or 'error'. Returns a function that removes it. */
   on(type, listener) { return this.#listeners.on(type, listener) }
 
   // Its life
@@ -126,7 +126,7 @@ export class Chat {
     this.#soon.close()
   }
 
-  /** Deletes what is kept of this user here. */
+  /** Deletes the stored data of this user. */
   forget({ evenUnsent = false } = {}) { return quiet(this.#forget(evenUnsent)) }
 
   async #forget(evenUnsent) {
@@ -229,7 +229,7 @@ export class Chat {
     }
   }
 
-  /** Whose chat it is has become known. */
+  /** The user id is known: from the options, or from the first token. */
   #identified(userId, isLoading) {
     if (this.#isIdentified) return
     this.#isIdentified = true
@@ -239,7 +239,7 @@ export class Chat {
     if (isLoading) this.#load()
   }
 
-  /** Reads what is kept, before anything else is taken in. */
+  /** Loads the stored state, before any frame is processed. */
   #load() {
     if (this.#isLoaded || !this.#isIdentified) return
     this.#isLoaded = true
@@ -265,7 +265,7 @@ export class Chat {
     this.#listeners.emit('state', this.#state)
   }
 
-  /** After what is queued has been taken in: only then the positions are those from which the server has to go on. */
+  /** Runs after the queued frames: only then the positions are those from which the server has to continue. */
   #sync() {
     this.#intake.job(() => {
       if (this.#connector.machine.state !== 'syncing') return
@@ -297,13 +297,13 @@ export class Chat {
     try {
       await this.#rest.call('system', 'GET', '/users/me')
     } catch (error) {
-      // Any answer of the server itself will do.
+      // Any answer below 500 shows that REST works.
       if (error.status === undefined || error.status >= 500) return
     }
     this.#connector.input('restWorks')
   }
 
-  /** Rooms of which `typing` and `read` are listened to are open; the server allows 50. */
+  /** A room with listeners for `typing` or `read` is opened at the server, which allows 50 open rooms. */
   #openSignals(room) {
     const isOpen = this.#opened.delete(room.id)
     if (room.wantsSignals) {
@@ -317,13 +317,13 @@ export class Chat {
     } else if (isOpen) this.#say('close', room.id)
   }
 
-  /** `open` or `close`. Of a room that is not the user's, or not yet, it would be an error; it is opened once it is added. */
+  /** Sends `open` or `close`. A room that is not in the list would cause an error; it is opened once it is added. */
   #say(type, roomId) { if (this.#list.room(roomId)) this.#connector.send({ type, roomId }) }
 
   #listChanged() { this.#soon.call('rooms', () => this.#listeners.emit('rooms', undefined)) }
 
   #listenerFailed(cause, type) {
-    // A listener of errors that fails would only get its own failure.
+    // A listener for 'error' that throws would only receive its own failure.
     if (type === 'error') return
     this.#report(new ChatError('listener', `A listener of '${type}' failed`, { cause }))
   }
@@ -335,7 +335,7 @@ export class Chat {
   }
 }
 
-/** Where a browser refuses site data, even to name the database may throw. */
+/** If the browser blocks site data, even access to `indexedDB` may throw. */
 function hasDatabase() {
   try { return typeof indexedDB !== 'undefined' } catch { return false }
 }

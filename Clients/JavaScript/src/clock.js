@@ -1,9 +1,9 @@
-/** A wall clock that moved by so much between two looks at it has jumped. */
+/** The wall clock has jumped if it moved by at least this much between two readings. */
 const JUMP_MS = 10_000
 
 /** Milliseconds that only go forward, though the wall clock may be set back. */
 export class Clock {
-  /** In a hidden page timers are late by a minute, which is no sleep. */
+  /** Timers of a hidden page may be a minute late, which must not count as sleep. */
   isThrottled = false
   #skipped = 0
   #latest = Date.now()
@@ -16,7 +16,10 @@ export class Clock {
     return wall - this.#skipped
   }
 
-  /** How far the wall clock jumped since the last call, which must be seconds ago: that time is left out. 0 without a jump. */
+  /**
+   * How far the wall clock jumped since the last call, which must be seconds ago; 0 without a jump. `now()` leaves that
+   * time out.
+   */
   jump() {
     this.now()
     const passed = this.#latest - this.#looked
@@ -27,7 +30,7 @@ export class Clock {
   }
 }
 
-/** Ends after so long, or with the signal. */
+/** Resolves after `ms`, or when the signal is aborted. */
 export const pause = (ms, signal) => new Promise(resolve => {
   const end = () => { clearTimeout(timer); signal.removeEventListener('abort', end); resolve() }
   const timer = setTimeout(end, ms)

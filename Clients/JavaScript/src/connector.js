@@ -1,4 +1,5 @@
-// Carries out what the connection's state machine says: timers, tokens, the transport, what the surroundings report.
+// Runs the connection's state machine: performs its actions (timers, tokens, the transport) and passes on events of the
+// page.
 
 import { Connection } from './core/connection.js'
 import { readToken } from './core/token.js'
@@ -27,7 +28,7 @@ export class Connector {
   #clock = new Clock()
   #offs = []
   #stop = new AbortController()
-  /** The failure behind the next change of state. */
+  /** The error that causes the next change of state. */
   #cause
 
   /**
@@ -54,7 +55,7 @@ export class Connector {
     this.#failWaiting(this.#stop.signal.reason)
   }
 
-  /** Gives the machine an input. One that comes while another is carried out waits for its turn. */
+  /** Passes an input to the state machine. An input that arrives while another is processed is queued. */
   input(name, argument) {
     this.#inputs.push([name, argument])
     if (this.#isRunning) return
@@ -178,7 +179,7 @@ export class Connector {
     try { frame = JSON.parse(text) } catch { /* see below */ }
     if (frame === null || typeof frame !== 'object' || Array.isArray(frame)) return this.input('protocolError')
     if (frame.eventType === 'error' && frame.code === 'invalid_token') this.#refuse()
-    // `synced` counts once everything before it is taken in; see `Intake`.
+    // `synced` takes effect after all frames before it are processed; see `Intake`.
     this.input('frame', frame.eventType === 'synced' ? {} : frame)
     this.#options.onFrame(frame, text.length)
   }
@@ -189,7 +190,7 @@ export class Connector {
     let timer, onStop
     try {
       const token = await this.#options.exclusively('token', async () => {
-        const late = new ChatError('timeout', 'No token came in time', { isTemporary: true })
+        const late = new ChatError('timeout', 'getToken timed out', { isTemporary: true })
         if (!isPresent()) throw late
         const limit = new Promise((_, reject) => {
           timer = setTimeout(() => reject(late), TOKEN_CALL_MS)
@@ -206,7 +207,7 @@ export class Connector {
       }
       this.#token = token
       const known = this.machine.userId
-      // Before anything is opened: what is kept of the user is read first.
+      // Before the connection opens: the user's stored data is loaded first.
       if (known === undefined) this.#options.onUser(info.sub)
       this.input('token', info)
       if (this.#token !== undefined) { this.#waiting?.resolve(token); this.#waiting = null }

@@ -1,4 +1,4 @@
-// Which of the processes on one store sends: the one that has the lock. Who stands still loses it to the next.
+// Elects the process that sends for all processes on one store: the holder of a lock. A process that hangs loses it.
 
 import { pause } from './clock.js'
 
@@ -21,7 +21,7 @@ export class Election {
   start() {
     this.#stop = new AbortController()
     this.#take(this.#stop.signal)
-    // Memory is nobody else's.
+    // Memory is not shared with other processes.
     if (!this.#context.kept.isLasting) return
     this.#poll = setInterval(() => this.#look(), POLL_MS)
     if (typeof BroadcastChannel !== 'function') return
@@ -37,7 +37,7 @@ export class Election {
     this.#channel = undefined
   }
 
-  /** The outbox was changed here. */
+  /** Notifies the other processes that the outbox has changed. */
   announce() { this.#channel?.postMessage(null) }
 
   async #take(stop) {

@@ -1,6 +1,6 @@
 // What everything here needs: errors, listeners, promises.
 
-/** What every failing call of the library fails with. `code` is the server's, or one of the library's own. */
+/** The error of every failed call of the library. `code` is the server's, or one of the library's own. */
 export class ChatError extends Error {
   name = 'ChatError'
 
@@ -14,7 +14,7 @@ export class ChatError extends Error {
   }
 }
 
-/** Listeners by type. One that throws is reported and disturbs nobody. */
+/** Listeners by type. A listener that throws is reported and does not affect the others. */
 export class Listeners {
   #byType = new Map()
   #report
@@ -23,7 +23,7 @@ export class Listeners {
 
   /** Returns how to take the listener away. The same function added twice is called twice. */
   on(type, listener) {
-    if (typeof listener !== 'function') throw new TypeError('A listener is a function')
+    if (typeof listener !== 'function') throw new TypeError('listener: a function')
     const entry = { listener }
     if (!this.#byType.has(type)) this.#byType.set(type, new Set())
     this.#byType.get(type).add(entry)
@@ -47,7 +47,7 @@ export class Listeners {
   clear() { this.#byType.clear() }
 }
 
-/** Calls later in the loop, once for each key, whatever number of calls was wanted. */
+/** Coalesces calls: the latest work of each key runs once, in a later turn of the event loop. */
 export class Soon {
   #works = new Map()
   #timer
@@ -73,7 +73,7 @@ export class Soon {
 
 export const closedError = () => new ChatError('closed', 'The chat is closed')
 
-/** A promise with its ends outside. Nobody has to await it. */
+/** A promise with external `resolve` and `reject`. Its rejection is never unhandled. */
 export function deferred() {
   const result = {}
   result.promise = new Promise((resolve, reject) => Object.assign(result, { resolve, reject }))
@@ -81,7 +81,7 @@ export function deferred() {
   return result
 }
 
-/** The same promise, of which a failure that nobody awaits is no unhandled rejection. */
+/** Returns the same promise, whose rejection is never unhandled. */
 export function quiet(promise) {
   promise.catch(() => {})
   return promise

@@ -1,5 +1,5 @@
-// What reads for `room.events(…)`: carries out what a reader's state machine says. Imported when it is needed, and with what it
-// imports itself a file of its own; so it shares no classes with the rest.
+// Runs the state machine of a `room.events(…)` reader. Loaded on demand: it is bundled with its imports as a file of
+// its own, so it shares no classes with the rest.
 
 import { Pauses } from './core/timers.js'
 import { Reader } from './core/reader.js'
@@ -81,10 +81,10 @@ export class EventReading {
       const kept = await store.get(this.#key)
       if (kept) start = { after: kept.seq, mark: kept.mark }
     }
-    // In its turn among the frames: no event is missed in between.
+    // Queued among the frames, so that no event is missed in between.
     await this.#room.begin(head => {
       const isNow = start.after === undefined
-      // What has come since the call is in the log.
+      // Events since the call are read from the log.
       const from = now?.seq < head?.seq ? now : head
       if (isNow && from !== head) start = { after: from.seq, mark: from.mark }
       this.#reader = new Reader({ ...start, head })
@@ -93,7 +93,7 @@ export class EventReading {
     })
   }
 
-  /** One reader a name, among all processes. */
+  /** Allows one reader per name among all processes. */
   async #claim(name) {
     const claimed = deferred()
     this.#chat.kept.exclusively(name, async lost => {
@@ -103,7 +103,7 @@ export class EventReading {
         lost.addEventListener('abort', resolve, { once: true })
         if (this.#isDone) resolve()
       })
-      if (!this.#isDone) this.#fail(this.#chat.error('in_use', 'Another reader has taken the name over'))
+      if (!this.#isDone) this.#fail(this.#chat.error('in_use', 'Another reader took over the name'))
     }, { ifAvailable: true, signal: this.#stop.signal }).then(() => claimed.resolve(false), error => claimed.reject(error))
     if (await claimed.promise) return
     throw this.#chat.error('in_use', `Another reader has the name ${this.#options.as}`)

@@ -1,16 +1,17 @@
-// Frames by a stream of server-sent events, read by `fetch`: for networks that let no WebSocket through. Most pages never need
-// it, so it is a file of its own, imported once it is wanted. It imports nothing itself.
+// Frames from a stream of server-sent events, read with `fetch`, for networks that block WebSockets. Most pages never
+// need it, so it is a file of its own that is loaded on demand. It has no imports.
 
 const LONGEST_FIELD = 1 << 21
 
 /**
  * @param cursor () => where a stream goes on
  * @param retryAfterMs (headers) => the pause that an answer asks for
- * @param on as of a socket, and `alive()` for comments, `refused({status, retryAfterMs})` in place of `closed`
+ * @param on as for a socket, and `alive()` for comments, `refused({status, retryAfterMs})` for a refused request
+ *   instead of `closed`
  */
 export function openStream({ fetch, url, token, userId, cursor, retryAfterMs, on }) {
   let isOver = false
-  /** The stream whose frames count, and all that are there: two while one takes over from the other. */
+  /** The stream whose frames are used, and all open streams: two while a new one replaces it. */
   let reading
   const all = new Set()
   const stopAll = () => { isOver = true; for (const stop of all) stop.abort() }
@@ -41,7 +42,7 @@ export function openStream({ fetch, url, token, userId, cursor, retryAfterMs, on
       // A second stream that is refused leaves the first one as it is.
       if (isOver || !isPresent()) return
       stopAll()
-      // Something in between that answers 200 with a page of its own serves no streams.
+      // A proxy that answers 200 with a page of its own does not serve streams.
       on.refused({ status: answer.ok ? 404 : answer.status, retryAfterMs: retryAfterMs(answer.headers) })
       return
     }
@@ -77,7 +78,7 @@ export function openStream({ fetch, url, token, userId, cursor, retryAfterMs, on
           const [, field, value] = /^([^:]*):? ?(.*)$/s.exec(line)
           if (field === 'data') data.push(value)
           else if (field === 'event') type = value
-          // The first one is for `EventSource`; a later one says when to come back.
+          // The first `retry` is for `EventSource`; a later one is the delay before a reconnect.
           else if (field === 'retry' && ++retries > 1) on.text(JSON.stringify({ eventType: 'reconnect', afterMs: Number(value) || 0 }))
         }
       }
@@ -94,7 +95,7 @@ export function openStream({ fetch, url, token, userId, cursor, retryAfterMs, on
   read(token, true)
   return {
     send() {},
-    /** A token cannot be renewed in a stream: a new one begins before the old one ends. */
+    /** The token of a stream cannot be renewed, so a new stream is opened before the token expires. */
     authenticate: token => { if (!isOver) read(token, false) },
     close: stopAll,
   }

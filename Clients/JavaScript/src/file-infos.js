@@ -1,12 +1,12 @@
-// `room.file(id)`: what the server knows of files, for pages that show them. Those asked for in one turn of the loop are one
-// call; answers are kept for as long as the addresses in them stay the same.
+// `room.file(id)`: metadata of files, for pages that show them. Requests in one turn of the event loop share one call;
+// results are cached for as long as their URLs stay the same.
 
-/** Servers give the same address for half an hour, and it is good for an hour at least. */
+/** Servers return the same URL for half an hour, and it is valid for at least an hour. */
 const KEPT_MS = 30 * 60_000
 const MOST_KEPT = 2_000
 /** Of one call. */
 const MOST_IDS = 100
-/** One for each chat, named by what its rooms share. */
+/** One instance per chat, by the object that its rooms share. */
 const byRest = new WeakMap()
 
 /**
@@ -32,7 +32,7 @@ export class FileInfos {
 
   get(id, isFresh) {
     const kept = this.#kept.get(id)
-    // One that is still asked for is as fresh as can be.
+    // A pending request is fresh enough.
     if (kept && this.#now() < kept.until && (kept.isAsked || !isFresh)) return kept.info
     const entry = { until: this.#now() + KEPT_MS, isAsked: true }
     entry.info = new Promise((resolve, reject) => {

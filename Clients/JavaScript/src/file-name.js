@@ -1,9 +1,9 @@
-// The name under which a file is uploaded: what the servers take, as near to the file's own as can be.
+// The name under which a file is uploaded: the file's own, without what the servers refuse.
 
 const MOST_SCALARS = 255
-/** An ending as long as this is none that a cut name has to keep. */
+/** A longer extension is not preserved when a name is cut. */
 const LONGEST_ENDING = 16
-/** Control characters, ends of lines, and what turns text around (Unicode UAX #9): what is read is to be what is meant. */
+/** Control characters, line separators and bidirectional controls (Unicode UAX #9), which can disguise a name. */
 const REFUSED = /[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu
 
 /** @param {string | undefined} own the file's own name */

@@ -1,5 +1,5 @@
-// `room.sendFile(…)` and `room.file(…)`. Imported when they are needed, and with what it imports itself a file of its own:
-// pages without files never load it. So it shares no classes with the rest, and makes errors by `chat.error`.
+// `room.sendFile(…)` and `room.file(…)`. Loaded on demand: it is bundled with its imports as a file of its own, which
+// pages without files never load. So it shares no classes with the rest, and creates errors with `chat.error`.
 
 import { Pauses } from './core/timers.js'
 import { pause } from './clock.js'
@@ -10,17 +10,17 @@ import { thumbnailOf } from './thumbnail.js'
 
 export { fileOf as file } from './file-infos.js'
 
-/** Without a byte for so long, an upload is broken. */
+/** An upload without progress for this long has failed. */
 const STALL_MS = 60_000
-/** Larger pictures are sent as they are: to leave something out they would have to be in memory. */
+/** Larger pictures keep their metadata: removing it requires the whole file in memory. */
 const MAXIMUM_PICTURE_BYTES = 64 * 1024 * 1024
-/** A preview is worth no more than this. */
+/** Time limit for the upload of a thumbnail. */
 const THUMBNAIL_MS = 20_000
 const REPEATABLE = new Set([408, 425, 429])
 const HEAD_BYTES = 12
 const MOST_KEY = 64
 const KEY_BYTES = 16
-/** As a file is read where it is sent as a stream. */
+/** Size of the parts in which a file is read for a stream. */
 const PIECE_BYTES = 64 * 1024
 
 /**
@@ -50,7 +50,7 @@ export async function sendFile(room, chat, file, options = {}) {
   try {
     const { content, isPicture } = await prepared(chat, file, keepMetadata)
     const upload = new Upload(chat, { roomId: room.id, name }, content, { key: await uploadKey(key), signal: stop.signal, wake })
-    // In quotes: names of hooks are made shorter in what pages load (scripts/client-bundle), and this one is an application's.
+    // In quotes: scripts/client-bundle shortens property names that begin with `on`, and this one is public.
     const stored = await upload.run(progress(chat, options['onProgress']))
     const { fileId, mimeType } = stored
     if (thumbnail && isPicture) await addThumbnail(chat, room.id, fileId, content, stop.signal)
@@ -81,7 +81,7 @@ async function prepared(chat, file, keepMetadata) {
 /** A file that was chosen may be changed or deleted before it is sent. */
 const unreadable = (chat, cause) => Object.assign(chat.error('invalid', 'The file cannot be read'), { cause })
 
-/** Whether it can be read; an end of the wait is no proof that it cannot. */
+/** Whether the content can be read; `true` if the signal ends the wait. */
 const isReadable = (content, signal) => new Promise(resolve => {
   if (signal.aborted) return resolve(true)
   signal.addEventListener('abort', () => resolve(true))
@@ -93,7 +93,7 @@ const progress = (chat, listener) => (sent, total) => {
   try { listener?.({ sent, total }) } catch (error) { chat.reportListener(error, 'progress') }
 }
 
-/** A file without its small picture is a file all the same: one try. */
+/** Uploads a thumbnail, once: without it the file is still usable. */
 async function addThumbnail(chat, roomId, fileId, content, signal) {
   const thumbnail = await thumbnailOf(content)
   if (!thumbnail) return
@@ -132,7 +132,7 @@ class Upload {
         this.#signal.throwIfAborted()
         if (!isPassing(error)) throw error
         const { retryAfterMs } = error
-        // Whoever asked to wait is waited for, also when the connection comes back.
+        // A delay that the server asked for is kept, even if the connection returns.
         if (retryAfterMs > 0) await pause(Math.max(pauses.next(), retryAfterMs), this.#signal)
         else await this.#wake.pause(pauses.next(), this.#signal)
       }
@@ -168,7 +168,7 @@ class Upload {
       throw Object.assign(this.#chat.error(code, message), fields)
     } catch (error) {
       if (error?.code && error.name === 'ChatError') throw error
-      // Without an answer the cause may be the file, and would be for ever.
+      // Without a response the cause may be the file, and then no retry helps.
       if (!await isReadable(this.#content, watch.signal)) throw unreadable(this.#chat, error)
       throw Object.assign(this.#chat.error(watch.isLate ? 'timeout' : 'network', 'The upload broke'), { isTemporary: true, cause: error })
     } finally {
@@ -185,7 +185,7 @@ class Upload {
   }
 }
 
-/** The key of the upload that belongs to a message's: after a death the same call is the same file. */
+/** The upload key for a message key: repeating the call after a restart yields the same file. */
 async function uploadKey(key = '') {
   // As a field of HTTP can have it.
   const encoded = encodeURIComponent(key)
@@ -216,7 +216,7 @@ class Wake {
   }
 }
 
-/** Ends what does not move. */
+/** Aborts a request that makes no progress. */
 class Watch {
   isLate = false
   #stop = new AbortController()
@@ -241,7 +241,7 @@ class Watch {
   }
 
   end() {
-    // A body is read on for a moment after its request has failed.
+    // The body may still be read for a moment after the request has failed.
     this.#isOver = true
     clearTimeout(this.#timer)
     this.#outer.removeEventListener('abort', this.#abort)

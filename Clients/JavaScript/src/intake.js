@@ -1,5 +1,5 @@
-// Takes frames in, one batch after the other: first the machines, then the store, then whoever listens. Nothing is handed on
-// before it is kept.
+// Processes frames in batches: first the state machines, then the store, then the listeners. Nothing is delivered
+// before it is stored.
 
 import { headOf } from './core/room-list.js'
 import { RoomLog } from './core/room-log.js'
@@ -9,7 +9,7 @@ import { Changes } from './store.js'
 const MOST_FRAMES = 10_000
 const MOST_CHARACTERS = 16 << 20
 const MOST_IN_BATCH = 1_000
-/** Deleted messages about which the server is still to be asked. */
+/** Limit of pending requests about deleted messages. */
 const MOST_RECOUNTS = 100
 
 export class Intake {
@@ -17,13 +17,13 @@ export class Intake {
   #queue = []
   #characters = 0
   #isRunning = false
-  /** Whether the machines know more than the store does. */
+  /** Whether the state machines are ahead of the store. */
   isKeeping = false
   #dirty = new Set()
   #named = new Set()
   #context
   #isClosed = false
-  /** Whether what comes belongs to the connection of now. */
+  /** Whether the positions for the current connection were returned by `begin`; `false` once it is lost. */
   #isBegun = false
   #recounts = 0
   #recounting = Promise.resolve()
@@ -46,7 +46,7 @@ export class Intake {
   add(frame, characters) {
     if (this.#isClosed) return
     if (this.#queue.length >= MOST_FRAMES || this.#characters + characters > MOST_CHARACTERS) {
-      // What is here is taken in all the same, so that each connection comes further than the one before.
+      // The queued frames are still processed, so that each connection gets further than the previous one.
       this.#context.connection.input('storeOverrun')
       return
     }
@@ -55,7 +55,7 @@ export class Intake {
     this.#run()
   }
 
-  /** Runs `work` in its turn among the frames; what it returns is awaited, and returned. */
+  /** Queues `work` among the frames. Resolves to its result. */
   job(work) {
     return quiet(new Promise((resolve, reject) => {
       if (this.#isClosed) return reject(closedError())
@@ -64,7 +64,7 @@ export class Intake {
     }))
   }
 
-  /** The connection is lost. What has come by it is taken in, but `synced` no longer counts. */
+  /** The connection is lost. Its frames are still processed, but its `synced` is ignored. */
   lost() { this.#isBegun = false }
 
   close() {
@@ -72,7 +72,10 @@ export class Intake {
     for (const { reject } of this.#queue.splice(0)) reject?.(closedError())
   }
 
-  /** The positions that a new connection names: once, also where a slow store made the turn of the one before late. */
+  /**
+   * The positions for the `sync` of a new connection; `undefined` if they were already returned for it, because a slow
+   * store delayed the job of the previous connection.
+   */
   begin({ isNamed = true } = {}) {
     if (this.#isBegun) return undefined
     const list = this.#context.list()
@@ -100,7 +103,7 @@ export class Intake {
     for (const act of after) act()
   }
 
-  /** A room has something new to show; not before what is being kept is kept. */
+  /** Shows the changes of a room, after the write in progress if there is one. */
   show(room) {
     if (this.isKeeping) this.#dirty.add(room)
     else room.show()
@@ -141,7 +144,7 @@ export class Intake {
     if (this.#isClosed) return
     for (const act of after) act()
     if (isBroken) {
-      // What follows a gap is of no use; it comes again.
+      // Frames after a gap are dropped; the server sends them again.
       this.#queue = this.#queue.filter(entry => entry.work)
       this.#characters = 0
       this.#context.connection.input('protocolError')
@@ -162,7 +165,7 @@ export class Intake {
     }
   }
 
-  /** What is to be done once it is kept; `undefined` for a frame that breaks the protocol. */
+  /** Returns what to do after storing; `undefined` for a frame that violates the protocol. */
   #take(frame, changes) {
     const list = this.#context.list()
     const { eventType, roomId } = frame
@@ -200,7 +203,7 @@ export class Intake {
         const after = []
         for (const [id, log] of this.logs) {
           after.push(...this.#apply(id, log.synced(), changes))
-          // Known from a former connection and not changed since.
+          // In the list from a previous connection and unchanged since.
           if (log.timeline && !log.position && log.state !== 'gone') after.push(...this.#apply(id, log.open(list.head(id)), changes))
         }
         return [...after, () => { if (this.#isBegun) this.#context.onSynced(frame) }]
@@ -219,7 +222,7 @@ export class Intake {
     const list = this.#context.list()
     const after = []
     const gone = new Set([...list.rooms(frame), ...frame.removed ?? []])
-    // A log of a room that the list did not know is one of a room that was lost, too.
+    // A log whose room is missing from a complete list is lost, too, even if the list never had the room.
     if (frame.isAll && frame.isLast) for (const [roomId, log] of this.logs) if (log.position && !list.room(roomId)) gone.add(roomId)
     for (const roomId of gone) {
       const log = this.logs.get(roomId)
@@ -232,7 +235,7 @@ export class Intake {
       if (!log) continue
       if (log.state === 'gone') after.push(...this.#apply(room.roomId, log.added(head), changes))
       else if (!log.position) after.push(...this.#apply(room.roomId, log.open(head), changes))
-      // It was not named, so what lies between does not come.
+      // Its position was not in `sync`, so the server does not send the events in between.
       else if (!this.#named.has(room.roomId)) after.push(...this.#apply(room.roomId, log.skipped(head), changes))
     }
     marks.apply(list, (frame.rooms ?? []).map(room => room.roomId))
@@ -263,7 +266,7 @@ export class Intake {
     return after
   }
 
-  /** Asks where the log had a message that was deleted: one question after the other. */
+  /** Requests the `seq` of a deleted message, to correct the unread count. One request at a time. */
   #recount({ roomId, messageId, seq: deletedAt }) {
     if (this.#recounts >= MOST_RECOUNTS) return
     this.#recounts += 1
@@ -277,7 +280,7 @@ export class Intake {
     })
   }
 
-  /** Notes what is to be kept; returns what is to be done once it is. */
+  /** Adds what has to be stored to `changes`; returns what to do afterwards. */
   #apply(roomId, actions, changes, before) {
     const after = []
     if (actions.some(action => !action.signal)) after.push(() => { const room = this.#context.room(roomId); if (room) this.show(room) })

@@ -1,4 +1,4 @@
-// The outbox: keeps posts, and sends them where no other process does.
+// The outbox: stores posts, and sends them if this process is the elected sender.
 
 import { OutboxQueue, isSameContent, keptPost } from './core/outbox.js'
 import { frozen, ownKey } from './core/timeline.js'
@@ -11,7 +11,7 @@ export class Outbox {
   #list = null
   #clock = new Clock()
   #queue = new OutboxQueue({ now: this.#clock.now(), isSender: false })
-  /** By key: those of the queue, and those stored that the log of their room has not shown yet. */
+  /** By key: the posts of the queue, and stored posts that the log of their room does not show yet. */
   #posts = new Map()
   #stored = new Set()
   #context
@@ -19,9 +19,9 @@ export class Outbox {
   #discarding = new Map()
   #isRunning = false
   #election
-  /** Posts of which a change is about to be kept, with how many. */
+  /** Key → number of changes of the post that are not written yet. */
   #unkept = new Map()
-  /** Actions that wait for something to be kept, and that itself. */
+  /** `keep` actions that are not written yet, and the actions behind them. */
   #waiting = []
   #last = Promise.resolve()
   #isClosed = false
@@ -49,7 +49,7 @@ export class Outbox {
     return known ?? this.#of(fields.key)
   }
 
-  /** A key that the log has: the same content is the message there, another one none; unsure ones the server judges. */
+  /** For a key that is in the log. Same content: that message; other content: refused; unknown: the server decides. */
   storedBefore(fields, { messageId, seq }, isSame) {
     if (isSame === undefined) return this.post(fields)
     if (!isSame) return this.#reused(fields)
@@ -95,7 +95,7 @@ export class Outbox {
     return await wait.promise
   }
 
-  /** Whether the post could be changed before it was tried. */
+  /** Changes a post that is refused or was never tried. Resolves to whether that was possible. */
   async edit(key, payload) {
     const { edited } = this.#run(this.#queue.edit({ key, payload })).find(action => action.edited)
     const post = this.#posts.get(key)
@@ -107,7 +107,7 @@ export class Outbox {
   // The log, the network, the life of the process
 
   logged({ clientMessageId, messageId, seq, mark }) { this.#run(this.#queue.logged({ key: clientMessageId, messageId, seq, mark })) }
-  /** The log of a room has come to this `seq`: posts up to it are shown by it. */
+  /** The log of a room has reached this `seq`: it shows the posts up to it. */
   passed(roomId, seq) {
     for (const post of this.#stored) if (post.roomId === roomId && post.seq <= seq) this.#drop(post)
   }
@@ -117,7 +117,7 @@ export class Outbox {
   hold() { this.#run(this.#queue.hold()) }
   resume() { this.#run(this.#queue.resume()) }
 
-  /** Reads what is kept, and follows what other processes did. */
+  /** Loads the stored posts, and applies what other processes did. */
   load() { return this.#inTurn(() => this.#read()) }
 
   async #read() {
@@ -133,7 +133,7 @@ export class Outbox {
     for (const roomId of new Set(posts.map(post => post.roomId))) this.#changed(roomId)
   }
 
-  /** The store works again, and has what was kept in memory meanwhile: all who take part will see that it has changed. */
+  /** The store works again and has what was held in memory. A new stamp makes all processes read the outbox again. */
   async restored() { await (await this.#context.store()).update('changed', Math.random) }
 
   /** Takes part in sending, from now on until `stop`. */
@@ -162,7 +162,7 @@ export class Outbox {
 
   /** Forgets everything: the user's data were deleted. */
   clear() {
-    for (const post of this.#posts.values()) post.end(new ChatError('not_stored', 'The message was given up'))
+    for (const post of this.#posts.values()) post.end(new ChatError('not_stored', 'The post was discarded'))
     const rooms = new Set([...this.#posts.values()].map(post => post.roomId))
     this.#posts.clear()
     this.#stored.clear()
@@ -172,7 +172,7 @@ export class Outbox {
 
   // Actions
 
-  /** Carries out the actions: at once, or once what is to be kept before is kept. Returns them. */
+  /** Performs the actions: at once, or after the `keep` actions among them are written. Returns them. */
   #run(actions) {
     for (const { keep } of actions) {
       if (!keep) continue
@@ -219,7 +219,7 @@ export class Outbox {
         else this.#unkept.delete(key)
       }
     }
-    // What others kept before is sent before.
+    // Posts that other processes stored earlier are sent first.
     if (await store.isOutboxChanged()) await this.#read()
     for (const action of actions) {
       if (action.keep) this.#kept(changes.get(action.keep), answers[order.indexOf(action.keep)])
@@ -270,7 +270,7 @@ export class Outbox {
     }
   }
 
-  /** Something else of the same server, to know whether the post is at fault. */
+  /** Makes another call of the same server, which shows whether only the post fails. */
   async #probe() {
     const roomId = this.#queue.posts.values().next().value?.roomId
     try { await this.#context.rest.call('messages', 'GET', `/rooms/${roomId}/messages`, { query: { limit: 1 } }) } catch { /* `otherAnswered` knows */ }
@@ -293,7 +293,7 @@ export class Outbox {
     const post = this.#posts.get(key)
     if (post && !this.#queue.posts.has(key) && post.state !== 'stored') {
       this.#posts.delete(key)
-      post.end(new ChatError('not_stored', 'The message was given up'))
+      post.end(new ChatError('not_stored', 'The post was discarded'))
       this.#changed(post.roomId)
     }
     for (const wait of this.#discarding.get(key) ?? []) wait.resolve(isGone)
@@ -302,7 +302,7 @@ export class Outbox {
 
   #rejected({ key, code }) {
     const post = this.#posts.get(key)
-    // Rejected at once it is another post than the one of this key.
+    // The rejected post is not the one in the queue under this key.
     if (!post || this.#queue.posts.has(key)) return
     this.#drop(post)
     post.become('refused', { code, status: 409, isCertain: true })

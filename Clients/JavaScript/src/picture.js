@@ -1,11 +1,11 @@
-// What a picture says beside its pixels: where and when it was taken, by what and by whom. Nothing is decoded; what is no
-// picture of a known kind stays as it is.
+// Removes metadata from pictures: place, time, device and author. Nothing is decoded; unknown formats stay unchanged.
 
 const UPRIGHT = 1
 const ASCII = new TextDecoder('latin1')
 
 /**
- * A JPEG, PNG or WebP without EXIF, XMP, IPTC and comments, and without what follows its end. Which side is up is kept.
+ * Removes EXIF, XMP, IPTC and comments from a JPEG, PNG or WebP, and what follows the end of a JPEG or PNG. The
+ * orientation is kept.
  * @param {Uint8Array} bytes
  * @returns {Uint8Array} the same array where there is nothing to leave out
  */
@@ -22,7 +22,7 @@ export function withoutMetadata(bytes) {
   return result
 }
 
-/** Whether the first bytes, 12 at least, are of a picture that `withoutMetadata` knows. */
+/** Whether the first bytes, at least 12, are of a format that `withoutMetadata` supports. */
 export const hasMetadata = head => isJPEG(head) || isPNG(head) || isWebP(head)
 
 const text = (bytes, start, length) => ASCII.decode(bytes.subarray(start, start + length))
@@ -56,7 +56,7 @@ const tiffOf = orientation => Uint8Array.of(
 
 // JPEG
 
-/** APP1: EXIF, XMP; APP13: IPTC; a comment. Further APP2 than the colour profile name pictures behind the end. */
+/** APP1: EXIF, XMP; APP13: IPTC; comments; APP2 but the colour profile, since it refers to pictures after the end. */
 const isLeftOut = (bytes, start, code) => code === 0xe1 || code === 0xed || code === 0xfe
   || (code === 0xe2 && text(bytes, start + 4, 11) !== 'ICC_PROFILE')
 

@@ -1,6 +1,6 @@
 import { ChatError, deferred } from './error.js'
 
-/** One send. It is stored, refused or given up whatever happens in between. */
+/** A message on its way to the server. It ends as stored, refused or discarded. */
 export class Post {
   #outbox
   #kept = deferred()

@@ -2,7 +2,7 @@
 
 import { createContext, createElement, useCallback, useContext, useEffect, useMemo, useSyncExternalStore } from 'react'
 
-/** After the last provider is gone; React takes one away and puts it back at once when it is strict. */
+/** Delay after the last unmount: strict mode unmounts a provider and mounts it again at once. */
 const STOP_AFTER_MS = 1_000
 const NO_ROOMS = Object.freeze([])
 const NO_MESSAGES = Object.freeze([])
@@ -12,7 +12,7 @@ const ChatContext = createContext(undefined)
 const nothing = () => undefined
 const noSubscription = () => nothing
 
-/** Starts the chat while it is mounted, however many there are of it. */
+/** Starts the chat when mounted. Several providers of one chat are counted. */
 export function ChatProvider({ chat, children }) {
   useEffect(() => mounted(chat), [chat])
   return createElement(ChatContext.Provider, { value: chat }, children)
@@ -20,7 +20,7 @@ export function ChatProvider({ chat, children }) {
 
 export function useChat() {
   const chat = useContext(ChatContext)
-  if (!chat) throw new Error('useChat is for what is inside a ChatProvider')
+  if (!chat) throw new Error('useChat must be used inside a ChatProvider')
   return chat
 }
 
@@ -36,7 +36,7 @@ export function useRooms() {
   return useSyncExternalStore(subscribe, () => chat.rooms.list, () => NO_ROOMS)
 }
 
-/** The room, again whenever its `info` or `state` changes. */
+/** The room; renders again when its `info` or `state` changes. */
 export function useRoom(id) {
   const chat = useChat()
   const room = id === undefined || id === null ? undefined : chat.room(id)
@@ -59,7 +59,7 @@ export function useMessages(id) {
   const hasMore = useSyncExternalStore(subscribe, () => room?.hasMore ?? false, () => false)
   const loadOlder = useCallback(limit => {
     if (!room) return Promise.resolve(false)
-    // A button hands its event over.
+    // As an `onClick` handler it receives the event.
     const loading = room.loadOlder(typeof limit === 'number' ? limit : undefined)
     loading.catch(() => {})
     return loading

@@ -1,6 +1,6 @@
-// How far rooms are read here, until the server knows. Kept, so that a mark made offline is sent after a restart.
+// Read positions that the server does not know yet. Stored, so that one set offline is sent after a restart.
 
-/** Servers limit frames and calls: so many marks in so long. */
+/** Servers limit frames and calls: at most `MOST_AT_ONCE` marks every `PAUSE_MS`. */
 const MOST_AT_ONCE = 10
 const PAUSE_MS = 500
 
@@ -44,7 +44,7 @@ export class ReadMarks {
     })
   }
 
-  /** The connection is live: what the server does not know yet. */
+  /** The connection is live: sends what the server does not know yet. */
   sendAll() {
     for (const roomId of this.#marks.keys()) this.#unsent.add(roomId)
     this.#send()
@@ -73,10 +73,10 @@ export class ReadMarks {
     this.#timer = setTimeout(() => this.#send(), PAUSE_MS)
   }
 
-  /** Where no frames can be sent. What fails is sent with the next connection. */
+  /** Sends by REST if frames cannot be sent. A failed mark is sent with the next connection. */
   #put(roomId, seq) {
     this.#context.put(roomId, seq).then(() => this.known(roomId, seq), error => {
-      // The room is not the user's, or the mark none: it is of no use.
+      // Not the user's room, or not a valid position: a retry would not help.
       if (error.status >= 400 && error.status < 500 && !error.isTemporary && error.status !== 401) this.known(roomId, seq)
     })
   }

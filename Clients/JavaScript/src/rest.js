@@ -1,4 +1,4 @@
-// REST calls: one try each, but for a token that is refused. Fails with `ChatError` alone.
+// REST calls: one attempt each, and a second one if the token is refused. Rejects only with `ChatError`.
 
 import { ChatError, closedError, quiet } from './error.js'
 
@@ -17,7 +17,7 @@ export class Rest {
 
   /**
    * @param servers () => Promise of `{system, messages, sockets}`
-   * @param tokens `{current(), fresh(refused)}`, or undefined where the caller's word is taken (`userId`)
+   * @param tokens `{current(), fresh(refused)}`; undefined in trusted mode (`userId`)
    * @param onAnswer (status, method, url): every answer
    */
   constructor({ fetch, servers, tokens, userId, onAnswer }) {
@@ -30,7 +30,7 @@ export class Rest {
 
   /**
    * @param server 'system' or 'messages'
-   * @param values `{body, query, once}`; `once(method, url, body, token)` sends one request, where it is not of JSON
+   * @param values `{body, query, once}`; `once(method, url, body, token)` sends the request if its body is not JSON
    */
   call(server, method, path, values = {}) { return quiet(this.#call(server, method, path, values)) }
 
@@ -67,7 +67,7 @@ export class Rest {
     let isLate = false
     const timer = setTimeout(() => { isLate = true; stop.abort() }, DEADLINE_MS)
     this.#underWay.add(stop)
-    // A `fetch` that does not know the signal has to end as well.
+    // A `fetch` that ignores the signal must end, too.
     const aborted = new Promise((_, reject) => stop.signal.addEventListener('abort', () => reject(stop.signal.reason)))
     aborted.catch(() => {})
     let answer, text
@@ -98,7 +98,7 @@ function parsed(text, status) {
   try {
     return JSON.parse(text)
   } catch (cause) {
-    // A proxy that answers in the server's place.
+    // A proxy answered instead of the server.
     throw new ChatError('protocol', 'No JSON', { status, isTemporary: true, cause })
   }
 }
@@ -119,7 +119,7 @@ export function refusal(answer, text) {
   return error
 }
 
-/** Seconds, or a date that is read against the answer's own: this clock may be wrong. */
+/** Seconds, or a date, which is compared with the response's own `Date`: the local clock may be wrong. */
 export function retryAfterMs(headers) {
   const text = headers.get('Retry-After')
   if (!text) return undefined

@@ -1,5 +1,5 @@
-// `room.events(…)`. What reads is a file of its own, imported with the first call of `next`: pages that only show messages never
-// load it.
+// `room.events(…)`. The reader is a file of its own, loaded with the first call of `next`: pages that only show
+// messages never load it.
 
 import { Pauses } from './core/timers.js'
 import { pause } from './clock.js'
@@ -49,7 +49,7 @@ export class RoomEvents {
 
   async #load() {
     this.#room.attach(this)
-    // Live begins now, however long it takes to load.
+    // Without a position reading starts now, however long the module takes to load.
     const now = quiet(this.#room.position())
     const pauses = new Pauses(Math.random)
     while (!this.#isDone && !this.reading) {
@@ -57,7 +57,7 @@ export class RoomEvents {
         const { EventReading } = await import('./event-reading.js')
         this.reading = new EventReading(this.#room, this.#chat, { ...this.#options, now, ended: () => this.return() })
       } catch {
-        // The network is away, without which events cannot be read either.
+        // Without a network events could not be read either.
         await pause(pauses.next(), this.#stop.signal)
       }
     }

@@ -8,7 +8,7 @@ import { ChatError, Listeners, closedError, quiet } from './error.js'
 import { RoomEvents } from './room-events.js'
 
 const TYPING_MS = 2_000
-/** How long is waited for a connection that says where the room's log is. */
+/** Time limit for a connection that tells the room's position. */
 const PLACE_MS = 20_000
 const EMPTY = Object.freeze([])
 const LIVE_SIGNALS = new Set(['typing', 'read'])
@@ -21,11 +21,11 @@ export class Room {
   #readers = new Set()
   #opened
   #older
-  /** Ends the waiting until it is known where the log is. */
+  /** Aborts the wait for the room's position. */
   #placing
   #typedAt = -Infinity
 
-  /** @param chat what `Chat` gives its rooms: `{rest, fetch, intake(), list(), outbox(), store(), kept, me(), send(frame), report, openSignals(room), read(roomId, seq), keep}` */
+  /** @param chat what rooms need of their `Chat`: the object of its `#forRooms` */
   constructor(chat, id) {
     this.#chat = chat
     this.id = id
@@ -40,7 +40,7 @@ export class Room {
     this.#open()
     const intake = this.#chat.intake()
     const timeline = this.#log?.timeline
-    // What is being kept is shown once it is.
+    // Changes that are being written are shown afterwards.
     if (this.#isStale && timeline && !intake.isKeeping) {
       this.#isStale = false
       timeline.setPosts(this.#chat.outbox().shown(this.id, this.#chat.userId()))
@@ -75,7 +75,7 @@ export class Room {
   }
 
   /**
-   * Loads up to `limit` older messages, once it is known where the log is. Returns whether there are more.
+   * Loads up to `limit` older messages, once the position of the room is known. Returns whether there are more.
    * Fails with `timeout` where that is not known within 20 s, `closed`, or what the call fails with.
    */
   loadOlder(limit = 50) {
@@ -125,7 +125,7 @@ export class Room {
 
   members(cursor) { return this.#chat.rest.call('system', 'GET', `/rooms/${this.id}/members`, { query: { cursor } }) }
 
-  /** Every event after a position, at the pace of who reads. */
+  /** Every event after a position, at the pace of the consumer. */
   events(options = {}) { return new RoomEvents(this, this.#chat, options) }
 
   // For the library alone
@@ -178,7 +178,7 @@ export class Room {
   attach(events) { this.#readers.add(events) }
   detach(events) { this.#readers.delete(events) }
 
-  /** Calls `begin` with the log's position in its turn among the frames. */
+  /** Calls `begin` with the log's position, queued among the frames. */
   async begin(begin) {
     await this.#open()
     return await this.#chat.job(() => begin(this.#log?.position ?? undefined))
@@ -199,7 +199,7 @@ export class Room {
     this.show()
   }
 
-  /** The room is asked for: from now on its log is kept. */
+  /** The room is used: from now on its log is stored. */
   #open() {
     this.#opened ??= this.#chat.job(() => this.#load()).catch(error => {
       this.#opened = undefined
@@ -217,12 +217,12 @@ export class Room {
     const head = this.#chat.list().head(this.id)
     const last = kept && (kept.events.at(-1) ?? kept.from)
     if (!log) {
-      // Kept by another process meanwhile. One that lies behind what was taken in here would leave a gap.
+      // Stored by another process. A position behind what was received here would leave a gap.
       const position = last && (!head || last.seq >= head.seq) ? positionOf(last) : null
       log = new RoomLog({ userId: this.#chat.userId(), keep: this.#chat.keep, position })
       intake.logs.set(this.id, log)
     }
-    // What was not kept to the end would leave a gap: then the room is shown from its head.
+    // A stored log that ends before the position would leave a gap: the room is then shown from its head.
     if (log.position && last?.seq >= log.position.seq) {
       log.load(kept.from.seq, kept.events.filter(event => event.seq <= log.position.seq).map(frozen))
     }
@@ -239,7 +239,7 @@ export class Room {
       let answer
       try {
         answer = await this.#chat.rest.call('messages', 'GET', `/rooms/${this.id}/messages`, { query: asked })
-        if (!Array.isArray(answer?.items)) throw new ChatError('protocol', 'The answer is no page', { isTemporary: true })
+        if (!Array.isArray(answer?.items)) throw new ChatError('protocol', 'Not a message page', { isTemporary: true })
       } catch (error) {
         this.#log?.timeline?.pageFailed()
         throw error
@@ -250,20 +250,20 @@ export class Room {
     return this.hasMore
   }
 
-  /** Waits until it is known where the log is. */
+  /** Waits until the room's position is known. */
   async #place() {
     this.#open()
     if (this.#isPlaced) return
     const { signal } = this.#placing = new AbortController()
     await pause(PLACE_MS, signal)
-    if (!this.#isPlaced) throw signal.reason ?? new ChatError('timeout', 'The room is not known', { isTemporary: true })
+    if (!this.#isPlaced) throw signal.reason ?? new ChatError('timeout', 'No room position', { isTemporary: true })
   }
 
   async #edit(id, content) {
     const payload = content?.payload ?? content
     if (typeof id === 'string') {
       const post = this.#chat.outbox().get(id)
-      if (!post) throw new ChatError('not_stored', 'The post is not known')
+      if (!post) throw new ChatError('not_stored', 'Unknown post')
       if (await this.#chat.outbox().edit(id, payload)) return
       id = (await post.stored).messageId
     }
@@ -282,7 +282,7 @@ export class Room {
   }
 }
 
-/** What was edited says no more what was first sent: then the server judges. */
+/** `undefined` for an edited or deleted message: what was first sent is unknown, so the server decides. */
 const isSameAsStored = (fields, { isEdited, isDeleted, roomId, messageType, contentJson, replyToMessageId }) => {
   if (isEdited || isDeleted) return undefined
   try {
@@ -292,7 +292,7 @@ const isSameAsStored = (fields, { isEdited, isDeleted, roomId, messageType, cont
   }
 }
 
-/** `crypto.randomUUID` is there over https alone. */
+/** `crypto.randomUUID` exists only in secure contexts. */
 function newKey() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16).padStart(2, '0')).join('')
 }

@@ -1,4 +1,4 @@
-// Where the servers are: as given, or as the system server's configuration says, which is kept for starts without a network.
+// Server addresses: as given, or from the system server's configuration, which is stored for starts without a network.
 
 import { ChatError } from './error.js'
 
@@ -24,7 +24,7 @@ export class Servers {
 
   get name() { return this.#url.system ?? this.#url }
 
-  /** `{system, messages, sockets}`; asked for until it is known. */
+  /** `{system, messages, sockets}`. A failed request is repeated by the next call. */
   async get() {
     if (typeof this.#url !== 'string') return this.#url
     this.#asked ??= this.#ask().catch(error => { this.#asked = undefined; throw error })
@@ -57,6 +57,6 @@ function resolved(configuration, url) {
   })
 }
 
-/** Something of each of the servers. */
+/** An object with one value per server. */
 const each = make => ({ system: make('system'), messages: make('messages'), sockets: make('sockets') })
 const trimmed = address => address.replace(/\/+$/, '')

@@ -1,4 +1,4 @@
-// Frames by a WebSocket. It hands on texts.
+// Frames from a WebSocket, passed on as text.
 
 const NORMAL = 1000
 
@@ -11,7 +11,7 @@ export function openSocket({ WebSocket, url, token, userId, on }) {
   const end = code => { if (!isOver) { isOver = true; on.closed(code) } }
   let socket
   try {
-    // The token goes where no log of addresses shows it.
+    // As a subprotocol the token does not appear in logs of addresses.
     socket = token === undefined ? new WebSocket(`${url}?userId=${userId}`) : new WebSocket(url, ['chat.v1', `bearer.${token}`])
   } catch {
     queueMicrotask(() => end(1006))
@@ -19,7 +19,7 @@ export function openSocket({ WebSocket, url, token, userId, on }) {
   }
   socket.onmessage = ({ data }) => { if (!isOver) on.text(data) }
   socket.onclose = event => end(event?.code ?? 1006)
-  // `close` follows, but for broken implementations.
+  // `close` follows, except in broken implementations.
   socket.onerror = () => { if (socket.readyState === 3) queueMicrotask(() => end(1006)) }
   const send = frame => {
     if (isOver || socket.readyState !== 1) return

@@ -1,4 +1,4 @@
-// What is kept, and how: every step is one batch, taken under a lock that all processes share. It reads, compares
+// The layout of the store. Every step is one atomic write under a lock shared by all processes: it reads, compares
 // (positions only move forward) and writes. Keys begin with the user's id.
 //
 // list                    {cursor, rooms}: the list as of its cursor
@@ -15,7 +15,7 @@ import { MOST_DONE } from './core/outbox.js'
 import { positionOf } from './core/timeline.js'
 
 const MOST_IN_SEGMENT = 64
-/** A segment of so many characters takes no more. */
+/** A segment with this many characters is full. */
 const LARGE_SEGMENT = 65_536
 const MOST_ROOMS = 50
 const MOST_EVENTS = 1_000
@@ -81,7 +81,7 @@ export class Store {
     const segments = await Promise.all(numbers.map(number => this.#segment(roomId, head, number)))
     let events = []
     for (const segment of segments) for (const event of segment) {
-      // What lies before something that cannot be read is of no use.
+      // Events before an unreadable segment are dropped.
       if (events.length > 0 && event.seq !== events.at(-1).seq + 1) events = []
       events.push(event)
     }
@@ -89,7 +89,7 @@ export class Store {
     return { from: events.length === 0 || isWhole ? head.from : { seq: events[0].seq - 1 }, events }
   }
 
-  /** A room is asked for: those that were not for the longest time are no longer kept. */
+  /** Marks a room as used. The logs of the least recently used rooms are no longer stored. */
   async touch(roomId) {
     await this.step(async lost => {
       const recent = ((await this.get('recent')) ?? []).filter(id => id !== roomId)
@@ -114,7 +114,7 @@ export class Store {
   async #logChange(roomId, { forget, begin, before, events }) {
     let head = await this.#head(roomId)
     const pairs = []
-    // Not asked for any more: other rooms have been since.
+    // No longer stored: other rooms were used since.
     if (!head && !((await this.get('recent')) ?? []).includes(roomId)) return pairs
     if (forget) {
       pairs.push(...await this.#deletions(roomId))
@@ -174,7 +174,7 @@ export class Store {
     return pairs
   }
 
-  /** Whether the kept log has this very event: then another process has begun the same log. */
+  /** Whether the stored log contains this event: then another process has begun the same log. */
   async #contains(roomId, head, { seq, mark }) {
     if (head.from.seq === seq) return head.from.mark === mark
     const number = segmentNumbers(head).findLast(first => first <= seq)
@@ -197,7 +197,7 @@ export class Store {
     const last = segmentNumbers(head).at(-1)
     if (last === undefined) return head.from
     const event = (await this.#segment(roomId, head, last)).at(-1)
-    // The position is lost: better the room is begun at its head than with a gap.
+    // The position is lost: the room begins at its head rather than with a gap.
     return event && positionOf(event)
   }
 
@@ -213,7 +213,7 @@ export class Store {
     this.#stamp = await this.get('changed')
     const keys = await this.#outboxKeys()
     const posts = await Promise.all(keys.map(key => this.get(key)))
-    // Read last: a post that another process has taken out meanwhile is in it.
+    // Read last, so that it includes posts that another process removed meanwhile.
     const done = await this.get('done')
     this.#numbers = new Map(keys.map(key => [keyOf(key), numberOf(key)]))
     return { posts: posts.filter(isPost), done: Array.isArray(done) ? done : [] }

@@ -5,8 +5,8 @@ const MAXIMUM_BYTES = 512 * 1024
 
 /**
  * @param {Blob} picture
- * @returns {Promise<Blob | undefined>} at most 320 pixels a side, as WebP, or PNG where the browser writes no WebP; nothing
- *   where it cannot be made, or the picture is as small itself
+ * @returns {Promise<Blob | undefined>} at most 320 pixels per side, as WebP, or PNG if the browser cannot encode WebP;
+ *   `undefined` if it cannot be made, or the picture is no larger itself
  */
 export async function thumbnailOf(picture) {
   if (typeof createImageBitmap !== 'function' || typeof OffscreenCanvas !== 'function') return undefined

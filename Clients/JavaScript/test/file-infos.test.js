@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-// Imported where it is needed; here before, since time that the test moves waits for no file.
+// Loaded on demand by the library. Loaded here first, since fake time does not wait for modules.
 import '../src/files.js'
 import { FileInfos } from '../src/file-infos.js'
 import { fileName } from '../src/file-name.js'

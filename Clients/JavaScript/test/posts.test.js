@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-// Imported where it is needed; here before, since time that the test moves waits for no file.
+// Loaded on demand by the library. Loaded here first, since fake time does not wait for modules.
 import '../src/storage/restoring.js'
 import { MOST_DONE } from '../src/core/outbox.js'
 import { MemoryStorage } from '../src/storage/memory-storage.js'

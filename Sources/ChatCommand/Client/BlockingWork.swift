@@ -1,8 +1,8 @@
 import Dispatch
 import Synchronization
 
-/// Runs calls that block, such as reading standard input, one after another on a thread of their own. Who waits for one can
-/// be cancelled; the call itself goes on until it returns or the process ends.
+/// Runs calls that block, such as reading standard input, one after another on a thread of their own. A waiting caller
+/// can be cancelled; the call itself continues until it returns or the process ends.
 struct BlockingWork: Sendable {
     private let queue: DispatchQueue
 
@@ -30,7 +30,7 @@ struct BlockingWork: Sendable {
 
         private let state = Mutex(State())
 
-        /// - Returns: `false` where the task was cancelled before; then the continuation has been resumed.
+        /// - Returns: `false` if the task was cancelled before; then the continuation has been resumed.
         func wait(_ continuation: CheckedContinuation<Value, any Error>) -> Bool {
             let isWaiting = state.withLock { state in
                 if !state.isOver { state.continuation = continuation }

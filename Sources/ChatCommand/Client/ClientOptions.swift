@@ -1,8 +1,9 @@
 import ArgumentParser
 import ChatClient
+import CommonUtil
 import Foundation
 
-/// Where the servers are, as an option.
+/// The address of the servers, as an option.
 struct ServerOption: ParsableArguments {
     @Option(help: "The system server or a common proxy (default: CHAT_URL, else http://127.0.0.1:8080).")
     var url: String?
@@ -28,7 +29,7 @@ struct ClientOptions: ParsableArguments {
     func settings() throws -> ClientSettings { try server.settings(trustedUser: trustedUser) }
 }
 
-/// Where a command's servers are, who uses it, and where it keeps what it keeps.
+/// The servers of a command, its user, and the folder of its data.
 struct ClientSettings: Sendable {
     /// Who one is.
     enum Identity: Sendable, Equatable {
@@ -51,7 +52,7 @@ struct ClientSettings: Sendable {
 
     init(url: String?, trustedUser: Int64?, environment: [String: String]) throws {
         func value(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
-        var address = url ?? value("CHAT_URL") ?? Self.defaultURL
+        var address = url ?? value(TerminalVariable.url) ?? Self.defaultURL
         while address.hasSuffix("/") { address.removeLast() }
         do {
             _ = try ChatConfiguration(url: address)
@@ -60,8 +61,8 @@ struct ClientSettings: Sendable {
         }
         self.url = address
         identity =
-            trustedUser.map { .trusted($0) } ?? value("CHAT_TOKEN").map { .token($0) } ?? .signIn
-        folder = value("CHAT_CLIENT_DIR") ?? Self.defaultFolder(value)
+            trustedUser.map { .trusted($0) } ?? value(TerminalVariable.token).map { .token($0) } ?? .signIn
+        folder = value(TerminalVariable.folder) ?? Self.defaultFolder(value)
         authorityFile = value("CHAT_TLS_CA_FILE")
     }
 

@@ -77,10 +77,10 @@ struct ClientSession: Sendable {
                 throw signedOut(status.reason)
             case .offline where !isLost && status.retryInMilliseconds != nil:
                 isLost = true
-                if reports { Terminal.complain("chat: no connection (\(status.reason.rawValue)); trying again") }
+                if reports { Terminal.printError("chat: no connection (\(status.reason.rawValue)); trying again") }
             case .live where isLost:
                 isLost = false
-                if reports { Terminal.complain("chat: connected") }
+                if reports { Terminal.printError("chat: connected") }
             default: break
             }
         }
@@ -96,7 +96,7 @@ struct ClientSession: Sendable {
 
     private func report(_ error: ChatError) {
         guard reports, !(error.cause is TokenNotRenewable) else { return }
-        Terminal.complain("chat: \(TerminalText.clean(error.description))")
+        Terminal.printError("chat: \(TerminalText.clean(error.description))")
     }
 }
 

@@ -42,11 +42,11 @@ struct CommandFailure: Error, Equatable {
         do {
             try await body()
         } catch let failure as CommandFailure {
-            Terminal.complain("chat: \(failure.message)")
+            Terminal.printError("chat: \(failure.message)")
             throw ExitCode(failure.exitCode)
         } catch let error as ChatError {
             let failure = CommandFailure(error)
-            Terminal.complain("chat: \(failure.message)")
+            Terminal.printError("chat: \(failure.message)")
             throw ExitCode(failure.exitCode)
         }
     }

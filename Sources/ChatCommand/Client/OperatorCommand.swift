@@ -28,14 +28,23 @@ enum OperatorCommand {
     }
 
     private static func ended(_ reason: String, _ exitCode: Int32) -> ExitCode {
-        Terminal.complain(reason)
+        Terminal.printError(reason)
         return ExitCode(exitCode)
     }
 
-    /// The settings of the environment, as servers have them.
+    /// The settings of the environment, as servers have them. Without a database the settings are those of `chat up`, if it
+    /// has made one in the data folder.
     /// - Throws: `ConfigurationError`.
-    static func settings() async throws -> ConfigurationSource {
-        try await ConfigurationSource(arguments: ["chat"], environment: ProcessInfo.processInfo.environment)
+    static func settings(
+        environment: [String: String] = ProcessInfo.processInfo.environment
+    ) async throws -> ConfigurationSource {
+        let arguments = ["chat"]
+        let settings = try await ConfigurationSource(arguments: arguments, environment: environment)
+        guard !settings.isSet(Settings.databaseURL),
+            let url = KeptPorts.databaseURL(in: try settings.value(Settings.dataDirectory))
+        else { return settings }
+        return try await ConfigurationSource(
+            arguments: arguments, environment: environment.merging([Settings.databaseURL.name: url]) { $1 })
     }
 
     /// Lends a client of the database of `CHAT_DATABASE_URL`, which is closed afterwards.

@@ -28,7 +28,7 @@ struct SignInFile: Sendable {
         path = self.folder + "/" + Self.name(of: url)
     }
 
-    /// - Returns: `nil` where nobody is signed in.
+    /// - Returns: `nil` if nobody is signed in.
     func load() throws -> SignIn? {
         do {
             let data = try Data(contentsOf: URL(fileURLWithPath: path))

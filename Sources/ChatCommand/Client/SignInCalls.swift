@@ -68,7 +68,7 @@ struct SignInCalls: Sendable {
 }
 
 extension ClientSettings {
-    /// `nil` where the authorities of the system suffice.
+    /// `nil` if the authorities of the system suffice.
     var tls: TLSConfiguration? {
         guard let authorityFile else { return nil }
         var tls = TLSConfiguration.makeClientConfiguration()

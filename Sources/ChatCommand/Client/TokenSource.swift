@@ -18,7 +18,7 @@ actor TokenSource {
         calls = SignInCalls(settings)
     }
 
-    /// - Throws: `SignedOut` where nobody is signed in; any other error is temporary.
+    /// - Throws: `SignedOut` if nobody is signed in; any other error is temporary.
     func token(_ reason: TokenReason) async throws -> String {
         switch settings.identity {
         case .trusted: throw SignedOut()
@@ -42,7 +42,7 @@ actor TokenSource {
         }
     }
 
-    /// The kept token, also one that another process has renewed; `nil` where that does not do.
+    /// The kept token, also one that another process has renewed; `nil` if that does not do.
     private func keptToken() throws -> String? {
         guard let kept = try file.load() else { throw SignedOut() }
         return kept.isFresh(now: Int64(Date.now.timeIntervalSince1970 * 1000)) && kept.accessToken != given

@@ -141,7 +141,7 @@ struct FileCheck: Sendable {
     ///
     /// That is safe beside running servers: keys are random and used once, and a row is there before the first byte. So what
     /// has no row now is never going to have one.
-    /// - Parameter summary: counts each object that was removed, also where a later one cannot be.
+    /// - Parameter summary: counts each object that was removed, even if a later one cannot be.
     func delete(_ unknown: [FileFinding], _ summary: inout FileCheckSummary) async throws {
         for page in unknown.chunks(of: Self.pageLength) {
             let candidates = page.map { finding in

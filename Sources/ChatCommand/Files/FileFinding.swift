@@ -36,7 +36,7 @@ struct FileFinding: Equatable, Sendable {
 
     /// Judges one key, of which the database, the store or both know something.
     /// - Parameter time: what is younger and not known to the database is left alone.
-    /// - Returns: `nil` where nothing is wrong.
+    /// - Returns: `nil` if nothing is wrong.
     static func of(_ record: FileInventory.Record?, _ object: StoredFile?, unknownBefore time: Timestamp) -> Self? {
         guard let record, record.state != .removed else {
             guard let object, object.modifiedAt < time else { return nil }

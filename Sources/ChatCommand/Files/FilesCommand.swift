@@ -101,7 +101,7 @@ struct FilesCheckCommand: AsyncParsableCommand {
                 guard deleteUnknown, finding.kind == .unknown, unknown.count < Self.maximumDeleted else { return }
                 unknown.append(finding)
             }
-            // What was found, and what was deleted, is reported also where a deletion fails.
+            // What was found, and what was deleted, is reported even if a deletion fails.
             var failure: (any Error)?
             do {
                 if !unknown.isEmpty, try await mayDelete(unknown, in: configured.place) {

@@ -30,10 +30,10 @@ struct HealthCommand: AsyncParsableCommand {
         for target in targets {
             do {
                 let answer = try await HealthProbe.ask(target, timeout: .seconds(timeout), environment: environment)
-                Terminal.say(targets.count > 1 ? "\(target.name): \(answer.body)" : answer.body)
+                Terminal.print(targets.count > 1 ? "\(target.name): \(answer.body)" : answer.body)
                 healthy = healthy && answer.status == 200
             } catch {
-                Terminal.complain("\(target.name): \(error)")
+                Terminal.printError("\(target.name): \(error)")
                 healthy = false
             }
         }

@@ -11,7 +11,10 @@ struct KeysCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "keys",
         abstract: "Makes, lists and revokes the keys with which a backend calls the servers.",
-        discussion: "They are kept in the database of CHAT_DATABASE_URL. The keys that sign access tokens are files.",
+        discussion: """
+            They are kept in the database of CHAT_DATABASE_URL. If that is not set, and `chat up` has made a database in \
+            CHAT_DATA_DIR, it is that one. The keys that sign access tokens are files.
+            """,
         subcommands: [KeysCreateCommand.self, KeysListCommand.self, KeysRevokeCommand.self])
 }
 
@@ -39,12 +42,12 @@ struct KeysCreateCommand: AsyncParsableCommand {
             try await keys.insert(name, hash: secret.hash, scopes: Set(scopes), expiresAt: expiresAt)
         }
         switch made {
-        case .made: Terminal.say(secret.text)
+        case .made: Terminal.print(secret.text)
         case .nameTaken:
-            Terminal.complain("chat: there is a key of the name \(name)")
+            Terminal.printError("chat: there is a key of the name \(name)")
             throw ExitCode(CommandFailure.refusedCode)
         case .tooMany:
-            Terminal.complain("chat: there are \(ServerKeyRepository.maximumCount) keys; revoke those not in use")
+            Terminal.printError("chat: there are \(ServerKeyRepository.maximumCount) keys; revoke those not in use")
             throw ExitCode(CommandFailure.refusedCode)
         }
     }
@@ -57,7 +60,7 @@ struct KeysListCommand: AsyncParsableCommand {
 
     func run() async throws {
         let keys = try await KeyDatabase.with { try await $0.all() }
-        for key in keys { Terminal.say(Self.line(key, at: .now)) }
+        for key in keys { Terminal.print(Self.line(key, at: .now)) }
     }
 
     static func line(_ key: ServerKey, at now: Timestamp) -> String {
@@ -76,10 +79,10 @@ struct KeysRevokeCommand: AsyncParsableCommand {
 
     func run() async throws {
         guard try await KeyDatabase.with({ try await $0.delete(name) }) else {
-            Terminal.complain("chat: there is no key of the name \(name)")
+            Terminal.printError("chat: there is no key of the name \(name)")
             throw ExitCode(CommandFailure.refusedCode)
         }
-        Terminal.complain("Revoked \(name).")
+        Terminal.printError("Revoked \(name).")
     }
 }
 

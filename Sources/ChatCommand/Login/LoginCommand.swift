@@ -43,7 +43,7 @@ struct LoginCommand: AsyncParsableCommand {
                 // Nobody could end it any more. Where it fails it ends by itself.
                 if let former { try? await calls.logout(former) }
             }
-            Terminal.complain("chat: signed in as \(TerminalText.clean(user)) at \(settings.url)")
+            Terminal.printError("chat: signed in as \(TerminalText.clean(user)) at \(settings.url)")
         }
     }
 

@@ -27,7 +27,7 @@ struct LogoutCommand: AsyncParsableCommand {
                 }
                 try file.delete()
             }
-            Terminal.complain("chat: signed out")
+            Terminal.printError("chat: signed out")
         }
     }
 }

@@ -87,7 +87,7 @@ struct PostRun: Sendable {
                         code: ChatError.Code.invalid.rawValue, message: "The line is not UTF-8", isCertain: true)))
         }
         let post = room.post(MessageContent(text: text), key: key)
-        // The next one must come behind it. Where it cannot be kept, `stored()` throws the reason, too.
+        // The next one must come behind it. If it cannot be kept, `stored()` throws the reason, too.
         _ = try? await post.kept()
         return .post(line.number, post)
     }
@@ -114,7 +114,7 @@ struct PostRun: Sendable {
             // Whether somebody reads the report does not matter to what is sent.
             do { try await output.write(line: report.json) } catch is OutputClosed {}
         }
-        if let complaint = report.complaint { Terminal.complain(complaint) }
+        if let complaint = report.complaint { Terminal.printError(complaint) }
         guard case .refused(let code, _, _) = report.outcome else { return true }
         // Nothing else of this run can be stored either.
         switch ChatError.Code(rawValue: code) {

@@ -34,7 +34,7 @@ struct StackCommand: AsyncParsableCommand {
         let stack = try LocalStack(
             .init(environment: environment), logger: Logger(label: "stack") { _ in SwiftLogNoOpLogHandler() })
         try await stack.start()
-        Terminal.say(try Self.place(of: stack))
+        Terminal.print(try Self.place(of: stack))
         await interrupts.wait()
         try await stack.stop()
     }

@@ -78,13 +78,13 @@ struct TailCommand: AsyncParsableCommand {
     /// Returns when the room is no longer the user's.
     private func write(_ client: ChatClient, to output: StandardOutput) async throws {
         let (room, info) = try await client.ownRoom(room.id)
-        let names = NameBook(client)
+        let names = UserNameCache(client)
         let head = LogPosition(seq: info.lastSeq, mark: info.mark)
         let events =
             if let name { room.events(as: name, after: head) } else if let after {
                 room.events(after: after, mark: mark)
             } else { room.events(after: head.seq, mark: head.mark) }
-        Terminal.complain("chat: reading \(room.id)")
+        Terminal.printError("chat: reading \(room.id)")
         do {
             for try await event in events {
                 let line = json ? TailLine.json(event) : await TailLine.text(event) { await names.name(of: $0) }

@@ -40,7 +40,7 @@ struct KeyParser {
         return [.escape]
     }
 
-    /// - Returns: `nil` where more bytes are needed; `.some(nil)` for what is no key.
+    /// - Returns: `nil` if more bytes are needed; `.some(nil)` for what is no key.
     private mutating func next() -> Key?? {
         guard let first = bytes.first else { return nil }
         if mode == .pasting { return paste() }

@@ -13,7 +13,7 @@ struct LineEditor: Equatable, Sendable {
     var isEmpty: Bool { characters.isEmpty }
 
     /// Inserts a text without characters that control a terminal; line feeds stay.
-    /// - Returns: `false` where it would be longer than a message may be; then nothing is inserted.
+    /// - Returns: `false` if it would be longer than a message may be; then nothing is inserted.
     @discardableResult
     mutating func insert(_ text: String) -> Bool {
         let lines = text.replacingOccurrences(of: "\r\n", with: "\n").replacingOccurrences(of: "\r", with: "\n")

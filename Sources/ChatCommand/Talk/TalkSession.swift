@@ -1,11 +1,11 @@
 import ChatClient
 import Foundation
 
-/// One run of `chat talk`: brings what happens and the keys into the state, does what that asks for, and draws.
+/// One run of `chat talk`: applies events and keys to the state, carries out the actions, and draws the screen.
 actor TalkSession {
     private let client: ChatClient
     private let terminal: TalkTerminal
-    private let names: NameBook
+    private let names: UserNameCache
     private let draws: AsyncStream<Void>
     private let wantsDraw: AsyncStream<Void>.Continuation
     private let ends: AsyncStream<Int32>
@@ -23,7 +23,7 @@ actor TalkSession {
         self.client = client
         self.terminal = terminal
         self.ownID = ownID ?? 0
-        names = NameBook(client)
+        names = UserNameCache(client)
         state = TalkState(roomID: roomID)
         (draws, wantsDraw) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         (ends, end) = AsyncStream.makeStream(of: Int32.self)
@@ -37,49 +37,38 @@ actor TalkSession {
         defer { for task in following { task.cancel() } }
         let checked = state.roomID
         return try await withThrowingTaskGroup(of: Int32?.self) { group in
-            group.addTask {
-                for await rooms in self.client.roomLists { await self.take(rooms) }
-                return nil
-            }
-            group.addTask {
-                for await status in self.client.connectionStates { await self.take(status) }
-                return nil
-            }
-            group.addTask {
-                for await error in self.client.errors() { await self.take(error) }
-                return nil
-            }
-            group.addTask {
-                for await _ in ResizeSignals.all() { await self.resize() }
-                return nil
-            }
-            group.addTask { try await self.readKeys() }
-            group.addTask {
-                try await self.keepDrawing()
-                return nil
-            }
-            group.addTask {
-                for await code in self.ends { return code }
-                return nil
-            }
-            if let checked {
+            func run(_ work: @escaping @Sendable () async throws -> Void) {
                 group.addTask {
-                    // Where it cannot be asked, it is shown as it is kept.
-                    do { _ = try await self.client.ownRoom(checked) } catch is ChatError {}
+                    try await work()
                     return nil
                 }
             }
-            group.addTask {
-                await self.client.untilLive()
-                if let profile = try? await self.client.profile() { await self.take(profile) }
-                return nil
-            }
+            run { for await rooms in self.client.roomLists { await self.take(rooms) } }
+            run { for await status in self.client.connectionStates { await self.take(status) } }
+            run { for await error in self.client.errors() { await self.take(error) } }
+            run { for await _ in ResizeSignals.all() { await self.resize() } }
+            run { try await self.keepDrawing() }
+            run { try await self.checkRoom(checked) }
+            run { await self.readProfile() }
+            group.addTask { try await self.readKeys() }
+            group.addTask { await self.ends.first { _ in true } }
             defer { group.cancelAll() }
             while let code = try await group.next() {
                 if let code { return code }
             }
             return 0
         }
+    }
+
+    private nonisolated func checkRoom(_ roomID: String?) async throws {
+        guard let roomID else { return }
+        // If the server cannot be asked, the room is shown as it is kept.
+        do { _ = try await client.ownRoom(roomID) } catch is ChatError {}
+    }
+
+    private nonisolated func readProfile() async {
+        await client.untilLive()
+        if let profile = try? await client.profile() { await take(profile) }
     }
 
     private nonisolated func keepDrawing() async throws {

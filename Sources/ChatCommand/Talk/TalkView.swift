@@ -82,7 +82,7 @@ struct TalkView: Equatable, Sendable {
     }
 
     private static func name(_ userID: Int64, _ state: TalkState) -> String {
-        state.names[userID] ?? NameBook.unnamed(userID)
+        state.names[userID] ?? UserNameCache.unnamed(userID)
     }
 
     // MARK: Title and status

@@ -61,16 +61,16 @@ final class TestRun: Sendable {
             return code
         case .exited(let status):
             output.waitForEnd(.seconds(2))
-            Terminal.complain("chat: the tests: \(status); pending: \(names)")
+            Terminal.printError("chat: the tests: \(status); pending: \(names)")
             return 1
         case .interrupted:
-            Terminal.complain("\nStopping …")
+            Terminal.printError("\nStopping …")
             await stop()
             return 130
         case .stalled:
             let seconds = TestProgress.stallLimit.components.seconds
             await stop()
-            Terminal.complain(
+            Terminal.printError(
                 "\nchat: no test had begun or ended for \(seconds) s, so the run was ended; pending: \(names)")
             return 1
         }

@@ -8,15 +8,28 @@ struct KeptPorts: Codable, Equatable {
 
     /// The kept ports, those that are not free meanwhile replaced, and kept again.
     static func choose(in folder: String) throws -> KeptPorts {
-        let file = URL(fileURLWithPath: "\(folder)/ports.json")
-        let kept = (try? Data(contentsOf: file)).flatMap { try? JSONDecoder().decode(KeptPorts.self, from: $0) }
+        let kept = kept(in: folder)
         func choose(_ port: Int?) throws -> Int {
             if let port, (1024...65_535).contains(port), FreePort.isFree(port) { return port }
             return try FreePort.next()
         }
         let ports = try KeptPorts(postgres: choose(kept?.postgres), redis: choose(kept?.redis))
-        if ports != kept { try JSONEncoder().encode(ports).write(to: file, options: .atomic) }
+        if ports != kept { try JSONEncoder().encode(ports).write(to: file(in: folder), options: .atomic) }
         return ports
+    }
+
+    /// The URL of the database that `chat up` has made in a data folder; `nil` if there is none.
+    static func databaseURL(in folder: String) -> String? {
+        kept(in: folder).flatMap { LocalPostgres.url(ofFolder: "\(folder)/\(postgresFolder)", port: $0.postgres) }
+    }
+
+    /// The folder of PostgreSQL below the data folder.
+    static let postgresFolder = "postgres"
+
+    private static func file(in folder: String) -> URL { URL(fileURLWithPath: "\(folder)/ports.json") }
+
+    private static func kept(in folder: String) -> KeptPorts? {
+        (try? Data(contentsOf: file(in: folder))).flatMap { try? JSONDecoder().decode(KeptPorts.self, from: $0) }
     }
 }
 

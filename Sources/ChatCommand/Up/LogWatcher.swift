@@ -52,7 +52,7 @@ final class LogWatcher: Sendable {
             for index in readers.indices {
                 for line in Self.newLines(&readers[index]) {
                     guard let text = LogLine(line)?.warning else { continue }
-                    Terminal.say("[\(readers[index].name)] \(text)")
+                    Terminal.print("[\(readers[index].name)] \(text)")
                 }
             }
         }

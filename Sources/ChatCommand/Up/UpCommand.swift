@@ -37,11 +37,11 @@ struct UpCommand: AsyncParsableCommand {
                 ports: [.system: systemPort, .message: messagePort, .webSocket: websocketPort],
                 environment: ProcessInfo.processInfo.environment)
             for name in plan.unknownNames {
-                Terminal.complain("Warning: there is no variable \(name); perhaps it is misspelt.")
+                Terminal.printError("Warning: there is no variable \(name); perhaps it is misspelt.")
             }
             try await UpSession(plan).run()
         } catch let error as ConfigurationError {
-            Terminal.complain("\(error)")
+            Terminal.printError("\(error)")
             throw ExitCode(ConfigurationError.exitCode)
         }
     }

@@ -15,7 +15,7 @@ struct UpPlan: Sendable {
     /// The URL of an external Redis; nil for a private one.
     var externalRedis: String?
     /// `CHAT_…` variables of the person's environment that go to the servers as they are.
-    var handedOn: [String: String]
+    var passedEnvironment: [String: String]
     /// Variables that are most likely misspelt.
     var unknownNames: [String]
 
@@ -47,22 +47,22 @@ struct UpPlan: Sendable {
             isSet(Settings.databaseURL.name) ? try settings.value(Settings.databaseURL) : nil
         externalRedis = isSet(Settings.redisURL.name) ? try settings.value(Settings.redisURL) : nil
         // Only known names: each of the three servers would warn of a misspelt one, so the warning is given here once.
-        handedOn = environment.filter { Settings.names.contains($0.key) && !$0.value.isEmpty }
+        passedEnvironment = environment.filter { Settings.names.contains($0.key) && !$0.value.isEmpty }
     }
 
     func port(_ kind: ServerKind) -> Int { ports[kind] ?? kind.defaultPort }
 
     /// The host of the servers' URLs.
-    var shownHost: String {
+    var displayHost: String {
         let host = ReachableHost.of(host)
         return host == ReachableHost.loopback ? "localhost" : host
     }
 
-    func url(_ kind: ServerKind) -> String { "http://\(shownHost):\(port(kind))" }
+    func url(_ kind: ServerKind) -> String { "http://\(displayHost):\(port(kind))" }
 
     /// The environment of the three servers.
     func serverEnvironment(databaseURL: String, redisURL: String) -> [String: String] {
-        var environment = handedOn
+        var environment = passedEnvironment
         environment[Settings.databaseURL.name] = databaseURL
         environment[Settings.redisURL.name] = redisURL
         environment[Settings.authMode.name] = authMode.rawValue

@@ -31,7 +31,9 @@ final class UpSession: Sendable {
         postgres =
             try plan.externalDatabase == nil
             ? LocalPostgres(
-                .init(folder: "\(folder)/postgres", logFile: "\(folder)/log/postgres.log", port: ports.postgres),
+                .init(
+                    folder: "\(folder)/\(KeptPorts.postgresFolder)", logFile: "\(folder)/log/postgres.log",
+                    port: ports.postgres),
                 logger: quiet) : nil
         redis =
             try plan.externalRedis == nil
@@ -108,29 +110,29 @@ final class UpSession: Sendable {
             group.cancelAll()
             return first
         }
-        Terminal.say("\nStopping …")
+        Terminal.print("\nStopping …")
         // Of its own, since everything above may have been cancelled.
         let failure = await Task { await self.stop() }.value
         if case .failed(let error) = end { throw error }
         if let failure { throw failure }
-        Terminal.say("Stopped.")
+        Terminal.print("Stopped.")
     }
 
     private func start() async throws {
         if let postgres {
-            Terminal.say("Starting PostgreSQL on 127.0.0.1:\(postgres.port) …")
+            Terminal.print("Starting PostgreSQL on 127.0.0.1:\(postgres.port) …")
             try await postgres.start()
         }
         if let redis {
-            Terminal.say("Starting Redis on 127.0.0.1:\(redis.port) …")
+            Terminal.print("Starting Redis on 127.0.0.1:\(redis.port) …")
             try await redis.start()
         }
         // The system server first: the schema is made by then, and the others find its keys.
         for server in servers {
-            Terminal.say("Starting the \(server.kind.logName) server on \(plan.host):\(server.port) …")
+            Terminal.print("Starting the \(server.kind.logName) server on \(plan.host):\(server.port) …")
             try await server.start(timeout: .seconds(60))
         }
-        Terminal.say(Welcome(plan: plan, postgresPort: postgres?.port, redisPort: redis?.port).text)
+        Terminal.print(StartupMessage(plan: plan, postgresPort: postgres?.port, redisPort: redis?.port).text)
     }
 
     /// Waits until any part ends, which none should.
@@ -154,7 +156,7 @@ final class UpSession: Sendable {
         }
     }
 
-    /// - Returns: the first thing that did not stop in good order; the rest is stopped all the same.
+    /// - Returns: the first thing that did not stop gracefully; the rest is stopped all the same.
     private func stop() async -> (any Error)? {
         var first: (any Error)?
         func note(_ step: () async throws -> Void) async {

@@ -21,7 +21,7 @@ public struct ChangedRooms: Equatable, Sendable {
     public init(_ roomIDs: [RoomID]) { self.roomIDs = roomIDs }
 
     /// Reads a message.
-    /// - Returns: `nil` where it is not of the form that ``write(to:)`` writes.
+    /// - Returns: `nil` if it is not of the form that ``write(to:)`` writes.
     public init?(json: [UInt8]) {
         guard case .object(let members)? = try? JSONParser.parse(json, uniqueKeys: true),
             case .array(let elements)? = members[JSONKey(Key.roomIDs)], elements.count <= Self.maximumCount

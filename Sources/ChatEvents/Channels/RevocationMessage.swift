@@ -23,7 +23,7 @@ public struct RevocationMessage: Equatable, Sendable {
     public init(_ revocations: [Revocation]) { self.revocations = revocations }
 
     /// Reads a message.
-    /// - Returns: `nil` where it is not of the form that ``write(to:)`` writes.
+    /// - Returns: `nil` if it is not of the form that ``write(to:)`` writes.
     public init?(json: [UInt8]) {
         guard case .object(let members)? = try? JSONParser.parse(json, uniqueKeys: true),
             case .array(let elements)? = members[JSONKey(Key.revocations)], elements.count <= Self.maximumCount

@@ -36,7 +36,7 @@ public struct UserChange: Equatable, Sendable {
     }
 
     /// Reads a change as it was published.
-    /// - Returns: `nil` where it is not of the form that ``write(to:)`` writes.
+    /// - Returns: `nil` if it is not of the form that ``write(to:)`` writes.
     public init?(json: [UInt8]) {
         guard case .object(let members)? = try? JSONParser.parse(json, uniqueKeys: true) else { return nil }
         func text(_ key: String) -> String? {

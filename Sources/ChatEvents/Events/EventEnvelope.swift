@@ -32,7 +32,7 @@ public struct EventEnvelope: Equatable, Sendable {
     public let isTyping: Bool?
 
     /// Reads an event.
-    /// - Returns: `nil` where the bytes are no JSON object, not UTF-8 or too large, and where `seq` is present and not
+    /// - Returns: `nil` if the bytes are no JSON object, not UTF-8 or too large, and where `seq` is present and not
     ///   a positive integer in plain digits: it claims a position in a log that does not exist.
     public init?(_ json: UnsafeRawBufferPointer) {
         guard json.count <= Self.maximumLoggedSize, Self.isUTF8(json) else { return nil }

@@ -3,8 +3,8 @@ import CommonUtil
 /// The mark of an event, which distinguishes two logs: the same event has the same mark wherever it is read, and
 /// different events have different ones, also at the same `seq` of the same room.
 ///
-/// PostgreSQL can come back with another log, from a backup or a replica that lacked the last commits. Who has event N with
-/// its mark has the same log up to N (as Raft's log matching).
+/// PostgreSQL can come back with another log, from a backup or a replica that lacked the last commits. A reader that
+/// has event N with the same mark has the same log up to N (as Raft's log matching).
 ///
 /// A mark is 64 bits, computed from what the event's row holds for good. It is stored nowhere, and an edit or deletion of a
 /// message does not change the mark of any event about it.

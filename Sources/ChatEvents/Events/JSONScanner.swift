@@ -17,7 +17,7 @@ struct JSONScanner {
 
     /// Scans an object.
     /// - Parameter member: called with each key's bytes (between the quotes, escapes unresolved) and its value's bytes.
-    /// - Returns: `false` where there is no well-formed object.
+    /// - Returns: `false` if there is no well-formed object.
     mutating func object(
         depth: Int = 0, _ member: (Slice<UnsafeRawBufferPointer>, Slice<UnsafeRawBufferPointer>) -> Void
     ) -> Bool {
@@ -117,7 +117,7 @@ struct JSONScanner {
 
     private mutating func digits() -> Bool {
         let start = position
-        while position < bytes.count, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(bytes[position]) {
+        while position < bytes.count, bytes[position].isASCIIDigit {
             position += 1
         }
         return position > start

@@ -30,7 +30,7 @@ public struct RoomCreated: Equatable, Sendable {
     public let memberCount: Int
     /// The first members by user id, at most ``maximumMembers``.
     public let members: [Member]
-    /// The owner; `nil` where nobody owns the room, which is written as 0.
+    /// The owner; `nil` if nobody owns the room, which is written as 0.
     public let actorID: UserID?
     /// When the room was made.
     public let at: Timestamp

@@ -66,7 +66,7 @@ public struct SyncFrame: Equatable, Sendable {
     /// How far a client has the log of a room.
     public struct Position: Equatable, Sendable {
         public let seq: Seq
-        /// The mark of that event; `nil` where the client keeps none.
+        /// The mark of that event; `nil` if the client keeps none.
         public let mark: EventMark?
 
         /// Describes a position.

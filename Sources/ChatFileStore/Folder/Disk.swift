@@ -16,6 +16,24 @@ public final class Disk: Sendable {
 
     deinit { pool.shutdownGracefully { _ in } }
 
+    /// Runs a call, and gives up on it after a time: a network file system that hangs may keep its thread for good. Runs to
+    /// its end even if the task is cancelled.
+    /// - Throws: its error; `away` if the time is over.
+    public func run<Value: Sendable>(
+        within limit: Duration, _ call: @escaping @Sendable () throws(FileStoreError) -> Value
+    ) async throws(FileStoreError) -> Value {
+        let work = Task {
+            await TimeLimit.within(limit) { () -> Result<Value, FileStoreError> in
+                do throws(FileStoreError) { return .success(try await self.run(call)) } catch { return .failure(error) }
+            }
+        }
+        guard let result = await work.value else { throw .away("the disk does not respond") }
+        return try result.get()
+    }
+
+    /// Runs a call some time, without waiting for it; also while the process ends.
+    public func submit(_ call: @escaping @Sendable () -> Void) { pool.submit { _ in call() } }
+
     /// Runs a call.
     /// - Throws: its error; `away` while the process ends.
     public func run<Value: Sendable>(
@@ -53,10 +71,14 @@ public final class OpenFile: Sendable {
         descriptor = open(path, flags | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw .last("open") }
         // `deinit` closes it. The kernel gives the lowest free number, so a high one means that few are left.
-        guard Int(descriptor) < Self.highest else { throw .away("file descriptors are nearly used up") }
+        guard Int(descriptor) < Self.highest else {
+            // Made by this call.
+            if flags & O_EXCL != 0 { unlink(path) }
+            throw .away("file descriptors are nearly used up")
+        }
     }
 
-    /// What is above is for the rest of the server, which ends without a descriptor when it needs one.
+    /// Descriptors from this number on are for the rest of the server, which ends if it needs one and there is none.
     private static let highest = (FileDescriptors.limit ?? .max) - 32
 
     deinit { close(descriptor) }
@@ -94,9 +116,9 @@ public final class OpenFile: Sendable {
 
     /// Has a part that was written go to the disk now (`sync_file_range(2)`), and waits for it.
     ///
-    /// Left to the kernel, what was written stays in memory until it is much, and then goes to the disk all at once. Everything
-    /// else on the disk waits meanwhile, the commits of PostgreSQL as well, which does the same with its own data
-    /// (`checkpoint_flush_after`). The file is not safe by this, see ``synchronize()``.
+    /// Otherwise the kernel collects written data in memory and then writes much of it at once. Everything else on the
+    /// disk waits meanwhile, including the commits of PostgreSQL, which does the same with its own data
+    /// (`checkpoint_flush_after`). This does not make the file durable, see ``synchronize()``.
     /// - Parameter range: in bytes.
     /// - Throws: an error of the disk. It is reported once: ``synchronize()`` would not meet it any more.
     public func flush(_ range: Range<Int>) throws(FileStoreError) {

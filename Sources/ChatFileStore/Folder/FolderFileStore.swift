@@ -12,9 +12,15 @@ public struct FolderFileStore: FileStore {
     private static let maximumPage = 1_000
     private static let maximumMarkerBytes = 256
     private static let copyBytes = 1_024 * 1_024
+    /// Bounds each call, since the folder can be of a network file system.
+    private static let callTimeout = Duration.seconds(30)
+    /// Bytes a second at which a file is copied at least.
+    private static let leastCopyRate = 128 * 1_024
 
     private let path: String
     private let disk: Disk
+    /// For uploads alone: copies of large files do not keep downloads waiting.
+    private let uploadDisk = Disk(threads: 2)
 
     /// - Parameter path: of the folder, which is made where it is not there.
     public init(_ path: String, disk: Disk) {
@@ -22,15 +28,29 @@ public struct FolderFileStore: FileStore {
         self.disk = disk
     }
 
+    private func run<Value: Sendable>(
+        _ call: @escaping @Sendable () throws(FileStoreError) -> Value
+    ) async throws(FileStoreError) -> Value {
+        try await disk.run(within: Self.callTimeout, call)
+    }
+
     private var temporaryFolder: String { path + "/tmp" }
     private var marker: String { path + "/installation" }
     private func folder(of key: String) -> String { "\(path)/\(key.prefix(2))" }
     private func file(_ key: String) -> String { "\(folder(of: key))/\(key)" }
 
+    /// If a file system is not mounted, its mount point is an empty folder. Nothing may be stored in that, and a file that is
+    /// missing in it has not been removed.
+    private func requireMarker() throws(FileStoreError) {
+        guard access(marker, F_OK) == 0 else { throw .away("its marker is not there") }
+    }
+
     // MARK: Files
 
     public func put(_ key: String, from source: String, size: Int) async throws(FileStoreError) {
-        try await disk.run { () throws(FileStoreError) in
+        let limit = Self.callTimeout + .seconds(size / Self.leastCopyRate)
+        try await uploadDisk.run(within: limit) { () throws(FileStoreError) in
+            try requireMarker()
             try OpenFile(source, O_RDONLY).synchronize()
             let folder = folder(of: key)
             try Folder.make(folder)
@@ -82,26 +102,32 @@ public struct FolderFileStore: FileStore {
 
     public func read(_ key: String, range: Range<Int>) async throws(FileStoreError) -> FileBytes {
         let path = file(key)
-        let file = try await disk.run { () throws(FileStoreError) in
-            let file = try OpenFile(path, O_RDONLY)
-            guard try file.size >= range.upperBound else { throw .away("a file is shorter than it was") }
-            return file
+        let file = try await run { () throws(FileStoreError) in
+            do throws(FileStoreError) {
+                let file = try OpenFile(path, O_RDONLY)
+                guard try file.size >= range.upperBound else { throw .away("a file is shorter than it was") }
+                return file
+            } catch {
+                if error == .notFound { try requireMarker() }
+                throw error
+            }
         }
         return FolderFileBytes(file: file, range: range, disk: disk)
     }
 
     public func remove(_ key: String) async throws(FileStoreError) {
-        try await disk.run { () throws(FileStoreError) in
+        try await run { () throws(FileStoreError) in
+            try requireMarker()
             guard unlink(file(key)) == 0 || errno == ENOENT else { throw .last("unlink") }
         }
     }
 
     public func size(of key: String) async throws(FileStoreError) -> Int? {
-        try await disk.run { () throws(FileStoreError) in try status(of: key)?.size }
+        try await run { () throws(FileStoreError) in try status(of: key)?.size }
     }
 
     public func list(after key: String?) async throws(FileStoreError) -> [StoredFile] {
-        try await disk.run { () throws(FileStoreError) in
+        try await run { () throws(FileStoreError) in
             var files: [StoredFile] = []
             let first = key?.prefix(2) ?? ""
             for folder in try Folder.names(path) where folder.utf8.count == 2 && folder >= first {
@@ -138,7 +164,7 @@ public struct FolderFileStore: FileStore {
 
     public func installation() async throws(FileStoreError) -> String? {
         do {
-            return try await disk.run { () throws(FileStoreError) in
+            return try await run { () throws(FileStoreError) in
                 let file = try OpenFile(marker, O_RDONLY)
                 var bytes = [UInt8](repeating: 0, count: Self.maximumMarkerBytes)
                 let result = bytes.withUnsafeMutableBytes { bytes in
@@ -152,7 +178,7 @@ public struct FolderFileStore: FileStore {
     }
 
     public func claim(_ installation: String) async throws(FileStoreError) {
-        try await disk.run { () throws(FileStoreError) in
+        try await run { () throws(FileStoreError) in
             try Folder.make(path)
             try writeTemporary("installation") { file throws(FileStoreError) in
                 let result = (installation + "\n").utf8.map { $0 }.withUnsafeBytes { bytes in
@@ -167,7 +193,7 @@ public struct FolderFileStore: FileStore {
     }
 
     public func abortUnfinished(olderThan age: Duration) async throws(FileStoreError) {
-        try await disk.run { () throws(FileStoreError) in
+        try await run { () throws(FileStoreError) in
             let limit = Timestamp.now.microseconds - Int64(age / .microseconds(1))
             for name in try Folder.names(temporaryFolder) {
                 var status = stat()
@@ -180,7 +206,7 @@ public struct FolderFileStore: FileStore {
     }
 }
 
-/// The bytes of a file in a folder. The file stays open while it is read, also where it is removed meanwhile.
+/// The bytes of a file in a folder. The file stays open while it is read, even if it is removed meanwhile.
 private struct FolderFileBytes: AsyncSequence, Sendable {
     let file: OpenFile
     let range: Range<Int>

@@ -47,13 +47,13 @@ struct AllBenchCommand: AsyncParsableCommand {
                 throw error
             } catch {
                 // A bench that is not clean has printed its report.
-                if !(error is ExitCode) { Terminal.complain("chat-lab bench \(name): \(error)") }
+                if !(error is ExitCode) { Terminal.printError("chat-lab bench \(name): \(error)") }
                 failed.append(name)
             }
-            Terminal.say()
+            Terminal.print()
         }
         guard failed.isEmpty else {
-            Terminal.complain("Not clean: \(failed.joined(separator: ", "))")
+            Terminal.printError("Not clean: \(failed.joined(separator: ", "))")
             throw ExitCode.failure
         }
     }

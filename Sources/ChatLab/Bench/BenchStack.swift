@@ -20,7 +20,7 @@ enum BenchStack {
         configure(&configuration)
         let stack = try LocalStack(configuration, logger: .silent)
         let interrupts = await Interrupts()
-        Terminal.say("Starting a private stack …")
+        Terminal.print("Starting a private stack …")
         do {
             let result = try await withThrowingTaskGroup(of: Result.self) { group in
                 group.addTask {

@@ -12,7 +12,7 @@ protocol Benchmark: AsyncParsableCommand {
 extension Benchmark {
     func run() async throws {
         let report = try await measure()
-        Terminal.say(report.text)
+        Terminal.print(report.text)
         try ReportFile.write(report, to: json)
         if !report.isClean { throw ExitCode.failure }
     }

@@ -45,7 +45,7 @@ struct Fault: Sendable {
     var fileStore = FaultStack.FileStore.folder
     var bounds = Bounds()
     /// Counts that prove that the fault took effect. Those that are required must not be zero.
-    var signs: [Sign]
+    var signs: [EffectCount]
     /// Further variables for single WebSocket servers, by their number from 0 on.
     var environmentOfWebSocketServer: [Int: [String: String]] = [:]
     /// Belongs to the short form that CI runs.

@@ -12,7 +12,7 @@ struct FaultsCommand: AsyncParsableCommand {
         abstract: "Breaks a private stack under load, one fault at a time, and checks the whole history.",
         discussion: """
             Each fault has a stack of its own. Exit status 0 only if in every row nothing was lost, doubled or \
-            reordered, all bounds were kept and the fault is proven to have bitten. docs/faults.md explains the table.
+            reordered, all bounds were kept and there is proof that the fault took effect. docs/faults.md explains the table.
             """)
 
     @Argument(help: "Faults by name; all if none is named.")
@@ -39,7 +39,7 @@ struct FaultsCommand: AsyncParsableCommand {
 
     func run() async throws {
         if list {
-            for fault in Fault.all { Terminal.say("\(fault.name): \(fault.summary)") }
+            for fault in Fault.all { Terminal.print("\(fault.name): \(fault.summary)") }
             return
         }
         let chosen = try chosenFaults()

@@ -1,3 +1,4 @@
+import CommonUtil
 import Foundation
 import NIOCore
 
@@ -26,7 +27,7 @@ enum ByteScan {
     /// The digits after the first `key`; nil if there are none.
     static func number<Number: FixedWidthInteger>(after key: [UInt8], in bytes: UnsafeRawBufferPointer) -> Number? {
         guard let start = end(of: key, in: bytes) else { return nil }
-        let digits = bytes[start...].prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+        let digits = bytes[start...].prefix(while: \.isASCIIDigit)
         return Number(String(decoding: digits, as: UTF8.self))
     }
 

@@ -35,7 +35,7 @@ struct UserSocketState {
     private let isStream: Bool
     /// Whether it compares marks and takes notice of a `room_reset`. Without it the client is one that no server has
     /// informed which log it reads.
-    private let heedsMarks: Bool
+    private let checksMarks: Bool
     /// The rooms of the user, and how far it has each.
     private(set) var places: [String: Place] = [:]
     private(set) var cursor: String?
@@ -44,7 +44,7 @@ struct UserSocketState {
     private var isAll = false
     /// Rooms that this connection's list, or a `room_added` since, has named.
     private var listed: Set<String> = []
-    /// Rooms named in the `sync` that may still be behind. Where nothing is missing the server says nothing, so that is
+    /// Rooms named in the `sync` that may still be behind. If nothing is missing the server sends nothing, so that is
     /// known only with `synced`.
     private var named: Set<String> = []
     /// Those of them with an event since the `sync`.
@@ -52,10 +52,10 @@ struct UserSocketState {
     /// Rooms whose event of the user's own removal has been sent to the live session.
     private var left: Set<String> = []
 
-    init(maxMissed: Int? = nil, heedsMarks: Bool = true, isStream: Bool = false) {
+    init(maxMissed: Int? = nil, checksMarks: Bool = true, isStream: Bool = false) {
         self.maxMissed = maxMissed
         self.isStream = isStream
-        self.heedsMarks = heedsMarks
+        self.checksMarks = checksMarks
     }
 
     var isLive: Bool { phase == .live }
@@ -115,7 +115,7 @@ struct UserSocketState {
         hadCursor = cursor != nil
         named = Set(places.keys)
         guard !isStream else { return [] }
-        let rooms = heedsMarks ? places : places.mapValues { Place($0.seq) }
+        let rooms = checksMarks ? places : places.mapValues { Place($0.seq) }
         return [.send(UserCall.sync(cursor: cursor, rooms: rooms, maxMissed: maxMissed))]
     }
 
@@ -145,7 +145,7 @@ struct UserSocketState {
         var steps: [Step] = []
         if phase == .live || phase == .opening { steps.append(.violation("caught_up out of turn")) }
         if place.seq != seq { steps.append(.violation("caught_up at another place than the last event")) }
-        if let mark = frame.mark, let last = place.mark, heedsMarks, seq == place.seq, mark != last {
+        if let mark = frame.mark, let last = place.mark, checksMarks, seq == place.seq, mark != last {
             steps.append(.violation("caught_up with another mark than the last event"))
         }
         if behind.remove(room) == nil { steps.append(.violation("caught_up where nothing was missing")) }
@@ -160,7 +160,7 @@ struct UserSocketState {
         named.remove(room)
         behind.remove(room)
         left.remove(room)
-        guard heedsMarks else { return [] }
+        guard checksMarks else { return [] }
         let place = Place(seq, frame.mark)
         places[room] = place
         return [.reset(room, place)]

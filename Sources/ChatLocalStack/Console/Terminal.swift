@@ -4,17 +4,17 @@ import UnixSignals
 /// Output for the person at the terminal, written without a buffer, unlike `print`.
 package enum Terminal {
     /// Writes a line to standard output.
-    package static func say(_ text: String = "") {
+    package static func print(_ text: String = "") {
         try? FileHandle.standardOutput.write(contentsOf: Data((text + "\n").utf8))
     }
 
     /// Writes a line to standard error.
-    package static func complain(_ text: String) {
+    package static func printError(_ text: String) {
         try? FileHandle.standardError.write(contentsOf: Data((text + "\n").utf8))
     }
 }
 
-/// Ctrl-C, `SIGTERM` and a closed terminal. The first asks for a stop in good order; with the second the process ends
+/// Ctrl-C, `SIGTERM` and a closed terminal. The first asks for a graceful stop; with the second the process ends
 /// at once, and the children's watchdogs see to the rest.
 package struct Interrupts: Sendable {
     private let first: AsyncStream<Void>

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Where PostgreSQL's programs are: Debian keeps them per major version, out of `PATH`.
+/// Finds PostgreSQL's programs: Debian keeps them per major version, out of `PATH`.
 struct PostgresBinaries {
     let initdb: String
     let postgres: String

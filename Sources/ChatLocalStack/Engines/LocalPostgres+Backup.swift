@@ -5,7 +5,7 @@ import Foundation
 extension LocalPostgres {
     private var dataPath: String { "\(configuration.folder)/data" }
 
-    /// Stops the server in good order, copies its data and starts it again.
+    /// Stops the server gracefully, copies its data and starts it again.
     /// - Parameter folder: must not be there yet, or be empty.
     /// - Throws: `LocalStackError` if a step fails; `CancellationError`.
     public func backUp(to folder: String) async throws {
@@ -15,7 +15,7 @@ extension LocalPostgres {
         try await start()
     }
 
-    /// Stops the server in good order, replaces its data by a copy and starts it again: everything that was committed since
+    /// Stops the server gracefully, replaces its data by a copy and starts it again: everything that was committed since
     /// is gone.
     /// - Parameter folder: that of an earlier ``backUp(to:)``.
     /// - Throws: `LocalStackError` if a step fails; `CancellationError`.

@@ -4,7 +4,7 @@ extension LocalPostgres {
     /// Runs a script with `pgbench(1)` for a number of seconds, each client on a connection of its own.
     /// - Parameter script: one transaction.
     /// - Returns: transactions a second.
-    /// - Throws: `LocalStackError` where pgbench is not installed or fails; `CancellationError`.
+    /// - Throws: `LocalStackError` if pgbench is not installed or fails; `CancellationError`.
     public func pgbench(script: String, clients: Int, seconds: Int) async throws -> Double {
         guard let pgbench = PostgresBinaries.optionalProgram("pgbench") else {
             throw LocalStackError("pgbench is not installed; on Debian and Ubuntu it is part of the package postgresql")

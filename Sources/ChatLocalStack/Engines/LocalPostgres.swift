@@ -20,7 +20,7 @@ public actor LocalPostgres {
         case password
     }
 
-    /// Where the server keeps its data, where it listens, and its settings.
+    /// The folder, the port and the settings of a server.
     public struct Configuration: Sendable {
         /// Holds `data/`, the log and the password; made if it is not there.
         public var folder: String
@@ -102,9 +102,16 @@ public actor LocalPostgres {
     public nonisolated var url: String { url(database: Self.name) }
 
     /// The libpq connection URI of a database of this engine.
-    public nonisolated func url(database: String) -> String {
+    public nonisolated func url(database: String) -> String { Self.url(password, port, database) }
+
+    /// The libpq connection URI of the database `chat` of an engine that another process runs, if it has a password.
+    public static func url(ofFolder folder: String, port: Int) -> String? {
+        PrivateFolder.existingPassword(in: folder).map { url($0, port, name) }
+    }
+
+    private static func url(_ password: String?, _ port: Int, _ database: String) -> String {
         let secret = password.map { ":\($0)" } ?? ""
-        return "postgres://\(Self.name)\(secret)@127.0.0.1:\(port)/\(database)"
+        return "postgres://\(name)\(secret)@127.0.0.1:\(port)/\(database)"
     }
 
     // MARK: Life
@@ -143,7 +150,7 @@ public actor LocalPostgres {
         if removesFolder { PrivateFolder.remove(configuration.folder) }
     }
 
-    /// Stops it in good order and starts it again on the same port and data.
+    /// Stops it gracefully and starts it again on the same port and data.
     public func restart() async throws {
         if let process { try await process.stop() }
         process = nil

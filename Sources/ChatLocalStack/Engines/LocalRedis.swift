@@ -11,7 +11,7 @@ public actor LocalRedis {
         case password
     }
 
-    /// Where the server keeps its files, where it listens, and its settings.
+    /// The folder, the port and the settings of a server.
     public struct Configuration: Sendable {
         /// Holds the configuration file and the log; made if it is not there.
         public var folder: String
@@ -109,7 +109,7 @@ public actor LocalRedis {
         logger.info("Redis is ready", metadata: ["port": "\(port)"])
     }
 
-    /// Stops it in good order. A throw-away server's folder is removed.
+    /// Stops it gracefully. A throw-away server's folder is removed.
     public func stop() async throws {
         if let process {
             try await process.stop(timeout: .seconds(10))
@@ -118,7 +118,7 @@ public actor LocalRedis {
         if removesFolder { PrivateFolder.remove(configuration.folder) }
     }
 
-    /// Stops it in good order and starts it again on the same port, empty.
+    /// Stops it gracefully and starts it again on the same port, empty.
     public func restart() async throws {
         if let process { try await process.stop(timeout: .seconds(10)) }
         process = nil

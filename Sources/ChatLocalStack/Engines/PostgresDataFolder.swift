@@ -55,7 +55,7 @@ struct PostgresDataFolder: Sendable {
         try file.close()
     }
 
-    /// The server that has, or had, this folder; nil if it was stopped in good order.
+    /// The server that has, or had, this folder; nil if it was stopped gracefully.
     var postmaster: Postmaster? {
         guard let text = try? String(contentsOfFile: "\(path)/postmaster.pid", encoding: .utf8) else { return nil }
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)

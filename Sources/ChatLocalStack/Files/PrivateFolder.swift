@@ -40,12 +40,21 @@ public enum PrivateFolder {
 
     /// The password kept in `password` in this folder, made on first use.
     static func keptPassword(in folder: String) throws -> String {
-        let file = "\(folder)/password"
-        if let kept = try? String(contentsOfFile: file, encoding: .utf8), !kept.isEmpty { return kept }
+        if let kept = existingPassword(in: folder) { return kept }
         let password = generatedPassword()
-        try writeSecret(password, to: file)
+        try writeSecret(password, to: passwordFile(in: folder))
         return password
     }
+
+    /// The password that is kept in a folder; `nil` if there is none, or it belongs to another user.
+    static func existingPassword(in folder: String) -> String? {
+        guard let kept = try? String(contentsOfFile: passwordFile(in: folder), encoding: .utf8), !kept.isEmpty else {
+            return nil
+        }
+        return kept
+    }
+
+    private static func passwordFile(in folder: String) -> String { "\(folder)/password" }
 
     /// A fresh password: 128 random bits, as hexadecimal digits, which need no quoting in SQL, URLs or shells.
     private static func generatedPassword() -> String {

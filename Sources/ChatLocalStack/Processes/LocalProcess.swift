@@ -18,7 +18,7 @@ public final class LocalProcess: Sendable {
         public var workingDirectory: String?
         /// Standard output and error are appended to this file.
         public var logFile: String
-        /// What makes the program stop in good order; sent, too, when this process dies.
+        /// What makes the program stop gracefully; sent, too, when this process dies.
         public var stopSignal: Int32
 
         public init(

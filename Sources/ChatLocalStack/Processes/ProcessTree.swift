@@ -9,7 +9,7 @@ public enum ProcessTree {
         /// In clock ticks since the machine was started.
         let startTime: UInt64
 
-        /// - Returns: `nil` where there is no such process, or only what is left of one that has ended.
+        /// - Returns: `nil` if there is no such process, or only what is left of one that has ended.
         init?(_ pid: pid_t) {
             guard let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8),
                 let nameEnd = stat.lastIndex(of: ")")

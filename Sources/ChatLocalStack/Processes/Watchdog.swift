@@ -24,7 +24,7 @@ struct Watchdog {
         kill -s KILL -- "-$1"
         """#
 
-    /// Starts watching over `child`; `signal` is the one that makes it stop in good order.
+    /// Starts watching over `child`; `signal` is the one that makes it stop gracefully.
     init(over child: pid_t, signal: Int32) throws {
         leash = try Leash()
         let null = open("/dev/null", O_RDWR | O_CLOEXEC)

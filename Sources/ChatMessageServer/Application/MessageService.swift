@@ -13,7 +13,7 @@ struct MessageService: Sendable {
     let users: UserResolver
     let publisher: EventPublisher
     let authMode: AuthMode
-    /// Asked about posts and edits of users; `nil` where none is set.
+    /// Asked about posts and edits of users; `nil` if none is set.
     let hook: MessageHook?
 
     // MARK: Posting
@@ -236,7 +236,7 @@ struct MessageService: Sendable {
     }
 
     /// Reads a page of a room's log.
-    /// - Parameter mark: that of the event `after`, as the reader has it; `nil` where it does not matter.
+    /// - Parameter mark: that of the event `after`, as the reader has it; `nil` if it does not matter.
     /// - Throws: `room_not_found` also for a room that is hidden from this user; `log_mismatch`.
     func events(
         of roomID: RoomID, for userID: UserID, after: Seq, mark: EventMark?, limit: Int
@@ -252,8 +252,8 @@ struct MessageService: Sendable {
 }
 
 extension Message {
-    /// Whether a content is another one, by bytes: canonically equivalent strings are equal in Swift, and different data.
-    fileprivate func differs(from content: String) -> Bool { !content.utf8.elementsEqual(contentJSON.utf8) }
+    /// Whether a content is another one.
+    fileprivate func differs(from content: String) -> Bool { !content.hasSameBytes(as: contentJSON) }
 
     /// Whether a user may edit it, as far as that is known without the room's lock.
     fileprivate func isEditable(by userID: UserID) -> Bool {

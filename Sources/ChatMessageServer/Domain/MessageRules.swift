@@ -12,7 +12,7 @@ struct MessageRules {
     let isOpen: Bool
 
     /// Checks a post of a user, as the writer does.
-    /// - Throws: `room_not_found` where the room is hidden from the sender; `not_a_member`, `room_archived`.
+    /// - Throws: `room_not_found` if the room is hidden from the sender; `not_a_member`, `room_archived`.
     func checkPosting() throws(ChatError) {
         if role == nil {
             guard room.type == .public else { throw ChatError(.roomNotFound) }
@@ -22,7 +22,7 @@ struct MessageRules {
     }
 
     /// Checks an edit, which only the sender may make.
-    /// - Throws: `message_not_found` where the room is hidden from the caller; `not_a_member`, `forbidden`,
+    /// - Throws: `message_not_found` if the room is hidden from the caller; `not_a_member`, `forbidden`,
     ///   `message_deleted`, `room_archived`.
     func checkEditing(_ message: Message) throws(ChatError) {
         try checkPresence()
@@ -38,7 +38,7 @@ struct MessageRules {
     ///
     /// Deleting a deleted message passes, also in an archived room: it changes nothing, and a client without a response
     /// may repeat the request.
-    /// - Throws: `message_not_found` where the room is hidden from the caller; `not_a_member`, `forbidden`,
+    /// - Throws: `message_not_found` if the room is hidden from the caller; `not_a_member`, `forbidden`,
     ///   `room_archived`.
     func checkDeleting(_ message: Message) throws(ChatError) {
         try checkPresence()

@@ -8,11 +8,12 @@ import Hummingbird
 enum MessageRoutes {
     /// - Parameter limit: on a user's posts, edits and deletions together.
     static func add(to routes: inout Routes, _ messages: MessageService, limit: RateLimiter<UserID>) {
-        addChanges(to: &routes, messages, limit)
+        addPosting(to: &routes, messages, limit)
+        addEditing(to: &routes, messages, limit)
         addReading(to: &routes, messages)
     }
 
-    private static func addChanges(
+    private static func addPosting(
         to routes: inout Routes, _ messages: MessageService, _ limit: RateLimiter<UserID>
     ) {
         routes.postDirectly(
@@ -22,31 +23,35 @@ enum MessageRoutes {
                 limit.check(user.userID, then: proceed)
             }
         ) { call, respond in
+            let fields = try FieldReader(body: call.body)
             if let key = call.key, !key.isOnBehalf {
-                let fields = try FieldReader(body: call.body)
-                // The call of the key lasts until there is a response.
-                Task {
-                    do {
-                        respond(.success(try await post(fields, key, messages)))
-                    } catch {
-                        respond(.failure(error))
-                    }
-                }
-                return
-            }
-            let draft = try PostRequest.draft(try FieldReader(body: call.body), senderID: call.user.userID)
-            messages.post(draft) { result in
-                respond(
-                    result.map { posted in
-                        switch posted {
-                        case .now(let posted): DirectResponse(jsonBytes: posted.messageJSON, status: .created)
-                        case .before(let message): DirectResponse(jsonBytes: message.jsonBytes, status: .ok)
-                        case .repeatedWithoutAccess(let receipt):
-                            DirectResponse(jsonBytes: receipt.jsonBytes, status: .ok)
-                        }
-                    })
+                post(fields, by: key, messages, respond)
+            } else {
+                let draft = try PostRequest.draft(fields, senderID: call.user.userID)
+                messages.post(draft) { respond($0.map(DirectResponse.init)) }
             }
         }
+    }
+
+    /// Posts for the installation. The call of the key lasts until there is a response.
+    private static func post(
+        _ fields: sending FieldReader, by key: KeyCaller, _ messages: MessageService,
+        _ respond: @escaping @Sendable (Result<DirectResponse, any Error>) -> Void
+    ) {
+        Task {
+            do {
+                let posted = try await messages.post(fields, by: key.key.name)
+                respond(
+                    .success(DirectResponse(jsonBytes: posted.jsonBytes, status: posted.isNew ? .created : .ok)))
+            } catch {
+                respond(.failure(error))
+            }
+        }
+    }
+
+    private static func addEditing(
+        to routes: inout Routes, _ messages: MessageService, _ limit: RateLimiter<UserID>
+    ) {
         routes.patch("/api/v1/messages/{id}", authenticated: true, scope: .messages) { request, context in
             let userID = try context.requireUser().userID
             if !context.isInstallation { try await limit.check(userID) }
@@ -63,13 +68,6 @@ enum MessageRoutes {
             try await messages.delete(context.messageID(), by: userID)
             return .noContent
         }
-    }
-
-    private static func post(
-        _ fields: FieldReader, _ key: KeyCaller, _ messages: MessageService
-    ) async throws -> DirectResponse {
-        let posted = try await messages.post(fields, by: key.key.name)
-        return DirectResponse(jsonBytes: posted.jsonBytes, status: posted.isNew ? .created : .ok)
     }
 
     private static func addReading(to routes: inout Routes, _ messages: MessageService) {
@@ -99,6 +97,17 @@ enum MessageRoutes {
                 json: try await messages.events(
                     of: context.roomID(), for: context.requireUser().userID, after: after, mark: mark,
                     limit: limit))
+        }
+    }
+}
+
+extension DirectResponse {
+    /// The response to a user's post.
+    fileprivate init(_ posted: MessageService.Posted) {
+        switch posted {
+        case .now(let posted): self.init(jsonBytes: posted.messageJSON, status: .created)
+        case .before(let message): self.init(jsonBytes: message.jsonBytes, status: .ok)
+        case .repeatedWithoutAccess(let receipt): self.init(jsonBytes: receipt.jsonBytes, status: .ok)
         }
     }
 }

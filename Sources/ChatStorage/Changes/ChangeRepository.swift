@@ -47,7 +47,7 @@ public struct ChangeRepository: Sendable {
     /// Reads the runs after a place, of some rooms or of all.
     /// - Parameters:
     ///   - limit: of runs, the one at the place included.
-    /// - Returns: `nil` where this feed has no such place.
+    /// - Returns: `nil` if this feed has no such place.
     public func runs(after place: ChangePosition, in roomIDs: Set<RoomID>?, limit: Int) async throws -> Page? {
         let statement = roomIDs == nil ? Self.selectRuns : Self.selectRunsOfRooms
         let rooms: [PostgresParameter] = roomIDs.map { [.textArray($0.map(\.rawValue))] } ?? []

@@ -43,7 +43,7 @@ public struct ChangeSequenceRepository: Sendable {
 
     /// A part of all rooms, in the order of their ids.
     public struct Part: Equatable, Sendable {
-        /// The last room of the part; `nil` where there were no more rooms.
+        /// The last room of the part; `nil` if there were no more rooms.
         public let last: RoomID?
         /// Those of the part that have events which are not appended, or were not appended at all.
         public let pending: [RoomID]
@@ -74,7 +74,7 @@ public struct ChangeSequenceRepository: Sendable {
     // MARK: Appending
 
     /// Appends what these rooms have and the order does not, up to their heads.
-    /// - Returns: the position of the last run of the feed, where something was appended; `nil` where there was nothing to
+    /// - Returns: the position of the last run of the feed, where something was appended; `nil` if there was nothing to
     ///   append, or this server does not hold the lease.
     public func append(_ roomIDs: [RoomID], holder: Int64, extendingBy duration: Duration) async throws -> Int64? {
         guard !roomIDs.isEmpty else { return nil }

@@ -16,7 +16,7 @@ public struct ChatFile: Equatable, Sendable {
     public let size: Int
     /// The digest of the bytes: 32 bytes, also the `ETag` of a download.
     public let sha256: [UInt8]
-    /// In pixels, as displayed; `nil` where they are not known.
+    /// In pixels, as displayed; `nil` if they are not known.
     public let width: Int?
     /// In pixels, as ``width``.
     public let height: Int?
@@ -61,7 +61,7 @@ extension ChatFile {
     /// Fills what is known of the file into a payload that names it.
     /// - Parameter contentJSON: an object, as it was sent.
     /// - Returns: its canonical text.
-    /// - Throws: `validation_failed` (422) where it becomes too long.
+    /// - Throws: `validation_failed` (422) if it becomes too long.
     public func filling(_ contentJSON: String) throws(ChatError) -> String {
         guard case .object(let payload)? = try? JSONParser.parse(Array(contentJSON.utf8)) else {
             throw .invalid("payload", "must be an object")

@@ -5,7 +5,7 @@ import PostgresClient
 /// Files as their readers and their uploader see them.
 public struct FileRepository: Sendable {
     /// The result of looking for a file.
-    public enum Reading: Equatable, Sendable {
+    public enum LookupResult: Equatable, Sendable {
         /// There is none, or its room is hidden from the reader.
         case none
         /// It is gone, though a message names it: its uploader was erased.
@@ -14,12 +14,12 @@ public struct FileRepository: Sendable {
     }
 
     /// The result of ``delete(_:by:)``.
-    public enum Deletion: Equatable, Sendable {
+    public enum DeletionResult: Equatable, Sendable {
         case deleted
         /// There is none, or its room is hidden from the user.
         case none
         /// It is another user's.
-        case anothers
+        case notUploader
         /// A message names it.
         case inUse
     }
@@ -31,7 +31,7 @@ public struct FileRepository: Sendable {
 
     /// A file, for a user who may read its room.
     /// - Parameter userID: `nil` for a reader with a signed URL, who may read it in any case.
-    public func file(_ fileID: FileID, for userID: UserID?) async throws -> Reading {
+    public func file(_ fileID: FileID, for userID: UserID?) async throws -> LookupResult {
         let rows = try await database.query(Self.select, .textArray([fileID.rawValue]), .int8(userID?.rawValue))
         guard let row = rows.first else { return .none }
         let isDeleted = try row.decode(column: 0, as: Bool.self)
@@ -46,11 +46,11 @@ public struct FileRepository: Sendable {
 
     /// Deletes a file that no message names. A post that names it at the same moment comes before or after, by the lock of
     /// the file's row.
-    public func delete(_ fileID: FileID, by userID: UserID) async throws -> Deletion {
+    public func delete(_ fileID: FileID, by userID: UserID) async throws -> DeletionResult {
         try await database.withTransaction { transaction in
             let rows = try await transaction.query(Self.lock, .text(fileID.rawValue), .int8(userID.rawValue))
             guard let row = rows.first, try row.decode(column: 2, as: Bool.self) else { return .none }
-            guard try row.userID(column: 0) == userID else { return .anothers }
+            guard try row.userID(column: 0) == userID else { return .notUploader }
             guard try row.decode(column: 1, as: Int64.self) == 0 else { return .inUse }
             _ = try await transaction.query(FileRemoval.delete, .text(fileID.rawValue))
             return .deleted

@@ -37,7 +37,7 @@ public struct FileUpload: Sendable {
     }
 }
 
-/// What an upload has brought.
+/// The content of a completed upload.
 public struct UploadedBytes: Equatable, Sendable {
     /// In bytes.
     public let size: Int
@@ -45,7 +45,7 @@ public struct UploadedBytes: Equatable, Sendable {
     public let sha256: [UInt8]
     /// By the bytes, not by what the client said.
     public let mimeType: String
-    /// In pixels, as displayed; `nil` where it is not known.
+    /// In pixels, as displayed; `nil` if it is not known.
     public let width: Int?
     /// In pixels, as ``width``.
     public let height: Int?
@@ -66,7 +66,7 @@ public struct FileUploads: Sendable {
     public static let lease = Duration.seconds(15)
 
     /// The result of ``begin(_:)``.
-    public enum Beginning: Equatable, Sendable {
+    public enum BeginResult: Equatable, Sendable {
         case begun
         /// There is a file of this key and request.
         case repeated(ChatFile)
@@ -77,7 +77,7 @@ public struct FileUploads: Sendable {
     }
 
     /// The result of ``finish(_:_:quota:)``.
-    public enum End: Equatable, Sendable {
+    public enum FinishResult: Equatable, Sendable {
         case stored(ChatFile)
         /// The lease was lost.
         case lost
@@ -100,8 +100,8 @@ public struct FileUploads: Sendable {
     }
 
     /// Looks for an earlier request with the key of this one. Costs no transaction and writes nothing.
-    /// - Returns: `nil` where there is none, or no key; then ``begin(_:)`` decides.
-    public func earlier(_ upload: FileUpload) async throws -> Beginning? {
+    /// - Returns: `nil` if there is none, or no key; then ``begin(_:)`` decides.
+    public func earlier(_ upload: FileUpload) async throws -> BeginResult? {
         guard let key = upload.key else { return nil }
         let parameters = [PostgresParameter.int8(upload.uploaderID.rawValue), .text(key)]
         // In this order: an upload that ends in between is seen by the second statement.
@@ -111,17 +111,17 @@ public struct FileUploads: Sendable {
         return try await database.query(Self.selectStored, parameters).first.map { try Self.stored($0, upload) }
     }
 
-    private static func underWay(_ row: PostgresRow, _ upload: FileUpload) throws -> Beginning {
+    private static func underWay(_ row: PostgresRow, _ upload: FileUpload) throws -> BeginResult {
         try row.decode(column: 0, as: [UInt8].self) == upload.requestHash ? .inProgress : .keyReused
     }
 
-    private static func stored(_ row: PostgresRow, _ upload: FileUpload) throws -> Beginning {
+    private static func stored(_ row: PostgresRow, _ upload: FileUpload) throws -> BeginResult {
         let isSame = try row.decode(column: 0, as: [UInt8].self) == upload.requestHash
         return isSame ? .repeated(try ChatFile(row, from: 1)) : .keyReused
     }
 
     /// Begins an upload, before the first byte is read.
-    public func begin(_ upload: FileUpload) async throws -> Beginning {
+    public func begin(_ upload: FileUpload) async throws -> BeginResult {
         try await database.withTransaction { transaction in
             let owner = PostgresParameter.int8(upload.uploaderID.rawValue)
             if let key = upload.key { _ = try await transaction.query(Self.freeKey, owner, .text(key)) }
@@ -159,8 +159,8 @@ public struct FileUploads: Sendable {
 
     /// Makes an upload whose bytes are in the store a file.
     /// - Parameter quota: of all files of a user, in bytes; 0 for none. The installation has none.
-    /// - Throws: also where the outcome is not known: then the bytes must stay where they are.
-    public func finish(_ upload: FileUpload, _ bytes: UploadedBytes, quota: Int) async throws -> End {
+    /// - Throws: also if the outcome is not known: then the bytes must stay where they are.
+    public func finish(_ upload: FileUpload, _ bytes: UploadedBytes, quota: Int) async throws -> FinishResult {
         do {
             return try await database.withTransaction { try await finish(upload, bytes, quota: quota, $0) }
         } catch let refusal as Refusal {
@@ -173,12 +173,12 @@ public struct FileUploads: Sendable {
 
     /// Rolls the transaction back.
     private struct Refusal: Error {
-        let end: End
+        let end: FinishResult
     }
 
     private func finish(
         _ upload: FileUpload, _ bytes: UploadedBytes, quota: Int, _ transaction: PostgresTransaction
-    ) async throws -> End {
+    ) async throws -> FinishResult {
         let owner = PostgresParameter.int8(upload.uploaderID.rawValue)
         let fileID = PostgresParameter.text(upload.fileID.rawValue)
         guard try await transaction.query(Self.delete, fileID, .int8(holder)).affectedRows == 1 else {

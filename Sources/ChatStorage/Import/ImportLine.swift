@@ -10,7 +10,7 @@ public enum ImportLine: Sendable {
     case message(ImportedMessage)
 }
 
-/// What a user shall be. What is `nil` stays as it is.
+/// The wanted state of a user. `nil` leaves a property unchanged.
 public struct ImportedUser: Sendable {
     public let externalID: ExternalID
     public let displayName: String?
@@ -34,12 +34,12 @@ public struct ImportedUser: Sendable {
     }
 }
 
-/// What a room shall be.
+/// The wanted state of a room.
 public struct ImportedRoom: Sendable {
     public let roomID: RoomID
     public let name: String
     public let type: RoomType
-    /// `nil` where it stays as it is; a new room is made now.
+    /// `nil` if it stays as it is; a new room is made now.
     public let createdAt: Timestamp?
 
     /// Describes a room.
@@ -51,7 +51,7 @@ public struct ImportedRoom: Sendable {
     }
 }
 
-/// What a member shall be.
+/// The wanted state of a member.
 public struct ImportedMember: Sendable {
     /// How far the member has read. A mark only moves forward.
     public enum Read: Equatable, Sendable {
@@ -62,7 +62,7 @@ public struct ImportedMember: Sendable {
 
     public let roomID: RoomID
     public let user: UserReference
-    /// `nil` where it stays as it is; a new member is a `member`.
+    /// `nil` if it stays as it is; a new member is a `member`.
     public let role: MemberRole?
     public let read: Read?
 
@@ -124,7 +124,7 @@ public final class ImportedMessage: Sendable {
     }
 }
 
-/// What has become of a line.
+/// The result of a line.
 public enum ImportOutcome: Equatable, Sendable {
     /// What the line describes was not there.
     case made

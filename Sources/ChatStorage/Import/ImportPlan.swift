@@ -101,9 +101,6 @@ struct ImportPlan {
         }
     }
 
-    /// Compares names by bytes: canonically equivalent strings are equal in Swift, and different data.
-    private static func differ(_ name: String, _ other: String) -> Bool { !name.utf8.elementsEqual(other.utf8) }
-
     // MARK: Users
 
     private mutating func take(_ line: ImportedUser) throws(ChatError) -> ImportOutcome {
@@ -114,7 +111,7 @@ struct ImportPlan {
         guard var user = present else { return try make(line) }
         var change = changedUsers[line.externalID] ?? UserChange()
         var isRenamed = false
-        if let name = line.displayName, Self.differ(name, user.displayName) {
+        if let name = line.displayName, !name.hasSameBytes(as: user.displayName) {
             user.displayName = name
             change.displayName = name
             isRenamed = true
@@ -143,7 +140,7 @@ struct ImportPlan {
     private var newUserIDs: Set<UserID> = []
 
     private mutating func make(_ line: ImportedUser) throws(ChatError) -> ImportOutcome {
-        // There is an id for each external id that is not there, so this fails for none.
+        // An id was drawn for each unknown external id, so this does not fail.
         guard let userID = state.freeUserIDs.popLast() else { throw ChatError(.internalError) }
         state.users[line.externalID] = ImportState.User(
             userID: userID, displayName: line.displayName ?? line.defaultName, username: line.username,
@@ -182,7 +179,7 @@ struct ImportPlan {
             return .made
         }
         guard room.type == line.type else { throw ChatError(.roomTypeFixed) }
-        let isRenamed = Self.differ(line.name, room.name)
+        let isRenamed = !line.name.hasSameBytes(as: room.name)
         if let createdAt = line.createdAt { room.createdAt = createdAt }
         guard isRenamed || room != state.rooms[line.roomID] else { return .same }
         guard !room.isArchived else { throw ChatError(.roomArchived) }

@@ -2,7 +2,8 @@ import ChatEvents
 import CommonUtil
 import PostgresClient
 
-/// Reads what is there of what the lines of a batch name: two round trips, each lookup by key.
+/// Reads the stored users, rooms, members and messages that the lines of a batch refer to: two round trips, and each
+/// lookup is by key.
 ///
 /// What is written later is locked, the rooms first: so it stays as it was read.
 struct ImportReading {

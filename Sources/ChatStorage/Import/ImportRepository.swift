@@ -36,7 +36,7 @@ public struct ImportRepository: Sendable {
 
     /// Stores a batch. It can be stored again: what is there already stays the same.
     /// - Parameter run: the import that the lines belong to.
-    /// - Throws: `unavailable` (503), also where it is not known whether the batch was stored.
+    /// - Throws: `unavailable` (503), also if it is not known whether the batch was stored.
     public func commit(_ lines: [ImportLine], of run: ImportRun) async throws -> Committed {
         try await database.withRepeatedTransaction { [rules] transaction in
             let plan = ImportPlan(lines, in: try await ImportReading(lines).state(transaction), rules)
@@ -76,7 +76,7 @@ extension ImportRepository {
     }
 
     /// Removes what imports have left that were broken off long ago.
-    public func removeRemains() async throws { _ = try await database.query(Self.deleteRemains) }
+    public func deleteAbandonedReads() async throws { _ = try await database.query(Self.deleteRemains) }
 
     // Rows are deleted by their places, which no other transaction changes: by key, each step would read all rows of the run.
     // As in `RoomRepository.updateRead`, nothing is written where the mark does not move.

@@ -1,7 +1,7 @@
 import ChatEvents
 import CommonUtil
 
-/// What is there of what the lines of a batch name. Read under the locks of the rooms.
+/// The stored data that the lines of a batch refer to. Read under the locks of the rooms.
 struct ImportState {
     struct User: Equatable {
         let userID: UserID

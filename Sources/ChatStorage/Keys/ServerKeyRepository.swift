@@ -39,7 +39,7 @@ public struct ServerKeyRepository: Sendable {
     }
 
     /// Deletes a key.
-    /// - Returns: `false` where there is none of this name.
+    /// - Returns: `false` if there is none of this name.
     public func delete(_ name: KeyName) async throws -> Bool {
         try await database.query(Self.delete, .text(name.rawValue)).affectedRows == 1
     }

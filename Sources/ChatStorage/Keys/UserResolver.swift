@@ -4,7 +4,7 @@ import PostgresClient
 /// Finds the users that callers with a server's key name, by id or by external id.
 public struct UserResolver: Sendable {
     /// What matters of a user before anything is done in the user's name.
-    private struct Standing {
+    private struct UserStatus {
         let userID: UserID
         let isDisabled: Bool
         let isGuest: Bool
@@ -67,21 +67,21 @@ public struct UserResolver: Sendable {
     }
 
     /// Finds a user that a key names, disabled ones among them.
-    /// - Returns: `nil` where there is none; an erased user is none.
+    /// - Returns: `nil` if there is none; an erased user is none.
     public func user(_ reference: UserReference) async throws -> UserID? {
         if let user = try await standing(of: reference) { return user.userID }
         if case .id(let userID) = reference, authMode == .trusted { return userID }
         return nil
     }
 
-    private func standing(of reference: UserReference) async throws -> Standing? {
+    private func standing(of reference: UserReference) async throws -> UserStatus? {
         let rows =
             switch reference {
             case .id(let userID): try await database.query(Self.selectByID, .int8(userID.rawValue))
             case .external(let id): try await database.query(Self.selectByExternalID, .text(id.rawValue))
             }
         return try rows.first.map { row in
-            Standing(
+            UserStatus(
                 userID: try row.userID(column: 0), isDisabled: try row.decode(column: 1),
                 isGuest: try row.decode(column: 2))
         }

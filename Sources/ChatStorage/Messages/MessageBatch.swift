@@ -38,7 +38,7 @@ struct MessageBatch<Reply: Sendable>: Sendable {
     }
 
     /// The outcome that a follower shares.
-    /// - Returns: `nil` where the follower is another request with the same key, and has to be posted by itself.
+    /// - Returns: `nil` if the follower is another request with the same key, and has to be posted by itself.
     static func outcome(of follower: MessageDraft, after leader: MessageDraft, _ outcome: PostOutcome) -> PostOutcome? {
         guard follower.requestHash == leader.requestHash else { return nil }
         if case .stored(let posted) = outcome { return .repeated(posted.message) }
@@ -78,7 +78,7 @@ struct InFlightBatch: Sendable {
     }
 
     /// Switches to validating each draft, after the batch was refused as a whole.
-    /// - Returns: `false` where the drafts were validated already.
+    /// - Returns: `false` if the drafts were validated already.
     mutating func requireValidation() -> Bool {
         guard kind == .optimistic else { return false }
         kind = .validated

@@ -86,7 +86,7 @@ extension Message {
             isDeleted: try row.decode(column: column + 11))
     }
 
-    /// - Returns: `nil` where an outer join found no message.
+    /// - Returns: `nil` if an outer join found no message.
     init?(optional row: PostgresRow, from column: Int) throws(PostgresError) {
         guard try row.decode(column: column, as: Int64?.self) != nil else { return nil }
         try self.init(row, from: column)

@@ -63,7 +63,7 @@ extension PostReceipt: JSONEncodable {
 
 /// The outcomes of a batch, read from the rows of its storing statement (``MessageBatchStatements``).
 struct BatchOutcomes {
-    /// One for each draft, in order; `nil` where the draft repeats a key, see ``priors``. A failure where the rows do
+    /// One for each draft, in order; `nil` if the draft repeats a key, see ``priors``. A failure where the rows do
     /// not say what became of the draft: the batch is committed, so the others have their outcomes all the same.
     private(set) var outcomes: [Result<PostOutcome, PostgresError>?]
     /// The drafts that repeat a key, and the message stored under it.

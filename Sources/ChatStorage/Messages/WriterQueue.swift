@@ -25,7 +25,7 @@ struct WriterQueue {
     }
 
     /// - Returns: whether the caller has to request a batch, see ``requestBatch()``.
-    /// - Throws: `unavailable` where the queue is full or stopped.
+    /// - Throws: `unavailable` if the queue is full or stopped.
     mutating func append(_ draft: MessageDraft, _ reply: @escaping PostOutcome.Reply) throws(ChatError) -> Bool {
         if isStopped { throw .unavailable("This server is stopping") }
         if waiting.count >= capacity { throw .unavailable("Too many posts are waiting") }
@@ -33,7 +33,7 @@ struct WriterQueue {
         return requestBatch()
     }
 
-    /// - Returns: `true` where a batch is due and has not been requested yet; then once until ``take()``.
+    /// - Returns: `true` if a batch is due and has not been requested yet; then once until ``take()``.
     mutating func requestBatch() -> Bool {
         guard isRunning, !isRequested, !waiting.isEmpty else { return false }
         let minimum = pacing.minimum(limit: batchSize)

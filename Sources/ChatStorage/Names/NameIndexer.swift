@@ -14,7 +14,7 @@ public struct NameIndexer: Service {
 
     private let database: ChatDatabase
     private let logger: Logger
-    private let gate = AsyncStream<Never>.makeStream()
+    private let gate = StartGate()
 
     /// - Parameter database: the database to index.
     public init(_ database: ChatDatabase, logger: Logger) {
@@ -23,12 +23,12 @@ public struct NameIndexer: Service {
     }
 
     /// Starts the work, once the database is migrated.
-    public func begin() { gate.continuation.finish() }
+    public func begin() { gate.open() }
 
     /// Indexes names until graceful shutdown, from ``begin()`` on.
     public func run() async throws {
         try? await cancelWhenGracefulShutdown {
-            for await _ in gate.stream {}
+            await gate.wait()
             var backoff = Backoff(first: .seconds(1), longest: Self.interval)
             while !Task.isCancelled {
                 do {

@@ -19,7 +19,7 @@ struct NameSearch: Sendable {
     /// Makes a statement with these parameters: the search text, the suffix and the id after which the page begins, the
     /// limit, and whether to match inside words as well. Its last column is the matching suffix.
     ///
-    /// Where several suffixes of a name match, the first one counts. The two ranges, of words and of what is inside
+    /// If several suffixes of a name match, the first one counts. The two ranges, of words and of what is inside
     /// them, follow each other in the index, so each is read by itself and no further than the page.
     /// - Parameters:
     ///   - table: the table of suffixes.

@@ -4,7 +4,7 @@ import PostgresClient
 /// Writes the suffixes of names, in the transaction that stores the name: a name can be found at once, and an old name
 /// no longer.
 ///
-/// `indexed_name` is the name that the suffixes were made of. Where it differs from the name, an older release wrote
+/// `indexed_name` is the name that the suffixes were made of. If it differs from the name, an older release wrote
 /// the row; ``NameIndexer`` repairs that.
 enum NameSuffixes {
     /// Inserts suffixes of the row that a part of the same statement (`made`) inserts. `suffixes` and `areInside` are

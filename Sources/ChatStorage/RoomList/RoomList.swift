@@ -21,7 +21,7 @@ public struct RoomList: Equatable, Sendable {
         public let lastReadSeq: Seq
         /// Whether the room may have changed for this user: events, membership, read mark, or name.
         public let isChanged: Bool
-        /// The head of the room's log as of the cursor, or lower where messages were edited since. `nil` where it was
+        /// The head of the room's log as of the cursor, or lower where messages were edited since. `nil` if it was
         /// not requested, or there is no valid cursor.
         public let seqAtCursor: Seq?
 

@@ -18,8 +18,7 @@ extension RoomListRepository {
     /// Whether a row was written by a transaction that is not visible in the cursor's snapshot. Needs ``sinceCursor``.
     ///
     /// A row keeps only the lower 32 bits of its writer's id: the nearest id that is not above the present ones is taken.
-    /// A row that was written more than 2^32 transactions ago can so be taken for a new one, and never a new one for an
-    /// old.
+    /// A row that was written more than 2^32 transactions ago can therefore look new, but a new row never looks old.
     /// - Parameter xmin: the row's system column.
     static func isNew(_ xmin: String) -> String {
         let xid = "(since.latest - ((since.latest - \(xmin)::text::bigint) & 4294967295))"

@@ -130,7 +130,7 @@ public struct LogPage: Equatable, Sendable {
     public let events: [RoomEvent]
     /// Whether there are events after the page.
     public let hasMore: Bool
-    /// The mark of the event that the page was read after; `nil` where the log has none, and at 0.
+    /// The mark of the event that the page was read after; `nil` if the log has none, and at 0.
     public let mark: EventMark?
 
     /// Makes a page of the rows that were read for it.

@@ -35,7 +35,7 @@ extension EventMark {
     static let noColumns = "NULL::text, NULL::bigint, NULL::bigint, NULL::timestamptz, NULL::text"
 
     /// Reads the columns.
-    /// - Returns: `nil` where the join found no event.
+    /// - Returns: `nil` if the join found no event.
     init?(_ row: PostgresRow, from column: Int, of roomID: RoomID, seq: Seq) throws(PostgresError) {
         guard let type = try row.optionalEnumValue(column: column, as: EventType.self) else { return nil }
         self.init(
@@ -51,7 +51,7 @@ public struct LogPosition: Equatable, Sendable {
     public let head: Seq
     /// The mark of the last event; `nil` in a log without events.
     public let headMark: EventMark?
-    /// The mark at the `seq` that was asked for; `nil` where the log has no such event.
+    /// The mark at the `seq` that was asked for; `nil` if the log has no such event.
     public let mark: EventMark?
 
     /// Describes a position.
@@ -63,12 +63,12 @@ public struct LogPosition: Equatable, Sendable {
 }
 
 extension EventLog {
-    /// Number of interruptions of the database's connections. Where it has not changed since something was read, PostgreSQL
+    /// Number of interruptions of the database's connections. If it has not changed since something was read, PostgreSQL
     /// has not been set back.
     public var interruptions: Int { database.client.brokenConnections }
 
     /// Reads where logs are, and marks of events, by key and in one statement. A room may be asked about many times.
-    /// - Returns: in the order of `asked`; `nil` where there is no such room.
+    /// - Returns: in the order of `asked`; `nil` if there is no such room.
     public func positions(at asked: [(roomID: RoomID, seq: Seq)]) async throws -> [LogPosition?] {
         guard !asked.isEmpty else { return [] }
         let rows = try await database.query(

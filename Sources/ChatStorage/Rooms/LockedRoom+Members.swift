@@ -2,16 +2,16 @@ import ChatEvents
 import CommonUtil
 import PostgresClient
 
-/// What makes the members of a room those of a list: who joins, whose role changes and who leaves. Pure.
+/// The changes that turn the members of a room into those of a list: joins, role changes and removals. Pure.
 public struct MembershipPlan: Equatable, Sendable {
     /// In the order of user ids, so that the same list makes the same events.
     public let joining: [(userID: UserID, role: MemberRole)]
-    /// Members with another role than they shall have, by user id.
+    /// Members whose role is to change, with the new role, by user id.
     public let changing: [(userID: UserID, role: MemberRole)]
-    /// Members who shall be none, by user id.
+    /// Members to remove, by user id.
     public let leaving: [UserID]
 
-    /// Compares the members that there are with those that there shall be.
+    /// Compares the present members with the wanted ones.
     public init(from present: [UserID: MemberRole], to wanted: [UserID: MemberRole]) {
         let sorted = wanted.sorted { $0.key < $1.key }
         joining = sorted.filter { present[$0.key] == nil }.map { ($0.key, $0.value) }

@@ -224,6 +224,6 @@ extension Room {
 /// A change of a user's memberships in a transaction that has not raised the user's version yet.
 struct MembershipChange: Sendable {
     let userID: UserID
-    /// The `seq` of the `member_joined` event; `nil` where the user has left.
+    /// The `seq` of the `member_joined` event; `nil` if the user has left.
     let joinedAt: Seq?
 }

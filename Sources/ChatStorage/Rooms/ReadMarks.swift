@@ -38,7 +38,7 @@ public struct ReadMark: Equatable, Sendable {
     public let lastReadSeq: Seq
     /// Whether the mark has moved and is to be published.
     public let hasMoved: Bool
-    /// The user's version with this move; `nil` where the mark has not moved, or is not stored.
+    /// The user's version with this move; `nil` if the mark has not moved, or is not stored.
     public let version: Int64?
 
     /// Describes a read mark.

@@ -19,7 +19,7 @@ public struct Room: Equatable, Sendable {
     public let roomID: RoomID
     public let name: String
     public let type: RoomType
-    /// `nil` where nobody owns the room.
+    /// `nil` if nobody owns the room.
     public let ownerID: UserID?
     /// The number of members now.
     public let memberCount: Int
@@ -169,7 +169,7 @@ extension RoomMember {
             joinedAt: try row.timestamp(column: column + 3))
     }
 
-    /// - Returns: `nil` where an outer join found no member.
+    /// - Returns: `nil` if an outer join found no member.
     init?(optional row: PostgresRow, from column: Int) throws(PostgresError) {
         guard try row.optionalUserID(column: column) != nil else { return nil }
         try self.init(row, from: column)

@@ -2,8 +2,8 @@ import ChatEvents
 import CommonUtil
 import PostgresClient
 
-/// What has to be known to admit a user to a room's log.
-public struct RoomInquiry: Equatable, Sendable {
+/// A query for a user's access to a room's log.
+public struct RoomAccessQuery: Equatable, Sendable {
     public let roomID: RoomID
     /// `nil` for a client without a user.
     public let userID: UserID?
@@ -24,16 +24,16 @@ public struct RoomInquiry: Equatable, Sendable {
 /// A user's access to a room, and which log it is, as of one moment. The mark at the head is the room's.
 public struct RoomAdmission: Equatable, Sendable {
     public let access: RoomAccess
-    /// The mark at the inquiry's `lastSeq`; `nil` where the log has no such event.
+    /// The mark at the inquiry's `lastSeq`; `nil` if the log has no such event.
     public let lastMark: EventMark?
-    /// The mark at the inquiry's `position`; `nil` where the log has no such event.
+    /// The mark at the inquiry's `position`; `nil` if the log has no such event.
     public let positionMark: EventMark?
 }
 
 extension RoomRepository {
     /// Reads what is asked about many rooms, in one statement.
-    /// - Returns: in the order of `asked`; `nil` where there is no such room.
-    public func admissions(_ asked: [RoomInquiry]) async throws -> [RoomAdmission?] {
+    /// - Returns: in the order of `asked`; `nil` if there is no such room.
+    public func admissions(_ asked: [RoomAccessQuery]) async throws -> [RoomAdmission?] {
         guard !asked.isEmpty else { return [] }
         let rows = try await database.query(
             Self.selectAdmissions, .textArray(asked.map(\.roomID.rawValue)),

@@ -22,7 +22,7 @@ public struct RoomRepository: Sendable {
     ///   - adminIDs: those of the members who are admins.
     ///   - makerID: who makes the room, where it is not the owner. No limit on rooms counts then.
     ///   - directPair: the two members of a `direct` room, which are unique among such rooms.
-    /// - Returns: the room, and the changes of its members' lists of rooms, to be published; `nil` where a room of this
+    /// - Returns: the room, and the changes of its members' lists of rooms, to be published; `nil` if a room of this
     ///   id, or a direct room of this pair, exists.
     /// - Throws: `room_full`, `too_many_rooms`.
     public func insert(
@@ -74,7 +74,7 @@ public struct RoomRepository: Sendable {
     }
 
     /// A user's access to a room.
-    /// - Returns: `nil` where there is no such room.
+    /// - Returns: `nil` if there is no such room.
     public func access(to roomID: RoomID, of userID: UserID?) async throws -> RoomAccess? {
         try await database.query(Self.selectAccess, .text(roomID.rawValue), .int8(userID?.rawValue)).first
             .map { try RoomAccess($0) }
@@ -146,7 +146,7 @@ public struct RoomRepository: Sendable {
     // MARK: Changing
 
     /// Marks a room read for one of its members; see ``ReadMarks``.
-    /// - Returns: `nil` where there is no such room.
+    /// - Returns: `nil` if there is no such room.
     func markRead(_ roomID: RoomID, by userID: UserID, upTo seq: Seq) async throws -> ReadOutcome? {
         try await database.query(
             Self.updateRead, .text(roomID.rawValue), .int8(userID.rawValue), .int8(seq)
@@ -163,7 +163,7 @@ public struct RoomRepository: Sendable {
 
     /// Runs `body` in a transaction that excludes other changes of this room and posts to it.
     /// - Returns: the result of `body`, the events it appended, and the changes of users' lists of rooms, all committed
-    ///   and to be published in this order; `nil` where there is no such room.
+    ///   and to be published in this order; `nil` if there is no such room.
     public func withLockedRoom<Result: Sendable>(
         _ roomID: RoomID, _ body: @escaping @Sendable (inout LockedRoom) async throws -> Result
     ) async throws -> (result: Result, events: [RoomEvent], userChanges: [UserChange])? {
@@ -211,8 +211,8 @@ extension RoomRepository {
     /// Runs `attempt`, and where it finds no room and rooms are open, makes the room and runs it again.
     /// - Parameters:
     ///   - isOpen: whether rooms are made on first use (`trusted` mode).
-    ///   - attempt: returns `nil` where there is no such room.
-    /// - Returns: `nil` where there is no such room, and none is made.
+    ///   - attempt: returns `nil` if there is no such room.
+    /// - Returns: `nil` if there is no such room, and none is made.
     public func withOpenRoom<Value>(
         _ roomID: RoomID, isOpen: Bool, _ attempt: () async throws -> Value?
     ) async throws -> Value? {

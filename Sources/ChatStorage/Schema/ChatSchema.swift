@@ -25,7 +25,7 @@ public enum ChatSchema {
 
     /// Checks that the database can be used, and migrates it. Several processes may call this at once.
     /// - Returns: the numbers of the migrations that were run now.
-    /// - Throws: `ConfigurationError` where `CHAT_DATABASE_URL` leads to a database that can never be used: PostgreSQL
+    /// - Throws: `ConfigurationError` if `CHAT_DATABASE_URL` leads to a database that can never be used: PostgreSQL
     ///   is too old, the encoding is not UTF-8, or a pooler runs in transaction mode.
     @discardableResult
     public static func migrate(_ client: PostgresClient) async throws -> [Int] {

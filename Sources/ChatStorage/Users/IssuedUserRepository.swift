@@ -11,7 +11,7 @@ public struct IssuedUserRepository: Sendable {
     /// Finds the user with an external id, or makes it at first sight. A name is taken over where the token's is another
     /// than at the last exchange.
     /// - Parameters:
-    ///   - name: the name in the token, as it is; `nil` where it has none.
+    ///   - name: the name in the token, as it is; `nil` if it has none.
     ///   - displayName: what is shown for this name; also the name of a new user.
     /// - Returns: the user, and whether it is disabled.
     public func user(

@@ -14,7 +14,7 @@ public struct LoginAddressRepository: Sendable {
     public init(_ database: ChatDatabase) { self.database = database }
 
     /// Whether the account signed in from this address recently.
-    /// - Returns: `false` also where there is no such user.
+    /// - Returns: `false` also if there is no such user.
     public func contains(_ address: String, of username: String) async throws -> Bool {
         try await !database.query(Self.select, .text(username), .text(address)).isEmpty
     }

@@ -3,7 +3,7 @@ import PostgresClient
 
 /// Users, as a backend with a server's key manages them.
 public struct ManagedUserRepository: Sendable {
-    /// What a user shall be. What is `nil` stays as it is.
+    /// The wanted state of a user. `nil` leaves a property unchanged.
     public struct Change: Sendable {
         public let displayName: String?
         public let username: String?
@@ -114,7 +114,7 @@ public struct ManagedUserRepository: Sendable {
 
 extension ManagedUserRepository {
     /// Keeps a user from signing in and ends all sign-ins, as the first step of erasing.
-    /// - Returns: `nil` where there is no such user; an erased one is none of those that there are not.
+    /// - Returns: `nil` if there is no such user. An erased user is found, so that erasing can be repeated.
     public func disable(_ userID: UserID) async throws -> SignInRepository.Ended? {
         try await database.withTransaction { transaction in
             guard try await transaction.query(Self.disable, .int8(userID.rawValue)).affectedRows == 1 else {

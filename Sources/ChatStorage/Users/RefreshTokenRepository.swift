@@ -47,7 +47,7 @@ public struct RefreshTokenRepository: Sendable {
     ///   - passwordHash: the hash that the password was verified against; `nil` for a sign-in without a password.
     ///   - userAgent: the program that signs in, as it calls itself.
     ///   - issuer: the issuer whose token is exchanged.
-    /// - Returns: `nil` where the password has been changed since, which ends all sign-ins with the old one, and where the
+    /// - Returns: `nil` if the password has been changed since, which ends all sign-ins with the old one, and where the
     ///   user is disabled.
     public func begin(
         _ grant: Grant, of userID: UserID, passwordHash: String?, userAgent: String? = nil,
@@ -68,7 +68,7 @@ public struct RefreshTokenRepository: Sendable {
     /// Begins a sign-in that cannot be refreshed, so that its access token can be ended like any other. It has a refresh
     /// token that nobody knows.
     /// - Parameter hash: random bytes.
-    /// - Returns: `nil` where there is no such user, or it is disabled.
+    /// - Returns: `nil` if there is no such user, or it is disabled.
     public func beginWithoutRefresh(
         of userID: UserID, hash: [UInt8], accessExpiresAt: Timestamp, userAgent: String? = nil, issuer: String? = nil
     ) async throws -> SignInID? {
@@ -84,7 +84,7 @@ public struct RefreshTokenRepository: Sendable {
 
     /// Replaces a token by its successor, or allows the successor to be issued again.
     ///
-    /// Within the time of repetition a token gives its successor, used or not. Where the successor has been used, the
+    /// Within the time of repetition a token gives its successor, used or not. If the successor has been used, the
     /// repeated response has a token that works for as long as the successor's own time of repetition lasts.
     /// - Parameters:
     ///   - hash: of the presented token.

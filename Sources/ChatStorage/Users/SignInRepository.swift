@@ -39,7 +39,7 @@ public struct SignInRepository: Sendable {
     }
 
     /// Ends one sign-in of a user.
-    /// - Returns: `nil` where the user has no such sign-in.
+    /// - Returns: `nil` if the user has no such sign-in.
     public func end(_ signInID: SignInID, of userID: UserID) async throws -> Ended? {
         try await ending { transaction in
             let found = try await transaction.query(
@@ -64,7 +64,7 @@ public struct SignInRepository: Sendable {
     /// - Parameters:
     ///   - current: the hash that the current password was verified against.
     ///   - kept: the sign-in that stays; where it is `nil`, none does.
-    /// - Returns: `nil` where the password has been changed since; then nothing is changed.
+    /// - Returns: `nil` if the password has been changed since; then nothing is changed.
     public func changePassword(
         of userID: UserID, from current: String, to next: String, keeping kept: SignInID?
     ) async throws -> Ended? {

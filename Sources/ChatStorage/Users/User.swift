@@ -9,7 +9,7 @@ public struct User: Equatable, Sendable, JSONEncodable {
     public let displayName: String
     /// When the user was made here.
     public let createdAt: Timestamp
-    /// The user's id in the database of the program that the chat is part of; `nil` where there is none, or where the
+    /// The user's id in the database of the program that the chat is part of; `nil` if there is none, or where the
     /// reader may not know it.
     public let externalID: ExternalID?
     /// Whether the user was erased: then there is nothing more to say.

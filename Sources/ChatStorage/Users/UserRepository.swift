@@ -10,7 +10,7 @@ public struct UserRepository: Sendable {
 
     /// Registers a user.
     /// - Parameter username: folded to lower case by the caller.
-    /// - Returns: `nil` where the name is taken.
+    /// - Returns: `nil` if the name is taken.
     public func insert(username: String, displayName: String, passwordHash: String) async throws -> User? {
         let account: [PostgresParameter] = [.text(username), .text(displayName), .text(passwordHash)]
         return try await database.query(
@@ -39,13 +39,13 @@ public struct UserRepository: Sendable {
     }
 
     /// Replaces the hash that a password was verified against by another hash of the same password.
-    /// - Returns: `false` where the password has been changed meanwhile; nothing is written then.
+    /// - Returns: `false` if the password has been changed meanwhile; nothing is written then.
     public func replacePasswordHash(_ old: String, by new: String, of userID: UserID) async throws -> Bool {
         try await database.query(Self.updatePasswordHash, .int8(userID.rawValue), .text(new), .text(old))
             .affectedRows == 1
     }
 
-    /// The highest cost (log2 of scrypt's N) of any stored password hash; `nil` where there is none.
+    /// The highest cost (log2 of scrypt's N) of any stored password hash; `nil` if there is none.
     public func highestPasswordCost() async throws -> Int? {
         try await database.query(Self.selectHighestCost).first?.decode(column: 0, as: Int32?.self).map(Int.init)
     }
@@ -56,7 +56,7 @@ public struct UserRepository: Sendable {
     }
 
     /// Changes the fields that are not `nil`.
-    /// - Returns: `nil` where there is no such user.
+    /// - Returns: `nil` if there is no such user.
     public func change(
         _ userID: UserID, displayName: String?, whoMayAdd: WhoMayAdd?
     ) async throws -> UserProfile? {

@@ -66,7 +66,7 @@ public struct WebhookWork: Equatable, Sendable {
 public struct WebhookAttempt: Equatable, Sendable {
     public let deliveryID: String
     public let at: Timestamp
-    /// The status of the answer; `nil` where there was none.
+    /// The status of the answer; `nil` if there was none.
     public let status: Int?
     /// Why it failed, for people; `nil` after a success.
     public let error: String?

@@ -44,7 +44,7 @@ public struct WebhookRepository: Sendable {
     }
 
     /// Makes a webhook.
-    /// - Returns: `nil` where there are as many as there may be.
+    /// - Returns: `nil` if there are ``maximumCount`` webhooks already.
     public func insert(
         _ webhookID: String, url: String, filter: ChangeFilter, secret: [UInt8], cursor: ChangePosition
     ) async throws -> Webhook? {
@@ -69,7 +69,7 @@ public struct WebhookRepository: Sendable {
     }
 
     /// Changes a webhook. A secret that is replaced signs for another day.
-    /// - Returns: `nil` where there is none.
+    /// - Returns: `nil` if there is none.
     public func update(_ webhookID: String, _ change: Change) async throws -> Webhook? {
         try await first(
             Self.update,
@@ -86,7 +86,7 @@ public struct WebhookRepository: Sendable {
     }
 
     /// Pauses a webhook, or lets it go on at once.
-    /// - Returns: `nil` where there is none.
+    /// - Returns: `nil` if there is none.
     public func setPaused(_ webhookID: String, _ isPaused: Bool) async throws -> Webhook? {
         try await first(isPaused ? Self.pause : Self.resume, [.text(webhookID)])
     }

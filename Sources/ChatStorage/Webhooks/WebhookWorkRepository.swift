@@ -24,7 +24,7 @@ public struct WebhookWorkRepository: Sendable {
     public func release(_ holder: Int64) async throws { _ = try await database.query(Self.release, .int8(holder)) }
 
     /// A webhook that this server delivers to.
-    /// - Returns: `nil` where the lease was lost, and where the webhook is paused or removed.
+    /// - Returns: `nil` if the lease was lost, and where the webhook is paused or removed.
     public func work(_ webhookID: String, holder: Int64) async throws -> WebhookWork? {
         guard let row = try await database.query(Self.select, .text(webhookID), .int8(holder)).first else { return nil }
         let column = Webhook.columnCount

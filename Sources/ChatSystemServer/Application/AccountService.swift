@@ -97,7 +97,7 @@ struct AccountService: Sendable {
 
     /// Replaces a hash of another cost by one of the configured cost.
     /// - Returns: the stored hash.
-    /// - Throws: `invalid_credentials` where the password was changed since it was verified.
+    /// - Throws: `invalid_credentials` if the password was changed since it was verified.
     private func rehashed(
         _ credentials: Credentials, _ password: String, from address: String
     ) async throws -> String {

@@ -3,21 +3,22 @@ import ChatEvents
 import ChatStorage
 import CommonUtil
 
-/// The use cases of a backend that knows the rooms and their members: listing all, and making one what it shall be.
+/// The use cases of a backend that knows the rooms and their members: listing all rooms, and putting one into a wanted
+/// state.
 struct ManagedRoomService: Sendable {
     /// The name of the list of all rooms in its cursors.
     static let list = "all rooms"
 
     let rooms: RoomService
 
-    /// What a room shall be. What is `nil` stays as it is.
+    /// The wanted state of a room. `nil` leaves a property unchanged.
     struct Wanted: Sendable {
         let name: String?
         let type: RoomType?
         /// All members, with at most one owner.
         let members: [UserID: MemberRole]?
 
-        /// The owner; `nil` where nobody owns the room.
+        /// The owner; `nil` if nobody owns the room.
         var ownerID: UserID? { members?.first { $0.value == .owner }?.key }
     }
 
@@ -32,8 +33,8 @@ struct ManagedRoomService: Sendable {
             cursor: { Cursor(of: Self.list, [$0.roomID.rawValue]) })
     }
 
-    /// Makes a room, or makes it what it shall be. What differs becomes events of the installation: the name, then who
-    /// joins, roles, who leaves. `whoMayAdd` and who has left before do not matter.
+    /// Makes a room, or changes it to the wanted state. The differences become events of the installation: first the
+    /// name, then joins, role changes and removals. `whoMayAdd` and earlier leaves do not matter.
     /// - Returns: the room, and whether it was made now.
     /// - Throws: `validation_failed` for unknown users and for a new room without name or type, `direct_room`,
     ///   `room_type_fixed`, `room_archived`, `room_full`, `guest`. Nothing is done then.
@@ -62,7 +63,7 @@ struct ManagedRoomService: Sendable {
         return (room, false)
     }
 
-    /// - Returns: `nil` where there is no such room.
+    /// - Returns: `nil` if there is no such room.
     private func change(_ roomID: RoomID, to wanted: Wanted) async throws -> Room? {
         let actorID = UserID.installation
         let changed = try await rooms.rooms.withLockedRoom(roomID) { room in

@@ -102,7 +102,7 @@ struct MemberService: Sendable {
         }
     }
 
-    /// Removes a member who goes of its own accord, or for good.
+    /// Removes a member who leaves voluntarily, or is erased.
     private static func remove(_ member: RoomMember, from room: inout LockedRoom, by actorID: UserID) async throws {
         let userID = member.userID
         try await room.leave(userID, by: actorID)

@@ -129,8 +129,7 @@ struct RoomService: Sendable {
     func rename(_ roomID: RoomID, to name: String, by actorID: UserID) async throws -> Room {
         try await change(roomID, by: actorID) { room, actor in
             try RoomRules.checkRenaming(room.room, by: actor.role)
-            // Swift's strings are also equal where they are only canonically equivalent, and PostgreSQL's are not.
-            if !name.utf8.elementsEqual(room.room.name.utf8) { try await room.rename(to: name, by: actorID) }
+            if !name.hasSameBytes(as: room.room.name) { try await room.rename(to: name, by: actorID) }
         }
     }
 

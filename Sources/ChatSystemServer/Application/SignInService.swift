@@ -59,7 +59,7 @@ struct SignInService: Sendable {
 
     /// Changes a password and ends all sign-ins but the caller's, who has just proved to know the password. Where the
     /// caller's token does not name its sign-in, all end.
-    /// - Throws: `invalid_credentials` where the password was changed since it was verified.
+    /// - Throws: `invalid_credentials` if the password was changed since it was verified.
     func changePassword(of user: AuthenticatedUser, from current: String, to next: String) async throws {
         let ended = try await signIns.changePassword(
             of: user.userID, from: current, to: next, keeping: user.signInID)

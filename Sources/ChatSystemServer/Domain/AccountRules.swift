@@ -8,7 +8,7 @@ enum AccountRules {
     static let passwordLength = 8...128
 
     /// Reads a username; upper case is folded.
-    /// - Returns: `nil` where it is invalid, which is noted in `fields`.
+    /// - Returns: `nil` if it is invalid, which is noted in `fields`.
     static func username(_ fields: inout FieldReader) -> String? {
         guard let text = fields.string("username", length: usernameLength) else { return nil }
         let name = folded(text)
@@ -25,7 +25,7 @@ enum AccountRules {
     }
 
     /// The display name that a text of another program makes: without control characters, and cut to what is allowed.
-    /// - Returns: `nil` where nothing is left of it.
+    /// - Returns: `nil` if nothing is left of it.
     static func displayName(from text: String) -> String? { shown(text, maximumLength: displayNameLength.upperBound) }
 
     /// The display name of a user for whom no other is known.
@@ -33,7 +33,7 @@ enum AccountRules {
 
     /// A text of another program as it can be shown: without control characters, and cut.
     /// - Parameter maximumLength: in Unicode scalars.
-    /// - Returns: `nil` where nothing is left of it.
+    /// - Returns: `nil` if nothing is left of it.
     static func shown(_ text: String, maximumLength: Int) -> String? {
         let kept = text.unicodeScalars.filter { $0.properties.generalCategory != .control }.prefix(maximumLength)
         return kept.isEmpty ? nil : String(String.UnicodeScalarView(kept))

@@ -40,12 +40,10 @@ enum AccountRoutes {
             try fields.finish()
             guard let username, let password else { throw fields.incomplete }
             let name = AccountRules.folded(username)
-            try await limits.checkLogin(to: name, from: address) {
-                try await accounts.isKnown(address, to: name)
-            }
+            try await limits.checkLogin(to: name, from: address, accounts)
             return Response(
                 json: try await accounts.login(
-                    username: name, password: password, from: address, userAgent: request.shownUserAgent))
+                    username: name, password: password, from: address, userAgent: request.sanitizedUserAgent))
         }
         routes.post("/api/v1/auth/refresh") { request, context in
             try await limits.checkRefresh(from: limits.address(request, context))
@@ -76,9 +74,7 @@ enum AccountRoutes {
             try await accounts.changePassword(
                 of: context.requireUser(), from: current, to: next, address: address
             ) { username in
-                try await limits.checkLogin(to: username, from: address) {
-                    try await accounts.isKnown(address, to: username)
-                }
+                try await limits.checkLogin(to: username, from: address, accounts)
             }
             return .noContent
         }

@@ -47,15 +47,15 @@ struct AccountLimits: Sendable {
     ///
     /// Each address has a limit of its own for each account, so that nobody locks the owner out. Against attackers with
     /// many addresses, all addresses that the account has not signed in from share another limit.
-    /// - Parameter isKnown: whether this account signed in from this address recently. Called only within the first
-    ///   limit.
+    /// - Parameter accounts: says, within the first limit, whether this account signed in from this address recently.
     /// - Throws: `rate_limited` (429).
     func checkLogin(
-        to username: String, from address: String, isKnown: () async throws -> Bool
+        to username: String, from address: String, _ accounts: AccountService
     ) async throws {
         // No address holds a space, so no name makes one of these keys look like another's.
         try await loginsPerAccount.check("\(address) \(username)")
-        if try await !isKnown() { try await loginsFromUnknownAddresses.check(username) }
+        guard try await !accounts.isKnown(address, to: username) else { return }
+        try await loginsFromUnknownAddresses.check(username)
     }
 }
 

@@ -124,7 +124,7 @@ enum RoomRoutes {
 }
 
 extension QueryReader {
-    /// The `query` of a search for names; `nil` where all are requested.
+    /// The `query` of a search for names; `nil` if all are requested.
     mutating func nameQuery(length: ClosedRange<Int>) -> String? {
         let text = optionalString("query", length: 0...length.upperBound) ?? ""
         let sought = text.drop(while: \.isWhitespace)

@@ -17,7 +17,9 @@ struct SessionRoutes {
 
     func add(to routes: inout Routes) {
         addSessions(to: &routes)
-        addOtherSignIns(to: &routes)
+        addGuests(to: &routes)
+        addExchange(to: &routes)
+        addErasing(to: &routes)
     }
 
     private func addSessions(to routes: inout Routes) {
@@ -39,29 +41,35 @@ struct SessionRoutes {
         }
     }
 
-    private func addOtherSignIns(to routes: inout Routes) {
+    private func addGuests(to routes: inout Routes) {
         routes.post("/api/v1/auth/guest") { request, context in
             try await limits.checkRegistration(from: limits.address(request, context))
             guard guests == .on else { throw ChatError(.guestsOff) }
             var fields = try await request.optionalFields(context)
             let displayName = fields.optionalString("displayName", length: AccountRules.displayNameLength)
             try fields.finish()
-            let pair = try await accounts.signInGuest(displayName: displayName, userAgent: request.shownUserAgent)
+            let pair = try await accounts.signInGuest(displayName: displayName, userAgent: request.sanitizedUserAgent)
             return Response(json: pair, status: .created)
         }
+    }
+
+    private func addExchange(to routes: inout Routes) {
         routes.post("/api/v1/auth/exchange") { request, context in
             var fields = try await request.fields(context)
             let token = fields.string("token", length: 0...Self.tokenLength)
             try fields.finish()
             guard let token else { throw fields.incomplete }
             do {
-                return Response(json: try await exchange.exchange(token, userAgent: request.shownUserAgent))
+                return Response(json: try await exchange.exchange(token, userAgent: request.sanitizedUserAgent))
             } catch let error as ChatError where error.code == .invalidToken {
                 // Failures count as logins of the address.
                 try await limits.checkLogin(from: limits.address(request, context))
                 throw error
             }
         }
+    }
+
+    private func addErasing(to routes: inout Routes) {
         routes.post("/api/v1/users/me/erase", authenticated: true) { request, context in
             // Guessing passwords is possible here as at the login, so it has the same limits.
             let address = limits.address(request, context)
@@ -72,19 +80,22 @@ struct SessionRoutes {
             let token = fields.optionalString("token", length: 0...Self.tokenLength)
             try fields.finish()
             let user = try context.requireUser()
-            if let password {
-                _ = try await accounts.verified(user, password, address: address) { username in
-                    try await limits.checkLogin(to: username, from: address) {
-                        try await accounts.isKnown(address, to: username)
-                    }
-                }
-            } else if let token {
-                try await exchange.confirm(user.userID, by: token)
-            } else {
-                throw ChatError.invalid("password", "is required, or token for who has none")
-            }
+            try await confirm(user, password: password, token: token, address: address)
             try await managed.erase(user.userID, by: user.userID)
             return .noContent
+        }
+    }
+
+    /// Checks that a call comes from the user, and not from somebody with a stolen access token.
+    private func confirm(_ user: AuthenticatedUser, password: String?, token: String?, address: String) async throws {
+        if let password {
+            _ = try await accounts.verified(user, password, address: address) { username in
+                try await limits.checkLogin(to: username, from: address, accounts)
+            }
+        } else if let token {
+            try await exchange.confirm(user.userID, by: token)
+        } else {
+            throw ChatError.invalid("password", "is required; users without a password send token")
         }
     }
 }
@@ -108,7 +119,7 @@ private struct Session: JSONEncodable {
 
 extension Request {
     /// The program that calls, as it calls itself, for the user to recognize it: without control characters, and cut.
-    var shownUserAgent: String? {
+    var sanitizedUserAgent: String? {
         headers[.userAgent].flatMap { AccountRules.shown($0, maximumLength: 256) }
     }
 }

@@ -21,7 +21,7 @@ struct StoredRooms: RoomLog, RoomDirectory, UserDirectory {
         roomIDs.isEmpty ? [:] : try await rooms.heads(of: roomIDs)
     }
 
-    func authorizations(for asked: [RoomInquiry]) async throws -> [RoomAuthorization?] {
+    func authorizations(for asked: [RoomAccessQuery]) async throws -> [RoomAuthorization?] {
         try await rooms.admissions(asked).map { admission in
             admission.map { admission in
                 let room = admission.access.room

@@ -4,10 +4,10 @@ import CommonUtil
 public struct ForeignIdentity: Equatable, Sendable {
     /// The issuer's prefix and the user claim.
     public let externalID: ExternalID
-    /// The name claim as it is; `nil` where there is none.
+    /// The name claim as it is; `nil` if there is none.
     public let name: String?
     public let issuer: Issuer
-    /// The token's `iat`; `nil` where it has none.
+    /// The token's `iat`; `nil` if it has none.
     public let issuedAt: Timestamp?
 }
 
@@ -19,7 +19,7 @@ struct ForeignToken: Sendable {
 
     let text: String
     let algorithm: Issuer.Algorithm
-    /// The `kid`; `nil` where there is none.
+    /// The `kid`; `nil` if there is none.
     let keyID: String?
     private let claims: JSONObject
 
@@ -53,7 +53,7 @@ struct ForeignToken: Sendable {
     /// - Throws: `invalid_token` for a token of or for somebody else, one that has expired or is not valid yet, and one
     ///   that names no user.
     func identity(_ issuer: Issuer, at now: Timestamp) throws(ChatError) -> ForeignIdentity {
-        guard self.issuer.map({ $0.utf8.elementsEqual(issuer.issuer.utf8) }) ?? false, isFor(issuer) else {
+        guard self.issuer.map({ $0.hasSameBytes(as: issuer.issuer) }) ?? false, isFor(issuer) else {
             throw .badToken
         }
         let (earliest, latest) = (Self.shifted(now, -Self.leewaySeconds), Self.shifted(now, Self.leewaySeconds))
@@ -95,8 +95,8 @@ struct ForeignToken: Sendable {
         }
     }
 
-    /// A NumericDate, bounded by the year 9999; `nil` where the claim is absent.
-    /// - Throws: `invalid_token` where it is no number.
+    /// A NumericDate, bounded by the year 9999; `nil` if the claim is absent.
+    /// - Throws: `invalid_token` if it is no number.
     private func time(_ name: String) throws(ChatError) -> Timestamp? {
         guard let claim = claims[JSONKey(name)] else { return nil }
         guard case .number(let text) = claim, let seconds = Double(text), !seconds.isNaN else { throw .badToken }

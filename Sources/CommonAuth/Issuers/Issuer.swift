@@ -14,7 +14,7 @@ public struct Issuer: Hashable, Sendable {
     public let issuer: String
     /// A token is for us if its `aud` has one of these.
     public let audiences: Set<String>
-    /// Where its keys are; `nil` where OpenID discovery says so.
+    /// Where its keys are; `nil` if OpenID discovery says so.
     public let jwksURL: String?
     public let algorithms: Set<Algorithm>
     /// The claim that names the user.

@@ -1,6 +1,7 @@
 import CommonUtil
 
-/// When the keys of an issuer are fetched, and what is said meanwhile. A state machine: reads no clock, does no I/O.
+/// Decides when the keys of an issuer are fetched, and the answer meanwhile. A state machine: reads no clock, does no
+/// I/O.
 ///
 /// Keys are good for 24 hours after the fetch that had them, and end with the fetch that lacks them. They are fetched every
 /// ten minutes, and for a `kid` that is not among them at most once a minute, since anybody can invent one.
@@ -13,7 +14,7 @@ struct IssuerKeyLookup: Sendable {
         case unknown
         /// Fetch the keys and look again.
         case fetch
-        /// Nobody can say now; after so many seconds there may be another fetch.
+        /// The keys are not available now; after this many seconds there may be another fetch.
         case unavailable(retryAfterSeconds: Int)
     }
 
@@ -46,7 +47,7 @@ struct IssuerKeyLookup: Sendable {
 
     /// Notes the result of a fetch.
     /// - Parameters:
-    ///   - keySet: `nil` where it failed; the known keys stay then.
+    ///   - keySet: `nil` if it failed; the known keys stay then.
     ///   - begun: when it began.
     mutating func end(_ keySet: IssuerKeySet?, begun: ContinuousClock.Instant) {
         guard let keySet else { return }

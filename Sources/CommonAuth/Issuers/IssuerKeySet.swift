@@ -5,7 +5,7 @@ import JWTKit
 
 /// A public key of an issuer.
 struct IssuerKey: Sendable {
-    /// The `kid`; `nil` where the key has none.
+    /// The `kid`; `nil` if the key has none.
     let keyID: String?
     /// The algorithm that its type is for.
     let algorithm: Issuer.Algorithm

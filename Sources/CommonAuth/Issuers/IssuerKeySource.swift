@@ -31,7 +31,7 @@ final class IssuerKeySource: Sendable {
     }
 
     /// Verifies the signature of a token.
-    /// - Throws: `invalid_token` where no key of the issuer has signed it; `issuer_unavailable` while that cannot be said.
+    /// - Throws: `invalid_token` if no key of the issuer has signed it; `issuer_unavailable` while that cannot be said.
     func verify(_ token: ForeignToken) async throws(ChatError) {
         let asked = ContinuousClock.now
         var hasFetched = false

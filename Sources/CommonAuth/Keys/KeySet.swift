@@ -111,7 +111,7 @@ public protocol KeySource: Sendable {
     var keys: KeySet? { get }
 
     /// Returns the keys after a refresh, for a token with a key that is not in ``keys``.
-    /// - Throws: `unavailable` (503) where they cannot be fetched.
+    /// - Throws: `unavailable` (503) if they cannot be fetched.
     func refreshedKeys() async throws(ChatError) -> KeySet
 }
 

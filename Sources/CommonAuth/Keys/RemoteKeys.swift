@@ -64,7 +64,7 @@ public final class RemoteKeys: KeySource, Service {
     public var keys: KeySet? { state.withLock { $0.keys } }
 
     /// Fetches the keys for a token with an unknown key, at most once a minute.
-    /// - Throws: `unavailable` (503) where no keys are known, or the last fetch failed.
+    /// - Throws: `unavailable` (503) if no keys are known, or the last fetch failed.
     public func refreshedKeys() async throws(ChatError) -> KeySet {
         let mayFetch = state.withLock { state in
             let now = ContinuousClock.now
@@ -94,7 +94,7 @@ public final class RemoteKeys: KeySource, Service {
     // MARK: Fetching
 
     /// Joins the fetch in progress, or starts one.
-    /// - Returns: `nil` where it failed; the known keys are kept.
+    /// - Returns: `nil` if it failed; the known keys are kept.
     private func fetchOnce() async -> KeySet? {
         let fetch = state.withLock { state in
             if let fetch = state.fetch { return fetch }

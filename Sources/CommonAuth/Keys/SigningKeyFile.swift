@@ -8,7 +8,7 @@ struct SigningKeyFile {
     let path: String
 
     /// Creates a key where the file does not exist. If several processes do so at once, one succeeds and all read its key.
-    /// - Throws: `ConfigurationError` where the file cannot be written.
+    /// - Throws: `ConfigurationError` if the file cannot be written.
     func createIfMissing() throws(ConfigurationError) {
         if !FileManager.default.fileExists(atPath: path) { try create() }
     }
@@ -20,7 +20,7 @@ struct SigningKeyFile {
     }
 
     /// Reads the key.
-    /// - Throws: `ConfigurationError` where the file is not an Ed25519 private key, PKCS#8 PEM.
+    /// - Throws: `ConfigurationError` if the file is not an Ed25519 private key, PKCS#8 PEM.
     func load() throws(ConfigurationError) -> (private: EdDSA.PrivateKey, public: VerificationKey) {
         guard let pem = try? String(contentsOfFile: path, encoding: .utf8) else {
             throw error("a file that this process can read")

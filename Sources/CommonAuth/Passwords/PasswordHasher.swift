@@ -101,10 +101,10 @@ public final class PasswordHasher: Service {
     /// A wrong password takes the same time for every user: after a hash of a lower cost the missing work is done too.
     /// - Parameters:
     ///   - text: the stored PHC string.
-    ///   - highestCost: the highest cost of any stored hash; `nil` where there is none, or the time does not matter.
+    ///   - highestCost: the highest cost of any stored hash; `nil` if there is none, or the time does not matter.
     ///   - address: the caller's address, as limits count it.
     /// - Returns: whether the password matches.
-    /// - Throws: `internal_error` where `text` is not a PHC string, `unavailable` where too many callers wait.
+    /// - Throws: `internal_error` where `text` is not a PHC string, `unavailable` if too many callers wait.
     public func verify(
         _ password: String, against text: String, highestCost: Int? = nil, from address: String
     ) async throws(ChatError) -> Bool {

@@ -8,14 +8,16 @@ public struct KeyAuthenticator: Sendable {
     public typealias FindUser = @Sendable (UserReference) async throws -> UserID
 
     private let keys: ServerKeyList
-    private let calls: KeyCalls
+    private let calls: KeyConcurrencyLimiter
     private let findUser: FindUser
 
     /// - Parameters:
     ///   - keys: the known keys.
     ///   - calls: bounds the calls of each key.
     ///   - findUser: finds the user of `X-On-Behalf-Of`.
-    public init(keys: ServerKeyList, calls: KeyCalls = KeyCalls(), findUser: @escaping FindUser) {
+    public init(
+        keys: ServerKeyList, calls: KeyConcurrencyLimiter = KeyConcurrencyLimiter(), findUser: @escaping FindUser
+    ) {
         self.keys = keys
         self.calls = calls
         self.findUser = findUser
@@ -60,7 +62,7 @@ public struct KeyAuthenticator: Sendable {
 public struct Caller: Sendable {
     /// The user whose rights count; ``UserID/installation`` for a key that acts for no user.
     public let user: AuthenticatedUser
-    /// The key; `nil` where the user calls.
+    /// The key; `nil` if the user calls.
     public let key: KeyCaller?
 
     /// Describes a caller.
@@ -74,11 +76,11 @@ public struct Caller: Sendable {
 public final class KeyCaller: Sendable {
     public let key: ServerKey
     /// The call in progress, for one that waits.
-    public let call: KeyCalls.Call
+    public let call: KeyConcurrencyLimiter.Call
     /// Whether the key acts for a user (`X-On-Behalf-Of`).
     public let isOnBehalf: Bool
 
-    init(key: ServerKey, call: KeyCalls.Call, isOnBehalf: Bool) {
+    init(key: ServerKey, call: KeyConcurrencyLimiter.Call, isOnBehalf: Bool) {
         self.key = key
         self.call = call
         self.isOnBehalf = isOnBehalf

@@ -78,7 +78,7 @@ public final class ServerKeyList: Service {
     }
 
     /// Checks that a key that was found before is still in force.
-    /// - Throws: `invalid_token` (401) where it was revoked or has expired; `unavailable` (503) while keys cannot be read.
+    /// - Throws: `invalid_token` (401) if it was revoked or has expired; `unavailable` (503) while keys cannot be read.
     public func requireInForce(_ key: ServerKey) async throws(ChatError) {
         let start = ContinuousClock.now
         if current(at: start) == nil { await readOnce(notBefore: start) }
@@ -96,7 +96,7 @@ public final class ServerKeyList: Service {
         try? await cancelWhenGracefulShutdown {
             while true {
                 try await Task.sleep(for: self.timing.interval * Double.random(in: 0.75...1))
-                // Where no key is used, nobody needs the list, and the table may not exist yet.
+                // If no key is used, nobody needs the list, and the table may not exist yet.
                 if self.state.withLock({ $0.triedAt != nil }) { await self.readOnce(notBefore: .now) }
             }
         }
@@ -107,7 +107,7 @@ public final class ServerKeyList: Service {
         return key
     }
 
-    /// The keys by the hashes of their secrets; `nil` where they were read too long ago.
+    /// The keys by the hashes of their secrets; `nil` if they were read too long ago.
     private func current(at instant: ContinuousClock.Instant) -> [[UInt8]: ServerKey]? {
         state.withLock { state in
             guard let readAt = state.readAt, instant - readAt < timing.maximumAge,

@@ -99,7 +99,7 @@ public final class TokenSigner: Service {
         }
     }
 
-    /// Rereads the files. Where one cannot be read, for example while it is being written, the keys stay as they were.
+    /// Rereads the files. If one cannot be read, for example while it is being written, the keys stay as they were.
     func reread() async {
         do {
             let keys = try await Self.read(file)

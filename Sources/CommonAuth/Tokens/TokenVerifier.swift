@@ -40,7 +40,7 @@ public final class TokenVerifier: Sendable {
     /// Whether keys are known, for the readiness check `keys`.
     public var isReady: Bool { source.isReady }
 
-    /// Returns the caller of a token that was verified before; `nil` where it was not, has expired or was revoked, or its key
+    /// Returns the caller of a token that was verified before; `nil` if it was not, has expired or was revoked, or its key
     /// is not accepted any more.
     public func cached(_ token: String) -> AuthenticatedUser? {
         guard token.utf8.count <= AccessToken.maximumBytes else { return nil }
@@ -130,7 +130,7 @@ struct VerifiedClaims {
     let members: JSONObject
 
     /// Returns the caller.
-    /// - Throws: `invalid_token` where the token is for another audience, has expired or is not valid yet.
+    /// - Throws: `invalid_token` if the token is for another audience, has expired or is not valid yet.
     func user(at now: Timestamp) throws(ChatError) -> AuthenticatedUser {
         guard members["iss"] == .string(AccessToken.issuer), isForUs,
             case .string(let subject)? = members["sub"], let userID = UserID(text: subject),
@@ -145,7 +145,7 @@ struct VerifiedClaims {
     }
 
     /// A `sid` of another form was issued by no system server and cannot be revoked: such a token counts as one without.
-    /// - Throws: `invalid_token` where it is not a string.
+    /// - Throws: `invalid_token` if it is not a string.
     private func signInID() throws(ChatError) -> SignInID? {
         guard let claim = members["sid"] else { return nil }
         guard case .string(let text) = claim else { throw .badToken }

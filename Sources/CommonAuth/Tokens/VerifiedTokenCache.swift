@@ -48,7 +48,7 @@ final class VerifiedTokenCache: Sendable {
     /// - Parameter capacity: the maximum number of tokens.
     init(capacity: Int) { generationLimit = max(1, capacity / (16 * 2)) }
 
-    /// The verified token of a digest; `nil` where it is not cached.
+    /// The verified token of a digest; `nil` if it is not cached.
     subscript(digest: TokenDigest) -> VerifiedToken? {
         shards[digest.shard].generations.withLock { generations in
             if let token = generations.young[digest] { return token }

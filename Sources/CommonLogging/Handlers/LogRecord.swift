@@ -48,8 +48,8 @@ struct LogRecord {
             for (key, value) in metadata.sorted(by: { $0.key < $1.key }) {
                 guard writer.bytes.count < maximumLineBytes else { return writer.member("cut", true) }
                 writer.key(JSONKey(cut(key, 256)))
-                if SecretMask.isSecret(key: key) {
-                    writer.string(SecretMask.mask)
+                if SecretRedactor.isSecret(key: key) {
+                    writer.string(SecretRedactor.mask)
                 } else {
                     write(value, to: &writer, depth: depth + 1)
                 }
@@ -90,7 +90,7 @@ struct LogRecord {
                 line += " cut=true"
                 break
             }
-            let shown = SecretMask.isSecret(key: key) ? SecretMask.mask : Self.shown(value, depth: 0)
+            let shown = SecretRedactor.isSecret(key: key) ? SecretRedactor.mask : Self.shown(value, depth: 0)
             line += " \(Self.cut(key, 256))=\(Self.quoted(Self.cut(shown, Self.maximumValueBytes)))"
         }
         return Array(line.utf8)
@@ -105,7 +105,7 @@ struct LogRecord {
             return "[" + elements.prefix(64).map { shown($0, depth: depth + 1) }.joined(separator: ", ") + "]"
         case .dictionary(let members):
             let pairs = members.sorted { $0.key < $1.key }.prefix(64).map { key, value in
-                "\(key): \(SecretMask.isSecret(key: key) ? SecretMask.mask : shown(value, depth: depth + 1))"
+                "\(key): \(SecretRedactor.isSecret(key: key) ? SecretRedactor.mask : shown(value, depth: depth + 1))"
             }
             return "{" + pairs.joined(separator: ", ") + "}"
         }

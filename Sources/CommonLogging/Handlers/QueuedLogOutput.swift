@@ -55,7 +55,7 @@ public final class QueuedLogOutput: LogOutput {
 
     /// Waits until all lines so far are written. Blocks the thread, so it is only for the end of a process.
     /// - Parameter limit: the maximum time.
-    /// - Returns: `false` where the time was not enough.
+    /// - Returns: `false` if the time was not enough.
     @discardableResult
     public func flush(within limit: Duration) -> Bool {
         let isWritten = state.withLock { state -> DispatchSemaphore? in
@@ -136,7 +136,7 @@ public final class QueuedLogOutput: LogOutput {
     }
 }
 
-/// Log lines that wait to be written, bounded in bytes. Does no I/O.
+/// Log lines that wait to be written, bounded in bytes. Pure: no I/O.
 ///
 /// A line without room is dropped and counted, and so is every line after it until the queue is taken. So there is one gap,
 /// directly behind the taken lines, where the writer adds a line with its length.
@@ -163,7 +163,7 @@ struct LogQueue {
     var isDrained: Bool { waiting.isEmpty && dropped == 0 && bytesInProgress == 0 }
 
     /// Adds a line.
-    /// - Returns: `false` where it was dropped.
+    /// - Returns: `false` if it was dropped.
     mutating func append(_ line: [UInt8]) -> Bool {
         guard dropped == 0, bytesInProgress + waiting.count + line.count <= capacity else {
             dropped += 1
@@ -174,7 +174,7 @@ struct LogQueue {
     }
 
     /// Removes all waiting lines; they are in progress until ``finish()``.
-    /// - Returns: `nil` where there are none.
+    /// - Returns: `nil` if there are none.
     mutating func take() -> Batch? {
         guard !waiting.isEmpty || dropped > 0 else { return nil }
         defer {

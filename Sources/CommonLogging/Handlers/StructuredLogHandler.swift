@@ -37,12 +37,12 @@ public struct StructuredLogHandler: LogHandler {
         set { metadata[key] = newValue }
     }
 
-    /// Writes an event. Secrets in its metadata are masked (``SecretMask``).
+    /// Writes an event. Secrets in its metadata are masked (``SecretRedactor``).
     public func log(event: LogEvent) {
         var all = metadata
         if let provided = metadataProvider?.get() { all.merge(provided) { $1 } }
         if let own = event.metadata { all.merge(own) { $1 } }
-        if let error = event.error { all["error"] = .string(SecretMask.text(of: error)) }
+        if let error = event.error { all["error"] = .string(SecretRedactor.text(of: error)) }
         let record = LogRecord(
             time: .now, level: event.level, service: service, label: label, message: event.message.description,
             metadata: all)

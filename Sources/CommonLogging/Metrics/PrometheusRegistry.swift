@@ -115,7 +115,7 @@ public final class PrometheusRegistry: MetricsFactory, Sendable {
     }
 
     /// Returns the series of these labels, created where it does not exist.
-    /// - Returns: `nil` where the name is that of another kind of metric, or has too many series.
+    /// - Returns: `nil` if the name is that of another kind of metric, or has too many series.
     private func series<Series: PrometheusSeries>(
         _ label: String, _ dimensions: [(String, String)], _ kind: Kind, make: () -> Series
     ) -> Series? {

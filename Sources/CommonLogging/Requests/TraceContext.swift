@@ -1,3 +1,4 @@
+import CommonUtil
 import Synchronization
 
 /// The place of a request in a distributed trace (W3C Trace Context, `traceparent`).
@@ -56,7 +57,7 @@ public struct TraceContext: Sendable, Hashable {
     }
 
     private static func isLowerHex(_ byte: UInt8) -> Bool {
-        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
+        byte.isASCIIDigit || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
     }
 
     // MARK: Writing

@@ -44,9 +44,9 @@ public struct ChatHTTPChannel: HTTPChannelHandler {
 
 /// The settings that all HTTP connections of a server share.
 struct HTTPConnectionConfiguration: Sendable {
-    /// `nil` where every request goes through the router.
+    /// `nil` if every request goes through the router.
     let directRoutes: DirectRoutes?
-    /// `nil` where no route is a stream.
+    /// `nil` if no route is a stream.
     let streamRoutes: StreamRoutes?
     /// The paths whose `POST` is an upload.
     var uploadPaths: [String] = []

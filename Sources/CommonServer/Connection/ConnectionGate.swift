@@ -35,7 +35,7 @@ final class ConnectionGate: Sendable {
     }
 
     /// Decides on a connection. Must be called once for it, on its event loop.
-    /// - Returns: `nil` where the connection has to be closed.
+    /// - Returns: `nil` if the connection has to be closed.
     func access(for connection: AcceptedConnection) -> ConnectionAccess? {
         guard let descriptor = connection.descriptor else { return .all }
         // Another event loop has just given the spare descriptors back: they are not for connections.
@@ -131,7 +131,7 @@ final class SpareDescriptors: Sendable {
     var isShort: Bool { state.withLock(\.isShort) }
 
     /// Takes the spare descriptors, or those that are missing.
-    /// - Returns: `false` where hardly more than these are free. Then none is taken.
+    /// - Returns: `false` if hardly more than these are free. Then none is taken.
     func hold() -> Bool {
         state.withLock { state in
             let missing = count - state.held.count
@@ -157,7 +157,7 @@ final class SpareDescriptors: Sendable {
         }
     }
 
-    /// The number of descriptors that could be opened; `nil` where it cannot be read.
+    /// The number of descriptors that could be opened; `nil` if it cannot be read.
     private static var freeCount: Int? {
         let limit = FileDescriptors.limit ?? .max
         return FileDescriptors.open.map { open in limit - open.count { $0 < limit } }

@@ -67,7 +67,7 @@ struct ConnectionTiming {
     }
 }
 
-/// Detects a peer that has stopped reading. Does no I/O.
+/// Detects a peer that has stopped reading. Pure: no I/O.
 struct ProgressWatch {
     private let timeout: TimeAmount
     /// The number of queued bytes at the last change, and its time.

@@ -107,7 +107,7 @@ struct DirectRoutes: Sendable {
     }
 
     /// Matches a request.
-    /// - Returns: the route and the caller; `nil` where the router has to handle the request.
+    /// - Returns: the route and the caller; `nil` if the router has to handle the request.
     func accept(_ head: RequestHead) -> (route: Route, user: AuthenticatedUser)? {
         guard head.isMethod("POST"), let route = routes.first(where: { head.isTarget($0.path) }), isServing(),
             head.has("content-length"), head.contentLength <= RequestBounds.maximumBodyBytes,

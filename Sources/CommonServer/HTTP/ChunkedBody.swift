@@ -81,7 +81,7 @@ struct ChunkedBody {
         return size
     }
 
-    /// - Returns: the next line without its CR LF; `nil` where it is incomplete.
+    /// - Returns: the next line without its CR LF; `nil` if it is incomplete.
     private func takeLine(_ bytes: inout ByteBuffer, maximum: Int) throws(ChatError) -> [UInt8]? {
         let view = bytes.readableBytesView
         guard let end = view.prefix(maximum + 2).firstIndex(of: UInt8(ascii: "\n")) else {

@@ -71,7 +71,7 @@ public struct RequestHead: Sendable {
 
     private var pathEnd: Int { bytes[originForm].firstIndex(of: UInt8(ascii: "?")) ?? originForm.upperBound }
 
-    /// The text behind the `?` of the target, percent-encoded; `nil` where there is none.
+    /// The text behind the `?` of the target, percent-encoded; `nil` if there is none.
     public var query: String? {
         let end = pathEnd
         return end < originForm.upperBound ? text(end + 1..<originForm.upperBound) : nil
@@ -101,7 +101,7 @@ public struct RequestHead: Sendable {
         return isFound
     }
 
-    /// A field's values, joined by commas (RFC 9110 section 5.3); `nil` where it is absent.
+    /// A field's values, joined by commas (RFC 9110 section 5.3); `nil` if it is absent.
     public subscript(name: StaticString) -> String? {
         var joined: String?
         for field in fields where isNamed(field, name) {

@@ -42,7 +42,7 @@ struct RequestHeadGrammar {
 
     private static func malformed(_ detail: String) -> ChatError { ChatError(.malformedRequest, detail) }
 
-    /// - Returns: the next line, without its CR LF; `nil` where none ends.
+    /// - Returns: the next line, without its CR LF; `nil` if none ends.
     private func takeLine(_ position: inout Int) -> Range<Int>? {
         let start = position
         guard let end = first(UInt8(ascii: "\r"), in: start..<bytes.count), end + 1 < bytes.count,
@@ -79,7 +79,7 @@ struct RequestHeadGrammar {
             && bytes[range.upperBound - 2] == UInt8(ascii: ".") && digits.contains(bytes[range.upperBound - 1])
     }
 
-    /// Parses a header line without its CR LF; `nil` where it is not `name: value`.
+    /// Parses a header line without its CR LF; `nil` if it is not `name: value`.
     func field(_ line: Range<Int>) -> Field? {
         guard let colon = first(UInt8(ascii: ":"), in: line), colon > line.lowerBound else { return nil }
         let name = line.lowerBound..<colon
@@ -166,7 +166,7 @@ enum HostGrammar {
         guard index < bytes.endIndex else { return true }
         guard bytes[index] == UInt8(ascii: ":") else { return false }
         let port = bytes[(index + 1)...]
-        return port.count <= 5 && port.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+        return port.count <= 5 && port.allSatisfy(\.isASCIIDigit)
     }
 
     /// `unreserved / pct-encoded / sub-delims`. The digits of a percent-encoding are not checked.

@@ -1,7 +1,7 @@
 import CommonUtil
 import NIOCore
 
-/// Finds the head of the next request in the input of a connection. Does no I/O.
+/// Finds the head of the next request in the input of a connection. Pure: no I/O.
 public struct RequestHeadReader: Sendable {
     /// The result of ``find(in:)``.
     public enum Finding: Sendable {

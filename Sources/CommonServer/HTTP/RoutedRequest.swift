@@ -57,7 +57,7 @@ struct RoutedRequest {
 
     /// Takes the next part of the body.
     /// - Returns: `.incomplete` where more input is needed, and once the body is complete.
-    /// - Throws: `body_too_large` where too much comes behind the response (``RequestBounds/maximumDroppedBytes``), else what
+    /// - Throws: `body_too_large` if too much comes behind the response (``RequestBounds/maximumDroppedBytes``), else what
     ///   ``ChunkedBody`` throws.
     mutating func takeBody(_ bytes: inout ByteBuffer) throws(ChatError) -> ChunkedBody.Part {
         let part: ChunkedBody.Part

@@ -93,28 +93,12 @@ public final class HealthRegistry: Sendable {
     private static func results(of checks: [Check]) async -> [HealthResult] {
         await withTaskGroup(of: (Int, HealthResult).self) { group in
             for (index, check) in checks.enumerated() {
-                group.addTask { (index, await DeadlineCheck.run(check)) }
+                group.addTask {
+                    (index, await TimeLimit.within(check.deadline, check.run) ?? .failing("no answer in time"))
+                }
             }
             return await group.reduce(into: Array(repeating: HealthResult.ok, count: checks.count)) { $0[$1.0] = $1.1 }
         }
-    }
-}
-
-/// Runs a check no longer than its deadline, even one that ignores cancellation.
-private enum DeadlineCheck {
-    static func run(_ check: HealthRegistry.Check) async -> HealthResult {
-        let (results, continuation) = AsyncStream.makeStream(
-            of: HealthResult.self, bufferingPolicy: .bufferingOldest(1))
-        let work = Task { continuation.yield(await check.run()) }
-        let timer = Task {
-            try await Task.sleep(for: check.deadline)
-            continuation.yield(.failing("no answer in time"))
-        }
-        defer {
-            work.cancel()
-            timer.cancel()
-        }
-        return await results.first { _ in true } ?? .failing("no answer in time")
     }
 }
 

@@ -49,7 +49,7 @@ extension HealthRegistry {
     public func register(_ postgres: PostgresClient) {
         register("postgres") {
             do throws(PostgresError) {
-                try await postgres.proveWritable(timeout: .milliseconds(400))
+                try await postgres.checkWritable(timeout: .milliseconds(400))
                 return .ok
             } catch {
                 return .failing(Self.reason(error))

@@ -51,7 +51,7 @@ final class PageReadLimiter: Sendable {
 
     /// Reads a page once there is room for it.
     /// - Parameter user: the caller.
-    /// - Throws: `unavailable` (503) where too many callers wait, or this one waited too long; otherwise the errors of
+    /// - Throws: `unavailable` (503) if too many callers wait, or this one waited too long; otherwise the errors of
     ///   `read`.
     func run<Page>(for user: UserID, _ read: () async throws -> Page) async throws -> Page {
         try await enter(user)

@@ -133,7 +133,7 @@ public struct ReadLimit: Sendable {
     }
 
     /// Counts a request of a route that finds out by itself who reads.
-    /// - Parameter reader: `nil` where only the address is known. The installation has no limit.
+    /// - Parameter reader: `nil` if only the address is known. The installation has no limit.
     /// - Throws: `rate_limited` (429).
     public func check(
         _ request: Request, _ context: ChatRequestContext, reader: UserID?

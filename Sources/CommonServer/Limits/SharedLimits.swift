@@ -5,7 +5,7 @@ import NIOCore
 import RedisClient
 import Synchronization
 
-/// Shares limits with the other instances through Redis. Where Redis is away or slow, callers do not wait for it.
+/// Shares limits with the other instances through Redis. If Redis is away or slow, callers do not wait for it.
 public final class SharedLimits: Sendable {
     /// Time in which Redis has to reply, and so the longest wait of a caller.
     private static let timeout = TimeAmount.milliseconds(100)
@@ -34,7 +34,7 @@ public final class SharedLimits: Sendable {
     }
 
     /// Takes tokens of a shared bucket.
-    /// - Returns: `nil` where Redis did not reply in time.
+    /// - Returns: `nil` if Redis did not reply in time.
     func send<Key>(
         _ request: SharedBuckets<Key, some Sendable>.Request, limit: RateLimitName, rate: Rate
     ) async -> SharedBucketReply? where Key: CustomStringConvertible {

@@ -31,7 +31,8 @@ final class Lifetime: Sendable {
         let application = ChatApplication(
             dependencies: dependencies, environment: environment,
             onFailure: { error in
-                environment.logger.critical("A service failed", metadata: ["error": "\(SecretMask.text(of: error))"])
+                environment.logger.critical(
+                    "A service failed", metadata: ["error": "\(SecretRedactor.text(of: error))"])
                 self.fail(ProcessExit(error: error, host: environment.host, port: environment.port), error)
             })
         let group = ServiceGroup(
@@ -106,7 +107,7 @@ struct ProcessExit: Equatable {
         case is SocketAddressError, is SocketAddressError.UnknownHost:
             self.init(wrongHost: host)
         default:
-            self.init(code: 1, line: "stopped by an error: \(SecretMask.text(of: error))")
+            self.init(code: 1, line: "stopped by an error: \(SecretRedactor.text(of: error))")
         }
     }
 

@@ -19,7 +19,7 @@ public struct ServerEnvironment: Sendable {
     public let host: String
     /// The port to listen on (`CHAT_PORT`).
     public let port: Int
-    /// The port of `/metrics` (`CHAT_METRICS_PORT`); `nil` where it is on ``port``.
+    /// The port of `/metrics` (`CHAT_METRICS_PORT`); `nil` if it is on ``port``.
     public let metricsPort: Int?
     /// How callers are authenticated (`CHAT_AUTH_MODE`).
     public let authMode: AuthMode
@@ -72,7 +72,7 @@ public struct ServerEnvironment: Sendable {
 /// The setting `CHAT_TLS_CA_FILE`: the authorities that sign the certificates of PostgreSQL, Redis and the system server.
 enum TrustFile {
     /// Reads and checks the setting, so that a wrong file is found at start and not at the first connection.
-    /// - Returns: the path of the file; `nil` where none is set.
+    /// - Returns: the path of the file; `nil` if none is set.
     /// - Throws: `ConfigurationError` for a file without certificates.
     static func path(_ configuration: ConfigurationSource) throws(ConfigurationError) -> String? {
         let setting = Settings.tlsCAFile

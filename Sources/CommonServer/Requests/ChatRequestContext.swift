@@ -32,14 +32,14 @@ public struct ChatRequestContext: RequestContext, RemoteAddressRequestContext {
     }
 
     /// Returns the authenticated caller.
-    /// - Throws: `missing_token` (401) where there is none.
+    /// - Throws: `missing_token` (401) if there is none.
     public func requireUser() throws(ChatError) -> AuthenticatedUser {
         guard let user else { throw ChatError(.missingToken) }
         return user
     }
 
     /// Returns the server's key, on routes for keys.
-    /// - Throws: `scope` (403) where the call is made without one.
+    /// - Throws: `scope` (403) if the call is made without one.
     public func requireKey() throws(ChatError) -> KeyCaller {
         guard let key else { throw ChatError(.scope) }
         return key

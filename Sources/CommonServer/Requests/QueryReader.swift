@@ -57,7 +57,7 @@ public struct QueryReader {
         errors.append(FieldError(field, message))
     }
 
-    // MARK: Values; `nil` where absent or invalid
+    // MARK: Values; `nil` if absent or invalid
 
     /// Reads a text whose length is counted in Unicode scalars.
     public mutating func optionalString(_ name: String, length: ClosedRange<Int>) -> String? {

@@ -37,7 +37,7 @@ extension Request {
     }
 
     /// Reads the whole body.
-    /// - Throws: `body_too_large` as soon as that is known; `malformed_request` where the client stops sending.
+    /// - Throws: `body_too_large` as soon as that is known; `malformed_request` if the client stops sending.
     func bodyBytes(maximum: Int) async throws(ChatError) -> [UInt8] {
         let tooLarge = ChatError(.bodyTooLarge, "The body must not have more than \(maximum) bytes")
         let announced = headers[.contentLength].flatMap { Int($0) } ?? 0

@@ -13,7 +13,7 @@ public struct UploadedBody: AsyncSequence, Sendable {
         fileprivate var pieces: RequestBody.AsyncIterator
 
         /// - Returns: the next piece; `nil` at the end of the whole body.
-        /// - Throws: `malformed_request` (400) where the body is not whole; `request_timeout` (408).
+        /// - Throws: `malformed_request` (400) if the body is not whole; `request_timeout` (408).
         public mutating func next() async throws -> ByteBuffer? {
             do {
                 return try await pieces.next()

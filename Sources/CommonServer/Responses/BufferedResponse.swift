@@ -42,7 +42,7 @@ struct BufferedResponse {
         case is CancellationError:
             self.init(.unavailable("The service is stopping"), traceID: traceID)
         default:
-            logger().error("A request failed unexpectedly", metadata: ["error": "\(SecretMask.text(of: error))"])
+            logger().error("A request failed unexpectedly", metadata: ["error": "\(SecretRedactor.text(of: error))"])
             self.init(ChatError(.internalError), traceID: traceID)
         }
     }

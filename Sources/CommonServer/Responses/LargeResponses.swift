@@ -8,10 +8,10 @@ import Synchronization
 /// Bounds the memory of responses that wait for clients to read them.
 ///
 /// A response of more than 256 KiB is written in pieces, each when the client has read enough of the ones before. All
-/// such responses of a process share 64 MiB. Where there is no room for another one, the response whose client has made
+/// such responses of a process share 64 MiB. If there is no room for another one, the response whose client has made
 /// no progress for the longest time, and for at least a second, is aborted; without such a response the new one is 503.
 ///
-/// The memory in which responses are made is bounded by ``PageReads``.
+/// The memory in which responses are made is bounded by ``PageReadLimiter``.
 final class LargeResponses: Sendable {
     /// Maximum size of a response that is written at once.
     static let threshold = 256 * 1_024
@@ -31,7 +31,7 @@ final class LargeResponses: Sendable {
     /// Bounds a response.
     /// - Parameter channel: the connection of the response.
     /// - Returns: the same body, written as the client reads it. A small one is returned as it is.
-    /// - Throws: `unavailable` (503) where too many bytes wait for other clients.
+    /// - Throws: `unavailable` (503) if too many bytes wait for other clients.
     func bounded(_ body: ResponseBody, on channel: any Channel) throws(ChatError) -> ResponseBody {
         let length = body.contentLength ?? 0
         guard length > Self.threshold else { return body }
@@ -102,7 +102,7 @@ private struct ProgressiveBodyWriter: ResponseBodyWriter {
     consuming func finish(_ trailingHeaders: HTTPFields?) async throws { try await parent.finish(trailingHeaders) }
 }
 
-/// The large responses that are being written. Does no I/O.
+/// The large responses that are being written. Pure: no I/O.
 struct LargeResponseLedger {
     private struct Entry {
         let bytes: Int
@@ -119,7 +119,7 @@ struct LargeResponseLedger {
     init(maximumBytes: Int) { self.maximumBytes = maximumBytes }
 
     /// Adds a response. A single one is accepted whatever its size.
-    /// - Returns: the id of the response, `nil` where there is no room, and the id of a response that has to be aborted.
+    /// - Returns: the id of the response, `nil` if there is no room, and the id of a response that has to be aborted.
     mutating func begin(_ bytes: Int, at now: ContinuousClock.Instant) -> (id: Int?, evicted: Int?) {
         var evicted: Int?
         if !fits(bytes) {

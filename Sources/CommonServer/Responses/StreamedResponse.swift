@@ -7,7 +7,7 @@ extension Response {
     /// than the connection's watermark.
     /// - Parameters:
     ///   - length: the size of the body, in bytes.
-    ///   - bytes: exactly so many bytes, in pieces of a bounded size. Where it throws, the connection is ended.
+    ///   - bytes: exactly so many bytes, in pieces of a bounded size. If it throws, the connection is ended.
     public init(
         status: HTTPResponse.Status, headers: HTTPFields, length: Int,
         streaming bytes: any AsyncSequence<ByteBuffer, any Error> & Sendable, _ context: ChatRequestContext

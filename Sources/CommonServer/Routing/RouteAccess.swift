@@ -38,7 +38,7 @@ struct Authentication: RouterMiddleware {
         self.access = access
     }
 
-    /// - Throws: the errors of the authenticator; `scope` (403) where the route is for keys.
+    /// - Throws: the errors of the authenticator; `scope` (403) if the route is for keys.
     func handle(
         _ request: Request, context: ChatRequestContext,
         next: (Request, ChatRequestContext) async throws -> Response

@@ -26,7 +26,7 @@ public struct RequestExchange {
 
     /// Reads the next bytes of the body.
     /// - Returns: `nil` at the end of the body.
-    /// - Throws: `malformed_request` where the body was cut off.
+    /// - Throws: `malformed_request` if the body was cut off.
     public mutating func next() async throws -> ByteBuffer? {
         if let bytes = try await body.next() { return bytes }
         // Hummingbird takes the end of the connection for that of the body.

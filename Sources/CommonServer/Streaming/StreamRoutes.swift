@@ -54,7 +54,7 @@ struct StreamRoutes: Sendable {
     let isServing: @Sendable () -> Bool
 
     /// Matches a request.
-    /// - Returns: `nil` where the router has to handle the request.
+    /// - Returns: `nil` if the router has to handle the request.
     func accept(_ head: RequestHead) -> StreamRequest? {
         guard head.hasNoBody, head.isMethod("GET") || head.isMethod("HEAD"),
             let route = routes.first(where: { head.isPath($0.path) })

@@ -46,8 +46,8 @@ public struct CertificateFiles: Sendable {
     private let key: String
 
     /// Reads the settings.
-    /// - Returns: `nil` where neither is set.
-    /// - Throws: `ConfigurationError` where only one of them is.
+    /// - Returns: `nil` if neither is set.
+    /// - Throws: `ConfigurationError` if only one of them is.
     init?(_ configuration: ConfigurationSource) throws(ConfigurationError) {
         let certificate = try configuration.value(Settings.tlsCertificateFile)
         let key = try configuration.value(Settings.tlsKeyFile)

@@ -1,7 +1,8 @@
-/// A bounded queue that serves its keys in turn (round robin), with a bounded number of elements per key. Does no I/O.
+/// A bounded queue that serves its keys in turn (round robin), with a bounded number of elements per key. Pure: no I/O.
 ///
-/// Where the queue is full, a new element displaces the last element of the key that has most, if that key still has no
-/// fewer than the new element's key then. A key with many elements delays itself and cannot exclude others.
+/// If the queue is full, a new element displaces the last element of the key with the most elements, provided that this
+/// key then still has at least as many elements as the new one's. A key with many elements delays itself and cannot
+/// exclude others.
 public struct FairQueue<Key: Hashable, Element> {
     private let capacity: Int
     private let placesPerKey: Int
@@ -20,7 +21,7 @@ public struct FairQueue<Key: Hashable, Element> {
     }
 
     /// Adds an element.
-    /// - Returns: the element that was rejected, this one or a displaced one; `nil` where there was room.
+    /// - Returns: the element that was rejected, this one or a displaced one; `nil` if there was room.
     public mutating func append(_ element: Element, for key: Key) -> Element? {
         let own = elements[key]?.count ?? 0
         guard own < placesPerKey else { return element }

@@ -1,7 +1,7 @@
-/// Bounds the time of work that cannot be cancelled, as the look-up of a name.
+/// Bounds the time of work that cannot be cancelled, such as a name lookup.
 public enum TimeLimit {
-    /// Runs something for a bounded time. Unlike a task group this does not wait for the end of what it gives up on.
-    /// - Returns: its result; `nil` where the time is over, or the task is cancelled.
+    /// Runs `body` with a timeout. Unlike a task group, this does not wait for `body` to end after the timeout.
+    /// - Returns: the result; `nil` after the timeout, or if the task is cancelled.
     public static func within<Result: Sendable>(
         _ limit: Duration, _ body: @escaping @Sendable () async -> Result
     ) async -> Result? {

@@ -13,7 +13,7 @@ public enum AllowedOrigins: Equatable, Sendable {
     static let loopbackText = "loopback"
 
     /// Reads `*`, `loopback`, or a comma-separated list of origins.
-    /// - Returns: `nil` where an element is not an origin that a browser can send.
+    /// - Returns: `nil` if an element is not an origin that a browser can send.
     init?(text: String) {
         switch text {
         case Self.anyText: self = .any
@@ -73,7 +73,7 @@ struct WebOrigin {
 
     private static func isScheme(_ scheme: String) -> Bool {
         guard let first = scheme.utf8.first, isLetter(first) else { return false }
-        return scheme.utf8.allSatisfy { isLetter($0) || isDigit($0) || "+-.".utf8.contains($0) }
+        return scheme.utf8.allSatisfy { isLetter($0) || $0.isASCIIDigit || "+-.".utf8.contains($0) }
     }
 
     private static func split(_ authority: Substring) -> (host: Substring, port: Substring?)? {
@@ -99,7 +99,7 @@ struct WebOrigin {
             host.utf8.count <= 253, let last = labels.last
         else { return nil }
         // Browsers treat a name whose last label is a number as an IPv4 address.
-        guard last.utf8.allSatisfy(isDigit) else { return host }
+        guard last.utf8.allSatisfy(\.isASCIIDigit) else { return host }
         var address = in_addr()
         return inet_pton(AF_INET, host, &address) == 1 ? host : nil
     }
@@ -110,7 +110,7 @@ struct WebOrigin {
             guard let encoded = Punycode.encode(text) else { return nil }
             text = "xn--" + encoded
         }
-        let isHostByte = { (byte: UInt8) in isLetter(byte) || isDigit(byte) || "-_".utf8.contains(byte) }
+        let isHostByte = { (byte: UInt8) in isLetter(byte) || byte.isASCIIDigit || "-_".utf8.contains(byte) }
         return (1...63).contains(text.utf8.count) && text.utf8.allSatisfy(isHostByte) ? text : nil
     }
 
@@ -124,7 +124,6 @@ struct WebOrigin {
 
     private static func isLetter(_ byte: UInt8) -> Bool { (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) }
 
-    private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
 }
 
 extension String {
@@ -140,7 +139,7 @@ enum Punycode {
     private static let (skew, damp, initialBias, initialCode) = (38, 700, 72, 0x80)
 
     /// Encodes a label.
-    /// - Returns: the encoded label without `xn--`; `nil` where the label is too long.
+    /// - Returns: the encoded label without `xn--`; `nil` if the label is too long.
     static func encode(_ label: String) -> String? {
         let input = label.unicodeScalars.map { Int($0.value) }
         guard input.count <= 63 else { return nil }

@@ -86,12 +86,18 @@ public struct ConfigurationSource: Sendable {
         }
     }
 
-    /// The variables `CHAT_…` that are not settings, most likely misspelt ones.
+    /// Whether a setting has a value other than its default.
+    public func isSet<Value>(_ setting: Setting<Value>) -> Bool { Self.text(of: setting.name, from: reader) != nil }
+
+    /// The variables `CHAT_…` that neither servers nor the terminal client use, most likely misspelt ones.
     public var unknownNames: [String] {
-        environment.keys.filter { $0.hasPrefix("CHAT_") && !Settings.names.contains($0) }.sorted()
+        environment.keys.filter {
+            $0.hasPrefix("CHAT_") && !Settings.names.contains($0) && !TerminalVariable.names.contains($0)
+        }
+        .sorted()
     }
 
-    /// Reads a value as text; `nil` where it is empty or unset. Files can have numbers where the environment has only text.
+    /// Reads a value as text; `nil` if it is empty or unset. Files can have numbers where the environment has only text.
     private static func text(of name: String, from reader: ConfigReader) -> String? {
         let key = ConfigKey(components(of: name))
         let text = reader.string(forKey: key) ?? reader.int(forKey: key).map(String.init)

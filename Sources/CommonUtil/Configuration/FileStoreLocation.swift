@@ -15,7 +15,7 @@ public enum FileStoreLocation: Equatable, Sendable {
     private static let s3Scheme = "s3:"
 
     /// Reads a location.
-    /// - Returns: `nil` where the text does not meet ``rule``.
+    /// - Returns: `nil` if the text does not meet ``rule``.
     public init?(text: String) {
         func rest(after scheme: String) -> String? {
             guard text.hasPrefix(scheme), text.utf8.count > scheme.utf8.count, !text.utf8.contains(0) else {

@@ -38,7 +38,7 @@ public enum PublicAddress: Equatable, Sendable {
     }
 
     private static func port(_ text: Substring) -> Int? {
-        guard text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else { return nil }
+        guard text.utf8.allSatisfy(\.isASCIIDigit) else { return nil }
         return Int(text).flatMap { (1...65_535).contains($0) ? $0 : nil }
     }
 

@@ -121,3 +121,15 @@ public struct AnySetting: Sendable {
         if let error = check(source) { throw error }
     }
 }
+
+/// The environment variables of the terminal client. They are no settings of servers, but may be set in the same shell.
+public enum TerminalVariable {
+    /// The address of the servers.
+    public static let url = "CHAT_URL"
+    /// A ready access token.
+    public static let token = "CHAT_TOKEN"
+    /// The folder of sign-in and store.
+    public static let folder = "CHAT_CLIENT_DIR"
+
+    static let names: Set<String> = [url, token, folder]
+}

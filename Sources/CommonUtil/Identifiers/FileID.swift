@@ -7,7 +7,7 @@ public struct FileID: Hashable, Sendable, CustomStringConvertible {
     public let rawValue: String
 
     /// Reads an id.
-    /// - Returns: `nil` where the text does not meet ``rule``.
+    /// - Returns: `nil` if the text does not meet ``rule``.
     public init?(_ text: some StringProtocol) {
         guard (1...64).contains(text.utf8.count),
             text.utf8.allSatisfy({ (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) })

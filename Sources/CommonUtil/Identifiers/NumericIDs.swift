@@ -28,7 +28,7 @@ extension NumericID {
 
     private static func isDecimal(_ text: String) -> Bool {
         guard let first = text.utf8.first, first != UInt8(ascii: "0") else { return false }
-        return text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+        return text.utf8.allSatisfy(\.isASCIIDigit)
     }
 
     public var description: String { String(rawValue) }
@@ -96,7 +96,7 @@ public struct Revocation: Hashable, Sendable {
     }
 
     /// Whether a session of the user has to end.
-    /// - Parameter signInID: the sign-in of the session; `nil` where it has a token without `sid`, or no token.
+    /// - Parameter signInID: the sign-in of the session; `nil` if it has a token without `sid`, or no token.
     public func ends(sessionOf signInID: SignInID?) -> Bool {
         switch scope {
         case .signIn(let ended): signInID == ended

@@ -13,7 +13,7 @@ public struct RoomID: Hashable, Sendable, CustomStringConvertible {
     public let rawValue: String
 
     /// Reads an id.
-    /// - Returns: `nil` where `rawValue` does not meet ``rule``.
+    /// - Returns: `nil` if `rawValue` does not meet ``rule``.
     public init?(_ rawValue: some StringProtocol) {
         guard (1...Self.maximumLength).contains(rawValue.utf8.count) else { return nil }
         // Checked as bytes in memory: each event's channel has an id, and walking over generic text takes eight times as long.

@@ -24,7 +24,7 @@ public struct KeyName: Hashable, Sendable, CustomStringConvertible {
     public let rawValue: String
 
     /// Reads a name.
-    /// - Returns: `nil` where the text does not meet ``rule``.
+    /// - Returns: `nil` if the text does not meet ``rule``.
     public init?(_ text: String) {
         guard (1...64).contains(text.utf8.count), text.utf8.allSatisfy(NameAlphabet.contains) else { return nil }
         rawValue = text

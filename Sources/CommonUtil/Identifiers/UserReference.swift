@@ -18,8 +18,7 @@ public struct ExternalID: Hashable, Sendable, CustomStringConvertible {
 
     public var description: String { rawValue }
 
-    // Swift's strings are also equal where they are only canonically equivalent, and PostgreSQL's are not.
-    public static func == (a: Self, b: Self) -> Bool { a.rawValue.utf8.elementsEqual(b.rawValue.utf8) }
+    public static func == (a: Self, b: Self) -> Bool { a.rawValue.hasSameBytes(as: b.rawValue) }
     public func hash(into hasher: inout Hasher) { for byte in rawValue.utf8 { hasher.combine(byte) } }
 }
 
@@ -38,7 +37,7 @@ public enum UserReference: Hashable, Sendable {
 
     /// Reads a reference.
     /// - Parameter text: not percent-encoded.
-    /// - Returns: `nil` where it is neither.
+    /// - Returns: `nil` if it is neither.
     public init?(_ text: String) {
         if text.hasPrefix(Self.prefix) {
             guard let id = ExternalID(String(text.dropFirst(Self.prefix.count))) else { return nil }

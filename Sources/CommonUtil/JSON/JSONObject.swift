@@ -21,7 +21,7 @@ public struct JSONObject: Hashable, Sendable {
     /// The number of members.
     public var count: Int { entries.count }
 
-    /// The value of a member; `nil` where there is none.
+    /// The value of a member; `nil` if there is none.
     public subscript(key: JSONKey) -> JSONValue? {
         let index = entries.partition { $0.key < key }
         return index < entries.count && entries[index].key == key ? entries[index].value : nil

@@ -32,7 +32,7 @@ public enum JSONValue: Hashable, Sendable {
     public var longestNumber: Int {
         switch self {
         case .null, .bool, .string: 0
-        case .number(let text): text.utf8.count { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+        case .number(let text): text.utf8.count(where: \.isASCIIDigit)
         case .array(let elements): elements.map(\.longestNumber).max() ?? 0
         case .object(let members): members.map(\.value.longestNumber).max() ?? 0
         }

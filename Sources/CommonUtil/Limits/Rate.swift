@@ -63,14 +63,14 @@ public struct TokenBucket: Sendable {
     public init(at now: Instant) { fullAt = now }
 
     /// Takes a token.
-    /// - Returns: `nil` where there was one; otherwise the time until there is one, and the bucket is unchanged.
+    /// - Returns: `nil` if there was one; otherwise the time until there is one, and the bucket is unchanged.
     public mutating func take(_ rate: Rate, at now: Instant) -> Duration? {
         if let wait = wait(rate, at: now) { return wait }
         fullAt = max(fullAt, now) + rate.interval
         return nil
     }
 
-    /// Returns the time until there is a token; `nil` where there is one.
+    /// Returns the time until there is a token; `nil` if there is one.
     func wait(_ rate: Rate, at now: Instant) -> Duration? {
         let interval = rate.interval
         let excess = now.duration(to: max(fullAt, now) + interval) - interval * rate.burst
@@ -96,7 +96,7 @@ public struct Throttle: Sendable {
 
     /// Decides on events.
     /// - Parameter count: the number of events.
-    /// - Returns: the number of events since the last one passed, including these; `nil` where these do not pass.
+    /// - Returns: the number of events since the last one passed, including these; `nil` if these do not pass.
     public mutating func pass(_ count: Int = 1, now: ContinuousClock.Instant) -> Int? {
         held += count
         if let next, now < next { return nil }

@@ -91,7 +91,7 @@ public struct SharedBuckets<Key: Hashable & Sendable, Waiter: Sendable>: Sendabl
     }
 
     /// Adds a caller whose verdict was ``Verdict/undecided``.
-    /// - Returns: the request to send now; `nil` where one is in progress, after whose reply there will be another.
+    /// - Returns: the request to send now; `nil` if one is in progress, after whose reply there will be another.
     public mutating func wait(_ waiter: Waiter, for key: Key, at now: Instant) -> Request? {
         var entry = entries[key] ?? Entry(bucket: TokenBucket(at: now))
         defer { entries[key] = entry }
@@ -150,7 +150,7 @@ public struct SharedBuckets<Key: Hashable & Sendable, Waiter: Sendable>: Sendabl
 
     // MARK: Memory
 
-    /// Removes full buckets, which have no state. Where more buckets are in use than the capacity allows, the fuller half of
+    /// Removes full buckets, which have no state. If more buckets are in use than the capacity allows, the fuller half of
     /// the others is removed too, since resetting those grants the fewest tokens.
     private mutating func sweep(at now: Instant) {
         entries = entries.filter { $0.value.isRequesting || !$0.value.bucket.isFull(at: now) }

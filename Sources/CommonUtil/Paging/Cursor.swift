@@ -1,5 +1,3 @@
-import FoundationEssentials
-
 /// A position in a list. Opaque to clients, so its content can change between releases.
 public struct Cursor: Equatable, Sendable {
     /// The list that issued it. Other lists refuse it.
@@ -20,10 +18,8 @@ public struct Cursor: Equatable, Sendable {
     ///   - partCount: the number of parts of the list's sort key.
     /// - Throws: `validation_failed` for a text that is not a cursor of this list.
     public init(text: String, of list: String, partCount: Int) throws(ChatError) {
-        let base64 = text.replacing("-", with: "+").replacing("_", with: "/")
-        let padded = base64 + String(repeating: "=", count: (4 - base64.count % 4) % 4)
-        guard let data = Data(base64Encoded: padded), case let json? = try? JSONParser.parse(Array(data)),
-            !json.containsNUL, case .array(let elements) = json, elements.first == .string(list),
+        guard let bytes = Base64URL.decode(text), case let json? = try? JSONParser.parse(bytes), !json.containsNUL,
+            case .array(let elements) = json, elements.first == .string(list),
             elements.count == partCount + 1
         else { throw .notFromThisList }
         self.list = list
@@ -44,8 +40,7 @@ public struct Cursor: Equatable, Sendable {
 
     /// The text for clients: a JSON array as URL-safe base64 (RFC 4648 section 5) without padding.
     public var text: String {
-        Data(JSONValue.array(([list] + parts).map(JSONValue.string)).canonicalText.utf8).base64EncodedString()
-            .replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
+        Base64URL.encode(JSONValue.array(([list] + parts).map(JSONValue.string)).canonicalText.utf8)
     }
 }
 

@@ -9,13 +9,13 @@ public enum FileDescriptors {
         setrlimit(resource, &limits)
     }
 
-    /// The present soft limit; `nil` where there is none. It can be changed while the process runs (`prlimit(1)`).
+    /// The present soft limit; `nil` if there is none. It can be changed while the process runs (`prlimit(1)`).
     public static var limit: Int? {
         limits.flatMap { $0.rlim_cur == rlim_t.max ? nil : Int(clamping: $0.rlim_cur) }
     }
 
     /// The open descriptors (`/proc/self/fd`).
-    /// - Returns: `nil` where they cannot be read, for instance because no descriptor is left to do so.
+    /// - Returns: `nil` if they cannot be read, for instance because no descriptor is left to do so.
     public static var open: [CInt]? {
         guard let folder = opendir("/proc/self/fd") else { return nil }
         defer { closedir(folder) }

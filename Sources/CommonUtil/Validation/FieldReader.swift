@@ -215,7 +215,7 @@ public struct FieldReader {
 
     /// Reads an array of objects.
     /// - Parameter element: reads an object; its errors are noted with the place in the array.
-    /// - Returns: `nil` where the member is absent; otherwise what `element` returned, but for `nil`.
+    /// - Returns: `nil` if the member is absent; otherwise what `element` returned, but for `nil`.
     public mutating func optionalObjects<Element>(
         _ field: String, _ element: (inout FieldReader) -> Element?
     ) -> [Element]? {

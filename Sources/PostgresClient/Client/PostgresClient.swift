@@ -68,7 +68,7 @@ public final class PostgresClient: Service, PostgresQueryable {
     /// Calls `body` on the client's thread. Requests made there are sent without waking a thread, together with all
     /// others of the same turn.
     /// - Parameter body: must not block.
-    /// - Returns: `false` where the client is closed and `body` is not called.
+    /// - Returns: `false` if the client is closed and `body` is not called.
     @discardableResult
     public func execute(_ body: @escaping @Sendable () -> Void) -> Bool { pool.loop.execute(body) }
 
@@ -128,9 +128,9 @@ public final class PostgresClient: Service, PostgresQueryable {
     ///
     /// - Throws: the error of the attempt to write; 25006 (``SQLState/readOnlyTransaction``) where the server is
     ///   read-only. Idle connections to such a server are closed, so that new ones are made.
-    public nonisolated(nonsending) func proveWritable(
+    public nonisolated(nonsending) func checkWritable(
         timeout: Duration = .milliseconds(400)
     ) async throws(PostgresError) {
-        try await pool.proveWritable(timeout: timeout)
+        try await pool.checkWritable(timeout: timeout)
     }
 }

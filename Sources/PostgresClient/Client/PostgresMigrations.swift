@@ -81,8 +81,8 @@ struct MigrationPlan: Sendable {
     /// The checksum of each of them.
     let checksums: [String]
 
-    /// The next migration to apply; `nil` where none is pending.
-    /// - Parameter applied: the migrations of the database; `nil` where it has no table of them.
+    /// The next migration to apply; `nil` if none is pending.
+    /// - Parameter applied: the migrations of the database; `nil` if it has no table of them.
     /// - Throws: ``PostgresError/migration(_:)`` where they contradict these.
     func next(applied: [Applied]?) throws(PostgresError) -> Pending? {
         let applied = applied ?? []
@@ -106,7 +106,7 @@ struct MigrationPlan: Sendable {
 }
 
 extension PostgresSession {
-    /// The migrations of the database; `nil` where it has no table of them.
+    /// The migrations of the database; `nil` if it has no table of them.
     fileprivate nonisolated(nonsending) func appliedMigrations() async throws -> [MigrationPlan.Applied]? {
         guard try await query(MigrationSQL.hasTable)[0].decode(Bool.self) else { return nil }
         return try await query(MigrationSQL.applied).map { row throws(PostgresError) in
@@ -116,7 +116,7 @@ extension PostgresSession {
     }
 
     /// Applies the next migration under the lock, in one transaction.
-    /// - Returns: the applied migration; `nil` where another process has applied all meanwhile.
+    /// - Returns: the applied migration; `nil` if another process has applied all meanwhile.
     fileprivate nonisolated(nonsending) func migrate(
         _ plan: MigrationPlan, lockKey: Int64, timeout: Duration
     ) async throws -> PostgresMigration? {

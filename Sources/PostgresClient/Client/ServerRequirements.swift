@@ -6,7 +6,7 @@ enum ServerRequirements {
     /// - Parameters:
     ///   - version: `server_version_num`, 150004 for 15.4.
     ///   - minimum: the oldest supported major version.
-    /// - Returns: the violated requirement, for an operator; `nil` where all are met.
+    /// - Returns: the violated requirement, for an operator; `nil` if all are met.
     static func violation(version: Int, encoding: String, minimum: Int) -> String? {
         if version < minimum * 10_000 {
             return "the server is PostgreSQL \(version / 10_000), and it has to be \(minimum) or newer"

@@ -19,7 +19,7 @@ public struct PostgresConfiguration: Sendable {
     /// Settings of each session (PostgreSQL manual, chapter 20). The URI's `options` take precedence.
     public var sessionSettings: [String: String] = [:]
     /// Statements that need space on the server's disk, and that are rolled back: by these
-    /// ``PostgresClient/proveWritable(timeout:)`` finds out that a full disk has space again.
+    /// ``PostgresClient/checkWritable(timeout:)`` finds out that a full disk has space again.
     public var writeProbe: [PostgresCommand] = []
     /// PEM file of trusted certificate authorities, used where the URI requires verification (`sslmode=verify-full`,
     /// `verify-ca`) and has no `sslrootcert` itself. In other modes the file would make libpq verify the server, and
@@ -30,7 +30,7 @@ public struct PostgresConfiguration: Sendable {
     /// Prefix of the metrics `<prefix>_pool`, `<prefix>_query_seconds` and `<prefix>_reconnects_total`; `nil` for none.
     public var metricPrefix: String? = "chat_postgres"
 
-    /// Time for which the result of ``PostgresClient/proveWritable(timeout:)`` is cached.
+    /// Time for which the result of ``PostgresClient/checkWritable(timeout:)`` is cached.
     var writeProofLifetime: Duration = .seconds(1)
 
     let endpoint: ConnectionEndpoint

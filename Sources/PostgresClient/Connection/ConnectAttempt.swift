@@ -110,7 +110,7 @@ final class ConnectAttempt {
         return .connected(connected)
     }
 
-    /// The index of the current address in ``targets``; `nil` where there is none.
+    /// The index of the current address in ``targets``; `nil` if there is none.
     var position: Int? {
         guard let handle, let address = PQhostaddr(handle), let port = PQport(handle) else { return nil }
         return Self.position(of: (String(cString: address), String(cString: port)), in: targets)

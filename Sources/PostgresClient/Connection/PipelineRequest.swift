@@ -7,7 +7,7 @@ final class RequestToken: Sendable {
     let id = RequestToken.lastID.wrappingAdd(1, ordering: .relaxed).newValue
     private let cancelled = Atomic(false)
 
-    /// Set also where the cancellation reaches the pool before the request.
+    /// Also set if the cancellation reaches the pool before the request.
     var isCancelled: Bool { cancelled.load(ordering: .acquiring) }
 
     func cancel() { cancelled.store(true, ordering: .releasing) }

@@ -70,7 +70,7 @@ final class PostgresConnection {
     func enqueue(_ request: PipelineRequest) { outbox.append(request) }
 
     /// Removes a request.
-    /// - Returns: `false` where it has been passed to libpq, or others depend on its preamble.
+    /// - Returns: `false` if it has been passed to libpq, or others depend on its preamble.
     func withdraw(_ request: PipelineRequest) -> Bool {
         guard request.preamble.isEmpty, let index = outbox.firstIndex(where: { $0 === request }) else { return false }
         outbox.remove(at: index)
@@ -94,7 +94,7 @@ final class PostgresConnection {
     }
 
     /// Passes one request to libpq.
-    /// - Returns: `false` where it must wait for those before it.
+    /// - Returns: `false` if it must wait for those before it.
     private func send(_ request: PipelineRequest) throws(PostgresError) -> Bool {
         if case .script = pipeline.first?.work { return false }
         switch request.work {

@@ -88,7 +88,7 @@ final class PostgresEventLoop: SerialExecutor, @unchecked Sendable {
     }
 
     /// Runs a closure on the loop's thread, after those enqueued before it.
-    /// - Returns: `false` where the loop has been stopped.
+    /// - Returns: `false` if the loop has been stopped.
     @discardableResult
     func execute(_ closure: @escaping @Sendable () -> Void) -> Bool {
         enqueue(.closure(closure))

@@ -120,7 +120,7 @@ extension PostgresPool {
     }
 
     /// Ends a request that has not been passed to libpq.
-    /// - Returns: `false` where it has been.
+    /// - Returns: `false` if it has been.
     private func withdraw(_ request: PipelineRequest, _ error: PostgresError) -> Bool {
         guard let id = request.connection, let connection = connections[id] else {
             requests[request.id] = nil

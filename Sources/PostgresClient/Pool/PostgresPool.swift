@@ -21,7 +21,7 @@ actor PostgresPool {
     nonisolated let isPooled = Atomic(false)
     /// Whether the server was out of disk or memory, and has not proved writable since.
     nonisolated let lacksResources = Atomic(false)
-    nonisolated let writeProof = WriteProof()
+    nonisolated let writeProof = WritabilityCheck()
     var machine: PoolStateMachine
     var metrics: PoolMetrics
 
@@ -62,7 +62,7 @@ actor PostgresPool {
     }
 
     /// Runs a closure with the pool's isolation.
-    /// - Returns: `false` where the client is closed; the closure is dropped then.
+    /// - Returns: `false` if the client is closed; the closure is dropped then.
     @discardableResult
     nonisolated func onLoop(_ body: @escaping @Sendable (isolated PostgresPool) -> Void) -> Bool {
         loop.execute { self.assumeIsolated(body) }

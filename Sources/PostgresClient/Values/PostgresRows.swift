@@ -110,7 +110,7 @@ final class PostgresResult: @unchecked Sendable {
 
     // MARK: Errors
 
-    /// The server's error; `nil` where libpq itself failed, which means that the connection has ended.
+    /// The server's error; `nil` if libpq itself failed, which means that the connection has ended.
     var serverError: PostgresServerError? {
         guard let state = text(of: .sqlState) else { return nil }
         // Poolers omit the untranslated one.

@@ -16,7 +16,7 @@ final class RESPReader {
     /// Bytes of the reply that is not complete yet.
     private var pendingBytes = 0
 
-    /// - Returns: `nil` where there is no memory for it.
+    /// - Returns: `nil` if there is no memory for it.
     init?(maximumReplyBytes: Int) {
         guard let reader = redisReaderCreate() else { return nil }
         guard let functions = reader.pointee.fn else {

@@ -31,7 +31,7 @@ extension S3Client {
         try await perform(S3Request(method: .PUT, key: key, headers: headers, body: body), Self.drain)
     }
 
-    /// The size of an object in bytes; `nil` where there is none.
+    /// The size of an object in bytes; `nil` if there is none.
     public func size(of key: String) async throws(S3Error) -> Int? {
         do {
             return try await perform(S3Request(method: .HEAD, key: key)) { response in
@@ -53,7 +53,7 @@ extension S3Client {
         S3ObjectBytes(client: self, key: key, range: range, first: try await open(key, range))
     }
 
-    /// A whole small object; `nil` where there is none.
+    /// A whole small object; `nil` if there is none.
     /// - Parameter limit: the longest that is read, in bytes.
     public func contents(of key: String, upTo limit: Int) async throws(S3Error) -> [UInt8]? {
         do {

@@ -4,7 +4,7 @@ import NIOCore
 
 /// The bytes of a part of an object, read from the store as they are asked for. It can be read once.
 ///
-/// Where the connection breaks, or the store ends it since the reader is slow, the rest is asked for again.
+/// If the connection breaks, or the store ends it since the reader is slow, the rest is asked for again.
 public struct S3ObjectBytes: AsyncSequence, Sendable {
     public typealias Element = ByteBuffer
 

@@ -113,7 +113,7 @@ extension S3Configuration: CustomStringConvertible, CustomDebugStringConvertible
 struct S3Credentials: Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     let accessKey: String
     let secretKey: String
-    /// `nil` where the credentials are no temporary ones.
+    /// `nil` if the credentials are no temporary ones.
     let sessionToken: String?
 
     /// - Throws: ``S3Error/invalidConfiguration(_:)`` where one cannot stand in a header field.

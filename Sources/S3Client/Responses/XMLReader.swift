@@ -81,7 +81,7 @@ struct XMLReader {
         return true
     }
 
-    /// The bytes up to a mark, which is passed as well; `nil` where it does not come.
+    /// The bytes up to a mark, which is passed as well; `nil` if it does not come.
     private mutating func passes(_ mark: StaticString) -> ArraySlice<UInt8>? {
         let start = position
         while position < bytes.count {

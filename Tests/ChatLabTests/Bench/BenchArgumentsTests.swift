@@ -28,9 +28,9 @@ import Testing
     @Test func `rooms, soak and instructions take what they say they take`() throws {
         let rooms = try RoomsBenchCommand.parse([])
         #expect(rooms.sockets == 10_000 && rooms.rooms == 1000 && rooms.rate == 2000)
-        let users = try UserSocketsBenchCommand.parse(["return", "crowd"])
+        let users = try UserSocketsBenchCommand.parse(["return", "burst"])
         #expect(users.sockets == 1000 && users.roomsOfUser == 500 && users.rooms == 10_000 && users.rate == 2000)
-        #expect(users.parts == [.return, .crowd])
+        #expect(users.parts == [.return, .burst])
         #expect(try SoakBenchCommand.parse(["--minutes", "2"]).minutes == 2)
         #expect(try InstructionsBenchCommand.parse(["--check"]).check)
     }

@@ -5,7 +5,7 @@ import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct FaultRowTests {
     private func fault(
-        delay: Fault.Bounds.Delay? = nil, refused: Int? = nil, signs: [Sign] = [.pushesDropped.required]
+        delay: Fault.Bounds.Delay? = nil, refused: Int? = nil, signs: [EffectCount] = [.pushesDropped.required]
     ) -> Fault {
         Fault(
             name: "test", summary: "A test", shape: LoadShape(messages: 5, readEvery: 0, churners: 0, uploaders: 0),
@@ -33,13 +33,13 @@ import Testing
     }
 
     @Test func `a fault without a required sign is reported`() {
-        #expect(row(fault()).problems == ["the fault did not bite: no pushes dropped"])
+        #expect(row(fault()).problems == ["the fault had no effect: no pushes dropped"])
     }
 
     @Test func `the bound that was missed is reported`() {
         var late = History.example()
         late.sessions[0].sightings[1].at = 5_000_000_000
-        let signs = [Sign.noted("bites")]
+        let signs = [EffectCount.noted("bites")]
         #expect(row(fault(delay: .fixed(.seconds(4)), signs: signs), late).problems == ["delay bound missed"])
         #expect(row(fault(delay: .outage(plus: .seconds(2)), signs: signs), late).problems == ["delay bound missed"])
         #expect(row(fault(delay: .outage(plus: .seconds(4)), signs: signs), late).isClean)
@@ -60,7 +60,7 @@ import Testing
         history.sessions[0].sightings[1].at = 6_500_000_000
         #expect(row(fault, history, slack: 2).problems == ["delay bound missed"])
         #expect(row(fault, slack: 2) { $0.clients.refused = 1 }.problems == ["1 posts refused, 0 allowed"])
-        #expect(row(self.fault(), slack: 2).problems == ["the fault did not bite: no pushes dropped"])
+        #expect(row(self.fault(), slack: 2).problems == ["the fault had no effect: no pushes dropped"])
     }
 
     @Test func `a socket that is kept too long after a leave is reported`() {
@@ -138,7 +138,7 @@ import Testing
     @Test func `too few acknowledged messages, and what no server should do, are reported`() {
         var fault = fault(signs: [])
         fault.shape.messages = 6
-        let row = row(fault) { $0.clients.oddities["a socket closed with 1002"] = 2 }
+        let row = row(fault) { $0.clients.violations["a socket closed with 1002"] = 2 }
         #expect(row.problems == ["2 × a socket closed with 1002", "only 5 of 6 messages acknowledged"])
     }
 }

@@ -82,8 +82,8 @@ import Testing
     @Test func `the time to the close counts from the first attempt to leave`() {
         var visit = History.example().visits[0]
         visit.leaveAsked = 400
-        #expect(visit.farewell == 600)
+        #expect(visit.closeDelay == 600)
         visit.end?.code = 1012
-        #expect(visit.farewell == nil)
+        #expect(visit.closeDelay == nil)
     }
 }

@@ -19,7 +19,7 @@ struct ChangeFixture: Sendable {
     let rooms: RoomRepository
     let sequence: ChangeSequenceRepository
     let repository: ChangeRepository
-    let watch: ChangeWatch
+    let watch: ChangeFeedWaiter
     var service: ChangeService
 
     static func run(_ body: (ChangeFixture) async throws -> Void) async throws {
@@ -29,7 +29,7 @@ struct ChangeFixture: Sendable {
         let writer = MessageWriter(client: client, isOpen: false, logger: quiet, onCommit: { _ in })
         let database = ChatDatabase(client)
         let repository = ChangeRepository(database)
-        let watch = ChangeWatch(interval: .milliseconds(10)) { try await repository.head() }
+        let watch = ChangeFeedWaiter(interval: .milliseconds(10)) { try await repository.head() }
         let fixture = ChangeFixture(
             client: client, writer: writer, rooms: RoomRepository(database),
             sequence: ChangeSequenceRepository(database), repository: repository, watch: watch,

@@ -16,7 +16,7 @@ import Testing
     }
 
     private func sequencer(
-        _ fixture: ChangeFixture, holder: Int64, timing: ChangeSequencing.Timing = .init()
+        _ fixture: ChangeFixture, holder: Int64, timing: ChangeSequencerStateMachine.Timing = .init()
     ) -> ChangeSequencer {
         let sequencer = ChangeSequencer(
             fixture.sequence, timing: timing, holder: holder, logger: ChangeFixture.quiet)
@@ -55,7 +55,7 @@ import Testing
         try await ChangeFixture.run { fixture in
             try await fixture.makeRoom("a")
             let hints = TestHints()
-            var timing = ChangeSequencing.Timing()
+            var timing = ChangeSequencerStateMachine.Timing()
             timing.passInterval = .seconds(3_600)
             let sequencer = sequencer(fixture, holder: 1, timing: timing)
             sequencer.use(hints)
@@ -93,7 +93,7 @@ import Testing
                 _ = try await read(1, fixture)
                 // Another server has the lease and does nothing with it, as a dead one.
                 try await fixture.sequence.release(2)
-                _ = try await fixture.sequence.acquire(9, for: ChangeSequencing.Timing().lease)
+                _ = try await fixture.sequence.acquire(9, for: ChangeSequencerStateMachine.Timing().lease)
                 try await fixture.post("1", in: "a")
                 #expect(try await read(2, fixture) == ["a/0", "a/1"])
             }

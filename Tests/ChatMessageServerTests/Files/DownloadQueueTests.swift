@@ -73,11 +73,11 @@ import Testing
     @Test func `the one that has taken nothing for the longest time is cut, where another one waits`() {
         var queue = queue(active: 3, perUser: 3)
         for id in 1...3 { #expect(queue.add(id, of: ann) == .begins) }
-        queue.hands(1, at: start + .seconds(1))
-        queue.hands(2, at: start)
+        queue.pieceSent(1, at: start + .seconds(1))
+        queue.pieceSent(2, at: start)
         // The third one reads from the store, however long that takes.
-        queue.hands(3, at: start)
-        queue.reads(3)
+        queue.pieceSent(3, at: start)
+        queue.readStarted(3)
         #expect(queue.cut(at: start + .seconds(60)).isEmpty)
         #expect(queue.add(4, of: bob) == .waits)
         #expect(queue.cut(at: start + .seconds(4)).isEmpty)
@@ -92,9 +92,9 @@ import Testing
         var queue = queue()
         #expect(
             queue.add(1, of: bob) == .begins && queue.add(2, of: ann) == .begins && queue.add(3, of: ann) == .begins)
-        queue.hands(1, at: start)
-        queue.hands(2, at: start + .seconds(2))
-        queue.hands(3, at: start + .seconds(1))
+        queue.pieceSent(1, at: start)
+        queue.pieceSent(2, at: start + .seconds(2))
+        queue.pieceSent(3, at: start + .seconds(1))
         #expect(queue.add(4, of: ann) == .waits)
         #expect(queue.cut(at: start + .seconds(5)).isEmpty)
         #expect(queue.cut(at: start + .seconds(6)) == [3])
@@ -104,7 +104,7 @@ import Testing
         var queue = queue(active: 3, perUser: 3)
         for id in 1...3 {
             #expect(queue.add(id, of: ann) == .begins)
-            queue.hands(id, at: start + .seconds(3 - id))
+            queue.pieceSent(id, at: start + .seconds(3 - id))
         }
         #expect(queue.add(4, of: bob) == .waits && queue.add(5, of: house) == .waits)
         #expect(queue.cut(at: start + .seconds(60)) == [3, 2])
@@ -115,7 +115,7 @@ import Testing
         var queue = queue(active: 1)
         #expect(queue.add(1, of: ann) == .begins && queue.add(2, of: bob) == .waits)
         for second in stride(from: 0, to: 60, by: 4) {
-            queue.hands(1, at: start + .seconds(second))
+            queue.pieceSent(1, at: start + .seconds(second))
             #expect(queue.cut(at: start + .seconds(second + 4)).isEmpty)
         }
     }

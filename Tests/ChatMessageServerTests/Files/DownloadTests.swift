@@ -61,6 +61,8 @@ import Testing
         #expect(read.status == example.status && read.header("Content-Range") == example.contentRange, "\(read)")
         if let body = example.body {
             #expect(read.text == body)
+            #expect(read.header("X-Content-Type-Options") == "nosniff")
+            #expect(read.header("Content-Security-Policy") == "sandbox; default-src 'none'")
         } else {
             #expect(read.code == "range_not_satisfiable")
         }
@@ -103,6 +105,8 @@ import Testing
         #expect(try await fixture.download(id, as: fixture.stranger).code == "file_not_found")
         #expect(try await fixture.info(id, as: fixture.stranger).code == "file_not_found")
         #expect(try await server.get(url).status == 200)
+        #expect(try await server.send(.init("HEAD"), url).status == 200)
+        #expect(try await server.send(.init("HEAD"), path).status == 401)
         #expect(try await server.get(url, as: .token("not.a.token")).status == 200)
         #expect(try await server.get(url, as: fixture.stranger.credentials).status == 200)
         for query in [

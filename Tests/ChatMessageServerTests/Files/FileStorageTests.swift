@@ -39,7 +39,10 @@ import Testing
         let source = folder + "-source"
         try Data([1]).write(to: URL(filePath: source))
         defer { try? FileManager.default.removeItem(atPath: source) }
-        try await FolderFileStore(folder, disk: disk).put("abc", from: source, size: 1)
+        let store = FolderFileStore(folder, disk: disk)
+        try await store.claim("me")
+        try await store.put("abc", from: source, size: 1)
+        try FileManager.default.removeItem(atPath: folder + "/installation")
         #expect(isForeign(await storage().check()))
     }
 

@@ -16,6 +16,7 @@ import Testing
     /// A service and a cleaner on one store and a database of their own.
     private struct Parts {
         let service: UploadService
+        let storage: FileStorage
         let cleaner: FileCleaner
         let spool: UploadSpool
         let client: PostgresClient
@@ -38,8 +39,11 @@ import Testing
                     metrics: FileMetrics(), logger: ChangeFixture.quiet)
                 let cleaner = FileCleaner(
                     storage, urls: FileURLs(read: FileSecrets(database).current), spool: spool,
-                    removal: FileRemoval(database), unusedSeconds: 3_600, logger: ChangeFixture.quiet)
-                try await body(Parts(service: service, cleaner: cleaner, spool: spool, client: fixture.client))
+                    removal: FileRemoval(database), unusedSeconds: 3_600,
+                    timing: .init(interval: .milliseconds(20), refresh: .milliseconds(20)), logger: ChangeFixture.quiet)
+                try await body(
+                    Parts(
+                        service: service, storage: storage, cleaner: cleaner, spool: spool, client: fixture.client))
             }
         }
 
@@ -124,6 +128,33 @@ import Testing
             #expect(try await parts.cleaner.clean() == 1)
             #expect(store.keys.isEmpty)
             #expect(try await parts.rows("file_uploads") == 0)
+        }
+    }
+
+    @Test func `a store that hangs while it removes a file is still asked whether it responds`() async throws {
+        let (hanging, hangs) = AsyncStream<Void>.makeStream()
+        let isAway = Mutex(false)
+        let store = MemoryFileStore { call, _ throws(FileStoreError) in
+            if case .remove = call {
+                isAway.withLock { $0 = true }
+                hangs.yield()
+                // As long as the cleaner runs.
+                try? await Task.sleep(for: .seconds(3_600))
+            }
+            if isAway.withLock({ $0 }) { throw .away("away") }
+        }
+        try await Parts.with(store) { parts in
+            let upload = Self.upload()
+            #expect(try await parts.service.uploads.begin(upload) == .begun)
+            try await parts.service.uploads.abandon(upload)
+            try await parts.waitForGrace()
+            parts.cleaner.begin()
+            let running = Task { try await parts.cleaner.run() }
+            #expect(await hanging.first { true } != nil)
+            while parts.storage.responds { try await Task.sleep(for: .milliseconds(5)) }
+            // The folder of uploads, too, is looked after meanwhile.
+            running.cancel()
+            try await running.value
         }
     }
 }

@@ -9,7 +9,8 @@ import Testing
 
 @Suite(.timeLimit(.minutes(1))) final class UploadSpoolTests {
     private let root = FileManager.default.temporaryDirectory.appending(path: Unique.name("spool")).path
-    private let disk = Disk()
+    // One thread, as in a server: calls are done in their order.
+    private let disk = Disk(threads: 1)
 
     deinit { try? FileManager.default.removeItem(atPath: root) }
 
@@ -29,8 +30,12 @@ import Testing
         #expect(try String(contentsOfFile: path, encoding: .utf8) == "Hello!" && file?.size == 6)
         #expect(spool.reserved == 6)
         file = nil
+        try await whenRemoved()
         #expect(!FileManager.default.fileExists(atPath: path) && spool.reserved == 0)
     }
+
+    /// Returns once the files of ended uploads are removed, which is done by the disk's threads.
+    private func whenRemoved() async throws { try await disk.run {} }
 
     @Test func `all uploads share the bytes, and one that does not fit takes none`() async throws {
         let spool = try await spool(100)
@@ -39,6 +44,7 @@ import Testing
         await #expect(throws: FileStoreError.full) { _ = try await spool.begin(size: 41) }
         #expect(spool.reserved == 60)
         first = nil
+        try await whenRemoved()
         #expect(try await spool.begin(size: 100).size == 0)
     }
 
@@ -67,7 +73,15 @@ import Testing
                 try await file.append(ByteBuffer(repeating: 1, count: 100_000))
             }
         }
+        try await whenRemoved()
         #expect(spool.reserved == 0)
+    }
+
+    @Test func `an upload of unknown size may fill the spool to the last byte`() async throws {
+        let spool = try await spool(300_000)
+        let file = try await spool.begin(size: nil)
+        for size in [262_144, 37_856] { try await file.append(ByteBuffer(repeating: 1, count: size)) }
+        #expect(file.size == 300_000 && spool.reserved == 300_000)
     }
 
     @Test func `what an ended process has left is removed, what a running one has is not`() async throws {
@@ -129,6 +143,7 @@ import Testing
             try await file.append(ByteBuffer(string: "x"))
             await #expect(throws: FileStoreError.full) { try await file.append(ByteBuffer(repeating: 1, count: 100)) }
         }
+        try await whenRemoved()
         #expect(reported.withLock { $0 } == [7, 0])
     }
 }

@@ -91,7 +91,7 @@ import Testing
             roomID: RoomID(verified: "a"), senderID: UserID(7), type: .text, contentJSON: Self.sent,
             replyToMessageID: MessageID(3), clientMessageID: "key")
         #expect(
-            try JSON(parsing: HookQuestion(draft, user: nil).jsonBytes) == [
+            try JSON(parsing: HookRequest(draft, user: nil).jsonBytes) == [
                 "roomId": "a", "messageType": "text", "payload": ["text": "a"], "replyToMessageId": 3,
                 "user": ["userId": 7],
             ])
@@ -102,7 +102,7 @@ import Testing
             userID: UserID(7), username: nil, displayName: "Ann", createdAt: Timestamp(microseconds: 0),
             externalID: ExternalID("customer/42"))
         #expect(
-            try JSON(parsing: HookQuestion(message, newContent: #"{"b":1.50}"#, user: user).jsonBytes) == [
+            try JSON(parsing: HookRequest(message, newContent: #"{"b":1.50}"#, user: user).jsonBytes) == [
                 "roomId": "a", "messageType": "rich_content", "payload": ["b": 1.5], "editOf": 9,
                 "user": [
                     "userId": 7, "displayName": "Ann", "createdAt": "1970-01-01T00:00:00.000Z",

@@ -317,7 +317,7 @@ import Testing
             try await take(store, [.user("dan")])
             #expect(try await store.client.number("SELECT count(*) FROM import_reads") == 1)
             try await store.client.script("UPDATE import_reads SET noted_at = now() - interval '8 days'")
-            try await repository.removeRemains()
+            try await repository.deleteAbandonedReads()
             #expect(try await store.client.number("SELECT count(*) FROM import_reads") == 0)
         }
     }

@@ -94,7 +94,7 @@ import Testing
                 #expect(try await store.rooms.publicRooms(after: nil, limit: 5).map(\.mark) == [mark])
                 #expect(
                     try await store.rooms.publicRooms(finding: "ha", after: nil, limit: 5).map(\.item.mark) == [mark])
-                let admission = try await store.rooms.admissions([RoomInquiry(roomID: .hall, userID: ann)])
+                let admission = try await store.rooms.admissions([RoomAccessQuery(roomID: .hall, userID: ann)])
                 #expect(admission.map { $0?.access.room.mark } == [mark])
                 // As it is under the lock, and after a change.
                 #expect(try await store.rooms.withLockedRoom(.hall) { $0.room.mark }?.result == mark)
@@ -134,7 +134,7 @@ import Testing
         try await withEvents { store, published async throws in
             let last = Seq(published.count)
             func marks(_ lastSeq: Seq?, _ position: Seq?) async throws -> [EventMark?] {
-                let inquiry = RoomInquiry(roomID: .hall, userID: ann, lastSeq: lastSeq, position: position)
+                let inquiry = RoomAccessQuery(roomID: .hall, userID: ann, lastSeq: lastSeq, position: position)
                 let admission = try #require(try await store.rooms.admissions([inquiry])[0])
                 #expect(admission.access.room.lastSeq == last)
                 return [admission.lastMark, admission.positionMark]

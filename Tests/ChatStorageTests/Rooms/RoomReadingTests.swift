@@ -51,7 +51,7 @@ import Testing
                 """)
             await #expect(throws: PostgresError.self) { try await store.rooms.access(to: .hall, of: bob) }
             await #expect(throws: PostgresError.self) {
-                try await store.rooms.admissions([RoomInquiry(roomID: .hall, userID: bob)])
+                try await store.rooms.admissions([RoomAccessQuery(roomID: .hall, userID: bob)])
             }
             #expect(try await store.rooms.access(to: .hall, of: ann)?.role == .owner)
             #expect(try await store.rooms.access(to: .hall, of: cid)?.role == nil)

@@ -93,7 +93,7 @@ import Testing
             let asked: [(RoomID, UserID?)] = [
                 (.attic, nil), (.cellar, ann), (.hall, bob), (.hall, ann), (.hall, bob),
             ]
-            let together = try await store.rooms.admissions(asked.map { RoomInquiry(roomID: $0, userID: $1) })
+            let together = try await store.rooms.admissions(asked.map { RoomAccessQuery(roomID: $0, userID: $1) })
             #expect(together.map { $0?.access } == [listener, nil, stranger, owner, stranger])
             #expect(try await store.rooms.admissions([]).isEmpty)
         }

@@ -10,6 +10,7 @@ public struct LocalS3: Sendable {
     public let secretKey: String
     /// For `CHAT_FILE_STORE`, without its `s3:`.
     public let url: String
+    private let server: LocalS3Server
 
     /// Whether it can be run here. In CI it has to be.
     public static let isAvailable =
@@ -31,8 +32,11 @@ public struct LocalS3: Sendable {
             onLaunch: ExitSweep.endAtExit)
         return LocalS3(
             endpoint: server.endpoint, bucket: server.bucket, accessKey: server.accessKey,
-            secretKey: server.secretKey, url: server.url())
+            secretKey: server.secretKey, url: server.url(), server: server)
     }
+
+    /// Ends it. Only for one that is not shared.
+    public func stop() { server.stop() }
 
     private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().deletingLastPathComponent()

@@ -50,7 +50,7 @@ final class MemoryLog: RoomLog, RoomDirectory, UserDirectory {
         return Dictionary(uniqueKeysWithValues: roomIDs.map { ($0, head) })
     }
 
-    func authorizations(for asked: [RoomInquiry]) async throws -> [RoomAuthorization?] {
+    func authorizations(for asked: [RoomAccessQuery]) async throws -> [RoomAuthorization?] {
         asked.map { _ in nil }
     }
     func markRead(_ roomID: RoomID, by userID: UserID, upTo seq: Seq) async throws -> ReadReceipt? { nil }

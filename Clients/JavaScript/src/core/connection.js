@@ -1,5 +1,5 @@
-// The one connection of a client: when to open, to ping, to renew the token, to give up on a transport. Pure: inputs leave
-// actions to be carried out, in order, which `take` returns; time passes by `timePassed`.
+// State machine of a client's connection: when to open it, to ping, to renew the token, to change the transport. Pure:
+// inputs record actions, which `take` returns in order; time passes only by `timePassed`.
 
 import { LONGEST_ASKED_PAUSE_MS, Pauses, Timers, pauseMs } from './timers.js'
 import { TokenLife } from './token.js'
@@ -8,11 +8,11 @@ import { TransportChoice } from './transport-choice.js'
 const CONNECTING_MS = 10_000
 const TOKEN_CALL_MS = 30_000
 const PROBE_MS = 5_000
-/** After so long a live connection counts as stable. */
+/** A connection that is live for this long counts as stable. */
 const STABLE_MS = 60_000
 /** Errors of the server about the client's own `sync`. */
 const SYNC_ERRORS = new Set(['bad_message', 'not_synced', 'too_many_rooms'])
-/** Codes without a word of the server. */
+/** Close codes that are not from the server. */
 const NO_ANSWER = new Set([1000, 1005, 1006, 1015])
 const isOpenPhase = phase => phase === 'opening' || phase === 'syncing' || phase === 'live'
 
@@ -27,7 +27,7 @@ export class Connection {
   #userId
   #needsToken
   #actions = []
-  /** stopped, token (nothing but a token is missing), waiting, opening, syncing, live */
+  /** stopped, token (waits for a token, then connects), waiting, opening, syncing, live */
   #phase = 'stopped'
   #life = new TokenLife()
   /** The reason of the token call under way. */
@@ -40,7 +40,7 @@ export class Connection {
   #heartbeatMs = 25_000
   #liveSince
   #isHidden = false
-  /** The reason of the next try, should the ping that is under way have no answer. */
+  /** The reason of the next attempt if the pending ping is not answered. */
   #deadReason = 'dead'
 
   constructor({ now = 0, random = Math.random, userId, needsToken = true } = {}) {
@@ -78,7 +78,7 @@ export class Connection {
 
   // Tokens
 
-  /** A token has come: whose it is, and how long it lives from now. */
+  /** A token has arrived: its user, and its lifetime from now. */
   token({ sub, ...times }) {
     if (!this.isAsking) return
     this.#asked()
@@ -174,7 +174,7 @@ export class Connection {
   /** Frames came faster than they could be kept. */
   storeOverrun() { return this.#drop('store', false) }
 
-  /** REST answered while handshakes do not. */
+  /** REST calls are answered while handshakes are not. */
   restWorks() {
     if (this.#choice.restWorks(this.#timers.now)) this.retryNow()
   }
@@ -189,7 +189,7 @@ export class Connection {
     this.#timers.clear('ping', 'pong')
   }
 
-  /** The wall clock jumped. Where the machine's clock stood still meanwhile, tokens have aged all the same. */
+  /** The wall clock jumped. The machine's clock may have stopped meanwhile, but tokens have aged. */
   clockJumped({ byMs = 0 } = {}) {
     this.#life.pull(byMs)
     this.#timers.pull('renew', byMs)
@@ -215,7 +215,7 @@ export class Connection {
   #due(name) {
     switch (name) {
       case 'retry': this.#connect(this.reason); break
-      // Too long: it no longer counts as under way, and a late answer is not taken.
+      // Timed out: the call is no longer pending, and a late result is ignored.
       case 'token': this.#tokenCallFailed(); break
       case 'renew': this.#ask(this.#life.isThere ? 'expiring' : 'refused'); break
       case 'stable': this.#pauses.stable(); break
@@ -256,13 +256,13 @@ export class Connection {
 
   #tokenRefused() {
     this.#life.refused()
-    // At once the first time: most often the token has just ended.
+    // Without a delay the first time: usually the token has just expired.
     if (this.#pauses.attempts++ > 0) return this.#wait('token', pauseMs(this.#pauses.attempts - 2, this.#random))
     this.#set('offline', 'token')
     this.#connect('token')
   }
 
-  /** A handshake to which nobody answered. */
+  /** A handshake without an answer. */
   #unanswered() {
     this.#retry('network')
     if (this.transport === 'webSocket' && this.#choice.failed()) this.#do('checkRest')
@@ -280,7 +280,7 @@ export class Connection {
     this.#settle()
   }
 
-  /** Ends what belongs to the transport of now. */
+  /** Resets the state of the current transport. */
   #settle() {
     if (this.#phase === 'live') this.#pauses.lived(this.#timers.now - this.#liveSince)
     this.#reconnectAfterMs = undefined
@@ -311,7 +311,7 @@ export class Connection {
     this.#settle()
     this.#phase = 'stopped'
     this.retryAt = undefined
-    // A call that is under way serves REST calls, too.
+    // REST calls need a pending token call, too.
     if (!this.isAsking || state !== 'offline') { this.#asking = undefined; this.#timers.clearAll() }
     this.#timers.clear('retry', 'renew')
     if (this.state !== state || this.reason !== reason) this.#set(state, reason)
@@ -347,6 +347,6 @@ export class Connection {
   }
 }
 
-/** Why a socket with this close code has to be made again. Any other code: the network. */
+/** The reason of a reconnect by close code. Any other code: the network. */
 const reasons = new Map([[1001, 'restart'], [1012, 'restart'], [1013, 'busy'],
   ...[1002, 1003, 1007, 1008, 1009, 4403, 4404].map(code => [code, 'protocol'])])

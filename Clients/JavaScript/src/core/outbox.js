@@ -1,14 +1,15 @@
-// The posts of all rooms on their way: one try at a time a room, in the order kept, rooms independent. Pure: each input
-// returns the actions to be carried out, in order. A `keep` is carried out before what stands behind it.
+// State machine of the outbox: one attempt at a time per room, in the order stored; rooms are independent. Pure: each
+// input returns the actions to perform, in order. A `keep` has to be written before the actions behind it are
+// performed.
 
 import { positionOf } from './timeline.js'
 import { LONGEST_ASKED_PAUSE_MS, Pauses, Timers } from './timers.js'
 
 const REPEATED = new Set([401, 408, 425, 429])
-/** Answers that say for sure that this try stored nothing, though the post is repeated. */
+/** Statuses after which the post is repeated, although this attempt certainly stored nothing. */
 const NOT_STORED = new Set([401, 425, 429])
 const MOST_SERVER_ERRORS = 20
-/** How many posts that were stored the store remembers, and how many that were given up. */
+/** How many stored posts the store remembers, and how many discarded ones. */
 export const MOST_DONE = 100
 
 export class OutboxQueue {
@@ -56,7 +57,7 @@ export class OutboxQueue {
 
   // What the application wants
 
-  /** A new post: kept first. The same key with the same content is the same post, with another content none. */
+  /** A new post, written first. A known key: with the same content it is the same post, with other content rejected. */
   add(post) {
     const known = this.posts.get(post.key)
     if (!known) {
@@ -101,7 +102,7 @@ export class OutboxQueue {
     return this.#take()
   }
 
-  /** A refused post goes to the end of its line; a waiting one is tried now. */
+  /** Sends a refused post again, after all others; tries a waiting one now. */
   retry({ key }) {
     const post = this.posts.get(key)
     if (post?.state === 'refused') {
@@ -168,7 +169,7 @@ export class OutboxQueue {
     return this.#take()
   }
 
-  /** Another process has settled it: `message` where it was stored. */
+  /** Another process has settled it: `message` if it was stored. */
   settled({ key, message }) {
     const post = this.posts.get(key)
     if (post) { this.#settle(post, message); this.#next(post.roomId) }
@@ -176,8 +177,8 @@ export class OutboxQueue {
   }
 
   /**
-   * What the store holds, in the order kept; other processes write there, too. `done` are the last posts that left it: with
-   * `messageId` and `seq` those that were stored. Of those in `except` a change is about to be kept, so the store knows less.
+   * The posts in the store, in order; other processes write there, too. `done` are the last posts that left it, with
+   * `messageId` and `seq` if they were stored. Posts in `except` have unwritten changes, so the store is behind.
    */
   loaded({ posts = [], done = [], except = [] }) {
     const isExcepted = new Set(except), kept = new Set(posts.map(post => post.key))
@@ -207,7 +208,8 @@ export class OutboxQueue {
       if (post.state !== 'new' && !isExcepted.has(post.key)) {
         const entry = done.find(({ key }) => key === post.key)
         if (entry || done.length < MOST_DONE) { this.#settle(post, entry); continue }
-        // This process stood still while others sent so many that nobody remembers this one. The server does: it is sent again.
+        // This process was suspended while others sent so many posts that this one is no longer remembered. It is sent
+        // again, and the server recognizes its key.
         post.state = 'new'
         post.isTried = true
         this.#do('keep', { key: post.key })
@@ -237,7 +239,7 @@ export class OutboxQueue {
       if (!post.isSuspect || post.key === key) continue
       post.isSuspect = false
       post.serverErrors = (post.serverErrors ?? 0) + 1
-      // Everything else is answered: it is the post.
+      // Other calls are answered, so the post itself is the cause.
       if (post.serverErrors >= MOST_SERVER_ERRORS && post.state === 'queued') {
         this.#refuse(post, { code: 'server_error', status: 500, isTemporary: true }, true)
         this.#answered(post.roomId)
@@ -267,7 +269,7 @@ export class OutboxQueue {
     this.#do('discarded', { key: post.key, isGone })
   }
 
-  /** The server works for this room: the next one without a pause. */
+  /** The server answered for this room: the next post is sent without a pause. */
   #answered(roomId) {
     this.#pauses.delete(roomId)
     this.#asked.delete(roomId)
@@ -302,7 +304,7 @@ export class OutboxQueue {
     for (const post of this.posts.values()) if (post.roomId === roomId && post.state === 'queued') { next = post; break }
     if (!next) return
     this.#sending.set(roomId, next.key)
-    // That it was tried is kept before: who sends it after a death must know.
+    // Written before the attempt: whichever process sends it after a crash must know.
     next.wasTried = next.isTried
     if (!next.isTried) {
       next.isTried = true

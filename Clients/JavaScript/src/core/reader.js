@@ -1,5 +1,5 @@
-// One `room.events(…)`: every event of a room's log from a position on, in order, at the pace of who reads. Live events are
-// held as far as there is room; what does not fit is read from the log when it is asked for. Pure.
+// State machine of one `room.events(…)`: every event of a room's log after a position, in order, at the pace of the
+// consumer. Live events are buffered up to a limit; the rest is read from the log on demand. Pure.
 
 import { positionOf } from './timeline.js'
 
@@ -64,20 +64,20 @@ export class Reader {
       if (event.seq !== this.#last + 1) break
       this.#hold(event)
     }
-    // An empty page of a log that is known to go on: the same page again would be a loop without a pause.
+    // An empty page although the log continues: another request without a pause would be a busy loop.
     if (this.#held.length === 0 && (hasMore || this.#last < this.#head)) return this.#end ? this.#finish() : [{ retry: {} }]
     this.#isBehind = hasMore || this.#last < this.#head
     return this.#advance()
   }
 
-  /** A page could not be had; it is asked for once more after a pause (`again`). */
+  /** A page failed. It is requested again after a pause (`again`), unless the failure is permanent. */
   pageFailed({ status, code }) {
     if (!this.#isReading) return []
     this.#isReading = false
     if (code === 'log_mismatch') return this.#fail('log_mismatch')
-    // No longer one's to read.
+    // The user may no longer read the room.
     if (status === 403 || status === 404) return this.#finish()
-    // The same question would have the same answer for ever.
+    // A retry would fail in the same way.
     if (status >= 400 && status < 500 && !REPEATABLE.has(status)) return this.#fail(code ?? 'protocol')
     return [{ retry: {} }]
   }
@@ -91,7 +91,7 @@ export class Reader {
     return this.#advance()
   }
 
-  /** The server has another log: whether it has this position, it says itself. */
+  /** The server has another log. Its next answer tells whether that log has this position. */
   reset() {
     if (!this.position) return []
     this.#held = []
@@ -103,7 +103,7 @@ export class Reader {
     return this.#advance()
   }
 
-  /** Nothing live follows: it ends with the last event that may be read. */
+  /** No live events follow: the reader ends with the last event that the user may read. */
   removed() {
     this.#end ??= { done: {} }
     return this.#advance()

@@ -3,7 +3,7 @@
 import { positionOf } from './timeline.js'
 
 const MOST_UNREAD = 1_000
-/** Messages of others that are remembered a room, to count what came after a count of the server. */
+/** Messages of others that are remembered per room, to count those after a count of the server. */
 const MOST_COUNTED = 200
 const EMPTY = Object.freeze([])
 
@@ -38,13 +38,13 @@ export class RoomList {
 
   room(roomId) { return this.#rows.get(roomId)?.room }
 
-  /** Where the room's log is as far as events were taken in. */
+  /** The position of the room's log up to which events were processed. */
   head(roomId) {
     const room = this.room(roomId)
     return room && headOf(room)
   }
 
-  /** A new connection: a list of all rooms that was not finished says nothing. */
+  /** A new connection: an unfinished list of all rooms is dropped. */
   begin() { this.#named = null }
 
   /** A `rooms` frame. Returns the ids of rooms that are the user's no more. */
@@ -97,7 +97,9 @@ export class RoomList {
     this.#change(row, fields)
   }
 
-  /** Marked as read here. What lies beyond `seq` is counted by the server, unless it is all here. */
+  /**
+   * Marked as read here. Of the messages after `seq` only the known ones are counted, until the server sends a count.
+   */
   read(roomId, seq) {
     const row = this.#rows.get(roomId)
     if (!row || seq <= (row.room.lastReadSeq ?? 0)) return
@@ -151,7 +153,9 @@ export class RoomList {
     return event.eventType === 'message_deleted' ? this.#uncount(row, event) : 'taken'
   }
 
-  /** A message that counted as unread and was deleted counts no more. An edit that says so has the deletion behind it. */
+  /**
+   * A deleted message no longer counts as unread. An edit that marks a message as deleted is followed by its deletion.
+   */
   #uncount(row, { roomId, messageId, senderId, seq: deletedAt }) {
     const at = row.counted.findIndex(counted => counted.id === messageId)
     if (at >= 0) {
@@ -195,10 +199,10 @@ export class RoomList {
   }
 }
 
-/** Where the log of a room ends that the server describes. */
+/** The end of the log of a room as described by the server. */
 export const headOf = ({ lastSeq, mark }) => positionOf({ seq: lastSeq, mark })
 
-/** A thousand stands for more. */
+/** A count of 1,000 means "or more", so it cannot be decremented. */
 const isCounting = ({ room: { unreadCount } }) => unreadCount > 0 && unreadCount < MOST_UNREAD
 
 /** Times are texts of one form, so they compare as texts. */

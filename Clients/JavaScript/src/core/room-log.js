@@ -1,5 +1,5 @@
-// One room's log: how far it is known, what comes next, what has to be kept. Pure: each input returns the actions to be
-// carried out, in order. What is to be handed on stands behind what is to be kept.
+// State machine of one room's log: the known position, the next event, what has to be stored. Pure: each input returns
+// the actions to perform, in order. What has to be stored comes before what is delivered.
 
 import { Timeline, frozen, positionOf } from './timeline.js'
 
@@ -29,7 +29,7 @@ export class RoomLog {
     this.timeline = new Timeline({ userId: this.#userId, keep: this.#keep, from, through: this.position.seq, events })
   }
 
-  /** The room is opened. What is not kept of it begins at its head. */
+  /** The room is opened. Without a stored log it begins at its head. */
   open(head) {
     if (this.position) {
       if (!this.timeline) this.load(this.position.seq, [])
@@ -72,7 +72,7 @@ export class RoomLog {
 
   caughtUp() { return this.synced() }
 
-  /** The server has another log, which goes on after `seq`. */
+  /** The server has another log, which continues after `seq`. */
   reset(head) {
     if (!this.position || this.#isGone) return []
     const lost = (this.timeline?.messages ?? []).filter(message => message.senderId === this.#userId && message.seq > head.seq)
@@ -81,7 +81,7 @@ export class RoomLog {
     return [...this.#begin(head), { reset: { ...positionOf(head), ...lost.length && { lost } } }]
   }
 
-  /** Too much was missing: what lies in between is left out. */
+  /** Too many events were missed: those in between are left out. */
   skipped(head) {
     if (!this.position || this.#isGone || head.seq <= this.position.seq) return []
     const after = this.position.seq

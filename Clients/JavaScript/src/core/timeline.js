@@ -1,5 +1,5 @@
-// The messages of a room that are shown: a window on the log without a gap, edits and deletions applied, one's own posts
-// that have no place in the log yet at its end. Pure.
+// The visible messages of a room: a window of the log without gaps, with edits and deletions applied; own posts without
+// a place in the log come last. Pure.
 
 const MOST_CHANGES_DURING_PAGE = 1_000
 const EMPTY = Object.freeze([])
@@ -36,13 +36,13 @@ export class Timeline {
   #tailStart
   #posts = EMPTY
   #through
-  /** Changes that came while a page of history is under way: it may have been read before them. */
+  /** Changes that arrive while a page is loaded, which may have been read before them. */
   #changes = null
   #isPageStale = false
   #page
   #snapshot = null
 
-  /** @param position of the log: what is kept begins after `from` and ends at it */
+  /** The stored events begin after the position `from` and end at `through`. */
   constructor({ userId, keep = 1_000, from, through = from, events = [] }) {
     this.#userId = userId
     this.#keep = keep
@@ -77,7 +77,7 @@ export class Timeline {
     return this.#snapshot = shown.length === 0 ? EMPTY : Object.freeze(shown)
   }
 
-  /** One's own message with this key, as far as it is here. */
+  /** The own message with this key, if it is loaded. */
   ownMessage(key) { return this.#findOwn(key) }
 
   message(messageId) { return findId(this.#shown, messageId) ?? findId(this.#tail, messageId) }
@@ -97,7 +97,7 @@ export class Timeline {
     }
     for (const list of this.#tail === this.#shown ? [this.#tail] : [this.#tail, this.#shown]) {
       const at = list.findLastIndex(entry => entry.messageId === event.messageId)
-      // What is deleted stays so: an older edit may come behind.
+      // Deleted messages stay deleted: an older edit may follow.
       if (at >= 0 && !list[at].isDeleted) { list[at] = this.#changed(list[at], event); this.#snapshot = null }
     }
   }
@@ -117,7 +117,7 @@ export class Timeline {
     return this.#page = { before: this.#start, limit }
   }
 
-  /** The page has come. Returns the next one to be fetched, where this one is of no use any more. */
+  /** Adds a page. Returns the page to request next, if this one is outdated. */
   page(items, hasMore, page = this.#page) {
     if (page === undefined || page !== this.#page || !this.#changes) return undefined
     if (this.#isPageStale) {

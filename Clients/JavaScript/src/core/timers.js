@@ -28,13 +28,13 @@ export class Timers {
     this.now = Math.max(this.now, now)
   }
 
-  /** The wall clock went on by `ms` while the process slept. */
+  /** Moves a deadline earlier by `ms`, the time for which the process slept. */
   pull(name, ms) { if (this.has(name)) this.#due.set(name, this.#due.get(name) - ms) }
 }
 
 const FIRST_PAUSE_MS = 500
 const LONGEST_PAUSE_MS = 30_000
-/** What a server may ask for at most. */
+/** The longest delay that a server may ask for. */
 export const LONGEST_ASKED_PAUSE_MS = 300_000
 
 /** A random pause in [0, c), c = 0.5, 1, 2 … 30 s. */
@@ -47,7 +47,7 @@ const FREE_SHORT_LIVES = 3
 /** Growing pauses between tries. */
 export class Pauses {
   attempts = 0
-  /** Failures that are not forgiven by the next success. */
+  /** Failures that the next success does not reset. */
   #strikes = 0
   #shortLives = 0
   #random
@@ -63,6 +63,6 @@ export class Pauses {
   strike() { this.#strikes += 1 }
   atLeast(attempts) { this.attempts = Math.max(this.attempts, attempts) }
 
-  /** A success that ends at once, over and over, must not become a fast loop. */
+  /** Connections that end right after they became live must not lead to a fast loop. */
   lived(ms) { if (ms < SHORT_LIFE_MS) this.#shortLives += 1 }
 }

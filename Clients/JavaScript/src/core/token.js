@@ -1,4 +1,4 @@
-// What the client reads of an access token. It proves nothing: the server checks it.
+// Reads an access token without verifying it: that is up to the server.
 
 const LEAST_MARGIN_MS = 60_000
 
@@ -14,7 +14,7 @@ export function readToken(token, now) {
     if (!Number.isSafeInteger(userId) || userId < 1 || !Number.isFinite(exp)) return undefined
     const lifeMs = Number.isFinite(iat) && iat < exp ? (exp - iat) * 1000 : Math.max(exp * 1000 - now, 0)
     let remainingMs = exp * 1000 - now
-    // What has just been given has not ended: this clock is wrong, so it is taken as new.
+    // A token that was just issued cannot have expired: the local clock is wrong, so the token counts as new.
     if (remainingMs <= 0 || remainingMs > lifeMs) remainingMs = lifeMs
     return { sub: userId, remainingMs, lifeMs }
   } catch {
@@ -26,11 +26,11 @@ export function readToken(token, now) {
 export function renewAfterMs(remainingMs, lifeMs) {
   const fifth = lifeMs * 0.2
   const margin = lifeMs > LEAST_MARGIN_MS * 1.1 ? Math.max(fifth, LEAST_MARGIN_MS) : fifth
-  // A token that comes late in its life is used for a while all the same.
+  // A token that arrives late in its lifetime is still used for a while.
   return Math.max(remainingMs - margin, Math.min(remainingMs / 2, 10_000))
 }
 
-/** The life of the token of now, in the time of a machine. */
+/** The lifetime of the current token, in the time of a state machine. */
 export class TokenLife {
   isThere = false
   renewAt
@@ -51,7 +51,7 @@ export class TokenLife {
   /** Why another one is needed. */
   reason() { return this.#arrivedAt === undefined ? 'first' : this.isThere ? 'expiring' : 'refused' }
 
-  /** Time went on while the machine's clock stood still. */
+  /** Time passed while the machine's clock stood still. */
   pull(ms) {
     this.#endsAt -= ms
     this.renewAt -= ms

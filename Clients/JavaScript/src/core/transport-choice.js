@@ -1,4 +1,4 @@
-// Which way to the server: a WebSocket, but streams for a while where handshakes are not answered and REST calls are.
+// Chooses the transport: a WebSocket, or streams for a while if handshakes are not answered but REST calls are.
 
 const STREAM_MS = 600_000
 const HANDSHAKES_BEFORE_STREAM = 3
@@ -17,7 +17,9 @@ export class TransportChoice {
     this.#streamUntil = -1
   }
 
-  /** Where the network has lost a stream it may be another network by now: a socket is tried, and after it streams again. */
+  /**
+   * After the network lost a stream it may be another network: a socket is tried once before streams are used again.
+   */
   lost(transport, reason) { if (transport === 'eventStream' && NETWORK.has(reason)) this.#streamUntil = -1 }
 
   /** A handshake was not answered. Returns whether to see if REST works. */
@@ -27,7 +29,7 @@ export class TransportChoice {
   restWorks(now) {
     if (this.#unanswered < HANDSHAKES_BEFORE_STREAM || now < this.#streamUntil) return false
     this.#streamUntil = now + STREAM_MS
-    // When the time is over, one failed handshake is enough to come back.
+    // Afterwards one failed handshake is enough to return to streams.
     this.#unanswered = HANDSHAKES_BEFORE_STREAM - 1
     return true
   }

@@ -4,8 +4,8 @@
 const JOURNAL = 'journal'
 
 /**
- * `write` for a `ChatStorage` that has none: the changes are first kept as one value, the journal, and that is deleted
- * once they are made. Whoever reads first, or writes next, finishes what was cut off.
+ * Adds an atomic `write` to a `ChatStorage` without one. The changes are first stored as one value, the journal, which
+ * is deleted once they are made. The next reader or writer finishes an interrupted write.
  */
 export class BatchedStorage {
   #storage
@@ -29,7 +29,7 @@ export class BatchedStorage {
 
   async write(changes) {
     await this.#begin()
-    // Of another process that was killed since.
+    // A journal that a killed process has left since.
     await this.#finish()
     if (changes.length === 1) return await this.#apply(changes)
     await this.#storage.set(this.#journal, JSON.stringify(changes))
@@ -48,7 +48,7 @@ export class BatchedStorage {
     const text = await this.#storage.get(this.#journal)
     if (text === undefined || text === null) return
     let changes = []
-    // One that was cut off while it was written was not yet a batch.
+    // A partly written journal was never committed.
     try { changes = JSON.parse(text) } catch { /* see above */ }
     await this.#apply(changes)
     await this.#storage.delete(this.#journal)

@@ -1,14 +1,17 @@
-// Locks among processes, as folders. The lock `name` is had by whose folder `name.N` has the highest number:
+// Locks between processes, as folders. The lock `name` is held by the owner of the folder `name.N` with the highest
+// number:
 //
-// - taken by renaming a finished folder to the next number, which only one can do;
-// - given back by renaming it to `name.N.free`, from where the same process takes it again by renaming alone;
-// - taken over, where its process is gone or stands still, by the next number: the folder before is removed at once, and
-//   with it the files in it that were still to be renamed to their places. So whoever stood still writes nothing more.
+// - It is acquired by renaming a prepared folder to the next number, which only one process can do.
+// - It is released by renaming the folder to `name.N.free`; the same process acquires it again by another renaming.
+// - If its process has ended or hangs, the lock is taken over with the next number. The previous folder is removed at
+//   once, and with it the files in it that were still to be renamed to their places, so a process that hung writes
+//   nothing more.
 //
-// A number does not come again, or is seen beside a higher one: whoever took it then gives way.
+// A number is not used again, or is found beside a higher one: the process that took it then gives way.
 //
-// Who waits for a lock that changes touches the file `name.wanted`; who has given it back and wants it again lets others
-// go first then. Otherwise a process with much to do would leave to the others only what their polling happens to hit.
+// A process that waits for a lock that changes hands touches the file `name.wanted`. A process that has released the
+// lock and wants it again then lets others go first: otherwise a busy process would leave them only what their polling
+// hits.
 
 import { createHash } from 'node:crypto'
 import { readFileSync, readdirSync, renameSync, mkdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
@@ -29,7 +32,7 @@ export class FileLocks {
   /** The order within the process. */
   #local = new MemoryStorage()
   #made = 0
-  /** name → the folder in which this process gave the lock back. */
+  /** name → the released folder of this process. */
   #givenBack = new Map()
   /** name → when somebody who waited for it was last seen. */
   #waitingSeen = new Map()
@@ -79,7 +82,7 @@ export class FileLocks {
         pause = POLL_MS
       }
       if (ifAvailable) return undefined
-      // One that changes hands is soon free again; one that is held for long is not wanted again with each look.
+      // A lock that changes hands is soon free; for one that is held for long the file is not touched with each poll.
       if (wanted !== last?.number) {
         this.#want(name)
         pause = POLL_MS
@@ -117,10 +120,10 @@ export class FileLocks {
     try {
       writeFileSync(path, '', { mode: 0o600 })
       this.#waitingSeen.set(name, stat(path)?.mtimeMs)
-    } catch { /* then it has to be lucky */ }
+    } catch { /* The others may then not give way. */ }
   }
 
-  /** Whether another process has shown that it waits, since the last time that it was looked. */
+  /** Whether another process has shown that it waits since the last check. */
   #isWanted(name) {
     const seenAt = stat(join(this.folder, `${name}.wanted`))?.mtimeMs
     if (seenAt === undefined || seenAt === this.#waitingSeen.get(name)) return false
@@ -162,7 +165,7 @@ export class FileLock {
 
   get lost() { return this.#loss.signal }
 
-  /** Where a file is made that is to be renamed to its place: the rename fails once the lock was taken over. */
+  /** The path for a file that is to be renamed to its place, which fails once the lock was taken over. */
   staged(name) { return join(this.#path, name) }
 
   /** Throws `LockLost` where another has it. */
@@ -176,7 +179,10 @@ export class FileLock {
     this.#loss.abort(lostLock())
   }
 
-  /** Where it was given back; `undefined` where it was lost, or a disk failed: then others find that it stands still. */
+  /**
+   * Returns the released folder; `undefined` if the lock was lost or the disk failed: others then find that it is
+   * stale.
+   */
   release() {
     clearInterval(this.#timer)
     if (this.#loss.signal.aborted) return undefined
@@ -217,10 +223,10 @@ class Watch {
   }
 }
 
-/** Who this process is: a number alone may be another's by now, or one in another container. */
+/** Identifies this process: its id alone may have been reused, or belong to another container. */
 const self = { pid: process.pid, started: processState(process.pid)?.started, place: place() }
 
-/** Whether the owner's process is known to have ended. Of another machine's one cannot know. */
+/** Whether the owner's process is known to have ended, which is unknown for a process of another machine. */
 function isGone(owner) {
   if (!owner || owner.place !== self.place) return false
   const state = processState(owner.pid)
@@ -237,7 +243,7 @@ function ownerOf(path) {
   try { return JSON.parse(readFileSync(join(path, 'owner'), 'utf8')) } catch { return undefined }
 }
 
-/** From Linux's /proc: `undefined` elsewhere. */
+/** The state from /proc; `undefined` on systems without it. */
 function processState(pid) {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'latin1')
@@ -248,7 +254,7 @@ function processState(pid) {
   }
 }
 
-/** Within one place a number of a process means one process. */
+/** Within one such place a process id belongs to one process. */
 function place() {
   try {
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
@@ -273,7 +279,7 @@ function isOldAndUnfinished(folder, name) {
 
 const stat = path => statSync(path, { throwIfNoEntry: false })
 
-/** Moved away first: at one moment nothing in it can be renamed to its place any more. */
+/** Renames the folder first, so that at one moment no file in it can be renamed to its place any more. */
 function remove(path, aside) {
   try {
     if (aside) renameSync(path, aside)

@@ -16,7 +16,7 @@ export function pathOf(key) {
   return folders + rest + FILE_END
 }
 
-/** The key of such a path; `undefined` for a file that is none of ours. */
+/** The key of such a path; `undefined` for any other file. */
 export function keyOf(path) {
   if (!path.endsWith(FILE_END)) return undefined
   const encoded = path.slice(0, -FILE_END.length).replaceAll(FOLDER_END + '/', '')
@@ -31,7 +31,7 @@ export function keyOf(path) {
 /** Whether a folder can hold keys. */
 export const isFolderOfKeys = name => name.endsWith(FOLDER_END)
 
-/** `a–z 0–9 . _ -` as they are; of all else the bytes. */
+/** `a–z 0–9 . _ -` unchanged, everything else as percent-encoded bytes. */
 export function encode(text) {
   return Array.from(Buffer.from(text, 'utf8'), byte => {
     const character = String.fromCharCode(byte)

@@ -1,7 +1,7 @@
-// A `ChatStorage` in a folder, for any number of processes at once. Each value is a file of its own, which is there whole
-// or not at all: written beside its place, synchronised, renamed, and the folder synchronised as well. A `write` of several
-// is first one file, the journal: once that has its name the changes are made, and what is read is what they say; whoever
-// writes next finishes what a killed process left.
+// A `ChatStorage` in a folder, for any number of processes at once. Each value is a file that is replaced as a whole:
+// written beside its place, synchronised and renamed; then the folder is synchronised. A `write` of several values is
+// first one file, the journal: once it has its name the write is committed and visible to readers. The next writer
+// finishes what a killed process left.
 
 import { isUtf8 } from 'node:buffer'
 import { chmodSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
@@ -62,7 +62,7 @@ export class FileStorage {
     }
   }
 
-  /** See `KeptStorage.exclusively`. A process that is gone has its locks no more, one that stands still for 4 s neither. */
+  /** See `KeptStorage.exclusively`. A process that has ended, or hangs for 4 s, loses its locks. */
   async exclusively(name, work, options) {
     this.#open()
     return await this.#locks.exclusively(name, lock => {
@@ -86,7 +86,7 @@ export class FileStorage {
     verify()
     renameStaged(lock.staged('journal'), this.#journal)
     await synchronise(dirname(this.#journal))
-    // Made, from here on: what goes wrong now is finished by whoever writes next.
+    // Committed from here on: if the rest fails, the next writer finishes it.
     await this.#finishJournal(lock).catch(() => {})
   }
 
@@ -96,7 +96,7 @@ export class FileStorage {
     await this.#apply([...changes], lock, () => lock.verify())
     lock.verify()
     if (changes.size === 0) return renameSync(this.#journal, `${this.#journal}.broken`)
-    // To a place that is gone with the lock, so that only its holder takes the journal away.
+    // Into the lock's folder, so that only the lock's holder can remove the journal.
     renameStaged(this.#journal, lock.staged('done'))
     await synchronise(dirname(this.#journal))
   }
@@ -108,7 +108,7 @@ export class FileStorage {
       if (value !== undefined) await stage(lock, String(index), value)
       return { path, from: value === undefined ? undefined : lock.staged(String(index)) }
     }))
-    // Without a pause: nobody takes the lock over between the look at it and the renaming.
+    // Synchronous: the lock cannot be taken over between the check and the renaming.
     for (const { path, from } of staged) {
       verify()
       if (from) {
@@ -124,7 +124,7 @@ export class FileStorage {
 
   // Reading
 
-  /** What is to be changed by a `write` that is made and not finished. */
+  /** The changes of a `write` that is committed but not finished. */
   async #readJournal() {
     this.#open()
     const text = await readText(this.#journal)
@@ -182,7 +182,7 @@ async function readText(path) {
     if (isMissing(error)) return undefined
     throw ['EISDIR', 'EIO'].includes(error.code) ? Object.assign(error, { isUnreadable: true }) : error
   }
-  // No text that was ever written here: it must not be taken for one, and is not to get lost either.
+  // Not written by this class. It must not pass for a value, and must not be lost either.
   return isUtf8(bytes) ? bytes.toString('utf8') : '\0' + bytes.toString('latin1')
 }
 
@@ -196,7 +196,7 @@ async function pathsBelow(folder, prefix = '') {
   return paths
 }
 
-/** Makes the names in a folder last. Some systems have no such thing. */
+/** Makes the entries of a folder durable, on systems that support it. */
 async function synchronise(folder) {
   let file
   try {

@@ -1,10 +1,10 @@
-// What is done for storages of an application's own, which may never answer, and may know less than one asks for.
+// Support for storages of the application, which may never answer and may lack options.
 
 import { closedStorage, timeout } from './memory-storage.js'
 
 /**
- * Calls `work` after so much time in which the process was running: one that stood still, or slept with its machine, finds
- * its answers only when it goes on. Returns how to give that up.
+ * Calls `work` after `ms` in which the process was running: a process that was suspended, or slept with its machine,
+ * finds its answers only when it continues. Returns a function that cancels the call.
  */
 export function afterAwake(ms, work) {
   let slices = 5, timer
@@ -21,9 +21,9 @@ export class Deadline {
   constructor(limitMs) { this.limitMs = limitMs }
 
   /**
-   * What `work` answers; a failure named `TimeoutError` where that takes longer.
-   * @param onGivenUp it was given up and is still under way
-   * @param onLate what was given up has ended
+   * The result of `work`; rejects with a `TimeoutError` if that takes longer.
+   * @param onGivenUp it timed out or was cancelled, and is still pending
+   * @param onLate what was given up has settled
    */
   run(work, { onGivenUp, onLate } = {}) {
     if (this.#isClosed) return Promise.reject(closedStorage())
@@ -55,7 +55,7 @@ export class Deadline {
 /** For a storage whose locks know no `ifAvailable`: a free lock is had within this time. */
 const AVAILABLE_MS = 1_000
 
-/** `storage.exclusively`, also where that takes a name and the work alone: then nobody can steal, and no lock is lost. */
+/** `storage.exclusively`, even if it takes only a name and the work: then locks cannot be stolen or lost. */
 export function exclusivelyOf(storage, name, work, options = {}) {
   const { ifAvailable, signal } = options
   if (signal?.aborted) return Promise.reject(signal.reason)

@@ -3,12 +3,12 @@
 import { lostLock, timeout } from './memory-storage.js'
 import { WebLocks } from './web-locks.js'
 
-/** Some browsers now and then never answer; a further try may help. Below the limit of `KeptStorage`. */
+/** Browsers sometimes never answer, and a retry may help. Less than the limit of `KeptStorage`. */
 const OPENING_MS = 4_500
 const VALUES = 'values'
 /**
- * [name of a lock, number]: the number grows with each write under the lock, and each time that it was taken from somebody. So
- * whoever slept through the loss of the lock, however another came to it, finds that here.
+ * [name of a lock, number]: the number grows with each write under the lock and with each takeover. A tab that slept
+ * while it lost the lock, however another got it, detects the loss by this number.
  */
 const NUMBERS = 'takeOvers'
 
@@ -42,7 +42,8 @@ export class IndexedDBStorage {
     await this.#transaction(isLocked ? [VALUES, NUMBERS] : [VALUES], 'readwrite', tx => {
       const store = tx.objectStore(VALUES)
       if (isLocked) {
-        // Fails, and all with it, where another had the lock since. To read first would need this tab to be awake in between.
+        // Fails the whole transaction if another had the lock since. Reading first would require this tab to be awake
+        // in between.
         tx.objectStore(NUMBERS).add(true, [lock.name, number + 1])
         tx.objectStore(NUMBERS).delete(IDBKeyRange.bound([lock.name], [lock.name, number]))
       }
@@ -54,10 +55,10 @@ export class IndexedDBStorage {
     if (isLocked) lock.number = number + 1
   }
 
-  /** See `KeptStorage.exclusively`. A tab that is gone has its locks no more, one that stands still for 5 s neither. */
+  /** See `KeptStorage.exclusively`. A tab that is closed, or hangs for 5 s, loses its locks. */
   exclusively(name, work, options) {
     return this.#locks.exclusively(name, lost => {
-      // Not waited for: it is read before whatever the work reads.
+      // Not awaited: it is read before anything that the work reads.
       const number = this.#number(name).catch(() => undefined)
       this.#held.set(lost, { name, number })
       return work(lost)
@@ -148,7 +149,7 @@ function transaction(database, stores, mode, work) {
   })
 }
 
-/** Browsers fail so for one value whose file is gone or damaged. */
+/** The errors of browsers for a single value whose file is missing or damaged. */
 function asUnreadable(error) {
   if (['DataError', 'NotReadableError'].includes(error?.name)) error.isUnreadable = true
   throw error

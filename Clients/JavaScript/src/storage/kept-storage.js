@@ -1,6 +1,6 @@
-// The storage as the rest of the library uses it: JSON values over a `ChatStorage`, which holds texts and may be somebody
-// else's. Each call is answered: a storage that fails, or does not answer in time, is reported once and replaced by
-// memory laid over what it holds; every 30 s that memory is written to it again.
+// The storage as the library uses it: JSON values on a `ChatStorage`, which holds strings and may be the application's
+// own. Every call settles: a storage that fails or times out is reported once and replaced by memory on top of its
+// contents; every 30 s the memory's contents are written back to it.
 
 import { Deadline, afterAwake, exclusivelyOf } from './foreign-storage.js'
 import { MemoryStorage, closedStorage, lostLock, timeout } from './memory-storage.js'
@@ -13,7 +13,7 @@ const STEP_MS = 10_000
 const BROKEN = 'broken/'
 /** The lock under which others read, compare and write. */
 const STEP = 'store'
-/** Storages without locks of their own: those who share the object in this process share the locks. */
+/** Locks for storages without their own, shared by all users of the storage object in this process. */
 const locksOf = new WeakMap()
 
 export class KeptStorage {
@@ -24,14 +24,14 @@ export class KeptStorage {
   #overlay = new Overlay()
   #seen = new Seen()
   #deadline = new Deadline(DEADLINE_MS)
-  /** Writes go one after the other: which of two came last must be certain when one of them fails. */
+  /** Writes are serialized: if one of them fails, it must be certain which came last. */
   #lastWrite = Promise.resolve()
   #isFailing = false
   #isReadable = true
-  /** Writes that were given up and have not ended: they may still land, on top of whatever is written meanwhile. */
+  /** Writes that timed out and are not settled: they may still take effect, on top of later writes. */
   #lateWrites = 0
   #retry
-  /** Ends the waiting for the lock under which what was kept in memory is written. */
+  /** Aborts the wait for the lock under which the memory's contents are written back. */
   #waiting
   #isClosed = false
   #ownLocks = new MemoryStorage()
@@ -90,7 +90,7 @@ export class KeptStorage {
   /**
    * All or nothing.
    * @param changes pairs of key and value; `undefined` deletes
-   * @param lost of the lock on which the write depends: where another has it now, nothing is written (`LockLost`)
+   * @param lost the signal of the required lock: if another has it now, nothing is written (`LockLost`)
    */
   async write(changes, { lost } = {}) {
     if (this.#isClosed) throw closedStorage()
@@ -98,11 +98,11 @@ export class KeptStorage {
     await this.#inTurn(() => this.#write(texts, lost))
   }
 
-  /** Moves what cannot be used to `broken/`, and reports it. */
+  /** Moves an unusable value to `broken/` and reports it. */
   async setAside(key) {
     const text = await this.#read(key)
     if (text === undefined || text === null) return
-    // One key for the same text, however many put it aside.
+    // The same text has one key, even if several processes move it.
     const keptAs = `${BROKEN}${key}.${fingerprint(text)}`
     await this.#inTurn(() => this.#write([[keptAs, text], [key, undefined]]))
     call(this.#report.onBroken, key, keptAs)
@@ -110,9 +110,9 @@ export class KeptStorage {
 
   /**
    * Runs `work(lost)` alone among all that share the storage, and answers what it answers.
-   * @param ifAvailable not at all where somebody has the lock; then the answer is `undefined`
-   * @param steal at once: `lost` of whoever has it is aborted
-   * @param signal ends the waiting; it does not end the work
+   * @param ifAvailable does not run `work` if the lock is held; the result is then `undefined`
+   * @param steal takes the lock at once; the `lost` signal of its holder is aborted
+   * @param signal aborts the wait for the lock, not the work
    */
   async exclusively(name, work, options = {}) {
     const full = this.#prefix + name
@@ -122,7 +122,7 @@ export class KeptStorage {
       return await locksOf.get(storage).exclusively(full, work, options)
     }
     const limit = new AbortController()
-    // Steps are short, and what stands still loses its lock before this: the locks themselves have failed.
+    // Steps are short, and a hanging holder loses its lock sooner: after this time the locks themselves have failed.
     let stop = name === STEP ? afterAwake(STEP_MS, () => limit.abort(timeout(STEP_MS))) : () => {}
     const start = lost => {
       stop()
@@ -173,7 +173,7 @@ export class KeptStorage {
       if (!this.#isFailing) this.#seen.add(key, text)
       return text
     } catch (error) {
-      // One value that cannot be read says nothing of the others.
+      // One unreadable value does not mean that the storage fails.
       if (!error?.isUnreadable) this.#failReading(error, 'get', key)
       else if (this.isPrecious(key)) call(this.#report.onBroken, key, undefined)
       // Written meanwhile?
@@ -200,7 +200,7 @@ export class KeptStorage {
     }
     this.#overlay.apply(texts, this.#seen)
     if (isTried) this.#overlay.attempt(texts)
-    // Memory that ends at once keeps nothing.
+    // After `close` the memory would be lost.
     if (this.#isClosed) throw closedStorage()
   }
 
@@ -228,7 +228,7 @@ export class KeptStorage {
   #fail(error, operation, key) {
     if (this.#isFailing || this.#isClosed) return
     this.#isFailing = true
-    // What hangs once would hang each time.
+    // A storage that timed out once would time out on each read.
     if (error?.name === 'TimeoutError') this.#isReadable = false
     this.#retryLater()
     call(this.#report.onFailure, error, { operation, key })
@@ -244,7 +244,7 @@ export class KeptStorage {
     const limit = setTimeout(() => waiting.abort(), DEADLINE_MS)
     try {
       if (this.#lateWrites > 0) return
-      // The lock first and the turn then: who has the lock may be waiting for its turn.
+      // First the lock, then the turn: the holder of the lock may be waiting for its turn.
       const locked = typeof this.#given.exclusively === 'function'
         ? work => exclusivelyOf(this.#given, this.#prefix + STEP, work, { signal: waiting.signal })
         : work => work()
@@ -271,7 +271,7 @@ export class KeptStorage {
     for (const holder of this.#ownHolders) holder.abort(lostLock())
   }
 
-  /** A lock of this process alone ends when the storage's own can be had again. */
+  /** A lock within this process is lost as soon as the storage's own locks work again. */
   async #workWithOwnLock(lost, work) {
     const holder = new AbortController()
     const end = () => holder.abort(lost.reason)

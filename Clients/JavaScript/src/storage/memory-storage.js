@@ -38,7 +38,7 @@ export class MemoryStorage {
     try {
       return await work(holder.signal)
     } finally {
-      // A lock that was taken over is released by who has it now.
+      // A lock that was taken over is released by its new holder.
       if (lock.holder === holder) this.#passOn(name, lock)
     }
   }
@@ -63,7 +63,7 @@ function waitForTurn(lock, holder, signal) {
   })
 }
 
-/** What a write, and the signal `lost`, say when somebody else has taken the lock over. */
+/** The error of a write, and the reason of the signal `lost`, once another has taken over the lock. */
 export const lostLock = () => named('LockLost', 'The lock was taken over')
 
 /** An error that is known by its name, as those of browsers are. */

@@ -1,4 +1,4 @@
-// What a storage that fails was to keep, until it can be written there. Texts only; no I/O.
+// Pending writes of a failing storage, until they can be made. Strings only; no I/O.
 
 /** FNV-1a. `undefined` stays that. */
 export function fingerprint(text) {
@@ -10,7 +10,7 @@ export function fingerprint(text) {
 
 const MOST_SEEN = 10_000
 
-/** What a storage was last seen to hold: fingerprints by key, which show what another process has changed. */
+/** The last known contents of a storage: fingerprints by key, which reveal changes by other processes. */
 export class Seen {
   #fingerprints = new Map()
 
@@ -20,7 +20,7 @@ export class Seen {
     if (this.#fingerprints.size > MOST_SEEN) this.#fingerprints.delete(this.#fingerprints.keys().next().value)
   }
 
-  /** Also where it was never looked at: then nothing can be said of what is there, but of nothing. */
+  /** What is known of a key. For one that was never read, any present value counts as changed by another process. */
   base(key) { return { isKnown: this.#fingerprints.has(key), fingerprint: this.#fingerprints.get(key) } }
 }
 
@@ -40,7 +40,7 @@ export class Overlay {
     }
   }
 
-  /** The keys of the storage with what is here laid over them, sorted. */
+  /** The keys of the storage together with the pending changes, sorted. */
   keysOver(stored, prefix) {
     const keys = new Set(stored)
     for (const [key, { text }] of this.entries) {
@@ -51,7 +51,7 @@ export class Overlay {
     return [...keys].sort()
   }
 
-  /** These were tried: a write that fails may have been done all the same. */
+  /** Records attempted writes: a failed write may still have taken effect. */
   attempt(changes) {
     for (const [key, text] of changes) {
       this.entries.get(key)?.attempted.add(text)

@@ -1,10 +1,10 @@
-// What was kept in memory while a storage failed, written to the storage that works again. Imported where it is needed.
+// Writes what memory held while a storage failed to the storage that works again. Loaded on demand.
 
 import { fingerprint } from './overlay.js'
 
 /**
- * @param overlay what was kept; what is written, or given up, is taken out
- * @param isPrecious whether a key is written on its own, and first; others are with the keys beside them
+ * @param overlay the pending writes; those that are made or dropped are removed
+ * @param isPrecious whether a key is written first and on its own; others are written with the keys beside them
  * @param read (keys) => Promise of a Map of what the storage has
  * @param write (changes) => Promise
  */
@@ -16,7 +16,7 @@ export async function restore({ overlay, isPrecious, read, write }) {
     units.get(unit).push(key)
   }
   const all = [...units.values()], isFirst = keys => keys.some(isPrecious)
-  // There may be room for what is precious where there is none for all.
+  // There may be space for the precious values although not for all.
   for (const part of [all.filter(isFirst), all.filter(keys => !isFirst(keys))]) {
     const stored = await read(part.flat())
     const changes = part.flatMap(keys => changesOf(keys.map(key => [key, overlay.entries.get(key)]), stored))
@@ -27,8 +27,8 @@ export async function restore({ overlay, isPrecious, read, write }) {
 }
 
 /**
- * The changes of a unit: none where another process has changed one of its values since the failure. What is in the storage is
- * then as good as what was kept, and half of each would fit nothing.
+ * The changes of a unit; none if another process has changed one of its values since the failure. The stored values are
+ * then just as good, and a mixture would be inconsistent.
  */
 function changesOf(unit, stored) {
   const isChanged = unit.some(([key, { text, base, attempted }]) => {

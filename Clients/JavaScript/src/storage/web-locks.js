@@ -1,5 +1,6 @@
-// Locks among the tabs of an origin: Web Locks, which the browser frees when a tab is gone. A tab that is frozen, or stopped
-// in a debugger, keeps its locks; so who waits asks the holder from time to time, and takes over where nobody answers.
+// Locks between the tabs of an origin: Web Locks, which the browser releases when a tab is closed. A tab that is
+// frozen, or stopped in a debugger, keeps its locks. So a waiting tab asks the holder from time to time, and takes over
+// without an answer.
 
 import { pause } from '../clock.js'
 import { MemoryStorage, lostLock } from './memory-storage.js'
@@ -13,18 +14,18 @@ export class WebLocks {
   #held = new Set()
   #answers = new Map()
   #questions = 0
-  /** Chromium hands messages to frozen tabs, too, in which no timer runs. */
+  /** Chromium delivers messages to frozen tabs, too, although no timer runs in them. */
   #isFrozen = false
   #freeze = () => { this.#isFrozen = true }
   #resume = () => { this.#isFrozen = false }
-  /** Where the browser has no locks, as on a page that is not secure: those of this object alone. */
+  /** Locks of this object alone, if the browser has none, as on an insecure page. */
   #local = new MemoryStorage()
 
   constructor(name) {
     this.#name = name
   }
 
-  /** @param onTakeOver is waited for, a second at most, before `work` begins with a lock that was taken from somebody */
+  /** @param onTakeOver awaited for at most a second before `work` starts with a lock that was taken from its holder */
   async exclusively(name, work, { ifAvailable = false, steal = false, signal, onTakeOver } = {}) {
     const locks = globalThis.navigator?.locks
     if (!locks) return await this.#local.exclusively(name, work, { ifAvailable, steal, signal })
@@ -47,7 +48,7 @@ export class WebLocks {
     return await this.#request(full, { steal: true }, work, onTakeOver)
   }
 
-  /** Answers nobody any more. */
+  /** Stops answering other tabs. */
   close() {
     this.#channel?.close()
     this.#channel = undefined
@@ -74,7 +75,8 @@ export class WebLocks {
       return await navigator.locks.request(full, options, lock => (running = run(lock)))
     } catch (error) {
       if (!running) throw error
-      // Rejected before the work has ended: somebody has taken the lock. The work learns of it, and has the last word.
+      // Rejected before the work has ended: the lock was stolen. The work is notified, and its result is still
+      // returned.
       let hasEnded = false
       running.then(() => { hasEnded = true }, () => { hasEnded = true })
       await null
@@ -98,7 +100,7 @@ export class WebLocks {
 
   #holds(full) { return [...this.#held].some(holder => holder.lockName === full && !holder.signal.aborted) }
 
-  /** Ends the waiting with `TAKE_OVER` once the holder has not answered. */
+  /** Aborts the wait with `TAKE_OVER` if the holder does not answer. */
   async #watch(full, waiting) {
     while (!waiting.signal.aborted) {
       await pause(ASK_AFTER_MS, waiting.signal)
@@ -122,7 +124,7 @@ export class WebLocks {
   }
 }
 
-const TAKE_OVER = new Error('Whoever has the lock does not answer')
+const TAKE_OVER = new Error('The lock holder does not answer')
 
 async function holderOf(full) {
   const { held = [] } = await navigator.locks.query()

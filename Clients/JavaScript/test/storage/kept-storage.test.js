@@ -3,7 +3,7 @@ import { describe, it, mock, beforeEach, afterEach } from 'node:test'
 import { Deadline } from '../../src/storage/foreign-storage.js'
 import { KeptStorage } from '../../src/storage/kept-storage.js'
 import { MemoryStorage } from '../../src/storage/memory-storage.js'
-// Imported where it is needed; here before, since no test waits for files to be loaded.
+// Loaded on demand by the library. Loaded here first, since no test waits for modules.
 import '../../src/storage/restoring.js'
 
 /** A storage whose calls fail, or never answer, as long as a test says so. */

@@ -6,7 +6,7 @@ import { FileStorage } from '../../src/node.js'
 const [folder, userId, room, first, last] = process.argv.slice(2)
 const { CHAT_SYSTEM_URL: system, CHAT_MESSAGE_URL: messages, CHAT_SOCKETS_URL: sockets, USERNAME: username, PASSWORD: password } = process.env
 
-// The runner of the tests starts every file.
+// The test runner starts every file.
 if (last !== undefined) await run()
 
 async function run() {

@@ -3,7 +3,7 @@
 const real = { setTimeout, setInterval, clearTimeout, clearInterval, setImmediate, Date }
 const MOST_TURNS = 12
 
-/** `await time.advance(ms)` fires what becomes due, `await time.jump(ms)` is a sleep: all at once. */
+/** `await time.advance(ms)` fires due timers in order; `await time.jump(ms)` simulates sleep: all are due at once. */
 export function fakeTime(t) {
   let now = real.Date.now(), made = 0
   const timers = new Map()

@@ -17,7 +17,7 @@ struct EchoBot {
                 guard case .message(let message) = event, message.senderID != me, let text = message.text else {
                     continue
                 }
-                // The event may come again after a death; the key makes the answer the same one.
+                // The event may come again after a crash; the key makes the answer the same message.
                 try await room.send("You said: \(text)", key: "echo-\(message.messageID)")
             }
             group.cancelAll()

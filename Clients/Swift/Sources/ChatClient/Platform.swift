@@ -11,10 +11,10 @@ enum System {
     /// Milliseconds since 1970.
     static var wallClock: Int64 { clock(CLOCK_REALTIME) }
 
-    /// Milliseconds of a clock that never goes back and stands still while the machine sleeps.
+    /// Milliseconds of a clock that never goes back and stops while the machine sleeps.
     static var monotonicClock: Int64 {
         #if canImport(Darwin)
-            // There `CLOCK_MONOTONIC` goes on.
+            // On Darwin `CLOCK_MONOTONIC` continues during sleep.
             return clock(CLOCK_UPTIME_RAW)
         #else
             return clock(CLOCK_MONOTONIC)
@@ -23,9 +23,9 @@ enum System {
 
     static var processID: Int32 { getpid() }
 
-    /// When a process began, which tells two of the same id apart; `nil` where it is gone.
+    /// The start time of a process, which distinguishes two of the same id; `nil` if the process has ended.
     ///
-    /// Where the system does not say, the start is 0 for every process that is there.
+    /// If the system does not tell it, the start is 0 for every running process.
     static func startTime(ofProcess id: Int32) -> Int64? {
         guard kill(id, 0) == 0 || errno == EPERM else { return nil }
         #if os(Linux)

@@ -44,7 +44,7 @@ struct AbuseBenchCommand: AsyncParsableCommand {
     func run() async throws {
         let attacks = Attack.all.filter { names.isEmpty || names.contains($0.name) }
         if list {
-            for attack in attacks { Terminal.say("\(attack.name): \(attack.summary)") }
+            for attack in attacks { Terminal.print("\(attack.name): \(attack.summary)") }
             return
         }
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
@@ -52,15 +52,15 @@ struct AbuseBenchCommand: AsyncParsableCommand {
         try await group.next().submit { _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10) }.get()
         var report = AbuseReport()
         for (index, attack) in attacks.enumerated() {
-            Terminal.say("[\(index + 1)/\(attacks.count)] \(attack.name): \(attack.summary) …")
+            Terminal.print("[\(index + 1)/\(attacks.count)] \(attack.name): \(attack.summary) …")
             let row = try await measure(attack, on: group.next())
-            Terminal.say("  \(row.summary)")
+            Terminal.print("  \(row.summary)")
             report.rows.append(row)
             // After each, so that the figures of an interrupted run are kept.
             try ReportFile.write(report, to: json)
         }
         try await group.shutdownGracefully()
-        Terminal.say("\n\(report.text)")
+        Terminal.print("\n\(report.text)")
         if !report.isClean { throw ExitCode.failure }
     }
 

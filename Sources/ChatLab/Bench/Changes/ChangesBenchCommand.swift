@@ -38,14 +38,14 @@ struct ChangesBenchCommand: RepeatedBenchmark {
                 let posting = PostRounds(
                     port: stack.messageServers[0].port, clients: clients, rooms: (0..<rooms).map { "bench-\($0)" },
                     token: nil, seconds: seconds)
-                Terminal.say("Warming up …")
+                Terminal.print("Warming up …")
                 _ = try await posting.run()
                 var figures = ChangeFeedFigures(seconds: seconds)
                 for round in 1...options.rounds {
                     // By turns in either order, so that what grows with the tables is in both.
                     let all = ChangeFeedFigures.Phase.allCases
                     for phase in round.isMultiple(of: 2) ? all.reversed() : all {
-                        Terminal.say("Round \(round) of \(options.rounds): \(phase.rawValue) …")
+                        Terminal.print("Round \(round) of \(options.rounds): \(phase.rawValue) …")
                         try await readers.prepare(phase)
                         let before = try await ProcessorTimes(stack)
                         let outcome = try await posting.run()

@@ -40,10 +40,10 @@ struct LoginsBenchCommand: RepeatedBenchmark {
             let load = LoginLoad(url: "\(stack.systemServer.url)/api/v1/auth/login")
             var comparison = LatencyComparison()
             var answers: LoginLoad.Answers = [:]
-            Terminal.say("Warming up …")
+            Terminal.print("Warming up …")
             _ = try await steady.run(seconds: 2)
             for round in 1...rounds {
-                Terminal.say("Round \(round) of \(rounds) …")
+                Terminal.print("Round \(round) of \(rounds) …")
                 let quiet = try await steady.run(seconds: seconds)
                 let busy = try await withThrowingTaskGroup(of: LoginLoad.Answers.self) { group in
                     for _ in 0..<logins { group.addTask { await load.run(seconds: seconds) } }

@@ -40,7 +40,7 @@ struct SlowHandshakesBenchCommand: Benchmark {
             var report = BenchReport(
                 title: "slow-handshakes: \(connections) for \(seconds) s, beside \(rate) requests/s", lines: [])
             for (name, port, request) in targets {
-                Terminal.say("Without and with \(connections) slow connections to \(name) …")
+                Terminal.print("Without and with \(connections) slow connections to \(name) …")
                 let steady = SteadyRequests(port: port, request: request, rate: rate)
                 _ = try await steady.run(seconds: 2)
                 let quiet = try await steady.run(seconds: min(15, seconds))

@@ -40,7 +40,7 @@ struct EndToEndBenchCommand: RepeatedBenchmark {
         try await BenchStack.run(authMode: .trusted) { stack in
             let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
             let load = FanoutLoad(eventLoop: group.next(), rooms: (0..<rooms).map { "bench-\($0)" })
-            Terminal.say("Connecting \(sockets) sockets …")
+            Terminal.print("Connecting \(sockets) sockets …")
             try await load.connect(sockets, port: stack.webSocketServers[0].port)
             try await load.openPosters(port: stack.messageServers[0].port)
             let writeLoop = try await WriteLoop.make(sockets: sockets / rooms, on: group.next())
@@ -48,7 +48,7 @@ struct EndToEndBenchCommand: RepeatedBenchmark {
             var rounds: [PostedRounds.Round] = []
             var floors: [Double] = []
             for round in 1...options.rounds {
-                Terminal.say("Posting, round \(round) …")
+                Terminal.print("Posting, round \(round) …")
                 rounds.append(try await posting.run())
                 let rows = try await InsertReference.alone.measure(stack.postgres, seconds: 2)
                 let write = try await writeLoop.run(bytes: try await load.frameBytes, for: .seconds(1))

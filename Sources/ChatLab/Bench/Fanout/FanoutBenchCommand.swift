@@ -50,7 +50,7 @@ struct FanoutBenchCommand: RepeatedBenchmark {
         _ = try await cost.measure(inFlight: 1)
         var lines: [BenchReport.Line] = []
         for count in inFlight {
-            Terminal.say("Measuring with \(count) in flight …")
+            Terminal.print("Measuring with \(count) in flight …")
             var pairs: [(measured: Double, reference: Double)] = []
             for _ in 0..<options.rounds { pairs.append(try await cost.measure(inFlight: count)) }
             lines.append(

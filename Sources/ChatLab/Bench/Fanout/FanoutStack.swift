@@ -37,7 +37,7 @@ enum FanoutStack {
         let eventLoop = group.next()
         let names = (0..<rooms).map { "bench-\($0)" }
         let load = FanoutLoad(eventLoop: eventLoop, rooms: names)
-        Terminal.say("Connecting \(sockets) sockets …")
+        Terminal.print("Connecting \(sockets) sockets …")
         try await load.connect(sockets, port: stack.webSocketServers[0].port)
         let redis = RedisClient(
             configuration: try RedisConfiguration(url: redisURL), eventLoop: eventLoop, logger: .silent)

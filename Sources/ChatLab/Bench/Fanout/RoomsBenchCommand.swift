@@ -55,7 +55,7 @@ struct RoomsBenchCommand: RepeatedBenchmark {
     private func measure(_ stack: LocalStack, _ load: FanoutLoad, on eventLoop: any EventLoop) async throws
         -> BenchReport
     {
-        Terminal.say("Connecting \(sockets) sockets …")
+        Terminal.print("Connecting \(sockets) sockets …")
         try await load.connect(sockets, port: stack.webSocketServers[0].port)
         try await load.openPosters(port: stack.messageServers[0].port)
         let writeLoop = try await WriteLoop.make(sockets: sockets / rooms, on: eventLoop)
@@ -63,7 +63,7 @@ struct RoomsBenchCommand: RepeatedBenchmark {
         var rounds: [PostedRounds.Round] = []
         var writes: [WriteLoop.Cost] = []
         for round in 1...options.rounds {
-            Terminal.say("Posting, round \(round) …")
+            Terminal.print("Posting, round \(round) …")
             rounds.append(try await posting.run())
             writes.append(try await writeLoop.run(bytes: try await load.frameBytes, for: .seconds(2)))
         }

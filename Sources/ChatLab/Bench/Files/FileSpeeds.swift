@@ -87,7 +87,7 @@ struct FileSpeeds: Sendable {
     private static func times(of servers: [Server], size: Int, _ rounds: Int) async throws -> [Times] {
         var times = servers.map { _ in Times() }
         for round in 0...rounds {
-            Terminal.say(round == 0 ? "One file, warming up …" : "One file, round \(round) of \(rounds) …")
+            Terminal.print(round == 0 ? "One file, warming up …" : "One file, round \(round) of \(rounds) …")
             for (index, server) in servers.enumerated() {
                 let name = "file-\(round)"
                 let upload = try await FileTransfer.run(

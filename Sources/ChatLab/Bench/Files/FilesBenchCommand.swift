@@ -68,13 +68,13 @@ struct FilesBenchCommand: RepeatedBenchmark {
                     port: stack.messageServers[0].port,
                     request: PostCall(caller: .userID(1)).bytes(room: Self.room, clientMessageID: nil), rate: rate)
                 let samples = ProcessSamples([("message server", [try await stack.messageServers[0].pid])])
-                let crowd = UploadCrowd(
+                let burst = UploadBurst(
                     port: stack.messageServers[0].port, room: Self.room, count: uploads, size: bytes)
-                Terminal.say("Warming up …")
+                Terminal.print("Warming up …")
                 _ = try await steady.run(seconds: 2)
-                var part = UploadsBesidePosts(steady: steady, crowd: crowd, samples: samples, seconds: seconds)
+                var part = UploadsBesidePosts(steady: steady, burst: burst, samples: samples, seconds: seconds)
                 for round in 1...rounds {
-                    Terminal.say("Round \(round) of \(rounds): \(uploads) uploads of \(megabytes) MiB at once …")
+                    Terminal.print("Round \(round) of \(rounds): \(uploads) uploads of \(megabytes) MiB at once …")
                     try await part.runRound(store: "\(data ?? stack.folder + "/data")/files")
                 }
                 var report = part.report("files: \(uploads) uploads of \(megabytes) MiB at once, \(rounds) rounds")
@@ -90,7 +90,7 @@ struct UploadsBesidePosts {
     private static let secondsOfPart = 2
 
     let steady: SteadyRequests
-    let crowd: UploadCrowd
+    let burst: UploadBurst
     let samples: ProcessSamples
     /// Of the posts alone.
     let seconds: Int
@@ -100,9 +100,9 @@ struct UploadsBesidePosts {
     private var before: Double?
     private var errors: [String: Int] = [:]
 
-    init(steady: SteadyRequests, crowd: UploadCrowd, samples: ProcessSamples, seconds: Int) {
+    init(steady: SteadyRequests, burst: UploadBurst, samples: ProcessSamples, seconds: Int) {
         self.steady = steady
-        self.crowd = crowd
+        self.burst = burst
         self.samples = samples
         self.seconds = seconds
     }
@@ -119,14 +119,14 @@ struct UploadsBesidePosts {
         let first = memory.count
         let (busy, outcome) = try await besideUploads()
         growths.append((memory[first...].max() ?? start) - start)
-        rates.append(Double(outcome.fileIDs.count * crowd.size) / 1e6 / outcome.seconds)
+        rates.append(Double(outcome.fileIDs.count * burst.size) / 1e6 / outcome.seconds)
         errors.merge(outcome.errors, uniquingKeysWith: +)
         comparison.add(quiet: quiet, busy: busy)
-        try await crowd.clear(outcome, folder: store)
+        try await burst.clear(outcome, folder: store)
     }
 
     /// Posts for as long as the uploads take.
-    private func besideUploads() async throws -> (SteadyRequests.Outcome, UploadCrowd.Outcome) {
+    private func besideUploads() async throws -> (SteadyRequests.Outcome, UploadBurst.Outcome) {
         let end = UploadsEnd()
         async let uploaded = upload(end)
         async let sampled: Void = sample(until: end)
@@ -140,8 +140,8 @@ struct UploadsBesidePosts {
         return (busy, await uploaded)
     }
 
-    private func upload(_ end: UploadsEnd) async -> UploadCrowd.Outcome {
-        let outcome = await crowd.run()
+    private func upload(_ end: UploadsEnd) async -> UploadBurst.Outcome {
+        let outcome = await burst.run()
         end.reach()
         return outcome
     }

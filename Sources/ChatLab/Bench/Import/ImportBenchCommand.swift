@@ -47,7 +47,7 @@ struct ImportBenchCommand: Benchmark {
             var runs: [ImportRun] = []
             var sums: [[String]] = []
             for name in ["first", "second"] {
-                Terminal.say("The \(name) import of \(load.lines) lines …")
+                Terminal.print("The \(name) import of \(load.lines) lines …")
                 runs.append(try await ImportRun.measure(load, stack.systemServer.url, key: key, samples))
                 sums.append(try await ImportRun.sums(stack.postgres))
             }

@@ -84,12 +84,12 @@ struct InstructionsBenchCommand: RepeatedBenchmark {
             try await stack.setAppendsFeed(false)
             let workloads = InstructionWorkloads(
                 stack: stack, turns: turns, eventLoop: eventLoop, callgrind: callgrind)
-            Terminal.say("Warming up …")
+            Terminal.print("Warming up …")
             // Fills caches, and allocates what is allocated once.
             _ = try await workloads.run()
             var rounds: [[String: Int]] = []
             for round in 1...options.rounds {
-                Terminal.say("Counting, round \(round) …")
+                Terminal.print("Counting, round \(round) …")
                 rounds.append(try await workloads.run())
             }
             return rounds

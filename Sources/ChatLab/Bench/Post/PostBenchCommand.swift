@@ -30,13 +30,13 @@ struct PostBenchCommand: RepeatedBenchmark {
             var outcomes: [PostClients.Outcome] = []
             var (single, multiple) = ([Double](), [Double]())
             for round in 1...options.rounds {
-                Terminal.say("Posting, round \(round) …")
+                Terminal.print("Posting, round \(round) …")
                 outcomes.append(try await posting.run())
-                Terminal.say("Measuring what PostgreSQL stores without us …")
+                Terminal.print("Measuring what PostgreSQL stores without us …")
                 single.append(try await InsertReference.single.measure(stack.postgres, seconds: min(seconds, 5)))
                 multiple.append(try await InsertReference.multiple.measure(stack.postgres, seconds: min(seconds, 5)))
             }
-            Terminal.say("Looking for the posts in the log …")
+            Terminal.print("Looking for the posts in the log …")
             let caller = account.map { PostCall.Caller.token($0) } ?? .userID(1)
             var logged = Set<String>()
             var gaps = 0

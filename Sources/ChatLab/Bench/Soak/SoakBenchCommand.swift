@@ -56,7 +56,7 @@ struct SoakBenchCommand: Benchmark {
                 kinds.append(("\(pids.count) × \(servers[0].kind.rawValue)", pids))
             }
             let samples = ProcessSamples(kinds)
-            Terminal.say("Steady load for \(minutes) minutes …")
+            Terminal.print("Steady load for \(minutes) minutes …")
             let row = try await FaultRun(fault: steadyLoad(samples), stack: stack, eventLoop: eventLoop).run().row
             return report(samples.series, row)
         }

@@ -37,26 +37,26 @@ struct ConnectBenchCommand: RepeatedBenchmark {
             let account = token ? try await setup.logIn() : nil
             let caller = account.map { PostCall.Caller.token($0) } ?? .userID(1)
             var names = (0..<rooms).map { "bench-\($0)" }
-            Terminal.say("Making \(rooms) rooms …")
+            Terminal.print("Making \(rooms) rooms …")
             if let account { names = try await setup.makeRooms(rooms, token: account) }
             for name in names { try await setup.post(1, to: name, as: caller) }
 
             let bare = try await BareServer.start()
             let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-            let crowd = SocketCrowd(eventLoop: group.next(), sockets: sockets, rooms: names, token: account)
+            let burst = SocketBurst(eventLoop: group.next(), sockets: sockets, rooms: names, token: account)
             let server = stack.webSocketServers[0]
             let place = (port: server.port, pid: try await server.pid)
             // The first thousand include what a server allocates only once.
-            _ = try await crowd.come(to: place, min(1000, sockets))
-            _ = try await crowd.come(to: (bare.port, bare.pid), min(1000, sockets))
-            var rounds: [(ours: SocketCrowd.Visit, bare: SocketCrowd.Visit)] = []
+            _ = try await burst.come(to: place, min(1000, sockets))
+            _ = try await burst.come(to: (bare.port, bare.pid), min(1000, sockets))
+            var rounds: [(ours: SocketBurst.Visit, bare: SocketBurst.Visit)] = []
             var returns: [Double] = []
             for round in 1...options.rounds {
-                Terminal.say("Connecting \(sockets) sockets, round \(round) …")
-                rounds.append((try await crowd.come(to: place), try await crowd.come(to: (bare.port, bare.pid))))
-                Terminal.say("All come back …")
+                Terminal.print("Connecting \(sockets) sockets, round \(round) …")
+                rounds.append((try await burst.come(to: place), try await burst.come(to: (bare.port, bare.pid))))
+                Terminal.print("All come back …")
                 for name in names { try await setup.post(missed, to: name, as: caller) }
-                returns.append(try await crowd.comeBack(to: place, after: 1 + (round - 1) * missed, missed: missed))
+                returns.append(try await burst.comeBack(to: place, after: 1 + (round - 1) * missed, missed: missed))
             }
             try await group.shutdownGracefully()
             try await bare.stop()
@@ -71,7 +71,7 @@ struct ConnectBenchCommand: RepeatedBenchmark {
                         "time for all to connect, 64 at a time", unit: "s", rounds.map(\.ours.seconds),
                         beside: BareServer.name, rounds.map(\.bare.seconds)),
                     .init("time for all to come back at once, \(missed) events missed", unit: "s", returns),
-                ], errors: await crowd.errors)
+                ], errors: await burst.errors)
         }
     }
 }

@@ -37,24 +37,24 @@ struct IdleBenchCommand: RepeatedBenchmark {
         try await BenchStack.run(authMode: .token) { stack in
             let setup = BenchSetup(stack: stack)
             let account = try await setup.logIn()
-            Terminal.say("Making \(rooms) rooms …")
+            Terminal.print("Making \(rooms) rooms …")
             let names = try await setup.makeRooms(rooms, token: account)
             let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-            let crowd = SocketCrowd(eventLoop: group.next(), sockets: sockets, rooms: names, token: account)
+            let burst = SocketBurst(eventLoop: group.next(), sockets: sockets, rooms: names, token: account)
             let server = stack.webSocketServers[0]
             var ours: [(none: Int, quarter: Int, all: Int)] = []
             var bares: [(none: Int, quarter: Int, all: Int)] = []
             for round in 1...options.rounds {
-                Terminal.say("Connecting \(sockets) sockets, round \(round) …")
+                Terminal.print("Connecting \(sockets) sockets, round \(round) …")
                 try await server.stop()
                 try await server.start()
-                ours.append(try await crowd.idle(at: (server.port, try await server.pid), settling: Self.settling))
+                ours.append(try await burst.idle(at: (server.port, try await server.pid), settling: Self.settling))
                 let bare = try await BareServer.start()
-                bares.append(try await crowd.idle(at: (bare.port, bare.pid), settling: Self.settling))
+                bares.append(try await burst.idle(at: (bare.port, bare.pid), settling: Self.settling))
                 try await bare.stop()
             }
             try await group.shutdownGracefully()
-            return report(ours, bares, errors: await crowd.errors)
+            return report(ours, bares, errors: await burst.errors)
         }
     }
 

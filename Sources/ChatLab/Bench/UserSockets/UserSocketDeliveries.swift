@@ -23,7 +23,7 @@ struct UserSocketDeliveries: Sendable {
 
     func run(on stack: LocalStack) async throws -> BenchReport {
         let seeded = SeededRooms(postgres: stack.postgres, prefix: Self.prefix, count: rooms)
-        Terminal.say("Making \(rooms) rooms with \(membersOfRoom) members each …")
+        Terminal.print("Making \(rooms) rooms with \(membersOfRoom) members each …")
         try await seeded.make()
         try await seeded.addMembers(firstUserID: Self.firstUserID, users: sockets, roomsOfUser: roomsOfUser)
         try await stack.postgres.run(sql: "ANALYZE rooms, room_members")
@@ -33,7 +33,7 @@ struct UserSocketDeliveries: Sendable {
         let plainRooms = (0..<max(1, sockets / membersOfRoom)).map { "plain-\($0)" }
         let plain = FanoutLoad(eventLoop: group.next(), rooms: plainRooms)
         let port = stack.webSocketServers[0].port
-        Terminal.say("Connecting \(sockets) user sockets and as many room sockets …")
+        Terminal.print("Connecting \(sockets) user sockets and as many room sockets …")
         let begin = ContinuousClock.now
         try await ours.connectUsers(
             0..<sockets, firstUserID: Self.firstUserID, roomsOfUser: roomsOfUser, rooms: rooms, prefix: Self.prefix,
@@ -43,7 +43,7 @@ struct UserSocketDeliveries: Sendable {
 
         var results: [(ours: PostedRounds.Round, plain: PostedRounds.Round)] = []
         for round in 1...rounds {
-            Terminal.say("Posting, round \(round) …")
+            Terminal.print("Posting, round \(round) …")
             let isFirst = round == 1
             results.append((try await post(ours, stack, isFirst), try await post(plain, stack, isFirst)))
         }

@@ -33,7 +33,7 @@ struct UserSocketMemory: Sendable {
         var plain: [Sizes] = []
         var errors: [String: Int] = [:]
         for round in 1...rounds {
-            Terminal.say("Connecting \(sockets) sockets of each kind, round \(round) …")
+            Terminal.print("Connecting \(sockets) sockets of each kind, round \(round) …")
             for isUser in [true, false] {
                 let server = stack.webSocketServers[0]
                 try await server.stop()

@@ -33,7 +33,7 @@ struct UserSocketReturn: Sendable {
     func run(on stack: LocalStack) async throws -> BenchReport {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         var returns: [(rooms: SeededRooms, client: UserSocketVisitor)] = []
-        Terminal.say("Making \(rooms) rooms with short logs and as many with long ones …")
+        Terminal.print("Making \(rooms) rooms with short logs and as many with long ones …")
         for (number, name) in ["short", "long"].enumerated() {
             let seeded = SeededRooms(postgres: stack.postgres, prefix: name, count: rooms)
             try await seeded.make()
@@ -46,7 +46,7 @@ struct UserSocketReturn: Sendable {
             title: "return: \(rooms) rooms of which \(Self.changedRooms) have \(missed) new events", lines: [])
         var costs: [[Cost]] = [[], []]
         for round in 1...rounds {
-            Terminal.say("Coming back \(Self.repeats) times, round \(round) …")
+            Terminal.print("Coming back \(Self.repeats) times, round \(round) …")
             for (index, one) in returns.enumerated() {
                 costs[index].append(try await measure(one.client, one.rooms, stack, &report))
             }

@@ -7,7 +7,7 @@ import Foundation
 struct UserSocketsBenchCommand: RepeatedBenchmark {
     /// A part of the bench, on a stack of its own.
     enum Part: String, CaseIterable, ExpressibleByArgument, Sendable {
-        case deliveries, memory, `return`, crowd
+        case deliveries, memory, `return`, burst
     }
 
     static let configuration = CommandConfiguration(
@@ -17,7 +17,7 @@ struct UserSocketsBenchCommand: RepeatedBenchmark {
             deliveries: posts at a fixed rate spread over all rooms, then the same deliveries over room sockets. \
             memory: an idle user socket beside an idle room socket, each on a server that has just started. \
             return: a user with many rooms comes back after events in some of them, in turn with one whose rooms have \
-            long logs. crowd: many users come back at once. Rooms, members and missed messages are written into the \
+            long logs. burst: many users come back at once. Rooms, members and missed messages are written into the \
             database. Figures with a bound are divided by it; the exit status is 0 only if the medians keep theirs.
             """)
 
@@ -48,8 +48,8 @@ struct UserSocketsBenchCommand: RepeatedBenchmark {
     @Option(help: "return: events that are missed.")
     var missed = 3000
 
-    @Option(help: "crowd: users who come back at once, with 100 rooms each.")
-    var crowd = 2000
+    @Option(help: "burst: users who come back at once, with 100 rooms each.")
+    var burst = 2000
 
     @OptionGroup var options: BenchOptions
 
@@ -64,22 +64,22 @@ struct UserSocketsBenchCommand: RepeatedBenchmark {
         }
         guard (8...20_000).contains(idleSockets), (100...10_000).contains(returnRooms),
             (30...1_000_000).contains(missed),
-            (1...20_000).contains(crowd)
+            (1...20_000).contains(burst)
         else {
             throw ValidationError(
-                "--idle-sockets 8–20000, --return-rooms 100–10000, --missed 30–1000000, --crowd 1–20000")
+                "--idle-sockets 8–20000, --return-rooms 100–10000, --missed 30–1000000, --burst 1–20000")
         }
     }
 
     func measure() async throws -> BenchReport {
         var report = BenchReport(title: "user-sockets: \(options.rounds) rounds", lines: [])
         for part in parts.isEmpty ? Part.allCases : parts {
-            Terminal.say("\(part.rawValue):")
+            Terminal.print("\(part.rawValue):")
             switch part {
             case .deliveries: report.add(try await deliveries())
             case .memory: report.add(try await memory())
             case .return: report.add(try await returns())
-            case .crowd: report.add(try await crowds())
+            case .burst: report.add(try await bursts())
             }
         }
         return report
@@ -102,9 +102,9 @@ struct UserSocketsBenchCommand: RepeatedBenchmark {
         return try await BenchStack.run(authMode: .trusted) { try await returns.run(on: $0) }
     }
 
-    private func crowds() async throws -> BenchReport {
-        let crowd = UserSocketCrowd(users: crowd, rounds: options.rounds)
-        return try await BenchStack.run(authMode: .trusted) { try await crowd.run(on: $0) }
+    private func bursts() async throws -> BenchReport {
+        let burst = UserSocketBurst(users: burst, rounds: options.rounds)
+        return try await BenchStack.run(authMode: .trusted) { try await burst.run(on: $0) }
     }
 }
 

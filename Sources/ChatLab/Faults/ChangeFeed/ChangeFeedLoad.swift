@@ -93,8 +93,8 @@ final class ChangeFeedLoad: Sendable {
         if pulled.restarts > 0, !isSetBack {
             problems.append("the cursor of the feed was unknown \(pulled.restarts) times")
         }
-        for (oddity, count) in pulled.oddities.merging(receiver.record.oddities, uniquingKeysWith: +) {
-            problems.append("\(count) × \(oddity)")
+        for (violation, count) in pulled.violations.merging(receiver.record.violations, uniquingKeysWith: +) {
+            problems.append("\(count) × \(violation)")
         }
         return Outcome(feed: feed, refused: pulled.refused, problems: problems)
     }

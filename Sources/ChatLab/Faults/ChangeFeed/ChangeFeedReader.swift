@@ -17,7 +17,7 @@ final class ChangeFeedReader: Sendable {
         var refused = 0
         /// Requests without an answer.
         var unanswered = 0
-        var oddities: [String: Int] = [:]
+        var violations: [String: Int] = [:]
     }
 
     static let begin = "begin"
@@ -82,7 +82,7 @@ extension ChangeFeedReader.Record {
         case (429, _), (503, _):
             refused += 1
         default:
-            oddities["the feed of changes answered \(refusal.status)", default: 0] += 1
+            violations["the feed of changes answered \(refusal.status)", default: 0] += 1
         }
     }
 }

@@ -41,7 +41,7 @@ final class WebhookReceiver: Sendable {
         var refused = 0
         var redirected = 0
         var deaths = 0
-        var oddities: [String: Int] = [:]
+        var violations: [String: Int] = [:]
     }
 
     fileprivate struct State {
@@ -109,7 +109,7 @@ extension WebhookReceiver.State {
             body.type == "chat.changes", request.headers.first(name: "webhook-id") == body.deliveryId
         else { return refuse("a delivery that cannot be read") }
         if let busy, busy.connection != request.connection, busy.until > .now() {
-            record.oddities["two deliveries of a webhook at a time", default: 0] += 1
+            record.violations["two deliveries of a webhook at a time", default: 0] += 1
         }
         switch behaviour {
         case .accept:
@@ -142,8 +142,8 @@ extension WebhookReceiver.State {
             body: Data(request.body.readableBytesView))
     }
 
-    private mutating func refuse(_ oddity: String) -> WebhookListener.Answer {
-        record.oddities[oddity, default: 0] += 1
+    private mutating func refuse(_ violation: String) -> WebhookListener.Answer {
+        record.violations[violation, default: 0] += 1
         return .status(400)
     }
 

@@ -1,4 +1,4 @@
-/// Checks what a process with a client library did against the logs: the promises of `docs/clients.md`. Pure, no I/O.
+/// Checks what a process with a client library did against the logs: the promises of `docs/clients.md`. Pure: no I/O.
 struct LibraryClientCheck {
     /// An entry of a room's log with what its message holds now.
     struct Entry: Sendable, Equatable {

@@ -12,7 +12,7 @@ final class LineFile: Sendable {
         let path = "\(folder)/\(name).log"
         let data = FileManager.default.contents(atPath: path) ?? Data()
         let whole = data.lastIndex(of: UInt8(ascii: "\n")).map { data.prefix(through: $0) } ?? Data()
-        // Where this fails, opening it does.
+        // If this fails, opening it does.
         if data.isEmpty { _ = FileManager.default.createFile(atPath: path, contents: nil) }
         lines = String(decoding: whole, as: UTF8.self).split(separator: "\n")
         let file = try FileHandle(forWritingTo: URL(fileURLWithPath: path))

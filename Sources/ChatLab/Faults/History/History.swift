@@ -134,7 +134,7 @@ struct History: Sendable {
         var end: End?
 
         /// The time from the first attempt to leave to the end of the socket, in nanoseconds.
-        var farewell: UInt64? {
+        var closeDelay: UInt64? {
             guard let end, end.code == History.removedCode, let leaveAsked else { return nil }
             return end.at > leaveAsked ? end.at - leaveAsked : 0
         }

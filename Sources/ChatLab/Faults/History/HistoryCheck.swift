@@ -76,14 +76,7 @@ struct HistoryCheck: Sendable {
     /// Every acknowledged message once and where it was said to be; every other at most once; a writer's messages in
     /// the order in which it sent them.
     private mutating func check(_ posts: [History.Post], against log: [History.LogEntry], of room: String) {
-        var stored: [String: [History.LogEntry]] = [:]
-        for entry in log where entry.identity.kind == History.messageKind {
-            guard let mark = entry.mark else {
-                note(.foreign, "\(room) \(entry.seq) is a message that no client sent")
-                continue
-            }
-            stored[mark, default: []].append(entry)
-        }
+        var stored = storedMessages(in: log, of: room)
         var lastOfWriter: [Int: Int] = [:]
         for post in posts {
             let entries = stored.removeValue(forKey: post.mark) ?? []
@@ -94,28 +87,7 @@ struct HistoryCheck: Sendable {
             }
             switch post.outcome {
             case .acknowledged(let acknowledgement):
-                if isLostByPostgres(acknowledgement, in: room) {
-                    lostByPostgres += 1
-                    if let entry = entries.first {
-                        note(.foreign, "message \(post.mark), lost by PostgreSQL, is in \(room) at \(entry.seq)")
-                    }
-                    continue
-                }
-                guard let entry = entries.first else {
-                    note(.lost, "message \(post.mark), acknowledged as \(room) \(acknowledgement.seq), is not stored")
-                    continue
-                }
-                guard entry.seq == acknowledgement.seq, entry.identity.messageID == acknowledgement.messageID else {
-                    note(
-                        .reordered,
-                        "message \(post.mark), acknowledged as \(room) \(acknowledgement.seq), is at \(entry.seq)")
-                    continue
-                }
-                // A writer sends the next one when it has the answer.
-                if let last = lastOfWriter[post.writer], entry.seq < last {
-                    note(.reordered, "message \(post.mark) is at \(room) \(entry.seq), sent after \(last) was answered")
-                }
-                lastOfWriter[post.writer] = entry.seq
+                check(post, acknowledgement, storedAs: entries.first, in: room, &lastOfWriter[post.writer])
             case .refused(let status):
                 if let entry = entries.first {
                     note(.foreign, "message \(post.mark), refused with \(status), is stored at \(room) \(entry.seq)")
@@ -127,6 +99,44 @@ struct HistoryCheck: Sendable {
         for (mark, entries) in stored.sorted(by: { $0.key < $1.key }) {
             note(.foreign, "message \(mark) in \(room) was sent by no client", count: entries.count)
         }
+    }
+
+    /// The messages of a log by the mark that their sender gave them.
+    private mutating func storedMessages(
+        in log: [History.LogEntry], of room: String
+    ) -> [String: [History.LogEntry]] {
+        var stored: [String: [History.LogEntry]] = [:]
+        for entry in log where entry.identity.kind == History.messageKind {
+            guard let mark = entry.mark else {
+                note(.foreign, "\(room) \(entry.seq) is a message that no client sent")
+                continue
+            }
+            stored[mark, default: []].append(entry)
+        }
+        return stored
+    }
+
+    /// - Parameter last: `seq` of the writer's last acknowledged message. A writer sends the next one when it has the answer.
+    private mutating func check(
+        _ post: History.Post, _ acknowledgement: History.Acknowledgement, storedAs entry: History.LogEntry?,
+        in room: String, _ last: inout Int?
+    ) {
+        if isLostByPostgres(acknowledgement, in: room) {
+            lostByPostgres += 1
+            if let entry {
+                note(.foreign, "message \(post.mark), lost by PostgreSQL, is in \(room) at \(entry.seq)")
+            }
+            return
+        }
+        let acknowledged = "acknowledged as \(room) \(acknowledgement.seq)"
+        guard let entry else { return note(.lost, "message \(post.mark), \(acknowledged), is not stored") }
+        guard entry.seq == acknowledgement.seq, entry.identity.messageID == acknowledgement.messageID else {
+            return note(.reordered, "message \(post.mark), \(acknowledged), is at \(entry.seq)")
+        }
+        if let last, entry.seq < last {
+            note(.reordered, "message \(post.mark) is at \(room) \(entry.seq), sent after \(last) was answered")
+        }
+        last = entry.seq
     }
 
     /// Whether the message was acknowledged while the standby lagged, and at a place that the standby does not have.

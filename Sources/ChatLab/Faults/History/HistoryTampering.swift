@@ -1,5 +1,5 @@
-/// What a broken system would do to one event or receipt of one session, to a socket, to the feed of changes, or to a file. A
-/// check that does not notice is worth nothing.
+/// A simulated error of a broken system: in one event or receipt of one session, a socket, the feed of changes, or a
+/// file. The check has to detect it.
 enum HistoryTampering: String, Sendable, CaseIterable {
     case lose, double, swap, rewind, leak, forget, swapInFeed, skipInFeed, repeatInFeed
     case loseNamedFile, loseFile, leaveFile

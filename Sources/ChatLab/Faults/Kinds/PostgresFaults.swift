@@ -72,7 +72,7 @@ extension Fault {
             },
             heal: { stage in
                 try stage.stack.disk?.free()
-                // Where there was no room for its write-ahead log, PostgreSQL has ended.
+                // If there was no room for its write-ahead log, PostgreSQL has ended.
                 if await stage.processes.postgres.running?.isRunning != true {
                     try await stage.processes.postgres.start()
                 }

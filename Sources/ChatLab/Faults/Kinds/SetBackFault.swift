@@ -15,9 +15,9 @@ extension Fault {
     /// ones: only marks distinguish them from the logs that the sessions know.
     static let setBack = setBack()
 
-    /// - Parameter heedsMarks: whether sessions take notice when they are informed; without, their history has to be reported
+    /// - Parameter checksMarks: whether sessions take notice when they are informed; without, their history has to be reported
     ///   as a loss.
-    static func setBack(heedsMarks: Bool = true, messages: Int = 5000) -> Fault {
+    static func setBack(checksMarks: Bool = true, messages: Int = 5000) -> Fault {
         Fault(
             name: "postgres-set-back",
             summary:
@@ -25,8 +25,8 @@ extension Fault {
                 + "WebSocket servers reach it",
             // The answers to edits and joins have no `seq` by which it could be decided whether PostgreSQL lost them.
             shape: LoadShape(
-                messages: messages, changeEvery: 0, churners: 0, libraryClients: heedsMarks ? 1 : 0,
-                heedsMarks: heedsMarks),
+                messages: messages, changeEvery: 0, churners: 0, libraryClients: checksMarks ? 1 : 0,
+                checksMarks: checksMarks),
             bounds: .init(delay: .outage(plus: .seconds(15))),
             signs: [
                 .noted(lostByPostgres).required, .noted(knewLost).required,
@@ -85,7 +85,7 @@ extension Fault {
         try await stage.stack.postgresOfWebSocketServers.set(.pass)
         let answered = ContinuousClock.now
 
-        let patience = Duration.seconds(load.shape.heedsMarks ? 20 : 3)
+        let patience = Duration.seconds(load.shape.checksMarks ? 20 : 3)
         stage.note(uninformed, try await load.waitUntilInformed(within: patience))
         let time = ContinuousClock.now - answered
         stage.note(informedMilliseconds, Int(time / .milliseconds(1)))

@@ -21,7 +21,7 @@ final class FaultChurner {
     private let caller: FaultCaller
     private var backoff = Backoff(first: .milliseconds(50), longest: .milliseconds(500))
     private var stays = 0
-    private var visit: FaultVisit?
+    private var visit: ChurnerSocket?
     /// Has to report each coming and going.
     let userSocket: FaultUserReader?
     private var isIn = false
@@ -66,7 +66,7 @@ final class FaultChurner {
     }
 
     private func openVisit() {
-        let visit = FaultVisit(of: userID, in: room, board: board, eventLoop: eventLoop)
+        let visit = ChurnerSocket(of: userID, in: room, board: board, eventLoop: eventLoop)
         self.visit = visit
         visit.connect()
     }
@@ -127,7 +127,7 @@ final class FaultChurner {
         if status == 503 {
             board.evidence.othersRefused += 1
         } else {
-            board.evidence.oddities["\(what) answered with \(status)", default: 0] += 1
+            board.evidence.violations["\(what) answered with \(status)", default: 0] += 1
         }
         return false
     }

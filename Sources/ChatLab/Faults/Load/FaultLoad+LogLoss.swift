@@ -100,10 +100,10 @@ extension FaultLoad {
         guard try await call(.join, in: room, as: Self.latecomerUserID),
             try await call(.leave, in: other, as: FaultUserReader.firstUserID)
         else { throw LocalStackError("The system server did not change the members of \(room) and \(other)") }
-        let areTold = try await wait(atMost: .seconds(10)) { board in
+        let areInformed = try await wait(atMost: .seconds(10)) { board in
             board.visitors.contains { $0.isLive(in: [room]) } && board.userReaders.first?.state.places[other] == nil
         }
-        guard areTold else { throw LocalStackError("User sockets did not report changed members within 10 s") }
+        guard areInformed else { throw LocalStackError("User sockets did not report changed members within 10 s") }
     }
 
     /// Waits until those two know that nothing of it is so.

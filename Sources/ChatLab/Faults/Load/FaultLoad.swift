@@ -21,7 +21,7 @@ final class FaultLoad: Sendable {
             LoadBoard(
                 rooms: rooms, messagePorts: stack.messageServers.map(\.port),
                 webSocketPorts: stack.webSocketServers.map(\.port), systemPorts: [stack.systemServer.port],
-                heedsMarks: shape.heedsMarks),
+                checksMarks: shape.checksMarks),
             eventLoop: eventLoop)
     }
 
@@ -68,7 +68,7 @@ final class FaultLoad: Sendable {
     /// Connects the user sockets and adds their users to the rooms, half of them while their socket is open already; and
     /// adds a member who stays to each room, if others are to come and go.
     /// - Throws: `LocalStackError` if the system server does not, or not all sockets are live within 30 s.
-    func moveIn() async throws {
+    func addMembers() async throws {
         let (shape, eventLoop) = (shape, eventLoop)
         try await onBoard { board in
             let port = shape.usesOneWebSocketServer ? board.webSocketPorts.first : nil

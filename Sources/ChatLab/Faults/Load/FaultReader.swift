@@ -51,10 +51,10 @@ final class FaultReader: FaultSession {
         let me = NIOLoopBound(self, eventLoop: eventLoop)
         let parameters = "roomId=\(room)&userId=\(Self.firstUserID + self.number)"
         let seq = cursor ?? (readsFromStart ? 0 : nil)
-        let mark = board.heedsMarks ? mark : nil
+        let mark = board.checksMarks ? mark : nil
         guard !isStream else {
             // What an `EventSource` does: the address stays the same, and the last ID is sent from the second time on.
-            let id = cursor.flatMap { cursor in board.heedsMarks ? lastEventID : String(cursor) }
+            let id = cursor.flatMap { cursor in board.checksMarks ? lastEventID : String(cursor) }
             return EventStreamClient.connect(
                 port: port, path: "/sse/chat?\(parameters)" + (readsFromStart ? "&lastSeq=0" : ""), lastEventID: id,
                 on: eventLoop
@@ -157,7 +157,7 @@ final class FaultReader: FaultSession {
 
     private func ended(_ code: UInt16?) {
         guard let code else { return }
-        if code == UInt16(History.lostLogCode), board.heedsMarks { startOver() }
+        if code == UInt16(History.lostLogCode), board.checksMarks { startOver() }
         if !isExpected(code) { board.note("a socket closed with \(code)") }
     }
 

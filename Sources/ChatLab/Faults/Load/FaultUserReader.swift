@@ -31,7 +31,7 @@ final class FaultUserReader: FaultSession {
         self.isStream = isStream
         self.board = board
         self.eventLoop = eventLoop
-        state = UserSocketState(heedsMarks: board.heedsMarks, isStream: isStream)
+        state = UserSocketState(checksMarks: board.checksMarks, isStream: isStream)
         record = UserSocketRecord(name: "user \(isStream ? "stream" : "socket") \(userID)", userID: userID)
         connection = FaultConnection(port: port, readEvery: readEvery, board: board, eventLoop: eventLoop)
         connection.open = { [weak self] in self?.open(port: $0, $1) }

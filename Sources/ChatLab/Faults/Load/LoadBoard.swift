@@ -17,7 +17,7 @@ final class LoadBoard {
     let webSocketPorts: [Int]
     let systemPorts: [Int]
     /// Whether sessions keep and send marks, and take notice when they learn that their log is another one.
-    let heedsMarks: Bool
+    let checksMarks: Bool
     var posts: [History.Post] = []
     var uploads: [History.Upload] = []
     var changes: [History.Change] = []
@@ -36,7 +36,7 @@ final class LoadBoard {
     var writers: [FaultWriter] = []
     var uploaders: [FaultUploader] = []
     var churners: [FaultChurner] = []
-    var visits: [FaultVisit] = []
+    var visits: [ChurnerSocket] = []
     var acknowledged = 0
     /// Writers, uploaders and churners with something that has no outcome yet.
     var busyWriters = 0
@@ -46,7 +46,7 @@ final class LoadBoard {
     var isRetrying = true
     /// Closed sockets stay closed when this is true.
     var isOver = false
-    /// Where each room ends, once that is known.
+    /// The end of each room, once it is known.
     var heads: [String: Int] = [:]
     /// A 4409 is expected: PostgreSQL is about to lose commits, or has lost them.
     var expectsLogLoss = false
@@ -56,13 +56,13 @@ final class LoadBoard {
     private var waits: [ObjectIdentifier: Wait] = [:]
 
     init(
-        rooms: [String], messagePorts: [Int], webSocketPorts: [Int], systemPorts: [Int], heedsMarks: Bool = true
+        rooms: [String], messagePorts: [Int], webSocketPorts: [Int], systemPorts: [Int], checksMarks: Bool = true
     ) {
         self.rooms = rooms
         self.messagePorts = messagePorts
         self.webSocketPorts = webSocketPorts
         self.systemPorts = systemPorts
-        self.heedsMarks = heedsMarks
+        self.checksMarks = checksMarks
     }
 
     /// All that faults can be done to. User sockets are first, so that they are among a few that are taken from the front.
@@ -138,8 +138,8 @@ final class LoadBoard {
     }
 
     /// Counts a violation of the contract.
-    func note(_ oddity: String) {
-        evidence.oddities[oddity, default: 0] += 1
+    func note(_ violation: String) {
+        evidence.violations[violation, default: 0] += 1
     }
 
     /// To be called when something has changed.
@@ -200,7 +200,7 @@ struct ClientEvidence: Sendable, Codable, Equatable {
     /// `room_reset` frames.
     var resets = 0
     /// Violations of the contract that clients saw, with their number.
-    var oddities: [String: Int] = [:]
+    var violations: [String: Int] = [:]
 
     var closed: Int { closes.values.reduce(0, +) }
 }

@@ -69,11 +69,11 @@ struct LoadShape: Sendable {
     var changedRooms = 0
     /// Whether sessions keep and send marks. Without, they behave as if no server had said that a log is another one: for
     /// the self-proof.
-    var heedsMarks = true
+    var checksMarks = true
 
     /// Whether the user socket of this number is an event stream instead. The cursor of a stream has marks in it, so a
     /// client that does not heed them has none.
-    func isUserStream(_ number: Int) -> Bool { heedsMarks && streamEvery > 0 && number % 3 == 2 }
+    func isUserStream(_ number: Int) -> Bool { checksMarks && streamEvery > 0 && number % 3 == 2 }
 
     /// A run of a few seconds.
     static let small = LoadShape(messages: 1000, rate: 400)

@@ -25,13 +25,13 @@ struct FaultRow: Codable, Equatable, Sendable {
     /// How many times the bound a time may be in this run.
     var slack = 1
     /// From the first attempt to leave a room to the close of the socket there.
-    var longestFarewellSeconds: Double?
+    var longestCloseDelaySeconds: Double?
     /// From the first attempt to come into a room, or to leave it, until the user's live socket reported it.
     var longestMembershipSeconds: Double?
     /// From the acknowledgement of a message to its arrival at each reader of the feed of changes.
     var longestFeedDelaySeconds: [String: Double] = [:]
     var outageSeconds: Double
-    /// The counts that show that the fault bit.
+    /// The counts that show that the fault took effect.
     var proof: [String]
     var measures: [String]
     /// Everything that is wrong; empty for a clean row.
@@ -50,7 +50,7 @@ extension FaultRow {
     ) {
         let check = HistoryCheck(history)
         let longest = Double(history.delays().maximum) / 1e9
-        let farewell = history.visits.compactMap(\.farewell).max().map { Double($0) / 1e9 }
+        let closeDelay = history.visits.compactMap(\.closeDelay).max().map { Double($0) / 1e9 }
         let membership = history.membershipDelays.map(\.nanoseconds).max().map { Double($0) / 1e9 }
         let bound = fault.bounds.delay?.seconds(outage)
         let feedDelays = history.feedDelays.mapValues { Double($0) / 1e9 }
@@ -63,7 +63,7 @@ extension FaultRow {
             reordered: check.count(.reordered), lostByPostgres: history.logLoss.map { _ in check.lostByPostgres },
             longestDelaySeconds: Self.rounded(longest),
             delayBoundSeconds: bound.map(Self.rounded), slack: slack,
-            longestFarewellSeconds: farewell.map(Self.rounded),
+            longestCloseDelaySeconds: closeDelay.map(Self.rounded),
             longestMembershipSeconds: membership.map(Self.rounded),
             longestFeedDelaySeconds: feedDelays.mapValues(Self.rounded),
             outageSeconds: Self.rounded(outage / .seconds(1)),
@@ -73,54 +73,68 @@ extension FaultRow {
         for flaw in HistoryCheck.Flaw.allCases where check.count(flaw) > 0 {
             self.problems.append("\(check.count(flaw)) \(flaw.rawValue)")
         }
-        let latest = bound.map { $0 * Double(slack) } ?? .infinity
-        if longest > latest { self.problems.append("delay bound missed") }
-        if let farewell, farewell > latest {
-            self.problems.append("the socket of a user who left was open for \(Self.rounded(farewell)) s")
-        }
-        if let membership, membership > latest {
-            self.problems.append("a user socket reported a coming or going after \(Self.rounded(membership)) s")
-        }
-        let latestInFeed = fault.bounds.feedDelay.map { $0.seconds(outage) * Double(slack) } ?? .infinity
         for (name, delay) in feedDelays.sorted(by: { $0.key < $1.key }) {
             self.measures.append("\(name) after \(Self.rounded(delay)) s")
-            if delay > latestInFeed { self.problems.append("\(name) had to wait for \(Self.rounded(delay)) s") }
         }
-        if let allowed = fault.bounds.refused, evidence.clients.feedRefused > allowed {
-            self.problems.append("\(evidence.clients.feedRefused) readings of the feed refused, \(allowed) allowed")
-        }
-        if let allowed = fault.bounds.refused, evidence.clients.refused > allowed {
-            self.problems.append("\(evidence.clients.refused) posts refused, \(allowed) allowed")
-        }
-        if let allowed = fault.bounds.refused, evidence.clients.othersRefused > allowed {
-            self.problems.append(
-                "\(evidence.clients.othersRefused) reads, comings and goings refused, \(allowed) allowed")
-        }
-        if let allowed = fault.bounds.uploadsRefused ?? fault.bounds.refused, evidence.clients.uploadsRefused > allowed
-        {
-            self.problems.append("\(evidence.clients.uploadsRefused) uploads refused, \(allowed) allowed")
-        }
-        for sign in fault.signs where sign.isRequired && sign.count(evidence) == 0 {
-            self.problems.append("the fault did not bite: no \(sign.label)")
-        }
+        if fault.shape.uploaders > 0 { self.measures.append("\(filesStored) files stored, \(filesNamed) named") }
+        checkDelays(fault, outage, longest: longest, close: closeDelay, membership: membership, feeds: feedDelays)
+        checkRefusals(fault, evidence.clients)
+        checkEffect(fault, evidence)
         for measure in measures where !measure.isWithinBound { self.problems.append("missed: \(measure.text)") }
-        for (oddity, count) in evidence.clients.oddities.sorted(by: { $0.key < $1.key }) {
-            self.problems.append("\(count) × \(oddity)")
+        for (violation, count) in evidence.clients.violations.sorted(by: { $0.key < $1.key }) {
+            self.problems.append("\(count) × \(violation)")
         }
-        if fault.shape.churners > 0, memberChanges == 0 { self.problems.append("nobody came or went") }
-        if fault.shape.churners > 0, fault.shape.userSockets > 0, history.membershipDelays.isEmpty {
-            self.problems.append("no user socket reported a coming or going")
+        checkActivity(fault.shape, history)
+    }
+
+    private mutating func checkDelays(
+        _ fault: Fault, _ outage: Duration, longest: Double, close: Double?, membership: Double?,
+        feeds: [String: Double]
+    ) {
+        let latest = fault.bounds.delay.map { $0.seconds(outage) * Double(slack) } ?? .infinity
+        if longest > latest { problems.append("delay bound missed") }
+        if let close, close > latest {
+            problems.append("the socket of a user who left was open for \(Self.rounded(close)) s")
         }
-        if fault.shape.readEvery > 0, !history.sessions.contains(where: { !$0.receipts.isEmpty }) {
-            self.problems.append("no read was delivered")
+        if let membership, membership > latest {
+            problems.append("a user socket reported a coming or going after \(Self.rounded(membership)) s")
         }
-        if fault.shape.uploaders > 0 {
-            self.measures.append("\(filesStored) files stored, \(filesNamed) named")
-            if filesStored == 0 { self.problems.append("no file was stored") }
-            if filesNamed == 0 { self.problems.append("no message names a file") }
+        let latestInFeed = fault.bounds.feedDelay.map { $0.seconds(outage) * Double(slack) } ?? .infinity
+        for (name, delay) in feeds.sorted(by: { $0.key < $1.key }) where delay > latestInFeed {
+            problems.append("\(name) had to wait for \(Self.rounded(delay)) s")
         }
-        if acknowledged < fault.shape.messages {
-            self.problems.append("only \(acknowledged) of \(fault.shape.messages) messages acknowledged")
+    }
+
+    private mutating func checkRefusals(_ fault: Fault, _ clients: ClientEvidence) {
+        let (bound, uploadBound) = (fault.bounds.refused, fault.bounds.uploadsRefused ?? fault.bounds.refused)
+        for (count, what, allowed) in [
+            (clients.feedRefused, "readings of the feed", bound), (clients.refused, "posts", bound),
+            (clients.othersRefused, "reads, comings and goings", bound),
+            (clients.uploadsRefused, "uploads", uploadBound),
+        ] {
+            if let allowed, count > allowed { problems.append("\(count) \(what) refused, \(allowed) allowed") }
+        }
+    }
+
+    private mutating func checkEffect(_ fault: Fault, _ evidence: FaultEvidence) {
+        for sign in fault.signs where sign.isRequired && sign.count(evidence) == 0 {
+            problems.append("the fault had no effect: no \(sign.label)")
+        }
+    }
+
+    /// A load that did not do what it is there for proves nothing.
+    private mutating func checkActivity(_ shape: LoadShape, _ history: History) {
+        if shape.churners > 0, memberChanges == 0 { problems.append("nobody came or went") }
+        if shape.churners > 0, shape.userSockets > 0, history.membershipDelays.isEmpty {
+            problems.append("no user socket reported a coming or going")
+        }
+        if shape.readEvery > 0, !history.sessions.contains(where: { !$0.receipts.isEmpty }) {
+            problems.append("no read was delivered")
+        }
+        if shape.uploaders > 0, filesStored == 0 { problems.append("no file was stored") }
+        if shape.uploaders > 0, filesNamed == 0 { problems.append("no message names a file") }
+        if acknowledged < shape.messages {
+            problems.append("only \(acknowledged) of \(shape.messages) messages acknowledged")
         }
     }
 
@@ -148,7 +162,7 @@ extension FaultRow {
 struct FaultTable {
     private static let heads = [
         "fault", "messages", "sessions", "acknowledged", "lost", "doubled", "reordered", "longest delay", "bound",
-        "proof that it bit", "verdict",
+        "proof that it took effect", "verdict",
     ]
 
     let rows: [FaultRow]

@@ -55,7 +55,7 @@ struct FaultRun: Sendable {
         let before = stack.proxyCounts
         let storedFiles = try await StoredFiles.begin(stack, prefix: name)
         try await load.connect()
-        try await load.moveIn()
+        try await load.addMembers()
         try await libraryClients.start(load)
         try await load.startPosting(prefix: name)
         try await Task.sleep(for: fault.warmUp)

@@ -165,7 +165,7 @@ final class FaultStack: Sendable {
     /// Prints the last log lines of each server.
     func sayLastLogLines() {
         for server in [processes.systemServer] + processes.messageServers + processes.webSocketServers {
-            for line in server.logTail(5) { Terminal.say("    [\(server.kind.logName) \(server.port)] \(line)") }
+            for line in server.logTail(5) { Terminal.print("    [\(server.kind.logName) \(server.port)] \(line)") }
         }
     }
 

@@ -31,26 +31,26 @@ struct FaultSuite: Sendable {
     private func run(clientsOn eventLoop: any EventLoop) async throws -> Bool {
         var rows: [FaultRow] = []
         for (index, fault) in faults.enumerated() {
-            Terminal.say("[\(index + 1)/\(faults.count)] \(fault.name): \(fault.summary) …")
+            Terminal.print("[\(index + 1)/\(faults.count)] \(fault.name): \(fault.summary) …")
             if let reason = await fault.obstacle() {
-                Terminal.say("  SKIPPED: \(reason)")
+                Terminal.print("  SKIPPED: \(reason)")
                 continue
             }
             let row = try await run(fault, clientsOn: eventLoop)
-            Terminal.say("  \(row.isClean ? "ok" : "FAILED: \(row.problems.joined(separator: "; "))")")
-            for example in row.examples { Terminal.say("    \(example)") }
+            Terminal.print("  \(row.isClean ? "ok" : "FAILED: \(row.problems.joined(separator: "; "))")")
+            for example in row.examples { Terminal.print("    \(example)") }
             rows.append(row)
         }
         let table = FaultTable(rows: rows)
-        if !rows.isEmpty { Terminal.say("\n\(table.text)\n") }
+        if !rows.isEmpty { Terminal.print("\n\(table.text)\n") }
         if let json { try table.write(json: json) }
 
         guard proves else { return rows.allSatisfy(\.isClean) }
-        Terminal.say("Would it be noticed?")
+        Terminal.print("Self-test: is a broken system detected?")
         let findings = try await FaultStack.run(folder: folder(for: "self-proof")) { stack in
             try await SelfProof(stack: stack, eventLoop: eventLoop, slack: slack).run()
         }
-        for finding in findings { Terminal.say(finding.text) }
+        for finding in findings { Terminal.print(finding.text) }
         return rows.allSatisfy(\.isClean) && findings.allSatisfy(\.isReported)
     }
 

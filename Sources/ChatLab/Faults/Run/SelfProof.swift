@@ -70,7 +70,7 @@ struct SelfProof: Sendable {
 
     /// PostgreSQL is set back, and sessions behave as if no server had said that a log is another one.
     private func withoutMarks() async throws -> Finding {
-        var run = FaultRun(fault: .setBack(heedsMarks: false, messages: 2000), stack: stack, eventLoop: eventLoop)
+        var run = FaultRun(fault: .setBack(checksMarks: false, messages: 2000), stack: stack, eventLoop: eventLoop)
         run.settling = .seconds(5)
         let row = try await run.run().row
         return Finding(

@@ -5,21 +5,21 @@ import Metrics
 import ServiceLifecycle
 import Synchronization
 
-/// Where hints come from that rooms have something new.
+/// A source of hints that rooms have new events.
 protocol RoomHints: Sendable {
     /// Begins or ends the hints. Does not wait for that.
     func setWanted(_ isWanted: Bool)
 }
 
 /// Appends the order of the feed of changes, on the one server that holds the lease. Carries out what
-/// ``ChangeSequencing`` decides.
+/// ``ChangeSequencerStateMachine`` decides.
 final class ChangeSequencer: Service {
     private let sequence: ChangeSequenceRepository
-    private let timing: ChangeSequencing.Timing
+    private let timing: ChangeSequencerStateMachine.Timing
     private let holder: Int64
-    private let state: Mutex<ChangeSequencing>
+    private let state: Mutex<ChangeSequencerStateMachine>
     private let hints = Mutex<(any RoomHints)?>(nil)
-    private let gate = AsyncStream<Never>.makeStream()
+    private let gate = StartGate()
     private let logger: Logger
     private let appends = Counter(label: "chat_changes_appends_total")
     private let seconds = Timer(label: "chat_changes_append_seconds", preferredDisplayUnit: .seconds)
@@ -27,18 +27,18 @@ final class ChangeSequencer: Service {
 
     /// - Parameter holder: a number that no other server has.
     init(
-        _ sequence: ChangeSequenceRepository, timing: ChangeSequencing.Timing = .init(),
+        _ sequence: ChangeSequenceRepository, timing: ChangeSequencerStateMachine.Timing = .init(),
         holder: Int64 = .random(in: .min ... .max), logger: Logger
     ) {
         self.sequence = sequence
         self.timing = timing
         self.holder = holder
         self.logger = logger
-        state = Mutex(ChangeSequencing(timing: timing, now: .now))
+        state = Mutex(ChangeSequencerStateMachine(timing: timing, now: .now))
     }
 
     /// Starts the work, once the database is migrated.
-    func begin() { gate.continuation.finish() }
+    func begin() { gate.open() }
 
     /// Sets where hints come from, before the start. They are begun and ended with the lease.
     func use(_ hints: any RoomHints) { self.hints.withLock { $0 = hints } }
@@ -52,7 +52,7 @@ final class ChangeSequencer: Service {
     /// Appends until graceful shutdown, from ``begin()`` on, and gives the lease up at the end.
     func run() async throws {
         try? await cancelWhenGracefulShutdown {
-            for await _ in self.gate.stream {}
+            await self.gate.wait()
             while !Task.isCancelled { try await self.act() }
         }
         guard state.withLock({ $0.isHolder }) else { return }
@@ -89,7 +89,7 @@ final class ChangeSequencer: Service {
         hints.withLock { $0 }?.setWanted(isHeld)
     }
 
-    private func carryOut(_ step: ChangeSequencing.Step, began: ContinuousClock.Instant) async throws {
+    private func carryOut(_ step: ChangeSequencerStateMachine.Step, began: ContinuousClock.Instant) async throws {
         var pending = Set(try await sequence.pending(of: step.hinted))
         var last: RoomID?
         if let part = step.part {
@@ -108,7 +108,7 @@ final class ChangeSequencer: Service {
         }
     }
 
-    private func failed(_ step: ChangeSequencing.Step?, _ error: any Error) {
+    private func failed(_ step: ChangeSequencerStateMachine.Step?, _ error: any Error) {
         state.withLock { $0.failed(step, now: .now) }
         logger.debug("the feed of changes is appended later", metadata: ["reason": "\(error)"])
     }

@@ -8,16 +8,16 @@ struct ChangeService: Sendable {
     struct Bounds {
         /// Runs that are read at once.
         var runs = 500
-        /// Events that are looked at at once where some types are wanted.
+        /// Events that are read in one step if only some types are wanted.
         var filteredEvents = 2_000
-        /// The same where messages are not wanted, which are then passed over unread.
+        /// The same if messages are not wanted, whose contents are then not read.
         var filteredEventsWithoutMessages = 20_000
         /// Readings of events for one page.
         var reads = 20
     }
 
     let repository: ChangeRepository
-    let watch: ChangeWatch
+    let watch: ChangeFeedWaiter
     var bounds = Bounds()
 
     /// What a reader asks for.
@@ -32,7 +32,7 @@ struct ChangeService: Sendable {
         var end: ChangePosition?
     }
 
-    /// Reads a page. Where there is nothing that the reader wants, waits for it.
+    /// Reads a page. If there is nothing that the reader wants, waits for it.
     /// - Parameters:
     ///   - stillAllowed: asked every second while it waits; its error ends the wait.
     ///   - waiting: called around each wait, for callers that count those who wait.

@@ -25,7 +25,7 @@ final class DownloadSlots: Sendable {
     }
 
     private let state: Mutex<State>
-    /// For which a download waits for its turn.
+    /// Longest time that a download waits for its turn.
     private let waitTimeout: Duration
     /// Time between two looks at those that wait, and for downloads that can be ended.
     private let step: Duration
@@ -41,9 +41,23 @@ final class DownloadSlots: Sendable {
         self.metrics = metrics
     }
 
+    /// Takes a place if one is free.
+    /// - Parameter cut: as of ``take(_:cut:)``.
+    func takeNow(_ reader: DownloadReader, cut: @escaping Cut) -> Slot? {
+        let id = state.withLock { state -> Int? in
+            guard state.queue.mayBegin(reader) else { return nil }
+            state.lastID += 1
+            _ = state.queue.add(state.lastID, of: reader)
+            state.cuts[state.lastID] = cut
+            report(state.queue)
+            return state.lastID
+        }
+        return id.map { Slot(id: $0, slots: self) }
+    }
+
     /// Takes a place, and waits for one where none is free.
     /// - Parameter cut: called where the place is needed for another download, since this one's client takes nothing.
-    /// - Throws: `unavailable` (503) where too many wait, or the time is over.
+    /// - Throws: `unavailable` (503) if too many wait, or the time is over.
     func take(_ reader: DownloadReader, cut: @escaping Cut) async throws(ChatError) -> Slot {
         let id = state.withLock { state in
             state.lastID += 1
@@ -85,14 +99,14 @@ final class DownloadSlots: Sendable {
 
     /// Makes room for the downloads that wait, and gives up those whose time is over. Ends once none waits.
     private func watch() async {
-        while look() {
+        while evictAndExpire() {
             // Nobody cancels it.
             try? await Task.sleep(for: step)
         }
     }
 
     /// - Returns: whether any download waits.
-    private func look() -> Bool {
+    private func evictAndExpire() -> Bool {
         let now = ContinuousClock.now
         let (late, cuts, isWatched) = state.withLock { state in
             let late = state.waiters.filter { $0.value.deadline <= now }
@@ -157,16 +171,16 @@ final class DownloadSlots: Sendable {
         /// Frees the place. May be repeated.
         fileprivate func end() { slots.end(id) }
 
-        fileprivate func reads() { slots.state.withLock { $0.queue.reads(id) } }
+        fileprivate func readStarted() { slots.state.withLock { $0.queue.readStarted(id) } }
 
-        fileprivate func hands(_ bytes: Int) {
-            slots.state.withLock { $0.queue.hands(id, at: .now) }
+        fileprivate func pieceSent(_ bytes: Int) {
+            slots.state.withLock { $0.queue.pieceSent(id, at: .now) }
             slots.metrics.downloaded(bytes)
         }
     }
 }
 
-/// The bytes of a download, which hold its place until they end, and no longer than they exist.
+/// The bytes of a download. Holds the download's slot until the last byte is read, or until it is deallocated.
 struct SlottedBytes<Base: AsyncSequence<ByteBuffer, any Error> & Sendable>: AsyncSequence, Sendable {
     let base: Base
     let slot: DownloadSlots.Slot
@@ -184,13 +198,13 @@ struct SlottedBytes<Base: AsyncSequence<ByteBuffer, any Error> & Sendable>: Asyn
 
         mutating func next() async throws -> ByteBuffer? {
             // The client has taken what was read before, but for what the connection's watermark lets wait.
-            slot.reads()
+            slot.readStarted()
             guard let piece = try await base.next() else {
                 // Nothing is read any more for a client that does not take the last piece; its connection has a deadline.
                 slot.end()
                 return nil
             }
-            slot.hands(piece.readableBytes)
+            slot.pieceSent(piece.readableBytes)
             return piece
         }
     }

@@ -8,7 +8,8 @@ import ServiceLifecycle
 /// servers do so at once; each file is removed by one of them (``FileRemoval``).
 final class FileCleaner: Service {
     struct Timing {
-        /// Time between two looks for files to remove, or after a page of them until the next page.
+        /// Time between two looks for files to remove, or after a page of them until the next page. Between two looks at what is
+        /// not in order, too.
         var interval = Duration.seconds(5)
         /// Time between two readings of the secrets and of the store's marker.
         var refresh = Duration.seconds(30)
@@ -28,7 +29,7 @@ final class FileCleaner: Service {
     private let timing: Timing
     private let metrics: FileMetrics
     private let logger: Logger
-    private let gate = AsyncStream<Never>.makeStream()
+    private let gate = StartGate()
 
     /// - Parameter unusedSeconds: the time for which a file is kept that no message names.
     init(
@@ -48,29 +49,46 @@ final class FileCleaner: Service {
     /// Asks the store whose it is, reads the secrets, and makes the folder of uploads where it is not there. What fails is
     /// tried again later.
     func prepare() async {
+        await prepareSpool()
+        await refresh()
+    }
+
+    private func prepareSpool() async {
         await attempt("the folder of uploads is made later") { try await spool.prepare() }
+    }
+
+    private func refresh() async {
         await storage.check()
         await attempt("the secrets of URLs are read later") { try await urls.refresh() }
     }
 
     /// Starts the work, once the database is migrated.
-    func begin() { gate.continuation.finish() }
+    func begin() { gate.open() }
 
-    /// Works until graceful shutdown, from ``begin()`` on.
+    /// Works until graceful shutdown, from ``begin()`` on. A part that hangs holds up no other: while a store does not remove
+    /// files it is still asked whether it responds.
     func run() async throws {
         await cancelWhenGracefulShutdown {
-            for await _ in self.gate.stream {}
-            await self.keepCleaning()
+            await self.gate.wait()
+            await withDiscardingTaskGroup { group in
+                group.addTask { await self.keepFresh() }
+                group.addTask { await self.keepSpool() }
+                group.addTask { await self.keepCleaning() }
+            }
         }
     }
 
+    private func keepFresh() async {
+        while await pause(storage.state == .own ? timing.refresh : timing.interval) { await refresh() }
+    }
+
+    private func keepSpool() async {
+        while await pause(spool.isPrepared ? timing.refresh : timing.interval) { await prepareSpool() }
+    }
+
     private func keepCleaning() async {
-        var (refreshedAt, clearedAt) = (ContinuousClock.now, ContinuousClock.now - timing.leftovers)
-        while !Task.isCancelled {
-            if refreshedAt.duration(to: .now) >= timing.refresh || storage.state != .own || !spool.isPrepared {
-                refreshedAt = .now
-                await prepare()
-            }
+        var clearedAt = ContinuousClock.now - timing.leftovers
+        repeat {
             await attempt("files are removed later") { while try await clean() > 0 {} }
             if clearedAt.duration(to: .now) >= timing.leftovers {
                 clearedAt = .now
@@ -78,15 +96,20 @@ final class FileCleaner: Service {
                     try await storage.require().abortUnfinished(olderThan: timing.leftoverAge)
                 }
             }
-            try? await Task.sleep(for: timing.interval * Double.random(in: 0.75...1))
-        }
+        } while await pause(timing.interval)
+    }
+
+    /// - Returns: `false` once the task is cancelled.
+    private func pause(_ time: Duration) async -> Bool {
+        try? await Task.sleep(for: time * Double.random(in: 0.75...1))
+        return !Task.isCancelled
     }
 
     private func attempt(_ otherwise: String, _ body: () async throws -> Void) async {
         do {
             try await body()
         } catch {
-            logger.debug("\(otherwise)", metadata: ["reason": "\(SecretFreeReason.of(error))"])
+            logger.debug("\(otherwise)", metadata: ["reason": "\(RedactedReason.of(error))"])
         }
     }
 
@@ -96,12 +119,12 @@ final class FileCleaner: Service {
         let store = try storage.require()
         _ = try await removal.deleteUnused(olderThan: unusedSeconds, limit: Self.filesAtATime)
         var count = 0
-        for fileID in try await removal.take(limit: Self.filesAtATime) {
+        for fileID in try await removal.take(limit: Self.filesAtATime) where storage.responds {
             guard await remove(fileID, from: store) else { continue }
             try await removal.removed(fileID)
             count += 1
         }
-        for fileID in try await removal.takeUploads(limit: Self.filesAtATime) {
+        for fileID in try await removal.takeUploads(limit: Self.filesAtATime) where storage.responds {
             guard await remove(fileID, from: store) else { continue }
             try await removal.uploadRemoved(fileID)
             count += 1
@@ -112,7 +135,7 @@ final class FileCleaner: Service {
     }
 
     /// Removes the bytes of a file.
-    /// - Returns: `false` where they cannot be removed: they are taken again later, and keep no other file from being removed.
+    /// - Returns: `false` if they cannot be removed: they are taken again later, and keep no other file from being removed.
     private func remove(_ fileID: FileID, from store: any FileStore) async -> Bool {
         do {
             try await store.remove(fileID.rawValue)
@@ -120,7 +143,7 @@ final class FileCleaner: Service {
         } catch {
             logger.debug(
                 "a file is removed later",
-                metadata: ["fileId": "\(fileID)", "reason": "\(SecretFreeReason.of(error))"])
+                metadata: ["fileId": "\(fileID)", "reason": "\(RedactedReason.of(error))"])
             return false
         }
     }

@@ -77,7 +77,7 @@ struct FileMetrics: Sendable {
     func ended(_ result: UploadResult) { uploads[result]?.increment() }
 
     /// Sets the bytes that uploads under way have reserved.
-    func spools(_ bytes: Int) { spoolBytes.record(bytes) }
+    func setSpoolBytes(_ bytes: Int) { spoolBytes.record(bytes) }
 
     /// Sets how many downloads there are.
     func downloads(active: Int, waiting: Int) {

@@ -39,12 +39,16 @@ struct FileService: Sendable {
     }
 
     /// Opens a part of a file, once it is the reader's turn.
-    /// - Parameter cut: ends the connection, see ``DownloadSlots/take(_:cut:)``.
-    /// - Throws: `file_gone` where the store has lost it; `unavailable`, also where too many files are being read.
+    /// - Parameters:
+    ///   - cut: ends the connection, see ``DownloadSlots/take(_:cut:)``.
+    ///   - waiting: called around the wait for its turn, for callers that count those who wait.
+    /// - Throws: `file_gone` if the store has lost it; `unavailable`, also if too many files are being read.
     func bytes(
-        of file: ChatFile, _ range: Range<Int>, for reader: DownloadReader, cut: @escaping DownloadSlots.Cut
+        of file: ChatFile, _ range: Range<Int>, for reader: DownloadReader, cut: @escaping DownloadSlots.Cut,
+        waiting: (@Sendable () async throws -> DownloadSlots.Slot) async throws -> DownloadSlots.Slot
     ) async throws -> FileBytes {
-        let slot = try await slots.take(reader, cut: cut)
+        if let slot = slots.takeNow(reader, cut: cut) { return Self.slotted(try await read(file, range), slot) }
+        let slot = try await waiting { [slots] in try await slots.take(reader, cut: cut) }
         return Self.slotted(try await read(file, range), slot)
     }
 
@@ -64,7 +68,7 @@ struct FileService: Sendable {
             logger.warning("a file is not in its store", metadata: ["fileId": "\(file.fileID)"])
             throw ChatError(.fileGone)
         } catch {
-            logger.warning("a file cannot be read", metadata: ["reason": "\(SecretFreeReason.of(error))"])
+            logger.warning("a file cannot be read", metadata: ["reason": "\(RedactedReason.of(error))"])
             throw ChatError.unavailable("Files cannot be read right now")
         }
     }
@@ -76,7 +80,7 @@ struct FileService: Sendable {
         switch try await files.delete(fileID, by: userID) {
         case .deleted: return
         case .none: throw ChatError(.fileNotFound)
-        case .anothers: throw ChatError(.forbidden, "Only its uploader deletes a file")
+        case .notUploader: throw ChatError(.forbidden, "Only its uploader deletes a file")
         case .inUse: throw ChatError(.fileInUse)
         }
     }

@@ -26,7 +26,7 @@ final class FileStorage: Sendable {
     private let isAway = Mutex(false)
 
     /// - Parameters:
-    ///   - deadline: for the questions whose the store is.
+    ///   - deadline: timeout for reading whose store it is.
     ///   - installation: reads the id of the installation, and whether it has files.
     init(
         _ store: any FileStore, deadline: Duration = .seconds(10), logger: Logger,
@@ -64,7 +64,7 @@ final class FileStorage: Sendable {
         } catch {
             if error is FileStoreError { isAway.withLock { $0 = true } }
             // A store that is away is still the one that it was; its calls fail by themselves.
-            let reason = SecretFreeReason.of(error)
+            let reason = RedactedReason.of(error)
             logger.debug("the store of files does not respond", metadata: ["reason": "\(reason)"])
             return current.withLock { current in
                 switch current {
@@ -84,7 +84,8 @@ final class FileStorage: Sendable {
         return found
     }
 
-    /// A store that never answers holds up neither the start of the server nor the work of the cleaner.
+    /// Reads the ownership, with a timeout: a store that never answers blocks neither the server's start nor the
+    /// cleaner.
     private func ownershipInTime() async throws -> State {
         let answer = await TimeLimit.within(deadline) { () -> Result<State, any Error> in
             do { return .success(try await self.ownership()) } catch { return .failure(error) }
@@ -113,7 +114,7 @@ final class FileStorage: Sendable {
 }
 
 /// The text of an error for logs and health checks.
-enum SecretFreeReason {
+enum RedactedReason {
     static func of(_ error: any Error) -> String {
         switch error {
         case let error as FileStoreError: error.description

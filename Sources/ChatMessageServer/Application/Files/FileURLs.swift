@@ -10,13 +10,8 @@ final class FileURLs: Sendable {
     private struct State {
         var signer = FileURLSigner(secrets: [])
         var readAt: ContinuousClock.Instant?
-
-        /// - Returns: whether the secrets may be read for the sake of an unknown signature.
-        mutating func mayRead(at now: ContinuousClock.Instant) -> Bool {
-            if let readAt, now - readAt < FileURLs.interval { return false }
-            readAt = now
-            return true
-        }
+        /// The last reading for the sake of unknown signatures. Requests that come while it is under way wait for it, too.
+        var reading: Task<Void, Never>?
     }
 
     private let read: @Sendable () async throws -> [FileSecret]
@@ -28,7 +23,10 @@ final class FileURLs: Sendable {
     /// Reads the secrets.
     func refresh() async throws {
         let signer = FileURLSigner(secrets: try await read())
-        state.withLock { $0 = State(signer: signer, readAt: .now) }
+        state.withLock { state in
+            state.signer = signer
+            state.readAt = .now
+        }
     }
 
     /// The path of a file with its signature.
@@ -37,8 +35,19 @@ final class FileURLs: Sendable {
     /// Checks a signature. One that is not known may be by a secret that another server has just made.
     func check(_ fileID: FileID, expires: String?, signature: String?) async -> FileURLSigner.Verdict {
         let verdict = state.withLock(\.signer).check(fileID, expires: expires, signature: signature, at: .now)
-        guard verdict == .bad, state.withLock({ $0.mayRead(at: .now) }) else { return verdict }
-        try? await refresh()
+        guard verdict == .bad else { return verdict }
+        await reading().value
         return state.withLock(\.signer).check(fileID, expires: expires, signature: signature, at: .now)
+    }
+
+    /// A new reading of the secrets, or the last one where that is not long ago.
+    private func reading() -> Task<Void, Never> {
+        state.withLock { state in
+            if let readAt = state.readAt, .now - readAt < Self.interval { return state.reading ?? Task {} }
+            let reading = Task { _ = try? await self.refresh() }
+            state.readAt = .now
+            state.reading = reading
+            return reading
+        }
     }
 }

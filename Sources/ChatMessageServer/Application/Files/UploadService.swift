@@ -21,9 +21,11 @@ struct UploadService: Sendable {
         var key: String?
         /// `Content-Type`. Only the office types depend on it.
         var declaredType: String?
-        /// `Content-Length`, in bytes; `nil` where it is not known.
+        /// `Content-Length`, in bytes; `nil` if it is not known.
         var length: Int?
     }
+
+    private static let removalTimeout = Duration.seconds(5)
 
     let storage: FileStorage
     let spool: UploadSpool
@@ -40,7 +42,7 @@ struct UploadService: Sendable {
     let logger: Logger
 
     /// Takes a file.
-    /// - Parameter bytes: read only once nothing that is known before speaks against the file.
+    /// - Parameter bytes: read only after all checks that do not need them have passed.
     /// - Returns: the file, and whether it is new; it is not where the request was repeated with its key.
     /// - Throws: the errors of the contract's page.
     func upload(
@@ -64,7 +66,8 @@ struct UploadService: Sendable {
         let upload = FileUpload(
             roomID: request.roomID, uploaderID: request.uploaderID, name: request.name,
             thumbnailOf: request.thumbnailOf, key: request.key)
-        // First of all: a repeated request takes nothing of the limits, and gets its file also after its user has left.
+        // Checked first: a repeated request does not count against limits, and gets its file even after its user has
+        // left.
         if let earlier = try await uploads.earlier(upload), let file = try Self.firstFile(earlier) {
             return (file, false)
         }
@@ -91,8 +94,8 @@ struct UploadService: Sendable {
     // MARK: Before the body
 
     /// The file of an earlier request with the same key.
-    /// - Returns: `nil` where this is the first one.
-    private static func firstFile(_ beginning: FileUploads.Beginning) throws(ChatError) -> ChatFile? {
+    /// - Returns: `nil` if this is the first one.
+    private static func firstFile(_ beginning: FileUploads.BeginResult) throws(ChatError) -> ChatFile? {
         switch beginning {
         case .begun: return nil
         case .repeated(let file): return file
@@ -145,7 +148,7 @@ struct UploadService: Sendable {
         do {
             let spooled = try await spool.begin(size: request.length)
             var pieces = bytes().makeAsyncIterator()
-            var pace = UploadPace()
+            var pace = MinimumUploadRate()
             while true {
                 let start = ContinuousClock.now
                 guard let piece = try await pieces.next() else { break }
@@ -186,7 +189,7 @@ struct UploadService: Sendable {
             await drop(upload, from: store)
             throw unavailable(error, "the store of files")
         }
-        // Where this throws, the row may be there all the same: then the bytes have to stay.
+        // If this throws, the row may have been stored all the same, so the bytes have to stay.
         let end = try await uploads.finish(upload, content, quota: quota)
         if case .stored(let file) = end { return file }
         await drop(upload, from: store)
@@ -202,20 +205,20 @@ struct UploadService: Sendable {
     /// Removes what is in the store of an upload, now and once more later: an attempt that was given up because it was not
     /// answered in time can still be carried out behind the removal.
     private func drop(_ upload: FileUpload, from store: any FileStore) async {
-        await always {
-            try? await store.remove(upload.fileID.rawValue)
-            try await uploads.abandon(upload)
-        }
+        // First the key: the client may repeat the request while the store hangs.
+        await always { try await uploads.abandon(upload) }
+        // The answer does not wait for long.
+        _ = await TimeLimit.within(Self.removalTimeout) { try? await store.remove(upload.fileID.rawValue) }
     }
 
-    /// Runs something to its end, also where the request is cancelled. Where it fails, the lease runs out.
+    /// Runs something to its end, even if the request is cancelled. If it fails, the lease runs out.
     private func always(_ body: @escaping @Sendable () async throws -> Void) async {
         _ = await Task { try await body() }.result
     }
 
     private func unavailable(_ error: FileStoreError, _ place: String) -> ChatError {
         logger.warning(
-            "a file is not stored", metadata: ["place": "\(place)", "reason": "\(SecretFreeReason.of(error))"])
+            "a file is not stored", metadata: ["place": "\(place)", "reason": "\(RedactedReason.of(error))"])
         return .unavailable(
             error == .full ? "There is no space for more files right now" : "Files cannot be stored right now")
     }

@@ -21,7 +21,7 @@ final class UploadSlots: Sendable {
     private let counts = Mutex<[UserID: Int]>([:])
 
     /// Takes a place.
-    /// - Throws: `rate_limited` (429) where the user has as many uploads under way as allowed.
+    /// - Throws: `rate_limited` (429) if the user has as many uploads under way as allowed.
     func take(_ userID: UserID) throws(ChatError) -> Slot {
         let isFree = counts.withLock { counts in
             guard userID.isInstallation || counts[userID, default: 0] < Self.maximumPerUser else { return false }

@@ -64,9 +64,9 @@ final class MessageHook: Sendable {
         if try await isStored(draft) { return draft }
         do {
             try await check()
-            let question = HookQuestion(draft, user: try await users.user(draft.senderID))
+            let question = HookRequest(draft, user: try await users.user(draft.senderID))
             let content = try await decide(question)
-            return content.utf8.elementsEqual(draft.contentJSON.utf8) ? draft : draft.replacingContent(by: content)
+            return content.hasSameBytes(as: draft.contentJSON) ? draft : draft.replacingContent(by: content)
         } catch {
             // It can have been stored meanwhile, where it was sent twice at the same time.
             guard try await isStored(draft) else { throw error }
@@ -85,10 +85,10 @@ final class MessageHook: Sendable {
     /// - Throws: `rejected` (422), `hook_unavailable` (503).
     func approve(_ content: String, of message: Message) async throws -> String {
         try await decide(
-            HookQuestion(message, newContent: content, user: try await users.user(message.senderID)))
+            HookRequest(message, newContent: content, user: try await users.user(message.senderID)))
     }
 
-    private func decide(_ question: HookQuestion) async throws -> String {
+    private func decide(_ question: HookRequest) async throws -> String {
         let start = ContinuousClock.now
         let decision = HookDecision(await ask(question), type: question.type)
         times.record(duration: ContinuousClock.now - start)
@@ -103,7 +103,7 @@ final class MessageHook: Sendable {
         return try decision.content(of: question.contentJSON, fails: fails)
     }
 
-    private func ask(_ question: HookQuestion) async -> HookResponse {
+    private func ask(_ question: HookRequest) async -> HookResponse {
         defer { pending.subtract(1, ordering: .relaxed) }
         guard pending.add(1, ordering: .relaxed).newValue <= limits.messages else {
             return .failed("is asked about too many messages at a time")

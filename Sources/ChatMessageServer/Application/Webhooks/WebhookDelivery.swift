@@ -18,12 +18,12 @@ protocol WebhookSending: Sendable {
 struct WebhookDelivery: Sendable {
     /// Events of a delivery.
     static let maximumItems = 100
-    /// The longest time after which a webhook is read again, so that changes of it are noticed.
-    private static let attention = Duration.seconds(1)
-    /// The same where only a replay helps.
-    private static let attentionToReplay = Duration.seconds(5)
-    /// The longest pause between two deliveries. A webhook leaves the database for four times as long as it has used it, so
-    /// that a busy one has room for posts.
+    /// Longest time until a webhook is read again, so that changes of it are noticed.
+    private static let rereadInterval = Duration.seconds(1)
+    /// The same for a webhook that only a replay can continue.
+    private static let replayCheckInterval = Duration.seconds(5)
+    /// Longest pause between two deliveries. After a delivery the webhook pauses four times as long as it has used the
+    /// database, so that a busy database has capacity for posts.
     private static let longestPause = Duration.milliseconds(100)
     /// The pause after an empty page while the server stops, when nothing waits for events any more.
     private static let drainingPause = Duration.milliseconds(200)
@@ -63,8 +63,9 @@ struct WebhookDelivery: Sendable {
         while !Task.isCancelled {
             do {
                 guard let work = try await work.work(webhookID, holder: holder) else {
-                    // Paused, removed, or another server's. This task is cancelled soon, unless that is over by then.
-                    try await Task.sleep(for: Self.attention)
+                    // Paused, removed, or taken over by another server. This task is cancelled soon, unless the webhook
+                    // is back by then.
+                    try await Task.sleep(for: Self.rereadInterval)
                     continue
                 }
                 let used = try await step(work, sender)
@@ -83,7 +84,7 @@ struct WebhookDelivery: Sendable {
     /// - Returns: how long a delivery took in the database; zero where nothing was delivered.
     private func step(_ work: WebhookWork, _ sender: any WebhookSending) async throws -> Duration {
         guard work.wait <= .zero else {
-            try await Task.sleep(for: min(work.wait, Self.attention))
+            try await Task.sleep(for: min(work.wait, Self.rereadInterval))
             return .zero
         }
         let webhook = work.webhook
@@ -97,12 +98,12 @@ struct WebhookDelivery: Sendable {
                             wait: .zero, end: pending.end))
                 } else {
                     try await pages.page(
-                        after: webhook.cursor, webhook.filter, limit: Self.maximumItems, wait: Self.attention)
+                        after: webhook.cursor, webhook.filter, limit: Self.maximumItems, wait: Self.rereadInterval)
                 }
         } catch let error as ChatError where error.code == .cursorUnknown {
             // The database was set back. Only a replay helps, which is noticed at the next reading.
             logger.error("the cursor of a webhook is not known", metadata: ["webhook": "\(webhook.webhookID)"])
-            try await Task.sleep(for: Self.attentionToReplay)
+            try await Task.sleep(for: Self.replayCheckInterval)
             return .zero
         }
         guard !page.isEmpty else {

@@ -19,7 +19,7 @@ final class WebhookDispatcher: Service {
     private let delivery: WebhookDelivery
     private let timing: Timing
     private let holder: Int64
-    private let gate = AsyncStream<Never>.makeStream()
+    private let gate = StartGate()
     private let logger: Logger
     private let held = Gauge(label: "chat_webhooks_held")
 
@@ -32,12 +32,12 @@ final class WebhookDispatcher: Service {
     }
 
     /// Starts the work, once the database is migrated.
-    func begin() { gate.continuation.finish() }
+    func begin() { gate.open() }
 
     /// Delivers until graceful shutdown, from ``begin()`` on, and gives the leases up at the end.
     func run() async throws {
         await cancelWhenGracefulShutdown {
-            for await _ in self.gate.stream {}
+            await self.gate.wait()
             await self.keepDelivering()
         }
         // In a task of its own, since this one may be cancelled. Without an answer the leases just run out.

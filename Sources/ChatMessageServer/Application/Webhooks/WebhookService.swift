@@ -13,7 +13,7 @@ struct WebhookTargets: Sendable {
     let rules: AddressRules
 
     /// The address to connect to.
-    /// - Throws: `webhook_address` where the host has none, or one to which no connection may be made.
+    /// - Throws: `webhook_address` if the host has none, or one to which no connection may be made.
     func address(of url: WebhookURL) async throws(ChatError) -> String {
         let addresses: [String]
         switch url.host {

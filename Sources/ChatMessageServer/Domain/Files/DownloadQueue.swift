@@ -7,11 +7,12 @@ enum DownloadReader: Hashable, Sendable {
     case address(String)
 }
 
-/// Decides which downloads may read from the store: so many in all, and so many of one reader. Others wait for their turn.
+/// Decides which downloads may read from the store, by a limit in total and one for each reader. Others wait for their
+/// turn.
 ///
-/// A download holds a connection or a descriptor, also while its client takes nothing. Where others wait for it, the one
+/// A download holds a connection or a descriptor, also while its client takes nothing. If others wait for it, the one
 /// whose client has not taken its last piece for the longest time is ended; the client can ask for the rest by its range.
-/// Does no I/O.
+/// Pure: no I/O.
 struct DownloadQueue {
     /// The bounds.
     struct Limits {
@@ -99,23 +100,17 @@ struct DownloadQueue {
     }
 
     /// Notes that a download reads from the store: it waits for no client.
-    mutating func reads(_ id: Int) { active[id]?.waitsForClientSince = nil }
+    mutating func readStarted(_ id: Int) { active[id]?.waitsForClientSince = nil }
 
     /// Notes that a download has handed something to its client.
-    mutating func hands(_ id: Int, at now: ContinuousClock.Instant) { active[id]?.waitsForClientSince = now }
+    mutating func pieceSent(_ id: Int, at now: ContinuousClock.Instant) { active[id]?.waitsForClientSince = now }
 
     /// Chooses downloads to be ended, since others wait for their places.
     mutating func cut(at now: ContinuousClock.Instant) -> [Int] {
         guard !queue.isEmpty else { return [] }
-        var stalled = active.compactMap { id, download -> Stalled? in
-            guard !download.isCut, let since = download.waitsForClientSince, now - since >= limits.stallTimeout else {
-                return nil
-            }
-            return Stalled(id: id, reader: download.reader, since: since)
-        }
-        .sorted { $0.since < $1.since }
+        var stalled = stalled(at: now)
         var chosen: [Int] = []
-        // Each that waits needs one place, and those that are being ended give theirs.
+        // Each that waits needs one place, and those that were chosen before and have not ended yet give theirs.
         var pending = active.values.count { $0.isCut }
         for waiting in queue {
             guard !stalled.isEmpty else { break }
@@ -133,6 +128,17 @@ struct DownloadQueue {
         return chosen
     }
 
+    /// Downloads that may be ended, the longest stalled first.
+    private func stalled(at now: ContinuousClock.Instant) -> [Stalled] {
+        active.compactMap { id, download -> Stalled? in
+            guard !download.isCut, let since = download.waitsForClientSince, now - since >= limits.stallTimeout else {
+                return nil
+            }
+            return Stalled(id: id, reader: download.reader, since: since)
+        }
+        .sorted { $0.since < $1.since }
+    }
+
     private func limit(of reader: DownloadReader) -> Int {
         switch reader {
         case .user(let userID): userID.isInstallation ? limits.ofInstallation : limits.perUser
@@ -140,7 +146,8 @@ struct DownloadQueue {
         }
     }
 
-    private func mayBegin(_ reader: DownloadReader) -> Bool {
+    /// Whether a download of this reader would begin at once.
+    func mayBegin(_ reader: DownloadReader) -> Bool {
         active.count < limits.active && (counts[reader] ?? 0) < limit(of: reader)
     }
 

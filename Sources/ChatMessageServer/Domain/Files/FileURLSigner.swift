@@ -2,7 +2,7 @@ import ChatStorage
 import CommonUtil
 import Crypto
 
-/// Signs the URLs of files for whoever has them. Pure.
+/// Signs URLs of files. Whoever has such a URL may read the file. Pure.
 ///
 /// A URL is the same for half an hour, so that browsers find the file in their caches, and good for 60 to 90 minutes.
 struct FileURLSigner: Equatable, Sendable {

@@ -24,7 +24,7 @@ enum HookDecision: Equatable, Sendable {
     /// Length of a reason, in Unicode scalars. A longer one is cut: a message that is rejected must not be stored because of
     /// how that was said.
     static let maximumReasonLength = 200
-    /// When a message can be sent again that was refused for want of a decision.
+    /// Delay before a message can be sent again that was refused because there was no decision.
     private static let retryAfterSeconds = 1
 
     /// Reads an answer.

@@ -7,7 +7,7 @@ struct HookSettings {
     let fails: MessageHookFailure
 
     /// Reads the settings.
-    /// - Returns: `nil` where no hook is set.
+    /// - Returns: `nil` if no hook is set.
     /// - Throws: `ConfigurationError` for a wrong one, and where only one of URL and secret is set.
     init?(_ configuration: ConfigurationSource) throws(ConfigurationError) {
         let text = try configuration.value(Settings.messageHookURL)

@@ -31,7 +31,7 @@ enum HTTPDateText {
 
     /// A year of two digits is in this century until 2049, which is near enough to "not more than 50 years ahead".
     private static func fullYear(_ text: Substring) -> String? {
-        guard text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else { return nil }
+        guard text.utf8.allSatisfy(\.isASCIIDigit) else { return nil }
         switch text.utf8.count {
         case 4: return String(text)
         case 2: return (text < "50" ? "20" : "19") + text

@@ -7,10 +7,10 @@ enum WebhookResponse: Equatable {
     /// There was no answer; a reason for people, without internals.
     case failed(String)
 
-    /// The status; `nil` where there was none.
+    /// The status; `nil` if there was none.
     var status: Int? { if case .status(let status, _) = self { status } else { nil } }
 
-    /// Why it is no success; `nil` where it is.
+    /// Why it is no success; `nil` if it is.
     var error: String? {
         switch self {
         case .status(200..<300, _): nil
@@ -42,7 +42,7 @@ enum WebhookResponse: Equatable {
     static func retryAfter(_ text: String?, now: Timestamp = .now) -> Duration? {
         guard let text else { return nil }
         let seconds =
-            text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) })
+            text.utf8.allSatisfy(\.isASCIIDigit)
             ? Int64(text) : HTTPDateText.time(text).map { max(0, $0.seconds - now.seconds) }
         return seconds.map { .seconds(min($0, longestRetryAfter.components.seconds)) }
     }

@@ -73,7 +73,7 @@ struct WebhookURL: Equatable {
 
     private static func port(_ text: Substring?) throws(ChatError) -> Int? {
         guard let text, !text.isEmpty else { return nil }
-        guard text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }), let port = Int(text),
+        guard text.utf8.allSatisfy(\.isASCIIDigit), let port = Int(text),
             (1...65_535).contains(port)
         else { throw refused("has no valid port") }
         return port

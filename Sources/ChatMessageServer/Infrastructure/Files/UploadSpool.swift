@@ -12,7 +12,9 @@ final class UploadSpool: Sendable {
     private let disk: Disk
     private let budget: Mutex<SpoolBudget>
     private let onChange: @Sendable (Int) -> Void
+    /// Held while the folder is made, which is I/O.
     private let lock = Mutex<OpenFile?>(nil)
+    private let hasFolder = Atomic(false)
     /// The folder of this process.
     private let folder: String
 
@@ -31,15 +33,18 @@ final class UploadSpool: Sendable {
     /// The bytes that all uploads in progress take or have reserved.
     var reserved: Int { budget.withLock(\.reserved) }
 
-    /// Whether there is a folder of this process.
-    var isPrepared: Bool { lock.withLock { $0 != nil } }
+    /// Whether there is a folder of this process. Waits for no I/O.
+    var isPrepared: Bool { hasFolder.load(ordering: .relaxed) }
 
     /// Makes the folder of this process, unless it is there, and removes those of processes that have ended. May be repeated:
     /// a folder that somebody has removed is made again.
     func prepare() async throws(FileStoreError) {
         try await disk.run { () throws(FileStoreError) in
             // One at a time; none of the threads is an event loop's.
-            try self.lock.withLock { lock throws(FileStoreError) in try self.prepare(&lock) }
+            try self.lock.withLock { lock throws(FileStoreError) in
+                defer { self.hasFolder.store(lock != nil, ordering: .relaxed) }
+                try self.prepare(&lock)
+            }
         }
     }
 
@@ -83,9 +88,10 @@ final class UploadSpool: Sendable {
         unlink(lockPath)
     }
 
-    /// Begins a file. Its bytes are reserved as they come: what is announced and does not come keeps nobody out.
-    /// - Parameter size: in bytes, where it is known.
-    /// - Throws: `full` where so many bytes are not left right now.
+    /// Begins a file. Bytes are reserved as they arrive, so a size that is only announced takes no space from other
+    /// uploads.
+    /// - Parameter size: the announced size in bytes, if it is known.
+    /// - Throws: `full` if fewer bytes are left right now.
     func begin(size: Int?) async throws(FileStoreError) -> SpooledFile {
         guard budget.withLock({ $0.hasLeft(size ?? 0) }) else { throw .full }
         let path = "\(folder)/\(UInt64.random(in: .min ... .max))"
@@ -119,6 +125,14 @@ final class UploadSpool: Sendable {
         }
     }
 
+    /// Removes the file of an upload, some time, and gives its bytes back then. Freeing a large file takes a while.
+    fileprivate func remove(_ path: String, _ file: OpenFile, releasing bytes: Int) {
+        disk.submit {
+            withExtendedLifetime(file) { _ = unlink(path) }
+            self.release(bytes)
+        }
+    }
+
     fileprivate func run(_ call: @escaping @Sendable () throws(FileStoreError) -> Void) async throws(FileStoreError) {
         try await disk.run(call)
     }
@@ -126,11 +140,11 @@ final class UploadSpool: Sendable {
 
 /// An upload on the disk. It is removed, and its bytes given back, when nobody holds it any more.
 final class SpooledFile: Sendable {
-    /// Bytes that are reserved at once, or as many as are still announced.
+    /// Bytes that are reserved in one step, or what is left of the announced size.
     private static let step = 256 * 1_024
     /// Bytes that go to the disk at once.
     private static let flushBytes = 256 * 1_024
-    /// After so many bytes were written. A disk that is slower than this needs no pause of ours: uploads wait for it.
+    /// Longest pause after a flush. If a flush takes longer, uploads already wait for the disk.
     private static let longestPause = Duration.milliseconds(100)
 
     let path: String
@@ -152,26 +166,18 @@ final class SpooledFile: Sendable {
         self.spool = spool
     }
 
-    deinit {
-        unlink(path)
-        spool.release(sizes.withLock(\.reserved))
-    }
+    deinit { spool.remove(path, file, releasing: sizes.withLock(\.reserved)) }
 
     /// In bytes.
     var size: Int { sizes.withLock(\.written) }
 
     /// Appends a piece. One piece at a time.
-    /// - Throws: `full` where the spool or the disk is.
+    /// - Throws: `full` if the spool or the disk is.
     func append(_ piece: ByteBuffer) async throws(FileStoreError) {
-        let (written, reserved, flushed) = sizes.withLock { ($0.written, $0.reserved, $0.flushed) }
-        let missing = written + piece.readableBytes - reserved
-        if missing > 0 {
-            let more = max(missing, min(Self.step, announced.map { $0 - reserved } ?? Self.step))
-            guard spool.reserve(more) else { throw .full }
-            sizes.withLock { $0.reserved += more }
-        }
+        let (written, flushed) = sizes.withLock { ($0.written, $0.flushed) }
         let file = file
         let end = written + piece.readableBytes
+        try reserve(upTo: end)
         let unflushed = flushed..<end
         let isFlushed = unflushed.count >= Self.flushBytes
         try await spool.run { () throws(FileStoreError) in
@@ -179,21 +185,34 @@ final class SpooledFile: Sendable {
                 Result { () throws(FileStoreError) in try file.write(bytes) }
             }
             try result.get()
-            guard isFlushed else { return }
-            let start = ContinuousClock.now
-            try file.flush(unflushed)
-            // PostgreSQL often commits on the same disk: it has it for as long as this has had it. The spool's one thread sleeps,
-            // so that no other upload writes meanwhile.
-            usleep(CUnsignedInt(min(ContinuousClock.now - start, Self.longestPause) / .microseconds(1)))
+            if isFlushed { try Self.flush(unflushed, of: file) }
         }
         sizes.withLock {
             $0.written = end
             if isFlushed { $0.flushed = end }
         }
     }
+
+    private func reserve(upTo end: Int) throws(FileStoreError) {
+        let reserved = sizes.withLock(\.reserved)
+        let missing = end - reserved
+        guard missing > 0 else { return }
+        let step = max(missing, min(Self.step, announced.map { $0 - reserved } ?? Self.step))
+        // The last piece of a chunked body may fit although a whole step does not.
+        guard let taken = [step, missing].first(where: spool.reserve) else { throw .full }
+        sizes.withLock { $0.reserved += taken }
+    }
+
+    /// Sends a part to the disk, and pauses. PostgreSQL often commits on the same disk, so it gets the disk for as long as the
+    /// flush took. The spool's only thread sleeps, so that no other upload writes meanwhile.
+    private static func flush(_ range: Range<Int>, of file: OpenFile) throws(FileStoreError) {
+        let start = ContinuousClock.now
+        try file.flush(range)
+        usleep(CUnsignedInt(min(ContinuousClock.now - start, longestPause) / .microseconds(1)))
+    }
 }
 
-/// The bytes that uploads in progress share. Does no I/O.
+/// The bytes that uploads in progress share. Pure: no I/O.
 struct SpoolBudget {
     let capacity: Int
     private(set) var reserved = 0
@@ -203,7 +222,7 @@ struct SpoolBudget {
     /// Whether so many bytes are left.
     func hasLeft(_ bytes: Int) -> Bool { bytes <= capacity - reserved }
 
-    /// - Returns: `false` where so many are not left; then nothing is reserved.
+    /// - Returns: `false` if so many are not left; then nothing is reserved.
     mutating func reserve(_ bytes: Int) -> Bool {
         guard hasLeft(bytes) else { return false }
         reserved += bytes

@@ -32,7 +32,7 @@ final class HTTPMessageHook: MessageHookCalling, Service {
             timeout: .init(connect: self.timeout, read: self.timeout))
         configuration.httpVersion = .http1Only
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = Self.maximumConnections
-        // Where nobody listens there is no decision, at once and not only when the time is over.
+        // If nobody listens there is no decision, at once and not only when the time is over.
         configuration.connectionPool.retryConnectionEstablishment = false
         self.configuration = configuration
         self.eventLoopGroup = eventLoopGroup

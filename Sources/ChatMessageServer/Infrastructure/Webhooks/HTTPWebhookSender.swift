@@ -71,7 +71,7 @@ final class HTTPWebhookSender: WebhookSending {
     }
 
     /// The client whose connections go to the address.
-    /// - Returns: `nil` where the sender is closed.
+    /// - Returns: `nil` if the sender is closed.
     private func client(for url: WebhookURL, _ address: String) async -> HTTPClient? {
         let host = url.hostText
         if let known = state.withLock({ $0.connection }), known.host == host, known.address == address {

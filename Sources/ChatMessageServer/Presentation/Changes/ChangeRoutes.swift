@@ -18,7 +18,7 @@ enum ChangeRoutes {
                         guard await keys.isInForce(caller.key) else {
                             throw ChatError(.invalidToken, "The key is not valid any more")
                         }
-                    }, waiting: { wait in try await caller.call.waiting(wait) }))
+                    }, waiting: { wait in try await caller.call.waiting(for: .change, wait) }))
         }
     }
 

@@ -35,6 +35,12 @@ struct FileReader: Sendable {
         }
     }
 
+    /// Waits for a place among the downloads. Meanwhile the call of the reader's key, if there is one, counts as a waiting one.
+    func waiting<Result: Sendable>(_ body: () async throws -> Result) async throws -> Result {
+        guard let call = caller?.key?.call else { return try await body() }
+        return try await call.waiting(for: .download, body)
+    }
+
     /// Runs something while the call of the reader's key, if there is one, is in progress.
     func read<Result>(_ body: () async throws -> Result) async throws -> Result {
         defer { withExtendedLifetime(caller) {} }

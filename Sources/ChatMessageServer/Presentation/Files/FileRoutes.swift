@@ -12,7 +12,7 @@ enum FileRoutes {
     private static let maximumIDs = 100
 
     /// - Parameters:
-    ///   - files: `nil` where there are no files (`files_off`).
+    ///   - files: `nil` if there are no files (`files_off`).
     ///   - authenticator: of readers, who can also come with a signed URL alone.
     static func add(to routes: inout Routes, _ files: FileParts?, authenticator: Authenticator) {
         routes.postUpload(path, scope: .messages) { request, context in
@@ -49,7 +49,9 @@ enum FileRoutes {
             return try await reader.read {
                 try await FileDownload(file: service.file(fileID, for: reader.userID), request)
                     .response(context) {
-                        try await service.bytes(of: $0, $1, for: counted, cut: context.connectionAbort)
+                        try await service.bytes(
+                            of: $0, $1, for: counted, cut: context.connectionAbort,
+                            waiting: { try await reader.waiting($0) })
                     }
             }
         }

@@ -11,7 +11,7 @@ struct ImportService: Sendable {
     let signIns: SignInService
     let publisher: EventPublisher
     /// Batches that are stored at a time, whatever the number of imports: others need the database, too.
-    let turns = ImportTurns(count: 2)
+    let batchLimiter = AsyncSemaphore(limit: 2)
 
     /// Begins an import.
     /// - Parameter caller: the key that it is made with. It is checked before each batch.
@@ -24,7 +24,7 @@ struct ImportService: Sendable {
     fileprivate func store(_ batch: ImportBatch, of run: ImportRun, by key: ServerKey) async throws -> [ImportOutcome] {
         try await keys.requireInForce(key)
         let lines = batch.lines.compactMap { try? $0.content.get() }
-        let committed = try await turns.run { try await imports.commit(lines, of: run) }
+        let committed = try await batchLimiter.run { try await imports.commit(lines, of: run) }
         publisher.publish(committed.events)
         publisher.publish(committed.userChanges)
         publisher.note(newRooms: committed.newRooms)
@@ -65,7 +65,7 @@ struct ImportSession {
     mutating func receive(_ bytes: some Collection<UInt8>) { batcher.append(bytes) }
 
     /// Stores the next full batch.
-    /// - Returns: `nil` where more bytes are needed.
+    /// - Returns: `nil` if more bytes are needed.
     mutating func next() async -> Step? {
         guard let batch = batcher.next() else { return nil }
         return await step { session in .goOn(try await session.store(batch)) }
@@ -90,7 +90,7 @@ struct ImportSession {
 
     private mutating func store(_ batch: ImportBatch) async throws -> [UInt8] {
         if !hasBegun {
-            try await service.imports.removeRemains()
+            try await service.imports.deleteAbandonedReads()
             hasBegun = true
         }
         return report.add(batch, try await service.store(batch, of: run, by: caller.key))

@@ -39,7 +39,7 @@ struct ImportBatcher {
     mutating func append(_ bytes: some Collection<UInt8>) { splitter.append(bytes) }
 
     /// Takes the next full batch.
-    /// - Returns: `nil` where more bytes are needed.
+    /// - Returns: `nil` if more bytes are needed.
     mutating func next() -> ImportBatch? {
         while let line = splitter.next() {
             add(line)
@@ -49,7 +49,7 @@ struct ImportBatcher {
     }
 
     /// Takes the last batch, behind which no more bytes come.
-    /// - Returns: `nil` where there are no more lines.
+    /// - Returns: `nil` if there are no more lines.
     mutating func last() -> ImportBatch? {
         if let line = splitter.last() { add(line) }
         return batch.lines.isEmpty ? nil : take()

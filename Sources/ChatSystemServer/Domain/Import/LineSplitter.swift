@@ -3,7 +3,7 @@ struct LineSplitter {
     /// A line without its end.
     enum Line: Equatable {
         case text([UInt8])
-        /// It was skipped as it came.
+        /// The line is too long, and was skipped while it arrived.
         case tooLarge
     }
 
@@ -28,7 +28,7 @@ struct LineSplitter {
     }
 
     /// Takes the next line.
-    /// - Returns: `nil` where its end has not come.
+    /// - Returns: `nil` if its end has not come.
     mutating func next() -> Line? {
         let rest = input[position...]
         guard let end = rest.firstIndex(of: Self.end) else {
@@ -42,7 +42,7 @@ struct LineSplitter {
     }
 
     /// Takes the last line, behind which no more bytes come.
-    /// - Returns: `nil` where there is nothing behind the end of the line before.
+    /// - Returns: `nil` if there is nothing behind the end of the line before.
     mutating func last() -> Line? {
         guard isTooLarge || !beginning.isEmpty else { return nil }
         return finishLine()

@@ -23,7 +23,7 @@ struct ClientLibrary: Sendable {
     }
 
     /// The response for a path.
-    /// - Returns: `nil` where there is no such file.
+    /// - Returns: `nil` if there is no such file.
     func response(to request: Request) -> Response? {
         file(for: request)?.response(to: request, headers: Self.headers)
     }

@@ -18,7 +18,7 @@ struct WebClient: Sendable {
     }
 
     /// The response for a path.
-    /// - Returns: `nil` where there is no such file.
+    /// - Returns: `nil` if there is no such file.
     func response(to request: Request) -> Response? {
         files[request.uri.path]?.response(to: request, headers: policy.headers(host: request.head.authority))
     }

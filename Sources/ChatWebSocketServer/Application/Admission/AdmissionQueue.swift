@@ -4,8 +4,9 @@ import CommonUtil
 import DequeModule
 import NIOCore
 
-/// Authorizes admissions by what the database says about their rooms. All that arrive during one query share the next one:
-/// ten thousand sockets that return at once need a few dozen queries. Nothing is cached, so each gets the present state.
+/// Authorizes admissions by the database, in batches. Those that arrive during a query share the next one, so ten
+/// thousand sockets that return at once need a few dozen queries. Nothing is cached: each admission sees the present
+/// state.
 ///
 /// Lives on the feeds' event loop, so that opening a feed and giving it a head are calls and no hops.
 final class AdmissionQueue: Sendable {
@@ -20,7 +21,7 @@ final class AdmissionQueue: Sendable {
         let pending: Pending
         let feed: Lease
         /// Whether the room was made for this admission (`trusted` mode).
-        var madeRoom = false
+        var isRoomCreated = false
         /// The feed's position before the log was read, and the number of interruptions then.
         var sent: FeedPosition?
         var interruptions = 0
@@ -100,7 +101,7 @@ final class AdmissionQueue: Sendable {
         }
         state.value.waiting.removeFirst(batch.count)
         let asked = batch.map { entry in
-            RoomInquiry(
+            RoomAccessQuery(
                 roomID: entry.roomID, userID: entry.pending.admission.stage.user?.userID,
                 lastSeq: entry.pending.admission.request.lastSeq, position: entry.sent?.seq)
         }
@@ -120,7 +121,7 @@ final class AdmissionQueue: Sendable {
         var decisions: [Decision] = []
         decisions.reserveCapacity(batch.count)
         for (entry, authorization) in zip(batch, authorizations) {
-            if authorization == nil, authMode == .trusted, !entry.madeRoom {
+            if authorization == nil, authMode == .trusted, !entry.isRoomCreated {
                 makeRoom(for: entry)
             } else {
                 decisions.append((entry.pending, decide(entry, authorization)))
@@ -153,7 +154,7 @@ final class AdmissionQueue: Sendable {
         }.assumeIsolated().whenComplete { result in
             guard case .success = result else { return self.complete([(entry.pending, .failure(.unavailable))]) }
             var entry = entry
-            entry.madeRoom = true
+            entry.isRoomCreated = true
             self.enqueue(entry)
         }
     }

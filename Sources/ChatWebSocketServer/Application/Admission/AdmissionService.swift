@@ -4,7 +4,7 @@ import NIOCore
 
 /// Decides who may open a session of which room.
 ///
-/// What memory can answer is answered at once, and rooms are read from the database for many admissions together
+/// What is in memory is decided at once, and rooms are read from the database for many admissions together
 /// (``AdmissionQueue``). Only a token that is not cached is verified in a task.
 struct AdmissionService: Sendable {
     /// Called once, on the event loop of the socket.
@@ -39,7 +39,7 @@ struct AdmissionService: Sendable {
         let token: String?
         /// The user that the client claims to be; counts in `trusted` mode only.
         let userID: UserID?
-        /// The client's IP address block, as limits count it; `nil` where no limit does.
+        /// The client's IP address block, as limits count it; `nil` if no limit does.
         let address: String?
     }
 

@@ -3,9 +3,9 @@ import CommonUtil
 import Logging
 import NIOCore
 
-/// Reads the heads of the rooms that have sessions here from the log, at intervals, with the marks of what was sent last: so
-/// events that Redis lost are found, delivery continues without Redis, and a log that was set back is noticed. Confined to the
-/// feeds' event loop.
+/// Compares the feeds with the log at intervals: the heads of the rooms that have sessions here, and the marks of the
+/// events sent last. Finds events that Redis lost, keeps delivery going without Redis, and detects a log that was set
+/// back. Confined to the feeds' event loop.
 final class HeadComparison {
     /// Intervals between two comparisons.
     struct Intervals: Sendable {
@@ -51,7 +51,7 @@ final class HeadComparison {
         pace = ComparisonPace(intervals)
         self.logger = logger
         feeds.onMissedEvents = { [weak self] in self?.distrustRedis() }
-        feeds.onDoubt = { [weak self] in self?.compareSoon() }
+        feeds.onSuspectedReset = { [weak self] in self?.compareSoon() }
     }
 
     /// Starts to compare.
@@ -68,7 +68,7 @@ final class HeadComparison {
         isComparing = true
         next?.cancel()
         onCompare()
-        feeds.noticeInterruption()
+        feeds.holdAfterInterruption()
         isDue = false
         let interruptions = feeds.interruptions
         let probes = feeds.probes.map { (roomID: $0, probe: $1) }
@@ -111,7 +111,7 @@ final class HeadComparison {
         if !isStopped { schedule(in: interval) }
     }
 
-    /// Compares at once, since there is a reason to doubt.
+    /// Compares at once, since there is a reason to suspect a reset.
     private func compareSoon() {
         isDue = true
         if !isComparing { compare() }
@@ -129,7 +129,7 @@ final class HeadComparison {
     }
 }
 
-/// Chooses the interval between two comparisons. Pure, no I/O.
+/// Chooses the interval between two comparisons. Pure: no I/O.
 struct ComparisonPace {
     private let intervals: HeadComparison.Intervals
     /// Whether events arrive from Redis.

@@ -2,20 +2,21 @@ import ChatEvents
 import CommonUtil
 import Logging
 
-/// Whether the logs are still those of which the feeds have sent events. PostgreSQL can come back with others: from a backup,
-/// or as a replica that lacked the last commits.
+/// Detects logs that are no longer the ones whose events were sent. PostgreSQL can come back with other logs: from a
+/// backup, or as a replica that lacks the last commits.
 extension RoomFeeds {
     /// Number of interruptions of the way to the logs so far.
     var interruptions: Int { log.interruptions }
 
-    /// Holds all feeds where the way to the logs was interrupted since this was called last: until they are compared with the
-    /// logs, what Redis brings may be events of other ones. Recent events are dropped, which sessions then read from the log.
-    func noticeInterruption() {
+    /// Holds all feeds if a connection to PostgreSQL has broken since the last call: until they are compared with the
+    /// logs, events from Redis may belong to other logs. Drops the recent events, which sessions then read from the
+    /// log.
+    func holdAfterInterruption() {
         guard interruptions != seenInterruptions else { return }
         seenInterruptions = interruptions
         for entry in entries.values { entry.feed.hold() }
         for shard in sessions.shardIndexes { sessions.apply([.emptyRings], toShard: shard) }
-        onDoubt?()
+        onSuspectedReset?()
         onInterruption?()
     }
 
@@ -39,7 +40,7 @@ extension RoomFeeds {
     /// Takes what a comparison with the logs has found.
     /// - Parameter interruptions: number of interruptions before the logs were read.
     func compared(_ verdicts: [(roomID: RoomID, probe: FeedProbe, verdict: FeedProbe.Verdict)], interruptions: Int) {
-        noticeInterruption()
+        holdAfterInterruption()
         for (roomID, probe, verdict) in verdicts {
             guard let entry = entries[roomID], entry.epoch == probe.epoch else { continue }
             switch verdict {

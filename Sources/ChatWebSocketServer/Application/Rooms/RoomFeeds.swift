@@ -49,14 +49,14 @@ final class RoomFeeds {
     /// Number of interruptions of the way to the logs, as it was seen last.
     var seenInterruptions: Int
     /// Called when there is a reason to compare feeds with the log at once.
-    var onDoubt: (() -> Void)?
+    var onSuspectedReset: (() -> Void)?
     /// Called when the way to the logs was interrupted: what was read before may no longer hold.
     var onInterruption: (() -> Void)?
     /// Feeds that had no leases, in the order of their deadlines. Those that have leases again are skipped.
     private var idle: Deque<(roomID: RoomID, deadline: NIODeadline)> = []
     private var isIdleCheckScheduled = false
     private var occupiedRooms = 0 {
-        didSet { metrics.hasRooms(occupiedRooms) }
+        didSet { metrics.setRooms(occupiedRooms) }
     }
     /// Number of dispatches.
     private(set) var dispatchCount = 0
@@ -117,7 +117,7 @@ final class RoomFeeds {
     }
 
     /// The id of a room with a feed, for callers that keep many: its text is in memory once.
-    func shared(_ roomID: RoomID) -> RoomID {
+    func interned(_ roomID: RoomID) -> RoomID {
         entries.index(forKey: roomID).map { entries[$0].key } ?? roomID
     }
 
@@ -172,14 +172,14 @@ final class RoomFeeds {
 
     /// Gives an open feed the room's head, as read from the log, and the event loop a position before the events that waited.
     func attach(_ roomID: RoomID, shard: Int, _ reading: LogReading) {
-        noticeInterruption()
+        holdAfterInterruption()
         let isVerified = reading.interruptions == seenInterruptions
         if reading.isOtherThanSent, let entry = entries[roomID], entry.epoch == reading.sent?.epoch {
             restart(roomID, entry, head: reading.head)
         }
         guard let entry = entries[roomID] else { return }
         let waited = entry.feed.start(at: reading.head, mark: reading.headMark, isVerified: isVerified)
-        if !isVerified { onDoubt?() }
+        if !isVerified { onSuspectedReset?() }
         if let position = entry.feed.position, entry.shards.insert(shard).inserted {
             let mark = waited.isEmpty ? entry.feed.mark : reading.headMark
             sessions.apply([.attach(roomID, position: position - Seq(waited.count), mark: mark)], toShard: shard)
@@ -190,7 +190,7 @@ final class RoomFeeds {
     }
 
     /// Gives an event loop the events of a room whose feed has begun.
-    /// - Returns: `false` where it has not: ``attach(_:shard:_:)`` begins it.
+    /// - Returns: `false` if it has not: ``attach(_:shard:_:)`` begins it.
     func join(_ roomID: RoomID, shard: Int) -> Bool {
         guard let entry = entries[roomID], let position = entry.feed.position else { return false }
         if entry.shards.insert(shard).inserted {
@@ -207,8 +207,8 @@ final class RoomFeeds {
     /// Takes what arrived from Redis, in order.
     func receive(_ events: [ReceivedEvent]) {
         metrics.receivedFromRedis(events.count)
-        noticeInterruption()
-        var lines: [RoomID: [MessageEvent]] = [:]
+        holdAfterInterruption()
+        var pending: [RoomID: [MessageEvent]] = [:]
         for received in events {
             switch received.channel {
             case .room(let roomID):
@@ -216,8 +216,8 @@ final class RoomFeeds {
                 guard let event = checked(received, of: roomID), let event = due(event, received, in: roomID) else {
                     continue
                 }
-                let line = receive(event, of: roomID, entry)
-                if !line.isEmpty { lines[roomID, default: []] += line }
+                let events = receive(event, of: roomID, entry)
+                if !events.isEmpty { pending[roomID, default: []] += events }
             case .user(let userID):
                 if let change = UserChange(json: Array(received.json.readableBytesView)) {
                     onUserChange?(change)
@@ -225,14 +225,14 @@ final class RoomFeeds {
                 }
                 guard let event = checked(received, of: nil) else { continue }
                 // In the order of arrival, across channels, too.
-                dispatch(lines)
-                lines.removeAll()
+                dispatch(pending)
+                pending.removeAll()
                 for shard in sessions.shardIndexes {
                     sessions.apply([.user(userID, event)], toShard: shard)
                 }
             }
         }
-        dispatch(lines)
+        dispatch(pending)
     }
 
     private func checked(_ received: ReceivedEvent, of roomID: RoomID?) -> MessageEvent? {
@@ -252,19 +252,19 @@ final class RoomFeeds {
     private func receive(_ event: MessageEvent, of roomID: RoomID, _ entry: Entry) -> [MessageEvent] {
         guard let seq = event.seq else { return [event] }
         switch entry.feed.receive(event, seq: seq) {
-        case .deliver(let line):
-            return line
+        case .deliver(let events):
+            return events
         case .drop:
             return []
         case .wait:
-            metrics.foundHole()
+            metrics.foundGap()
             readSoonIfBehind(roomID, entry)
             return []
         case .held:
             readSoonIfBehind(roomID, entry)
             return []
-        case .doubt:
-            onDoubt?()
+        case .conflict:
+            onSuspectedReset?()
             return []
         }
     }
@@ -296,15 +296,15 @@ final class RoomFeeds {
         case .success(let page):
             entry.failures.reset()
             metrics.receivedFromLog(page.events.count)
-            let filling = entry.feed.fill(page.events, after: page.mark, isLast: !page.hasMore)
-            guard !filling.isOtherLog else { return restart(roomID, entry, head: nil) }
-            if !filling.line.isEmpty { onMissedEvents?() }
-            dispatch(filling.line, of: roomID, entry)
-            if filling.phantoms > 0 {
-                metrics.receivedInvalid(filling.phantoms)
+            let result = entry.feed.fill(page.events, after: page.mark, isLast: !page.hasMore)
+            guard !result.isOtherLog else { return restart(roomID, entry, head: nil) }
+            if !result.events.isEmpty { onMissedEvents?() }
+            dispatch(result.events, of: roomID, entry)
+            if result.phantoms > 0 {
+                metrics.receivedInvalid(result.phantoms)
                 invalidEvents.warning(["room": "\(roomID)", "beyond": .stringConvertible(entry.feed.position ?? 0)])
             }
-            let pause = filling.gapEnd.map { stepOverGap(endingAt: $0, of: roomID, entry) }
+            let pause = result.gapEnd.map { stepOverGap(endingAt: $0, of: roomID, entry) }
             readSoonIfBehind(roomID, entry, in: pause ?? .zero)
         case .failure(let error):
             logger.debug("a feed could not read the log", metadata: ["room": "\(roomID)", "reason": "\(error)"])
@@ -329,20 +329,20 @@ final class RoomFeeds {
 
     // MARK: Sending to the event loops
 
-    func dispatch(_ line: [MessageEvent], of roomID: RoomID, _ entry: Entry) {
-        guard !line.isEmpty else { return }
+    func dispatch(_ events: [MessageEvent], of roomID: RoomID, _ entry: Entry) {
+        guard !events.isEmpty else { return }
         dispatchCount += 1
-        let dispatch = RoomDispatch(roomID: roomID, events: line)
+        let dispatch = RoomDispatch(roomID: roomID, events: events)
         for shard in entry.shards { sessions.apply([.dispatch(dispatch)], toShard: shard) }
     }
 
     /// One hop to each event loop for the whole batch.
-    private func dispatch(_ lines: [RoomID: [MessageEvent]]) {
+    private func dispatch(_ pending: [RoomID: [MessageEvent]]) {
         var updates: [Int: [ShardUpdate]] = [:]
-        dispatchCount += lines.count
-        for (roomID, line) in lines {
+        dispatchCount += pending.count
+        for (roomID, events) in pending {
             guard let entry = entries[roomID], !entry.shards.isEmpty else { continue }
-            let dispatch = RoomDispatch(roomID: roomID, events: line)
+            let dispatch = RoomDispatch(roomID: roomID, events: events)
             for shard in entry.shards { updates[shard, default: []].append(.dispatch(dispatch)) }
         }
         for (shard, updates) in updates { sessions.apply(updates, toShard: shard) }

@@ -2,8 +2,6 @@ import ChatEventBus
 import ChatEvents
 import ChatStorage
 import CommonUtil
-import DequeModule
-import Synchronization
 
 /// The rooms' logs, wherever they are stored.
 protocol RoomLog: Sendable {
@@ -15,7 +13,7 @@ protocol RoomLog: Sendable {
     func heads(of roomIDs: [RoomID]) async throws -> [RoomID: Seq]
 
     /// Reads where logs are, and the marks of events. A room may be asked about many times.
-    /// - Returns: in the order of `asked`; `nil` where there is no such room.
+    /// - Returns: in the order of `asked`; `nil` if there is no such room.
     func positions(at asked: [(roomID: RoomID, seq: Seq)]) async throws -> [LogPosition?]
 
     /// Connections to PostgreSQL that have broken so far. After one, a log may be another than the one that was read before:
@@ -44,15 +42,15 @@ struct EventPage: Sendable {
     let events: [MessageEvent]
     /// Whether there are events after the page.
     let hasMore: Bool
-    /// The mark of the event that the page was read after; `nil` where the log has none, and at 0.
+    /// The mark of the event that the page was read after; `nil` if the log has none, and at 0.
     let mark: EventMark?
 }
 
 /// The rooms and their members.
 protocol RoomDirectory: Sendable {
-    /// Reads what decides whether users may have sessions of rooms, in the order of `asked`; `nil` where there is no such
+    /// Reads what decides whether users may have sessions of rooms, in the order of `asked`; `nil` if there is no such
     /// room.
-    func authorizations(for asked: [RoomInquiry]) async throws -> [RoomAuthorization?]
+    func authorizations(for asked: [RoomAccessQuery]) async throws -> [RoomAuthorization?]
 
     /// Marks a room read, forward only and never beyond its head.
     /// - Returns: the receipt to publish; `nil` if the mark did not move.
@@ -61,48 +59,4 @@ protocol RoomDirectory: Sendable {
 
     /// Makes a public room named by its id, unless it exists (`trusted` mode).
     func makeOpenRoom(_ roomID: RoomID) async throws
-}
-
-/// Bounds the reads of the log that run at once; the others wait in order of arrival. A thousand sessions that catch up
-/// leave connections of the database to admissions. There are at most as many waiters as sessions.
-final class ReadLimiter: Sendable {
-    private struct State {
-        var free: Int
-        var waiting: Deque<CheckedContinuation<Void, Never>> = []
-    }
-
-    private let state: Mutex<State>
-
-    /// - Parameter limit: reads that may run at once.
-    init(limit: Int) { state = Mutex(State(free: limit)) }
-
-    /// Runs a read as soon as one may run.
-    func run<Result: Sendable>(_ body: @Sendable () async throws -> Result) async rethrows -> Result {
-        await enter()
-        defer { leave() }
-        return try await body()
-    }
-
-    private func enter() async {
-        await withCheckedContinuation { continuation in
-            let isFree = state.withLock { state in
-                guard state.free > 0 else {
-                    state.waiting.append(continuation)
-                    return false
-                }
-                state.free -= 1
-                return true
-            }
-            if isFree { continuation.resume() }
-        }
-    }
-
-    private func leave() {
-        let next = state.withLock { state in
-            let next = state.waiting.popFirst()
-            if next == nil { state.free += 1 }
-            return next
-        }
-        next?.resume()
-    }
 }

@@ -32,7 +32,7 @@ final class TypingRelay {
     /// Publishes that a user types, or no longer does, now or when the throttle allows it.
     func publish(_ isTyping: Bool, in roomID: RoomID, by userID: UserID, sessionID: SessionID) {
         let statement = Statement(isTyping: isTyping, sessionID: sessionID)
-        let place = TypingPlace(roomID: roomID, userID: userID)
+        let place = TypingKey(roomID: roomID, userID: userID)
         if published.take(statement, isTyping: false, at: place, now: eventLoop.now) {
             publish(statement, in: roomID, by: userID)
         }
@@ -53,7 +53,7 @@ final class TypingRelay {
         var event = event
         event.senderSessionID = ledger.sender(of: json, now: eventLoop.now)
         guard let userID = event.userID, let isTyping = event.isTyping else { return event }
-        let place = TypingPlace(roomID: roomID, userID: userID)
+        let place = TypingKey(roomID: roomID, userID: userID)
         let isDue = received.take(event, isTyping: isTyping, at: place, now: eventLoop.now)
         schedule()
         return isDue ? event : nil

@@ -57,7 +57,7 @@ final class WebSocketBroadcastService: Service {
         }
     }
 
-    /// Takes whether events arrive from now on. What was published before is read from the log.
+    /// Notes whether events arrive from Redis from now on. Events that were published before are read from the log.
     func receivingChanged(_ isReceiving: Bool) {
         headComparison.eventLoop.execute { [headComparison] in headComparison.value.isReceiving = isReceiving }
     }

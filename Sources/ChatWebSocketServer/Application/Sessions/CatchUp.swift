@@ -14,7 +14,7 @@ final class CatchUp {
 
     private let eventLoop: any EventLoop
     private let log: any RoomLog
-    private let readLimiter: ReadLimiter
+    private let readLimiter: AsyncSemaphore
     private let fanOut: FanOut
     private let metrics: DeliveryMetrics
     private let logger: Logger
@@ -24,7 +24,8 @@ final class CatchUp {
 
     /// - Parameter readLimiter: shared by all event loops.
     init(
-        eventLoop: any EventLoop, log: any RoomLog, readLimiter: ReadLimiter, fanOut: FanOut, metrics: DeliveryMetrics,
+        eventLoop: any EventLoop, log: any RoomLog, readLimiter: AsyncSemaphore, fanOut: FanOut,
+        metrics: DeliveryMetrics,
         logger: Logger
     ) {
         self.eventLoop = eventLoop

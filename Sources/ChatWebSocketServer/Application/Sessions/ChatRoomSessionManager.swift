@@ -29,7 +29,8 @@ final class ChatRoomSessionManager: Sendable {
     convenience init(
         eventLoops: [any EventLoop], log: any RoomLog, ringBytes: Int, metrics: DeliveryMetrics, logger: Logger
     ) async throws {
-        let readLimiter = ReadLimiter(limit: 16)
+        // A thousand sessions that catch up leave connections of the database to admissions.
+        let readLimiter = AsyncSemaphore(limit: 16)
         var shards: [NIOLoopBound<SessionShard>] = []
         for eventLoop in eventLoops {
             shards.append(

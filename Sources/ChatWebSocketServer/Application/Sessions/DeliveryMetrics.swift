@@ -73,13 +73,13 @@ struct DeliveryMetrics: Sendable {
     func receivedInvalid(_ count: Int = 1) { invalid.increment(by: count) }
 
     /// Counts events that arrived before their predecessor.
-    func foundHole() { holes.increment() }
+    func foundGap() { holes.increment() }
 
     /// Counts gaps in logs that were stepped over.
     func steppedOverGap() { gaps.increment() }
 
     /// Sets the number of rooms that have sessions here.
-    func hasRooms(_ count: Int) { rooms.record(count) }
+    func setRooms(_ count: Int) { rooms.record(count) }
 
     /// Counts an event stream that began.
     func streamBegan() { streams.increment() }

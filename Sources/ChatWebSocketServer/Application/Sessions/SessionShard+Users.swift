@@ -33,7 +33,7 @@ extension SessionShard {
         _ session: ChatSession, to roomID: RoomID, _ cursor: SessionCursor, readSeq: Seq, isAwaited: Bool = false
     ) {
         guard !session.hasEnded, let user = session.user, user.subscriptions[roomID] == nil else { return }
-        let subscription = RoomSubscription(session: session, roomID: shared(roomID), cursor: cursor)
+        let subscription = RoomSubscription(session: session, roomID: interned(roomID), cursor: cursor)
         subscription.readSeq = readSeq
         subscription.isAwaited = isAwaited
         session.insert(subscription)

@@ -29,7 +29,7 @@ final class SessionShard {
     let fanOut: FanOut
     private let catchUp: CatchUp
     private let metrics: DeliveryMetrics
-    private let wheel: SessionWheel
+    private let wheel: SessionTimers
     private var rooms: [RoomID: RoomSessions] = [:]
     private var users: [UserID: [ObjectIdentifier: ChatSession]] = [:]
     private var rings: RingBudget<RoomSessions>
@@ -40,7 +40,8 @@ final class SessionShard {
     ///   - readLimiter: shared by all event loops.
     ///   - ringBytes: memory for the rings of all rooms on this event loop.
     init(
-        eventLoop: any EventLoop, log: any RoomLog, readLimiter: ReadLimiter, ringBytes: Int, metrics: DeliveryMetrics,
+        eventLoop: any EventLoop, log: any RoomLog, readLimiter: AsyncSemaphore, ringBytes: Int,
+        metrics: DeliveryMetrics,
         logger: Logger
     ) {
         self.eventLoop = eventLoop
@@ -48,7 +49,7 @@ final class SessionShard {
         fanOut = FanOut(metrics: metrics)
         catchUp = CatchUp(
             eventLoop: eventLoop, log: log, readLimiter: readLimiter, fanOut: fanOut, metrics: metrics, logger: logger)
-        wheel = SessionWheel(eventLoop: eventLoop)
+        wheel = SessionTimers(eventLoop: eventLoop)
         rings = RingBudget(maximumBytes: ringBytes)
         fanOut.onOtherLog = { [weak self] in self?.logWasSetBack($0) }
         fanOut.onMembershipEnd = { [weak self] in self?.membershipEnded($0, by: $1) }
@@ -96,7 +97,7 @@ final class SessionShard {
     }
 
     /// The id of a room of this event loop, whose text is in memory once for all its subscriptions.
-    func shared(_ roomID: RoomID) -> RoomID { rooms.index(forKey: roomID).map { rooms[$0].key } ?? roomID }
+    func interned(_ roomID: RoomID) -> RoomID { rooms.index(forKey: roomID).map { rooms[$0].key } ?? roomID }
 
     /// Removes a session. Nothing is sent to it any more.
     func remove(_ session: ChatSession) {
@@ -180,7 +181,7 @@ final class SessionShard {
             case .logSetBack(let roomID):
                 for subscription in removeRoom(roomID)?.subscriptions ?? [] { logWasSetBack(subscription) }
             case .emptyRings:
-                for room in rooms.values { doubt(room) }
+                for room in rooms.values { fallBackToLog(room) }
             case .user(let userID, let event):
                 for session in sessions(ofUser: userID) where session.phase == .live {
                     fanOut.send(session.format.encode(event), to: session)
@@ -204,11 +205,11 @@ final class SessionShard {
     }
 
     /// Drops a room's recent events, and lets the sessions that are ahead of it read the log.
-    private func doubt(_ room: RoomSessions) {
+    private func fallBackToLog(_ room: RoomSessions) {
         emptyRing(of: room)
         for subscription in room.subscriptions where subscription.cursor.seq > room.tail.position {
             let wasLive = subscription.cursor.isLive
-            fanOut.move(subscription) { $0.doubt(position: room.tail.position) }
+            fanOut.move(subscription) { $0.verify(position: room.tail.position) }
             if wasLive { subscription.session.enqueue(subscription) }
             catchUp.advance(subscription.session)
         }

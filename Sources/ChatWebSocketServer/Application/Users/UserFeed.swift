@@ -19,7 +19,7 @@ final class UserFeed {
     let session: NIOLoopBound<ChatSession>
     /// Rooms whose feeds are kept open.
     var rooms = RoomTable<RoomID>()
-    var changes = UserChangeLine()
+    var changes = UserChangeQueue()
     private var request: SyncRequest?
     private var resets: Set<RoomID> = []
     /// Whether work is being done. A session's updates are made one after the other.

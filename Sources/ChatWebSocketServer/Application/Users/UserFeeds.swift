@@ -3,8 +3,8 @@ import CommonUtil
 import Logging
 import NIOCore
 
-/// The users that have sessions of all their rooms on this server: takes what Redis brings about their memberships, finds
-/// what it did not bring, and has the sessions updated. Confined to the feeds' event loop.
+/// The users that have sessions of all their rooms on this server. Receives changes of their memberships from Redis,
+/// finds changes that Redis lost, and starts the updates of their sessions. Confined to the feeds' event loop.
 final class UserFeeds {
     let eventLoop: any EventLoop
     let feeds: RoomFeeds
@@ -52,7 +52,7 @@ final class UserFeeds {
         if users[feed.userID]?.isEmpty == true { users[feed.userID] = nil }
     }
 
-    /// Takes that a session has lost a room.
+    /// Handles that a session has lost a room.
     func roomLost(_ roomID: RoomID, _ loss: UserSession.RoomLoss, _ feed: UserFeed) {
         guard !feed.hasEnded else { return }
         switch loss {
@@ -80,7 +80,7 @@ final class UserFeeds {
         }
     }
 
-    /// Has the memberships of all users compared: PostgreSQL was away, and may have been set back.
+    /// Requests a comparison of all users' memberships, since PostgreSQL was away and may have been set back.
     func compareAll() {
         for feed in all {
             feed.changes.requireComparison()

@@ -7,11 +7,12 @@ import NIOCore
 
 /// Begins sessions of users, and finds what Redis did not bring them. May be called on any event loop of the server.
 struct UserSessionService: Sendable {
-    /// Reads of the database for these sessions that run at once. A thousand that return leave connections to admissions.
+    /// Database reads for these sessions that run at once. Admissions get connections even when a thousand sessions
+    /// return.
     private static let reads = 8
 
     private let users: NIOLoopBound<UserFeeds>
-    private let cursors: NIOLoopBound<ListCursors>
+    private let cursors: NIOLoopBound<RoomListCursorIssuer>
 
     /// To be called on the feeds' event loop.
     init(
@@ -22,11 +23,11 @@ struct UserSessionService: Sendable {
         let users = UserFeeds(eventLoop: eventLoop, feeds: feeds, directory: directory, logger: logger)
         self.users = NIOLoopBound(users, eventLoop: eventLoop)
         cursors = NIOLoopBound(
-            ListCursors(users: users, sessions: sessions, directory: directory, log: log, logger: logger),
+            RoomListCursorIssuer(users: users, sessions: sessions, directory: directory, log: log, logger: logger),
             eventLoop: eventLoop)
         users.updater = UserSessionUpdater(
             directory: directory, log: log, users: self.users, cursors: cursors, sessions: sessions,
-            readLimiter: ReadLimiter(limit: Self.reads), logger: logger)
+            readLimiter: AsyncSemaphore(limit: Self.reads), logger: logger)
     }
 
     /// Starts to give cursors. To be called on the feeds' event loop.
@@ -41,13 +42,13 @@ struct UserSessionService: Sendable {
     /// Begins a session: from here on no change of the user's rooms is missed. To be called on the session's event loop.
     func begin(
         _ admission: UserAdmission, transport: any SessionTransport, on eventLoop: any EventLoop
-    ) -> BegunUserSession {
-        BegunUserSession(admission, transport: transport, users: users, eventLoop: eventLoop)
+    ) -> UserSessionHandle {
+        UserSessionHandle(admission, transport: transport, users: users, eventLoop: eventLoop)
     }
 }
 
 /// A session of a user and its feed, for the handler of its connection. Confined to the session's event loop.
-final class BegunUserSession {
+final class UserSessionHandle {
     let session: ChatSession
     private let users: NIOLoopBound<UserFeeds>
     private let feed: NIOLoopBoundBox<UserFeed>
@@ -56,7 +57,7 @@ final class BegunUserSession {
         _ admission: UserAdmission, transport: any SessionTransport, users: NIOLoopBound<UserFeeds>,
         eventLoop: any EventLoop
     ) {
-        let link = FeedLink(users: users)
+        let link = UserFeedReference(users: users)
         session = ChatSession(
             admission: admission, transport: transport, user: UserSession { link.roomLost($0, $1) })
         let bound = NIOLoopBound(session, eventLoop: eventLoop)
@@ -88,7 +89,7 @@ final class BegunUserSession {
 }
 
 /// The way from a session to its feed, which is made after it.
-private final class FeedLink {
+private final class UserFeedReference {
     let users: NIOLoopBound<UserFeeds>
     var feed: NIOLoopBoundBox<UserFeed>?
 
@@ -121,6 +122,6 @@ protocol UserDirectory: Sendable {
     /// The present memberships of a user.
     func memberships(of userID: UserID) async throws -> UserMemberships
 
-    /// Reads where logs are; `nil` where there is no such room.
+    /// Reads where logs are; `nil` if there is no such room.
     func positions(at asked: [(roomID: RoomID, seq: Seq)]) async throws -> [LogPosition?]
 }

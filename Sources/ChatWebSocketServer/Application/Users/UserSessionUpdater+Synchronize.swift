@@ -6,9 +6,9 @@ import NIOCore
 /// The synchronization of a session with what its client has.
 extension UserSessionUpdater {
     /// Room ids of `removed` in one frame.
-    private static let removedSize = 1_000
+    private static let removedPerFrame = 1_000
 
-    /// Tells the list of rooms, or what changed of it, and begins in every room where the client is.
+    /// Sends the list of rooms, or its changes, and begins in every room at the client's position.
     /// - Returns: the user's version as of the list.
     func synchronize(_ recipient: Recipient, _ request: SyncRequest) async throws -> Int64 {
         // The snapshot is taken before the list is read: what is visible in it is sent below, or was before.
@@ -23,8 +23,8 @@ extension UserSessionUpdater {
         // Before `sendRooms` reads the heads that listed rooms begin at. The others begin at the older heads of the list, and catch
         // up from there.
         try await open(list.entries.map(\.roomID), for: recipient)
-        let (jumps, lost) = try await sendRooms(plan, recipient)
-        try await sendJumps(plan, jumps, recipient)
+        let (roomsAtHead, lost) = try await sendRooms(plan, recipient)
+        try await sendRoomsAtHead(plan, roomsAtHead, recipient)
         try await resume(plan, list, except: lost, recipient)
         try await send(to: recipient) { shard, session in
             session.user?.syncedCursor = RoomListCursor(userID: recipient.userID, snapshotID: snapshotID)
@@ -42,7 +42,7 @@ extension UserSessionUpdater {
         let asked = list.entries.compactMap { entry in
             request.rooms[entry.roomID].map { (roomID: entry.roomID, seq: $0.seq) }
         }
-        for chunk in asked.chunks(of: Self.turnSize) {
+        for chunk in asked.chunks(of: Self.roomsPerTurn) {
             let found = try await read(for: recipient) { try await directory.positions(at: chunk) }
             for (asked, position) in zip(chunk, found) { positions[asked.roomID] = position }
         }
@@ -50,15 +50,16 @@ extension UserSessionUpdater {
     }
 
     /// Sends `rooms`, and begins in those rooms whose logs the client does not keep.
-    /// - Returns: the rooms that begin at their heads by `room_reset` or `room_skipped`, and those that the session was informed
-    ///   not to be the user's any more, since the list was read. Their next membership is found by a comparison of versions.
+    /// - Returns: the rooms that begin at their heads, by `room_reset` or `room_skipped`, and the rooms that the user
+    ///   has lost since the list was read, which were sent as removed. A comparison of versions finds a later
+    ///   membership in one of these.
     private func sendRooms(
         _ plan: SyncPlan, _ recipient: Recipient
-    ) async throws -> (jumps: [ListedRoom], lost: Set<RoomID>) {
-        var jumps: [ListedRoom] = []
+    ) async throws -> (roomsAtHead: [ListedRoom], lost: Set<RoomID>) {
+        var roomsAtHead: [ListedRoom] = []
         var lost: Set<RoomID> = []
-        let pieces = plan.listed.chunks(of: Self.pieceSize)
-        let removals = plan.removed.chunks(of: Self.removedSize)
+        let pieces = plan.listed.chunks(of: Self.roomsPerFrame)
+        let removals = plan.removed.chunks(of: Self.removedPerFrame)
         let count = max(1, pieces.count, removals.count)
         for index in 0..<count {
             let piece = index < pieces.count ? pieces[index] : []
@@ -67,7 +68,7 @@ extension UserSessionUpdater {
                 ? [] : try await read(for: recipient) { try await directory.rooms(of: recipient.userID, in: piece) }
             // Those of which the user is no member any more, since the list was read.
             lost.formUnion(Set(piece).subtracting(rooms.map(\.roomID)))
-            jumps += rooms.filter { plan.starts[$0.roomID]?.isJump == true }
+            roomsAtHead += rooms.filter { plan.starts[$0.roomID]?.beginsAtHead == true }
             let isLast = index == count - 1
             let removed = (index < removals.count ? removals[index] : []) + (isLast ? lost : [])
             try await send(to: recipient) { shard, session in
@@ -77,16 +78,16 @@ extension UserSessionUpdater {
             }
         }
         try await release(Array(lost), for: recipient)
-        let settled = lost.union(jumps.map(\.roomID))
-        let unread = plan.starts.filter { $0.value.isJump && !settled.contains($0.key) }.map(\.key)
-        for piece in unread.chunks(of: Self.pieceSize) {
-            jumps += try await read(for: recipient) { try await directory.rooms(of: recipient.userID, in: piece) }
+        let settled = lost.union(roomsAtHead.map(\.roomID))
+        let unread = plan.starts.filter { $0.value.beginsAtHead && !settled.contains($0.key) }.map(\.key)
+        for piece in unread.chunks(of: Self.roomsPerFrame) {
+            roomsAtHead += try await read(for: recipient) { try await directory.rooms(of: recipient.userID, in: piece) }
         }
-        return (jumps, lost)
+        return (roomsAtHead, lost)
     }
 
-    private func sendJumps(_ plan: SyncPlan, _ rooms: [ListedRoom], _ recipient: Recipient) async throws {
-        for piece in rooms.chunks(of: Self.pieceSize) {
+    private func sendRoomsAtHead(_ plan: SyncPlan, _ rooms: [ListedRoom], _ recipient: Recipient) async throws {
+        for piece in rooms.chunks(of: Self.roomsPerFrame) {
             try await send(to: recipient) { shard, session in
                 for room in piece {
                     let isReset = plan.starts[room.roomID] == .reset
@@ -105,7 +106,7 @@ extension UserSessionUpdater {
     private func resume(
         _ plan: SyncPlan, _ list: RoomList, except lost: Set<RoomID>, _ recipient: Recipient
     ) async throws {
-        for chunk in list.entries.filter({ !lost.contains($0.roomID) }).chunks(of: Self.turnSize) {
+        for chunk in list.entries.filter({ !lost.contains($0.roomID) }).chunks(of: Self.roomsPerTurn) {
             try await send(to: recipient) { shard, session in
                 for entry in chunk {
                     switch plan.starts[entry.roomID] {
@@ -132,5 +133,5 @@ extension UserSessionUpdater {
 
 extension SyncPlan.Start {
     /// Whether the session begins at the room's head, whatever the client has.
-    fileprivate var isJump: Bool { self == .reset || self == .skip }
+    fileprivate var beginsAtHead: Bool { self == .reset || self == .skip }
 }

@@ -18,17 +18,17 @@ struct UserSessionUpdater: Sendable {
     }
 
     /// Rooms of one frame, and of one query.
-    static let pieceSize = 100
+    static let roomsPerFrame = 100
     /// Rooms that an event loop handles in one turn, and whose positions are read in one query.
-    static let turnSize = QuerySize.keys
+    static let roomsPerTurn = QuerySize.keys
 
     let directory: any UserDirectory
     let log: any RoomLog
     let users: NIOLoopBound<UserFeeds>
-    let cursors: NIOLoopBound<ListCursors>
+    let cursors: NIOLoopBound<RoomListCursorIssuer>
     let sessions: ChatRoomSessionManager
     /// Shared with others that read for sessions, so that connections are left for admissions.
-    let readLimiter: ReadLimiter
+    let readLimiter: AsyncSemaphore
     let logger: Logger
 
     /// Does some work.
@@ -50,9 +50,9 @@ struct UserSessionUpdater: Sendable {
 
     // MARK: Changes
 
-    /// Tells that the user has become a member of rooms, unless the session knows them.
+    /// Sends `room_added` for rooms that the session does not know, and begins in them.
     func add(_ roomIDs: [RoomID], for recipient: Recipient) async throws {
-        for piece in roomIDs.chunks(of: Self.pieceSize) {
+        for piece in roomIDs.chunks(of: Self.roomsPerFrame) {
             try await open(piece, for: recipient)
             let rooms = try await read(for: recipient) { try await directory.rooms(of: recipient.userID, in: piece) }
             let unknown = try await send(to: recipient) { shard, session in
@@ -66,9 +66,9 @@ struct UserSessionUpdater: Sendable {
         }
     }
 
-    /// Tells how far the user has read rooms.
+    /// Sends `room_changed` with the read marks and unread counts of rooms.
     private func sendReadStates(_ roomIDs: [RoomID], for recipient: Recipient) async throws {
-        for piece in roomIDs.chunks(of: Self.pieceSize) {
+        for piece in roomIDs.chunks(of: Self.roomsPerFrame) {
             // Counted up to what the session has been sent, so that the frame is not ahead of the room.
             let asked = try await send(to: recipient) { _, session in
                 piece.compactMap { roomID in
@@ -93,7 +93,7 @@ struct UserSessionUpdater: Sendable {
         }
     }
 
-    /// Compares the user's memberships with what the session knows, and tells what differs.
+    /// Compares the user's memberships with what the session knows, and sends what differs.
     private func compare(_ recipient: Recipient) async throws -> Int64 {
         let present = try await read(for: recipient) { try await directory.memberships(of: recipient.userID) }
         let known = try await send(to: recipient) { _, session in
@@ -112,8 +112,8 @@ struct UserSessionUpdater: Sendable {
         return present.version
     }
 
-    /// Removes rooms of which the user is no member. The end of a membership is an event of the room's log, which the session
-    /// will be sent. Where the log has no more events, the membership never was: the database was set back.
+    /// Removes rooms of which the user is not a member. Normally the session gets the end of a membership as an event
+    /// of the room's log. If the log has no further event, the membership itself was lost: the database was set back.
     private func removeLost(_ lost: [RoomID: Seq], for recipient: Recipient) async throws {
         guard !lost.isEmpty else { return }
         let heads = try await read(for: recipient) { try await log.allHeads(of: lost.keys) }
@@ -126,7 +126,7 @@ struct UserSessionUpdater: Sendable {
         try await release(gone, for: recipient)
     }
 
-    /// Tells what has become of a room whose log was set back.
+    /// Sends `room_reset` for a room whose log was set back, or `room_removed` if the user is no longer a member.
     private func reset(_ roomID: RoomID, for recipient: Recipient) async throws {
         let rooms = try await read(for: recipient) { try await directory.rooms(of: recipient.userID, in: [roomID]) }
         guard let room = rooms.first else {
@@ -146,7 +146,7 @@ struct UserSessionUpdater: Sendable {
 
     // MARK: Steps
 
-    /// Reads something, as often as it takes.
+    /// Runs a read, and repeats it until it succeeds.
     /// - Throws: when the session has ended.
     func read<Value: Sendable>(
         for recipient: Recipient, _ body: @Sendable () async throws -> Value
@@ -165,12 +165,12 @@ struct UserSessionUpdater: Sendable {
 
     /// Opens the feeds of rooms for a session, so that nothing is missed that is published from here on.
     func open(_ roomIDs: [RoomID], for recipient: Recipient) async throws {
-        for chunk in roomIDs.chunks(of: Self.turnSize) {
+        for chunk in roomIDs.chunks(of: Self.roomsPerTurn) {
             try await onFeeds(recipient) { users, feed in
                 var followed: [EventLoopFuture<Void>] = []
                 for roomID in chunk where feed.rooms[roomID] == nil {
                     followed.append(users.feeds.retain(roomID, shard: feed.shard))
-                    feed.rooms.insert(users.feeds.shared(roomID))
+                    feed.rooms.insert(users.feeds.interned(roomID))
                 }
                 return EventLoopFuture.andAllComplete(followed, on: users.eventLoop)
             }.get()

@@ -30,7 +30,7 @@ enum AdmissionStage {
     struct Requested: Sendable {
         /// The access token, if the client sent one.
         let token: String?
-        /// The client's IP address block, as limits count it; `nil` where no limit does.
+        /// The client's IP address block, as limits count it; `nil` if no limit does.
         let address: String?
     }
 
@@ -100,7 +100,7 @@ struct UserAdmission: Sendable {
     /// Index of the socket's event loop among the server's.
     let shard: Int
     /// Whether the session is synchronized without a `sync` of the client.
-    let startsNow: Bool
+    let synchronizesAtOnce: Bool
 }
 
 /// The facts that decide whether a user may have a session of a room.
@@ -111,9 +111,9 @@ struct RoomAuthorization: Equatable, Sendable {
     let head: Seq
     /// The mark of the event there.
     var headMark: EventMark?
-    /// The mark at the client's `lastSeq`; `nil` where the log has no such event.
+    /// The mark at the client's `lastSeq`; `nil` if the log has no such event.
     var lastMark: EventMark?
-    /// The mark at the position of the room's feed; `nil` where the log has no such event.
+    /// The mark at the position of the room's feed; `nil` if the log has no such event.
     var positionMark: EventMark?
 
     /// Checks the authorization that was read for a room and a user; `nil` if there is no such room.
@@ -148,14 +148,14 @@ struct UserConnectRequest: Equatable, Sendable {
     /// The user that the client claims to be; read in `trusted` mode only.
     let claimedUserID: UserID?
     /// Whether the session is synchronized without a `sync` of the client.
-    let startsNow: Bool
+    let synchronizesAtOnce: Bool
 
     /// Parses a query. Of a parameter that is given twice the last value counts.
     /// - Throws: 1007, naming the parameter that is missing or invalid.
     init(query: [(key: String, value: String)], authMode: AuthMode) throws(CloseReason) {
         switch query.last(where: { $0.key == "from" })?.value {
-        case nil, "": startsNow = false
-        case "now": startsNow = true
+        case nil, "": synchronizesAtOnce = false
+        case "now": synchronizesAtOnce = true
         default: throw CloseReason(.invalidData, "from must be now")
         }
         claimedUserID = try ClaimedUser.read(query, authMode: authMode)
@@ -165,7 +165,7 @@ struct UserConnectRequest: Equatable, Sendable {
 
 /// The `userId` of a handshake, which is believed in `trusted` mode.
 enum ClaimedUser {
-    /// - Returns: `nil` where there is none, or it does not count.
+    /// - Returns: `nil` if there is none, or it does not count.
     /// - Throws: 1007 for one that is none.
     static func read(_ query: [(key: String, value: String)], authMode: AuthMode) throws(CloseReason) -> UserID? {
         guard authMode == .trusted, let user = query.last(where: { $0.key == "userId" })?.value else { return nil }

@@ -22,7 +22,7 @@ struct EventStreamID: Equatable, Sendable {
     /// - Returns: `nil` for a text that is none.
     init?(_ text: String) {
         let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
-        guard let digits = parts.first, !digits.isEmpty, digits.utf8.allSatisfy(Self.isDigit), let seq = Seq(digits)
+        guard let digits = parts.first, !digits.isEmpty, digits.utf8.allSatisfy(\.isASCIIDigit), let seq = Seq(digits)
         else { return nil }
         self.seq = seq
         switch parts.dropFirst().first {
@@ -37,7 +37,6 @@ struct EventStreamID: Equatable, Sendable {
         }
     }
 
-    private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
 }
 
 extension EventStreamID: CustomStringConvertible {

@@ -3,7 +3,7 @@ import CommonUtil
 import DequeModule
 import NIOCore
 
-/// Recent typing statements of this server's sessions. Pure, no I/O.
+/// Recent typing statements of this server's sessions. Pure: no I/O.
 ///
 /// A statement goes through Redis to all servers and returns to this one in the same bytes. By these the ledger finds the
 /// session that made it, which does not get it. Two sessions of one user that state the same at the same time cannot be
@@ -23,12 +23,12 @@ struct TypingLedger {
         let until: NIODeadline
     }
     private struct Expiry {
-        let place: TypingPlace
+        let place: TypingKey
         let json: ByteBuffer
         let until: NIODeadline
     }
 
-    private var statements: [TypingPlace: Statement] = [:]
+    private var statements: [TypingKey: Statement] = [:]
     private var echoes: [ByteBuffer: Deque<Echo>] = [:]
     /// In order of time; entries of the other two are removed by it.
     private var expiries: Deque<Expiry> = []
@@ -42,7 +42,7 @@ struct TypingLedger {
         _ isTyping: Bool, in roomID: RoomID, by userID: UserID, sessionID: SessionID, now: NIODeadline
     ) -> EphemeralEvent? {
         expire(now)
-        let place = TypingPlace(roomID: roomID, userID: userID)
+        let place = TypingKey(roomID: roomID, userID: userID)
         if let last = statements[place], last.isTyping == isTyping, now < last.until { return nil }
         statements[place] = Statement(isTyping: isTyping, until: now + Self.repetition)
         let event = EphemeralEvent.typing(roomID, userID, isTyping: isTyping)

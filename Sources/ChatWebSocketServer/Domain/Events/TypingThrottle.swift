@@ -3,13 +3,13 @@ import DequeModule
 import NIOCore
 
 /// A user in a room.
-struct TypingPlace: Hashable {
+struct TypingKey: Hashable {
     let roomID: RoomID
     let userID: UserID
 }
 
 /// Passes at most two typing statements per second of a user in a room; of those that come too soon the last one follows when
-/// the interval is over. Ends typing that is not taken back. Pure, no I/O.
+/// the interval is over. Ends typing that is not taken back. Pure: no I/O.
 ///
 /// A server has two: one for the statements of its own sessions, which bounds what it publishes, and one for the events
 /// from all servers, which bounds what its sessions get, whatever number of sockets and servers the user has.
@@ -21,9 +21,9 @@ struct TypingThrottle<Statement> {
 
     /// Something that is due.
     enum Due {
-        case statement(Statement, at: TypingPlace)
+        case statement(Statement, at: TypingKey)
         /// Typing was not stated again within ``lifetime``.
-        case ended(TypingPlace)
+        case ended(TypingKey)
     }
 
     private struct Typist {
@@ -37,10 +37,10 @@ struct TypingThrottle<Statement> {
 
     private struct Deadline {
         let time: NIODeadline
-        let place: TypingPlace
+        let place: TypingKey
     }
 
-    private var typists: [TypingPlace: Typist] = [:]
+    private var typists: [TypingKey: Typist] = [:]
     // In order of time, since the distance to the statement is the same for all. Entries that no longer hold are skipped.
     private var nexts: Deque<Deadline> = []
     private var ends: Deque<Deadline> = []
@@ -50,7 +50,7 @@ struct TypingThrottle<Statement> {
 
     /// Takes a statement.
     /// - Returns: whether it passes now. If not it is held, in place of one that was held before.
-    mutating func take(_ statement: Statement, isTyping: Bool, at place: TypingPlace, now: NIODeadline) -> Bool {
+    mutating func take(_ statement: Statement, isTyping: Bool, at place: TypingKey, now: NIODeadline) -> Bool {
         if var typist = typists[place], now < typist.next {
             typist.held = (statement, isTyping)
             typists[place] = typist
@@ -90,7 +90,7 @@ struct TypingThrottle<Statement> {
         return due
     }
 
-    private mutating func pass(isTyping: Bool, at place: TypingPlace, now: NIODeadline) {
+    private mutating func pass(isTyping: Bool, at place: TypingKey, now: NIODeadline) {
         let typist = Typist(next: now + Self.interval, end: isTyping ? now + Self.lifetime : nil)
         typists[place] = typist
         nexts.append(Deadline(time: typist.next, place: place))

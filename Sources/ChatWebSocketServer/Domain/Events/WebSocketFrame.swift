@@ -87,7 +87,7 @@ enum CloseCode: UInt16, Sendable, CaseIterable {
     case aheadOfLog = 4409
     case tooMany = 4429
 
-    /// Whether a client that connects again as it is can get another session: the reason lies with the server, or passes.
+    /// Whether the same client can get another session by reconnecting: the cause is the server, or it is temporary.
     var isTransient: Bool { [.goingAway, .restart, .tryAgainLater].contains(self) }
 
     /// Whether a peer may send this code in a close frame.

@@ -3,11 +3,11 @@ import CommonUtil
 import DequeModule
 import NIOCore
 
-/// The end of a room's log as one event loop has dispatched it. Pure, no I/O.
+/// The end of a room's log as one event loop has dispatched it. Pure: no I/O.
 struct RoomTail {
     /// The highest `seq` that this loop has dispatched. Another loop may be a turn ahead or behind.
     private(set) var position: Seq
-    /// The mark of the event there; `nil` where it is not known.
+    /// The mark of the event there; `nil` if it is not known.
     private(set) var mark: EventMark?
     /// The last events up to ``position``.
     private(set) var ring = EventRing()

@@ -2,13 +2,13 @@ import ChatEvents
 import ChatStorage
 import CommonUtil
 
-/// Where a feed is.
+/// The position of a feed.
 struct FeedPosition: Equatable, Sendable {
     /// Which feed it is: a room whose log was set back gets another one.
     let epoch: Int
     /// The highest `seq` that was sent.
     let seq: Seq
-    /// The mark of that event; `nil` where it is not known.
+    /// The mark of that event; `nil` if it is not known.
     let mark: EventMark?
 }
 
@@ -19,19 +19,19 @@ struct LogReading: Sendable {
     let headMark: EventMark?
     /// Where the room's feed was before the log was read.
     var sent: FeedPosition?
-    /// The log's mark there; `nil` where it has no such event.
+    /// The log's mark there; `nil` if it has no such event.
     var sentMark: EventMark?
     /// Number of interruptions before the log was read.
     let interruptions: Int
 
-    /// Whether the log is another one than that of which the feed has sent events.
+    /// Whether the log is not the one whose events the feed has sent.
     var isOtherThanSent: Bool {
         guard let sent else { return false }
         return head < sent.seq || sent.mark.map { $0 != sentMark } ?? false
     }
 }
 
-/// What a feed has sent, to be compared with the log. Pure, no I/O.
+/// What a feed has sent, to be compared with the log. Pure: no I/O.
 struct FeedProbe: Sendable {
     /// What the log says about it.
     enum Verdict: Equatable {
@@ -54,7 +54,7 @@ struct FeedProbe: Sendable {
     var asked: [Seq] { marks.isEmpty ? [position] : marks.map(\.seq) }
 
     /// Compares what was read of the log with what was sent.
-    /// - Parameter found: for each of ``asked``; `nil` where there is no such room.
+    /// - Parameter found: for each of ``asked``; `nil` if there is no such room.
     func verdict(_ found: some Sequence<LogPosition?>) -> Verdict {
         let found = Array(found)
         let head = found.lazy.compactMap { $0?.head }.first ?? 0

@@ -2,10 +2,10 @@ import ChatEvents
 import CommonUtil
 import DequeModule
 
-/// The marks of the events that a feed has sent, from the last one that is known to be in the log on. Pure, no I/O.
+/// The marks of the events that a feed has sent, from the last one that is known to be in the log on. Pure: no I/O.
 ///
-/// Whoever has the first and the last of a run of events with their marks has not thereby the ones between: the log can have
-/// been set back between two of them. So all are kept until a comparison with the log confirms them.
+/// If the first and the last mark of a run of events match the log, the events in between still need not: the log can
+/// have been set back between two of them. So all marks are kept until a comparison with the log confirms them.
 struct MarkHistory {
     /// Bound on the marks that are kept; of more the oldest are given up, unconfirmed.
     static let maximumCount = 1_024
@@ -27,7 +27,7 @@ struct MarkHistory {
     /// The mark of the last event.
     var last: EventMark? { marks.last ?? nil }
 
-    /// The mark of an event; `nil` where it is not known, or not kept.
+    /// The mark of an event; `nil` if it is not known, or not kept.
     subscript(seq: Seq) -> EventMark? {
         guard seq >= first, seq <= position else { return nil }
         return marks[Int(seq - first)]

@@ -1,5 +1,5 @@
 /// Bounds the memory of an event loop's rings of recent events, all rooms together. Beyond it the room whose last event is
-/// oldest loses its ring, and its sessions read the log instead. Pure, no I/O.
+/// oldest loses its ring, and its sessions read the log instead. Pure: no I/O.
 ///
 /// The rooms are ordered by their last event, as a doubly linked list in an array, so that noting an event takes constant
 /// time.

@@ -2,21 +2,21 @@ import ChatEvents
 import CommonUtil
 import NIOCore
 
-/// Puts the events of one room in the order of its log. Pure, no I/O.
+/// Puts the events of one room in the order of its log. Pure: no I/O.
 ///
 /// The next event is sent. One that was sent before is dropped. One that is ahead waits, and what is missing before it is
 /// read from the log, which is the only source of truth.
 ///
 /// The log itself can become another one, where PostgreSQL is restored from a backup or replaced by a replica. So the feed
 /// keeps the marks of what it sent, until a comparison with the log confirms them, and a page of the log must continue what
-/// was sent. While there is a reason to doubt, the feed is held: what Redis brings waits, and only the log is believed.
+/// was sent. While there is a reason to suspect a reset, the feed is held: what Redis brings waits, and only the log is believed.
 struct RoomFeed {
     /// Bound on the early events that are kept, in number and in distance; what lies beyond is read from the log.
     static let maximumEarly = 1_024
     static let maximumEarlyBytes = 4 * 1_024 * 1_024
 
     /// What to do with an event.
-    enum Reaction {
+    enum Action {
         /// To be sent, in this order.
         case deliver([MessageEvent])
         /// Something is missing: check ``isBehind`` after a short time and read the log.
@@ -24,19 +24,19 @@ struct RoomFeed {
         /// The same, of an event that is next, while the feed is held.
         case held
         case drop
-        /// The event is another one than was sent in its place. The feed is held now: compare it with the log.
-        case doubt
+        /// Another event was sent with this `seq`. The feed is held now: compare it with the log.
+        case conflict
     }
 
     /// The effect of a page of the log.
-    struct Filling {
+    struct PageResult {
         /// To be sent, in this order.
-        var line: [MessageEvent] = []
+        var events: [MessageEvent] = []
         /// Number of events that were announced and are not in the log: something published them without storing them.
         var phantoms = 0
         /// `seq` of the last missing event, if the log lacks events although it has later ones.
         var gapEnd: Seq?
-        /// Whether the log is another one than that of which events were sent. Nothing else of this counts then.
+        /// Whether the log is not the one whose events were sent. The other properties do not count then.
         var isOtherLog = false
     }
 
@@ -50,7 +50,7 @@ struct RoomFeed {
     private var sent: MarkHistory?
     /// Whether what Redis brings waits until the log has confirmed what was sent.
     private(set) var isHeld = false
-    /// Number of times that there was a reason to doubt.
+    /// Number of times that there was a reason to suspect a reset.
     private var holds = 0
     /// The event after which the log is being read, or was last.
     private var readingAfter: (seq: Seq, mark: EventMark?)?
@@ -68,7 +68,7 @@ struct RoomFeed {
     /// The highest `seq` that was sent; `nil` until ``start(at:mark:isVerified:)``.
     var position: Seq? { sent?.position }
 
-    /// The mark of the event there; `nil` where it is not known.
+    /// The mark of the event there; `nil` if it is not known.
     var mark: EventMark? { sent?.last }
 
     /// Whether something is missing.
@@ -77,18 +77,18 @@ struct RoomFeed {
     /// Starts after the head that the log had when the first session was admitted.
     /// - Parameters:
     ///   - mark: that of the event there.
-    ///   - isVerified: whether the log was read after the last reason to doubt.
+    ///   - isVerified: whether the log was read after the last reason to suspect a reset.
     /// - Returns: events that arrived meanwhile and are next.
     mutating func start(at head: Seq, mark: EventMark?, isVerified: Bool = true) -> [MessageEvent] {
         guard sent == nil else { return [] }
         sent = MarkHistory(at: head, mark: mark)
         isHeld = !isVerified
         for seq in early.keys where seq <= head { _ = takeEarly(seq) }
-        return takeInLine()
+        return takeConsecutive()
     }
 
     /// Takes an event that has a `seq`.
-    mutating func receive(_ event: MessageEvent, seq: Seq) -> Reaction {
+    mutating func receive(_ event: MessageEvent, seq: Seq) -> Action {
         guard let position else {
             keep(event, seq)
             return .drop
@@ -96,13 +96,13 @@ struct RoomFeed {
         if seq <= position {
             guard isOther(event, seq) else { return .drop }
             hold()
-            return .doubt
+            return .conflict
         }
         if seq == position + 1, !isHeld {
             sent?.append(event.mark)
             // It may have arrived early before.
             _ = takeEarly(seq)
-            return .deliver([event] + takeInLine())
+            return .deliver([event] + takeConsecutive())
         }
         keep(event, seq)
         return seq == position + 1 ? .held : .wait
@@ -133,25 +133,25 @@ struct RoomFeed {
     /// Takes a page of the log that was read after ``beginReading()``.
     /// - Parameters:
     ///   - events: ascending.
-    ///   - mark: that of the event that the page was read after; `nil` where the log has none.
+    ///   - mark: that of the event that the page was read after; `nil` if the log has none.
     ///   - isLast: whether the log held no more.
-    mutating func fill(_ events: [MessageEvent], after mark: EventMark?, isLast: Bool) -> Filling {
-        guard position != nil else { return Filling() }
-        if let known = readingAfter?.mark, known != mark { return Filling(isOtherLog: true) }
-        var filling = Filling()
+    mutating func fill(_ events: [MessageEvent], after mark: EventMark?, isLast: Bool) -> PageResult {
+        guard position != nil else { return PageResult() }
+        if let known = readingAfter?.mark, known != mark { return PageResult(isOtherLog: true) }
+        var result = PageResult()
         for event in events {
             guard let seq = event.seq, let position else { continue }
-            if isOther(event, seq) { return Filling(isOtherLog: true) }
+            if isOther(event, seq) { return PageResult(isOtherLog: true) }
             guard seq == position + 1 else { continue }
             _ = takeEarly(seq)
             sent?.append(event.mark)
-            filling.line.append(event)
+            result.events.append(event)
         }
-        filling.line += takeInLine()
+        result.events += takeConsecutive()
         head = max(head, events.last?.seq ?? 0)
-        filling.gapEnd = gapEnd(in: events, isLast: isLast)
-        if isLast { filling.phantoms = dropPhantoms() }
-        return filling
+        result.gapEnd = gapEnd(in: events, isLast: isLast)
+        if isLast { result.phantoms = dropPhantoms() }
+        return result
     }
 
     /// `seq` of the last missing event after ``position``; `nil` if the log lacks none.
@@ -170,7 +170,7 @@ struct RoomFeed {
         guard let position, seq > position else { return [] }
         sent?.skip(upTo: seq)
         for early in early.keys where early <= seq { _ = takeEarly(early) }
-        return takeInLine()
+        return takeConsecutive()
     }
 
     /// Drops announced events that the log does not hold. An event is published after its commit, so one that was announced
@@ -201,26 +201,26 @@ struct RoomFeed {
         return taken
     }
 
-    private mutating func takeInLine() -> [MessageEvent] {
-        var line: [MessageEvent] = []
+    private mutating func takeConsecutive() -> [MessageEvent] {
+        var events: [MessageEvent] = []
         while !isHeld, let position, let event = takeEarly(position + 1) {
             sent?.append(event.mark)
-            line.append(event)
+            events.append(event)
         }
-        return line
+        return events
     }
 }
 
 /// Comparing what was sent with the log.
 extension RoomFeed {
-    /// There is a reason to doubt that the log is the one of which events were sent: what Redis brings waits.
+    /// Holds the feed, since the log may not be the one whose events were sent: events from Redis wait.
     mutating func hold() {
         isHeld = true
         holds += 1
     }
 
-    /// What to compare with the log; `nil` before the feed has begun. Where there is a reason to doubt, that is every mark
-    /// that is not confirmed; else the first and the last, since nothing can have come between.
+    /// What to compare with the log; `nil` before the feed has begun. For a held feed these are all marks that are not
+    /// confirmed, otherwise the first and the last, since nothing can have come between.
     func probe(epoch: Int) -> FeedProbe? {
         sent.map { sent in
             FeedProbe(
@@ -229,17 +229,17 @@ extension RoomFeed {
     }
 
     /// The log holds what was sent up to a probe.
-    /// - Parameter isCurrent: whether the log was read after the last reason to doubt, as far as the caller knows.
+    /// - Parameter isCurrent: whether the log was read after the last reason to suspect a reset, as far as the caller knows.
     /// - Returns: events that waited and are next.
     mutating func confirm(_ probe: FeedProbe, isCurrent: Bool) -> [MessageEvent] {
         sent?.confirm(upTo: probe.position)
         guard isHeld, isCurrent, probe.holds == holds else { return [] }
         isHeld = false
-        return takeInLine()
+        return takeConsecutive()
     }
 }
 
-/// Rows that are missing in a room's log although later ones are there, as after a partial restore. Pure, no I/O.
+/// Rows that are missing in a room's log although later ones are there, as after a partial restore. Pure: no I/O.
 ///
 /// A log has no gaps, so the first finding is not trusted: the log is read again. A reader that found the same gap three
 /// times goes on after it, since otherwise it would stall for ever.

@@ -125,7 +125,7 @@ final class ChatSession {
     /// Ends the turn of the first subscription.
     func dequeue() { behind.removeFirst() }
 
-    /// Takes the turn of a subscription that has ended.
+    /// Removes the turns of a subscription that has ended.
     func dequeue(_ subscription: RoomSubscription) { behind.removeAll { $0 === subscription } }
 
     /// Ends the session: it lets its subscriptions go, which hold it.

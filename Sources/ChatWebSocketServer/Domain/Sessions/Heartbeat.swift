@@ -1,4 +1,4 @@
-/// Detects peers that no longer respond. Pure, no I/O.
+/// Detects peers that no longer respond. Pure: no I/O.
 ///
 /// An idle peer is pinged and must send something, unless it cannot. While bytes are queued for a peer a ping would wait behind
 /// them; then the peer must take some of them from time to time.

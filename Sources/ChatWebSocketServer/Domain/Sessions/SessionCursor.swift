@@ -1,7 +1,7 @@
 import ChatEvents
 import CommonUtil
 
-/// A session's place in a room's log, which decides what the session is sent next. Pure, no I/O.
+/// A session's place in a room's log, which decides what the session is sent next. Pure: no I/O.
 ///
 /// A cursor is live, or it catches up: after an absence, or because its socket takes less than the room sends. A live
 /// cursor takes what its event loop dispatches. One that catches up takes events from the room's ring and from pages of the
@@ -28,7 +28,7 @@ struct SessionCursor {
         case send(MessageEvent)
         /// Read a page of the log after `seq`, then call ``pageRead(from:mark:position:)`` or, later, ``retry()``.
         case readLog(after: Seq)
-        /// The cursor is live now. Where `announces`, send `caught_up` with ``seq`` and ``mark``.
+        /// The cursor is live now. If `announces`, send `caught_up` with ``seq`` and ``mark``.
         case goLive(announces: Bool)
         /// The session was sent another log than its event loop.
         case otherLog
@@ -149,10 +149,10 @@ struct SessionCursor {
         if case .live = state { state = .catchingUp(announces: false, awaitsLog: false) }
     }
 
-    /// There is a reason to doubt that the log is the one that was sent. A cursor that is ahead of its loop reads the log,
-    /// which tells; any other one has what its room's feed has sent, which is compared with the log.
+    /// Notes that the log may have been set back. A cursor that is ahead of its event loop verifies this by reading the
+    /// log. Any other cursor has only what its room's feed has sent, and the feed is compared with the log.
     /// - Parameter position: the highest `seq` that the session's event loop has dispatched.
-    mutating func doubt(position: Seq) {
+    mutating func verify(position: Seq) {
         guard phase != .ended, seq > position else { return }
         mustVerify = true
         socketFilled()
@@ -186,7 +186,7 @@ struct SessionCursor {
     /// Takes the beginning of a page that was read after ``Step/readLog(after:)``.
     /// - Parameters:
     ///   - first: `seq` of the page's first event; `nil` for an empty page.
-    ///   - mark: that of the event that the page was read after; `nil` where the log has none.
+    ///   - mark: that of the event that the page was read after; `nil` if the log has none.
     ///   - position: the highest `seq` that the session's event loop has dispatched.
     mutating func pageRead(from first: Seq?, mark: EventMark?, position: Seq) -> PageAction {
         guard case .catchingUp(_, awaitsLog: true) = state else { return .ignore }

@@ -2,7 +2,7 @@ import CommonAuth
 import CommonUtil
 
 /// The lifetime that a session has by its access token: the client is warned before the token expires, and the session is
-/// closed some time after, unless a fresh token arrives. Pure, no I/O.
+/// closed some time after, unless a fresh token arrives. Pure: no I/O.
 ///
 /// Both margins are a quarter of the token's lifetime. With fixed margins a short-lived token would be warned of from its
 /// beginning, and a client that renews at the warning would do so all the time.

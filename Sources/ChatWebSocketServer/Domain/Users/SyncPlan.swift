@@ -2,7 +2,7 @@ import ChatEvents
 import ChatStorage
 import CommonUtil
 
-/// What a session of a user is sent when it synchronizes, and where it begins in each room. Pure, no I/O.
+/// What a session of a user is sent when it synchronizes, and where it begins in each room. Pure: no I/O.
 struct SyncPlan: Equatable, Sendable {
     /// Where a session begins in a room.
     enum Start: Equatable, Sendable {
@@ -40,8 +40,8 @@ struct SyncPlan: Equatable, Sendable {
         for entry in list.entries {
             starts[entry.roomID] = Self.start(of: entry, request, list, positions[entry.roomID])
         }
-        let strange = request.rooms.keys.filter { starts[$0] == nil }
-        removed = list.removed + Set(strange).subtracting(list.removed).sorted { $0.rawValue < $1.rawValue }
+        let unknownRooms = request.rooms.keys.filter { starts[$0] == nil }
+        removed = list.removed + Set(unknownRooms).subtracting(list.removed).sorted { $0.rawValue < $1.rawValue }
         self.starts = starts
     }
 

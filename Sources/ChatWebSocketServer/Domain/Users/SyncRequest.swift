@@ -5,7 +5,7 @@ import NIOCore
 
 /// What the client of a user session wants to know: its `sync` frames together.
 struct SyncRequest: Equatable, Sendable {
-    /// The last cursor that a former session gave; `nil` where there is none that can be read.
+    /// The last cursor that a former session gave; `nil` if there is none that can be read.
     var cursor: RoomListCursor?
     /// The rooms whose logs the client keeps.
     var rooms: [RoomID: SyncFrame.Position] = [:]
@@ -15,7 +15,7 @@ struct SyncRequest: Equatable, Sendable {
     var namesAllRooms = false
 }
 
-/// Collects the `sync` frames of a session. Pure, no I/O.
+/// Collects the `sync` frames of a session. Pure: no I/O.
 struct SyncCollector {
     /// Rooms that a client may name, in all frames together.
     static let maximumRooms = 10_000

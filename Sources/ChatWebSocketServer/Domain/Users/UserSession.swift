@@ -26,7 +26,7 @@ final class UserSession {
     private var lastCursor = NIODeadline.uptimeNanoseconds(0)
     /// Succeed when the socket takes more.
     private var writableWaiters: [EventLoopPromise<Void>] = []
-    /// Tells the user's feed that the session has lost a room.
+    /// Informs the user's feed that the session has lost a room.
     let onRoomLost: (RoomID, RoomLoss) -> Void
 
     /// Why the session has lost a room.
@@ -88,7 +88,7 @@ final class UserSession {
     }
 
     /// The subscription of a room that a client names.
-    /// - Throws: `room_not_found` where the room is not the user's.
+    /// - Throws: `room_not_found` if the room is not the user's.
     @discardableResult
     func subscription(_ roomID: RoomID) throws(FrameError) -> RoomSubscription {
         guard let subscription = subscriptions[roomID] else {

@@ -25,7 +25,7 @@ final class EventStreamConnection: SessionTransport, ResponseStream {
     private let cursor: String?
     private var session: ChatSession?
     /// What a session of a user has.
-    private var user: BegunUserSession?
+    private var user: UserSessionHandle?
     private var writer: SocketWriter
     private var closeDeadline: Scheduled<Void>?
 

@@ -4,7 +4,7 @@ import NIOCore
 
 /// Executes the frames of a user socket. Confined to the socket's event loop.
 final class UserFrameResponder: FrameResponder {
-    private let user: BegunUserSession
+    private let user: UserSessionHandle
     private let services: WebSocketServices
     private let eventLoop: any EventLoop
     private let marks: ReadMarking
@@ -16,7 +16,7 @@ final class UserFrameResponder: FrameResponder {
     private var session: ChatSession { user.session }
 
     /// - Parameter isSynchronized: whether the session starts without `sync`.
-    init(user: BegunUserSession, isSynchronized: Bool, services: WebSocketServices, eventLoop: any EventLoop) {
+    init(user: UserSessionHandle, isSynchronized: Bool, services: WebSocketServices, eventLoop: any EventLoop) {
         self.user = user
         self.services = services
         self.eventLoop = eventLoop

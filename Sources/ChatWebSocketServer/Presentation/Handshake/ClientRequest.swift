@@ -78,7 +78,9 @@ extension WebSocketServices {
     ) -> Result<SocketAdmission, CloseReason> {
         guard let user = found.user else { return .failure(CloseReason(.invalidData, "userId is required")) }
         return .success(
-            .user(UserAdmission(user: user, slot: found.slot, shard: shard, startsNow: request.startsNow)))
+            .user(
+                UserAdmission(
+                    user: user, slot: found.slot, shard: shard, synchronizesAtOnce: request.synchronizesAtOnce)))
     }
 
     /// The index of the connection's event loop.

@@ -159,7 +159,7 @@ final class HandshakeHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 }
 
-/// Collects the bytes of a connection's first request until they can be classified. Pure, no I/O.
+/// Collects the bytes of a connection's first request until they can be classified. Pure: no I/O.
 struct HandshakeReader {
     /// A classification of the bytes so far.
     enum Finding {
@@ -195,12 +195,12 @@ final class HandshakeDeadlines: Sendable {
     private static let tick = TimeAmount.milliseconds(250)
     private static let ticks = Int(RequestBounds.headTimeout.nanoseconds / tick.nanoseconds)
 
-    private let wheels: [ObjectIdentifier: NIOLoopBoundBox<TickWheel<HandshakeHandler>>]
+    private let wheels: [ObjectIdentifier: NIOLoopBoundBox<TimerWheel<HandshakeHandler>>]
 
     init(eventLoops: some Sequence<any EventLoop>) {
         wheels = Dictionary(
             uniqueKeysWithValues: eventLoops.map { eventLoop in
-                let wheel = TickWheel<HandshakeHandler>(eventLoop: eventLoop, tick: Self.tick, longest: Self.ticks)
+                let wheel = TimerWheel<HandshakeHandler>(eventLoop: eventLoop, tick: Self.tick, longest: Self.ticks)
                 wheel.onDue = { $0.timedOut() }
                 return (ObjectIdentifier(eventLoop), .makeBoxSendingValue(wheel, eventLoop: eventLoop))
             })

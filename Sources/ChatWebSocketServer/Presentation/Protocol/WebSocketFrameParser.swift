@@ -1,6 +1,6 @@
 import NIOCore
 
-/// Decodes a client's frames (RFC 6455 section 5). Pure, no I/O.
+/// Decodes a client's frames (RFC 6455 section 5). Pure: no I/O.
 ///
 /// Fragments are joined to whole messages; control frames between them are returned at once. Every frame returns something,
 /// so that the caller can count frames. The first violation ends the stream. Text is validated as it arrives, so that

@@ -1,7 +1,7 @@
 import NIOCore
 
 /// The protocol of one WebSocket after the handshake: incoming frames, the closing handshake in both directions, and the
-/// response to violations (RFC 6455 sections 5 and 7). Pure, no I/O.
+/// response to violations (RFC 6455 sections 5 and 7). Pure: no I/O.
 struct WebSocketStateMachine {
     /// What the peer sent.
     enum Event: Equatable {

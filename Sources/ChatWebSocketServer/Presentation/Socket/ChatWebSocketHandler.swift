@@ -68,7 +68,7 @@ final class ChatWebSocketHandler: ChannelInboundHandler, WebSocketApplication {
         let user = services.userSessions.begin(admission, transport: connection, on: eventLoop)
         session = user.session
         let responder = UserFrameResponder(
-            user: user, isSynchronized: admission.startsNow, services: services, eventLoop: eventLoop)
+            user: user, isSynchronized: admission.synchronizesAtOnce, services: services, eventLoop: eventLoop)
         self.responder = responder
         services.sessions.register(userSession: user.session, ready: first(user.ready))
         responder.begin()

@@ -126,7 +126,7 @@ private final class HeldDirectory: RoomDirectory {
 
     func release(_ count: Int) { released.append(contentsOf: Array(0..<count)) }
 
-    func authorizations(for asked: [RoomInquiry]) async throws -> [RoomAuthorization?] {
+    func authorizations(for asked: [RoomAccessQuery]) async throws -> [RoomAuthorization?] {
         queries.append(asked.count)
         try await released.first(queries.all.count)
         guard isAvailable else { throw ChatError(.unavailable) }

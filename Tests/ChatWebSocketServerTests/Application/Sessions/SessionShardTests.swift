@@ -36,7 +36,7 @@ import Testing
         let (frames, closes) = (EventCollector<ByteBuffer>(), EventCollector<CloseReason>())
         let shard = try await eventLoop.submit {
             let shard = SessionShard(
-                eventLoop: eventLoop, log: log, readLimiter: ReadLimiter(limit: 4), ringBytes: 1 << 20,
+                eventLoop: eventLoop, log: log, readLimiter: AsyncSemaphore(limit: 4), ringBytes: 1 << 20,
                 metrics: DeliveryMetrics(), logger: noLogger)
             shard.apply([.attach(hall, position: position)])
             let transport = RecordingTransport(frames: frames, closes: closes)

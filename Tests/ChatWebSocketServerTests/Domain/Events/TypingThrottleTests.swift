@@ -8,12 +8,12 @@ import Testing
     private typealias Throttle = TypingThrottle<String>
 
     private let start = NIODeadline.uptimeNanoseconds(1_000_000_000)
-    private let place = TypingPlace(roomID: hall, userID: UserID(7))
+    private let place = TypingKey(roomID: hall, userID: UserID(7))
 
     private func time(_ milliseconds: Int64) -> NIODeadline { start + .milliseconds(milliseconds) }
 
     private func take(
-        _ statement: String, _ throttle: inout Throttle, isTyping: Bool, at place: TypingPlace? = nil,
+        _ statement: String, _ throttle: inout Throttle, isTyping: Bool, at place: TypingKey? = nil,
         _ milliseconds: Int64 = 0
     ) -> Bool {
         throttle.take(statement, isTyping: isTyping, at: place ?? self.place, now: time(milliseconds))
@@ -47,8 +47,8 @@ import Testing
     @Test func `users and rooms are throttled apart`() {
         var throttle = Throttle()
         let others = [
-            place, TypingPlace(roomID: hall, userID: UserID(8)),
-            TypingPlace(roomID: RoomID(verified: "den"), userID: UserID(7)),
+            place, TypingKey(roomID: hall, userID: UserID(8)),
+            TypingKey(roomID: RoomID(verified: "den"), userID: UserID(7)),
         ]
         for other in others { #expect(take("a", &throttle, isTyping: true, at: other)) }
     }
@@ -85,7 +85,7 @@ import Testing
     @Test func `a user who states nothing more is removed`() {
         var throttle = Throttle()
         for user in 1...100 {
-            let place = TypingPlace(roomID: hall, userID: UserID(Int64(user)))
+            let place = TypingKey(roomID: hall, userID: UserID(Int64(user)))
             #expect(take("a", &throttle, isTyping: user.isMultiple(of: 2), at: place))
         }
         #expect(throttle.count == 100)

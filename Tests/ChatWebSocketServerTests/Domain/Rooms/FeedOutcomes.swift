@@ -9,7 +9,7 @@ enum FeedOutcome: Equatable {
     case wait
     case held
     case drop
-    case doubt
+    case conflict
 }
 
 /// What tests of feeds do with them.
@@ -18,17 +18,17 @@ protocol FeedOutcomes {}
 extension FeedOutcomes {
     func receive(_ seq: Seq, log: Int64 = 0, _ feed: inout RoomFeed) -> FeedOutcome {
         switch feed.receive(event(seq, log: log), seq: seq) {
-        case .deliver(let line): .deliver(line.seqs)
+        case .deliver(let events): .deliver(events.seqs)
         case .wait: .wait
         case .held: .held
         case .drop: .drop
-        case .doubt: .doubt
+        case .conflict: .conflict
         }
     }
 
     /// Fills a feed with a page of the log that continues where the last read began.
     func fill(_ events: [MessageEvent], isLast: Bool, _ feed: inout RoomFeed) -> [Seq] {
-        feed.fill(events, after: mark(before: events, feed), isLast: isLast).line.seqs
+        feed.fill(events, after: mark(before: events, feed), isLast: isLast).events.seqs
     }
 
     func mark(before events: [MessageEvent], _ feed: RoomFeed) -> EventMark? {

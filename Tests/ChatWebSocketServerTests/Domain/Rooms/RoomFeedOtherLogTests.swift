@@ -12,9 +12,9 @@ import Testing
             var feed = feed(at: 2)
             feed.noteHead(4)
             #expect(feed.beginReading() == 2)
-            let filling = feed.fill(events(3...4), after: found, isLast: true)
-            #expect(filling.isOtherLog)
-            #expect(filling.line.isEmpty)
+            let result = feed.fill(events(3...4), after: found, isLast: true)
+            #expect(result.isOtherLog)
+            #expect(result.events.isEmpty)
             #expect(feed.position == 2)
         }
     }
@@ -30,7 +30,7 @@ import Testing
     @Test func `another event in the place of one that was sent holds the feed until the log has confirmed it`() {
         var feed = feed(at: 2)
         #expect(receive(3, &feed) == .deliver([3]))
-        #expect(receive(3, log: 1, &feed) == .doubt)
+        #expect(receive(3, log: 1, &feed) == .conflict)
         #expect(receive(4, &feed) == .held)
         #expect(receive(6, &feed) == .wait)
         #expect(receive(5, &feed) == .wait)
@@ -45,7 +45,7 @@ import Testing
         #expect(receive(7, &feed) == .deliver([7]))
     }
 
-    @Test func `a probe from before the last doubt does not release a feed`() {
+    @Test func `a probe from before the last hold does not release a feed`() {
         var feed = feed(at: 2)
         feed.hold()
         let probe = feed.probe(epoch: 1)
@@ -67,7 +67,7 @@ import Testing
         #expect(feed.isHeld)
     }
 
-    @Test func `a feed that begins while there is a doubt is held`() {
+    @Test func `a feed that begins while a reset is suspected is held`() {
         var feed = RoomFeed()
         #expect(receive(3, &feed) == .drop)
         #expect(feed.start(at: 2, mark: event(2).mark, isVerified: false).isEmpty)
@@ -79,17 +79,17 @@ import Testing
     @Test func `an event that was published without a mark is sent, and says nothing`() throws {
         var feed = feed(at: 2)
         let unknown = try #require(eventWithoutMark(3))
-        guard case .deliver(let line) = feed.receive(unknown, seq: 3) else {
+        guard case .deliver(let delivered) = feed.receive(unknown, seq: 3) else {
             Issue.record("the next event was not sent")
             return
         }
-        #expect(line.count == 1)
+        #expect(delivered.count == 1)
         #expect(receive(3, log: 1, &feed) == .drop)
         #expect(feed.mark == nil)
         #expect(feed.probe(epoch: 1)?.asked == [3])
         #expect(feed.probe(epoch: 1)?.marks.isEmpty == true)
         feed.noteHead(4)
         #expect(feed.beginReading() == 3)
-        #expect(feed.fill(events(4...4), after: event(3).mark, isLast: true).line.seqs == [4])
+        #expect(feed.fill(events(4...4), after: event(3).mark, isLast: true).events.seqs == [4])
     }
 }

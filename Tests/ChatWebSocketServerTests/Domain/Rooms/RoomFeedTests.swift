@@ -94,9 +94,9 @@ import Testing
         var feed = feed(at: 0)
         #expect(receive(1_000_000, &feed) == .wait)
         #expect(feed.beginReading() == 0)
-        let filling = feed.fill(events(1...2), after: nil, isLast: true)
-        #expect(filling.line.seqs == [1, 2])
-        #expect(filling.phantoms == 1)
+        let result = feed.fill(events(1...2), after: nil, isLast: true)
+        #expect(result.events.seqs == [1, 2])
+        #expect(result.phantoms == 1)
         #expect(!feed.isBehind)
         #expect(receive(3, &feed) == .deliver([3]))
     }
@@ -107,9 +107,9 @@ import Testing
         #expect(feed.beginReading() == 0)
         // Committed and published while the log is read.
         #expect(receive(3, &feed) == .wait)
-        let filling = feed.fill(events(1...1), after: nil, isLast: true)
-        #expect(filling.line.seqs == [1])
-        #expect(filling.phantoms == 1)
+        let result = feed.fill(events(1...1), after: nil, isLast: true)
+        #expect(result.events.seqs == [1])
+        #expect(result.phantoms == 1)
         #expect(feed.isBehind)
         #expect(receive(2, &feed) == .deliver([2, 3]))
         #expect(!feed.isBehind)
@@ -145,8 +145,8 @@ import Testing
             let position = feed.position
             #expect(feed.beginReading() == position)
             let page = events([1, 4, 5, 6])
-            let filling = feed.fill(page, after: feed.mark, isLast: false)
-            #expect(filling.gapEnd == 3)
+            let result = feed.fill(page, after: feed.mark, isLast: false)
+            #expect(result.gapEnd == 3)
             #expect(feed.position == 1)
             #expect(feed.isBehind)
         }
@@ -160,9 +160,9 @@ import Testing
         var feed = feed(at: 2)
         feed.noteHead(3)
         #expect(feed.beginReading() == 2)
-        let filling = feed.fill([], after: feed.mark, isLast: true)
-        #expect(filling.gapEnd == 3)
-        #expect(filling.phantoms == 0)
+        let result = feed.fill([], after: feed.mark, isLast: true)
+        #expect(result.gapEnd == 3)
+        #expect(result.phantoms == 0)
         #expect(receive(4, &feed) == .wait)
         #expect(stepOver(upTo: 3, &feed) == [4])
         #expect(!feed.isBehind)
@@ -173,8 +173,8 @@ import Testing
         feed.noteHead(1)
         #expect(feed.beginReading() == 0)
         feed.noteHead(2)
-        let filling = feed.fill(events(1...1), after: nil, isLast: true)
-        #expect(filling.gapEnd == nil)
+        let result = feed.fill(events(1...1), after: nil, isLast: true)
+        #expect(result.gapEnd == nil)
         #expect(feed.isBehind)
     }
 
@@ -191,14 +191,14 @@ import Testing
         var feed = feed(at: 0)
         let last = Seq(RoomFeed.maximumEarly + 10)
         for seq in 2...last { #expect(receive(seq, &feed) == .wait) }
-        guard case .deliver(let line) = receive(1, &feed) else {
+        guard case .deliver(let delivered) = receive(1, &feed) else {
             Issue.record("the next in line was not sent")
             return
         }
-        #expect(line.count == RoomFeed.maximumEarly && line.last == Seq(RoomFeed.maximumEarly))
+        #expect(delivered.count == RoomFeed.maximumEarly && delivered.last == Seq(RoomFeed.maximumEarly))
         #expect(feed.isBehind)
-        #expect(feed.beginReading() == line.last)
-        #expect(fill(events(line.count.seq + 1...last), isLast: true, &feed).last == last)
+        #expect(feed.beginReading() == delivered.last)
+        #expect(fill(events(delivered.count.seq + 1...last), isLast: true, &feed).last == last)
         #expect(!feed.isBehind)
     }
 
@@ -214,8 +214,8 @@ import Testing
         #expect(feed.beginReading() == far - 1)
     }
 
-    private func isDelivered(_ reaction: RoomFeed.Reaction) -> Bool {
-        if case .deliver = reaction { true } else { false }
+    private func isDelivered(_ action: RoomFeed.Action) -> Bool {
+        if case .deliver = action { true } else { false }
     }
 
     // MARK: The beginning
@@ -261,13 +261,13 @@ import Testing
             let end = min(reading.head, reading.after + 7)
             let page = reading.after < end ? events(reading.after + 1...end) : []
             let mark = reading.after > 0 ? event(reading.after).mark : nil
-            sent += feed.fill(page, after: mark, isLast: end == reading.head).line.seqs
+            sent += feed.fill(page, after: mark, isLast: end == reading.head).events.seqs
         }
         for (index, seq) in arrivals.enumerated() {
             if index == begin { sent += feed.start(at: start, mark: start > 0 ? event(start).mark : nil).seqs }
             // It is published after it was committed.
             if seq <= last { committed = max(committed, seq) }
-            if case .deliver(let line) = feed.receive(event(seq), seq: seq) { sent += line.seqs }
+            if case .deliver(let delivered) = feed.receive(event(seq), seq: seq) { sent += delivered.seqs }
             if let page = reading, Bool.random(using: &random) {
                 finishReading(page)
                 reading = nil

@@ -208,25 +208,25 @@ import Testing
         }
     }
 
-    @Test func `a cursor that is ahead of its loop reads the log where there is a doubt, and goes on`() {
+    @Test func `a cursor that is ahead of its loop reads the log if a reset is suspected, and continues`() {
         var cursor = cursor(admissionHead: 5, position: 3)
-        cursor.doubt(position: 3)
+        cursor.verify(position: 3)
         #expect(cursor.phase == .catchingUp)
         #expect(steps(&cursor, in: tail(at: 3)) == ["read 5"])
         #expect(pageRead(&cursor, from: nil, position: 3) == .send)
         #expect(steps(&cursor, in: tail(at: 3)) == ["live"])
-        cursor.doubt(position: 3)
+        cursor.verify(position: 3)
         #expect(steps(&cursor, in: tail(at: 3)) == ["read 5"])
         #expect(cursor.pageRead(from: nil, mark: nil, position: 3) == .otherLog)
     }
 
-    @Test func `a cursor that is where its loop is, or behind, reads nothing for a doubt`() {
+    @Test func `a cursor that is where its loop is, or behind, reads nothing if a reset is suspected`() {
         var live = cursor(admissionHead: 5)
-        live.doubt(position: 5)
+        live.verify(position: 5)
         #expect(live.phase == .live)
         var ended = cursor(admissionHead: 5)
         ended.end()
-        ended.doubt(position: 3)
+        ended.verify(position: 3)
         #expect(ended.phase == .ended)
     }
 

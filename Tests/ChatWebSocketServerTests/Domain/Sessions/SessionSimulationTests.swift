@@ -100,9 +100,9 @@ private struct Simulation {
     private mutating func readFeed() {
         if let page = feedPage {
             feedPage = nil
-            let filling = feed.fill(page.events, after: page.mark, isLast: page.isLast)
-            enqueue(filling.line)
-            if let end = filling.gapEnd, let position = feed.position, feedGap.found(after: position) == .stepOver {
+            let result = feed.fill(page.events, after: page.mark, isLast: page.isLast)
+            enqueue(result.events)
+            if let end = result.gapEnd, let position = feed.position, feedGap.found(after: position) == .stepOver {
                 enqueue(feed.stepOver(upTo: end))
             }
         } else if let seq = feed.beginReading() {

@@ -22,7 +22,8 @@ final class SocketFixture {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let metrics = DeliveryMetrics(factory: metrics)
         shard = SessionShard(
-            eventLoop: eventLoop, log: log, readLimiter: ReadLimiter(limit: 16), ringBytes: 1 << 20, metrics: metrics,
+            eventLoop: eventLoop, log: log, readLimiter: AsyncSemaphore(limit: 16), ringBytes: 1 << 20,
+            metrics: metrics,
             logger: logger)
         shard.apply([.attach(hall, position: 0)])
         let sessions = ChatRoomSessionManager(shards: [NIOLoopBound(shard, eventLoop: eventLoop)])

@@ -2,7 +2,7 @@ import Logging
 import NIOConcurrencyHelpers
 import NIOSSL
 
-/// A user's connection to a chat: the rooms, what happens in them, and messages that are sent once, whatever happens.
+/// A user's connection to a chat: lists the rooms, delivers their events, and sends each message exactly once.
 ///
 /// ```swift
 /// let client = try ChatClient(ChatConfiguration(url: "https://chat.example.org"), tokens: { _ in try await signIn() })
@@ -17,10 +17,10 @@ public final class ChatClient: Sendable {
 
     /// Creates a client; it does nothing before ``run()``.
     /// - Parameters:
-    ///   - configuration: where the servers are.
-    ///   - tokens: gives an access token within 30 s. It throws ``SignedOut`` where nobody is signed in; any other error is
-    ///     temporary.
-    ///   - store: where it keeps what must outlive it; several clients and processes may share one.
+    ///   - configuration: the addresses of the servers, and limits.
+    ///   - tokens: returns an access token within 30 s. It throws ``SignedOut`` if nobody is signed in; any other error
+    ///     is temporary.
+    ///   - store: the storage of data that must outlive the client; several clients and processes may share one.
     ///   - tls: settings for `https`, such as further certificate authorities.
     public convenience init(
         _ configuration: ChatConfiguration, tokens: @escaping @Sendable (TokenReason) async throws -> String,
@@ -33,7 +33,7 @@ public final class ChatClient: Sendable {
                 logger: logger))
     }
 
-    /// Creates a client for servers of `trusted` mode, which believe who one is.
+    /// Creates a client for servers in `trusted` mode, which accept a user id without a token.
     /// - Parameter userID: the user.
     public convenience init(
         _ configuration: ChatConfiguration, trustedUser userID: Int64, store: any ChatStore = .memory,
@@ -50,15 +50,15 @@ public final class ChatClient: Sendable {
 
     init(core: ChatCore) { self.core = core }
 
-    /// Connects, and stays connected until the task is cancelled. Nothing of the client goes on afterwards; what is kept and
-    /// not sent is sent the next time.
-    /// - Throws: ``ChatError`` with code `in_use` where it runs already.
+    /// Connects, and stays connected until the task is cancelled. All work of the client has ended when this returns.
+    /// Posts that are kept in the store and not sent yet are sent by the next run.
+    /// - Throws: ``ChatError`` with code `in_use` if it runs already.
     public func run() async throws { try await core.run() }
 
-    /// Tries at once, where it waits for the next try.
+    /// Connects at once if the client is waiting for its next attempt.
     public func retryNow() async { await core.input { core in await core.handle(core.connection.retryNow()) } }
 
-    /// The network is there again: the connection is tested, or made, at once.
+    /// To be called when the network is available again: tests the connection, or reconnects, at once.
     public func networkIsBack() async {
         await core.input { core in
             core.dropIdleConnections()
@@ -67,31 +67,32 @@ public final class ChatClient: Sendable {
         }
     }
 
-    /// Deletes everything that is kept of this user. Not while it runs.
+    /// Deletes all stored data of this user. The client must not be running.
     /// - Parameter evenUnsent: whether posts that are not sent are given up, too.
-    /// - Throws: ``ChatError`` with code `unsent`, or `in_use` where it runs.
+    /// - Throws: ``ChatError`` with code `unsent`, or `in_use` if it runs.
     public func forget(evenUnsent: Bool = false) async throws { try await core.forget(evenUnsent: evenUnsent) }
 
-    // MARK: What it shows
+    // MARK: State
 
     /// The states of the connection.
     public var connectionStates: LatestValues<ConnectionStatus> { LatestValues(source: core.states) }
     /// The user's rooms, newest activity first.
     public var roomLists: LatestValues<[RoomInfo]> { LatestValues(source: core.roomLists) }
-    /// Posts of all rooms, also of a former life, that are not stored yet or were refused.
+    /// Posts of all rooms that are not stored by the server yet, or were refused, including those of an earlier
+    /// process.
     public var outbox: LatestValues<[OwnPost]> { LatestValues(source: core.outboxes) }
 
-    /// Follows a post of the outbox, also one of a former life.
+    /// Returns the object that follows a post of the outbox, also for a post of an earlier process.
     public func post(withKey key: String) -> Post? {
         guard let post = core.outboxes.value.first(where: { $0.key == key }) else { return nil }
         return core.posts.object(for: post) { Post(post, core: core) }.0
     }
 
-    /// Faults that no call reports: a store that fails, an application that gives no token. Of a consumer that is too slow
-    /// the oldest are dropped.
+    /// Errors that no call reports, such as a store that fails or a token callback that fails. A consumer that is too
+    /// slow loses the oldest errors.
     public func errors() -> AsyncStream<ChatError> { core.errors.consume() }
 
-    /// Whether what is kept outlives the process.
+    /// Whether stored data outlive the process.
     public var isStorageLasting: Bool { core.store.isLasting }
 
     /// A room: the same object for the same id, whether or not there is such a room.
@@ -113,12 +114,12 @@ public final class ChatClient: Sendable {
     }
 
     /// The profile of any user, such as the sender of a message.
-    /// - Throws: ``ChatError``, with status 404 where there is no such user.
+    /// - Throws: ``ChatError``, with status 404 if there is no such user.
     public func user(_ id: Int64) async throws -> UserProfile {
         try Self.read(try await core.rest(.get, .system, "/api/v1/users/\(id)"), UserProfile.init(json:))
     }
 
-    /// Makes a room.
+    /// Creates a room.
     /// - Parameter type: `direct`, `group`, `public` or `private`.
     public func createRoom(
         name: String? = nil, type: String, roomID: String? = nil, memberIDs: [Int64] = []
@@ -146,8 +147,8 @@ public final class ChatClient: Sendable {
         try await page("/api/v1/users?query=\(query.percentEncoded)", cursor, UserProfile.init(json:))
     }
 
-    /// Uploaded files, in the order of the ids, without those that the user may not see; at most 100. Their addresses are good
-    /// for an hour.
+    /// Uploaded files, in the order of the ids, without those that the user may not see; at most 100. Their addresses
+    /// are valid for an hour.
     public func files(_ ids: [String]) async throws -> [StoredFile] { try await core.files(ids) }
 
     private func page<Item: Sendable>(

@@ -1,8 +1,8 @@
-/// Where the servers are, and how much a client holds.
+/// The addresses of the servers, and limits of what a client keeps.
 public struct ChatConfiguration: Sendable {
     /// The servers' addresses.
     enum Servers: Sendable, Equatable {
-        /// The system server, or a common proxy, which says where the others are.
+        /// The system server, or a common proxy, which tells the addresses of the others.
         case of(ServerAddress)
         case three(system: ServerAddress, messages: ServerAddress, sockets: ServerAddress)
 
@@ -15,11 +15,13 @@ public struct ChatConfiguration: Sendable {
     }
 
     let servers: Servers
-    /// The user whose tokens these will be. With it posts can be kept, and what was kept shown, before there is a token.
+    /// The user whose tokens these will be. If it is set, posts can be stored, and stored data shown, before there is a
+    /// token.
     public var userID: Int64?
-    /// Of a room of which more events are missing after an absence only those that are new are fetched. At most 10,000.
+    /// Maximum number of missed events per room that are fetched after an absence. If more were missed, the room
+    /// continues at its head. At most 10,000.
     public var maximumMissed = 10_000
-    /// Messages that are held of a room.
+    /// Maximum number of messages per room that are kept in memory.
     public var keptMessages = 1000
 
     /// - Parameter url: the system server or a common proxy, such as `https://chat.example.org`.
@@ -38,14 +40,14 @@ public struct ChatConfiguration: Sendable {
     }
 }
 
-/// Addresses that are known.
+/// The addresses of all servers.
 struct ServerAddresses: Sendable, Equatable {
     let system: ServerAddress
     let messages: ServerAddress
     let sockets: ServerAddress
 }
 
-/// Thrown by the application where it has no token because nobody is signed in.
+/// Thrown by the application if it has no token because nobody is signed in.
 public struct SignedOut: Error {
     /// Creates the error.
     public init() {}

@@ -3,43 +3,45 @@ extension ChatCore {
     enum Server: Sendable { case system, messages }
 
     private static let tokenTimeout: Int64 = 30_000
-    private static let configurationLife: Int64 = 30 * 86_400_000
+    private static let configurationLifetime: Int64 = 30 * 86_400_000
 
-    /// Makes one call with the token of now; once more with a fresh one where that is refused.
+    /// Makes one call with the current token, and once more with a fresh one if that is refused.
     /// - Throws: ``ChatError`` with the server's code, or `network`, `timeout`, `signed_out`, `closed`.
     @discardableResult
     func rest(
         _ method: HTTPCall.Method, _ server: Server, _ path: String, _ body: JSONValue? = nil
     ) async throws -> JSONValue {
-        let answer = try await authorized { token in try await self.call(method, server, path, body, token: token) }
-        let json = answer.body.isEmpty ? .null : try? JSONParser.parse(answer.body)
-        guard (200..<300).contains(answer.status) else { throw answer.error(json) }
-        guard let json else { throw ChatError(.protocol, "The answer is no JSON", status: answer.status) }
+        let response = try await authorized { token in try await self.call(method, server, path, body, token: token) }
+        let json = response.body.isEmpty ? .null : try? JSONParser.parse(response.body)
+        guard (200..<300).contains(response.status) else { throw response.error(json) }
+        guard let json else { throw ChatError(.protocol, "The answer is no JSON", status: response.status) }
         return json
     }
 
-    /// Makes a call with the token of now; once more with a fresh one where that is refused.
-    func authorized(_ call: @Sendable (_ token: String?) async throws -> HTTPAnswer) async throws -> HTTPAnswer {
+    /// Makes a call with the current token, and once more with a fresh one if that is refused.
+    func authorized(
+        _ call: @Sendable (_ token: String?) async throws -> ClientResponse
+    ) async throws -> ClientResponse {
         var used = try await tokenForCall()
-        var answer = try await call(used)
-        if answer.status == 401, tokens != nil {
+        var response = try await call(used)
+        if response.status == 401, tokens != nil {
             let refused = used
             await input { core in
                 if core.token == refused { await core.handle(core.connection.unauthorized()) }
             }
             used = try await tokenForCall()
-            answer = try await call(used)
+            response = try await call(used)
         }
-        if answer.status < 500, !outbox.isEmpty {
+        if response.status < 500, !outbox.isEmpty {
             await input { core in await core.handle(core.outbox.otherAnswered()) }
         }
-        return answer
+        return response
     }
 
     func call(
         _ method: HTTPCall.Method, _ server: Server, _ path: String, _ body: JSONValue?, isKeyed: Bool = false,
         token: String?
-    ) async throws -> HTTPAnswer {
+    ) async throws -> ClientResponse {
         let addresses = try await addresses()
         var call = HTTPCall(server: server == .system ? addresses.system : addresses.messages, path: path)
         call.method = method
@@ -98,7 +100,7 @@ extension ChatCore {
 
     // MARK: Addresses
 
-    /// Where the servers are: as configured, as the system server says, or as it said within the last 30 days.
+    /// The addresses of the servers: as configured, as the system server says, or as it said within the last 30 days.
     func addresses() async throws -> ServerAddresses {
         if let knownAddresses { return knownAddresses }
         let system: ServerAddress
@@ -111,12 +113,12 @@ extension ChatCore {
         do {
             var call = HTTPCall(server: system, path: "/client/v1/configuration.json")
             call.timeoutMilliseconds = 8000
-            call.maximumAnswerBytes = 65_536
-            let answer = try await transport.call(call)
-            let json = try? JSONParser.parse(answer.body)
-            guard answer.status == 200, let json, let found = try Self.addresses(json, from: system) else {
-                throw answer.status == 200
-                    ? ChatError(.protocol, "The server's configuration cannot be read") : answer.error(json)
+            call.maximumResponseBytes = 65_536
+            let response = try await transport.call(call)
+            let json = try? JSONParser.parse(response.body)
+            guard response.status == 200, let json, let found = try Self.addresses(json, from: system) else {
+                throw response.status == 200
+                    ? ChatError(.protocol, "The server's configuration cannot be read") : response.error(json)
             }
             knownAddresses = found
             let kept: JSONValue = ["at": JSONValue(System.wallClock), "configuration": json]
@@ -125,7 +127,7 @@ extension ChatCore {
         } catch {
             let bytes = try? await store.step { try $0.value(key) }
             guard let kept = bytes.flatMap({ $0 }).flatMap({ try? JSONParser.parse($0) }),
-                let at = kept["at"]?.integer, (System.wallClock - at).magnitude < UInt64(Self.configurationLife),
+                let at = kept["at"]?.integer, (System.wallClock - at).magnitude < UInt64(Self.configurationLifetime),
                 let json = kept["configuration"], let found = try? Self.addresses(json, from: system)
             else { throw error }
             return found

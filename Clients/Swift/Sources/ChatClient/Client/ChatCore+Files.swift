@@ -1,12 +1,12 @@
 /// Files.
 extension ChatCore {
-    /// Without a byte for so long, an upload is broken.
+    /// Time without progress after which an upload has failed, in milliseconds.
     private static let stall: Int64 = 60_000
-    /// A small picture is worth no more than this.
+    /// Timeout of the upload of a thumbnail, in milliseconds.
     private static let thumbnailTimeout: Int64 = 20_000
-    private static let maximumAnswerBytes = 65_536
+    private static let maximumResponseBytes = 65_536
 
-    /// Uploads a file, and its small picture. An upload that breaks is begun again, until the task is cancelled or `run()` ends.
+    /// Uploads a file and its thumbnail. An upload that breaks is repeated until the task is cancelled or `run()` ends.
     /// - Parameter key: the same key is the same upload.
     nonisolated func upload(
         _ file: OutgoingFile, to roomID: String, key: String, onProgress: @escaping @Sendable (UploadProgress) -> Void
@@ -14,29 +14,33 @@ extension ChatCore {
         guard file.contentType.isHeaderValue else {
             throw ChatError(.invalid, "Invalid media type: \(file.contentType)")
         }
+        let path = Self.uploadPath(roomID, name: file.name)
+        let headers: [(name: String, value: String)] = [("content-type", file.contentType), ("idempotency-key", key)]
         return try await untilEnd { [self] in
-            let path = Self.uploadPath(roomID, name: file.name)
-            let headers: [(name: String, value: String)] = [
-                ("content-type", file.contentType), ("idempotency-key", key),
-            ]
-            var upload = Upload(random: random)
-            while true {
-                switch try await upload.tried({
-                    let body = try await UploadBody(file.source)
-                    return try await send(body, path, headers, onProgress)
-                }) {
-                case .stored(let uploaded):
-                    if let thumbnail = file.thumbnail { await add(thumbnail, to: uploaded, in: roomID) }
-                    try Task.checkCancellation()
-                    return uploaded
-                case .again(let milliseconds): try await Task.sleep(for: .milliseconds(milliseconds))
-                case .failed(let error): throw error
-                }
+            let uploaded = try await uploadRepeatedly {
+                try await send(try await UploadBody(file.source), path, headers, onProgress)
+            }
+            if let thumbnail = file.thumbnail { await add(thumbnail, to: uploaded, in: roomID) }
+            try Task.checkCancellation()
+            return uploaded
+        }
+    }
+
+    /// Makes attempts until the server has stored the file or refused it.
+    private nonisolated func uploadRepeatedly(
+        _ attempt: () async throws -> ClientResponse
+    ) async throws -> UploadedFile {
+        var upload = Upload(random: random)
+        while true {
+            switch try await upload.step(after: attempt) {
+            case .stored(let uploaded): return uploaded
+            case .retry(let milliseconds): try await Task.sleep(for: .milliseconds(milliseconds))
+            case .failed(let error): throw error
             }
         }
     }
 
-    /// A file without its small picture is a file all the same: one try, and no word of it.
+    /// Uploads the thumbnail with one attempt. A failure is ignored, since the file is usable without it.
     private nonisolated func add(_ thumbnail: [UInt8], to file: UploadedFile, in roomID: String) async {
         let path = "\(Self.uploadPath(roomID, name: "thumbnail"))&thumbnailOf=\(file.fileID.percentEncoded)"
         _ = try? await withDeadline(milliseconds: Self.thumbnailTimeout) { [self] in
@@ -51,12 +55,12 @@ extension ChatCore {
     private nonisolated func send(
         _ body: UploadBody, _ path: String, _ headers: [(name: String, value: String)],
         _ onProgress: @escaping @Sendable (UploadProgress) -> Void
-    ) async throws -> HTTPAnswer {
+    ) async throws -> ClientResponse {
         try await authorized { [self] token in
             var call = HTTPCall(method: .post, server: try await addresses().messages, path: path)
             call.headers = await authorization(token) + headers
             call.timeoutMilliseconds = Self.stall
-            call.maximumAnswerBytes = Self.maximumAnswerBytes
+            call.maximumResponseBytes = Self.maximumResponseBytes
             return try await transport.upload(call, body) { sent in
                 onProgress(UploadProgress(sent: sent, total: body.size))
             }
@@ -78,23 +82,18 @@ extension ChatCore {
     ) async throws -> Result {
         let before = ends.value
         guard await !hasRun else { throw ChatError.closed }
-        return try await withThrowingTaskGroup(of: Result.self) { [ends] group in
-            group.addTask(operation: operation)
-            group.addTask {
+        return try await withLimit(
+            { [ends] in
                 for await count in LatestValues(source: ends) where count != before { throw ChatError.closed }
                 throw CancellationError()
-            }
-            defer { group.cancelAll() }
-            guard let result = try await group.next() else { throw CancellationError() }
-            return result
-        }
+            }, operation)
     }
 }
 
 extension Upload {
-    /// Takes in what became of a try.
+    /// Makes one attempt, and returns what follows from its outcome.
     /// - Throws: `CancellationError`.
-    mutating func tried(_ attempt: () async throws -> HTTPAnswer) async throws -> Step {
+    mutating func step(after attempt: () async throws -> ClientResponse) async throws -> Step {
         do {
             return answered(try await attempt())
         } catch let error as ChatError {
@@ -104,7 +103,7 @@ extension Upload {
 }
 
 extension String {
-    /// Whether it can be the value of a field of HTTP: visible characters of ASCII, and spaces between them.
+    /// Whether it can be the value of an HTTP field: visible ASCII characters, and spaces between them.
     fileprivate var isHeaderValue: Bool {
         !isEmpty && utf8.count <= 255 && utf8.allSatisfy { (0x20...0x7E).contains($0) }
             && !hasPrefix(" ") && !hasSuffix(" ")

@@ -1,11 +1,11 @@
-/// Posts on their way.
+/// Posts that are not stored by the server yet.
 extension ChatCore {
     func handle(_ actions: [Outbox.Action]) async {
         guard !actions.isEmpty else { return }
         for action in actions {
             switch action {
             case .keep(let key, let isLast): await keep(key, isLast: isLast)
-            case .keepDone(let key, let place): await perform([.postDone(key: key, place)])
+            case .keepDone(let key, let place): await keep([.postDone(key: key, place)])
             case .post(let key, _): if let post = outbox.post(key) { posts[key]?.update(post) }
             case .stored(let key, let place): stored(key, place)
             case .send(let key): if let post = outbox.post(key) { effects?.yield(.send(post)) }
@@ -21,18 +21,18 @@ extension ChatCore {
         for id in rooms.keys where rooms[id]?.isWanted == true { setPosts(of: id) }
     }
 
-    private func perform(_ changes: [Keeper.Change]) async {
-        do { try await keeper?.keep(changes) } catch { report(error) }
+    private func keep(_ changes: [ClientStorage.Change]) async {
+        do { try await storage?.keep(changes) } catch { report(error) }
     }
 
     private func keep(_ key: String, isLast: Bool) async {
-        guard let keeper, let post = outbox.post(key) else { return }
-        guard post.state == .new else { return await put(post, isLast: isLast, keeper) }
+        guard let storage, let post = outbox.post(key) else { return }
+        guard post.state == .new else { return await put(post, isLast: isLast, storage) }
         do {
-            let added = try await keeper.add(post, isRunning: effects != nil)
+            let added = try await storage.add(post, isRunning: effects != nil)
             guard added.conflict == nil else { return await handle(outbox.taken(key)) }
             if let contents = added.outbox {
-                await take(contents)
+                await apply(contents)
             } else {
                 holdsSender = added.isSender
                 await handle(outbox.sender(added.isSender))
@@ -45,17 +45,17 @@ extension ChatCore {
         }
     }
 
-    private func put(_ post: OwnPost, isLast: Bool, _ keeper: Keeper) async {
+    private func put(_ post: OwnPost, isLast: Bool, _ storage: ClientStorage) async {
         do {
-            guard try await !keeper.put(post, isMoved: isLast) else { return }
-            await take(try await keeper.refreshOutbox(isRunning: effects != nil))
+            guard try await !storage.put(post, isMoved: isLast) else { return }
+            await apply(try await storage.refreshOutbox(isRunning: effects != nil))
         } catch {
             report(error)
         }
     }
 
-    /// Takes in what the store holds: other processes write there, too.
-    func take(_ contents: Keeper.Outbox) async {
+    /// Applies the posts of the store, where other processes write, too.
+    func apply(_ contents: ClientStorage.Outbox) async {
         for broken in contents.broken {
             report(ChatError(.storeFailed, "A post could not be read and was put aside as broken/\(broken.suffix(80))"))
         }
@@ -63,11 +63,11 @@ extension ChatCore {
         await handle(outbox.loaded(contents.posts, done: contents.done, isSender: contents.isSender))
     }
 
-    private func stored(_ key: String, _ place: StoredAt) {
-        let answer = answers.removeValue(forKey: key)
+    private func stored(_ key: String, _ place: StoredPosition) {
+        let known = storedMessages.removeValue(forKey: key)
         let followed = posts.remove(key)
-        if let message = answer ?? followed.flatMap({ composed($0.now, place) }) { followed?.stored(message) }
-        // It is shown until the log shows it, also where nobody follows it: a post of a former life.
+        if let message = known ?? followed.flatMap({ composed($0.now, place) }) { followed?.stored(message) }
+        // It is shown until the log shows it, even if nobody follows it, such as a post of an earlier process.
         guard var post = followed?.now ?? rooms.values.lazy.compactMap({ $0.log.timeline?.post(key) }).first,
             let room = rooms[post.roomID]
         else { return }
@@ -77,8 +77,8 @@ extension ChatCore {
         setPosts(of: post.roomID)
     }
 
-    /// The message of a post of which only the place is known.
-    private func composed(_ post: OwnPost, _ place: StoredAt) -> Message? {
+    /// The message of a post if only its place in the log is known.
+    private func composed(_ post: OwnPost, _ place: StoredPosition) -> Message? {
         var json: JSONObject = [
             "messageId": JSONValue(place.messageID), "roomId": .string(post.roomID), "seq": JSONValue(place.seq),
             "senderId": JSONValue(list.userID ?? 0), "messageType": .string(post.messageType),
@@ -107,14 +107,14 @@ extension ChatCore {
         return object
     }
 
-    /// Adds a post. Where it is not known yet whose it is, it waits for that.
+    /// Adds a post. If the user is not known yet, the post waits for that.
     func add(_ post: OwnPost) async {
-        guard keeper != nil else {
+        guard storage != nil else {
             if let userID = configuration.userID {
                 await adopt(userID)
                 await add(post)
-            } else if early.count < 1000 {
-                early.append(post)
+            } else if postsWithoutUser.count < 1000 {
+                postsWithoutUser.append(post)
             } else {
                 posts.remove(post.key)?.fail(ChatError(.storeFailed, "Too many posts before a user is known"))
             }
@@ -141,7 +141,7 @@ extension ChatCore {
         await withCheckedContinuation { continuation in
             Task {
                 await self.input { core in
-                    guard !core.discardEarly(key) else { return continuation.resume(returning: true) }
+                    guard !core.discardPostWithoutUser(key) else { return continuation.resume(returning: true) }
                     core.discards[key, default: []].append(continuation)
                     await core.handle(core.outbox.discard(key))
                 }
@@ -149,22 +149,22 @@ extension ChatCore {
         }
     }
 
-    /// Gives up a post of which it is not known yet whose it is.
-    /// - Returns: whether it was one.
-    private func discardEarly(_ key: String) -> Bool {
-        guard let index = early.firstIndex(where: { $0.key == key }) else { return false }
-        early.remove(at: index)
+    /// Discards a post that waits for the user to be known.
+    /// - Returns: whether it was such a post.
+    private func discardPostWithoutUser(_ key: String) -> Bool {
+        guard let index = postsWithoutUser.firstIndex(where: { $0.key == key }) else { return false }
+        postsWithoutUser.remove(at: index)
         posts.remove(key)?.discarded()
         return true
     }
 
-    /// Returns whether the post was changed, since no try was begun.
+    /// Returns whether the post was changed, which is possible before the first attempt to send it.
     func edit(post key: String, payload: JSONValue) async -> Bool {
         let changed = LatestValue(false)
         await input { core in
-            if let index = core.early.firstIndex(where: { $0.key == key }) {
-                core.early[index].payload = payload
-                core.posts[key]?.update(core.early[index])
+            if let index = core.postsWithoutUser.firstIndex(where: { $0.key == key }) {
+                core.postsWithoutUser[index].payload = payload
+                core.posts[key]?.update(core.postsWithoutUser[index])
                 return changed.set(true)
             }
             let actions = core.outbox.edit(key, payload: payload)
@@ -177,7 +177,7 @@ extension ChatCore {
 
     // MARK: Sending
 
-    /// Makes one try.
+    /// Makes one attempt.
     func send(_ post: OwnPost) async {
         var body: JSONObject = [
             "roomId": .string(post.roomID), "messageType": .string(post.messageType), "payload": post.payload,
@@ -186,20 +186,20 @@ extension ChatCore {
         if let reply = post.replyToMessageID { body["replyToMessageId"] = JSONValue(reply) }
         do {
             let used = token
-            let answer = try await call(
+            let response = try await call(
                 .post, .messages, "/api/v1/messages", .object(body), isKeyed: true, token: used)
-            let json = try? JSONParser.parse(answer.body)
+            let json = try? JSONParser.parse(response.body)
             await input { core in
-                if answer.status == 401, core.token == used { await core.handle(core.connection.unauthorized()) }
-                if (200..<300).contains(answer.status), core.outbox.post(post.key) != nil {
-                    core.answers[post.key] = json?.object.flatMap(Message.init(json:))
+                if response.status == 401, core.token == used { await core.handle(core.connection.unauthorized()) }
+                if (200..<300).contains(response.status), core.outbox.post(post.key) != nil {
+                    core.storedMessages[post.key] = json?.object.flatMap(Message.init(json:))
                 }
-                if answer.isRepeated { core.outbox.repeated(post.key) }
+                if response.isRepeated { core.outbox.repeated(post.key) }
                 await core.handle(
                     core.outbox.answer(
-                        post.key, status: answer.status, code: json?["code"]?.string,
-                        isProblem: answer.headers["content-type"]?.hasPrefix("application/problem+json") ?? false,
-                        retryAfterMilliseconds: answer.retryAfterMilliseconds, stored: StoredAt(json: json)))
+                        post.key, status: response.status, code: json?["code"]?.string,
+                        isProblem: response.headers["content-type"]?.hasPrefix("application/problem+json") ?? false,
+                        retryAfterMilliseconds: response.retryAfterMilliseconds, stored: StoredPosition(json: json)))
             }
         } catch {
             await input { core in await core.handle(core.outbox.noAnswer(post.key)) }

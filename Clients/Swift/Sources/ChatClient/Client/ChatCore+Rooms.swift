@@ -1,11 +1,11 @@
-/// What the application does with rooms.
+/// The calls of the application that concern rooms.
 extension ChatCore {
     // MARK: Readers
 
     /// The head of a room's log as this process got it from the server.
     ///
-    /// What a former process kept is no place for "from now on": a reader may have been given events behind it that were read from
-    /// the log before they were kept, and would get them again.
+    /// The head that an earlier process stored is no start for "from now on": a reader may have got events after it
+    /// that were read from the log before they were stored, and would get them again.
     nonisolated func head(of id: String) -> LogPosition? {
         guard isListCurrent.value else { return nil }
         return roomLists.value.first { $0.roomID == id }?.head
@@ -20,7 +20,7 @@ extension ChatCore {
     }
 
     func takeName(_ name: String, roomID: String, reader: String) async throws -> LogPosition? {
-        let position = try await ownKeeper().takeName(name, room: roomID, reader: reader) { [feeds] in
+        let position = try await ownStorage().takeName(name, room: roomID, reader: reader) { [feeds] in
             feeds.isReading($0)
         }
         names[reader] = (name, roomID)
@@ -28,25 +28,25 @@ extension ChatCore {
     }
 
     func moveName(_ name: String, roomID: String, reader: String, to position: LogPosition) async throws {
-        try await ownKeeper().moveName(name, room: roomID, reader: reader, to: position)
+        try await ownStorage().moveName(name, room: roomID, reader: reader, to: position)
     }
 
     func releaseName(_ name: String, roomID: String, reader: String) async {
         guard names.removeValue(forKey: reader) != nil else { return }
-        try? await keeper?.releaseName(name, room: roomID, reader: reader)
+        try? await storage?.releaseName(name, room: roomID, reader: reader)
     }
 
-    private func ownKeeper() async throws -> Keeper {
-        if keeper == nil, let userID = configuration.userID { await input { core in await core.adopt(userID) } }
-        if keeper == nil { _ = try await rest(.get, .system, "/api/v1/users/me") }
-        guard let keeper else { throw ChatError(.signedOut, "It is not known yet whose data these are") }
-        return keeper
+    private func ownStorage() async throws -> ClientStorage {
+        if storage == nil, let userID = configuration.userID { await input { core in await core.adopt(userID) } }
+        if storage == nil { _ = try await rest(.get, .system, "/api/v1/users/me") }
+        guard let storage else { throw ChatError(.signedOut, "It is not known yet whose data these are") }
+        return storage
     }
 
     func forget(evenUnsent: Bool) async throws {
         guard effects == nil else { throw ChatError(.inUse, "The client runs") }
-        let keeper = try await ownKeeper()
-        try await keeper.forget(evenUnsent: evenUnsent)
+        let storage = try await ownStorage()
+        try await storage.forget(evenUnsent: evenUnsent)
         await input { core in
             await core.handle(core.outbox.forget())
             for id in Array(core.rooms.keys) { core.handle(core.rooms[id]?.log.removed() ?? [], of: id) }
@@ -59,13 +59,13 @@ extension ChatCore {
 
     // MARK: History
 
-    /// How long is waited for a connection that says where the room's log is.
-    private static let placeTimeout: Int64 = 20_000
+    /// Time to wait for a connection that tells the head of the room's log, in milliseconds.
+    private static let headTimeout: Int64 = 20_000
 
     /// Returns whether there are older messages.
     func loadOlder(_ id: String, limit: Int) async throws -> Bool {
         await input { core in await core.open(id) }
-        try await waitForPlace(of: id)
+        try await waitForHead(of: id)
         guard var page = rooms[id]?.log.timeline?.loadOlder(min(max(limit, 1), 100)) else {
             try await waitForPage(of: id)
             return rooms[id]?.log.timeline?.hasMore ?? false
@@ -81,8 +81,8 @@ extension ChatCore {
                         core.rooms[id]?.log.timeline?.page(items, hasMore: json["hasMore"]?.bool ?? false, of: page))
                     core.changedRooms.insert(id)
                 }
-                guard let again = next.value else { return rooms[id]?.log.timeline?.hasMore ?? false }
-                page = again
+                guard let nextPage = next.value else { return rooms[id]?.log.timeline?.hasMore ?? false }
+                page = nextPage
             } catch {
                 await input { [page] core in
                     core.rooms[id]?.log.timeline?.pageFailed(page)
@@ -93,24 +93,24 @@ extension ChatCore {
         }
     }
 
-    /// Waits until it is known where the room's log is, or that there is none.
+    /// Waits until the head of the room's log is known, or it is known that there is none.
     /// - Throws: ``ChatError`` with code `timeout`, or `closed`.
-    private func waitForPlace(of id: String) async throws {
-        guard !isPlaced(id) else { return }
+    private func waitForHead(of id: String) async throws {
+        guard !isHeadKnown(id) else { return }
         let changes = LatestValues(source: sources.of(id).changes)
         try await untilEnd {
-            try await withDeadline(milliseconds: Self.placeTimeout) {
+            try await withDeadline(milliseconds: Self.headTimeout) {
                 for await _ in changes {
-                    if await self.isPlaced(id) { return }
+                    if await self.isHeadKnown(id) { return }
                 }
                 throw CancellationError()
             }
         }
     }
 
-    private func isPlaced(_ id: String) -> Bool { rooms[id]?.log.timeline != nil || rooms[id]?.log.state == .gone }
+    private func isHeadKnown(_ id: String) -> Bool { rooms[id]?.log.timeline != nil || rooms[id]?.log.state == .gone }
 
-    /// Waits for the end of a page that another call has asked for. That call has a deadline.
+    /// Waits for the end of a page that another call has requested. That call has a deadline.
     /// - Throws: `CancellationError`.
     private func waitForPage(of id: String) async throws {
         for await _ in LatestValues(source: sources.of(id).changes) {
@@ -126,7 +126,7 @@ extension ChatCore {
         }
     }
 
-    /// Takes in the answer to an edit, which may come before its event.
+    /// Applies the response to an edit, which may come before its event.
     func changed(_ message: Message) async {
         await input { core in
             core.rooms[message.roomID]?.log.timeline?.change(message)
@@ -138,14 +138,15 @@ extension ChatCore {
 
     private static let maximumDeletions = 100
 
-    /// Asks where the log had a deleted message. Of too many at a time the next list of the server has the count.
+    /// Asks for the place of a deleted message in the log. If there are too many at a time, the unread count is
+    /// corrected by the next list of the server.
     func locate(_ message: Message) {
         guard deletions.count < Self.maximumDeletions else { return }
         deletions.append(RoomList.Deletion(roomID: message.roomID, messageID: message.messageID, seq: message.seq))
         if deletions.count == 1 { effects?.yield(.locate(deletions[0])) }
     }
 
-    /// The server has answered, or not.
+    /// The question for the place of a deleted message has ended, with or without a response.
     func located(_ deletion: RoomList.Deletion, at seq: Int64?) {
         guard !deletions.isEmpty else { return }
         deletions.removeFirst()
@@ -189,20 +190,20 @@ extension ChatCore {
         send(["type": "typing", "roomId": .string(id), "typing": .bool(isTyping)])
     }
 
-    /// Counts who listens to a room's typing and receipts: the server sends them of open rooms alone.
+    /// Counts the consumers of a room's typing and receipts, which the server sends for open rooms only.
     func listen(_ id: String, by change: Int) async {
         await input { core in
             let room = core.room(id)
             let before = room.listeners
             room.listeners = max(before + change, 0)
-            if before == 0, room.listeners > 0 { core.say("open", id) }
-            if before > 0, room.listeners == 0 { core.say("close", id) }
+            if before == 0, room.listeners > 0 { core.sendRoomCommand("open", room: id) }
+            if before > 0, room.listeners == 0 { core.sendRoomCommand("close", room: id) }
         }
     }
 
-    /// Opens or closes a room on the socket. Of a room that is not the user's, or not yet, it would be an error; a room is opened
-    /// once it is added.
-    func say(_ type: String, _ id: String) {
+    /// Opens or closes a room on the socket. For a room that is not, or not yet, the user's this would be an error;
+    /// such a room is opened once it is added.
+    func sendRoomCommand(_ type: String, room id: String) {
         guard connection.state == .live, connection.transport == .webSocket, list.room(id) != nil else { return }
         send(["type": .string(type), "roomId": .string(id)])
     }

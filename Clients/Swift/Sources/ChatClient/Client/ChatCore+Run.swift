@@ -1,22 +1,22 @@
 /// The tasks of `run()`.
 extension ChatCore {
-    private enum Happened: Sendable {
+    private enum RunEvent: Sendable {
         case effect(Effect?)
         case done
     }
 
     private static let tick: Duration = .milliseconds(500)
-    /// After so much a wall clock counts as having jumped.
+    /// Difference from which the wall clock counts as having jumped, in milliseconds.
     private static let clockJump: Int64 = 10_000
 
-    /// Does all I/O until the task is cancelled. Nothing of it goes on afterwards.
+    /// Does all I/O until the task is cancelled. All of it has ended when this returns.
     nonisolated func run() async throws {
         let effects = try await begin()
-        await withTaskGroup(of: Happened.self) { group in
+        await withTaskGroup(of: RunEvent.self) { group in
             group.addTask { await self.keepTicking() }
             group.addTask { await Self.next(effects) }
-            while let happened = await group.next() {
-                guard case .effect(let effect) = happened else { continue }
+            while let event = await group.next() {
+                guard case .effect(let effect) = event else { continue }
                 guard let effect, !Task.isCancelled else { break }
                 group.addTask { await Self.next(effects) }
                 group.addTask {
@@ -26,11 +26,11 @@ extension ChatCore {
             }
             group.cancelAll()
         }
-        // The store is given back in a task of its own, since this one is cancelled.
+        // In a task of its own, since this one is cancelled: the right to send is given back in the store.
         await Task { await self.end() }.value
     }
 
-    private static func next(_ effects: AsyncStream<Effect>) async -> Happened {
+    private static func next(_ effects: AsyncStream<Effect>) async -> RunEvent {
         var iterator = effects.makeAsyncIterator()
         return .effect(await iterator.next())
     }
@@ -53,7 +53,7 @@ extension ChatCore {
         await input { core in
             await core.handle(core.connection.stop())
             await core.handle(core.outbox.hold())
-            // A try that was cut off has had no answer.
+            // An attempt that was cut off has had no response.
             for post in core.outbox.posts where post.state == .sending {
                 await core.handle(core.outbox.noAnswer(post.key))
             }
@@ -65,7 +65,7 @@ extension ChatCore {
             core.wakeAt = nil
             core.deletions = []
             core.resumeTokenWaiters()
-            try? await core.keeper?.releaseSender()
+            try? await core.storage?.releaseSender()
         }
     }
 
@@ -89,42 +89,42 @@ extension ChatCore {
             do {
                 try await rest(.put, .system, path, ["seq": JSONValue(seq)])
             } catch {
-                // A mark that the server will never take is not kept for ever.
+                // A mark that the server will never accept must not be kept forever.
                 guard let status = (error as? ChatError)?.status, ChatError.isFinal(status: status) else { return }
             }
             await input { core in core.readReported(room, seq) }
         case .locate(let deletion):
-            let answer = try? await rest(.get, .messages, "/api/v1/messages/\(deletion.messageID)")
-            await input { core in core.located(deletion, at: answer?["seq"]?.integer) }
+            let message = try? await rest(.get, .messages, "/api/v1/messages/\(deletion.messageID)")
+            await input { core in core.located(deletion, at: message?["seq"]?.integer) }
         }
     }
 
     /// Whether a call that changes nothing is answered below 500.
     private nonisolated func isAnswered() async -> Bool {
-        guard let answer = try? await call(.get, .system, "/api/v1/users/me", nil, token: token) else { return false }
-        return answer.status < 500
+        guard let response = try? await call(.get, .system, "/api/v1/users/me", nil, token: token) else { return false }
+        return response.status < 500
     }
 
     private nonisolated func askForToken(_ reason: TokenReason, _ call: Int) async {
         guard let tokens else { return }
-        // Often a token is had for one that works once, and then two calls at a time would sign the user out.
+        // Applications often use a refresh token that works only once, so two calls at a time would sign the user out.
         let lock = StoreLock(store: store, key: storePrefix + "token-call", holder: "\(instance).\(call)")
         do {
             let token = try await withDeadline(milliseconds: Connection.tokenTimeout) {
                 try await lock.withLock {
                     guard await self.isWaitingForToken(call) else { throw ChatError.timeout }
-                    // An application whose call hangs must not keep the client from its end.
-                    return try await abandonable {
+                    // An application whose call hangs must not keep the client from ending.
+                    return try await withCancellation {
                         try await tokens(reason)
                     } late: { _ in
                     }
                 }
             }
-            await tokenCame(.success(token), call: call)
+            await tokenCallEnded(.success(token), call: call)
         } catch is CancellationError {
             return
         } catch {
-            await tokenCame(.failure(error), call: call)
+            await tokenCallEnded(.failure(error), call: call)
         }
     }
 
@@ -140,12 +140,12 @@ extension ChatCore {
         let end = await withTaskGroup(of: ConnectionEnd?.self) { group in
             group.addTask { [transport] in
                 await transport.connect(request, output: output) { inputs in
-                    await self.take(inputs, connection: id)
+                    await self.receive(inputs, connection: id)
                 }
             }
             group.addTask {
                 for await _ in ended {}
-                // It is no longer wanted: a moment for the close frame.
+                // The connection is no longer wanted: leave a moment for the close frame.
                 try? await Task.sleep(for: .milliseconds(300))
                 return nil
             }
@@ -166,9 +166,9 @@ extension ChatCore {
             path: query.isEmpty ? path : path + "?" + query.joined(separator: "&"), headers: authorization(token))
     }
 
-    // MARK: Every now and then
+    // MARK: Periodic work
 
-    private nonisolated func keepTicking() async -> Happened {
+    private nonisolated func keepTicking() async -> RunEvent {
         var count = 0
         while (try? await Task.sleep(for: Self.tick)) != nil {
             count += 1
@@ -177,7 +177,8 @@ extension ChatCore {
         return .done
     }
 
-    /// After an absence of the network they may look alive, and a call over one would wait for its deadline.
+    /// Closes idle connections: after a network outage they may look alive, and a call over one would wait for its
+    /// deadline.
     func dropIdleConnections() {
         transport.closeConnections()
         if effects != nil { transport.keepConnections() }
@@ -192,15 +193,15 @@ extension ChatCore {
             await input { core in await core.handle(core.connection.clockJumped(by: max(jump, 0))) }
         }
         await store.retry()
-        guard store.isLasting, let keeper else { return }
+        guard store.isLasting, let storage else { return }
         if holdsSender || !outbox.isEmpty {
             await input { core in
-                do { await core.take(try await keeper.refreshOutbox(isRunning: true)) } catch { core.report(error) }
+                do { await core.apply(try await storage.refreshOutbox(isRunning: true)) } catch { core.report(error) }
             }
         }
         guard count % 4 == 0 else { return }
         for (reader, name) in names {
-            try? await keeper.moveName(name.name, room: name.room, reader: reader, to: nil)
+            try? await storage.moveName(name.name, room: name.room, reader: reader, to: nil)
         }
     }
 }

@@ -1,23 +1,23 @@
 import Logging
 
-/// The one place where a client's state is. Each input is taken in as a whole before the next: in the machines, then in the
-/// store, and only then is anything handed on.
+/// Owns the state of a client. Each input is processed completely before the next: first by the state machines, then by
+/// the store. Only then are results delivered.
 actor ChatCore {
-    /// Work that waits; done by the tasks of `run()`.
+    /// Work that has to wait for something, which the tasks of `run()` do.
     enum Effect: Sendable {
         case token(TokenReason, call: Int)
         case open(Connection.Transport, id: Int, AsyncStream<ConnectionOutput>, ended: AsyncStream<Void>)
         case send(OwnPost)
-        /// A call whose answer tells whether the servers can be reached.
+        /// A call whose response shows whether the servers can be reached.
         case checkREST
         case probe
         case wake(at: Int64)
         case read(room: String, seq: Int64)
-        /// Asks where the log had a message that was deleted.
+        /// Asks for the place that a deleted message had in the log.
         case locate(RoomList.Deletion)
     }
 
-    /// What is handed on once everything before it is kept.
+    /// A result that is delivered once everything before it is in the store.
     enum Delivery: Sendable {
         case event(ChatEvent)
         case connection(ConnectionStatus)
@@ -42,30 +42,31 @@ actor ChatCore {
 
     nonisolated let states = LatestValue(ConnectionStatus.initial)
     nonisolated let roomLists = LatestValue<[RoomInfo]>([])
-    /// Whether the list in `roomLists` has come from the server, and not only from what a former process kept.
+    /// Whether the list in `roomLists` has come from the server, and not only from the store of an earlier process.
     nonisolated let isListCurrent = LatestValue(false)
     nonisolated let outboxes = LatestValue<[OwnPost]>([])
     nonisolated let errors: Broadcast<ChatError>
     nonisolated let feeds = EventFeeds()
     nonisolated let sources = AllRoomSources()
-    nonisolated let turn = Turn()
-    nonisolated let commands = Commands()
+    /// Held while an input is processed.
+    nonisolated let inputMutex = AsyncMutex()
+    nonisolated let commands = CommandQueue()
     /// Objects of the application that follow posts which are on their way.
     nonisolated let posts = PostObjects()
-    /// How often `run()` has ended.
+    /// Number of times that `run()` has ended.
     nonisolated let ends = LatestValue(0)
 
     var connection: Connection
     var list: RoomList
     var outbox: Outbox
     var rooms: [String: CoreRoom] = [:]
-    /// `nil` until it is known whose data these are.
-    var keeper: Keeper?
+    /// `nil` until the user is known.
+    var storage: ClientStorage?
 
     var effects: AsyncStream<Effect>.Continuation?
     /// Whether `run()` has ended, and not begun again.
     var hasRun = false
-    /// When the earliest `wake` under way is due.
+    /// Due time of the earliest `wake` under way.
     var wakeAt: Int64?
     var output: AsyncStream<ConnectionOutput>.Continuation?
     var ended: AsyncStream<Void>.Continuation?
@@ -78,14 +79,16 @@ actor ChatCore {
     var nextWaiter = 0
     var knownAddresses: ServerAddresses?
 
-    var changes: [Keeper.Change] = []
+    var changes: [ClientStorage.Change] = []
     var deliveries: [Delivery] = []
     var changedRooms: Set<String> = []
     var isListChanged = false
 
-    /// Posts that came before it was known whose they are.
-    var early: [OwnPost] = []
-    var answers: [String: Message] = [:]
+    /// Posts that were made before the user was known.
+    var postsWithoutUser: [OwnPost] = []
+    /// Messages of own posts, by key, from the server's response or the log, until the outbox reports the post as
+    /// stored.
+    var storedMessages: [String: Message] = [:]
     var discards: [String: [CheckedContinuation<Bool, Never>]] = [:]
     /// Read marks that the server does not have yet.
     var reads: [String: Int64] = [:]
@@ -121,35 +124,35 @@ actor ChatCore {
 
     // MARK: Inputs
 
-    /// Takes in what a call wants that does not wait: in the order of the calls, whichever task is first.
-    nonisolated func command(_ command: @escaping Commands.Command) {
+    /// Adds a command of a call that does not wait. Commands run in the order of the calls, whichever task is first.
+    nonisolated func command(_ command: @escaping CommandQueue.Command) {
         commands.add(command)
         Task { await input { _ in } }
     }
 
-    /// Takes an input in as a whole: nothing else happens in between, although it waits for the store.
+    /// Processes an input completely: no other input is processed meanwhile, although this one waits for the store.
     func input(_ body: @Sendable (isolated ChatCore) async -> Void) async {
-        await turn.take()
+        await inputMutex.lock()
         for command in commands.take() { await command(self) }
         await body(self)
         await flush()
         schedule()
-        turn.leave()
+        inputMutex.unlock()
     }
 
-    /// Keeps what is to be kept, and hands on what waited for it.
+    /// Stores the changes, then delivers the results that waited for that.
     func flush() async {
         if !changes.isEmpty {
             let changes = changes
             self.changes = []
             do {
-                try await keeper?.keep(changes)
+                try await storage?.keep(changes)
             } catch {
                 report(error)
             }
         }
-        // The list first: who sees `live` sees the list that came with it; and a reader that begins now begins either before
-        // an event and is given it, or behind it.
+        // The list first: a consumer that sees `live` sees the list that came with it, and a reader that begins now
+        // begins either before an event and gets it, or after it.
         if isListChanged {
             isListChanged = false
             roomLists.set(list.rooms)
@@ -172,7 +175,7 @@ actor ChatCore {
         case .head(let room, let head): for feed in feeds.of(room) { feed.head(head) }
         case .listCurrent:
             isListCurrent.set(true)
-            // Those that were made since it came, and found no head of it yet.
+            // Feeds that were made after the list came and before it was published, and so found no head.
             for feed in feeds.all where feed.position == nil {
                 if let head = head(of: feed.roomID) { feed.head(head) }
             }
@@ -191,7 +194,7 @@ actor ChatCore {
         room.sources.changes.set(())
     }
 
-    /// Sees to it that somebody looks again when the next deadline is due.
+    /// Schedules a wake-up for the next deadline.
     func schedule() {
         guard let effects else { return }
         guard let next = [connection.nextDeadline, outbox.nextDeadline].compactMap({ $0 }).min() else { return }
@@ -215,37 +218,37 @@ actor ChatCore {
         errors.send(error)
     }
 
-    // MARK: Whose data these are
+    // MARK: The user's data
 
-    /// What the store's keys begin with: another server or format never meets it.
+    /// Prefix of the store's keys, so that another server or another format has keys of its own.
     nonisolated var storePrefix: String {
         let server = configuration.servers.system
         return "v1/\(server.host):\(server.port)\(server.path.percentEncoded)/"
     }
 
-    /// Takes up what is kept of a user.
+    /// Restores the stored data of a user.
     func adopt(_ userID: Int64) async {
-        guard keeper == nil else { return }
-        let keeper = Keeper(store: store, prefix: "\(storePrefix)\(userID)/", instance: instance)
-        self.keeper = keeper
+        guard storage == nil else { return }
+        let storage = ClientStorage(store: store, prefix: "\(storePrefix)\(userID)/", instance: instance)
+        self.storage = storage
         list.userID = userID
         do {
-            let contents = try await keeper.load(isRunning: effects != nil)
+            let contents = try await storage.load(isRunning: effects != nil)
             if let kept = contents.list { list.restore(kept) }
             for (id, position) in contents.positions { room(id).log = newLog(position) }
-            // Rooms may have been marked as read before it was known whose marks these are.
+            // Rooms may have been marked as read before the user was known.
             for (id, seq) in reads where seq > contents.reads[id] ?? 0 { changes.append(.read(room: id, seq)) }
             reads.merge(contents.reads) { max($0, $1) }
             for (id, seq) in reads { list.read(id, through: seq) }
-            await take(contents.outbox)
+            await apply(contents.outbox)
         } catch {
             report(error)
         }
         isListChanged = true
         for id in rooms.keys where rooms[id]?.isWanted == true { await open(id) }
-        let early = early
-        self.early = []
-        for post in early { await add(post) }
+        let waiting = postsWithoutUser
+        postsWithoutUser = []
+        for post in waiting { await add(post) }
     }
 
     func newLog(_ position: LogPosition? = nil) -> RoomLog {
@@ -263,18 +266,18 @@ actor ChatCore {
 
     // MARK: Rooms
 
-    /// Begins to hold a room's messages.
+    /// Begins to keep the messages of a room.
     func open(_ id: String) async {
         let room = room(id)
         room.isWanted = true
-        guard let keeper, room.log.timeline == nil else { return }
+        guard let storage, room.log.timeline == nil else { return }
         do {
-            for surplus in try await keeper.ask(for: id) where surplus != id {
-                // Its log is no longer kept; what is in memory of it would not be continued.
+            for surplus in try await storage.ask(for: id) where surplus != id {
+                // Its log is no longer stored, so the part in memory would not be continued.
                 if rooms[surplus]?.log.timeline == nil { rooms[surplus]?.log = newLog() }
             }
             if let position = room.log.position {
-                let events = try await keeper.events(of: id, through: position)
+                let events = try await storage.events(of: id, through: position)
                 room.log.load(from: position.seq - Int64(events.count), events)
             }
         } catch {
@@ -311,7 +314,7 @@ actor ChatCore {
         }
     }
 
-    /// Events of one room that come together are kept together.
+    /// Events of one room that come together are stored together.
     private func keep(_ event: ChatEvent, of id: String) {
         if case .events(id, let events)? = changes.last {
             changes[changes.count - 1] = .events(room: id, events + [event])

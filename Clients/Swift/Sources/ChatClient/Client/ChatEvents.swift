@@ -1,8 +1,8 @@
-/// The events of a room's log, each once, in order, none missing, at the pace of who reads: at most 256 that are live are
-/// held, the rest is read from the log when it is asked for.
+/// The events of a room's log, each once, in order, none missing, at the pace of the consumer: at most 256 live events
+/// are held in memory, the rest is read from the log when it is needed.
 ///
-/// It ends when the room is no longer the user's, after the last event that may be read, or when the client is closed. Each
-/// iterator reads for itself. It waits over faults of the network.
+/// It ends when the room is no longer the user's, after the last event that may be read, or when the client is closed.
+/// Each iterator reads for itself, and continues after network failures.
 public struct ChatEvents: AsyncSequence, Sendable {
     /// An event.
     public typealias Element = ChatEvent
@@ -28,9 +28,9 @@ public struct ChatEvents: AsyncSequence, Sendable {
 
         /// The next event; `nil` at the end or when the task is cancelled.
         ///
-        /// Of a named reader, asking for it says that the one before was dealt with.
-        /// - Throws: ``ChatError`` with code `log_mismatch` where the server has another log, `in_use` where another reader
-        ///   has the name, and the server's code where it refuses the position for good.
+        /// For a named reader, this call says that the event before was processed.
+        /// - Throws: ``ChatError`` with code `log_mismatch` if the server has another log, `in_use` if another reader
+        ///   has the name, and the server's code if it refuses the position for good.
         public mutating func next() async throws -> ChatEvent? { try await reading.next() }
     }
 }
@@ -43,7 +43,7 @@ final class ReadingEvents: Sendable {
     private let id: String
     private let feed: EventFeed
     private let hasBegun: LatestValue<Bool>
-    /// The position behind the last event that was given, to be kept when the next one is asked for.
+    /// The position of the last event that was delivered, which is stored when the next one is requested.
     private let given = LatestValue<LogPosition?>(nil)
     private let hasEnded = LatestValue(false)
 
@@ -99,7 +99,7 @@ final class ReadingEvents: Sendable {
         }
     }
 
-    /// Takes the name, and begins where it was.
+    /// Takes the name, and begins at its stored position.
     private func begin() async throws {
         guard case .name(let name, let position) = start else { return }
         let kept = try await core.takeName(name, roomID: roomID, reader: id)
@@ -111,8 +111,8 @@ final class ReadingEvents: Sendable {
         }
     }
 
-    /// What comes from now on is given to the feed. What came since the head was looked at, and before that was known, is not:
-    /// so the head is looked at once more afterwards.
+    /// Gives the feed the events from now on. Events that came after the head was read and before the feed was added do
+    /// not reach it, so the head is read once more afterwards.
     private func goLive() {
         core.feeds.add(feed)
         if feed.position == nil, let head = core.head(of: roomID) { feed.head(head) }

@@ -13,29 +13,29 @@ public final class ChatRoom: Sendable {
         sources = core.sources.of(id)
     }
 
-    // MARK: What happens
+    // MARK: Events
 
-    /// The events after a place in the log: each once, in order. An application that keeps the position of the last event
-    /// that it has dealt with, in one step with what it did, deals with each exactly once.
+    /// The events after a place in the log: each once, in order. An application that stores the position of the last
+    /// event together with the effects of processing it, in one transaction, processes each event exactly once.
     /// - Parameters:
-    ///   - seq: the last event that was dealt with; 0: all; `nil`: what happens from now on.
+    ///   - seq: the last event that was processed; 0 means all events, `nil` those from now on.
     ///   - mark: that event's mark, which tells whether the server still has the same log.
     public func events(after seq: Int64? = nil, mark: String? = nil) -> ChatEvents {
         ChatEvents(
             core: core, roomID: id, start: seq.map { .after(LogPosition(seq: $0, mark: mark)) } ?? .now)
     }
 
-    /// The events of a reader whose position is kept under a name: each at least once. After a death the last event that was
-    /// given comes again, and no other.
+    /// The events of a reader whose position is stored under a name, each at least once. After a crash only the last
+    /// event that was delivered is repeated.
     /// - Parameters:
     ///   - name: one reader at a time has it; another one's first `next()` throws `in_use`.
-    ///   - position: where a new name begins; `nil`: at what happens from now on.
+    ///   - position: the start of a new name; `nil` means from now on.
     public func events(as name: String, after position: LogPosition? = nil) -> ChatEvents {
         ChatEvents(core: core, roomID: id, start: .name(name, position))
     }
 
-    /// The newest messages, edits and deletions applied, own posts that are not stored yet last. This opens the room: its log
-    /// is kept from now on.
+    /// The newest messages, edits and deletions applied, own posts that are not stored yet last. This opens the room:
+    /// its log is stored from now on.
     public var messages: LatestValues<RoomMessages> {
         core.command { [id] core in await core.open(id) }
         return LatestValues(source: sources.messages)
@@ -44,14 +44,14 @@ public final class ChatRoom: Sendable {
     /// The states of the room.
     public var states: LatestValues<RoomState> { LatestValues(source: sources.states) }
 
-    /// Typing, receipts, resets. Of a consumer that is too slow the oldest are dropped.
+    /// Typing, receipts, resets. A consumer that is too slow loses the oldest.
     public func notices() -> AsyncStream<RoomNotice> {
         let (core, id) = (core, id)
         Task { await core.listen(id, by: 1) }
         return sources.notices.consume { Task { await core.listen(id, by: -1) } }
     }
 
-    /// The room as the list of rooms has it; `nil` where the user is not in it.
+    /// The room as the list of rooms has it; `nil` if the user is not in it.
     public var info: RoomInfo? { core.roomLists.value.first { $0.roomID == id } }
 
     // MARK: Sending
@@ -70,7 +70,7 @@ public final class ChatRoom: Sendable {
         try await send(MessageContent(text: text), key: key)
     }
 
-    /// Puts a message in the line of those to be sent, and returns at once.
+    /// Queues a message to be sent, and returns at once.
     /// - Parameter key: the same key, in any process, is the same message.
     public func post(_ content: MessageContent, key: String? = nil) -> Post {
         core.follow(
@@ -79,20 +79,21 @@ public final class ChatRoom: Sendable {
                 replyToMessageID: content.replyToMessageID, createdAt: System.wallClock))
     }
 
-    /// Uploads a file, then puts a message that names it in the line of those to be sent.
+    /// Uploads a file, then queues a message that names it.
     ///
-    /// An upload that breaks is begun again, so that the file is stored once. It ends when the task is cancelled, and with
-    /// `closed` when ``ChatClient/run()`` ends. Until this returns, file and message are in this process alone; from then on the
-    /// message is one of the outbox.
+    /// An upload that breaks is repeated, and the file is stored once. It ends if the task is cancelled, and with
+    /// `closed` if ``ChatClient/run()`` ends. Until this returns, file and message are in this process only; from then
+    /// on the message is in the outbox.
     /// - Parameters:
-    ///   - caption: what is shown with the file.
-    ///   - key: the same key, in any process, is the same file and the same message: after a death send it again. One that is
-    ///     longer than 64 characters once percent-encoded is the same message, but its file is uploaded again.
-    ///   - messageType: `nil`: by what the server says the bytes are: `image`, `video`, `audio`, else `file`.
+    ///   - caption: a text that is shown with the file.
+    ///   - key: the same key, in any process, is the same file and the same message: after a crash, send it again. A
+    ///     key of more than 64 characters in percent-encoding is the same message, but its file is uploaded again.
+    ///   - messageType: `nil` means the type of the bytes as the server sees it: `image`, `video`, `audio`, or else
+    ///     `file`.
     ///   - payload: further members of the payload.
-    ///   - onProgress: called each time that bytes were handed to the network; the next ones wait for its end.
-    /// - Throws: ``ChatError`` with the code of the refusal, such as `file_too_large`, `file_quota`, `files_off`, or `invalid`
-    ///   where the file cannot be read; `CancellationError`.
+    ///   - onProgress: called each time that bytes were handed to the network; the next ones wait until it returns.
+    /// - Throws: ``ChatError`` with the code of the refusal, such as `file_too_large`, `file_quota`, `files_off`, or
+    ///   `invalid` if the file cannot be read; `CancellationError`.
     public func sendFile(
         _ file: OutgoingFile, caption: String? = nil, key: String? = nil, replyTo messageID: Int64? = nil,
         messageType: String? = nil, payload: JSONObject = [:],
@@ -106,12 +107,12 @@ public final class ChatRoom: Sendable {
         let message = MessageContent(
             messageType: messageType ?? stored.messageType, payload: .object(content), replyTo: messageID)
         let post = post(message, key: key)
-        // Where it cannot be kept, `stored()` throws the reason, too.
+        // If it cannot be kept, `stored()` throws the reason, too.
         _ = try? await post.kept()
         return post
     }
 
-    /// The key of the upload that belongs to a message's: one that fits into a field of HTTP.
+    /// The key of the upload for the key of a message: one that fits into an HTTP field.
     private static func uploadKey(of key: String) -> String {
         let encoded = key.percentEncoded
         return encoded.utf8.count <= maximumKey ? encoded : newKey()
@@ -129,7 +130,7 @@ public final class ChatRoom: Sendable {
         return message
     }
 
-    /// Edits a post that no try was made of.
+    /// Edits a post before the first attempt to send it.
     /// - Returns: whether it was changed; otherwise edit the message once it is stored.
     public func edit(_ post: Post, _ payload: JSONValue) async -> Bool {
         await core.edit(post: post.key, payload: payload)
@@ -140,22 +141,24 @@ public final class ChatRoom: Sendable {
         try await core.rest(.delete, .messages, "/api/v1/messages/\(messageID)")
     }
 
-    // MARK: The rest
+    // MARK: Other calls
 
-    /// Adds older messages to ``messages``, once it is known where the room's log is. While another call does, it waits for that.
+    /// Adds older messages to ``messages``, once the head of the room's log is known. During another such call it waits
+    /// for that one instead.
     /// - Returns: whether there are more.
-    /// - Throws: ``ChatError`` with code `timeout` where that is not known within 20 s, `closed`, or what the call fails with.
+    /// - Throws: ``ChatError`` with code `timeout` if the head is not known within 20 s, `closed`, or the error of the
+    ///   call.
     @discardableResult
     public func loadOlder(_ count: Int = 50) async throws -> Bool { try await core.loadOlder(id, limit: count) }
 
-    /// Shows the newest messages again, after so many older ones were loaded that those had to give way.
+    /// Shows the newest messages again, after loading older ones has pushed them out of ``messages``.
     public func toEnd() async { await core.toEnd(id) }
 
-    /// Marks the room as read; kept, and sent to the server when that is possible.
-    /// - Parameter seq: how far; `nil`: all.
+    /// Marks the room as read. The mark is stored, and sent to the server when that is possible.
+    /// - Parameter seq: the last event that was read; `nil` means the last one of the room.
     public func markRead(_ seq: Int64? = nil) async { await core.markRead(id, seq) }
 
-    /// Says that the user types; the server ends it after 10 s.
+    /// Tells other members that the user types; the server ends it after 10 s.
     public func typing(_ isTyping: Bool = true) async { await core.typing(id, isTyping) }
 
     /// Leaves the room.

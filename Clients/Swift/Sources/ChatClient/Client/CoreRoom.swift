@@ -1,13 +1,13 @@
 import NIOConcurrencyHelpers
 
-/// What the core knows of a room. Used within the core alone.
+/// The core's state of a room. Used within the core only.
 final class CoreRoom {
     var log: RoomLog
-    /// Whether its messages are held.
+    /// Whether its messages are kept.
     var isWanted = false
     /// Posts that the server has and the log does not show yet.
     var stored: [OwnPost] = []
-    /// How many consumers want what has no `seq`.
+    /// Number of consumers of events without a `seq`.
     var listeners = 0
     let sources: RoomSources
 
@@ -17,7 +17,7 @@ final class CoreRoom {
     }
 }
 
-/// What the application sees of a room.
+/// The values of a room that the application observes.
 final class RoomSources: Sendable {
     let messages = LatestValue(RoomMessages(items: [], hasMore: false, isAtEnd: true, newerCount: 0))
     let states = LatestValue(RoomState.idle)

@@ -1,12 +1,20 @@
 import NIOConcurrencyHelpers
 
-/// The reader of one ``ChatEvents`` iterator: joins what is live with what is read from the log.
+/// The reader of one ``ChatEvents`` iterator: joins live events with pages of the log.
 final class EventFeed: Sendable {
     private struct State {
         var reader: Reader
-        /// Actions that came while nobody waited for them.
+        /// Actions that no call of `next()` has carried out yet.
         var pending: [Reader.Action] = []
         var waiting: CheckedContinuation<Void, Never>?
+    }
+
+    /// The course of one call of `next()`.
+    private struct Progress {
+        /// Pauses in a row because of pages that failed or were empty.
+        var attempts = 0
+        /// The error of the last page that failed.
+        var lastError: ChatError?
     }
 
     let id: String
@@ -24,16 +32,16 @@ final class EventFeed: Sendable {
     /// Begins after a position that became known later than the feed was made.
     func begin(after position: LogPosition) { state.withLockedValue { $0.reader = Reader(after: position) } }
 
-    // MARK: What happens in the room
+    // MARK: Events of the room
 
-    func event(_ event: ChatEvent) { happen { $0.event(event) } }
-    func head(_ head: LogPosition) { happen { $0.head(head) } }
-    func missed() { happen { $0.missed() } }
-    func reset() { happen { $0.reset() } }
-    func removed() { happen { $0.removed() } }
-    func close() { happen { $0.close() } }
+    func event(_ event: ChatEvent) { apply { $0.event(event) } }
+    func head(_ head: LogPosition) { apply { $0.head(head) } }
+    func missed() { apply { $0.missed() } }
+    func reset() { apply { $0.reset() } }
+    func removed() { apply { $0.removed() } }
+    func close() { apply { $0.close() } }
 
-    private func happen(_ input: (inout Reader) -> [Reader.Action]) {
+    private func apply(_ input: (inout Reader) -> [Reader.Action]) {
         let waiting = state.withLockedValue { state -> CheckedContinuation<Void, Never>? in
             state.pending += input(&state.reader)
             guard !state.pending.isEmpty else { return nil }
@@ -53,9 +61,8 @@ final class EventFeed: Sendable {
         page: (LogPosition) async throws -> (items: [ChatEvent], hasMore: Bool),
         onBegin: (LogPosition) async throws -> Void, random: RandomSource
     ) async throws -> ChatEvent? {
-        happen { $0.next() }
-        var failures = 0
-        var failure: ChatError?
+        apply { $0.next() }
+        var progress = Progress()
         while true {
             guard !Task.isCancelled else { return nil }
             guard let action = state.withLockedValue({ $0.pending.isEmpty ? nil : $0.pending.removeFirst() }) else {
@@ -67,25 +74,33 @@ final class EventFeed: Sendable {
             case .give(let event): return event
             case .done: return nil
             case .failed(let code):
-                if let failure, failure.code == code { throw failure }
+                if let error = progress.lastError, error.code == code { throw error }
                 throw ChatError(code, "The server has another log than the position is of")
-            case .getEvents(let position):
-                do {
-                    let (items, hasMore) = try await page(position)
-                    failures = items.isEmpty ? failures : 0
-                    happen { $0.page(items, hasMore: hasMore) }
-                } catch is CancellationError {
-                    happen { $0.pageFailed(status: nil, code: nil) }
-                } catch {
-                    failure = error as? ChatError
-                    if failure?.code == .closed { throw ChatError.closed }
-                    happen { [failure] in $0.pageFailed(status: failure?.status, code: failure?.code) }
-                }
+            case .getEvents(let position): try await readPage(at: position, page: page, progress: &progress)
             case .retry:
-                try? await Task.sleep(for: .milliseconds(Pauses.pause(attempt: failures, random: random) + 20))
-                failures += 1
-                happen { $0.again() }
+                let pause = RetryBackoff.pause(attempt: progress.attempts, random: random) + 20
+                try? await Task.sleep(for: .milliseconds(pause))
+                progress.attempts += 1
+                apply { $0.pauseEnded() }
             }
+        }
+    }
+
+    private func readPage(
+        at position: LogPosition, page: (LogPosition) async throws -> (items: [ChatEvent], hasMore: Bool),
+        progress: inout Progress
+    ) async throws {
+        do {
+            let (items, hasMore) = try await page(position)
+            if !items.isEmpty { progress.attempts = 0 }
+            apply { $0.page(items, hasMore: hasMore) }
+        } catch is CancellationError {
+            apply { $0.pageFailed(status: nil, code: nil) }
+        } catch {
+            let error = error as? ChatError
+            progress.lastError = error
+            if error?.code == .closed { throw ChatError.closed }
+            apply { $0.pageFailed(status: error?.status, code: error?.code) }
         }
     }
 
@@ -126,7 +141,7 @@ final class EventFeeds: Sendable {
     func of(_ roomID: String) -> [EventFeed] { feeds.withLockedValue { $0[roomID].map { Array($0.values) } ?? [] } }
     var all: [EventFeed] { feeds.withLockedValue { $0.values.flatMap { $0.values } } }
 
-    // MARK: Readers with a name
+    // MARK: Named readers
 
     func begin(_ reader: String) { readers.withLockedValue { _ = $0.insert(reader) } }
     func end(_ reader: String) { readers.withLockedValue { _ = $0.remove(reader) } }

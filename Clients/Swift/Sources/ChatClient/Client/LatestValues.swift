@@ -1,7 +1,7 @@
 import NIOConcurrencyHelpers
 
-/// A value that changes: every consumer gets the newest one at first, then what it is after changes. One that is slow misses
-/// values in between, never the last.
+/// A value that changes: every consumer gets the newest one at first, then the value after each change. A slow consumer
+/// misses values in between, never the last.
 public struct LatestValues<Value: Sendable>: AsyncSequence, Sendable {
     /// A value.
     public typealias Element = Value
@@ -21,7 +21,8 @@ public struct LatestValues<Value: Sendable>: AsyncSequence, Sendable {
 
         init(source: LatestValue<Value>) { self.source = source }
 
-        /// The newest value, once it is another than the one given before; `nil` at the end or when the task is cancelled.
+        /// The newest value, once it is another than the one returned before; `nil` at the end or if the task is
+        /// cancelled.
         public mutating func next() async -> Value? {
             guard let (value, version) = await source.next(after: seen) else { return nil }
             seen = version
@@ -45,7 +46,7 @@ final class LatestValue<Value: Sendable>: Sendable {
     init(_ value: Value) { state = NIOLockedValueBox(State(value: value)) }
 
     var value: Value { state.withLockedValue { $0.value } }
-    /// How many wait for another value.
+    /// Number of consumers that wait for another value.
     var waiterCount: Int { state.withLockedValue { $0.waiting.count } }
 
     func set(_ value: Value) {
@@ -100,7 +101,7 @@ final class LatestValue<Value: Sendable>: Sendable {
     }
 }
 
-/// Several consumers of things that happen, each with a bounded queue; the oldest are dropped for one that is too slow.
+/// Sends elements to several consumers, each with a bounded queue. A consumer that is too slow loses the oldest.
 final class Broadcast<Element: Sendable>: Sendable {
     private struct State {
         var consumers: [Int: AsyncStream<Element>.Continuation] = [:]
@@ -124,7 +125,7 @@ final class Broadcast<Element: Sendable>: Sendable {
         for consumer in consumers { consumer.finish() }
     }
 
-    /// - Parameter onEnd: called once when the consumer goes.
+    /// - Parameter onEnd: called once when the consumer ends.
     func consume(onEnd: @escaping @Sendable () -> Void = {}) -> AsyncStream<Element> {
         let (stream, continuation) = AsyncStream.makeStream(
             of: Element.self, bufferingPolicy: .bufferingNewest(capacity))

@@ -1,12 +1,12 @@
 import NIOConcurrencyHelpers
 
-/// A message on its way. It is sent however often it takes, also by another process after this one has ended; this object
-/// only shows how far it is.
+/// A message that is being sent. The client repeats attempts until the server has stored or refused it, also in another
+/// process after this one has ended; this object only shows its state.
 public final class Post: Sendable {
     private struct State {
         var post: OwnPost
         var message: Message?
-        /// Set where there never was such a post: it could not be kept, or its key was used for other content.
+        /// Set if there never was such a post: it could not be stored, or its key was used for other content.
         var failure: ChatError?
         var isGone = false
     }
@@ -23,17 +23,17 @@ public final class Post: Sendable {
         box = NIOLockedValueBox(State(post: post))
     }
 
-    /// What it is now.
+    /// The present state of the message.
     public var now: OwnPost { box.withLockedValue { $0.post } }
-    /// How far it is.
+    /// The state of the post.
     public var state: PostState { box.withLockedValue { $0.failure == nil ? $0.post.state : .refused } }
     /// Why it is refused.
     public var error: ChatError? { box.withLockedValue { $0.failure ?? $0.post.error } }
     /// Whether a refusal means for certain that nothing was stored.
     public var isCertain: Bool { box.withLockedValue { $0.post.isCertain } }
 
-    /// Waits until the store has it: from then on it is stored or refused whatever happens to this process.
-    /// - Throws: ``ChatError`` with code `client_message_id_reused`, or `not_stored` where it was discarded.
+    /// Waits until it is in the store: from then on the server stores or refuses it, whatever happens to this process.
+    /// - Throws: ``ChatError`` with code `client_message_id_reused`, or `not_stored` if it was discarded.
     public func kept() async throws {
         try await wait { state in
             state.post.state == .new ? nil : ()
@@ -41,7 +41,7 @@ public final class Post: Sendable {
     }
 
     /// Waits until the server has it. Cancelling this stops the waiting, not the post.
-    /// - Throws: ``ChatError`` with the code of the refusal, or `not_stored` where it was discarded.
+    /// - Throws: ``ChatError`` with the code of the refusal, or `not_stored` if it was discarded.
     public func stored() async throws -> Message {
         try await wait { state in
             if let error = state.post.error { throw error }
@@ -49,7 +49,7 @@ public final class Post: Sendable {
         }
     }
 
-    /// Puts a refused post at the end of its line; one that waits is tried now.
+    /// Puts a refused post at the end of its line; a waiting one is sent now.
     public func retry() async { await core.retry(key) }
 
     /// Gives it up.
@@ -89,7 +89,7 @@ public final class Post: Sendable {
     }
 }
 
-/// The objects of posts that are on their way, by key.
+/// The objects of posts that are not stored by the server yet, by key.
 final class PostObjects: Sendable {
     private let objects = NIOLockedValueBox<[String: Post]>([:])
 
@@ -97,7 +97,7 @@ final class PostObjects: Sendable {
 
     func remove(_ key: String) -> Post? { objects.withLockedValue { $0.removeValue(forKey: key) } }
 
-    /// Returns the object of a post, and whether it was made now.
+    /// Returns the object of a post, and whether it was created now.
     func object(for post: OwnPost, make: () -> Post) -> (Post, isNew: Bool) {
         objects.withLockedValue { objects in
             if let known = objects[post.key] { return (known, false) }

@@ -1,4 +1,5 @@
-/// A JSON value (RFC 8259). Numbers keep their text, so that a long integer or `1.10` is handed on as the server sent it.
+/// A JSON value (RFC 8259). Numbers keep their text, so that a long integer or `1.10` is handed on as the server sent
+/// it.
 public enum JSONValue: Hashable, Sendable {
     /// `null`.
     case null
@@ -13,7 +14,7 @@ public enum JSONValue: Hashable, Sendable {
     /// An object.
     case object(JSONObject)
 
-    /// The value of a member; `nil` where this is no object or has no such member.
+    /// The value of a member; `nil` if this is not an object or has no such member.
     public subscript(key: String) -> JSONValue? { object?[key] }
 
     /// The string, if it is one.
@@ -67,7 +68,7 @@ public enum JSONValue: Hashable, Sendable {
     }
 
     /// Parses a text.
-    /// - Throws: ``ChatError`` with code `protocol` where it is no JSON.
+    /// - Throws: ``ChatError`` with code `protocol` if it is not JSON.
     public init(parsing text: String) throws {
         self = try JSONParser.parse(Array(text.utf8))
     }

@@ -1,4 +1,4 @@
-/// Validates UTF-8 that arrives in pieces, which may end anywhere, also within a character (RFC 3629 section 4).
+/// Validates UTF-8 that arrives in pieces, which may end anywhere, even within a character (RFC 3629 section 4).
 struct UTF8Check {
     private var missing = 0
     /// Values of the next byte: the second one excludes overlong forms, surrogates and all above U+10FFFF.
@@ -7,8 +7,8 @@ struct UTF8Check {
     /// Whether the text may end here, that is, not within a character.
     var isComplete: Bool { missing == 0 }
 
-    /// Takes the next bytes; returns whether all so far can be a beginning of UTF-8.
-    mutating func take(_ bytes: some Sequence<UInt8>) -> Bool {
+    /// Checks the next bytes; returns whether all bytes so far can be the beginning of UTF-8.
+    mutating func accept(_ bytes: some Sequence<UInt8>) -> Bool {
         for byte in bytes {
             if missing > 0 {
                 guard allowed.contains(byte) else { return false }
@@ -24,7 +24,7 @@ struct UTF8Check {
     /// Whether the bytes are UTF-8.
     static func isValid(_ bytes: some Sequence<UInt8>) -> Bool {
         var check = UTF8Check()
-        return check.take(bytes) && check.isComplete
+        return check.accept(bytes) && check.isComplete
     }
 
     private mutating func begin(_ byte: UInt8) -> Bool {

@@ -1,18 +1,18 @@
-/// What the inputs of a connection lead to.
+/// The steps that the inputs of a connection lead to.
 extension Connection {
-    mutating func happen(_ timer: Timer) {
+    mutating func timerFired(_ timer: Timer) {
         switch timer {
         case .retry: connect(reason)
-        // Too long: it no longer counts as under way, and a late answer is dropped.
+        // Too long: the call no longer counts as under way, and its late result is dropped.
         case .token: tokenCallFailed()
         case .renew: ask(hasToken ? .expiring : .refused)
-        case .stable: pauses.stable()
+        case .stable: backoff.stable()
         case .connecting:
             actions.append(.close(code: 1000))
             settle()
             handshakeFailed()
         case .ping:
-            // A stream cannot be asked, but its server sends a comment in every heartbeat.
+            // A stream cannot be pinged, but its server sends a comment in every heartbeat.
             if transport == .webSocket { actions.append(.ping) }
             timers.set(.pong, after: transport == .webSocket ? min(heartbeat, 10_000) : heartbeat)
         case .pong:
@@ -37,17 +37,17 @@ extension Connection {
         let former = transport
         transport = timers.now < streamUntil ? .eventStream : .webSocket
         timers.set(.connecting, after: Self.connectingTimeout)
-        // REST may have answered while a handshake was under way. That is the reason then, not how the handshake failed.
+        // If REST has answered during a handshake, that is the reason for the stream, not the failure of the handshake.
         set(.connecting, former == .webSocket && transport == .eventStream ? .unsupported : why)
         actions.append(.open(transport))
     }
 
     mutating func tokenRefused() {
         hasToken = false
-        pauses.attempts += 1
-        // At once the first time: a token that has ended is the usual cause.
-        guard pauses.attempts == 1 else {
-            return wait(.token, Pauses.pause(attempt: pauses.attempts - 2, random: random))
+        backoff.attempts += 1
+        // At once the first time: the usual cause is a token that has ended.
+        guard backoff.attempts == 1 else {
+            return wait(.token, RetryBackoff.pause(attempt: backoff.attempts - 2, random: random))
         }
         set(.offline, .token)
         connect(.token)
@@ -55,7 +55,7 @@ extension Connection {
 
     mutating func tokenCallFailed() {
         endTokenCall()
-        let pause = Pauses.pause(attempt: tokenFailures, random: random)
+        let pause = RetryBackoff.pause(attempt: tokenFailures, random: random)
         tokenFailures += 1
         if phase == .token { wait(.token, pause) } else if phase != .stopped { timers.set(.renew, after: pause) }
     }
@@ -71,18 +71,19 @@ extension Connection {
         if unanswered >= Self.handshakesBeforeStream, transport == .webSocket { actions.append(.checkREST) }
     }
 
-    mutating func drop(_ why: ConnectionReason, isStrike: Bool = true) -> [Action] {
+    /// - Parameter countsUntilStable: whether the next success does not make up for this failure.
+    mutating func drop(_ why: ConnectionReason, countsUntilStable: Bool = true) -> [Action] {
         guard isOpen else { return take() }
         actions.append(.close(code: 1000))
         settle()
-        if isStrike { pauses.strike() }
+        if countsUntilStable { backoff.failureUntilStable() }
         retry(why)
         return take()
     }
 
-    /// Ends what belongs to the transport of now.
+    /// Resets the state that belongs to the current transport.
     mutating func settle() {
-        if phase == .live { pauses.lived(timers.now - liveSince) }
+        if phase == .live { backoff.successEnded(after: timers.now - liveSince) }
         reconnectAfter = nil
         deadReason = .dead
         timers.clear(.connecting, .ping, .pong, .stable)
@@ -90,11 +91,11 @@ extension Connection {
     }
 
     mutating func retry(_ why: ConnectionReason, asked: Int64? = nil) {
-        // Where the network has lost a stream it may be another network by now: a socket is tried, and after it streams again.
+        // After a stream was lost, the network may be another one: a socket is tried first, then streams again.
         if transport == .eventStream, [.network, .dead, .sleep].contains(why) { streamUntil = -1 }
-        let pause = pauses.next()
+        let pause = backoff.next()
         guard let asked else { return wait(why, pause) }
-        wait(why, min(max(asked, 0), Pauses.longestAsked), isAsked: true)
+        wait(why, min(max(asked, 0), RetryBackoff.longestAsked), isAsked: true)
     }
 
     mutating func wait(_ why: ConnectionReason, _ milliseconds: Int64, isAsked: Bool = false) {

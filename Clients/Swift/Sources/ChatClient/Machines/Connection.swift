@@ -1,5 +1,5 @@
-/// The one connection of a client: when to open, to ping, to renew the token, to give up on a transport. Pure: each input
-/// returns the actions to carry out, in order; time passes by ``timePassed(_:)``.
+/// The one connection of a client: decides when to open it, to ping, to renew the token, and to change the transport.
+/// Pure: each input returns the actions to carry out, in order; time passes by ``timePassed(_:)``.
 struct Connection: Sendable {
     enum Transport: String, Sendable { case webSocket, eventStream }
 
@@ -22,14 +22,14 @@ struct Connection: Sendable {
     static let tokenTimeout: Int64 = 30_000
     static let probeTimeout: Int64 = 5000
     static let streamTime: Int64 = 600_000
-    /// After so long a live connection counts as stable.
+    /// Time after which a live connection counts as stable, in milliseconds.
     static let stableTime: Int64 = 60_000
     static let handshakesBeforeStream = 3
 
     var state = ConnectionState.offline
     var reason = ConnectionReason.stopped
     var transport = Transport.webSocket
-    /// When the next try begins, in the machine's time, while it waits.
+    /// Start of the next attempt while it waits, in the machine's time.
     var retryAt: Int64?
     var userID: Int64?
 
@@ -44,8 +44,8 @@ struct Connection: Sendable {
     /// The reason of the token call under way.
     var asking: TokenReason?
     var tokenFailures = 0
-    var pauses: Pauses
-    /// Handshakes in a row without an answer.
+    var backoff: RetryBackoff
+    /// Handshakes in a row without a response.
     var unanswered = 0
     var isAskedPause = false
     var reconnectAfter: Int64?
@@ -53,13 +53,13 @@ struct Connection: Sendable {
     var liveSince: Int64 = 0
     var streamUntil: Int64 = -1
     var isHidden = false
-    /// The reason of the next try, should the ping that is under way have no answer.
+    /// The reason of the next attempt if the present ping has no response.
     var deadReason = ConnectionReason.dead
 
     init(now: Int64 = 0, userID: Int64? = nil, needsToken: Bool = true, random: @escaping RandomSource) {
         timers = Timers(now: now)
         self.random = random
-        pauses = Pauses(random: random)
+        backoff = RetryBackoff(random: random)
         self.userID = userID
         self.needsToken = needsToken
     }
@@ -69,7 +69,7 @@ struct Connection: Sendable {
     var isOpen: Bool { phase == .opening || phase == .syncing || phase == .live }
 
     mutating func timePassed(_ now: Int64) -> [Action] {
-        while let due = timers.advance(to: now) { happen(due) }
+        while let due = timers.advance(to: now) { timerFired(due) }
         return take()
     }
 
@@ -77,7 +77,7 @@ struct Connection: Sendable {
 
     mutating func start() -> [Action] {
         guard phase == .stopped, state != .closed else { return take() }
-        pauses = Pauses(random: random)
+        backoff = RetryBackoff(random: random)
         (unanswered, streamUntil) = (0, -1)
         reason = .start
         connect(.start)
@@ -94,23 +94,24 @@ struct Connection: Sendable {
 
     // MARK: Tokens
 
-    mutating func token(_ life: TokenLife) -> [Action] {
+    mutating func token(_ lifetime: TokenLifetime) -> [Action] {
         guard isAsking else { return take() }
         endTokenCall()
-        if let userID, userID != life.userID { return end(.signedOut, .otherUser) }
-        userID = life.userID
+        if let userID, userID != lifetime.userID { return end(.signedOut, .otherUser) }
+        userID = lifetime.userID
         hasToken = true
         tokenFailures = 0
         tokenArrivedAt = timers.now
-        tokenEndsAt = timers.now + life.remainingMilliseconds
-        timers.set(.renew, after: life.renewAfterMilliseconds)
+        tokenEndsAt = timers.now + lifetime.remainingMilliseconds
+        timers.set(.renew, after: lifetime.renewAfterMilliseconds)
         if phase == .token { connect(reason) } else if isOpen { actions.append(.authenticate) }
         return take()
     }
 
-    mutating func tokenFailed(gaveUp: Bool = false) -> [Action] {
+    /// - Parameter isSignedOut: whether the application threw ``SignedOut``.
+    mutating func tokenFailed(isSignedOut: Bool = false) -> [Action] {
         guard isAsking else { return take() }
-        if gaveUp {
+        if isSignedOut {
             endTokenCall()
             return end(.signedOut, .signedOut)
         }
@@ -129,15 +130,15 @@ struct Connection: Sendable {
 
     // MARK: The transport
 
-    /// Any frame or other sign that the server is there.
-    mutating func signOfLife() -> [Action] {
-        if isOpen { noteLife() }
+    /// Any input that shows that the server is reachable.
+    mutating func activity() -> [Action] {
+        if isOpen { noteActivity() }
         return take()
     }
 
     mutating func frame(_ frame: JSONObject) -> [Action] {
         guard isOpen else { return take() }
-        noteLife()
+        noteActivity()
         switch frame["eventType"]?.string {
         case "ready":
             guard phase == .opening else { break }
@@ -146,13 +147,13 @@ struct Connection: Sendable {
             let seconds = frame["heartbeatSeconds"]?.integer ?? 25
             heartbeat = min(max(seconds <= 0 ? 25 : min(seconds, 1000), 1), 120) * 1000
             timers.clear(.connecting)
-            noteLife()
+            noteActivity()
             set(.syncing, reason)
             if transport == .webSocket { actions.append(.sync) }
         case "synced":
             guard phase == .syncing else { break }
             phase = .live
-            pauses.succeeded()
+            backoff.succeeded()
             liveSince = timers.now
             timers.set(.stable, after: Self.stableTime)
             set(.live, reason)
@@ -171,7 +172,7 @@ struct Connection: Sendable {
         return take()
     }
 
-    /// The transport has ended; 1006 where there was no code.
+    /// The transport has ended; the code is 1006 if there was none.
     mutating func closed(code: UInt16) -> [Action] {
         guard isOpen else { return take() }
         let after = reconnectAfter
@@ -186,14 +187,14 @@ struct Connection: Sendable {
         case 4401, 4408: tokenRefused()
         case _ where after != nil: retry(.restart, asked: after)
         case 4429:
-            pauses.atLeast(4)
+            backoff.atLeast(4)
             retry(.busy)
         default: retry(Self.reason(ofCloseCode: code))
         }
         return take()
     }
 
-    /// An HTTP answer in place of a stream.
+    /// An HTTP response in place of a stream.
     mutating func httpError(status: Int, retryAfterMilliseconds: Int64?) -> [Action] {
         guard isOpen else { return take() }
         settle()
@@ -208,24 +209,24 @@ struct Connection: Sendable {
         return take()
     }
 
-    /// A gap, or something that is no frame.
+    /// A gap in a log, or an input that is not a frame.
     mutating func protocolError() -> [Action] { drop(.protocol) }
 
-    /// What came could not be kept.
-    mutating func storeFailed() -> [Action] { drop(.store, isStrike: false) }
+    /// The events that arrived could not be stored.
+    mutating func storeFailed() -> [Action] { drop(.store, countsUntilStable: false) }
 
-    /// REST answers while handshakes do not.
+    /// REST calls are answered while handshakes are not.
     mutating func restWorks() -> [Action] {
         if unanswered >= Self.handshakesBeforeStream, timers.now >= streamUntil {
             streamUntil = timers.now + Self.streamTime
-            // When its time is over one failed handshake is enough to come back to it.
+            // After the time limit of streams, one failed handshake is enough to return to them.
             unanswered = Self.handshakesBeforeStream - 1
             return retryNow()
         }
         return take()
     }
 
-    // MARK: The surroundings
+    // MARK: The device
 
     mutating func online() -> [Action] { check(.network) }
 
@@ -240,7 +241,7 @@ struct Connection: Sendable {
         return take()
     }
 
-    /// The wall clock jumped. Where the machine's clock stood still meanwhile, tokens have aged all the same.
+    /// The wall clock jumped. The machine's clock may have stopped meanwhile, but tokens have aged.
     mutating func clockJumped(by milliseconds: Int64) -> [Action] {
         if tokenEndsAt != .max { tokenEndsAt -= milliseconds }
         timers.pull(.renew, by: milliseconds)
@@ -259,7 +260,7 @@ struct Connection: Sendable {
         return take()
     }
 
-    mutating func noteLife() {
+    mutating func noteActivity() {
         timers.clear(.ping, .pong)
         deadReason = .dead
         if !isHidden, phase != .opening { timers.set(.ping, after: heartbeat) }

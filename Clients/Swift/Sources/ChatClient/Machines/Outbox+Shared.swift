@@ -1,18 +1,22 @@
-/// What a store that other processes share means for the posts here.
+/// Inputs that come from other processes which share the store.
 extension Outbox {
-    /// The store has the key for another message, of another process.
+    /// The key is used in the store, for another message of another process.
     mutating func taken(_ key: String) -> [Action] {
         remove(key)
         actions.append(.rejected(key, .clientMessageIDReused))
         return take()
     }
 
-    /// What the store holds, in the order kept; other processes write there, too. `done` are posts that were stored; of
-    /// those in `except` a change is about to be kept, so the store knows less of them. `isSender` as of the same moment.
+    /// Merges the posts of the store, where other processes write, too.
+    /// - Parameters:
+    ///   - posts: in the order of the store.
+    ///   - done: posts that the server has.
+    ///   - except: posts with a change that is not in the store yet, so their state here is the newer one.
+    ///   - isSender: as of the same moment.
     mutating func loaded(
-        _ posts: [OwnPost], done: [String: StoredAt] = [:], except: Set<String> = [], isSender: Bool? = nil
+        _ posts: [OwnPost], done: [String: StoredPosition] = [:], except: Set<String> = [], isSender: Bool? = nil
     ) -> [Action] {
-        // Nothing is sent before it is known what others have settled.
+        // Nothing is sent before it is known which posts others have settled.
         if let isSender { self.isSender = isSender }
         var order: [String] = []
         for post in posts {
@@ -50,11 +54,11 @@ extension Outbox {
     }
 
     /// Another process has settled it.
-    private mutating func settle(_ post: OwnPost, _ place: StoredAt?) {
+    private mutating func settle(_ post: OwnPost, _ place: StoredPosition?) {
         if sending[post.roomID] == post.key { sending[post.roomID] = nil }
         entries[post.key] = nil
         if let place {
-            actions.append(.stored(post.key, StoredAt(messageID: place.messageID, seq: place.seq)))
+            actions.append(.stored(post.key, StoredPosition(messageID: place.messageID, seq: place.seq)))
         } else {
             actions.append(.discarded(post.key, isGone: true))
         }

@@ -1,32 +1,33 @@
-/// The posts of all rooms on their way: one try at a time a room, in the order kept, rooms independent. Pure: each input
-/// returns the actions to carry out, in order. A `keep` is carried out before what stands behind it.
+/// The posts of all rooms that are not stored by the server yet. Each room has one attempt at a time, in the order in
+/// which its posts are kept in the store; rooms are independent. Pure: each input returns the actions to carry out, in
+/// order. A `keep` is carried out before the actions after it.
 struct Outbox: Sendable {
     enum Action: Sendable, Equatable {
-        /// The store takes over what the post is now.
+        /// The present state of the post is to be stored.
         case keep(String, isLast: Bool)
-        /// The store no longer needs the post: it is stored there, or given up (`nil`).
-        case keepDone(String, StoredAt?)
+        /// The post is to be removed from the store: the server has it, or it is given up (`nil`).
+        case keepDone(String, StoredPosition?)
         case post(String, PostState)
-        case stored(String, StoredAt)
+        case stored(String, StoredPosition)
         case send(String)
         case rejected(String, ChatError.Code)
         case edited(String, isChanged: Bool)
         case discarded(String, isGone: Bool)
-        /// Another call is needed to tell whether the server fails at everything.
+        /// Another call is needed to tell whether the server fails at every call.
         case probe
     }
 
     private static let maximumServerErrors = 20
 
-    /// In the order kept.
+    /// Keys in the order of the store.
     var order: [String] = []
     var entries: [String: OwnPost] = [:]
     private var timers: Timers<String>
     private let random: RandomSource
-    private var pauses: [String: Pauses] = [:]
-    /// Rooms whose pause was asked for by the server.
+    private var backoffs: [String: RetryBackoff] = [:]
+    /// Rooms whose pause was requested by the server.
     private var asked: Set<String> = []
-    /// By room, the post whose try is under way.
+    /// By room, the post that is being sent.
     var sending: [String: String] = [:]
     var isSender: Bool
     private var isHeld = false
@@ -52,7 +53,7 @@ struct Outbox: Sendable {
         return take()
     }
 
-    /// Whether this process is the one that sends.
+    /// - Parameter isSender: whether this process is the one that sends.
     mutating func sender(_ isSender: Bool) -> [Action] {
         self.isSender = isSender
         return nextOfAll()
@@ -69,15 +70,16 @@ struct Outbox: Sendable {
         return nextOfAll()
     }
 
-    /// The network is back: pauses end, but for those that the server asked for.
+    /// The network is available again: all pauses end, except those that the server requested.
     mutating func wake() -> [Action] {
-        for roomID in pauses.keys where !asked.contains(roomID) { timers.clear(roomID) }
+        for roomID in backoffs.keys where !asked.contains(roomID) { timers.clear(roomID) }
         return nextOfAll()
     }
 
     // MARK: The application
 
-    /// A new post: kept first. The same key with the same content is the same post, with another content none.
+    /// Adds a post, which is stored before it is sent. A known key with the same content is the same post; with other
+    /// content it is rejected.
     mutating func add(_ post: OwnPost) -> [Action] {
         if let known = entries[post.key] {
             if !known.hasSameContent(as: post) { actions.append(.rejected(post.key, .clientMessageIDReused)) }
@@ -106,7 +108,7 @@ struct Outbox: Sendable {
         return take()
     }
 
-    /// Changes a post that was never tried; else the message is edited once it is stored.
+    /// Changes a post before the first attempt to send it; later the message has to be edited once it is stored.
     mutating func edit(_ key: String, payload: JSONValue) -> [Action] {
         let isChanged = entries[key].map { $0.state == .refused || isUntried($0) } ?? false
         if isChanged {
@@ -130,7 +132,7 @@ struct Outbox: Sendable {
         return take()
     }
 
-    /// A refused post goes to the end of its line; a waiting one is tried now.
+    /// Puts a refused post at the end of its line; a waiting one is sent now.
     mutating func retry(_ key: String) -> [Action] {
         guard let post = entries[key] else { return take() }
         if post.state == .refused {
@@ -148,32 +150,32 @@ struct Outbox: Sendable {
         return take()
     }
 
-    // MARK: Answers
+    // MARK: Responses
 
-    /// The try under way was made twice: what the first did is not known.
+    /// The present attempt was made twice: the outcome of the first one is not known.
     mutating func repeated(_ key: String) { entries[key]?.wasTried = true }
 
     mutating func answer(
         _ key: String, status: Int, code: String? = nil, isProblem: Bool = false, retryAfterMilliseconds: Int64? = nil,
-        stored: StoredAt? = nil
+        stored: StoredPosition? = nil
     ) -> [Action] {
-        if status < 500 { othersAnswered(but: key) }
+        if status < 500 { othersAnswered(except: key) }
         guard let post = entries[key], sending[post.roomID] == key else { return take() }
         sending[post.roomID] = nil
         switch status {
         case 200..<300:
             guard let stored else {
                 entries[key]?.isTried = true
-                again(key, nil)
+                scheduleRetry(key, nil)
                 break
             }
             self.stored(post, stored)
         case 401, 408, 425, 429, 500...:
-            // These say for certain that this try stored nothing.
+            // These say for certain that this attempt stored nothing.
             let storedNothing = status == 401 || status == 425 || status == 429
             entries[key]?.isTried = storedNothing ? post.wasTried : true
             entries[key]?.isSuspect = status == 500 && isProblem
-            again(key, retryAfterMilliseconds)
+            scheduleRetry(key, retryAfterMilliseconds)
             if entries[key]?.isSuspect == true { actions.append(.probe) }
         default:
             let isCertain = !(post.wasTried && (status == 403 || status == 404))
@@ -191,18 +193,18 @@ struct Outbox: Sendable {
         guard let post = entries[key], sending[post.roomID] == key else { return take() }
         sending[post.roomID] = nil
         entries[key]?.isTried = true
-        again(key, retryAfterMilliseconds)
+        scheduleRetry(key, retryAfterMilliseconds)
         return take()
     }
 
     /// Any other call of this client was answered below 500.
     mutating func otherAnswered() -> [Action] {
-        othersAnswered(but: nil)
+        othersAnswered(except: nil)
         return take()
     }
 
-    /// The log shows one's own post.
-    mutating func logged(_ key: String, _ place: StoredAt) -> [Action] {
+    /// The log shows a post of this user.
+    mutating func logged(_ key: String, _ place: StoredPosition) -> [Action] {
         if let post = entries[key] {
             if sending[post.roomID] == key { sending[post.roomID] = nil }
             stored(post, place)
@@ -224,12 +226,12 @@ struct Outbox: Sendable {
         entries[key] = nil
     }
 
-    private mutating func othersAnswered(but key: String?) {
+    private mutating func othersAnswered(except key: String?) {
         for other in order where other != key {
             guard let post = entries[other], post.isSuspect else { continue }
             entries[other]?.isSuspect = false
             entries[other]?.serverErrors += 1
-            // Everything else is answered: it is the post.
+            // All other requests are answered, so this post is the cause.
             if post.serverErrors + 1 >= Self.maximumServerErrors, post.state == .queued {
                 refuse(other, code: ChatError.Code.serverError.rawValue, status: 500, isCertain: true)
                 answered(post.roomID)
@@ -237,7 +239,7 @@ struct Outbox: Sendable {
         }
     }
 
-    private mutating func stored(_ post: OwnPost, _ place: StoredAt) {
+    private mutating func stored(_ post: OwnPost, _ place: StoredPosition) {
         remove(post.key)
         actions.append(.keepDone(post.key, place))
         actions.append(.stored(post.key, place))
@@ -259,15 +261,15 @@ struct Outbox: Sendable {
         actions.append(.discarded(post.key, isGone: isGone))
     }
 
-    /// The server works for this room: the next one without a pause.
+    /// The server works for this room: the next post is sent without a pause.
     private mutating func answered(_ roomID: String) {
-        pauses[roomID] = nil
+        backoffs[roomID] = nil
         asked.remove(roomID)
         timers.clear(roomID)
         next(roomID)
     }
 
-    private mutating func again(_ key: String, _ retryAfter: Int64?) {
+    private mutating func scheduleRetry(_ key: String, _ retryAfter: Int64?) {
         guard let post = entries[key] else { return }
         if post.isUnwanted {
             entries[key]?.isUnwanted = false
@@ -277,9 +279,9 @@ struct Outbox: Sendable {
             }
             actions.append(.discarded(key, isGone: false))
         }
-        var pause = pauses[post.roomID, default: Pauses(random: random)].next()
+        var pause = backoffs[post.roomID, default: RetryBackoff(random: random)].next()
         if let retryAfter {
-            pause = min(max(retryAfter, 0), Pauses.longestAsked)
+            pause = min(max(retryAfter, 0), RetryBackoff.longestAsked)
             asked.insert(post.roomID)
         }
         timers.set(post.roomID, after: pause)
@@ -297,7 +299,7 @@ struct Outbox: Sendable {
         let waiting = order.first { entries[$0]?.roomID == roomID && entries[$0]?.state == .queued }
         guard let key = waiting, let post = entries[key] else { return }
         sending[roomID] = key
-        // That it was tried is kept before: who sends it after a death must know.
+        // The attempt is stored before it is made: a process that sends the post after a crash has to know of it.
         entries[key]?.wasTried = post.isTried
         if !post.isTried {
             entries[key]?.isTried = true

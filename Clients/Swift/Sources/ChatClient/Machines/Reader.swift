@@ -1,13 +1,13 @@
 import DequeModule
 
-/// One `room.events(…)`: every event of a room's log from a position on, in order, at the pace of who reads. Live events
-/// are held as far as there is room; what does not fit is read from the log when it is asked for. Pure.
+/// One `room.events(…)`: every event of a room's log from a position on, in order, at the pace of the consumer. Live
+/// events are held as long as there is room; the others are read from the log when they are needed. Pure: no I/O.
 struct Reader: Sendable {
     enum Action: Sendable, Equatable {
         case begin(LogPosition)
         case give(ChatEvent)
         case getEvents(LogPosition)
-        /// A page could not be had; ``again()`` after a pause.
+        /// A page could not be read: ``pauseEnded()`` is to be called after a pause.
         case retry
         case done
         case failed(ChatError.Code)
@@ -15,12 +15,12 @@ struct Reader: Sendable {
 
     static let maximumHeld = 256
 
-    /// The last event that was given; `nil` while it is not known where to begin.
+    /// The position of the last event that was delivered; `nil` until the start is known.
     private(set) var position: LogPosition?
     private var held: Deque<ChatEvent> = []
-    /// The `seq` of the last event held or given.
+    /// The `seq` of the last event held or delivered.
     private var last: Int64 = 0
-    /// The highest `seq` known to be there.
+    /// The highest `seq` known to exist.
     private var known: Int64 = 0
     private var isBehind = false
     private var isAsked = false
@@ -66,7 +66,7 @@ struct Reader: Sendable {
         return advance()
     }
 
-    /// A page of the log after what was asked for.
+    /// A page of the log after the position that was asked for.
     mutating func page(_ items: [ChatEvent], hasMore: Bool) -> [Action] {
         guard isReading else { return [] }
         isReading = false
@@ -76,7 +76,7 @@ struct Reader: Sendable {
             if seq != last + 1 { break }
             hold(event, seq)
         }
-        // An empty page of a log that is known to go on: the same page again would be a loop without a pause.
+        // An empty page of a log that is known to continue: the same page at once would be a loop without a pause.
         if held.isEmpty, hasMore || last < known { return end == nil ? [.retry] : finish() }
         isBehind = hasMore || last < known
         return advance()
@@ -86,23 +86,23 @@ struct Reader: Sendable {
         guard isReading else { return [] }
         isReading = false
         if code == .logMismatch { return fail(.logMismatch) }
-        // No longer one's to read.
+        // The user may no longer read the log.
         if status == 403 || status == 404 { return finish() }
-        // The same question would have the same answer for ever.
+        // The same call would have the same response forever.
         if let status, ChatError.isFinal(status: status) { return fail(code ?? .protocol) }
         return [.retry]
     }
 
-    mutating func again() -> [Action] { advance() }
+    mutating func pauseEnded() -> [Action] { advance() }
 
-    /// Live events are missing from here on: the log has them.
+    /// Live events are missing from here on; they are in the log.
     mutating func missed() -> [Action] {
         guard position != nil else { return [] }
         isBehind = true
         return advance()
     }
 
-    /// The server has another log: whether it has this position, it says itself.
+    /// The server has another log. Whether that log has this position is known from the next page.
     mutating func reset() -> [Action] {
         guard let position else { return [] }
         held = []
@@ -113,7 +113,7 @@ struct Reader: Sendable {
         return advance()
     }
 
-    /// Nothing live follows: it ends with the last event that may be read.
+    /// No live event follows: the reader ends with the last event that may be read.
     mutating func removed() -> [Action] {
         end = end ?? .done
         return advance()

@@ -1,7 +1,7 @@
-/// The user's rooms, newest activity first, with what is unread in them. Pure.
+/// The user's rooms, newest activity first, with their unread counts. Pure: no I/O.
 struct RoomList: Sendable {
-    /// What became of an event. `unsure`: taken, but only the server knows whether the message that it deletes was unread; see
-    /// ``RoomList/deleted(_:at:)``.
+    /// The outcome of an event. `unsure`: applied, but only the server knows whether the message that it deletes was
+    /// unread; see ``RoomList/deleted(_:at:)``.
     enum Outcome: Sendable { case taken, unsure, seen, gap, unknown }
 
     /// An event that deleted a message.
@@ -14,20 +14,20 @@ struct RoomList: Sendable {
 
     private struct Row: Sendable {
         var room: RoomInfo
-        /// Sorts. Times are texts of one form, so they compare as texts.
+        /// The sort key. Times have one textual form, so they compare as texts.
         var activity: String
-        /// Messages of others, to count what came after a count of the server.
+        /// Messages of others, to count those that came after a count of the server.
         var counted: [(seq: Int64, id: Int64, isDeleted: Bool)] = []
         var countedThrough: Int64
 
-        /// A thousand stands for more.
+        /// Whether the count is exact: a thousand stands for more.
         var isCounting: Bool { room.unreadCount > 0 && room.unreadCount < maximumUnread }
     }
 
     private static let maximumUnread: Int64 = 1000
     private static let maximumCounted = 200
 
-    /// The last cursor behind which everything is taken in.
+    /// The last cursor up to which everything was applied.
     var cursor: String?
     private var rows: [String: Row] = [:]
     var userID: Int64?
@@ -45,7 +45,7 @@ struct RoomList: Sendable {
 
     func room(_ id: String) -> RoomInfo? { rows[id]?.room }
 
-    /// Where the room's log is as far as events were taken in.
+    /// The head of the room's log, as far as events were applied.
     func head(_ id: String) -> LogPosition? { rows[id]?.room.head }
 
     // MARK: Keeping
@@ -107,14 +107,14 @@ struct RoomList: Sendable {
         added(room)
     }
 
-    /// The log goes on behind `seq`: counts up to there come from the server.
+    /// The log continues after `position`: counts up to there come from the server.
     mutating func skipped(_ id: String, _ position: LogPosition) {
         guard let row = rows[id], row.room.lastSeq < position.seq else { return }
         rows[id]?.room.json["lastSeq"] = JSONValue(position.seq)
         rows[id]?.room.json["mark"] = position.mark.map(JSONValue.string)
     }
 
-    /// Read on some device of the user, or another setting. Counts are as of `lastSeq`.
+    /// The room was read on some device of the user, or a setting has changed. Counts are as of `lastSeq`.
     mutating func changed(_ frame: JSONObject) {
         guard let id = frame["roomId"]?.string, var row = rows[id] else { return }
         let through = frame["lastSeq"]?.integer ?? 0
@@ -131,7 +131,7 @@ struct RoomList: Sendable {
         rows[id] = row
     }
 
-    /// Marked as read here. What lies beyond `seq` is counted by the server, unless it is all here.
+    /// The room was marked as read here. Messages after `seq` are counted by the server, unless all of them are here.
     mutating func read(_ id: String, through seq: Int64) {
         guard let row = rows[id], seq > row.room.lastReadSeq else { return }
         let later = Int64(row.counted.count { $0.seq > seq && !$0.isDeleted })
@@ -151,7 +151,7 @@ struct RoomList: Sendable {
         row.room.json["mark"] = event.mark.map(JSONValue.string)
         var isActivity = true
         switch event {
-        case .message(let message): take(message, &row)
+        case .message(let message): apply(message, to: &row)
         case .messageEdited(let message), .messageDeleted(let message):
             isActivity = false
             if let last = row.room.lastMessage, last.messageID == message.messageID {
@@ -177,7 +177,7 @@ struct RoomList: Sendable {
     /// A message was deleted.
     /// - Parameters:
     ///   - deletion: the event that says so.
-    ///   - seq: where the log had the message.
+    ///   - seq: the place that the message had in the log.
     mutating func deleted(_ deletion: Deletion, at seq: Int64) {
         guard let row = rows[deletion.roomID], deletion.seq > row.countedThrough, seq > row.room.lastReadSeq,
             row.isCounting
@@ -185,10 +185,10 @@ struct RoomList: Sendable {
         rows[deletion.roomID]?.room.json["unreadCount"] = JSONValue(row.room.unreadCount - 1)
     }
 
-    private func take(_ message: Message, _ row: inout Row) {
+    private func apply(_ message: Message, to row: inout Row) {
         row.room.json["lastMessage"] = .object(message.withoutEventType.json)
         if message.senderID == userID {
-            // A message of one's own means read up to it.
+            // A message of this user means that the room is read up to it.
             row.room.json["lastReadSeq"] = JSONValue(message.seq)
             row.room.json["unreadCount"] = 0
             row.counted = []
@@ -201,7 +201,8 @@ struct RoomList: Sendable {
         }
     }
 
-    /// A message that counted as unread and was deleted counts no more. An edit that says so has the deletion behind it.
+    /// A message that counted as unread and was deleted counts no more. An edit that says so is followed by the
+    /// deletion.
     private mutating func uncount(_ change: Message) -> Outcome {
         guard let row = rows[change.roomID] else { return .taken }
         let deletion = Deletion(roomID: change.roomID, messageID: change.messageID, seq: change.seq)

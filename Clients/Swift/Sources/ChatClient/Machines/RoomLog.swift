@@ -1,11 +1,11 @@
-/// One room's log: how far it is known, what comes next, what has to be kept. Pure: each input returns the actions to carry
-/// out, in order. What is to be handed on stands behind what is to be kept.
+/// One room's log: its position, its messages, and the changes to store. Pure: each input returns the actions to carry
+/// out, in order. Actions that store come before those that deliver.
 struct RoomLog: Sendable {
     enum Action: Sendable, Equatable {
         case keep(ChatEvent)
-        /// The log is kept from here on, and nothing before it.
+        /// The log is stored from here on, and nothing before it.
         case begin(LogPosition)
-        /// Nothing of the room is kept.
+        /// Nothing of the room is stored any more.
         case forget
         case state(RoomState)
         case event(ChatEvent)
@@ -17,7 +17,7 @@ struct RoomLog: Sendable {
     }
 
     private(set) var state = RoomState.idle
-    /// The last event that is known; `nil` where the log has not begun.
+    /// The position of the last event that is known; `nil` if the log has not begun.
     private(set) var position: LogPosition?
     /// The messages; `nil` until the room is opened.
     var timeline: Timeline?
@@ -35,12 +35,12 @@ struct RoomLog: Sendable {
         if let events, let position { load(from: position.seq - Int64(events.count), events) }
     }
 
-    /// What is kept of the room: the events after `from` up to the position.
+    /// Loads the stored events of the room, which are those after `seq` up to the position.
     mutating func load(from seq: Int64, _ events: [ChatEvent]) {
         timeline = Timeline(userID: userID, keep: keep, from: seq, through: position?.seq ?? seq, events: events)
     }
 
-    /// The room is opened. What is not kept of it begins at its head.
+    /// The room is opened. A log that is not stored begins at its head.
     mutating func open(head: LogPosition?) -> [Action] {
         if let position {
             if timeline == nil { load(from: position.seq, []) }
@@ -49,7 +49,7 @@ struct RoomLog: Sendable {
         return head.map { begin($0) } ?? []
     }
 
-    /// - Parameter isNamed: the room's position was named to the server, so that what is missing is sent.
+    /// - Parameter isNamed: whether the room's position was sent to the server, which then sends the missing events.
     mutating func syncing(isNamed: Bool = true) -> [Action] {
         isConnected = true
         isSyncing = isNamed && position != nil
@@ -74,14 +74,14 @@ struct RoomLog: Sendable {
         guard seq == position.seq + 1 else { return [.gap(after: position.seq, seq: seq)] }
         self.position = event.position
         isReset = false
-        timeline?.take(event)
+        timeline?.apply(event)
         return [.keep(event)] + settle() + [.event(event)]
     }
 
-    /// One without a `seq`.
+    /// An event without a `seq`.
     func signal(_ frame: JSONObject) -> [Action] { isGone ? [] : [.signal(frame)] }
 
-    /// The server has another log, which goes on after the position.
+    /// The server has another log, which continues after `head`.
     mutating func reset(_ head: LogPosition) -> [Action] {
         guard position != nil, !isGone else { return [] }
         let messages = timeline?.messages.compactMap(\.message) ?? []
@@ -91,7 +91,7 @@ struct RoomLog: Sendable {
         return begin(head) + [.reset(head, lost: lost)]
     }
 
-    /// Too much was missing: what lies in between is left out.
+    /// Too many events were missing: those in between are left out.
     mutating func skipped(_ head: LogPosition) -> [Action] {
         guard let position, !isGone, head.seq > position.seq else { return [] }
         isSyncing = false
@@ -107,7 +107,7 @@ struct RoomLog: Sendable {
         return [.forget] + settle() + [.gone]
     }
 
-    /// A member from now on, or again: from the head.
+    /// The user has become a member, or is one again: the log begins at the head.
     mutating func added(_ head: LogPosition) -> [Action] {
         guard position == nil else { return [] }
         isGone = false

@@ -1,7 +1,7 @@
 import DequeModule
 
-/// The messages of a room that are shown: a window on the log without a gap, edits and deletions applied, one's own posts
-/// that have no place in the log yet at its end. Pure.
+/// The messages of a room that are shown: a window on the log without a gap, edits and deletions applied, own posts
+/// that have no place in the log yet at its end. Pure: no I/O.
 struct Timeline: Sendable {
     struct Page: Sendable, Equatable {
         let before: Int64
@@ -10,7 +10,7 @@ struct Timeline: Sendable {
 
     private static let maximumChangesDuringPage = 1000
 
-    /// Whether the window ends where the log does.
+    /// Whether the window ends at the end of the log.
     private(set) var isAtEnd = true
     /// Messages after the window.
     private(set) var newerCount = 0
@@ -18,29 +18,31 @@ struct Timeline: Sendable {
     private let keep: Int
     /// The newest messages, up to the end.
     private var tail: Deque<ShownMessage> = []
-    /// The window, while it is not at the end; else the tail is shown.
+    /// The window if it is not at the end; otherwise the tail is shown.
     private var window: [ShownMessage] = []
-    /// From this `seq` on every message is in the window, or in the tail.
+    /// Every message from this `seq` on is in the window, or in the tail if that is shown.
     private var start: Int64 = 1
     private var tailStart: Int64 = 1
     private var posts: [OwnPost] = []
     private var through: Int64
-    /// Changes that came while a page of history is under way: it may have been read before them.
+    /// Changes that came while a page of history was under way, which may have been read before them.
     private var changes: [Int64: Message]?
     private var isPageStale = false
     private var page: Page?
 
-    /// - Parameter from: what is kept begins after it; the log is known up to `through`.
+    /// - Parameters:
+    ///   - from: the stored events begin after it.
+    ///   - through: the log is known up to it.
     init(userID: Int64?, keep: Int = 1000, from: Int64, through: Int64, events: [ChatEvent] = []) {
         self.userID = userID
         self.keep = keep
         self.through = from
         begin(from)
-        for event in events { take(event) }
+        for event in events { apply(event) }
         self.through = through
     }
 
-    /// Drops everything: the log goes on after `seq`.
+    /// Drops everything: the log continues after `seq`.
     mutating func begin(_ seq: Int64) {
         (tail, window) = ([], [])
         (start, tailStart, through) = (seq + 1, seq + 1, seq)
@@ -62,14 +64,14 @@ struct Timeline: Sendable {
             + waiting.filter { $0.seq == nil }.map { ShownMessage($0) }
     }
 
-    /// One's own message with this key, as far as it is here.
+    /// The own message with this key, if it is held here.
     func ownMessage(_ key: String) -> Message? {
         let key = ShownMessage.key(ofPost: key)
         return tail.last { $0.key == key }?.message ?? window.last { $0.key == key }?.message
     }
 
-    /// Takes the next event of the log.
-    mutating func take(_ event: ChatEvent) {
+    /// Applies the next event of the log.
+    mutating func apply(_ event: ChatEvent) {
         through = event.seq
         switch event {
         case .message(let message): append(ShownMessage(message, ofUser: userID))
@@ -78,7 +80,7 @@ struct Timeline: Sendable {
         }
     }
 
-    /// A message has changed: by an event, or by the answer to an edit, which may come before its event.
+    /// A message has changed: by an event, or by the response to an edit, which may come before its event.
     mutating func change(_ message: Message) {
         if let known = changes {
             if known.count < Self.maximumChangesDuringPage {
@@ -87,7 +89,7 @@ struct Timeline: Sendable {
                 isPageStale = true
             }
         }
-        // What is deleted stays so: an older edit may come behind.
+        // A deleted message stays deleted: an older edit may come later.
         if let index = tail.lastIndex(where: { $0.message?.messageID == message.messageID }),
             tail[index].message?.isDeleted == false
         {
@@ -103,12 +105,12 @@ struct Timeline: Sendable {
     /// Own posts that the log may not have yet, in their order.
     mutating func setPosts(_ posts: [OwnPost]) { self.posts = posts }
 
-    /// One's own post with this key, while the log may not have it yet.
+    /// The own post with this key, as long as the log may not have it yet.
     func post(_ key: String) -> OwnPost? { posts.first { $0.key == key } }
 
     // MARK: History
 
-    /// The page to fetch; `nil` where there is nothing more, or one is under way.
+    /// The page to fetch; `nil` if there is nothing more, or one is under way.
     mutating func loadOlder(_ limit: Int) -> Page? {
         guard hasMore, changes == nil else { return nil }
         changes = [:]
@@ -117,8 +119,8 @@ struct Timeline: Sendable {
         return page
     }
 
-    /// The page has come.
-    /// - Returns: the next one to fetch, where this one is of no use any more.
+    /// The page has arrived.
+    /// - Returns: the page to fetch instead, if this one is out of date.
     mutating func page(_ items: [Message], hasMore: Bool, of asked: Page) -> Page? {
         guard asked == page, let changes else { return nil }
         if isPageStale {
@@ -151,7 +153,7 @@ struct Timeline: Sendable {
     /// Whether a page is under way.
     var isLoading: Bool { changes != nil }
 
-    /// The page could not be had; another one that was asked for since is still under way.
+    /// The page could not be read. A newer one that was requested since is still under way.
     mutating func pageFailed(_ asked: Page) {
         if asked == page { pageFailed() }
     }

@@ -23,14 +23,14 @@ struct Timers<Name: Hashable & Sendable>: Sendable {
 
     mutating func clearAll() { deadlines.removeAll() }
 
-    /// The wall clock went on by so much while the process slept.
+    /// Moves a deadline forward by the time that the process slept.
     mutating func pull(_ name: Name, by milliseconds: Int64) {
         guard let index = deadlines.firstIndex(where: { $0.name == name }) else { return }
         deadlines[index].at -= milliseconds
     }
 
     /// Moves the clock to the next deadline that is due at `end`, or to `end`.
-    /// - Returns: what has become due; `nil` when the clock is at `end`.
+    /// - Returns: the deadline that is due; `nil` if the clock is at `end`.
     mutating func advance(to end: Int64) -> Name? {
         guard let next, next <= end, let index = deadlines.firstIndex(where: { $0.at == next }) else {
             now = max(now, end)
@@ -38,44 +38,5 @@ struct Timers<Name: Hashable & Sendable>: Sendable {
         }
         now = max(now, next)
         return deadlines.remove(at: index).name
-    }
-}
-
-/// Random numbers in [0, 1).
-typealias RandomSource = @Sendable () -> Double
-
-/// Growing pauses between tries: random in [0, c), c = 0.5, 1, 2 … 30 s.
-struct Pauses: Sendable {
-    /// The longest pause that a server may ask for.
-    static let longestAsked: Int64 = 300_000
-    private static let longest: Int64 = 30_000
-    private static let shortLife: Int64 = 2000
-    private static let freeShortLives = 3
-
-    var attempts = 0
-    /// Failures that the next success does not make up for.
-    private var strikes = 0
-    private var shortLives = 0
-    private let random: RandomSource
-
-    init(random: @escaping RandomSource) { self.random = random }
-
-    static func pause(attempt: Int, random: RandomSource) -> Int64 {
-        Int64(random() * Double(min(longest, 500 << Int64(min(max(attempt, 0), 10)))))
-    }
-
-    mutating func next() -> Int64 {
-        defer { attempts += 1 }
-        return Self.pause(attempt: max(attempts, strikes, shortLives - Self.freeShortLives), random: random)
-    }
-
-    mutating func succeeded() { attempts = 0 }
-    mutating func stable() { (strikes, shortLives) = (0, 0) }
-    mutating func strike() { strikes += 1 }
-    mutating func atLeast(_ attempts: Int) { self.attempts = max(self.attempts, attempts) }
-
-    /// A success that ends at once, over and over, must not become a fast loop.
-    mutating func lived(_ milliseconds: Int64) {
-        if milliseconds < Self.shortLife { shortLives += 1 }
     }
 }

@@ -1,4 +1,4 @@
-/// What the server says of a file that it has stored.
+/// The server's response to the upload of a file that it has stored.
 struct UploadedFile: Sendable, Equatable {
     let fileID: String
     let mimeType: String
@@ -16,33 +16,35 @@ struct UploadedFile: Sendable, Equatable {
     }
 }
 
-/// Decides after each try of an upload what is next. All tries have one key, so that the file is stored once. Pure.
+/// Decides what follows each attempt of an upload. All attempts have one key, so that the file is stored once. Pure: no
+/// I/O.
 struct Upload: Sendable {
     enum Step: Sendable {
         case stored(UploadedFile)
-        case again(afterMilliseconds: Int64)
+        case retry(afterMilliseconds: Int64)
         case failed(ChatError)
     }
 
-    private var pauses: Pauses
+    private var backoff: RetryBackoff
 
-    init(random: @escaping RandomSource) { pauses = Pauses(random: random) }
+    init(random: @escaping RandomSource) { backoff = RetryBackoff(random: random) }
 
-    /// The server has answered.
-    mutating func answered(_ answer: HTTPAnswer) -> Step {
-        let json = try? JSONParser.parse(answer.body)
-        guard (200..<300).contains(answer.status) else { return failed(answer.error(json)) }
+    /// The server has responded.
+    mutating func answered(_ response: ClientResponse) -> Step {
+        let json = try? JSONParser.parse(response.body)
+        guard (200..<300).contains(response.status) else { return failed(response.error(json)) }
         guard let file = UploadedFile(json: json?.object) else {
-            // A proxy that answers in the server's place, or an answer that was cut.
-            return failed(ChatError(.protocol, "The response is not a file", status: answer.status, isTemporary: true))
+            // From a proxy in the server's place, or a response that was cut off.
+            return failed(
+                ChatError(.protocol, "The response is not a file", status: response.status, isTemporary: true))
         }
         return .stored(file)
     }
 
-    /// There was no answer, or one that refuses the file.
+    /// There was no response, or one that refuses the file.
     mutating func failed(_ error: ChatError) -> Step {
         guard error.isTemporary || error.code == .uploadInProgress else { return .failed(error) }
-        let asked = min(error.retryAfterMilliseconds ?? 0, Pauses.longestAsked)
-        return .again(afterMilliseconds: max(pauses.next(), asked))
+        let asked = min(error.retryAfterMilliseconds ?? 0, RetryBackoff.longestAsked)
+        return .retry(afterMilliseconds: max(backoff.next(), asked))
     }
 }

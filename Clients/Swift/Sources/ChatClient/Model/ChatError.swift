@@ -19,7 +19,7 @@ public struct ChatError: Error, Sendable {
         public static let signedOut: Code = "signed_out"
         /// The store could not be read or written.
         public static let storeFailed: Code = "store_failed"
-        /// The server's answer is not by the contract.
+        /// The server's answer violates the contract.
         public static let `protocol`: Code = "protocol"
         /// The server has another log than the position is of.
         public static let logMismatch: Code = "log_mismatch"
@@ -41,7 +41,7 @@ public struct ChatError: Error, Sendable {
         public static let uploadInProgress: Code = "upload_in_progress"
         /// The file is larger than the server takes.
         public static let fileTooLarge: Code = "file_too_large"
-        /// The user's files are as large as all of them may be.
+        /// The user's file quota is used up.
         public static let fileQuota: Code = "file_quota"
         /// The servers take no files.
         public static let filesOff: Code = "files_off"
@@ -49,19 +49,19 @@ public struct ChatError: Error, Sendable {
         public static let invalid: Code = "invalid"
     }
 
-    /// What happened.
+    /// The kind of error.
     public let code: Code
     /// One sentence for people.
     public let message: String
-    /// The HTTP status, where an answer came.
+    /// The HTTP status, if there was a response.
     public let status: Int?
-    /// The server's id of the request, for whoever reads its logs.
+    /// The server's id of the request, to find it in the server's logs.
     public let traceID: String?
-    /// How long the server wants to be left alone.
+    /// The delay that the server asks for before the next attempt (`Retry-After`), in milliseconds.
     public let retryAfterMilliseconds: Int64?
     /// Whether the same call can succeed later.
     public let isTemporary: Bool
-    /// The error that is behind this one.
+    /// The error that caused this one.
     public let cause: (any Error)?
 
     /// Creates an error.

@@ -20,7 +20,7 @@ public enum ChatEvent: Hashable, Sendable {
     case unknown(UnknownEvent)
 
     /// Reads an event.
-    /// - Returns: `nil` where it has no `seq`.
+    /// - Returns: `nil` if it has no `seq`.
     public init?(json: JSONObject) {
         guard let base = UnknownEvent(json: json) else { return nil }
         switch base.eventType {
@@ -84,7 +84,7 @@ extension ChatEvent: Codable {
 public struct MemberChange: Hashable, Sendable {
     /// All members as the server sent them.
     public let json: JSONObject
-    /// Whose membership changed.
+    /// The user whose membership changed.
     public let userID: Int64
 
     init?(json: JSONObject) {
@@ -95,7 +95,7 @@ public struct MemberChange: Hashable, Sendable {
 
     /// `owner`, `admin` or `member`.
     public var role: String? { json["role"]?.string }
-    /// Who did it.
+    /// The user who made the change.
     public var actorID: Int64? { json["actorId"]?.integer }
     /// When, RFC 3339.
     public var at: String { json["at"]?.string ?? "" }
@@ -107,7 +107,7 @@ public struct RoomChange: Hashable, Sendable {
     public let json: JSONObject
     /// The name from now on.
     public var name: String { json["name"]?.string ?? "" }
-    /// Who did it.
+    /// The user who made the change.
     public var actorID: Int64? { json["actorId"]?.integer }
     /// When, RFC 3339.
     public var at: String { json["at"]?.string ?? "" }

@@ -1,40 +1,40 @@
 /// The states of a client.
 public enum ConnectionState: String, Sendable, Hashable {
-    /// Nothing is open: stopped, or waiting for the next try.
+    /// There is no connection: stopped, or waiting for the next attempt.
     case offline
-    /// A try.
+    /// An attempt to connect is under way.
     case connecting
-    /// Connected; what was missed is on its way.
+    /// Connected; missed events are being sent.
     case syncing
-    /// All that happens arrives at once.
+    /// Connected; events arrive as they happen.
     case live
     /// Nobody is signed in.
     case signedOut
-    /// For good.
+    /// The client is closed and cannot be started again.
     case closed
 }
 
-/// Why a state is what it is; of `connecting`, `syncing` and `live`, what made this try necessary.
+/// The reason of a state; for `connecting`, `syncing` and `live`, the reason of this attempt.
 public enum ConnectionReason: String, Sendable, Hashable {
     /// `run()` has begun.
     case start
     /// The network, or a server that does not answer.
     case network
-    /// Nothing came any more.
+    /// The server sent nothing any more.
     case dead
-    /// The server stops, and asked to come back.
+    /// The server is being restarted, and asked the client to reconnect.
     case restart
     /// The server has too much to do.
     case busy
     /// There is no token, or the server refused it.
     case token
-    /// What came is not by the contract, such as a gap.
+    /// The server violated the protocol, for example by a gap in a log.
     case `protocol`
-    /// WebSockets do not get through, or event streams are not to be had.
+    /// WebSockets do not get through, or the server has no event streams.
     case unsupported
     /// The machine slept.
     case sleep
-    /// What came could not be kept.
+    /// Events could not be stored.
     case store
     /// `run()` has ended.
     case stopped
@@ -42,31 +42,31 @@ public enum ConnectionReason: String, Sendable, Hashable {
     case signedOut
     /// The token is another user's.
     case otherUser
-    /// For good.
+    /// The client is closed and cannot be started again.
     case closed
 }
 
-/// A state of the connection and why it is so.
+/// A state of the connection and its reason.
 public struct ConnectionStatus: Sendable, Hashable {
     /// The state.
     public let state: ConnectionState
     /// The state before.
     public let previous: ConnectionState
-    /// Why.
+    /// The reason of the state.
     public let reason: ConnectionReason
-    /// While it waits, how long until the next try.
+    /// Time until the next attempt, while the client waits for it.
     public let retryInMilliseconds: Int64?
 
     static let initial = ConnectionStatus(
         state: .offline, previous: .offline, reason: .stopped, retryInMilliseconds: nil)
 }
 
-/// Why the application is asked for a token.
+/// The reason for which the application is asked for a token.
 public enum TokenReason: String, Sendable, Hashable {
     /// There is none yet.
     case first
-    /// The one there is ends soon.
+    /// The present one ends soon.
     case expiring
-    /// The server refused the one there is.
+    /// The server refused the present one.
     case refused
 }

@@ -7,11 +7,11 @@ public struct Message: Hashable, Sendable {
     public let messageID: Int64
     /// The place of the message in the room's log; of an edit or deletion, that of the change.
     public let seq: Int64
-    /// Who wrote it.
+    /// The user who wrote it.
     public let senderID: Int64
 
     /// Reads a message.
-    /// - Returns: `nil` where one of the three numbers is missing.
+    /// - Returns: `nil` if one of the three numbers is missing.
     public init?(json: JSONObject) {
         guard let messageID = json["messageId"]?.integer, let seq = json["seq"]?.integer,
             let senderID = json["senderId"]?.integer
@@ -38,7 +38,7 @@ public struct Message: Hashable, Sendable {
     public var isEdited: Bool { json["isEdited"]?.bool ?? false }
     /// Whether it was deleted; then it has no content.
     public var isDeleted: Bool { json["isDeleted"]?.bool ?? false }
-    /// The payload; `nil` where it is no JSON.
+    /// The payload; `nil` if it is not JSON.
     public var content: JSONValue? { try? JSONValue(parsing: contentJSON) }
     /// The text of a text message.
     public var text: String? { content?["text"]?.string }
@@ -76,7 +76,7 @@ extension Message: Codable {
     public func encode(to encoder: any Encoder) throws { try JSONValue.object(json).encode(to: encoder) }
 }
 
-/// What is sent: a text, or a payload of another type.
+/// The content of a message to send: a text, or a payload of another type.
 public struct MessageContent: Sendable, Hashable, ExpressibleByStringLiteral {
     /// `text`, `image`, …
     public var messageType: String

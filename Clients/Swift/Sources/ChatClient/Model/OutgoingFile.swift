@@ -1,25 +1,25 @@
-/// A file that is to be sent.
+/// A file to send.
 ///
 /// Its bytes are sent as they are: a picture is sent with the place and the time that a camera wrote into it.
 public struct OutgoingFile: Sendable {
-    /// Where the bytes are.
+    /// The source of the bytes.
     enum Source: Sendable {
         case bytes([UInt8])
         case path(String)
     }
 
-    /// What the server takes for a type that nobody knows.
+    /// The media type of a file whose type is unknown.
     private static let unknownType = "application/octet-stream"
 
     let source: Source
-    /// What it is called in the room: a label of at most 255 characters, no path.
+    /// The name in the room: a label of at most 255 characters, not a path.
     public var name: String
-    /// The media type. The server looks at the bytes, so this matters for office documents alone.
+    /// The media type. The server inspects the bytes, so this matters for office documents only.
     public var contentType: String
-    /// A small picture of it: PNG, JPEG or WebP of at most 512 KiB and 640 pixels a side. The library makes none.
+    /// A thumbnail: PNG, JPEG or WebP of at most 512 KiB and 640 pixels a side. The library does not create one.
     public var thumbnail: [UInt8]?
 
-    /// Creates a file of bytes that are in memory.
+    /// Creates a file from bytes in memory.
     public init(bytes: [UInt8], name: String, contentType: String? = nil, thumbnail: [UInt8]? = nil) {
         source = .bytes(bytes)
         self.name = name
@@ -27,11 +27,11 @@ public struct OutgoingFile: Sendable {
         self.thumbnail = thumbnail
     }
 
-    /// Creates a file of the disk. It is read while it is sent, piece by piece, and from its beginning where an upload is begun
-    /// again, so it has to stay as it is until then.
+    /// Creates a file from a path. It is read piece by piece while it is sent, and from its beginning if the upload is
+    /// repeated, so it must not change until then.
     /// - Parameters:
-    ///   - path: of Foundation's `URL` its `path`.
-    ///   - name: `nil`: the last part of the path.
+    ///   - path: the path of a regular file; for Foundation's `URL`, its `path`.
+    ///   - name: `nil` means the last part of the path.
     public init(path: String, name: String? = nil, contentType: String? = nil, thumbnail: [UInt8]? = nil) {
         source = .path(path)
         self.name = name ?? path.split(separator: "/").last.map(String.init) ?? "file"
@@ -40,9 +40,9 @@ public struct OutgoingFile: Sendable {
     }
 }
 
-/// How far an upload is.
+/// The progress of an upload.
 public struct UploadProgress: Sendable, Hashable {
-    /// Bytes that were handed to the network. Begins at 0 again where an upload is begun again.
+    /// Bytes that were handed to the network. Begins at 0 again if the upload is repeated.
     public let sent: Int64
     /// The size of the file, in bytes.
     public let total: Int64

@@ -1,10 +1,10 @@
 /// The states of a post.
 public enum PostState: String, Sendable, Hashable {
-    /// Not kept yet.
+    /// Not in the store yet.
     case new
-    /// Kept, and waiting for its turn.
+    /// In the store, and waiting for its turn.
     case queued
-    /// A try is under way.
+    /// An attempt to send it is under way.
     case sending
     /// The server has it.
     case stored
@@ -12,7 +12,7 @@ public enum PostState: String, Sendable, Hashable {
     case refused
 }
 
-/// A message of one's own on its way.
+/// An own message that may not be stored by the server yet.
 public struct OwnPost: Sendable, Hashable {
     /// The `clientMessageId`.
     public let key: String
@@ -27,7 +27,7 @@ public struct OwnPost: Sendable, Hashable {
     /// When it was written, milliseconds since 1970.
     public let createdAt: Int64
 
-    /// How far it is.
+    /// The state of the post.
     public internal(set) var state: PostState
     /// The code of the refusal.
     public internal(set) var errorCode: String?
@@ -40,13 +40,13 @@ public struct OwnPost: Sendable, Hashable {
     /// The message's id, once it is stored.
     public internal(set) var messageID: Int64?
 
-    /// Whether a try was begun, so that it may be stored.
+    /// Whether an attempt was begun, so that the server may have stored it.
     var isTried = false
-    /// Whether one was begun before the present one.
+    /// Whether an attempt was begun before the present one.
     var wasTried = false
-    /// Whether it is to be given up as soon as the present try has ended.
+    /// Whether it is to be given up as soon as the present attempt has ended.
     var isUnwanted = false
-    /// Whether the server failed at it, and nothing else was answered since.
+    /// Whether the server failed at it, and has answered no other call since.
     var isSuspect = false
     var serverErrors = 0
 
@@ -77,7 +77,7 @@ public struct OwnPost: Sendable, Hashable {
 }
 
 extension OwnPost {
-    /// What a store holds of a post.
+    /// The stored form of a post.
     var kept: JSONObject {
         var object: JSONObject = [
             "key": .string(key), "roomId": .string(roomID), "messageType": .string(messageType), "payload": payload,
@@ -95,7 +95,7 @@ extension OwnPost {
         return object
     }
 
-    /// Reads what a store holds of a post; `nil` where it is none.
+    /// Reads the stored form of a post; `nil` if it is invalid.
     init?(kept: JSONValue) {
         guard let key = kept["key"]?.string, let roomID = kept["roomId"]?.string, let payload = kept["payload"],
             let messageType = kept["messageType"]?.string
@@ -112,8 +112,8 @@ extension OwnPost {
     }
 }
 
-/// Where a post was stored.
-struct StoredAt: Sendable, Equatable {
+/// The place of a post that the server has stored.
+struct StoredPosition: Sendable, Equatable {
     let messageID: Int64
     let seq: Int64
     var mark: String?

@@ -4,7 +4,7 @@ public struct RoomInfo: Hashable, Sendable {
     public internal(set) var json: JSONObject
 
     /// Reads a room.
-    /// - Returns: `nil` where it has no `roomId`.
+    /// - Returns: `nil` if it has no `roomId`.
     public init?(json: JSONObject) {
         guard json["roomId"]?.string != nil else { return nil }
         self.json = json
@@ -16,9 +16,9 @@ public struct RoomInfo: Hashable, Sendable {
     public var name: String { json["name"]?.string ?? "" }
     /// `direct`, `group`, `public` or `private`.
     public var type: String { json["type"]?.string ?? "" }
-    /// Who owns it.
+    /// The user who owns it.
     public var ownerID: Int64? { json["ownerId"]?.integer }
-    /// How many are in it.
+    /// Number of members.
     public var memberCount: Int64 { json["memberCount"]?.integer ?? 0 }
     /// The last event of its log.
     public var lastSeq: Int64 { json["lastSeq"]?.integer ?? 0 }
@@ -26,9 +26,9 @@ public struct RoomInfo: Hashable, Sendable {
     public var mark: String? { json["mark"]?.string }
     /// The last message.
     public var lastMessage: Message? { json["lastMessage"]?.object.flatMap(Message.init(json:)) }
-    /// How far the user has read it.
+    /// The last event that the user has read.
     public var lastReadSeq: Int64 { json["lastReadSeq"]?.integer ?? 0 }
-    /// Messages of others after that; 1,000 stands for more.
+    /// Number of messages of others after that; 1,000 stands for more.
     public var unreadCount: Int64 { json["unreadCount"]?.integer ?? 0 }
     /// Whether nobody can write in it any more.
     public var isArchived: Bool { json["archivedAt"]?.string != nil }
@@ -75,6 +75,6 @@ public struct Member: Hashable, Sendable {
 public struct Page<Item: Sendable>: Sendable {
     /// The items.
     public let items: [Item]
-    /// Gives the next part; `nil` where this is the last.
+    /// The cursor of the next part; `nil` if this is the last.
     public let nextCursor: String?
 }

@@ -2,9 +2,9 @@
 public enum RoomState: String, Sendable, Hashable {
     /// Nothing arrives: not connected, or not opened.
     case idle
-    /// What was missed is on its way.
+    /// Missed events are being sent.
     case syncing
-    /// All that happens arrives at once.
+    /// Events arrive as they happen.
     case live
     /// The server has another log, and no event of it has come yet.
     case reset
@@ -16,9 +16,10 @@ public enum RoomState: String, Sendable, Hashable {
 public enum RoomNotice: Sendable, Hashable {
     /// Typing, a read receipt.
     case signal(RoomSignal)
-    /// The server has another log, which goes on after the position; `lost` are messages of one's own that it does not have.
+    /// The server has another log, which continues after the position; `lost` are the user's own messages that it does
+    /// not have.
     case reset(LogPosition, lost: [Message])
-    /// More was missing than `maximumMissed`: what lies in between is not shown and can be read from the log.
+    /// More events than `maximumMissed` were missing: those in between are not shown and can be read from the log.
     case skipped(after: Int64, through: Int64)
     /// The room is no longer the user's.
     case gone

@@ -1,10 +1,10 @@
-/// A line of a room as it is shown: a message, or a post of one's own that has no place in the log yet.
+/// A line of a room as it is shown: a message, or an own post that has no place in the log yet.
 public struct ShownMessage: Sendable, Hashable, Identifiable {
     /// The same before and after a post is stored.
     public let key: String
     /// The message, once it is stored.
     public let message: Message?
-    /// One's own post, until the log shows it.
+    /// The own post, until the log shows it.
     public let post: OwnPost?
 
     /// The key.
@@ -45,8 +45,8 @@ public struct RoomMessages: Sendable, Hashable {
     public let items: [ShownMessage]
     /// Whether there are older ones.
     public let hasMore: Bool
-    /// Whether these end where the log does.
+    /// Whether these end at the end of the log.
     public let isAtEnd: Bool
-    /// How many are after these.
+    /// Number of messages after these.
     public let newerCount: Int
 }

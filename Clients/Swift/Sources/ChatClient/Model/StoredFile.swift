@@ -7,7 +7,7 @@ public struct StoredFile: Hashable, Sendable {
     private let server: ServerAddress
 
     /// - Parameter server: the message server, which the addresses belong to.
-    /// - Returns: `nil` where it has no `fileId`.
+    /// - Returns: `nil` if it has no `fileId`.
     init?(json: JSONObject, server: ServerAddress) {
         guard let fileID = json["fileId"]?.string else { return nil }
         self.json = json
@@ -17,9 +17,9 @@ public struct StoredFile: Hashable, Sendable {
 
     /// The room's id.
     public var roomID: String { json["roomId"]?.string ?? "" }
-    /// What it is called.
+    /// The name of the file.
     public var name: String { json["name"]?.string ?? "" }
-    /// What the server says the bytes are.
+    /// The media type that the server has determined.
     public var mimeType: String { json["mimeType"]?.string ?? "" }
     /// The size in bytes.
     public var fileSize: Int64 { json["fileSize"]?.integer ?? 0 }
@@ -31,9 +31,9 @@ public struct StoredFile: Hashable, Sendable {
     public var height: Int64? { json["height"]?.integer }
     /// When it was uploaded, RFC 3339.
     public var createdAt: String { json["createdAt"]?.string ?? "" }
-    /// Where the bytes are, for whoever has this address, without a token; good for 60 to 90 minutes. Ranges can be asked for.
+    /// The address of the bytes, which needs no token and is valid for 60 to 90 minutes. Ranges can be requested.
     public var url: String? { absolute("url") }
-    /// Where its small picture is, in the same way; `nil` where there is none.
+    /// The address of the thumbnail, of the same kind; `nil` if there is none.
     public var thumbnailURL: String? { absolute("thumbnailUrl") }
 
     private func absolute(_ name: String) -> String? {
@@ -42,13 +42,14 @@ public struct StoredFile: Hashable, Sendable {
     }
 }
 
-/// What a message says of the uploaded file that it names. An address of it is to be had from ``ChatClient/files(_:)``.
+/// The description of an uploaded file in the message that names it. ``ChatClient/files(_:)`` returns an address of the
+/// file.
 public struct MessageFile: Hashable, Sendable {
     /// The id of the file.
     public let fileID: String
-    /// What it is called.
+    /// The name of the file.
     public let name: String?
-    /// What the bytes are.
+    /// The media type.
     public let mimeType: String?
     /// The size in bytes.
     public let fileSize: Int64?
@@ -56,10 +57,10 @@ public struct MessageFile: Hashable, Sendable {
     public let width: Int64?
     /// The height of a picture as it is shown, in pixels.
     public let height: Int64?
-    /// What its sender wrote about it.
+    /// The text that the sender wrote about it.
     public let caption: String?
 
-    /// - Returns: `nil` where the payload names no uploaded file.
+    /// - Returns: `nil` if the payload names no uploaded file.
     init?(payload: JSONValue?) {
         guard let fileID = payload?["fileId"]?.string else { return nil }
         self.fileID = fileID

@@ -1,13 +1,13 @@
-/// Where a client keeps what must outlive it: positions, logs, the list of rooms, posts that are not sent.
+/// The storage of a client's data that must outlive it: positions, logs, the list of rooms, posts that are not sent.
 ///
 /// Keys are paths of names separated by `/`; names have any characters. Several processes may share a store.
 public protocol ChatStore: Sendable {
-    /// Whether what is kept outlives the process.
+    /// Whether the stored values outlive the process.
     var isLasting: Bool { get }
 
-    /// Reads and changes values in one step: no other step, of whatever process, runs at the same time, and of its changes
-    /// all are kept or none.
-    /// - Parameter body: does no waiting. When it throws nothing is changed.
+    /// Reads and changes values in one step: no other step of any process runs at the same time, and either all of its
+    /// changes are stored or none.
+    /// - Parameter body: must not wait. If it throws, nothing is changed.
     /// - Throws: what `body` throws, or ``ChatError`` with code `store_failed`.
     func step<Result: Sendable>(
         _ body: @escaping @Sendable (inout ChatStoreStep) throws -> Result
@@ -23,14 +23,14 @@ public struct ChatStoreStep {
 
     /// Creates a step.
     /// - Parameters:
-    ///   - read: gives the value of a key as it was before the step.
-    ///   - list: gives the keys that begin with a prefix as they were before the step, in any order.
+    ///   - read: returns the value of a key as it was before the step.
+    ///   - list: returns the keys that begin with a prefix as they were before the step, in any order.
     public init(read: @escaping (String) throws -> [UInt8]?, list: @escaping (String) throws -> [String]) {
         self.read = read
         self.list = list
     }
 
-    /// The value of a key; `nil` where there is none.
+    /// The value of a key; `nil` if there is none.
     public func value(_ key: String) throws -> [UInt8]? {
         if let change = changes[key] { return change }
         return try read(key)
@@ -50,12 +50,13 @@ public struct ChatStoreStep {
 }
 
 extension ChatStore where Self == MemoryChatStore {
-    /// A new store in memory: what it keeps ends with it.
+    /// A new store in memory: its values end with it.
     public static var memory: MemoryChatStore { MemoryChatStore() }
 }
 
 extension ChatStore where Self == FileChatStore {
     /// A store of files below a folder, which several processes may share.
-    /// - Throws: ``ChatError`` with code `store_failed` where the folder cannot be made or its file system has no locks.
+    /// - Throws: ``ChatError`` with code `store_failed` if the folder cannot be created or its file system has no
+    ///   locks.
     public static func file(_ folder: String) throws -> FileChatStore { try FileChatStore(folder: folder) }
 }

@@ -1,17 +1,19 @@
 import NIOConcurrencyHelpers
 
-/// A store that fails is replaced by memory, laid over what it held as far as that can be read; it is tried again when asked
-/// to. What other processes have changed in it meanwhile stays as it is.
+/// Replaces a failing store by memory, on top of what can still be read from the store. ``retry()`` tries the store
+/// again. Changes that other processes have made to the store meanwhile are kept.
 final class FallbackStore: ChatStore {
+    private typealias Changes = [String: [UInt8]?]
+
     private struct State {
-        /// While the store fails.
+        /// Set while the store fails.
         var overlay: Overlay?
-        /// The last values of small keys, should the store fail to give them back.
+        /// The last values of small keys, in case the store cannot be read when it fails.
         var mirror: [String: [UInt8]] = [:]
         var retryAt: Int64 = 0
     }
 
-    /// How often what is new is written at once, where more comes while that is done.
+    /// Maximum number of times that changes are written in a row, if more come meanwhile.
     private static let maximumRounds = 3
 
     private let store: any ChatStore
@@ -20,8 +22,8 @@ final class FallbackStore: ChatStore {
     private let state = NIOLockedValueBox(State())
 
     /// - Parameters:
-    ///   - retryMilliseconds: how long it is left alone before it is tried again.
-    ///   - onFailure: called once for each time that the store begins to fail.
+    ///   - retryMilliseconds: minimum time between two attempts to use the store again.
+    ///   - onFailure: called each time that the store begins to fail.
     init(
         _ store: any ChatStore, retryMilliseconds: Int64 = 30_000, onFailure: @escaping @Sendable (ChatError) -> Void
     ) {
@@ -36,40 +38,44 @@ final class FallbackStore: ChatStore {
         _ body: @escaping @Sendable (inout ChatStoreStep) throws -> Result
     ) async throws -> Result {
         if let result = try inMemory(body) { return result }
-        let tried = NIOLockedValueBox<[String: [UInt8]?]>([:])
+        let attempted = NIOLockedValueBox<Changes>([:])
         do {
-            let (result, changes) = try await uncancelled { [store] in
-                try await store.step { step in
-                    let result = try body(&step)
-                    tried.withLockedValue { [changes = step.changes] in $0 = changes }
-                    return (result, step.changes)
-                }
+            let result = try await stepOfStore(attempted, body)
+            if store.isLasting {
+                state.withLockedValue { [changes = attempted.withLockedValue { $0 }] in Self.mirror(changes, in: &$0) }
             }
-            if store.isLasting { state.withLockedValue { Self.mirror(changes, in: &$0) } }
             return result
         } catch let error where Self.isOfStore(error) {
-            await replace(error, tried.withLockedValue { $0 })
-            // It may work again by now.
+            await replace(error, attempted.withLockedValue { $0 })
+            // The store may work again by now.
             if let result = try inMemory(body) { return result }
             return try await store.step(body)
         }
     }
 
-    private static func mirror(_ changes: [String: [UInt8]?], in state: inout State) {
-        for (key, value) in changes where !Overlay.isLog(key) { state.mirror[key] = value }
+    /// Makes a step of the store even if the task is cancelled: the inputs that the state machines have applied must be
+    /// stored, and a task may do the work of others.
+    /// - Parameter attempted: set to the changes of the step, which may have been made even if it fails.
+    private func stepOfStore<Result: Sendable>(
+        _ attempted: NIOLockedValueBox<Changes>, _ body: @escaping @Sendable (inout ChatStoreStep) throws -> Result
+    ) async throws -> Result {
+        let work = Task { [store] in
+            try await store.step { step in
+                let result = try body(&step)
+                attempted.withLockedValue { [changes = step.changes] in $0 = changes }
+                return result
+            }
+        }
+        return try await work.value
     }
 
-    /// Does the whole of it, although the task is cancelled: what the machines have taken in must be kept, and a task may do
-    /// what others have asked for.
-    private func uncancelled<Result: Sendable>(
-        _ work: @escaping @Sendable () async throws -> Result
-    ) async throws -> Result {
-        try await Task { try await work() }.value
+    private static func mirror(_ changes: Changes, in state: inout State) {
+        for (key, value) in changes where !Overlay.isLog(key) { state.mirror[key] = value }
     }
 
     // MARK: Memory
 
-    /// - Returns: `nil` where the store does not fail.
+    /// - Returns: `nil` if the store does not fail.
     private func inMemory<Result>(_ body: (inout ChatStoreStep) throws -> Result) throws -> Result? {
         try state.withLockedValue { state in
             guard let (result, changes) = try state.overlay.map({ try Self.perform(body, on: $0) }) else { return nil }
@@ -81,7 +87,7 @@ final class FallbackStore: ChatStore {
     /// The step's view of the values ends with this call, so that changing them copies nothing.
     private static func perform<Result>(
         _ body: (inout ChatStoreStep) throws -> Result, on overlay: Overlay
-    ) throws -> (Result, [String: [UInt8]?]) {
+    ) throws -> (Result, Changes) {
         var step = ChatStoreStep {
             overlay.value($0)
         } list: { prefix in
@@ -90,21 +96,19 @@ final class FallbackStore: ChatStore {
         return (try body(&step), step.changes)
     }
 
-    /// - Parameter tried: changes that may have been made all the same.
-    private func replace(_ error: any Error, _ tried: [String: [UInt8]?]) async {
-        let read = try? await uncancelled { [store] in
-            try await store.step { step in
-                var values: [String: [UInt8]] = [:]
-                for key in try step.keys(withPrefix: "") { values[key] = try? step.value(key) }
-                return values
-            }
+    /// - Parameter attempted: changes that may have been made although the step failed.
+    private func replace(_ error: any Error, _ attempted: Changes) async {
+        let read = try? await stepOfStore(NIOLockedValueBox([:])) { step in
+            var values: [String: [UInt8]] = [:]
+            for key in try step.keys(withPrefix: "") { values[key] = try? step.value(key) }
+            return values
         }
         let isNew = state.withLockedValue { state in
             guard state.overlay == nil else {
-                state.overlay?.writingFailed(tried)
+                state.overlay?.writingFailed(attempted)
                 return false
             }
-            state.overlay = Overlay(base: read ?? state.mirror, isWhole: read != nil, attempted: tried)
+            state.overlay = Overlay(base: read ?? state.mirror, isWhole: read != nil, attempted: attempted)
             state.retryAt = System.monotonicClock + retryMilliseconds
             return true
         }
@@ -118,7 +122,7 @@ final class FallbackStore: ChatStore {
 
     // MARK: The store works again
 
-    /// Gives the store, when it is time to, what has changed since it failed.
+    /// Writes the changes since the failure to the store, if it is time for the next attempt.
     func retry() async {
         let isDue = state.withLockedValue { state in
             guard state.overlay != nil, System.monotonicClock >= state.retryAt else { return false }
@@ -127,7 +131,7 @@ final class FallbackStore: ChatStore {
         }
         guard isDue else { return }
         for _ in 0..<Self.maximumRounds {
-            // There may be room for what is small where there is none for all.
+            // There may be room for small values even if there is none for logs.
             for isLog in [false, true] {
                 guard await writeOverlay(ofLogs: isLog) else { return }
             }
@@ -139,18 +143,15 @@ final class FallbackStore: ChatStore {
         }
     }
 
-    /// - Returns: whether the store has taken it.
+    /// - Returns: whether the changes are in the store.
     private func writeOverlay(ofLogs isLog: Bool) async -> Bool {
         guard let overlay = state.withLockedValue({ $0.overlay }) else { return false }
-        let tried = NIOLockedValueBox<[String: [UInt8]?]>([:])
+        let attempted = NIOLockedValueBox<Changes>([:])
         do {
-            let merge = try await uncancelled { [store] in
-                try await store.step { step in
-                    let merge = try overlay.merge(into: step, ofLogs: isLog)
-                    for (key, value) in merge.changes { step.set(key, value) }
-                    tried.withLockedValue { $0 = merge.changes }
-                    return merge
-                }
+            let merge = try await stepOfStore(attempted) { step in
+                let merge = try overlay.merge(into: step, ofLogs: isLog)
+                for (key, value) in merge.changes { step.set(key, value) }
+                return merge
             }
             state.withLockedValue { state in
                 state.overlay?.merged(merge, of: overlay)
@@ -158,7 +159,7 @@ final class FallbackStore: ChatStore {
             }
             return true
         } catch {
-            state.withLockedValue { [tried = tried.withLockedValue { $0 }] in $0.overlay?.writingFailed(tried) }
+            state.withLockedValue { [changes = attempted.withLockedValue { $0 }] in $0.overlay?.writingFailed(changes) }
             return false
         }
     }

@@ -3,42 +3,44 @@ import NIOPosix
 
 /// A store of files, one a key, in folders of mode 0700, files 0600.
 ///
-/// A step holds `flock` on a file in the folder, never over a suspension. A value is replaced by a new file (fsync, rename);
-/// more than one are first written to a journal, which the next step finishes where the process died in between.
+/// A step holds `flock` on a file in the folder, never over a suspension. A value is replaced by a new file (fsync,
+/// rename); more than one are first written to a journal, which the next step finishes if the process died in between.
 ///
-/// A process that stands still within a step has its lock taken over by the next. Whatever it does when it goes on comes to
-/// nothing: each change is a renaming from or to a folder of its own, which is gone with the lock.
+/// If a process is suspended within a step, the next process takes over its lock. When the suspended process continues,
+/// its changes have no effect: each is a rename from or to a folder of its own, which is removed together with the
+/// lock.
 public final class FileChatStore: ChatStore {
-    /// How long other processes may hold the lock, one after the other.
+    /// Maximum time to wait for the lock, in milliseconds.
     private static let lockTimeoutMilliseconds: Int64 = 10_000
-    /// How long one of them may, before it counts as standing still.
-    private static let standstillMilliseconds: Int64 = 3000
-    /// How often a step is begun again since its lock was taken over.
-    private static let maximumTries = 5
+    /// Time after which a process that holds the lock counts as suspended, in milliseconds.
+    private static let suspensionTimeoutMilliseconds: Int64 = 3000
+    /// Maximum number of attempts of a step whose lock is taken over.
+    private static let maximumAttempts = 5
 
     private struct LockLost: Error {}
 
     private let folder: String
-    /// Where files are made that are to be renamed to their places: in a folder for each store that is open.
+    /// The folder of new files before they are renamed to their places, with a folder for each open store.
     private let stages: String
     private let stage: String
     private let stale: String
-    private let standstill: Int64
-    /// Threads of this process line up here, so that they do not poll for the lock of files.
-    private let turn = NIOLock()
+    private let suspensionTimeout: Int64
+    /// Makes the threads of this process wait here, so that they do not poll for the file lock.
+    private let threads = NIOLock()
 
-    /// Opens or makes a store.
-    /// - Throws: ``ChatError`` with code `store_failed` where the folder cannot be made or its file system has no locks.
+    /// Opens a store, which is created if it is missing.
+    /// - Throws: ``ChatError`` with code `store_failed` if the folder cannot be created or its file system has no
+    ///   locks.
     public convenience init(folder: String) throws {
-        try self.init(folder: folder, standstill: Self.standstillMilliseconds)
+        try self.init(folder: folder, suspensionTimeout: Self.suspensionTimeoutMilliseconds)
     }
 
-    /// - Parameter standstill: how long another process may take for a step, in milliseconds.
-    init(folder: String, standstill: Int64) throws {
+    /// - Parameter suspensionTimeout: maximum time of a step of another process, in milliseconds.
+    init(folder: String, suspensionTimeout: Int64) throws {
         var folder = folder
         while folder.count > 1, folder.hasSuffix("/") { folder.removeLast() }
         self.folder = folder
-        self.standstill = standstill
+        self.suspensionTimeout = suspensionTimeout
         (stages, stale) = (folder + "/stages", folder + "/stale")
         stage = stages + "/" + String(UInt64.random(in: 0...UInt64.max), radix: 36)
         try Self.reporting {
@@ -47,7 +49,7 @@ public final class FileChatStore: ChatStore {
             try FileSystem.makeFolders(stages)
             try FileSystem.makeFolders(stale)
             let lock = try lock()
-            // Whoever is not in a step makes its own again.
+            // A process that is not in a step creates its folder again.
             try removeStages()
             _ = consume lock
         }
@@ -62,9 +64,9 @@ public final class FileChatStore: ChatStore {
     ) async throws -> Result {
         // A file system may block for seconds, so not on the threads of Swift's tasks.
         try await NIOThreadPool.singleton.runIfActive { [self] in
-            try turn.withLock {
+            try threads.withLock {
                 try Self.reporting {
-                    for _ in 1..<Self.maximumTries {
+                    for _ in 1..<Self.maximumAttempts {
                         do { return try perform(body) } catch is LockLost {}
                     }
                     do { return try perform(body) } catch is LockLost {
@@ -77,11 +79,11 @@ public final class FileChatStore: ChatStore {
 
     private func lock() throws -> FileLock {
         try FileLock(
-            path: folder + "/lock", milliseconds: Self.lockTimeoutMilliseconds, standstill: standstill,
+            path: folder + "/lock", milliseconds: Self.lockTimeoutMilliseconds, suspensionTimeout: suspensionTimeout,
             onTakeover: removeStages)
     }
 
-    /// Moved away first: at one moment nothing in it can be renamed to its place any more.
+    /// Moves each folder away first, so that from one moment on no file in it can be renamed to its place.
     private func removeStages() throws {
         for (name, isFolder) in try FileSystem.list(stages) where isFolder && !stage.hasSuffix("/" + name) {
             try FileSystem.move(stages + "/" + name, to: stale + "/" + name)
@@ -89,11 +91,11 @@ public final class FileChatStore: ChatStore {
         for (name, _) in try FileSystem.list(stale) { try? FileSystem.removeFolder(stale + "/" + name) }
     }
 
-    /// - Throws: ``LockLost`` where another process has taken the lock over, and nothing was changed.
+    /// - Throws: ``LockLost`` if another process has taken the lock over, and nothing was changed.
     private func perform<Result>(_ body: (inout ChatStoreStep) throws -> Result) throws -> Result {
         let lock = try lock()
         try FileSystem.makeFolder(stage)
-        // Who takes it over from here on removes the folder.
+        // A process that takes the lock over from here on removes the folder.
         guard lock.isHeld else { throw LockLost() }
         do {
             return try perform(body, lock)
@@ -112,7 +114,7 @@ public final class FileChatStore: ChatStore {
             try keys(withPrefix: $0)
         }
         let result = try body(&step)
-        // Of what it has read some may be newer.
+        // If the lock was taken over, some of the values that were read may be newer than others.
         guard lock.isHeld else { throw LockLost() }
         switch step.changes.count {
         case 0: break
@@ -123,7 +125,7 @@ public final class FileChatStore: ChatStore {
             do {
                 try finishJournal(step.changes)
             } catch let failure as FileSystem.Failure where failure.isMissing && !lock.isHeld {
-                // Whoever has the lock now has found the journal, and finished it.
+                // The process that has the lock now has found the journal, and finished it.
             }
         }
         return result
@@ -137,7 +139,7 @@ public final class FileChatStore: ChatStore {
     private func finishJournal() throws {
         guard let bytes = try FileSystem.read(journalPath) else { return }
         guard let changes = Journal.decode(bytes) else {
-            // It cannot be read, so none of its changes is known; it is kept for people.
+            // It cannot be read, so none of its changes is known. It is kept for a manual repair.
             try FileSystem.move(journalPath, to: stage + "/journal")
             return try FileSystem.move(stage + "/journal", to: folder + "/journal.broken")
         }
@@ -149,12 +151,12 @@ public final class FileChatStore: ChatStore {
         try remove(journalPath)
     }
 
-    /// By a renaming, which fails once the lock was taken over.
+    /// Removes a file by a rename, which fails once the lock was taken over.
     private func remove(_ path: String) throws {
         do {
             try FileSystem.move(path, to: stage + "/removed")
         } catch let failure as FileSystem.Failure where failure.isMissing {
-            // One that is not there need not be removed.
+            // A missing file need not be removed.
             guard FileSystem.isThere(stage) else { throw failure }
         }
     }

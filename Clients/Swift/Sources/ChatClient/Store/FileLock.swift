@@ -6,124 +6,81 @@
     import Glibc
 #endif
 
-/// An exclusive lock of a file, held as long as this value is kept. A process that ends, however, lets go of it; from one
-/// that stands still it is taken over by a new file in its place.
+/// An exclusive lock on a file, held for the lifetime of this value. It is released when the process ends. If the
+/// holder is suspended for too long, another process takes the lock over by putting a new file in the place of the
+/// locked one.
 struct FileLock: ~Copyable {
     private static let takeoverSuffix = ".takeover"
 
     private let path: String
-    private let file: Int32
+    private let file: OpenDescriptor
 
     /// - Parameters:
-    ///   - milliseconds: how long others are waited for.
-    ///   - standstill: how long one of them may have it, in milliseconds.
-    ///   - onTakeover: called with the lock that was taken over, before it is held: makes what the former holder has begun
-    ///     impossible.
+    ///   - milliseconds: maximum time to wait for other holders.
+    ///   - suspensionTimeout: time after which one holder counts as suspended, in milliseconds.
+    ///   - onTakeover: called after the lock was taken over and before it counts as held, to undo what the former
+    ///     holder has begun.
     /// - Throws: ``ChatError`` with code `store_failed`.
     init(
-        path: String, milliseconds: Int64, standstill: Int64, onTakeover: () throws -> Void
+        path: String, milliseconds: Int64, suspensionTimeout: Int64, onTakeover: () throws -> Void
     ) throws {
         let end = System.monotonicClock + milliseconds
-        var watched: (holder: Sign, since: Int64)?
-        var file = try Self.open(path)
+        var watched: (holder: FileIdentity, since: Int64)?
+        var file = try OpenDescriptor(path)
         while true {
-            if flock(file, LOCK_EX | LOCK_NB) == 0 {
-                if try Self.sign(path)?.inode == Self.sign(file)?.inode { break }
-                // Another one is in its place.
-                close(file)
-                file = try Self.open(path)
+            if try Self.tryLock(file) {
+                if try Self.isInPlace(file, path) { break }
+                file = try OpenDescriptor(path)
                 continue
             }
-            let code = errno
             let now = System.monotonicClock
-            guard code == EWOULDBLOCK || code == EINTR, now < end else {
-                close(file)
-                throw Self.failure(code)
-            }
-            if let holder = try Self.sign(path), holder != watched?.holder { watched = (holder, now) }
-            if let watched, now - watched.since >= standstill {
-                close(file)
+            guard now < end else { throw Self.failure(EWOULDBLOCK) }
+            if let holder = try FileIdentity.of(path), holder != watched?.holder { watched = (holder, now) }
+            if let watched, now - watched.since >= suspensionTimeout {
                 if let taken = try Self.takeOver(path, from: watched.holder) {
                     file = taken
-                    do { try onTakeover() } catch {
-                        close(file)
-                        throw error
-                    }
+                    try onTakeover()
                     break
                 }
-                file = try Self.open(path)
+                file = try OpenDescriptor(path)
             }
-            // `flock` waits without a limit, so it is polled; on a thread that may block.
+            // `flock` waits without a limit, so it is polled; this thread may block.
             usleep(2000)
         }
-        (self.path, self.file) = (path, file)
-        // Shows the others that it has another holder now.
-        futimens(file, nil)
+        // Shows the others that the lock has another holder now.
+        futimens(file.number, nil)
+        self.path = path
+        self.file = file
     }
 
-    /// Whether nobody has taken it over.
-    var isHeld: Bool { (try? Self.sign(path)?.inode == Self.sign(file)?.inode) ?? false }
+    /// Whether no other process has taken the lock over.
+    var isHeld: Bool { (try? Self.isInPlace(file, path)) ?? false }
 
-    deinit { close(file) }
+    // MARK: Locking
 
-    // MARK: The file
-
-    /// Which file it is, and when it was taken.
-    private struct Sign: Equatable {
-        var inode: UInt64
-        var seconds: Int64
-        var nanoseconds: Int64
-
-        init(_ status: stat) {
-            #if canImport(Darwin)
-                let time = status.st_mtimespec
-            #else
-                let time = status.st_mtim
-            #endif
-            (inode, seconds, nanoseconds) = (UInt64(status.st_ino), Int64(time.tv_sec), Int64(time.tv_nsec))
-        }
+    /// - Returns: `false` if another process holds the lock.
+    private static func tryLock(_ file: borrowing OpenDescriptor) throws -> Bool {
+        guard flock(file.number, LOCK_EX | LOCK_NB) != 0 else { return true }
+        let code = errno
+        guard code == EWOULDBLOCK || code == EINTR else { throw failure(code) }
+        return false
     }
 
-    private static func sign(_ path: String) throws -> Sign? {
-        var status = stat()
-        guard stat(path, &status) == 0 else {
-            if errno == ENOENT { return nil }
-            throw FileSystem.Failure(call: "stat", code: errno)
-        }
-        return Sign(status)
+    /// Whether an open file is still the one at `path`, and not replaced by a takeover.
+    private static func isInPlace(_ file: borrowing OpenDescriptor, _ path: String) throws -> Bool {
+        try FileIdentity.of(path)?.inode == FileIdentity.of(file).inode
     }
 
-    private static func sign(_ file: Int32) throws -> Sign? {
-        var status = stat()
-        guard fstat(file, &status) == 0 else { throw FileSystem.Failure(call: "fstat", code: errno) }
-        return Sign(status)
-    }
-
-    private static func open(_ path: String) throws -> Int32 {
-        #if canImport(Darwin)
-            let file = Darwin.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        #elseif canImport(Musl)
-            let file = Musl.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        #else
-            let file = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        #endif
-        guard file >= 0 else { throw FileSystem.Failure(call: "open", code: errno) }
-        return file
-    }
-
-    /// Puts a new file in its place, which is locked before it is there.
-    /// - Returns: the new file; `nil` where somebody else was faster.
-    private static func takeOver(_ path: String, from holder: Sign) throws -> Int32? {
-        let turn = try open(path + takeoverSuffix)
-        defer { close(turn) }
-        guard flock(turn, LOCK_EX | LOCK_NB) == 0, try sign(path) == holder else { return nil }
+    /// Puts a new file in the place of the locked one. The new one is locked before it is there.
+    /// - Returns: the new file; `nil` if another process was faster.
+    private static func takeOver(_ path: String, from holder: FileIdentity) throws -> OpenDescriptor? {
+        let takeover = try OpenDescriptor(path + takeoverSuffix)
+        guard flock(takeover.number, LOCK_EX | LOCK_NB) == 0, try FileIdentity.of(path) == holder else { return nil }
         let new = path + ".new"
         unlink(new)
-        let file = try open(new)
-        guard flock(file, LOCK_EX | LOCK_NB) == 0, rename(new, path) == 0 else {
-            let code = errno
-            close(file)
-            throw FileSystem.Failure(call: "rename", code: code)
+        let file = try OpenDescriptor(new)
+        guard flock(file.number, LOCK_EX | LOCK_NB) == 0, rename(new, path) == 0 else {
+            throw FileSystem.Failure(call: "rename", code: errno)
         }
         return file
     }
@@ -137,4 +94,49 @@ struct FileLock: ~Copyable {
         default: FileSystem.Failure(call: "flock", code: code)
         }
     }
+}
+
+/// The inode of a lock file, and the time when the lock was acquired.
+private struct FileIdentity: Equatable {
+    let inode: UInt64
+    private let seconds: Int64
+    private let nanoseconds: Int64
+
+    private init(_ status: stat) {
+        #if canImport(Darwin)
+            let time = status.st_mtimespec
+        #else
+            let time = status.st_mtim
+        #endif
+        (inode, seconds, nanoseconds) = (UInt64(status.st_ino), Int64(time.tv_sec), Int64(time.tv_nsec))
+    }
+
+    /// - Returns: `nil` if there is no such file.
+    static func of(_ path: String) throws -> FileIdentity? {
+        var status = stat()
+        guard stat(path, &status) == 0 else {
+            if errno == ENOENT { return nil }
+            throw FileSystem.Failure(call: "stat", code: errno)
+        }
+        return FileIdentity(status)
+    }
+
+    static func of(_ file: borrowing OpenDescriptor) throws -> FileIdentity {
+        var status = stat()
+        guard fstat(file.number, &status) == 0 else { throw FileSystem.Failure(call: "fstat", code: errno) }
+        return FileIdentity(status)
+    }
+}
+
+/// A file that is open for reading and writing, until the end of this value.
+private struct OpenDescriptor: ~Copyable {
+    let number: Int32
+
+    /// Opens a file, which is created if it is missing.
+    init(_ path: String) throws {
+        number = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard number >= 0 else { throw FileSystem.Failure(call: "open", code: errno) }
+    }
+
+    deinit { close(number) }
 }

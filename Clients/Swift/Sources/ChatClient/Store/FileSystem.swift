@@ -33,7 +33,7 @@ enum FileSystem {
         guard status.st_mode & S_IFMT == S_IFDIR else { throw Failure(call: "mkdir", code: ENOTDIR) }
     }
 
-    /// The bytes of a file; `nil` where there is none.
+    /// The bytes of a file; `nil` if there is none.
     static func read(_ path: String) throws -> [UInt8]? {
         let file = open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else {
@@ -56,9 +56,9 @@ enum FileSystem {
         }
     }
 
-    /// Makes a whole new file and puts it in the place of `path`: a reader, also after a crash, finds the old one or the new
-    /// one.
-    /// - Parameter staged: where it is made, in the same file system.
+    /// Creates a complete new file and puts it in the place of `path`: a reader, also after a crash, finds the old one
+    /// or the new one.
+    /// - Parameter staged: the path at which it is created, in the same file system.
     static func replace(_ path: String, with bytes: [UInt8], staged: String) throws {
         let file = open(staged, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
         guard file >= 0 else { throw Failure(call: "open", code: errno) }
@@ -77,7 +77,7 @@ enum FileSystem {
         guard rename(path, place) == 0 else { throw Failure(call: "rename", code: errno) }
     }
 
-    /// Makes a folder in one that is there; one that is there already will do.
+    /// Creates a folder in an existing one, if it is missing.
     static func makeFolder(_ path: String) throws {
         guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw Failure(call: "mkdir", code: errno) }
     }
@@ -104,7 +104,7 @@ enum FileSystem {
         guard fsync(folder) == 0 || errno == EINVAL || errno == EROFS else { throw Failure(call: "fsync", code: errno) }
     }
 
-    /// The names in a folder, and which of them are folders. None where there is no such folder.
+    /// The names in a folder, and which of them are folders. None if there is no such folder.
     static func list(_ path: String) throws -> [(name: String, isFolder: Bool)] {
         guard let folder = opendir(path) else {
             let failure = Failure(call: "opendir", code: errno)
@@ -122,7 +122,7 @@ enum FileSystem {
             case Int32(DT_DIR): names.append((name, true))
             case Int32(DT_REG): names.append((name, false))
             default:
-                // Not every file system says it here.
+                // Not every file system tells the type here.
                 var status = stat()
                 guard stat(path + "/" + name, &status) == 0 else { continue }
                 names.append((name, status.st_mode & S_IFMT == S_IFDIR))

@@ -1,7 +1,8 @@
-/// The right to do what only one of several processes may do. It ends with its process, or when it was not renewed for 5 s.
+/// The right to do something that only one of several processes may do. It ends with its process, or if it was not
+/// renewed for 5 s.
 struct Lease: Sendable, Equatable {
-    /// How long a process that does not move keeps it.
-    static let lifeMilliseconds: Int64 = 5000
+    /// Lifetime of a lease that is not renewed.
+    static let lifetimeMilliseconds: Int64 = 5000
 
     let process: Int32
     let start: Int64
@@ -35,9 +36,9 @@ struct Lease: Sendable, Equatable {
         ]
     }
 
-    /// Whether somebody else has it now.
-    func isHeld(but instance: String, now: Int64 = System.wallClock) -> Bool {
-        self.instance != instance && (now - seenAt).magnitude < UInt64(Self.lifeMilliseconds)
+    /// Whether a client other than `instance` holds it now.
+    func isHeldByOther(than instance: String, now: Int64 = System.wallClock) -> Bool {
+        self.instance != instance && (now - seenAt).magnitude < UInt64(Self.lifetimeMilliseconds)
             && System.startTime(ofProcess: process) == start
     }
 }

@@ -22,7 +22,7 @@ public final class MemoryChatStore: ChatStore {
     /// `false`.
     public var isLasting: Bool { false }
 
-    /// All that it holds.
+    /// All values.
     var contents: [String: [UInt8]] { values.withLockedValue { $0 } }
 
     /// One step.

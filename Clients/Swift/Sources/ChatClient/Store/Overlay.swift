@@ -1,24 +1,25 @@
-/// What a store that fails was to keep, until it can be written there. Pure.
+/// The changes that a failing store could not take, until they can be written to it. Pure: no I/O.
 ///
-/// Other processes may write to the store meanwhile. What they have changed is as good as what is here, and half of each would
-/// fit nothing: so of what belongs together either all of this is written, or nothing.
+/// Other processes may write to the store meanwhile, and their changes are as valid as these. A mix of both would be
+/// inconsistent, so for each unit (the log of a room, or a single key) either all of these changes are written, or
+/// none.
 struct Overlay: Sendable {
-    /// What was, or is to be, done to a store.
+    /// Changes of a store that were, or are to be, made.
     struct Merge: Sendable {
         var changes: [String: [UInt8]?] = [:]
-        /// What the store holds afterwards of all keys that were looked at.
+        /// The values in the store afterwards, of all keys that were compared.
         fileprivate var present: [String: [UInt8]?] = [:]
         fileprivate var isGivenUp: Set<String> = []
     }
 
     private static let maximumAttempted = 8
 
-    /// What the store was seen to hold.
+    /// The values that were last seen in the store.
     private var base: [String: [UInt8]]
-    /// Whether that is all of it.
+    /// Whether ``base`` holds all values of the store.
     private let isWhole: Bool
     private(set) var changes: [String: [UInt8]?] = [:]
-    /// Hashes of values whose writing failed: it may have been done all the same. The newest few of a key.
+    /// Hashes of values whose writing failed although it may have been done. The newest few of each key.
     private var attempted: [String: [Int]] = [:]
 
     /// - Parameter attempted: changes whose writing failed.
@@ -49,8 +50,8 @@ struct Overlay: Sendable {
 
     // MARK: The store works again
 
-    /// What is to be written.
-    /// - Parameter isLog: whether of logs, or of the rest.
+    /// The changes to write.
+    /// - Parameter isLog: whether those of logs, or of other values.
     func merge(into step: ChatStoreStep, ofLogs isLog: Bool) throws -> Merge {
         var merge = Merge()
         let keys = changes.keys.filter { Self.isLog($0) == isLog }
@@ -70,8 +71,8 @@ struct Overlay: Sendable {
         return merge
     }
 
-    /// That was done.
-    /// - Parameter overlay: this one as it was before. What was changed since then stays to be written.
+    /// The changes of a merge were written.
+    /// - Parameter overlay: this overlay as it was before. Changes made since then remain to be written.
     mutating func merged(_ merge: Merge, of overlay: Overlay) {
         for (key, value) in merge.present {
             base[key] = value
@@ -81,7 +82,7 @@ struct Overlay: Sendable {
         changes = changes.filter { !merge.isGivenUp.contains(Self.unit($0.key)) }
     }
 
-    /// That was tried.
+    /// Writing these changes failed, although it may have been done.
     mutating func writingFailed(_ changes: [String: [UInt8]?]) {
         for (key, value) in changes {
             let hash = value.hashValue
@@ -96,7 +97,7 @@ struct Overlay: Sendable {
         return isWhole || base[key] != nil ? present == base[key] : present == nil
     }
 
-    /// What the key belongs to: the log of a room, or itself alone.
+    /// The unit of a key: the log of a room, or the key itself.
     private static func unit(_ key: String) -> String {
         guard let folder = key.firstRange(of: "/room/") else { return key }
         return String(key[..<folder.upperBound] + key[folder.upperBound...].prefix { $0 != "/" })

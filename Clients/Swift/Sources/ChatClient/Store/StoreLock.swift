@@ -1,58 +1,49 @@
-/// A lock among all clients that share a store, of this process and of others. It is free at once when its holder's process
-/// has ended, and after 5 s when its holder does not move.
+/// A lock among all clients that share a store, of this process and of others. It is free at once if its holder's
+/// process has ended, and after 5 s if its holder is suspended.
 struct StoreLock: Sendable {
     private static let renewal: Duration = .seconds(1)
     private static let pollMilliseconds: ClosedRange<Int64> = 50...150
 
     let store: any ChatStore
     let key: String
-    /// Who wants it: another one for each use.
+    /// Identifies the holder; a new one for each use.
     let holder: String
 
     /// Runs `body` while nobody else runs theirs.
     /// - Throws: what `body` throws; `CancellationError`; ``ChatError`` with code `store_failed`.
     func withLock<Result: Sendable>(_ body: @escaping @Sendable () async throws -> Result) async throws -> Result {
         do {
-            while try await !take() {
+            while try await !tryLock() {
                 try await Task.sleep(for: .milliseconds(Int64.random(in: Self.pollMilliseconds)))
             }
-            let result = try await renewing(body)
+            let result = try await withLimit({ try await renewForever() }, body)
             await release()
             return result
         } catch {
-            // Also where taking it was cancelled: the step may have been made all the same.
+            // Even if locking was cancelled: the step may have been made.
             await release()
             throw error
         }
     }
 
-    private func renewing<Result: Sendable>(
-        _ body: @escaping @Sendable () async throws -> Result
-    ) async throws -> Result {
-        try await withThrowingTaskGroup(of: Result.self) { group in
-            group.addTask(operation: body)
-            group.addTask {
-                while true {
-                    try await Task.sleep(for: Self.renewal)
-                    try? await store.step { [self] step in if try isMine(step) { set(&step) } }
-                }
-            }
-            defer { group.cancelAll() }
-            guard let result = try await group.next() else { throw CancellationError() }
-            return result
+    /// Shows other processes that the holder is not suspended, until the task is cancelled.
+    private func renewForever() async throws -> Never {
+        while true {
+            try await Task.sleep(for: Self.renewal)
+            try? await store.step { [self] step in if try isMine(step) { set(&step) } }
         }
     }
 
     /// - Returns: whether it was free.
-    private func take() async throws -> Bool {
+    private func tryLock() async throws -> Bool {
         try await store.step { [self] step in
-            guard try !(lease(step)?.isHeld(but: holder) ?? false) else { return false }
+            guard try !(lease(step)?.isHeldByOther(than: holder) ?? false) else { return false }
             set(&step)
             return true
         }
     }
 
-    /// In a task of its own, since this one may be cancelled.
+    /// Unlocks in a task of its own, since this one may be cancelled.
     private func release() async {
         await Task { try? await store.step { [self] step in if try isMine(step) { step.set(key, nil) } } }.value
     }

@@ -1,4 +1,4 @@
-/// Reads `text/event-stream` by the algorithm of the HTML standard. Pure.
+/// Reads `text/event-stream` by the algorithm of the HTML standard. Pure: no I/O.
 struct EventStreamParser {
     enum Event: Equatable {
         case message(data: String, id: String?, type: String)
@@ -16,10 +16,10 @@ struct EventStreamParser {
     private var type = ""
     private var id: String?
 
-    /// Takes bytes of the stream.
+    /// Parses the next bytes of the stream.
     /// - Returns: the events that are complete now.
-    /// - Throws: ``ChatError`` with code `protocol` where the text is no UTF-8 or too long.
-    mutating func take(_ bytes: some Sequence<UInt8>) throws(ChatError) -> [Event] {
+    /// - Throws: ``ChatError`` with code `protocol` if the text is not UTF-8 or too long.
+    mutating func parse(_ bytes: some Sequence<UInt8>) throws(ChatError) -> [Event] {
         var events: [Event] = []
         for byte in bytes {
             switch byte {

@@ -1,21 +1,21 @@
 import NIOCore
 import NIOHTTP1
 
-/// A request, and the promise of its answer.
+/// A request, and the promise of its response.
 struct HTTPExchange: Sendable {
-    /// An answer that was read whole.
+    /// A response that was read completely.
     struct Outcome: Sendable {
-        let answer: HTTPAnswer
+        let response: ClientResponse
         /// Whether the connection can be used for a further call.
         let isKept: Bool
     }
 
-    /// The connection ended before a byte of the answer came.
-    struct NoAnswer: Error {}
+    /// The connection ended before a byte of the response came.
+    struct NoResponse: Error {}
 
     let head: HTTPRequestHead
     let body: [UInt8]?
-    /// The largest body of an answer that is read, in bytes.
+    /// The largest body of a response that is read, in bytes.
     let maximumBytes: Int
     let promise: EventLoopPromise<Outcome>
 }
@@ -27,7 +27,7 @@ final class HTTPExchangeHandler: ChannelDuplexHandler {
     typealias OutboundOut = HTTPClientRequestPart
 
     private var exchange: HTTPExchange?
-    private var answer: HTTPAnswer?
+    private var response: ClientResponse?
     private var isKept = false
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
@@ -44,39 +44,39 @@ final class HTTPExchangeHandler: ChannelDuplexHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data) {
         case .head(let head):
-            answer = HTTPAnswer(head)
+            response = ClientResponse(head)
             isKept = head.isKeepAlive
         case .body(let bytes):
-            guard let exchange, let read = answer?.body.count else { return }
+            guard let exchange, let read = response?.body.count else { return }
             guard read + bytes.readableBytes <= exchange.maximumBytes else {
-                let error = ChatError(.protocol, "The answer is too long", status: answer?.status)
+                let error = ChatError(.protocol, "The answer is too long", status: response?.status)
                 return fail(error, context: context)
             }
-            answer?.body += bytes.readableBytesView
+            response?.body += bytes.readableBytesView
         case .end:
-            guard let exchange, let answer else { return context.close(promise: nil) }
-            (self.exchange, self.answer) = (nil, nil)
-            exchange.promise.succeed(.init(answer: answer, isKept: isKept))
+            guard let exchange, let response else { return context.close(promise: nil) }
+            (self.exchange, self.response) = (nil, nil)
+            exchange.promise.succeed(.init(response: response, isKept: isKept))
         }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) { fail(error, context: context) }
 
     func channelInactive(context: ChannelHandlerContext) {
-        fail(answer == nil ? HTTPExchange.NoAnswer() : ChatError.cut, context: context)
+        fail(response == nil ? HTTPExchange.NoResponse() : ChatError.cut, context: context)
         context.fireChannelInactive()
     }
 
     private func fail(_ error: any Error, context: ChannelHandlerContext) {
         let failed = exchange
-        (exchange, answer) = (nil, nil)
+        (exchange, response) = (nil, nil)
         context.close(promise: nil)
         failed?.promise.fail(error)
     }
 }
 
-extension HTTPAnswer {
-    /// An answer of which only the head has come.
+extension ClientResponse {
+    /// Creates a response of which only the head has come.
     init(_ head: HTTPResponseHead) {
         self.init(status: Int(head.status.code))
         for (name, value) in head.headers { headers[name.lowercased()] = value }

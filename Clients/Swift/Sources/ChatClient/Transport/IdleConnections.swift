@@ -16,11 +16,11 @@ final class IdleConnections: Sendable {
 
     private static let maximumOfServer = 8
     /// Shorter than any server waits, so that hardly a call meets a connection that is being closed.
-    private static let life = TimeAmount.seconds(30)
+    private static let lifetime = TimeAmount.seconds(30)
 
     private let state = NIOLockedValueBox(State())
 
-    /// How many there are.
+    /// Number of idle connections.
     var count: Int { state.withLockedValue { $0.idle.values.reduce(0) { $0 + $1.count } } }
 
     /// Connections are kept from now on.
@@ -35,7 +35,7 @@ final class IdleConnections: Sendable {
         for idle in idle { Self.close(idle) }
     }
 
-    /// A connection to a server that seems to be there still; the one that was used last.
+    /// Removes and returns the connection to a server that was used last, of those that seem to be open still.
     func take(_ server: ServerAddress) -> (any Channel)? {
         while let idle = state.withLockedValue({ $0.idle[server]?.popLast() }) {
             idle.expiry.cancel()
@@ -46,7 +46,7 @@ final class IdleConnections: Sendable {
 
     /// Keeps a connection whose call has ended, or closes it.
     func give(_ channel: any Channel, of server: ServerAddress) {
-        let expiry = channel.eventLoop.scheduleTask(in: Self.life) { [weak self] in
+        let expiry = channel.eventLoop.scheduleTask(in: Self.lifetime) { [weak self] in
             self?.remove(channel, of: server)
             channel.close(promise: nil)
         }

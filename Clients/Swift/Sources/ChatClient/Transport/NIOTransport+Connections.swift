@@ -4,7 +4,9 @@ import NIOPosix
 import NIOWebSocket
 
 extension NIOTransport {
-    /// How long the server's answer to a close frame is waited for.
+    private typealias ResponseParts = NIOAsyncChannelInboundStream<HTTPClientResponsePart>.AsyncIterator
+
+    /// Maximum time to wait for the server's answer to a close frame.
     private static let closeTimeout: Duration = .seconds(1)
     /// The largest body of a refusal that is read, in bytes.
     private static let maximumRefusal = 8192
@@ -26,16 +28,23 @@ extension NIOTransport {
                 return try await withThrowingTaskGroup(of: Void.self) { group in
                     group.addTask { try await Self.write(output, to: outbound, closing: channel.channel) }
                     defer { group.cancelAll() }
-                    for try await event in inbound {
-                        switch event {
-                        case .inputs(let inputs): await receive(inputs)
-                        case .end(let end): return end
-                        }
-                    }
-                    return .closed(code: 1006, reason: "")
+                    return try await Self.readFrames(inbound, receive)
                 }
             }
         }
+    }
+
+    private static func readFrames(
+        _ inbound: NIOAsyncChannelInboundStream<WebSocketHandler.Event>,
+        _ receive: @escaping @Sendable ([ConnectionInput]) async -> Void
+    ) async throws -> ConnectionEnd {
+        for try await event in inbound {
+            switch event {
+            case .inputs(let inputs): await receive(inputs)
+            case .end(let end): return end
+            }
+        }
+        return .closed(code: 1006, reason: "")
     }
 
     private static func write(
@@ -60,59 +69,74 @@ extension NIOTransport {
     ) async throws -> ConnectionEnd {
         let channel = try await openHTTP(request.server)
         return try await channel.executeThenClose { inbound, outbound in
-            var head = requestHead("GET", request.server, request.path, request.headers)
-            head.headers.replaceOrAdd(name: "accept", value: "text/event-stream")
-            head.headers.replaceOrAdd(name: "connection", value: "close")
-            try await outbound.write(.head(head))
+            try await outbound.write(.head(eventStreamHead(for: request)))
             try await outbound.write(.end(nil))
             var iterator = inbound.makeAsyncIterator()
-            let answer = try await Self.head(&iterator)
-            guard answer.status == 200, answer.headers["content-type"]?.hasPrefix("text/event-stream") == true else {
-                return .refused(await Self.refusal(answer, &iterator))
-            }
+            let response = try await Self.head(&iterator)
+            guard response.status == 200, response.headers["content-type"]?.hasPrefix("text/event-stream") == true
+            else { return .refused(await Self.refusal(response, &iterator)) }
             progress.isOpen = true
             await receive([.opened])
             return try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask {
-                    for await next in output {
-                        guard case .close = next else { continue }
-                        channel.channel.close(promise: nil)
-                        return
-                    }
-                }
+                group.addTask { await Self.closeWhenAsked(output, channel.channel) }
                 defer { group.cancelAll() }
-                var parser = EventStreamParser()
-                while case .body(let bytes)? = try await iterator.next() {
-                    var inputs: [ConnectionInput] = []
-                    for event in try parser.take(bytes.readableBytesView) {
-                        switch event {
-                        case .comment: inputs.append(.signOfLife)
-                        case .retry(let milliseconds): inputs.append(.retry(milliseconds: milliseconds))
-                        case .message(let data, _, "close"):
-                            await receive(inputs)
-                            return Self.end(data)
-                        case .message(let data, let id, _): inputs.append(.frame(data, id: id))
-                        }
-                    }
-                    if !inputs.isEmpty { await receive(inputs) }
-                }
-                return .closed(code: 1006, reason: "")
+                return try await Self.readEvents(&iterator, receive)
             }
         }
     }
 
-    /// A refusal with what comes of its body.
-    private static func refusal(
-        _ head: HTTPAnswer, _ iterator: inout NIOAsyncChannelInboundStream<HTTPClientResponsePart>.AsyncIterator
-    ) async -> HTTPAnswer {
-        var answer = head
-        while answer.body.count < maximumRefusal, case .body(let bytes)? = try? await iterator.next() {
-            answer.body += bytes.readableBytesView
-        }
-        return answer
+    private func eventStreamHead(for request: ConnectionRequest) -> HTTPRequestHead {
+        var head = requestHead("GET", request.server, request.path, request.headers)
+        head.headers.replaceOrAdd(name: "accept", value: "text/event-stream")
+        head.headers.replaceOrAdd(name: "connection", value: "close")
+        return head
     }
 
-    /// The end that `event: close` tells.
+    /// Closes the connection at the first `close`. A stream cannot send anything else.
+    private static func closeWhenAsked(_ output: AsyncStream<ConnectionOutput>, _ channel: any Channel) async {
+        for await next in output {
+            guard case .close = next else { continue }
+            channel.close(promise: nil)
+            return
+        }
+    }
+
+    private static func readEvents(
+        _ iterator: inout ResponseParts, _ receive: @escaping @Sendable ([ConnectionInput]) async -> Void
+    ) async throws -> ConnectionEnd {
+        var parser = EventStreamParser()
+        while case .body(let bytes)? = try await iterator.next() {
+            var inputs: [ConnectionInput] = []
+            for event in try parser.parse(bytes.readableBytesView) {
+                if case .message(let data, _, "close") = event {
+                    await receive(inputs)
+                    return end(data)
+                }
+                inputs.append(input(of: event))
+            }
+            if !inputs.isEmpty { await receive(inputs) }
+        }
+        return .closed(code: 1006, reason: "")
+    }
+
+    private static func input(of event: EventStreamParser.Event) -> ConnectionInput {
+        switch event {
+        case .comment: .activity
+        case .retry(let milliseconds): .retry(milliseconds: milliseconds)
+        case .message(let data, let id, _): .frame(data, id: id)
+        }
+    }
+
+    /// A refusal with its body, as far as it is read.
+    private static func refusal(_ head: ClientResponse, _ iterator: inout ResponseParts) async -> ClientResponse {
+        var response = head
+        while response.body.count < maximumRefusal, case .body(let bytes)? = try? await iterator.next() {
+            response.body += bytes.readableBytesView
+        }
+        return response
+    }
+
+    /// Reads the end of the stream from the data of `event: close`.
     private static func end(_ data: String) -> ConnectionEnd {
         let value = try? JSONValue(parsing: data)
         let code = value?["code"]?.integer.flatMap { UInt16(exactly: $0) } ?? 1006

@@ -5,15 +5,11 @@ import NIOHTTP1
 extension NIOTransport {
     func upload(
         _ call: HTTPCall, _ body: UploadBody, onSent: @escaping @Sendable (Int64) -> Void
-    ) async throws -> HTTPAnswer {
+    ) async throws -> ClientResponse {
         let watch = StallWatch()
         do {
-            return try await withThrowingTaskGroup(of: HTTPAnswer.self) { group in
-                group.addTask { try await send(call, body, watch, onSent) }
-                group.addTask { try await watch.stalled(afterMilliseconds: call.timeoutMilliseconds) }
-                defer { group.cancelAll() }
-                guard let answer = try await group.next() else { throw ChatError.cut }
-                return answer
+            return try await withLimit({ try await watch.stalled(afterMilliseconds: call.timeoutMilliseconds) }) {
+                try await send(call, body, watch, onSent)
             }
         } catch {
             if Task.isCancelled { throw CancellationError() }
@@ -21,17 +17,17 @@ extension NIOTransport {
         }
     }
 
-    /// Sends the body and reads the answer, which may come before the end of the body.
+    /// Sends the body and reads the response, which may come before the end of the body.
     private func send(
         _ call: HTTPCall, _ body: UploadBody, _ watch: StallWatch, _ onSent: @escaping @Sendable (Int64) -> Void
-    ) async throws -> HTTPAnswer {
+    ) async throws -> ClientResponse {
         var head = requestHead(call.method.rawValue, call.server, call.path, call.headers)
         head.headers.replaceOrAdd(name: "content-length", value: String(body.size))
         head.headers.replaceOrAdd(name: "connection", value: "close")
         let channel = try await openHTTP(call.server)
         watch.move()
         return try await channel.executeThenClose { [head] inbound, outbound in
-            try await withThrowingTaskGroup(of: HTTPAnswer?.self) { group in
+            try await withThrowingTaskGroup(of: ClientResponse?.self) { group in
                 group.addTask {
                     try await Self.write(head, body, to: outbound) { sent in
                         watch.move()
@@ -39,7 +35,7 @@ extension NIOTransport {
                     }
                     return nil
                 }
-                group.addTask { try await Self.answer(inbound, call.maximumAnswerBytes, watch) }
+                group.addTask { try await Self.response(inbound, call.maximumResponseBytes, watch) }
                 defer { group.cancelAll() }
                 while let ended = try await group.next() {
                     if let ended { return ended }
@@ -49,8 +45,8 @@ extension NIOTransport {
         }
     }
 
-    /// - Throws: what reading the body throws. Where the connection breaks it returns: the answer may be there already, and
-    ///   otherwise reading it fails.
+    /// - Throws: what reading the body throws. If the connection breaks it returns: the response may be there already,
+    ///   and otherwise reading it fails.
     private static func write(
         _ head: HTTPRequestHead, _ body: UploadBody,
         to outbound: NIOAsyncChannelOutboundWriter<HTTPPart<HTTPRequestHead, ByteBuffer>>, onSent: (Int64) -> Void
@@ -58,7 +54,7 @@ extension NIOTransport {
         guard (try? await outbound.write(.head(head))) != nil else { return }
         var sent: Int64 = 0
         while let piece = try await body.piece(at: sent) {
-            // Returns once there is room: what the network does not take yet is not read from the disk.
+            // Returns once there is room, so that the disk is not read faster than the network sends.
             guard (try? await outbound.write(.body(piece))) != nil else { return }
             sent += Int64(piece.readableBytes)
             onSent(sent)
@@ -66,34 +62,34 @@ extension NIOTransport {
         try? await outbound.write(.end(nil))
     }
 
-    private static func answer(
+    private static func response(
         _ inbound: NIOAsyncChannelInboundStream<HTTPClientResponsePart>, _ maximumBytes: Int, _ watch: StallWatch
-    ) async throws -> HTTPAnswer {
+    ) async throws -> ClientResponse {
         var iterator = inbound.makeAsyncIterator()
-        var answer = try await head(&iterator)
+        var response = try await head(&iterator)
         while let part = try await iterator.next() {
             watch.move()
             switch part {
             case .head: throw ChatError.cut
             case .body(let bytes):
-                guard answer.body.count + bytes.readableBytes <= maximumBytes else {
-                    throw ChatError(.protocol, "The answer is too long", status: answer.status)
+                guard response.body.count + bytes.readableBytes <= maximumBytes else {
+                    throw ChatError(.protocol, "The answer is too long", status: response.status)
                 }
-                answer.body += bytes.readableBytesView
-            case .end: return answer
+                response.body += bytes.readableBytesView
+            case .end: return response
             }
         }
         throw ChatError.cut
     }
 }
 
-/// Finds out that nothing moves any more.
+/// Detects an upload without progress.
 private final class StallWatch: Sendable {
     private let movedAt = NIOLockedValueBox(System.monotonicClock)
 
     func move() { movedAt.withLockedValue { $0 = System.monotonicClock } }
 
-    /// - Throws: ``ChatError/timeout`` once nothing has moved for so long.
+    /// - Throws: ``ChatError/timeout`` once nothing has moved for this time.
     func stalled(afterMilliseconds limit: Int64) async throws -> Never {
         while true {
             let left = movedAt.withLockedValue { $0 } + limit - System.monotonicClock

@@ -5,13 +5,13 @@ import NIOPosix
 import NIOSSL
 import NIOWebSocket
 
-/// Calls and connections over SwiftNIO. Calls are made over connections that others have left, where there are such.
+/// Calls and connections over SwiftNIO. Calls reuse idle connections if there are any.
 struct NIOTransport: ChatTransport {
     typealias HTTPChannel = NIOAsyncChannel<HTTPClientResponsePart, HTTPPart<HTTPRequestHead, ByteBuffer>>
 
     private let group: any EventLoopGroup
     private let tls: TLSConfiguration
-    /// Made once: it reads the authorities of the system.
+    /// Created once, since it reads the certificate authorities of the system.
     private let tlsContext = NIOLockedValueBox<NIOSSLContext?>(nil)
     let idle = IdleConnections()
 
@@ -25,32 +25,32 @@ struct NIOTransport: ChatTransport {
     func keepConnections() { idle.open() }
     func closeConnections() { idle.close() }
 
-    func call(_ call: HTTPCall) async throws -> HTTPAnswer {
+    func call(_ call: HTTPCall) async throws -> ClientResponse {
         do {
             return try await withDeadline(milliseconds: call.timeoutMilliseconds) {
                 var isRepeated = false
                 if call.isRepeatable, let channel = idle.take(call.server) {
                     do {
                         return try await exchange(call, over: channel)
-                    } catch is HTTPExchange.NoAnswer {
+                    } catch is HTTPExchange.NoResponse {
                         // The server has closed the connection while it waited for this call.
                         try Task.checkCancellation()
                         isRepeated = true
                     }
                 }
-                var answer = try await exchange(call, over: try await openForCalls(call.server))
-                answer.isRepeated = isRepeated
-                return answer
+                var response = try await exchange(call, over: try await openForCalls(call.server))
+                response.isRepeated = isRepeated
+                return response
             }
         } catch is CancellationError {
             throw CancellationError()
         } catch {
             if Task.isCancelled { throw CancellationError() }
-            throw error is HTTPExchange.NoAnswer ? ChatError.cut : ChatError.network(error)
+            throw error is HTTPExchange.NoResponse ? ChatError.cut : ChatError.network(error)
         }
     }
 
-    private func exchange(_ call: HTTPCall, over channel: any Channel) async throws -> HTTPAnswer {
+    private func exchange(_ call: HTTPCall, over channel: any Channel) async throws -> ClientResponse {
         var head = requestHead(call.method.rawValue, call.server, call.path, call.headers)
         if let body = call.body {
             head.headers.replaceOrAdd(name: "content-length", value: String(body.count))
@@ -58,19 +58,19 @@ struct NIOTransport: ChatTransport {
         }
         let promise = channel.eventLoop.makePromise(of: HTTPExchange.Outcome.self)
         let exchange = HTTPExchange(
-            head: head, body: call.body, maximumBytes: call.maximumAnswerBytes, promise: promise)
+            head: head, body: call.body, maximumBytes: call.maximumResponseBytes, promise: promise)
         return try await withTaskCancellationHandler {
             channel.eventLoop.execute {
-                // Of a closed connection the handler may be gone, and with it whoever ends the exchange.
+                // The handler of a closed connection may be removed, so nothing would end the exchange.
                 if channel.isActive {
                     channel.writeAndFlush(exchange, promise: nil)
                 } else {
-                    promise.fail(HTTPExchange.NoAnswer())
+                    promise.fail(HTTPExchange.NoResponse())
                 }
             }
             let outcome = try await promise.futureResult.get()
             if outcome.isKept { idle.give(channel, of: call.server) } else { channel.close(promise: nil) }
-            return outcome.answer
+            return outcome.response
         } onCancel: {
             channel.close(promise: nil)
         }
@@ -112,7 +112,7 @@ struct NIOTransport: ChatTransport {
                 }
             }
             var configuration = NIOUpgradableHTTPClientPipelineConfiguration(upgradeConfiguration: upgrade)
-            // The first frames may come in one piece with the answer.
+            // The first frames may come in one piece with the response.
             configuration.leftOverBytesStrategy = .forwardBytes
             let opening = try channel.pipeline.syncOperations.configureUpgradableHTTPClientPipeline(
                 configuration: configuration)
@@ -125,7 +125,7 @@ struct NIOTransport: ChatTransport {
             do {
                 return try await opening.get()
             } catch {
-                // What is no answer to a handshake leaves the connection open.
+                // An invalid response to a handshake leaves the connection open.
                 channel.close(promise: nil)
                 throw error
             }
@@ -156,14 +156,14 @@ struct NIOTransport: ChatTransport {
 
     /// - Parameters:
     ///   - wrap: completes the pipeline, on the connection's event loop.
-    ///   - drop: closes a connection that came when nobody waited for it any more.
+    ///   - drop: closes a connection that opened after the caller was cancelled.
     private func open<Connection: Sendable>(
         _ server: ServerAddress, wrap: @escaping @Sendable (any Channel) throws -> Connection,
         drop: @escaping @Sendable (Connection) async -> Void
     ) async throws -> Connection {
         let context = server.isSecure ? try contextOfTLS() : nil
         let isAddress = (try? SocketAddress(ipAddress: server.host, port: 0)) != nil
-        return try await abandonable { [group] in
+        return try await withCancellation { [group] in
             let bootstrap = ClientBootstrap(group: group)
                 .connectTimeout(.seconds(10))
                 .channelOption(.tcpOption(.tcp_nodelay), value: 1)
@@ -202,16 +202,16 @@ struct NIOTransport: ChatTransport {
             version: .http1_1, method: HTTPMethod(rawValue: method), uri: server.path + path, headers: fields)
     }
 
-    /// The head of the final answer; those of 1xx are passed over by the codec.
+    /// The head of the final response; those of 1xx are skipped by the codec.
     static func head(
         _ iterator: inout NIOAsyncChannelInboundStream<HTTPClientResponsePart>.AsyncIterator
-    ) async throws -> HTTPAnswer {
+    ) async throws -> ClientResponse {
         guard case .head(let head)? = try await iterator.next() else { throw ChatError.cut }
-        return HTTPAnswer(head)
+        return ClientResponse(head)
     }
 }
 
-/// The answer to a handshake.
+/// The response to a handshake.
 enum WebSocketOpening: Sendable {
     case accepted(NIOAsyncChannel<WebSocketHandler.Event, WebSocketFrame>)
     case refused(NIOAsyncChannel<HTTPClientResponsePart, Never>)

@@ -50,7 +50,7 @@ public struct ServerAddress: Hashable, Sendable {
         self.port = number
     }
 
-    /// The address that `text` means where this one was asked: absolute, or `:port` on the same host.
+    /// The address that `text` means in a response of this one: absolute, or `:port` on the same host.
     func resolving(_ text: String) throws -> ServerAddress {
         guard text.hasPrefix(":") else { return try ServerAddress(text) }
         return try ServerAddress("\(isSecure ? "https" : "http")://\(hostText)\(text)")
@@ -99,7 +99,7 @@ extension String {
 
 extension Substring {
     /// Undoes ``String/percentEncoded``, or any other encoding of bytes as `%` and two digits.
-    /// - Returns: `nil` for other text after a `%`, and for bytes that are no UTF-8.
+    /// - Returns: `nil` for other text after a `%`, and for bytes that are not UTF-8.
     var percentDecoded: String? {
         var bytes: [UInt8] = []
         var rest = Array(utf8)[...]

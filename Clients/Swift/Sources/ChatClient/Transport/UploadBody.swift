@@ -18,7 +18,7 @@ struct UploadBody: Sendable {
 
     private static let pieceBytes = 64 << 10
 
-    /// In bytes.
+    /// The size in bytes.
     let size: Int64
     private let source: Source
 
@@ -28,7 +28,7 @@ struct UploadBody: Sendable {
     }
 
     /// Opens a file.
-    /// - Throws: ``ChatError`` with code `invalid` where it cannot be read or is no regular file.
+    /// - Throws: ``ChatError`` with code `invalid` if it cannot be read or is not a regular file.
     init(path: String) async throws {
         let file = try await NIOThreadPool.singleton.runIfActive { try OpenFile(path) }
         size = file.size
@@ -43,7 +43,8 @@ struct UploadBody: Sendable {
     }
 
     /// The next bytes; `nil` at the end.
-    /// - Throws: ``ChatError`` with code `invalid` where the file cannot be read, or has become shorter since it was opened.
+    /// - Throws: ``ChatError`` with code `invalid` if the file cannot be read, or has become shorter since it was
+    ///   opened.
     func piece(at offset: Int64) async throws -> ByteBuffer? {
         let count = Int(min(Int64(Self.pieceBytes), size - offset))
         guard count > 0 else { return nil }

@@ -1,7 +1,8 @@
 import NIOCore
 import NIOWebSocket
 
-/// Hands on what came in one read; answers pings and close frames; ends the connection where the server breaks the protocol.
+/// Passes on the inputs of one read together; answers pings and close frames; ends the connection if the server
+/// violates the protocol.
 final class WebSocketHandler: ChannelDuplexHandler {
     enum Event: Sendable {
         case inputs([ConnectionInput])
@@ -21,12 +22,12 @@ final class WebSocketHandler: ChannelDuplexHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !hasEnded else { return }
         do {
-            switch try messages.take(unwrapInboundIn(data)) {
+            switch try messages.decode(unwrapInboundIn(data)) {
             case .text(let text): inputs.append(.frame(text, id: nil))
-            case .pong, .fragment: inputs.append(.signOfLife)
+            case .pong, .fragment: inputs.append(.activity)
             case .ping(let payload):
-                inputs.append(.signOfLife)
-                // A server that does not read gets no more of them.
+                inputs.append(.activity)
+                // A server that does not read gets no more pongs.
                 guard context.channel.isWritable else { return }
                 write(.frame(.pong, payload), context: context)
             case .close(let code, let reason):

@@ -12,7 +12,7 @@ struct WebSocketViolation: Error, Equatable {
     }
 }
 
-/// Makes messages of a server's frames, and checks what NIO's decoder leaves to others. Pure.
+/// Joins a server's frames to messages, and makes the checks that NIO's decoder leaves to its user. Pure: no I/O.
 struct WebSocketMessages {
     enum Message: Equatable {
         case text(String)
@@ -28,8 +28,7 @@ struct WebSocketMessages {
 
     private var fragments: ByteBuffer?
 
-    /// Takes the next frame.
-    mutating func take(_ frame: WebSocketFrame) throws(WebSocketViolation) -> Message {
+    mutating func decode(_ frame: WebSocketFrame) throws(WebSocketViolation) -> Message {
         guard !frame.rsv1, !frame.rsv2, !frame.rsv3 else {
             throw WebSocketViolation(1002, "reserved bits are set")
         }

@@ -17,11 +17,11 @@ final class ConnectionCase: CaseMachine {
         case "retryNow": machine.retryNow().map(text)
         case "token":
             machine.token(
-                TokenLife(
+                TokenLifetime(
                     userID: value["sub"]?.integer ?? 0, remainingMilliseconds: value["remainingMs"]?.integer ?? 0,
-                    lifeMilliseconds: value["lifeMs"]?.integer ?? 0)
+                    lifetimeMilliseconds: value["lifeMs"]?.integer ?? 0)
             ).map(text)
-        case "tokenFailed": machine.tokenFailed(gaveUp: value["gaveUp"]?.bool ?? false).map(text)
+        case "tokenFailed": machine.tokenFailed(isSignedOut: value["gaveUp"]?.bool ?? false).map(text)
         case "unauthorized": machine.unauthorized().map(text)
         case "opened": []
         case "frame": machine.frame(value.object ?? [:]).map(text)

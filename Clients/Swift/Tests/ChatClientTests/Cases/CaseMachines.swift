@@ -127,17 +127,17 @@ final class OutboxCase: CaseMachine {
             actions = machine.answer(
                 key, status: Int(value["status"]?.integer ?? 0), code: value["code"]?.string,
                 isProblem: value["isProblem"]?.bool ?? false, retryAfterMilliseconds: retryAfter,
-                stored: StoredAt(json: value["message"]))
+                stored: StoredPosition(json: value["message"]))
         case "noAnswer": actions = machine.noAnswer(key, retryAfterMilliseconds: retryAfter)
         case "otherAnswered": actions = machine.otherAnswered()
-        case "logged": actions = StoredAt(json: value).map { machine.logged(key, $0) } ?? []
+        case "logged": actions = StoredPosition(json: value).map { machine.logged(key, $0) } ?? []
         case "sender": actions = machine.sender(value["isSender"]?.bool ?? false)
         case "hold": actions = machine.hold()
         case "resume": actions = machine.resume()
         case "wake": actions = machine.wake()
         case "loaded":
-            var done: [String: StoredAt] = [:]
-            for item in value["done"]?.array ?? [] { done[item["key"]?.string ?? ""] = StoredAt(json: item) }
+            var done: [String: StoredPosition] = [:]
+            for item in value["done"]?.array ?? [] { done[item["key"]?.string ?? ""] = StoredPosition(json: item) }
             actions = machine.loaded(
                 (value["posts"]?.array ?? []).compactMap(OwnPost.init(kept:)), done: done,
                 except: Set((value["except"]?.array ?? []).compactMap(\.string)))
@@ -217,7 +217,7 @@ final class ReaderCase: CaseMachine {
                 machine.pageFailed(
                     status: value["status"]?.integer.map { Int($0) },
                     code: value["code"]?.string.map(ChatError.Code.init(rawValue:)))
-            case "again": machine.again()
+            case "again": machine.pauseEnded()
             case "missed": machine.missed()
             case "reset": machine.reset()
             case "removed": machine.removed()
@@ -244,9 +244,9 @@ final class ReaderCase: CaseMachine {
 
 final class TokenCase: CaseMachine {
     func apply(_ input: String, _ value: JSONValue) -> [JSONValue]? {
-        let life = TokenLife(
+        let life = TokenLifetime(
             userID: 1, remainingMilliseconds: value["remainingMs"]?.integer ?? 0,
-            lifeMilliseconds: value["lifeMs"]?.integer ?? 0)
+            lifetimeMilliseconds: value["lifeMs"]?.integer ?? 0)
         return [["renew": ["afterMs": JSONValue(life.renewAfterMilliseconds)]]]
     }
 

@@ -17,7 +17,7 @@ import Testing
                 } else {
                     ["roomId": "b", "userId": 2, "displayName": "Bob"]
                 }
-            return HTTPAnswer(status: 200, body: answer.bytes)
+            return ClientResponse(status: 200, body: answer.bytes)
         }
         try await running(client) { [server] in
             try await server.link().live(rooms: [roomFrame("a")])
@@ -52,7 +52,7 @@ import Testing
     @Test func `a pause ends when that is wanted, and a network that is back is tried`() async throws {
         let client = try makeClient(server)
         try await running(client) { [server] in
-            try await server.link().refuse(HTTPAnswer(status: 503, headers: ["retry-after": "300"]))
+            try await server.link().refuse(ClientResponse(status: 503, headers: ["retry-after": "300"]))
             await client.reaches(.offline, .busy)
             #expect((299_000...300_000).contains(client.connectionStates.value.retryInMilliseconds ?? 0))
             await client.retryNow()

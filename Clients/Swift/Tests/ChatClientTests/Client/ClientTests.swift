@@ -265,7 +265,7 @@ import Testing
         let client = try makeClient(server, store: store)
         // Whether the server takes a read mark or will never take it, it is not kept any more.
         server.answer { call in
-            HTTPAnswer(status: call.path.hasSuffix("/read") ? status : 200, body: Array("{}".utf8))
+            ClientResponse(status: call.path.hasSuffix("/read") ? status : 200, body: Array("{}".utf8))
         }
         try await running(client) { [server] in
             for _ in 0..<3 {

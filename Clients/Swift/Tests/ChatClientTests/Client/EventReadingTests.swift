@@ -2,14 +2,14 @@ import Testing
 
 @testable import ChatClient
 
-/// What `events(…)` gives.
+/// The events of `events(…)`.
 @Suite(.timeLimit(.minutes(1))) struct EventReadingTests {
     let server = FakeServer()
 
     @Test(arguments: [400, 410, 413, 422])
     func `a reader ends at an answer that cannot change`(_ status: Int) async throws {
         let client = try makeClient(server)
-        server.answer { _ in HTTPAnswer(status: status, body: Array(#"{"code":"validation_failed"}"#.utf8)) }
+        server.answer { _ in ClientResponse(status: status, body: Array(#"{"code":"validation_failed"}"#.utf8)) }
         try await running(client) { [server] in
             try await server.link().live(rooms: [roomFrame("a", seq: 3)])
             var events = client.room("a").events(after: 1, mark: "?").makeAsyncIterator()
@@ -28,9 +28,9 @@ import Testing
         let count = LatestValue(0)
         server.answer { _ in
             count.set(count.value + 1)
-            guard count.value > 2 else { return HTTPAnswer(status: status) }
+            guard count.value > 2 else { return ClientResponse(status: status) }
             let items: JSONValue = .array((1...3).map { messageFrame("a", $0) })
-            return HTTPAnswer(status: 200, body: JSONValue.object(["items": items, "hasMore": false]).bytes)
+            return ClientResponse(status: 200, body: JSONValue.object(["items": items, "hasMore": false]).bytes)
         }
         try await running(client) { [server] in
             try await server.link().live(rooms: [roomFrame("a", seq: 3)])
@@ -43,9 +43,10 @@ import Testing
     @Test func `a reader fills in what was missed from the log`() async throws {
         let client = try makeClient(server)
         server.answer { call in
-            guard call.path.contains("/events") else { return HTTPAnswer(status: 404) }
+            guard call.path.contains("/events") else { return ClientResponse(status: 404) }
             let items = (1...3).map { messageFrame("a", $0) }
-            return HTTPAnswer(status: 200, body: JSONValue.object(["items": .array(items), "hasMore": false]).bytes)
+            return ClientResponse(
+                status: 200, body: JSONValue.object(["items": .array(items), "hasMore": false]).bytes)
         }
         try await running(client) { [server] in
             try await server.link().live(rooms: [roomFrame("a", seq: 3)])
@@ -61,7 +62,7 @@ import Testing
 
     @Test func `a reader ends when the room is lost after the last event`() async throws {
         let client = try makeClient(server)
-        server.answer { _ in HTTPAnswer(status: 404, body: Array(#"{"code":"room_not_found"}"#.utf8)) }
+        server.answer { _ in ClientResponse(status: 404, body: Array(#"{"code":"room_not_found"}"#.utf8)) }
         try await running(client) { [server] in
             let link = try await server.link()
             await link.live(rooms: [roomFrame("a")])
@@ -143,10 +144,11 @@ import Testing
         let second = try makeClient(server, store: store)
         server.answer { call in
             guard call.path == "/api/v1/rooms/a/events?after=3&limit=100&mark=mark3" else {
-                return HTTPAnswer(status: 404)
+                return ClientResponse(status: 404)
             }
             let items = (4...5).map { messageFrame("a", $0) }
-            return HTTPAnswer(status: 200, body: JSONValue.object(["items": .array(items), "hasMore": false]).bytes)
+            return ClientResponse(
+                status: 200, body: JSONValue.object(["items": .array(items), "hasMore": false]).bytes)
         }
         try await running(second) { [server] in
             try await server.link().live(rooms: [roomFrame("a", seq: 5)])

@@ -46,12 +46,12 @@ final class FakeServer: ChatTransport {
         func send(_ frames: JSONValue...) async { await receive(frames.map { .frame($0.text, id: nil) }) }
         func send(text: String) async { await receive([.frame(text, id: nil)]) }
         func close(_ code: UInt16 = 1006) { end.continuation.yield(.closed(code: code, reason: "")) }
-        func refuse(_ answer: HTTPAnswer) { end.continuation.yield(.refused(answer)) }
+        func refuse(_ answer: ClientResponse) { end.continuation.yield(.refused(answer)) }
 
         /// The types of the client's frames so far.
         var types: [String] { frames.withLockedValue { $0.compactMap { $0["type"]?.string } } }
 
-        /// Waits for a frame of the client; `null` where none comes any more.
+        /// Waits for a frame of the client; `null` if no more comes.
         func frame(_ type: String) async -> JSONValue {
             var iterator = LatestValues(source: count).makeAsyncIterator()
             while await iterator.next() != nil {
@@ -74,14 +74,14 @@ final class FakeServer: ChatTransport {
     }
 
     private let links = AsyncStream.makeStream(of: Link.self)
-    private let answers = NIOLockedValueBox<@Sendable (HTTPCall) async throws -> HTTPAnswer>({ _ in
-        HTTPAnswer(status: 404)
+    private let answers = NIOLockedValueBox<@Sendable (HTTPCall) async throws -> ClientResponse>({ _ in
+        ClientResponse(status: 404)
     })
     private let keeping = NIOLockedValueBox(false)
     private let made = NIOLockedValueBox<[HTTPCall]>([])
 
     /// The next connection of the client that is open still.
-    /// - Throws: `CancellationError` where the test's time is over.
+    /// - Throws: `CancellationError` if the test's time is over.
     func link() async throws -> Link {
         for await link in links.stream where !link.isOver.value { return link }
         throw CancellationError()
@@ -90,11 +90,11 @@ final class FakeServer: ChatTransport {
     /// Calls that were made, in their order.
     var calls: [HTTPCall] { made.withLockedValue { $0 } }
 
-    func answer(_ answer: @escaping @Sendable (HTTPCall) async throws -> HTTPAnswer) {
+    func answer(_ answer: @escaping @Sendable (HTTPCall) async throws -> ClientResponse) {
         answers.withLockedValue { $0 = answer }
     }
 
-    func call(_ call: HTTPCall) async throws -> HTTPAnswer {
+    func call(_ call: HTTPCall) async throws -> ClientResponse {
         made.withLockedValue { $0.append(call) }
         return try await answers.withLockedValue { $0 }(call)
     }
@@ -102,7 +102,7 @@ final class FakeServer: ChatTransport {
     /// The answer sees what was sent as the body of the call.
     func upload(
         _ call: HTTPCall, _ body: UploadBody, onSent: @escaping @Sendable (Int64) -> Void
-    ) async throws -> HTTPAnswer {
+    ) async throws -> ClientResponse {
         var bytes: [UInt8] = []
         while let piece = try await body.piece(at: Int64(bytes.count)) {
             bytes += piece.readableBytesView

@@ -9,12 +9,12 @@ import Testing
 
     private static func isUpload(_ call: HTTPCall) -> Bool { call.path.hasPrefix("/api/v1/files?roomId=") }
 
-    private static func file(_ status: Int = 201, mimeType: String = "image/png") -> HTTPAnswer {
-        HTTPAnswer(status: status, body: Array(#"{"fileId":"f1","mimeType":"\#(mimeType)"}"#.utf8))
+    private static func file(_ status: Int = 201, mimeType: String = "image/png") -> ClientResponse {
+        ClientResponse(status: status, body: Array(#"{"fileId":"f1","mimeType":"\#(mimeType)"}"#.utf8))
     }
 
-    private static func problem(_ status: Int, _ code: String) -> HTTPAnswer {
-        HTTPAnswer(status: status, body: Array(#"{"code":"\#(code)"}"#.utf8))
+    private static func problem(_ status: Int, _ code: String) -> ClientResponse {
+        ClientResponse(status: status, body: Array(#"{"code":"\#(code)"}"#.utf8))
     }
 
     private func header(_ name: String, _ call: HTTPCall) -> String? { call.headers.first { $0.name == name }?.value }
@@ -22,7 +22,7 @@ import Testing
     private var posts: [HTTPCall] { server.calls.filter { $0.path == "/api/v1/messages" } }
 
     /// Uploads are answered as the test says, by their number from 1; messages are stored.
-    private func answer(_ upload: @escaping @Sendable (Int, HTTPCall) async throws -> HTTPAnswer) {
+    private func answer(_ upload: @escaping @Sendable (Int, HTTPCall) async throws -> ClientResponse) {
         let count = NIOLockedValueBox(0)
         server.answer { call in
             Self.isUpload(call) ? try await upload(count.increment(), call) : PostTests.stored(call, seq: 1)
@@ -68,10 +68,10 @@ import Testing
     }
 
     @Test func `an upload that breaks is begun again under its key, and the message is sent once`() async throws {
-        let tries: [@Sendable () throws -> HTTPAnswer] = [
+        let tries: [@Sendable () throws -> ClientResponse] = [
             { throw ChatError.cut }, { throw ChatError.timeout }, { Self.problem(503, "unavailable") },
-            { Self.problem(409, "upload_in_progress") }, { HTTPAnswer(status: 502, body: Array("<html>".utf8)) },
-            { HTTPAnswer(status: 201, body: Array(#"{"fileI"#.utf8)) }, { Self.file(200) },
+            { Self.problem(409, "upload_in_progress") }, { ClientResponse(status: 502, body: Array("<html>".utf8)) },
+            { ClientResponse(status: 201, body: Array(#"{"fileI"#.utf8)) }, { Self.file(200) },
         ]
         answer { number, _ in try tries[number - 1]() }
         try await live(try makeClient(server)) { room in
@@ -216,7 +216,7 @@ import Testing
                     ], ["fileId": "f2", "thumbnailUrl": "https://cdn.test/f2"], ["name": "no id"],
                 ]
             ]
-            return HTTPAnswer(status: 200, body: items.bytes)
+            return ClientResponse(status: 200, body: items.bytes)
         }
         let client = try makeClient(server)
         let files = try await live(client) { _ in try await client.files(["f1", "f,2", "f3"]) }

@@ -7,13 +7,13 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct PostTests {
     let server = FakeServer()
 
-    static func stored(_ call: HTTPCall, seq: Int64) -> HTTPAnswer {
+    static func stored(_ call: HTTPCall, seq: Int64) -> ClientResponse {
         let body = call.body.flatMap { try? JSONParser.parse($0) }
         var message = messageFrame(body?["roomId"]?.string ?? "", seq, sender: 1).object ?? [:]
         message["eventType"] = nil
         message["clientMessageId"] = body?["clientMessageId"]
         message["contentJson"] = (body?["payload"]?.text).map(JSONValue.string)
-        return HTTPAnswer(status: 201, body: JSONValue.object(message).bytes)
+        return ClientResponse(status: 201, body: JSONValue.object(message).bytes)
     }
 
     static func key(_ call: HTTPCall) -> String {
@@ -26,7 +26,7 @@ import Testing
         server.answer { call in
             let number = tries.increment()
             if number == 1 { throw ChatError(.network, "cut") }
-            if number == 2 { return HTTPAnswer(status: 503) }
+            if number == 2 { return ClientResponse(status: 503) }
             return Self.stored(call, seq: 1)
         }
         try await running(client) { [server] in
@@ -42,7 +42,7 @@ import Testing
         let client = try makeClient(server)
         server.answer { call in
             guard Self.key(call) == "bad" else { return Self.stored(call, seq: 1) }
-            return HTTPAnswer(status: 422, body: Array(#"{"code":"validation_failed"}"#.utf8))
+            return ClientResponse(status: 422, body: Array(#"{"code":"validation_failed"}"#.utf8))
         }
         try await running(client) { [server] in
             try await server.link().live(rooms: [roomFrame("a")])
@@ -60,7 +60,7 @@ import Testing
     func `a refusal of a call that was made twice is not certain`(_ isRepeated: Bool) async throws {
         let client = try makeClient(server)
         server.answer { _ in
-            var answer = HTTPAnswer(status: 404, body: Array(#"{"code":"room_not_found"}"#.utf8))
+            var answer = ClientResponse(status: 404, body: Array(#"{"code":"room_not_found"}"#.utf8))
             answer.isRepeated = isRepeated
             return answer
         }
@@ -86,7 +86,7 @@ import Testing
                 if first == nil { first = used }
                 return first == used
             }
-            return isFirst ? HTTPAnswer(status: 401) : Self.stored(call, seq: 1)
+            return isFirst ? ClientResponse(status: 401) : Self.stored(call, seq: 1)
         }
         try await running(client) { [server] in
             try await server.link().live(rooms: [roomFrame("a")])
@@ -194,7 +194,7 @@ import Testing
             OwnPost(key: "k\(number)", roomID: "a", payload: ["text": "x"], state: .queued)
         }
         var outbox = Outbox(posts: posts, isSender: false) { 0 }
-        let places = [("k1", 1), ("k2", 2)].map { ($0.0, StoredAt(messageID: Int64($0.1), seq: Int64($0.1))) }
+        let places = [("k1", 1), ("k2", 2)].map { ($0.0, StoredPosition(messageID: Int64($0.1), seq: Int64($0.1))) }
         let actions = outbox.loaded([posts[2]], done: Dictionary(uniqueKeysWithValues: places), isSender: true)
         let sent = actions.filter { if case .send = $0 { true } else { false } }
         #expect(places.allSatisfy { actions.contains(.stored($0.0, $0.1)) })
@@ -208,7 +208,7 @@ import Testing
         let (one, two) = (
             try makeClient(server, store: .file(folder)), try makeClient(other, store: .file(folder))
         )
-        let hang: @Sendable (HTTPCall) async throws -> HTTPAnswer = { _ in
+        let hang: @Sendable (HTTPCall) async throws -> ClientResponse = { _ in
             try await Task.sleep(for: .seconds(60))
             throw ChatError.timeout
         }

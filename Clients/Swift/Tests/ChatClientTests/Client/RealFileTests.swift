@@ -7,27 +7,27 @@ import Testing
 /// Files against servers that run, as ``RealServerTests``.
 @Suite(.enabled(if: RealServerTests.environment["CHAT_SYSTEM_URL"] != nil), .timeLimit(.minutes(2)))
 final class RealFileTests: Sendable {
-    /// Cuts uploads off in the middle, so many.
+    /// Cuts this many uploads off in the middle.
     private final class CuttingTransport: ChatTransport {
         private let transport = NIOTransport()
         let cuts: NIOLockedValueBox<Int>
 
         init(cuts: Int) { self.cuts = NIOLockedValueBox(cuts) }
 
-        func call(_ call: HTTPCall) async throws -> HTTPAnswer { try await transport.call(call) }
+        func call(_ call: HTTPCall) async throws -> ClientResponse { try await transport.call(call) }
         func keepConnections() { transport.keepConnections() }
         func closeConnections() { transport.closeConnections() }
 
         func upload(
             _ call: HTTPCall, _ body: UploadBody, onSent: @escaping @Sendable (Int64) -> Void
-        ) async throws -> HTTPAnswer {
+        ) async throws -> ClientResponse {
             let isWhole = cuts.withLockedValue { cuts in
                 cuts -= 1
                 return cuts < 0
             }
             if isWhole { return try await transport.upload(call, body, onSent: onSent) }
             let (halves, half) = AsyncStream.makeStream(of: Void.self)
-            return try await withThrowingTaskGroup(of: HTTPAnswer.self) { [transport] group in
+            return try await withThrowingTaskGroup(of: ClientResponse.self) { [transport] group in
                 group.addTask {
                     try await transport.upload(call, body) { sent in
                         onSent(sent)

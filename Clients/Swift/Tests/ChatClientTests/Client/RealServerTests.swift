@@ -4,7 +4,7 @@ import Testing
 
 @testable import ChatClient
 
-/// Against servers that run: `CHAT_SYSTEM_URL`, `CHAT_MESSAGE_URL` and `CHAT_WEBSOCKET_URL` say where.
+/// Tests with running servers, at the addresses in `CHAT_SYSTEM_URL`, `CHAT_MESSAGE_URL` and `CHAT_WEBSOCKET_URL`.
 @Suite(.enabled(if: ProcessInfo.processInfo.environment["CHAT_SYSTEM_URL"] != nil), .timeLimit(.minutes(2)))
 struct RealServerTests {
     struct Account: Sendable {
@@ -100,7 +100,7 @@ struct RealServerTests {
             let room = a.room(info.roomID)
             for number in 0..<5 { try await room.send("\(number)") }
             let messages = room.messages
-            // Before it is live the log may begin behind what is sent now, and that is then shown by `loadOlder` alone.
+            // Before it is live, the log may begin after the messages sent now, which only `loadOlder` would show then.
             for await state in room.states where state == .live { break }
             let sent = try await room.send("five")
             for await shown in messages where shown.items.last?.text == "five" { break }
@@ -129,7 +129,7 @@ struct RealServerTests {
             for await shown in messages where shown.items.count == 1 { break }
             return info.roomID
         }
-        // Not running: it is kept, and sent in the next life.
+        // Not running: it is stored, and sent by the next client.
         let post = first.room(id).post("from a former life", key: "k1")
         try await post.kept()
         #expect(post.state == .queued)

@@ -13,7 +13,7 @@ import Testing
             await link.live()
             await client.reaches(.live)
             let notices = client.room("a").notices()
-            // What is said next comes behind what the listening has said.
+            // The next frame comes after those that the consumer has caused.
             await client.core.listen("b", by: 1)
             await client.room("b").typing()
             _ = await link.frame("typing")
@@ -27,9 +27,9 @@ import Testing
     @Test func `an unread message from before the list that is deleted counts no more`() async throws {
         let client = try makeClient(server)
         server.answer { call in
-            guard call.path == "/api/v1/messages/40" else { return HTTPAnswer(status: 503) }
+            guard call.path == "/api/v1/messages/40" else { return ClientResponse(status: 503) }
             let message: JSONValue = ["messageId": 40, "roomId": "a", "seq": 4]
-            return HTTPAnswer(status: 200, body: message.bytes)
+            return ClientResponse(status: 200, body: message.bytes)
         }
         try await running(client) { [server] in
             let link = try await server.link()
@@ -48,9 +48,10 @@ import Testing
         #expect(asked == ["/api/v1/messages/30", "/api/v1/messages/40"])
     }
 
-    private static func page(_ call: HTTPCall, from seq: Int64, through last: Int64, hasMore: Bool) -> HTTPAnswer {
+    private static func page(_ call: HTTPCall, from seq: Int64, through last: Int64, hasMore: Bool) -> ClientResponse {
         let items = (seq...last).map { messageFrame("a", $0) }
-        return HTTPAnswer(status: 200, body: (["items": .array(items), "hasMore": .bool(hasMore)] as JSONValue).bytes)
+        return ClientResponse(
+            status: 200, body: (["items": .array(items), "hasMore": .bool(hasMore)] as JSONValue).bytes)
     }
 
     @Test func `older messages are loaded once it is known where the log is`() async throws {
@@ -71,7 +72,7 @@ import Testing
         let client = try makeClient(server)
         // The log is known for a moment before the room is lost, and the first page can be asked for in it.
         server.answer { _ in
-            HTTPAnswer(status: 200, body: JSONValue.object(["items": [], "hasMore": false]).bytes)
+            ClientResponse(status: 200, body: JSONValue.object(["items": [], "hasMore": false]).bytes)
         }
         let waiting = try await running(client) { [server] in
             let link = try await server.link()
@@ -94,7 +95,7 @@ import Testing
         server.answer { call in
             let number = count.increment()
             for await isAnswered in LatestValues(source: isAnswered) where isAnswered { break }
-            return number == 1 ? HTTPAnswer(status: 503) : Self.page(call, from: 3, through: 5, hasMore: true)
+            return number == 1 ? ClientResponse(status: 503) : Self.page(call, from: 3, through: 5, hasMore: true)
         }
         try await running(client) { [server] in
             try await server.link().live(rooms: [roomFrame("a", seq: 5)])
@@ -129,7 +130,7 @@ import Testing
             let room = client.room("a")
             let messages = room.messages
             try await room.send("six")
-            // The list comes with the message in it: the log begins behind.
+            // The list comes with the message in it: the log begins after it.
             await link.live(rooms: [roomFrame("a", seq: 6)])
             for await state in room.states where state == .live { break }
             #expect(messages.value.items.isEmpty)

@@ -109,7 +109,7 @@ import Testing
                 await core.handle(core.connection.timePassed(end))
             }
             #expect(await core.tokenCall > late)
-            await core.tokenCame(.success(token(of: 1)), call: late)
+            await core.tokenCallEnded(.success(token(of: 1)), call: late)
             #expect(await core.token == nil)
             #expect(client.connectionStates.value.state == .offline)
         }

@@ -3,22 +3,23 @@ import Testing
 @testable import ChatClient
 
 @Suite(.timeLimit(.minutes(1))) struct UploadTests {
-    private func problem(_ status: Int, _ code: String, retryAfter: String? = nil) -> HTTPAnswer {
-        var answer = HTTPAnswer(status: status, body: Array(#"{"code":"\#(code)"}"#.utf8))
-        if let retryAfter { answer.headers["retry-after"] = retryAfter }
-        return answer
+    private func problem(_ status: Int, _ code: String, retryAfter: String? = nil) -> ClientResponse {
+        var response = ClientResponse(status: status, body: Array(#"{"code":"\#(code)"}"#.utf8))
+        if let retryAfter { response.headers["retry-after"] = retryAfter }
+        return response
     }
 
     @Test func `tries of what passes follow after growing pauses`() throws {
         var upload = Upload { 0.5 }
-        let broken: [HTTPAnswer] = [
+        let broken: [ClientResponse] = [
             problem(503, "unavailable"), problem(429, "rate_limited"), problem(408, "request_timeout"),
-            problem(425, "too_early"), problem(409, "upload_in_progress"), HTTPAnswer(status: 502, body: [0x3C]),
-            HTTPAnswer(status: 201, body: Array(#"{"fileI"#.utf8)), HTTPAnswer(status: 200, body: Array("{}".utf8)),
+            problem(425, "too_early"), problem(409, "upload_in_progress"), ClientResponse(status: 502, body: [0x3C]),
+            ClientResponse(status: 201, body: Array(#"{"fileI"#.utf8)),
+            ClientResponse(status: 200, body: Array("{}".utf8)),
         ]
         var pauses: [Int64] = []
         for answer in broken {
-            guard case .again(let pause) = upload.answered(answer) else {
+            guard case .retry(let pause) = upload.answered(answer) else {
                 Issue.record("not again: \(answer)")
                 continue
             }
@@ -26,12 +27,13 @@ import Testing
         }
         #expect(pauses == [250, 500, 1000, 2000, 4000, 8000, 15_000, 15_000])
         for error in [ChatError.timeout, .cut] {
-            guard case .again = upload.failed(error) else {
+            guard case .retry = upload.failed(error) else {
                 Issue.record("not again: \(error)")
                 continue
             }
         }
-        guard case .stored(let file) = upload.answered(HTTPAnswer(status: 200, body: Array(#"{"fileId":"f"}"#.utf8)))
+        guard
+            case .stored(let file) = upload.answered(ClientResponse(status: 200, body: Array(#"{"fileId":"f"}"#.utf8)))
         else {
             Issue.record("not stored")
             return
@@ -43,7 +45,7 @@ import Testing
     func `a pause that the server asks for is kept, up to five minutes`(_ asked: String, _ pause: Int64) {
         var upload = Upload { 0.999 }
         _ = upload.answered(problem(503, "unavailable"))
-        guard case .again(let milliseconds) = upload.answered(problem(409, "upload_in_progress", retryAfter: asked))
+        guard case .retry(let milliseconds) = upload.answered(problem(409, "upload_in_progress", retryAfter: asked))
         else {
             Issue.record("not again")
             return

@@ -4,7 +4,7 @@ import Testing
 @testable import ChatClient
 
 #if os(Linux)
-    /// What a process that is killed in the middle of its steps leaves behind.
+    /// The store of a process that is killed in the middle of its steps.
     @Suite(.timeLimit(.minutes(2))) struct KilledStoreTests {
         /// Written for each step that is kept, among what the test runner writes.
         static let sign: UInt8 = 1
@@ -37,7 +37,7 @@ import Testing
         {
             let folder = FileManager.default.temporaryDirectory.appendingPathComponent("chat-\(UUID().uuidString)").path
             defer { try? FileManager.default.removeItem(atPath: folder) }
-            let store = try FileChatStore(folder: folder, standstill: 50)
+            let store = try FileChatStore(folder: folder, suspensionTimeout: 50)
             let (process, acknowledged) = try startChild(folder)
             var count = try firstSigns(acknowledged)
             for round in 1...40 {

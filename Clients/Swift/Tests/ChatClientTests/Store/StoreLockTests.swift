@@ -59,7 +59,7 @@ import Testing
 
     @Test func `a holder that does not move or is gone loses the lock`() async throws {
         var still = Lease.mine(instance: "still")
-        still.seenAt -= Lease.lifeMilliseconds
+        still.seenAt -= Lease.lifetimeMilliseconds
         try await give(still)
         try await lock("one").withLock {}
         // No process has such a number.

@@ -139,13 +139,14 @@ import Testing
         let id = process.processIdentifier
         let start = try #require(System.startTime(ofProcess: id))
         let lease = Lease(process: id, start: start, instance: "other", seenAt: System.wallClock)
-        #expect(lease.isHeld(but: "mine"))
-        #expect(!lease.isHeld(but: "other"))
-        #expect(!lease.isHeld(but: "mine", now: lease.seenAt + 5000))
-        #expect(!Lease(process: id, start: start + 1, instance: "other", seenAt: lease.seenAt).isHeld(but: "mine"))
+        #expect(lease.isHeldByOther(than: "mine"))
+        #expect(!lease.isHeldByOther(than: "other"))
+        #expect(!lease.isHeldByOther(than: "mine", now: lease.seenAt + 5000))
+        #expect(
+            !Lease(process: id, start: start + 1, instance: "other", seenAt: lease.seenAt).isHeldByOther(than: "mine"))
         kill(id, SIGKILL)
         process.waitUntilExit()
-        #expect(!lease.isHeld(but: "mine"))
+        #expect(!lease.isHeldByOther(than: "mine"))
     }
 
     @Test func `a step is done although its task is cancelled`() async throws {

@@ -5,7 +5,7 @@ import Testing
 @testable import ChatClient
 
 @Suite(.timeLimit(.minutes(1))) struct KeepAliveTests {
-    /// What a server saw.
+    /// The observations of a server.
     private struct Seen {
         var connections = 0
         var requests: [String] = []

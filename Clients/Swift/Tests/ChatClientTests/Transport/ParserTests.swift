@@ -15,7 +15,7 @@ import Testing
             var events: [EventStreamParser.Event] = []
             var rest = Array(text.utf8)[...]
             while !rest.isEmpty {
-                events += try parser.take(rest.prefix(size))
+                events += try parser.parse(rest.prefix(size))
                 rest = rest.dropFirst(size)
             }
             #expect(events == expected)

@@ -9,10 +9,10 @@ import Testing
 
     private func get(
         _ server: ServerAddress, timeout: Int64 = 30_000, maximum: Int = 1 << 20
-    ) async throws -> HTTPAnswer {
+    ) async throws -> ClientResponse {
         var call = HTTPCall(server: server, path: "/x")
         call.timeoutMilliseconds = timeout
-        call.maximumAnswerBytes = maximum
+        call.maximumResponseBytes = maximum
         return try await transport.call(call)
     }
 

@@ -22,7 +22,7 @@ import Testing
     private func upload(
         _ server: ServerAddress, _ body: UploadBody, stall: Int64 = 60_000,
         onSent: @escaping @Sendable (Int64) -> Void = { _ in }
-    ) async throws -> HTTPAnswer {
+    ) async throws -> ClientResponse {
         var call = HTTPCall(method: .post, server: server, path: "/files")
         call.headers = [("content-type", "video/mp4")]
         call.timeoutMilliseconds = stall

@@ -5,7 +5,7 @@ import Testing
 
 @testable import ChatClient
 
-/// What is made of a server's bytes, without a network.
+/// The handling of a server's bytes, without a network.
 @Suite(.timeLimit(.minutes(1))) struct WebSocketTests {
     private func channel() throws -> EmbeddedChannel {
         let channel = EmbeddedChannel()
@@ -85,7 +85,7 @@ import Testing
             Issue.record("not one event")
             return
         }
-        #expect(inputs == [.frame("a", id: nil), .signOfLife, .signOfLife, .frame("bc", id: nil)])
+        #expect(inputs == [.frame("a", id: nil), .activity, .activity, .frame("bc", id: nil)])
         let frame = try #require(try written(channel))
         #expect(frame == (0x0A, [0x70]))
         _ = try channel.finish()
@@ -110,10 +110,10 @@ import Testing
     @Test func `fragments that are too long together are refused`() throws {
         var messages = WebSocketMessages()
         let half = ByteBuffer(repeating: 0x61, count: WebSocketMessages.maximumSize / 2 + 1)
-        let first = try messages.take(WebSocketFrame(fin: false, opcode: .text, data: half))
+        let first = try messages.decode(WebSocketFrame(fin: false, opcode: .text, data: half))
         #expect(first == .fragment)
         let error = #expect(throws: WebSocketViolation.self) {
-            try messages.take(WebSocketFrame(fin: true, opcode: .continuation, data: half))
+            try messages.decode(WebSocketFrame(fin: true, opcode: .continuation, data: half))
         }
         #expect(error?.code == 1009)
     }

@@ -1,7 +1,7 @@
 /// What the bytes of a file say about it.
 struct FileFormat: Equatable, Sendable {
     let type: MediaType
-    /// The size of a picture as it is displayed; `nil` where the type has none, or its head does not say.
+    /// The size of a picture as it is displayed; `nil` if the type has none, or its head does not say.
     let size: PictureSize?
 
     /// The type to serve it as.

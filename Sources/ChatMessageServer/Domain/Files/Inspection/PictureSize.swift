@@ -6,7 +6,7 @@ struct PictureSize: Equatable, Sendable {
     let width: Int
     let height: Int
 
-    /// - Returns: `nil` where a side is 0 or above ``maximumSide``.
+    /// - Returns: `nil` if a side is 0 or above ``maximumSide``.
     init?(width: Int, height: Int) {
         let sides = 1...Self.maximumSide
         guard sides.contains(width), sides.contains(height) else { return nil }

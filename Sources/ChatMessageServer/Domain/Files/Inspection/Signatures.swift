@@ -5,7 +5,7 @@ enum Signatures {
     /// - Parameters:
     ///   - head: its first bytes, at most ``FileInspector/headBytes``.
     ///   - isWhole: whether the file has no more than these.
-    /// - Returns: `nil` where no signature is known.
+    /// - Returns: `nil` if no signature is known.
     static func type(of head: [UInt8], isWhole: Bool) -> MediaType? {
         for (signature, type) in simple where head.starts(with: signature) { return type }
         if head.starts(with: riff) { return riffType(head) }

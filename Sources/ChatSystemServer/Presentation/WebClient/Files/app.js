@@ -11,7 +11,7 @@ const KEPT = 'chat.configuration'
 const RETRY_MS = 3_000
 const DEADLINE_MS = 20_000
 
-/** Addresses of one host and another port are those of the host that served the page. */
+/** An address `:PORT` is that port of the host that served the page. */
 export function resolveServers({ messages, sockets, authMode }, { origin, protocol, hostname }) {
   const at = address => address.startsWith(':') ? `${protocol}//${hostname}${address}` : address
   return { system: origin, messages: at(messages), sockets: at(sockets), authMode }
@@ -29,11 +29,11 @@ function applyPreferences() {
   signIn?.render()
 }
 
-/** Where the servers are. Without an answer it is where they were the last time. */
+/** The server addresses; without an answer the stored ones. */
 async function configuration() {
   for (;;) {
     try {
-      // As the head of the page preloads it: other options would ask once more.
+      // Same options as the preload in the page head: other options would cause a second request.
       const answer = await (await fetch(CONFIGURATION, { signal: AbortSignal.timeout(DEADLINE_MS) })).json()
       if (typeof answer?.messages !== 'string' || typeof answer.sockets !== 'string') throw new Error('no configuration')
       storage.set(KEPT, JSON.stringify(answer))
@@ -51,7 +51,7 @@ async function configuration() {
 async function start() {
   applyPreferences()
   preferences.addEventListener('change', applyPreferences)
-  // The library is fetched meanwhile: it is named in the head of the page.
+  // The library is loaded meanwhile: the page head preloads it.
   const [answer, { ChatPage }] = await Promise.all([configuration(), import('./chat-page.js')])
   const servers = resolveServers(answer, location)
   const session = new Session(`${servers.system}/api/v1`, { storage })
@@ -76,7 +76,8 @@ async function start() {
     if (session.userId === undefined) signIn.open(notice)
   }
   session.addEventListener('ended', ({ detail }) => {
-    // The address names a room of somebody who is here no more; an end that nobody asked for may be mended by signing in.
+    // After signing out the address must not name the former user's room. After an expired session it stays: the user
+    // may sign in again.
     if (detail === 'signedOut') history.replaceState(null, '', location.pathname)
     leave(detail === 'signedOut' ? '' : t('pleaseSignIn'))
   })

@@ -1,21 +1,21 @@
 // Files to be sent: which of what is pasted or dropped are files, what kind they are, how large they are shown. Pure.
 
-/** So many wait above the field of a room at most. */
+/** The most files that wait to be sent in one room. */
 export const MOST_FILES = 20
-/** Pictures of messages are at most so large on the screen, in CSS pixels. */
+/** The largest size of a picture in a message, in CSS pixels. */
 const PICTURE = { width: 320, height: 280 }
 const SMALLEST_PICTURE = 64
 /** Where the size of a picture or video is not known. */
 const UNKNOWN = { width: 320, height: 192 }
-/** What servers show in place; everything else is a file to be downloaded. */
+/** Types that servers deliver inline; all others are downloads. */
 const SHOWN = /^(?:image\/(?:png|jpeg|gif|webp|avif)|video\/(?:mp4|webm|quicktime)|audio\/(?:mpeg|ogg|wav|x-wav|flac|x-flac|mp4|x-m4a))(?:;|$)/
 
-/** 'image', 'video', 'audio' or 'file': as a message of it is going to be, by what the browser says. */
+/** 'image', 'video', 'audio' or 'file': the expected type of its message, by the browser's MIME type. */
 export const messageTypeOf = mimeType => SHOWN.test(mimeType) ? mimeType.split('/')[0] : 'file'
 
 /**
- * The files of a paste. What was copied from a word processor or a table comes as text and as a picture of it: then the
- * text is meant.
+ * The files of a paste. A word processor or spreadsheet copies text together with a picture of it: then only the text
+ * is meant.
  */
 export function pastedFiles(data) {
   const types = [...data?.types ?? []]
@@ -32,7 +32,7 @@ export function droppedFiles(data) {
   return { files, hasFolders: items.some(isFolder) }
 }
 
-/** The place of a picture: as large as it is, at most as large as fits, in its own proportions unless they are extreme. */
+/** The size of a picture on the screen: scaled down to fit, with its proportions unless they are extreme. */
 export function pictureBox(width, height) {
   if (!(width > 0 && height > 0)) return UNKNOWN
   const scale = Math.min(1, PICTURE.width / width, PICTURE.height / height)

@@ -8,7 +8,7 @@ import { t } from './strings.js'
 
 const MOST_SAID = 20
 
-/** The new messages since the last list of rooms, to be notified of. Pure. */
+/** The rooms with new messages of others since the previous list, for notifications. Pure. */
 export function newlyUnread(before, rooms, userId) {
   return rooms.filter(room => {
     const last = room.lastMessage, old = before.get(room.roomId)
@@ -39,7 +39,7 @@ export class Attention {
     const rooms = this.chat.rooms.list
     const unread = rooms.filter(room => room.unreadCount > 0 && !this.isSeen(room.roomId))
     this.#show(unread.reduce((sum, room) => sum + room.unreadCount, 0), this.title)
-    // What was unread before this page was opened is no news, nor is what a first list brings.
+    // Rooms that were unread before the page was opened, or in the first list, cause no notification.
     if (!this.#isFirst) {
       for (const room of newlyUnread(this.#before, rooms, this.userId)) if (!this.isSeen(room.roomId)) this.#notify(room)
     }
@@ -58,7 +58,7 @@ export class Attention {
 
   #notify(room) {
     if (!this.preferences.get('notifications') || globalThis.Notification?.permission !== 'granted') return
-    // All open pages of one sign-in say the same under one tag, of which the browser shows one.
+    // All open tabs notify with the same tag, so that the browser shows one notification.
     const { lastMessage } = room
     const sender = this.people.name(lastMessage.senderId), name = roomName(room)
     try {
@@ -66,7 +66,7 @@ export class Attention {
         body: summaryOf(lastMessage), tag: `room:${room.roomId}`, icon: '/web/icon.svg', dir: 'auto',
       })
       shown.onclick = () => { window.focus(); this.open(room.roomId); shown.close() }
-    } catch { /* On phones pages may not; only service workers. */ }
+    } catch { /* On phones only service workers may notify. */ }
   }
 }
 
@@ -79,7 +79,7 @@ export function announce(sender, message) {
 
 let toastTimer
 
-/** A word about something done, for a moment. */
+/** Shows a short confirmation for a moment. */
 export function toast(words) {
   byId('toast').textContent = words
   clearTimeout(toastTimer)

@@ -19,13 +19,13 @@ import { SettingsDialog } from './settings-dialog.js'
 import { roomName, Sidebar } from './sidebar.js'
 import { errorText, t } from './strings.js'
 
-/** So many messages of the open room are held, to be scrolled through; of others far fewer are. */
+/** How many messages are held of the open room, for scrolling; other rooms hold far fewer. */
 const KEEP = 10_000
 const LIST_WAIT_MS = 1_500
 
 export class ChatPage {
   #stop = new AbortController()
-  /** How often an address was followed: a slow answer for an earlier one is of no use. */
+  /** Counts followed addresses, so that a late answer for an earlier one is dropped. */
   #followed = 0
 
   /** `servers`: `{system, messages, sockets, authMode}`. */
@@ -70,7 +70,7 @@ export class ChatPage {
       [preferences, 'change', () => this.translated()],
     ])
     chat.on('error', error => console.warn(`chat: ${error.code}`))
-    // A room that the address names may come with the list: by an invitation that was taken, or on another device.
+    // The named room may appear in the list later: through an invitation, or joined on another device.
     chat.rooms.subscribe(() => { if (this.#waits()) this.#follow() })
     chat.on('state', () => { if (this.#waits()) this.#follow() })
   }
@@ -83,7 +83,7 @@ export class ChatPage {
     this.#follow()
   }
 
-  /** The words are in another language. */
+  /** The language has changed. */
   translated() {
     this.view.retranslate()
     this.sidebar.render()
@@ -105,7 +105,7 @@ export class ChatPage {
 
   // Which room is open
 
-  /** The address names a room that the list did not have when it was followed. */
+  /** Whether the address names an own room that was not in the list when the address was followed. */
   #waits() {
     const route = parseRoute(location.hash)
     return route !== null && (this.#shown !== route.roomId || this.#isGuest) && this.#isOwn(route.roomId)
@@ -127,7 +127,7 @@ export class ChatPage {
     await this.#listKnown()
     if (followed !== this.#followed) return
     if (this.#isOwn(roomId)) return this.#show(this.chat.room(roomId), seq)
-    // Not among one's rooms, as far as they are known: perhaps a public one, by a link.
+    // Not among the known own rooms: perhaps a public room, from a link.
     this.#shown = null
     try {
       const info = await this.api.room(roomId)
@@ -141,7 +141,7 @@ export class ChatPage {
     }
   }
 
-  /** The list has come from the store or the server; not waited for longer than a start may take. */
+  /** Waits for the list of rooms from the store or the server, but no longer than a start may take. */
   async #listKnown() {
     const until = Date.now() + LIST_WAIT_MS
     while (this.chat.rooms.list.length === 0 && this.chat.state !== 'live' && Date.now() < until) {
@@ -195,7 +195,7 @@ export class ChatPage {
     if (unsent > 0 && !window.confirm(t('confirmUnsent', unsent))) return
     this.drafts.forget()
     this.view.files.unsent.forget()
-    // Data that cannot be deleted now must not keep anybody signed in.
+    // A failure to delete the data must not prevent signing out.
     await this.chat.forget({ evenUnsent: true }).catch(() => {})
     await this.session.logOut()
   }

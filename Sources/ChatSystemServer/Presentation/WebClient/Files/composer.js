@@ -19,7 +19,7 @@ export class Composer {
   #query = null
   #typing = new TypingSignal()
 
-  /** `tray`: what waits to be sent with the text. */
+  /** `tray`: the files to be sent with the text. */
   constructor({ drafts, tray, on, signal }) {
     Object.assign(this, { drafts, tray, on })
     this.text = byId('text')
@@ -36,12 +36,12 @@ export class Composer {
       [this.text, 'keyup', () => this.keys.keyUp()],
       [this.text, 'blur', () => { this.#typed(this.#typing.end()); setTimeout(() => this.#showMatches(null), BLUR_MS) }],
       [byId('composing-end'), 'click', () => { this.#end(); this.focus() }],
-      // Drafts of a page that is closed in the middle of a word.
+      // Keeps the draft if the page is closed while text is entered.
       [window, 'pagehide', () => this.#keepDraft()],
     ])
   }
 
-  /** Goes over to another room, or to none. */
+  /** Switches to another room, or to none. */
   show(roomId) {
     this.#end()
     this.#keepDraft()
@@ -60,7 +60,7 @@ export class Composer {
     this.#setText(editableText(message) ?? '')
   }
 
-  /** A message was deleted, or the room is another: an edit or a reply of it has no end. */
+  /** A message was deleted: ends an edit of it or a reply to it. */
   drop(messageId) { if (this.#about?.message.messageId === messageId && messageId !== undefined) this.#end() }
 
   focus() { this.text.focus() }
@@ -75,11 +75,11 @@ export class Composer {
     this.focus()
   }
 
-  /** Puts back what was not sent after all. */
+  /** Puts back text that was not sent. */
   give(text) {
     if (text === '') return
     const before = draft => draft.trim() === '' ? text : `${text}\n${draft}`
-    // The draft that waits for the end of an edit.
+    // During an edit the draft is not in the field.
     if (this.#about?.kind === 'edit') {
       this.#about.draft = before(this.#about.draft)
       return this.#keepDraft()
@@ -100,7 +100,7 @@ export class Composer {
     const about = this.#about
     this.#about = null
     byId('composing').hidden = true
-    // An edit has taken the draft's place for a while.
+    // The draft was replaced during the edit.
     if (about?.kind === 'edit') this.#setText(about.draft)
   }
 

@@ -5,7 +5,7 @@ export const MOST_CHARACTERS = 8_000
 const COUNTED_FROM = MOST_CHARACTERS - 500
 
 /**
- * What a key press means: 'send', 'cancel', 'editLast' or `null` (the browser's own doing), with input methods in mind.
+ * What a key press means: 'send', 'cancel', 'editLast' or `null` (the browser's default), with input methods in mind.
  * Enter confirms a composition and neither sends nor breaks the line. Chromium and Firefox say `isComposing`; Safari
  * ends the composition first and then reports the key with code 229.
  */
@@ -72,7 +72,7 @@ export function closedEmoji(text, cursor, find) {
   return { text: text.slice(0, start) + emoji + text.slice(cursor), cursor: start + emoji.length }
 }
 
-/** When `typing` is said: at most every few seconds while something is written, and once when it ends. */
+/** When `typing` is sent: at most every 4 s while text is entered, and once when that ends. */
 export class TypingSignal {
   #saidAt = -Infinity
 

@@ -1,9 +1,9 @@
-// The state of the connection on the screen: nothing while it is good.
+// Shows the state of the connection, and nothing while it is good.
 
 import { byId, listen } from './dom.js'
 import { t } from './strings.js'
 
-/** A reconnect of less than this is not worth a word. */
+/** A shorter reconnect is not shown. */
 const SHOWN_AFTER_MS = 1_000
 
 export class ConnectionView {

@@ -1,4 +1,4 @@
-// What a message says: its payload by type, in words and as addresses. Pure.
+// The content of a message: its payload by type, as text and as links. Pure.
 
 import { mediaKind, webAddress } from './links.js'
 import { linksOf, parseMarkdown, textOf } from './markdown.js'
@@ -35,8 +35,8 @@ function shownText(message) {
 }
 
 /**
- * Pictures, videos, sounds and files of a message: `{kind, href, source, width?, height?, name?}`. Of a text those that
- * its addresses name. Of a file that was uploaded `fileId`, empty while it is under way, instead of addresses.
+ * Pictures, videos, audio and files of a message: `{kind, href, source, width?, height?, name?}`. For a text message
+ * those that its links name. An uploaded file has a `fileId` instead of URLs, which is empty during the upload.
  */
 export function attachmentsOf(message) {
   const content = payloadOf(message)
@@ -73,7 +73,7 @@ const nameOfFile = content => shownName(content.fileName, t('file'))
 
 const positive = value => Number.isFinite(value) && value > 0 ? value : undefined
 
-/** What stands for a message of a type that has neither text nor attachment. */
+/** The placeholder of a message type that has neither text nor attachment. */
 export function placeholderOf(message) {
   const content = payloadOf(message)
   switch (message.messageType ?? 'text') {

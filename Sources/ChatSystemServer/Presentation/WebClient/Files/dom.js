@@ -1,4 +1,4 @@
-// Elements. What users wrote gets in as text alone: nothing here, or anywhere else, takes HTML.
+// DOM helpers. User content is inserted as text only: neither this module nor any other parses HTML.
 
 export const byId = id => document.getElementById(id)
 
@@ -18,10 +18,10 @@ export function element(tag, properties = {}, ...children) {
   return made
 }
 
-/** A name, which may run in either direction, apart from what is around it. */
+/** A name, isolated from the text direction around it. */
 export const isolate = (name, className = '') => element('bdi', { className, dir: 'auto' }, name)
 
-/** The strokes of the icons of `icons.svg`, by name. */
+/** An icon by name, from the symbols of `index.html`. */
 export function icon(name) {
   const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg')
   svg.setAttribute('class', 'icon')
@@ -32,7 +32,7 @@ export function icon(name) {
   return svg
 }
 
-/** Makes a list's children those of `rows`, each with a `key`, and touches only what differs. */
+/** Renders `rows`, each with a `key`, as the children of a list, and touches only what differs. */
 export class KeyedList {
   #shown = new Map()
 
@@ -96,7 +96,7 @@ function isEqual(one, other) {
   return names.length === Object.keys(other).length && names.every(name => Object.is(one[name], other[name]))
 }
 
-/** Runs what a user asked for, with the button out of use meanwhile, and shows in `place` what went wrong. */
+/** Runs an action of the user with the button disabled, and shows a failure in `place`. */
 export async function attempt(place, button, act, words = error => error.message) {
   place.textContent = ''
   if (button) button.disabled = true
@@ -111,7 +111,7 @@ export async function attempt(place, button, act, words = error => error.message
   }
 }
 
-/** Calls `act` once, in the next frame, however often it is asked for; in hidden pages, which have no frames, soon. */
+/** Coalesces calls of `act` into one in the next frame; in a hidden page, which has no frames, after 50 ms. */
 export function oncePerFrame(act) {
   let isDue = false
   return () => {

@@ -1,11 +1,11 @@
-// Uploaded files in messages: pictures, videos and sounds in place, everything else to be downloaded. Their place is fixed
-// before they are there. Addresses age: they are asked for when one is shown, and again where the server refuses an old one.
+// Uploaded files in messages: pictures, videos and audio inline, everything else as a download. Their size is fixed
+// before they load. URLs expire: they are requested when a file is shown, and again when the server rejects one.
 
 import { endingOf, pictureBox, sizeText } from './attaching.js'
 import { element, icon, isolate } from './dom.js'
 import { errorText, language, t } from './strings.js'
 
-/** An address that is older than this is not handed to the browser's own download any more. */
+/** An older URL is renewed before a download uses it. */
 const FRESH_MS = 25 * 60_000
 
 /** `files`: `info(roomId, fileId, options)`, `preview(message)`; `act(name, about)` as of other messages. */
@@ -53,7 +53,7 @@ export function keepPlayers(old, node) {
   }
 }
 
-/** Gives an element its source: the file of this page where it has sent it, else the server's. */
+/** Sets the source of an element: the local file if this page has sent it, otherwise the URL of the server. */
 function load(node, place, file, row, files, sourceOf) {
   const local = files.preview(row.message)
   let triesLeft = 1, at = 0
@@ -71,7 +71,7 @@ function load(node, place, file, row, files, sourceOf) {
     place.append(element('span', { className: 'gone' }, isolate(file.name), element('br'), words))
   }
   node.addEventListener('error', () => {
-    // One's own that is no picture, whatever its name says; else an address that has aged, once.
+    // An own file that is not a picture, whatever its name says. Otherwise an expired URL, renewed once.
     if (file.fileId === '') return fail('')
     // It is there, but this browser cannot show it.
     if (triesLeft === 0) return place.replaceWith(downloadElement(file, row, files))
@@ -85,7 +85,7 @@ function load(node, place, file, row, files, sourceOf) {
   else if (file.fileId !== '') use(false)
 }
 
-/** What the server knows of a file; `undefined` where it is gone, or nobody waits for it any more. */
+/** The metadata of a file; `undefined` if it is gone or no longer needed. */
 async function infoOf({ fileId }, { message }, files, options) {
   try { return await files.info(message.roomId, fileId, options) } catch { return undefined }
 }
@@ -105,7 +105,7 @@ function downloadElement(file, row, files) {
     link.title = ''
     link.href = info.url
     link.download = file.name
-    // From another host `download` does not count: what comes, a refusal as well, must not take the place of the page.
+    // For another host `download` is ignored: neither the file nor an error may replace the page.
     link.target = '_blank'
     at = Date.now()
     return true
@@ -113,7 +113,7 @@ function downloadElement(file, row, files) {
   link.addEventListener('click', async event => {
     if (Date.now() - at < FRESH_MS) return
     event.preventDefault()
-    // Offline it waits: for one download, however often it is clicked.
+    // Offline it waits. Further clicks start no further download.
     if (file.fileId === '' || isAsked) return
     isAsked = true
     const isThere = await place(true)

@@ -1,6 +1,6 @@
-// Where the rows of a long list are, of which only those on the screen are elements. Pure.
+// The positions of the rows of a long list, of which only the visible ones are elements. Pure.
 
-/** Two ways to measure differ by less than this. */
+/** Two ways of measuring differ by less than this. */
 const ROUNDING = 0.05
 
 /** Offsets of rows whose heights are measured as they come up, and estimated until then. */
@@ -15,7 +15,7 @@ export class Heights {
 
   setRows(rows) {
     this.rows = rows
-    // Bounded by what is shown: heights of rows that are gone are dropped now and then.
+    // Bounded: heights of rows that are gone are dropped now and then.
     if (this.#measured.size > 2 * rows.length + 100) {
       const keys = new Set(rows.map(row => row.key))
       for (const key of this.#measured.keys()) if (!keys.has(key)) this.#measured.delete(key)
@@ -54,7 +54,7 @@ export class Heights {
   top(index) { return this.#offsets[index] }
   height(index) { return this.#heights[index] }
 
-  /** The row at a height: that with the greatest top that is not below it. */
+  /** The row at `y`: the last one whose top is not below it. */
   indexAt(y) {
     let low = 0, high = this.rows.length - 1
     while (low < high) {

@@ -1,4 +1,4 @@
-// Finds web addresses in a text. What ends a sentence, belongs to it and not to the address: full-width stops, Korean
+// Finds web addresses in a text. What belongs to the sentence around an address is left out: full-width stops, Korean
 // particles, brackets and quotes that were opened before the address.
 
 const START = /\bhttps?:\/\//giu

@@ -74,7 +74,7 @@ const MARKS = [['**', 'bold'], ['__', 'bold'], ['~~', 'strike'], ['*', 'italic']
 export function parseInline(text, depth = 0) {
   const links = new Map(depth > MOST_DEPTH ? [] : linksIn(text).map(link => [link.start, link]))
   const nodes = []
-  // The end of a mark is looked for once a kind: where none comes, a text of nothing but marks must not cost its square.
+  // Marks without an end: each is searched only once, so that a text of nothing but marks takes no quadratic time.
   const hopeless = new Set()
   let plain = ''
   const push = node => {

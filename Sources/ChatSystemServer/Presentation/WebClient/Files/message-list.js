@@ -1,10 +1,10 @@
-// A list of many rows of which only those on the screen, and some around them, are elements. One row is the anchor: what
-// is put in above it, or turns out to be higher than estimated, does not move it.
+// A virtual list: only the rows on the screen, and some around them, are elements. One row is the anchor: it does not
+// move when rows are inserted above it or turn out higher than estimated.
 
 import { KeyedList } from './dom.js'
 import { Heights } from './heights.js'
 
-/** So near to the end counts as being there; rounding and zoom take a few pixels. */
+/** The list counts as scrolled to its end within this distance, since rounding and zoom take a few pixels. */
 const END_PIXELS = 40
 const HELD_PIXELS = 8
 const MARGIN_PIXELS = 900
@@ -23,7 +23,7 @@ export class MessageList {
   #active = null
   #scrollTop = 0
   #viewHeight = 0
-  /** Elements that were not measured yet; of all others the observer says when they change. */
+  /** New elements, not measured yet. The observer reports changes of all others. */
   #fresh = new Set()
 
   constructor({ scroller, list, above, make, isSame, estimate, on, signal }) {
@@ -83,7 +83,7 @@ export class MessageList {
     return true
   }
 
-  /** Stays at a row that new ones below it would push out at the top. */
+  /** Stops following the end, so that new rows do not push this row out at the top. */
   hold(key) {
     const index = this.rows.findIndex(row => row.key === key)
     if (index < 0 || !this.isAtEnd || this.heights.top(index) + this.#listTop() >= this.scroller.scrollTop) return
@@ -114,7 +114,7 @@ export class MessageList {
     this.#setTabIndex(key, 0)
   }
 
-  /** The lowest row of which the end is on the screen. */
+  /** The last row whose end is on the screen. */
   lastSeen() {
     const bottom = this.scroller.scrollTop + this.scroller.clientHeight - this.#listTop()
     let index = this.heights.indexAt(bottom)
@@ -137,7 +137,7 @@ export class MessageList {
 
   #listTop() { return this.above.offsetHeight }
 
-  /** Puts the elements of the window in place, measures them, and once more where that has moved something. */
+  /** Places the elements of the window and measures them; repeats that if something has moved. */
   #render() {
     const { scroller, heights, rows } = this
     if (!scroller.isConnected || scroller.clientHeight === 0) return
@@ -189,7 +189,7 @@ export class MessageList {
   #place(range) {
     const { rows } = this
     const shown = rows.slice(range.first, range.end)
-    // Where the row with the focus is scrolled away, the keys go on to work from the list.
+    // If the focused row is scrolled away, the list takes the focus, so that the keys still work.
     const focused = document.activeElement?.closest('#log > li')
     if (focused && !shown.some(row => row.key === focused.dataset.key)) this.scroller.focus({ preventScroll: true })
     this.elements.show(shown)
@@ -213,7 +213,7 @@ export class MessageList {
     list.style.paddingBottom = `${Math.max(0, heights.total - heights.top(end))}px`
   }
 
-  /** The anchor is the first row that begins on the screen, but no day: that goes up with the first older message that comes. */
+  /** The anchor: the first row that begins on the screen, except a day, which moves up with the next older message. */
   #remember(listTop) {
     const { scroller, heights, rows } = this
     this.#scrollTop = scroller.scrollTop
@@ -240,7 +240,7 @@ export class MessageList {
     this.#render()
   }
 
-  /** A picture was loaded, or a font: where a row is higher or lower now, the others move, and the anchor does not. */
+  /** Rows have changed their height, as by a loaded picture or font: the others move, and the anchor does not. */
   #rowsResized(entries) {
     const sizes = new Map(entries.map(({ target, borderBoxSize }) => [target.dataset.key, borderBoxSize[0].blockSize]))
     const { first, end } = this.#range, pairs = []

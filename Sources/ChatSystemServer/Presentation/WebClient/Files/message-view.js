@@ -179,8 +179,8 @@ export function postWords(post) {
 }
 
 /**
- * Adds the buttons of a message, which are reached by → from it, so that a message is one stop of the tab key. Made when
- * a message is pointed at or has the focus: they are more elements than all the rest of it.
+ * Adds the buttons of a message. The right arrow key reaches them, so that a message is one tab stop. They are made
+ * when the message is hovered or focused, since they are more elements than the rest of it.
  */
 export function addTools(node, row, act) {
   const { extra } = row

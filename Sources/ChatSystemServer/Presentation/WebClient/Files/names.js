@@ -1,9 +1,9 @@
-// What people and rooms are called on the screen. A name is whatever its owner typed: marks that turn the direction of
-// text are left out, what follows is isolated, and a name of nothing but blanks gets words instead.
+// Display names of people and rooms. A name is user input: marks that change the text direction are removed, names are
+// isolated from the text around them, and a blank name is replaced.
 
 /** Marks of direction (Unicode TR9), which would turn the rest of the line, and control characters. */
 const DIRECTION = /[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069\p{Cc}]/gu
-/** What takes no ink: blanks, fillers, joiners, tags. */
+/** Invisible characters: blanks, fillers, joiners, tags. */
 const INVISIBLE = /[\s\p{Zs}\p{Cf}\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5\ufe00-\ufe0f\u{e0100}-\u{e01ef}]/gu
 
 /** A name as it is shown, else `fallback`. */
@@ -22,7 +22,7 @@ export function firstCharacters(text, count) {
   if (text.length <= count) return text
   if (!graphemes) return [...text].slice(0, count).join('')
   let end = 0, seen = 0
-  // A prefix is enough: a grapheme of more than some twenty units is somebody's joke.
+  // A prefix is enough: a grapheme of more than 24 code units is an abuse.
   for (const { index, segment } of graphemes.segment(text.slice(0, count * 24))) {
     if (seen === count) return text.slice(0, index)
     seen += 1

@@ -1,11 +1,11 @@
-// What users are called: asked for once, a few at a time, remembered in this browser for offline starts.
+// Display names of users: requested once, a few at a time, and stored in this browser for offline starts.
 
 import { shownName } from './names.js'
 
 const AT_ONCE = 4
 const MOST_KEPT = 500
 const STORED = 'chat.people'
-/** A name that is older than this is asked for once more when it is shown. */
+/** An older name is requested again when it is shown. */
 const FRESH_MS = 10 * 60_000
 
 /** Says 'change' when names have come, at most once a frame. */
@@ -56,7 +56,7 @@ export class People extends EventTarget {
         this.know(await this.api.user(userId))
       } catch (error) {
         if (error.isTemporary || error.status === 401) {
-          // Asked for again with the next look at it, a little later.
+          // Requested again when it is shown next, after a pause.
           this.#wanted.clear()
           this.#pausedUntil = this.now() + 5_000
           break

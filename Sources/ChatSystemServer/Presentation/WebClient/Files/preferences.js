@@ -1,5 +1,5 @@
-// What a browser keeps for this page: choices, drafts, names of files that were not sent. Site data may be blocked or full: then it lasts as long
-// as the page.
+// What this browser stores for the page: settings, drafts, names of unsent files. If site data is blocked or full, it
+// lasts as long as the page.
 
 /** `localStorage` where it can be used, else the same in memory. */
 export class SafeStorage {
@@ -66,7 +66,7 @@ export class Preferences extends EventTarget {
   }
 }
 
-/** What was begun in each room and not sent, kept for a user. */
+/** Unsent text by room, stored for a user. */
 export class Drafts {
   #prefix
 
@@ -86,12 +86,12 @@ const TAB = 'chat.tab'
 const RELOAD_MS = 1_000
 
 /**
- * The names of files that are chosen or being sent, kept for this tab: what a reload has lost is reported. Bounded by the rooms.
- * Browsers duplicate a tab with all that it keeps: the copy reports nothing, since those files are still with the first tab,
- * which is known by a lock. Calls `changed()` once that is decided.
+ * The names of files that are chosen or being sent, stored for this tab, so that files lost by a reload are reported. A
+ * duplicated tab has a copy of these names, but reports nothing: the files are still in the first tab, which holds a
+ * lock. Calls `changed()` once that is decided.
  */
 export class UnsentFiles {
-  /** By room: names of files of a former life of this page. */
+  /** By room: names of files from before the page was loaded. */
   #lost
   #live = new Map()
   #isDecided

@@ -1,5 +1,5 @@
-// Calls that are no part of a chat: accounts, members, names, and rooms that one is not in. JSON there, JSON back, problem
-// documents (RFC 9457) as errors.
+// REST calls that the chat library does not make: accounts, members, names, and rooms that the user is not in. Bodies
+// are JSON; problem documents (RFC 9457) become errors.
 
 const DEADLINE_MS = 20_000
 const PAGE = 100
@@ -85,7 +85,7 @@ export class Api {
       return await call(url, { method, body, token, userId: session.userId })
     } catch (error) {
       if (error.status !== 401 || error.code === 'invalid_credentials' || !token) throw error
-      // The server's clock, or its keys, have the last word. Once more with a fresh one.
+      // The server decides, by its clock and its keys, that the token is invalid. One retry with a new token.
       return await call(url, { method, body, token: await session.refresh(token), userId: session.userId })
     }
   }

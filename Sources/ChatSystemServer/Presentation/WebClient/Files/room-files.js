@@ -1,4 +1,4 @@
-// The files of the open room: what waits above the field, what is under way, and what messages show.
+// The files of the open room: to be sent, being uploaded, and shown in messages.
 
 import { toast } from './attention.js'
 import { attachmentsOf, summaryOf } from './content.js'
@@ -34,7 +34,7 @@ export class RoomFiles {
       [window, 'beforeunload', event => {
         if (this.count === 0) return
         event.preventDefault()
-        // What older browsers go by.
+        // For older browsers.
         event.returnValue = true
       }],
     ])
@@ -45,7 +45,7 @@ export class RoomFiles {
   /** How many files would be lost with the page. */
   get count() { return this.uploads.count + this.tray.count }
 
-  /** Said in whatever room one is by then, and read out. */
+  /** Shown in whatever room is open by then, and read out. */
   #refused({ name, error }) {
     if (error.code === 'files_off') byId('attach').hidden = true
     toast(`${isolated(name)}: ${errorText(error)}`)

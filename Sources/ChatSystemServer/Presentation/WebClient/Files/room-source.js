@@ -1,8 +1,8 @@
-// Rooms as the view shows them: one's own, which the chat library keeps, and those one only looks at.
+// The sources of the room view: own rooms from the chat library, and rooms that are only viewed.
 
 /**
- * A room that is read without being kept: a public one of which one is no member, or any while there is no socket. It has
- * what the view uses of the library's `Room`.
+ * A room that is read without the library: a public room that the user has not joined, or any room while there is no
+ * connection. It has the part of the library's `Room` that the view uses.
  */
 export class GuestRoom {
   messages = Object.freeze([])
@@ -50,7 +50,7 @@ const MOST_READERS = 1_000
 const TYPING_MS = 12_000
 
 /**
- * What happens in the open room beside its messages: who joined, who types, who has read. Bounded; of the time since it
+ * Activity in the open room besides its messages: who joined, who types, who has read. Bounded, and only since the room
  * was opened. Calls `changed()`.
  */
 export class RoomActivity {
@@ -69,7 +69,7 @@ export class RoomActivity {
         if (event.eventType === 'member_left') this.readBy.delete(event.userId)
         changed()
       }),
-      // What was seen of a log that is no more.
+      // All of it belongs to the previous log.
       room.on('reset', () => { this.notices = []; this.readBy.clear(); changed() }),
       room.on('typing', ({ userId: typist, typing }) => {
         if (typist === userId) return
@@ -134,10 +134,10 @@ export class Originals {
   }
 }
 
-/** How long is waited for a connection that says where a room's log is, before its history is read without one. */
+/** How long to wait for the room's position from the connection before the history is loaded without it. */
 const CONNECTION_WAIT_MS = 300
 
-/** Loads older messages of a room. Ends without any where it is not known in time where the room's log is. */
+/** Loads older messages of a room; none if the room's position is not known in time. */
 export async function loadOlder(room, count) {
   const loading = room.loadOlder(count)
   loading.catch(() => {})

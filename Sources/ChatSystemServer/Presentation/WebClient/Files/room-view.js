@@ -13,7 +13,7 @@ import { roomName } from './sidebar.js'
 import { completed, estimatedHeight, isSameRow, rowsOf } from './rows.js'
 import { errorText, t } from './strings.js'
 
-/** Older messages that are loaded at once to come to the first unread one, or to one that a link names. */
+/** The most older messages that are loaded to reach the first unread one, or a linked one. */
 const MOST_LOADED = 10_000
 const PAGE = 100
 const READ_PAUSE_MS = 250
@@ -24,7 +24,7 @@ export class RoomView {
   #newAfter
   #marked
   #wasSeen = false
-  /** Whether the room stands where it was opened: nothing is read before. */
+  /** Whether the room has its initial scroll position; before that nothing counts as read. */
   #isPlaced = false
   /** Whether something has come since the user looked away. */
   #isAway = false
@@ -32,7 +32,7 @@ export class RoomView {
   #trouble = ''
   #readTimer
   #off
-  /** The messages by REST while the library has none: there is no socket. */
+  /** The history by REST, while the library has none for lack of a connection. */
   #fallback = null
 
   /** `on`: `copy(what, message, roomId)`, `changed(room)`, `seenChanged()`. */
@@ -214,7 +214,7 @@ export class RoomView {
     const isArchived = info?.archivedAt !== undefined
     renderHead(room, {
       isMember, isArchived, typists: this.#activity.typists.map(nameOf),
-      // Before the first list of rooms came nobody knows whether it is one's own.
+      // Unknown before the first list of rooms.
       isKnown: this.chat.state === 'live' || this.chat.rooms.list.length > 0,
     })
     const rows = rowsOf({
@@ -228,7 +228,7 @@ export class RoomView {
       isConnected: this.chat.state === 'live', showPreviews: this.preferences.get('previews'),
     }
     this.list.show(completed(rows, row => extraOf(row, shared)))
-    // Who comes back begins to read where they had ended.
+    // A user who returns continues at the first new message.
     if (this.#isAway && !isLookedAt()) this.list.hold('new')
     renderHistory({ trouble: this.#trouble, isLoading: this.#loading !== null, hasMore: this.#hasMore })
     this.files.viewer.refresh()
@@ -253,7 +253,7 @@ export class RoomView {
     this.#see()
   }
 
-  /** Read is what has come up in a window that has the focus. */
+  /** Marks as read what was visible in a focused window. */
   #see() {
     if (isLookedAt()) this.#isAway = false
     const isSeen = this.roomId !== null && this.isSeen(this.roomId)
@@ -278,9 +278,9 @@ export class RoomView {
 
   #arrived(event) {
     if (event.senderId === this.userId) return
-    // What was missed is not read out.
+    // Messages from an absence are not read out.
     if (this.chat.state === 'live') announce(this.people.name(event.senderId), event)
-    // A line for what comes while nobody looks; it stays until one writes, or has read all and looks away again.
+    // The line before messages that arrive unseen. It stays until the user sends, or has read all and looks away again.
     if (isLookedAt() || this.#isAway) return
     this.#isAway = true
     if (this.#newAfter === undefined || this.list.isAtEnd) this.#newAfter = event.seq - 1
@@ -321,7 +321,7 @@ export class RoomView {
       case 'retry': return upload ? this.files.uploads.retry(upload.key) : row.extra.post?.retry()
       case 'copy': case 'copyLink': return await this.on.copy(name, message, this.roomId)
       case 'original': return await this.#goToOriginal(message.replyToMessageId)
-      // The words that were its caption are not lost with it.
+      // Its caption goes back into the composer.
       case 'discard': if (upload) return this.composer.give(this.files.uploads.discard(upload.key))
         return void await row.extra.post?.discard().catch(error => this.composer.fail(errorText(error)))
       case 'delete':

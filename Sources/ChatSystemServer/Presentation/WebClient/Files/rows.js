@@ -2,7 +2,7 @@
 
 import { pictureBox } from './attaching.js'
 
-/** A message this soon after another of the same sender stands right below it, without name and picture. */
+/** A message within this time after another of the same sender is grouped with it, without name and picture. */
 const TOGETHER_MS = 5 * 60_000
 const times = new WeakMap()
 
@@ -68,7 +68,7 @@ export function rowsOf({ messages, notices = [], userId, newAfter, marked }) {
   return rows
 }
 
-/** The rows with `extra`, what is shown beside the message: made when a row is first looked at, since few of them ever are. */
+/** Adds a lazy `extra`, what is shown beside the message, to each row: few rows are ever shown. */
 export function completed(rows, make) {
   for (const row of rows) {
     let extra

@@ -9,13 +9,13 @@ import { call, CallError } from './rest.js'
 
 const STORED = 'chat.session'
 const LOCK = 'chat.session'
-/** A token is exchanged when this part of its life is left, but not more than so long before its end. */
+/** A token is renewed when this share of its lifetime is left, at most `LONGEST_MARGIN_MS` before its end. */
 const MARGIN = 0.2
 const LONGEST_MARGIN_MS = 60_000
-/** How long a refresh waits for another tab's: one that is frozen in its middle must not stop all others. */
+/** How long a refresh waits for that of another tab: a tab that is frozen during its own must not block all others. */
 const LOCK_WAIT_MS = 8_000
 
-/** Says 'ended' when the tokens are good no more or the user has signed out, in whichever tab; 'changed': is another. */
+/** Dispatches 'ended' when the session has expired or the user has signed out, in any tab; 'changed': another user. */
 export class Session extends EventTarget {
   #tokens
   #refreshing = null
@@ -40,7 +40,7 @@ export class Session extends EventTarget {
     this.#keep(await this.post(`${this.system}/auth/login`, { method: 'POST', body: { username, password } }))
   }
 
-  /** Signed out here whatever the server says; there it ends by itself some day. */
+  /** Signs out here even if the server does not answer: there the session expires by itself. */
   async logOut() {
     const refreshToken = this.#tokens?.refreshToken
     this.#end('signedOut')
@@ -84,7 +84,7 @@ export class Session extends EventTarget {
   }
 
   async #alone(work) {
-    // There are no locks on pages that came without TLS; then only the server's half minute stands between two tabs.
+    // Pages without TLS have no locks: then only the half minute of the server protects two tabs from each other.
     if (!this.locks) return await work()
     const stop = new AbortController()
     const timer = setTimeout(() => stop.abort(), LOCK_WAIT_MS)

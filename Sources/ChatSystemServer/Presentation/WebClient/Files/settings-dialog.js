@@ -1,4 +1,4 @@
-// The user's own: name, password, who may add them, language, appearance, what is shown and said.
+// The settings of the user: name, password, who may add them, language, theme, previews and notifications.
 
 import { attempt, byId, listen } from './dom.js'
 import { errorText, t } from './strings.js'

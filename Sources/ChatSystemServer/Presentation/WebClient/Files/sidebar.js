@@ -14,7 +14,10 @@ const MOST_OWN = 8
 /** What a room is called on the screen. */
 export const roomName = room => shownName(room?.name, room?.roomId ?? '')
 
-/** The rooms whose name has all words of a query at the beginning of a word; better ones first. Pure. */
+/**
+ * The rooms whose name contains all words of a query: first names that begin with it, then names with a word that
+ * begins so, then the others. Pure.
+ */
 export function matchingRooms(rooms, query, most = MOST_OWN) {
   const words = query.normalize('NFC').toLowerCase().split(/\s+/u).filter(Boolean)
   const rank = room => {
@@ -55,7 +58,7 @@ export class Sidebar {
     ])
     const off = chat.rooms.subscribe(this.render)
     signal.addEventListener('abort', () => { off(); clearTimeout(this.#timer); this.list.clear(); this.#close() })
-    // Days turn, and with them what "today" is.
+    // At midnight the times of the list change.
     const timer = setInterval(this.render, 60_000)
     signal.addEventListener('abort', () => clearInterval(timer))
   }

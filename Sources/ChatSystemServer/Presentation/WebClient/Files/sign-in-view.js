@@ -6,7 +6,7 @@ import { errorText, t } from './strings.js'
 export class SignInView {
   #isNew = false
 
-  /** `signIn({username, password, displayName, isNew})` throws where it is refused. */
+  /** `signIn({username, password, displayName, isNew})` throws if it is refused. */
   constructor({ signIn, preferences }) {
     this.preferences = preferences
     listen(undefined, [

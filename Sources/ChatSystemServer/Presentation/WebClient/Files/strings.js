@@ -21,7 +21,7 @@ export function setLanguage(name) {
   formats.clear()
 }
 
-/** The words for a key; those with a number or a name in them are functions. */
+/** The text for a key; texts with a number or a name in them are functions. */
 export function t(key, ...values) {
   const entry = table[key] ?? english[key]
   return typeof entry === 'function' ? entry(...values) : entry ?? key
@@ -66,7 +66,7 @@ export function shortTime(at, now = Date.now()) {
   return formatted(at >= new Date(now).setHours(0, 0, 0, 0) ? 'time' : 'short', at)
 }
 
-/** Words for an error: by its code where there are some, else what the server says. */
+/** The text for an error: by its code if there is one, otherwise the message of the server. */
 export function errorText(error) {
   const key = `error_${error?.code ?? ''}`
   if (Object.hasOwn(english, key)) return t(key)

@@ -1,4 +1,4 @@
-// What waits above the field to be sent: chosen, pasted or dropped files as small cards, for each room of its own.
+// The tray above the text field: files to be sent, chosen, pasted or dropped, as cards. Each room has its own.
 
 import { MOST_FILES, droppedFiles, messageTypeOf, pastedFiles, sizeText } from './attaching.js'
 import { byId, element, icon, isolate, listen } from './dom.js'
@@ -10,7 +10,7 @@ export class Tray {
   #roomId = null
   #byRoom = new Map()
 
-  /** `unsent`: names of what a reload would lose; `say(words)`: what could not be taken; `changed()`. */
+  /** `unsent`: the names of files that a reload would lose; `say(words)`: reports refused files; `changed()`. */
   constructor({ unsent, say, changed, signal }) {
     Object.assign(this, { unsent, say, changed })
     this.list = byId('tray')
@@ -19,7 +19,7 @@ export class Tray {
     const hasFiles = event => event.dataTransfer?.types.includes('Files') === true
     const over = event => {
       if (!hasFiles(event)) return
-      // Elsewhere the browser would open the file in the place of the page.
+      // Without this the browser would open the file in place of the page.
       event.preventDefault()
       const isHere = this.#isOpen && section.contains(event.target)
       event.dataTransfer.dropEffect = isHere ? 'copy' : 'none'
@@ -50,7 +50,7 @@ export class Tray {
     signal.addEventListener('abort', () => this.#clear())
   }
 
-  /** One may write here. */
+  /** Whether the user may write here. */
   get #isOpen() { return this.#roomId !== null && !byId('composer').hidden }
 
   get isEmpty() { return this.#items.every(item => item.trouble !== '') }
@@ -78,7 +78,7 @@ export class Tray {
     if (matchMedia('(any-hover: hover)').matches) byId('text').focus()
   }
 
-  /** Takes what can be sent out; what cannot stays, with the reason. */
+  /** Removes and returns the files that can be sent; the others stay, with the reason. */
   take() {
     const items = this.#items, good = items.filter(item => item.trouble === '')
     this.#set(items.filter(item => item.trouble !== ''))
@@ -137,7 +137,7 @@ export class Tray {
       removeButton(t('removeFile', isolated(name)), () => this.#remove(item)))
   }
 
-  /** What a reload in the middle has lost. */
+  /** The card of files that a reload has lost. */
   #lostCard(names) {
     return element(
       'li', { className: 'trouble' }, element('span', { className: 'name' }, ...names.slice(0, 3).flatMap((name, index) => [index > 0 && ', ', isolate(name)]),

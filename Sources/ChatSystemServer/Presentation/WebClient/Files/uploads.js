@@ -1,12 +1,12 @@
-// Files that are being sent: one after the other in each room, in the order chosen, and shown as messages until they are
-// some. An upload lives as long as the page; what was not sent when that ended is reported when it is opened again.
+// Files that are being sent: one at a time in each room, in the order chosen, shown as messages until the real ones are
+// there. An upload ends with the page; files that were not sent by then are reported when the page is opened again.
 
 import { messageTypeOf } from './attaching.js'
 
-// With the first file there may be no connection to load it.
+// Loaded in advance: there may be no connection when the first file is sent.
 import('/client/v1/files.js').catch(() => {})
 
-/** Local pictures are shown instead of the server's for so many of the last messages. */
+/** For this many of the last messages the local picture is shown instead of the server's. */
 const MOST_PREVIEWS = 40
 
 /** Says 'change' (what is shown), 'progress' and 'refused' (`detail`: the upload). */
@@ -149,13 +149,13 @@ export class Uploads extends EventTarget {
       this.#sent.delete(oldest)
       this.urls.revokeObjectURL(preview)
     }
-    // It is the outbox's from now on; on the disk once that has kept it.
+    // From now on it is in the outbox, and on the disk once the outbox has stored it.
     const kept = () => {
       upload.isKept = true
       if (this.#find(upload.key) === upload) this.#changed(upload.roomId)
     }
     post.kept.then(kept, kept)
-    // Also where the room's messages never show it.
+    // Also if the room's messages never include it.
     const done = () => this.#keep(upload.roomId, (this.#uploads.get(upload.roomId) ?? []).filter(each => each !== upload))
     post.stored.then(done, done)
   }
@@ -173,10 +173,10 @@ export class Uploads extends EventTarget {
   }
 }
 
-/** The payload as the server is going to fill it in. */
+/** The payload as the server will complete it. */
 const contentOf = ({ file, name, width, height, caption }, content) => JSON.stringify({
   ...caption !== '' && { caption }, ...content, fileName: name, fileSize: file.size, mimeType: file.type, width, height,
 })
 
-/** `crypto.randomUUID` is there over https alone. */
+/** `crypto.randomUUID` exists only in secure contexts. */
 const randomKey = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16).padStart(2, '0')).join('')

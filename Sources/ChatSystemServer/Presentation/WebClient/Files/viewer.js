@@ -38,7 +38,7 @@ export class Viewer {
     byId('media-close').focus()
   }
 
-  /** The room's messages have changed: one that is deleted is shown no longer. */
+  /** The messages of the room have changed: a deleted picture is no longer shown. */
   refresh() {
     if (this.#key === null) return
     const at = this.#at
@@ -56,7 +56,7 @@ export class Viewer {
     const row = this.#current?.row
     this.#key = null
     this.picture.removeAttribute('src')
-    // What had the focus before may be another element by now; then it stays here until the next frame.
+    // The element that had the focus may have been replaced; then the focus stays here until the next frame.
     const focused = document.activeElement
     if (focused === document.body || this.dialog.contains(focused)) this.closed(row)
   }
@@ -123,7 +123,7 @@ export class Viewer {
     byId('media-place').textContent = count > 1 ? t('placeOf', at + 1, count) : ''
     for (const [id, isEnd] of [['media-previous', at === 0], ['media-next', at === count - 1]]) {
       const button = byId(id)
-      // A button with the focus that is disabled would lose the keys to the page behind.
+      // Disabling a focused button would pass the keys to the page behind.
       if (isEnd && document.activeElement === button) byId('media-close').focus()
       button.disabled = isEnd
     }
