@@ -33,9 +33,13 @@ func buildMessageServer(_ environment: ServerEnvironment) async throws -> Server
     let tokens = TokenVerifier(keys: keys, revocations: revocations)
 
     let publisher = EventPublisher(redis: redis, logger: logger)
+    let diskShare = DiskShare()
     let writer = MessageWriter(
         client: postgres, isOpen: environment.authMode == .trusted, logger: logger,
-        onCommit: { publisher.publish($0) })
+        onCommit: {
+            publisher.publish($0)
+            diskShare.committed()
+        })
     let rooms = RoomRepository(database)
     let users = UserResolver(database, authMode: environment.authMode)
     let hook = try HookParts(environment, database: database)
@@ -51,7 +55,7 @@ func buildMessageServer(_ environment: ServerEnvironment) async throws -> Server
         keys: KeyAuthenticator(keys: serverKeys, findUser: users.actingUser))
     var routes = Routes(authenticator: authenticator, readLimit: readLimit)
     MessageRoutes.add(to: &routes, messages, limit: posts)
-    let files = try FileSetup(environment, database: database, rooms: rooms, shared: sharedLimits)
+    let files = try FileSetup(environment, database: database, rooms: rooms, shared: sharedLimits, diskShare: diskShare)
     FileRoutes.add(to: &routes, files.parts, authenticator: authenticator)
     let changes = try ChangeParts(environment, database: database, redis: redisConfiguration)
     ChangeRoutes.add(to: &routes, changes.service, keys: serverKeys)

@@ -19,7 +19,8 @@ struct FileSetup {
     private var spool: UploadSpool?
 
     init(
-        _ environment: ServerEnvironment, database: ChatDatabase, rooms: RoomRepository, shared: SharedLimits
+        _ environment: ServerEnvironment, database: ChatDatabase, rooms: RoomRepository, shared: SharedLimits,
+        diskShare: DiskShare
     ) throws(ConfigurationError) {
         let configuration = environment.configuration
         let logger = environment.logger
@@ -43,7 +44,7 @@ struct FileSetup {
         let urls = FileURLs(read: FileSecrets(database).current)
         // A thread of its own, so that a store that hangs does not block the spool. Only one thread: uploads share the
         // disk with PostgreSQL, whose commits wait for writes in progress.
-        let spool = UploadSpool(folder + "/uploads", capacity: spoolBytes, disk: Disk(threads: 1)) {
+        let spool = UploadSpool(folder + "/uploads", capacity: spoolBytes, disk: Disk(threads: 1), share: diskShare) {
             metrics.setSpoolBytes($0)
         }
         let cleaner = FileCleaner(

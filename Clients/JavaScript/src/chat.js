@@ -41,6 +41,7 @@ export class Chat {
   #soon = new Soon()
   #isIdentified = false
   #isLoaded = false
+  #isRunning = false
   #closing
 
   constructor(options) {
@@ -91,14 +92,17 @@ export class Chat {
 
   start() {
     if (this.#closing) throw closedError()
+    this.#isRunning = true
     this.#load()
     this.#outbox.resume()
     this.#outbox.start()
+    for (const room of this.#rooms.values()) room.start()
     this.#connector.start()
   }
 
   stop() {
     if (this.#closing) return
+    this.#isRunning = false
     this.#connector.stop()
     this.#outbox.stop()
   }
@@ -135,7 +139,7 @@ export class Chat {
     const store = await this.#store.promise
     await this.#outbox.load()
     if (!evenUnsent && this.#outbox.list.length > 0) throw new ChatError('unsent', 'Unsent messages')
-    const isRunning = this.#state.state !== 'offline' || this.#state.reason !== 'stopped'
+    const isRunning = this.#isRunning
     this.stop()
     await this.#intake.job(async () => {
       this.#outbox.clear()
@@ -155,7 +159,7 @@ export class Chat {
   createRoom({ name, type, roomId, memberIds }) {
     return this.#rest.call('system', 'POST', '/rooms', { body: { name, type, roomId, memberIds } })
   }
-  joinRoom(id) { return this.#rest.call('system', 'POST', `/rooms/${id}/join`) }
+  joinRoom(id) { return this.#rest.call('system', 'POST', `/rooms/${this.room(id).id}/join`) }
   findRooms(query, cursor) { return this.#rest.call('system', 'GET', '/rooms/public', { query: { query, cursor } }) }
   findUsers(query, cursor) { return this.#rest.call('system', 'GET', '/users', { query: { query, cursor } }) }
 

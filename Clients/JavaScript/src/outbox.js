@@ -81,13 +81,13 @@ export class Outbox {
     }))
   }
 
-  retry(key) { this.#run(this.#queue.retry({ key })) }
+  retry(post) { if (this.#has(post)) this.#run(this.#queue.retry(post)) }
 
-  discard(key) { return quiet(this.#discard(key)) }
+  discard(post) { return quiet(this.#discard(post)) }
 
-  async #discard(key) {
-    const post = this.#posts.get(key)
-    if (!post || post.state === 'stored') return false
+  async #discard(post) {
+    const { key, state } = post
+    if (!this.#has(post) || state === 'stored') return state === 'refused'
     const wait = deferred()
     const others = this.#discarding.get(key) ?? []
     this.#discarding.set(key, [...others, wait])
@@ -310,9 +310,12 @@ export class Outbox {
     this.#context.onEnd(post)
   }
 
+  /** False for a post that was refused because another one has its key. */
+  #has(post) { return this.#posts.get(post.key) === post }
+
   #drop(post) {
     this.#stored.delete(post)
-    if (this.#posts.get(post.key) === post) this.#posts.delete(post.key)
+    if (this.#has(post)) this.#posts.delete(post.key)
   }
 
   #of(key) {

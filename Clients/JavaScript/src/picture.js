@@ -155,11 +155,13 @@ function webpParts(bytes) {
   const view = viewOf(bytes)
   const chunks = []
   let isChanged = false, orientation = UPRIGHT, position = 12
-  while (position + 8 <= bytes.length) {
+  // What follows the end of the picture is left out.
+  const total = Math.min(bytes.length, 8 + view.getUint32(4, true))
+  while (position + 8 <= total) {
     const length = view.getUint32(position + 4, true)
     const end = position + 8 + length + length % 2
     const type = text(bytes, position, 4)
-    if (end > bytes.length) { chunks.push(bytes.subarray(position)); position = bytes.length; break }
+    if (end > total) { chunks.push(bytes.subarray(position, total)); position = total; break }
     if (type === 'EXIF' || type === 'XMP ') {
       isChanged = true
       if (type === 'EXIF') {
@@ -169,7 +171,7 @@ function webpParts(bytes) {
     } else chunks.push(bytes.subarray(position, end))
     position = end
   }
-  if (!isChanged) return [bytes]
+  if (!isChanged && total === bytes.length) return [bytes]
   const isTurned = orientation !== UPRIGHT
   if (isTurned) {
     const tiff = tiffOf(orientation)

@@ -21,9 +21,9 @@ export class Post {
   /** The message's `{messageId, seq}`; fails with a `ChatError` where the post is refused or given up. */
   get stored() { return this.#stored.promise }
 
-  retry() { this.#outbox.retry(this.key) }
+  retry() { this.#outbox.retry(this) }
   /** Gives the post up. True: it is not stored and never will be. */
-  discard() { return this.#outbox.discard(this.key) }
+  discard() { return this.#outbox.discard(this) }
 
   /** For the outbox alone. */
   become(state, { code, status, isTemporary, isCertain, messageId, seq } = {}) {

@@ -19,6 +19,7 @@ export class Room {
   #shown = EMPTY
   #isStale = true
   #readers = new Set()
+  #isUsed = false
   #opened
   #older
   /** Aborts the wait for the room's position. */
@@ -91,7 +92,7 @@ export class Room {
     if (typeof key !== 'string' || key.length < 1 || [...key].length > 64) throw new TypeError('key: 1 to 64 characters')
     if (payload === null || typeof payload !== 'object') throw new TypeError('content: an object')
     const fields = {
-      key, roomId: this.id, messageType, payload: JSON.parse(JSON.stringify(payload)), createdAt: new Date().toISOString(),
+      key, roomId: this.id, messageType, payload: copied(payload), createdAt: new Date().toISOString(),
       ...replyTo !== undefined && { replyToMessageId: replyTo },
     }
     if (new TextEncoder().encode(JSON.stringify(fields)).length > 65_000) throw new ChatError('too_large', 'A message has at most 64 KiB')
@@ -199,8 +200,12 @@ export class Room {
     this.show()
   }
 
+  /** The chat starts, perhaps after `forget`: the log of a room in use is stored again. */
+  start() { if (this.#isUsed) this.#open() }
+
   /** The room is used: from now on its log is stored. */
   #open() {
+    this.#isUsed = true
     this.#opened ??= this.#chat.job(() => this.#load()).catch(error => {
       this.#opened = undefined
       this.#chat.report(error)
@@ -260,7 +265,7 @@ export class Room {
   }
 
   async #edit(id, content) {
-    const payload = content?.payload ?? content
+    const payload = copied(content)
     if (typeof id === 'string') {
       const post = this.#chat.outbox().get(id)
       if (!post) throw new ChatError('not_stored', 'Unknown post')
@@ -291,6 +296,9 @@ const isSameAsStored = (fields, { isEdited, isDeleted, roomId, messageType, cont
     return undefined
   }
 }
+
+/** The caller may change the object later. */
+const copied = payload => JSON.parse(JSON.stringify(payload))
 
 /** `crypto.randomUUID` exists only in secure contexts. */
 function newKey() {

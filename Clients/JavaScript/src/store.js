@@ -13,6 +13,7 @@
 
 import { MOST_DONE } from './core/outbox.js'
 import { positionOf } from './core/timeline.js'
+import { BROKEN } from './storage/kept-storage.js'
 
 const MOST_IN_SEGMENT = 64
 /** A segment with this many characters is full. */
@@ -269,8 +270,8 @@ export class Store {
   /** Deletes everything of this user. */
   async clear() {
     await this.step(async lost => {
-      const keys = await this.#kept.keys(this.#prefix)
-      await this.#kept.write(keys.map(key => [key, undefined]), { lost })
+      const keys = await Promise.all([this.#prefix, BROKEN + this.#prefix].map(prefix => this.#kept.keys(prefix)))
+      await this.#kept.write(keys.flat().map(key => [key, undefined]), { lost })
     })
   }
 

@@ -77,6 +77,13 @@ test('a WebP keeps its pixels, and says that it has nothing else', () => {
   assert.deepEqual(clean(riff(canvas(0x08), pixels, piece('EXIF', Buffer.concat([latin('Exif\0\0'), tiff(5)])))), riff(canvas(0x08), pixels, piece('EXIF', orientationAlone(5))))
 })
 
+test('what follows the end of a WebP is left out', () => {
+  const pixels = piece('VP8 ', latin('odd'))
+  for (const picture of [riff(canvas(0), pixels), riff(canvas(0x08), pixels, piece('EXIF', tiff(1)))]) {
+    assert.deepEqual(clean(Buffer.concat([picture, latin('secret behind it')])), riff(canvas(0), pixels))
+  }
+})
+
 // Hostile
 
 test('whatever the bytes are, it ends, and what is no metadata stays', () => {

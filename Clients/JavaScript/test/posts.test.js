@@ -5,7 +5,7 @@ import '../src/storage/restoring.js'
 import { MOST_DONE } from '../src/core/outbox.js'
 import { MemoryStorage } from '../src/storage/memory-storage.js'
 import { setUp } from './support/client.js'
-import { FakeServer, answer, problem, until } from './support/fake-server.js'
+import { FakeServer, answer, makeToken, problem, until } from './support/fake-server.js'
 import { fakeTime } from './support/time.js'
 
 const rejections = []
@@ -202,6 +202,32 @@ test('the same key with the same content is the same send, with another it is re
   assert.deepEqual(errors, [])
 })
 
+test('a post that was refused for its key gives up nothing of the one that has the key', async t => {
+  const { chat, server, live } = setUp(t, { userId: 1 })
+  server.room('a')
+  const room = chat.room('a')
+  const first = room.send({ text: 'x' }, { key: 'k' })
+  const refused = room.send({ text: 'y' }, { key: 'k' })
+  await assert.rejects(refused.stored, { code: 'client_message_id_reused' })
+  refused.retry()
+  assert.equal(await refused.discard(), true)
+  assert.deepEqual(chat.outbox, [first])
+  await live()
+  await first.stored
+  assert.deepEqual(texts(server), ['x'])
+})
+
+test('a waiting post is what it was when it was edited, whatever becomes of the object', async t => {
+  const { chat, server, live } = setUp(t, { userId: 1 })
+  server.room('a')
+  const post = chat.room('a').send({ text: 'x' }), payload = { text: 'y' }
+  await chat.room('a').edit(post.key, payload)
+  payload.text = 'z'
+  await live()
+  await post.stored
+  assert.deepEqual(texts(server), ['y'])
+})
+
 test('an edit of a waiting post changes it, of one under way the message', async t => {
   const { chat, server, live } = setUp(t)
   server.room('a')
@@ -293,6 +319,37 @@ test('forget deletes everything, but not what is unsent unless that is wanted', 
   server.intercept = undefined
   await live()
   assert.equal(chat.rooms.list.length, 1)
+  // The room is still listened to.
+  server.message('a', { text: 'z' })
+  await until(() => chat.room('a').messages.at(-1)?.content.text === 'z')
+})
+
+test('after forget a chat that ran goes on, with the rooms that are listened to and without broken posts', async t => {
+  const server = new FakeServer()
+  server.room('a', { seq: 3 })
+  const storage = new MemoryStorage()
+  const { chat, live } = setUp(t, { server, storage, userId: 1 })
+  const heard = []
+  chat.room('a').on('message', message => heard.push(message.content.text))
+  await live()
+  const key = storage.keys('').find(each => each.endsWith('/1/list'))
+  storage.set(key.replace(/1\/list$/, 'broken/1/outbox/1/k.abc'), '{')
+  await chat.forget()
+  assert.deepEqual(storage.keys('').filter(each => each.includes('broken')), [])
+  await until(() => chat.state === 'live')
+  server.message('a', { text: 'x' })
+  await until(() => heard.length > 0)
+  assert.deepEqual(heard, ['x'])
+})
+
+test('forget while the first token is under way starts again', async t => {
+  let give
+  const { chat, server } = setUp(t, { userId: 1, getToken: () => new Promise(resolve => { give = resolve }) })
+  chat.start()
+  await until(() => give)
+  await chat.forget()
+  give(makeToken({ sub: server.userId }))
+  await until(() => chat.state === 'live')
 })
 
 test('sends from within listeners of events and posts neither loop nor get lost', async t => {

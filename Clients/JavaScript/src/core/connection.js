@@ -139,7 +139,7 @@ export class Connection {
       case 'reconnect': this.#reconnectAfterMs = frame.afterMs; break
       case 'token_expiring': if (this.#life.age(this.#timers.now) > 1_000) this.#ask('expiring'); break
       case 'error':
-        if (frame.code === 'invalid_token') this.#ask('refused')
+        if (frame.code === 'invalid_token') this.unauthorized()
         else if (this.#phase === 'syncing' && SYNC_ERRORS.has(frame.code)) return this.protocolError()
     }
   }

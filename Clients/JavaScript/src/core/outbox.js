@@ -158,7 +158,8 @@ export class OutboxQueue {
   /** The log shows one's own post. */
   logged({ key, ...message }) {
     const post = this.posts.get(key)
-    if (post) this.#stored(post, message)
+    // A pause that the server asked for (`Retry-After`) still holds.
+    if (post) this.#stored(post, message, !this.#asked.has(post.roomId))
     return this.#take()
   }
 
@@ -247,13 +248,13 @@ export class OutboxQueue {
     }
   }
 
-  #stored(post, message) {
+  #stored(post, message, isAnswered = true) {
     this.#leave(post)
     const { messageId, seq } = message
     this.#do('keep', { key: post.key, done: { messageId, seq } })
     this.#do('post', { key: post.key, state: 'stored', messageId, ...positionOf(message) })
     if (post.isUnwanted) this.#do('discarded', { key: post.key, isGone: false })
-    this.#answered(post.roomId)
+    if (isAnswered) this.#answered(post.roomId)
   }
 
   #refuse(post, error, isCertain) {

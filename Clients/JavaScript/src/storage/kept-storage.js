@@ -10,7 +10,8 @@ const DEADLINE_MS = 5_000
 const RETRY_MS = 30_000
 const CLOSE_MS = 1_000
 const STEP_MS = 10_000
-const BROKEN = 'broken/'
+/** Unusable values are kept below this. */
+export const BROKEN = 'broken/'
 /** The lock under which others read, compare and write. */
 const STEP = 'store'
 /** Locks for storages without their own, shared by all users of the storage object in this process. */

@@ -10,6 +10,7 @@ import Synchronization
 final class UploadSpool: Sendable {
     private let root: String
     private let disk: Disk
+    fileprivate let share: DiskShare
     private let budget: Mutex<SpoolBudget>
     private let onChange: @Sendable (Int) -> Void
     /// Held while the folder is made, which is I/O.
@@ -21,10 +22,15 @@ final class UploadSpool: Sendable {
     /// - Parameters:
     ///   - root: the folder of all servers.
     ///   - capacity: of all uploads in progress, in bytes.
+    ///   - share: decides how long the disk is left to others after each write.
     ///   - onChange: called with the number of reserved bytes whenever it changes; must not block.
-    init(_ root: String, capacity: Int, disk: Disk, onChange: @escaping @Sendable (Int) -> Void = { _ in }) {
+    init(
+        _ root: String, capacity: Int, disk: Disk, share: DiskShare = DiskShare(),
+        onChange: @escaping @Sendable (Int) -> Void = { _ in }
+    ) {
         self.root = root
         self.disk = disk
+        self.share = share
         self.onChange = onChange
         budget = Mutex(SpoolBudget(capacity: capacity))
         folder = "\(root)/\(UInt64.random(in: .min ... .max))"
@@ -144,8 +150,6 @@ final class SpooledFile: Sendable {
     private static let step = 256 * 1_024
     /// Bytes that go to the disk at once.
     private static let flushBytes = 256 * 1_024
-    /// Longest pause after a flush. If a flush takes longer, uploads already wait for the disk.
-    private static let longestPause = Duration.milliseconds(100)
 
     let path: String
     private let file: OpenFile
@@ -175,7 +179,7 @@ final class SpooledFile: Sendable {
     /// - Throws: `full` if the spool or the disk is.
     func append(_ piece: ByteBuffer) async throws(FileStoreError) {
         let (written, flushed) = sizes.withLock { ($0.written, $0.flushed) }
-        let file = file
+        let (file, share) = (file, spool.share)
         let end = written + piece.readableBytes
         try reserve(upTo: end)
         let unflushed = flushed..<end
@@ -185,7 +189,7 @@ final class SpooledFile: Sendable {
                 Result { () throws(FileStoreError) in try file.write(bytes) }
             }
             try result.get()
-            if isFlushed { try Self.flush(unflushed, of: file) }
+            if isFlushed { try Self.flush(unflushed, of: file, share) }
         }
         sizes.withLock {
             $0.written = end
@@ -203,12 +207,12 @@ final class SpooledFile: Sendable {
         sizes.withLock { $0.reserved += taken }
     }
 
-    /// Sends a part to the disk, and pauses. PostgreSQL often commits on the same disk, so it gets the disk for as long as the
-    /// flush took. The spool's only thread sleeps, so that no other upload writes meanwhile.
-    private static func flush(_ range: Range<Int>, of file: OpenFile) throws(FileStoreError) {
+    /// Sends a part to the disk, and leaves the disk to others. The spool's only thread sleeps, so that no other upload writes
+    /// meanwhile.
+    private static func flush(_ range: Range<Int>, of file: OpenFile, _ share: DiskShare) throws(FileStoreError) {
         let start = ContinuousClock.now
         try file.flush(range)
-        usleep(CUnsignedInt(min(ContinuousClock.now - start, longestPause) / .microseconds(1)))
+        usleep(CUnsignedInt(share.pause(after: .now - start) / .microseconds(1)))
     }
 }
 

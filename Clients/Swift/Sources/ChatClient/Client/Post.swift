@@ -50,11 +50,14 @@ public final class Post: Sendable {
     }
 
     /// Puts a refused post at the end of its line; a waiting one is sent now.
-    public func retry() async { await core.retry(key) }
+    public func retry() async { if isOfOutbox { await core.retry(key) } }
 
     /// Gives it up.
     /// - Returns: `true`: it is not stored and never will be.
-    public func discard() async -> Bool { await core.discard(key) }
+    public func discard() async -> Bool { isOfOutbox ? await core.discard(key) : true }
+
+    /// False for a post that could not be kept, such as one whose key another post has.
+    private var isOfOutbox: Bool { box.withLockedValue { $0.failure == nil } }
 
     private func wait<Result: Sendable>(_ ready: @Sendable (State) throws -> Result?) async throws -> Result {
         var iterator = LatestValues(source: changes).makeAsyncIterator()

@@ -162,7 +162,7 @@ struct Connection: Sendable {
             if let tokenArrivedAt, timers.now - tokenArrivedAt > 1000 { ask(.expiring) }
         case "error":
             switch frame["code"]?.string {
-            case "invalid_token": ask(.refused)
+            case "invalid_token": return unauthorized()
             case "bad_message", "not_synced", "too_many_rooms":
                 if phase == .syncing { return protocolError() }
             default: break

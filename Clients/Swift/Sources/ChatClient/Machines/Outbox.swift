@@ -207,7 +207,8 @@ struct Outbox: Sendable {
     mutating func logged(_ key: String, _ place: StoredPosition) -> [Action] {
         if let post = entries[key] {
             if sending[post.roomID] == key { sending[post.roomID] = nil }
-            stored(post, place)
+            // A pause that the server asked for (`Retry-After`) still holds.
+            stored(post, place, isAnswered: !asked.contains(post.roomID))
         }
         return take()
     }
@@ -239,12 +240,12 @@ struct Outbox: Sendable {
         }
     }
 
-    private mutating func stored(_ post: OwnPost, _ place: StoredPosition) {
+    private mutating func stored(_ post: OwnPost, _ place: StoredPosition, isAnswered: Bool = true) {
         remove(post.key)
         actions.append(.keepDone(post.key, place))
         actions.append(.stored(post.key, place))
         if post.isUnwanted { actions.append(.discarded(post.key, isGone: false)) }
-        answered(post.roomID)
+        if isAnswered { answered(post.roomID) }
     }
 
     private mutating func refuse(_ key: String, code: String?, status: Int, isCertain: Bool) {

@@ -141,6 +141,10 @@ import Testing
         let error = await #expect(throws: ChatError.self) { try await other.stored() }
         #expect(error?.code == .clientMessageIDReused)
         #expect(server.calls.isEmpty)
+        // Giving it up gives up nothing of the one that has the key.
+        await other.retry()
+        #expect(await other.discard())
+        #expect(client.outbox.value.map(\.key) == ["k"])
         #expect(await room.edit(post, ["text": "three"]))
         #expect(client.outbox.value.map(\.payload) == [["text": "three"]])
     }

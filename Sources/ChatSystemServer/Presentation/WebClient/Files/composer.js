@@ -163,17 +163,19 @@ export class Composer {
   async #submit() {
     const text = sendableText(this.text.value), about = this.#about, roomId = this.#roomId
     const isEdit = about?.kind === 'edit', hasFiles = !isEdit && !this.tray.isEmpty
-    if ((text === '' && !hasFiles) || roomId === null || lengthState(text).isTooLong) return
+    if ((text === '' && !hasFiles) || roomId === null || lengthState(text).isTooLong || this.text.readOnly) return
     this.error.textContent = ''
     this.#typed(this.#typing.end())
     if (isEdit) {
-      byId('send').disabled = true
+      byId('send').disabled = this.text.readOnly = true
       try {
         // The text stays until the server has taken it.
         await this.on.edit(about.message, text)
         if (this.#about === about) this.#end()
       } catch (error) {
         this.fail(this.on.words(error))
+      } finally {
+        this.text.readOnly = false
       }
       this.#showLength()
       return

@@ -9,7 +9,6 @@ const SHOWN_AFTER_MS = 1_000
 export class ConnectionView {
   #retryAt = null
   #shownAt = null
-  #timer
 
   constructor({ chat, signal }) {
     this.chat = chat
@@ -23,7 +22,7 @@ export class ConnectionView {
       [window, 'online', () => this.render()],
     ])
     const timer = setInterval(() => this.render(), 1_000)
-    signal.addEventListener('abort', () => { off(); clearInterval(timer); clearTimeout(this.#timer); byId('connection').hidden = true })
+    signal.addEventListener('abort', () => { off(); clearInterval(timer); byId('connection').hidden = true })
     this.render()
   }
 

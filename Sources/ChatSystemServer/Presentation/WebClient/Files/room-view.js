@@ -125,7 +125,7 @@ export class RoomView {
   /** Loads what belongs on the screen first: up to the first unread message, or the one that was named. */
   async #open(room, seq) {
     if (seq !== undefined) await this.#goTo(seq)
-    else await this.#loadUntil(room, this.#newAfter === undefined ? Infinity : this.#newAfter + 1)
+    else if (this.#newAfter !== undefined) await this.#loadUntil(room, this.#newAfter + 1)
     if (this.#room !== room) return
     this.#render()
     if (seq === undefined && this.#newAfter !== undefined && !this.list.reveal('new')) this.#toEnd()
@@ -152,7 +152,6 @@ export class RoomView {
       if (!this.#hasMore || loaded >= MOST_LOADED) return this.#messages.length > 0 && loaded < MOST_LOADED
       if (!await this.#loadOlder()) return false
       loaded += PAGE
-      if (seq === Infinity) break
     }
     return true
   }
