@@ -148,14 +148,14 @@ import Testing
         }
         #expect(try await upload(changes).code == "scope")
         let own = try await upload(key).json["fileId"]?.string ?? ""
-        let notUploader = try await upload(key, TestKey.onBehalf(of: fixture.owner)).json["fileId"]?.string ?? ""
+        let anothers = try await upload(key, TestKey.onBehalf(of: fixture.owner)).json["fileId"]?.string ?? ""
         func post(_ id: String) async throws -> RESTResponse {
             try await fixture.server.post("/api/v1/messages", fixture.post(id), as: key.credentials)
         }
-        #expect(try await post(notUploader).fields == ["payload.fileId"])
+        #expect(try await post(anothers).fields == ["payload.fileId"])
         let posted = try await post(own)
         #expect(posted.status == 201 && posted.content["fileSize"] == 1)
-        #expect(try await fixture.send(fixture.post(notUploader)).status == 201)
+        #expect(try await fixture.send(fixture.post(anothers)).status == 201)
         #expect(try await fixture.server.get("/api/v1/files/\(own)", as: key.credentials).bytes == [1])
         #expect(
             try await fixture.server.send(.delete, "/api/v1/files/\(own)", as: key.credentials).code == "file_in_use")

@@ -21,7 +21,7 @@ import Testing
         let socket = try await stack.readySocket(roomID, as: owner)
         defer { socket.drop() }
         let system = try await stack.messages(0).post(
-            "/api/v1/messages", body("StartupMessage", in: roomID, type: "system"), as: key.credentials
+            "/api/v1/messages", body("Welcome", in: roomID, type: "system"), as: key.credentials
         ).require(201, "system").json
         #expect(system["senderId"] == 0 && system["messageType"] == "system" && system["seq"] == 1)
         let named = try await stack.messages(1).post(
@@ -36,7 +36,7 @@ import Testing
         // What it has posted itself it may edit, and it deletes anybody's.
         let systemPath = "/api/v1/messages/\(system["messageId"]?.int ?? 0)"
         let edited = try await stack.messages().send(
-            .patch, systemPath, ["payload": ["text": "StartupMessage, all"]], as: key.credentials)
+            .patch, systemPath, ["payload": ["text": "Welcome, all"]], as: key.credentials)
         #expect(edited.status == 200)
         let namedPath = "/api/v1/messages/\(named["messageId"]?.int ?? 0)"
         let others = try await stack.messages().send(

@@ -77,13 +77,13 @@ extension AuthorizationRoom {
     /// An accepted token has no response. Tokens are verified one by one: when another user's after it has been
     /// refused, so has this one, or it was taken.
     private func renewal(with token: String, _ socket: WebSocketTestClient) async throws -> String {
-        let notUploader = try people[.stranger].token ?? ""
-        for token in [token, notUploader] { try await socket.send(["type": "auth", "token": .string(token)]) }
+        let othersToken = try people[.stranger].token ?? ""
+        for token in [token, othersToken] { try await socket.send(["type": "auth", "token": .string(token)]) }
         try await socket.event("wrong_user") { $0["code"] == "wrong_user" }
         try await socket.send(["type": "ping"])
         try await socket.event(type: "pong")
         let code = socket.events.first { $0["eventType"] == "error" }?["code"]?.string
-        return code == "wrong_user" && token != notUploader ? "taken" : code ?? "none"
+        return code == "wrong_user" && token != othersToken ? "taken" : code ?? "none"
     }
 
     /// Signed with the right key, and too late.

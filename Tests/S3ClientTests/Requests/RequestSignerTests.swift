@@ -47,7 +47,7 @@ import Testing
         let fields = try fields(
             "PUT", "/" + URIEncoding.encode("test$file.text"),
             headers: [("date", "Fri, 24 May 2013 00:00:00 GMT"), ("x-amz-storage-class", "REDUCED_REDUNDANCY")],
-            payloadHash: Hex.sha256(Array("StartupMessage to Amazon S3.".utf8)))
+            payloadHash: Hex.sha256(Array("Welcome to Amazon S3.".utf8)))
         #expect(
             fields["authorization"]
                 == authorization(
