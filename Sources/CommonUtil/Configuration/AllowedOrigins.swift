@@ -123,7 +123,6 @@ struct WebOrigin {
     }
 
     private static func isLetter(_ byte: UInt8) -> Bool { (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) }
-
 }
 
 extension String {

@@ -151,8 +151,8 @@ import Testing
             parts.cleaner.begin()
             let running = Task { try await parts.cleaner.run() }
             #expect(await hanging.first { true } != nil)
+            // No event reports this.
             while parts.storage.responds { try await Task.sleep(for: .milliseconds(5)) }
-            // The folder of uploads, too, is looked after meanwhile.
             running.cancel()
             try await running.value
         }

@@ -25,7 +25,7 @@ enum System {
 
     /// The start time of a process, which distinguishes two of the same id; `nil` if the process has ended.
     ///
-    /// If the system does not tell it, the start is 0 for every running process.
+    /// If the system does not report it, the start is 0 for every running process.
     static func startTime(ofProcess id: Int32) -> Int64? {
         guard kill(id, 0) == 0 || errno == EPERM else { return nil }
         #if os(Linux)

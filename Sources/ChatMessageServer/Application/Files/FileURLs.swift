@@ -36,14 +36,14 @@ final class FileURLs: Sendable {
     func check(_ fileID: FileID, expires: String?, signature: String?) async -> FileURLSigner.Verdict {
         let verdict = state.withLock(\.signer).check(fileID, expires: expires, signature: signature, at: .now)
         guard verdict == .bad else { return verdict }
-        await reading().value
+        await reading()?.value
         return state.withLock(\.signer).check(fileID, expires: expires, signature: signature, at: .now)
     }
 
-    /// A new reading of the secrets, or the last one where that is not long ago.
-    private func reading() -> Task<Void, Never> {
+    /// A new reading of the secrets. Soon after another reading that one, or `nil` if it has ended.
+    private func reading() -> Task<Void, Never>? {
         state.withLock { state in
-            if let readAt = state.readAt, .now - readAt < Self.interval { return state.reading ?? Task {} }
+            if let readAt = state.readAt, .now - readAt < Self.interval { return state.reading }
             let reading = Task { _ = try? await self.refresh() }
             state.readAt = .now
             state.reading = reading

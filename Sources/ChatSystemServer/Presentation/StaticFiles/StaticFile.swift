@@ -12,7 +12,7 @@ struct StaticFile: Sendable {
     /// A strong validator (RFC 9110 section 8.8.3), made of the content alone, so that all instances have the same.
     let entityTag: String
 
-    /// - Parameter path: where it is served; its extension tells the media type.
+    /// - Parameter path: where it is served; its extension determines the media type.
     init(path: String, bytes: [UInt8]) {
         self.path = path
         contentType = Self.contentType(of: path)

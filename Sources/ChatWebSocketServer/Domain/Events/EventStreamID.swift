@@ -36,7 +36,6 @@ struct EventStreamID: Equatable, Sendable {
             self.mark = mark
         }
     }
-
 }
 
 extension EventStreamID: CustomStringConvertible {

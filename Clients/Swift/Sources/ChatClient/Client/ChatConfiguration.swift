@@ -2,7 +2,7 @@
 public struct ChatConfiguration: Sendable {
     /// The servers' addresses.
     enum Servers: Sendable, Equatable {
-        /// The system server, or a common proxy, which tells the addresses of the others.
+        /// The system server, or a common proxy, which returns the addresses of the others.
         case of(ServerAddress)
         case three(system: ServerAddress, messages: ServerAddress, sockets: ServerAddress)
 

@@ -59,7 +59,7 @@ extension ChatCore {
 
     // MARK: History
 
-    /// Time to wait for a connection that tells the head of the room's log, in milliseconds.
+    /// Time to wait for a connection that reports the head of the room's log, in milliseconds.
     private static let headTimeout: Int64 = 20_000
 
     /// Returns whether there are older messages.

@@ -19,7 +19,7 @@ public final class ChatRoom: Sendable {
     /// event together with the effects of processing it, in one transaction, processes each event exactly once.
     /// - Parameters:
     ///   - seq: the last event that was processed; 0 means all events, `nil` those from now on.
-    ///   - mark: that event's mark, which tells whether the server still has the same log.
+    ///   - mark: that event's mark, which shows whether the server still has the same log.
     public func events(after seq: Int64? = nil, mark: String? = nil) -> ChatEvents {
         ChatEvents(
             core: core, roomID: id, start: seq.map { .after(LogPosition(seq: $0, mark: mark)) } ?? .now)
@@ -158,7 +158,7 @@ public final class ChatRoom: Sendable {
     /// - Parameter seq: the last event that was read; `nil` means the last one of the room.
     public func markRead(_ seq: Int64? = nil) async { await core.markRead(id, seq) }
 
-    /// Tells other members that the user types; the server ends it after 10 s.
+    /// Informs other members that the user types; the server ends it after 10 s.
     public func typing(_ isTyping: Bool = true) async { await core.typing(id, isTyping) }
 
     /// Leaves the room.

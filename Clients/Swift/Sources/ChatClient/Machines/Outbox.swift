@@ -13,7 +13,7 @@ struct Outbox: Sendable {
         case rejected(String, ChatError.Code)
         case edited(String, isChanged: Bool)
         case discarded(String, isGone: Bool)
-        /// Another call is needed to tell whether the server fails at every call.
+        /// Another call is needed to find out whether the server fails at every call.
         case probe
     }
 

@@ -122,7 +122,7 @@ enum FileSystem {
             case Int32(DT_DIR): names.append((name, true))
             case Int32(DT_REG): names.append((name, false))
             default:
-                // Not every file system tells the type here.
+                // Not every file system returns the type here.
                 var status = stat()
                 guard stat(path + "/" + name, &status) == 0 else { continue }
                 names.append((name, status.st_mode & S_IFMT == S_IFDIR))
