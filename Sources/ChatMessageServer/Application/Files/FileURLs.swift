@@ -40,7 +40,7 @@ final class FileURLs: Sendable {
         return state.withLock(\.signer).check(fileID, expires: expires, signature: signature, at: .now)
     }
 
-    /// A new reading of the secrets. Soon after another reading that one, or `nil` if it has ended.
+    /// A new reading of the secrets. Soon after another one it is that; `nil` if that was a regular refresh, the first one.
     private func reading() -> Task<Void, Never>? {
         state.withLock { state in
             if let readAt = state.readAt, .now - readAt < Self.interval { return state.reading }
