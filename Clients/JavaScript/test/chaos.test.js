@@ -5,7 +5,7 @@ import test from 'node:test'
 import { MemoryStorage } from '../src/storage/memory-storage.js'
 import { setUp } from './support/client.js'
 import { FakeServer, problem } from './support/fake-server.js'
-import { fakeTime } from './support/time.js'
+import { fakeTime, generator } from './support/time.js'
 
 const SEEDS = Number(process.env.SEEDS ?? 5)
 const FIRST = Number(process.env.FIRST_SEED ?? 1)
@@ -13,17 +13,9 @@ const rejections = []
 process.on('unhandledRejection', error => rejections.push(error))
 test.after(() => assert.deepEqual(rejections, [], 'unhandled rejections'))
 
-/** Mulberry32. */
-const generator = seed => () => {
-  seed = (seed + 0x6D2B79F5) | 0
-  let value = Math.imul(seed ^ (seed >>> 15), 1 | seed)
-  value = (value + Math.imul(value ^ (value >>> 7), 61 | value)) ^ value
-  return ((value ^ (value >>> 14)) >>> 0) / 4294967296
-}
-
 for (let seed = FIRST; seed < FIRST + SEEDS; seed += 1) {
   test(`chaos with seed ${seed}: nothing is lost, doubled or out of order`, async t => {
-    const time = fakeTime(t), random = generator(seed)
+    const time = fakeTime(t, seed), random = generator(seed)
     const chance = share => random() < share
     const pick = list => list[Math.floor(random() * list.length)]
     const server = new FakeServer(), ids = ['a', 'b', 'c']
@@ -128,7 +120,7 @@ for (let seed = FIRST; seed < FIRST + SEEDS; seed += 1) {
 
 for (let seed = FIRST; seed < FIRST + SEEDS; seed += 1) {
   test(`chaos of logs that are set back and rooms that are lost, with seed ${seed}: what is shown is the log of now`, async t => {
-    const time = fakeTime(t), random = generator(seed)
+    const time = fakeTime(t, seed), random = generator(seed)
     const pick = list => list[Math.floor(random() * list.length)]
     const server = new FakeServer(), storage = new MemoryStorage()
     server.room('a', { seq: 5 })

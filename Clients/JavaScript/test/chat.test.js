@@ -41,15 +41,14 @@ test('a send is kept, stored and shown once under one key', async t => {
 })
 
 test('a connection that is lost is made again and nothing is missing', async t => {
-  const { chat, server, live } = setUp(t)
+  const { chat, server, live, drop } = setUp(t)
   server.room('a', { seq: 2 })
   const seen = []
   chat.room('a').on('event', event => seen.push(event.seq))
   await live()
   server.message('a', { text: 'x' })
   await until(() => seen.length === 1)
-  server.dropAll()
-  await until(() => chat.state === 'offline')
+  await drop()
   server.message('a', { text: 'y' })
   server.message('a', { text: 'z' })
   chat.retryNow()

@@ -43,7 +43,7 @@ test('a connection is synchronised once, also where the store was slow over two 
   let go, isWaiting = false
   const write = storage.write.bind(storage)
   storage.write = async (...values) => { isWaiting = Boolean(go); await go; return write(...values) }
-  const { chat, server, states, live } = setUp(t, { storage })
+  const { chat, server, states, live, drop } = setUp(t, { storage })
   server.room('a')
   chat.room('a').on('event', () => {})
   await live()
@@ -53,8 +53,7 @@ test('a connection is synchronised once, also where the store was slow over two 
   await until(() => isWaiting)
   const tries = () => states.filter(({ state }) => state === 'syncing').length
   for (const count of [2, 3]) {
-    server.dropAll()
-    await until(() => chat.state === 'offline')
+    await drop()
     chat.retryNow()
     await until(() => tries() === count)
   }

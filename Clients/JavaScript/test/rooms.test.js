@@ -106,7 +106,7 @@ test('a page that fails is an error of the call, and the next call asks again', 
 })
 
 test('a log that was set back: reset with its position, nothing of the old one, and live again with the next event', async t => {
-  const { chat, server, live } = setUp(t)
+  const { chat, server, live, drop } = setUp(t)
   server.room('a', { seq: 3 })
   const room = chat.room('a')
   const seen = [], resets = []
@@ -115,8 +115,7 @@ test('a log that was set back: reset with its position, nothing of the old one, 
   await live()
   server.message('a', { text: 'lost' }, { senderId: 1, clientMessageId: 'k' })
   await until(() => seen.length === 1)
-  server.dropAll()
-  await until(() => chat.state === 'offline')
+  await drop()
   server.logName = 'other'
   server.room('a', { seq: 2 })
   chat.retryNow()
@@ -133,15 +132,14 @@ test('a log that was set back: reset with its position, nothing of the old one, 
 })
 
 test('more missed than wanted: skipped, and what lies between is loaded when wanted', async t => {
-  const { chat, server, live } = setUp(t, { maxMissed: 10 })
+  const { chat, server, live, drop } = setUp(t, { maxMissed: 10 })
   server.room('a', { seq: 3 })
   const room = chat.room('a'), skips = []
   room.on('skipped', skip => skips.push(skip))
   await live()
   server.message('a', { text: 'four' })
   await until(() => texts(room).length === 1)
-  server.dropAll()
-  await until(() => chat.state === 'offline')
+  await drop()
   for (const number of numbers(5, 30)) server.message('a', { text: `t${number}` })
   chat.retryNow()
   await until(() => skips.length === 1)

@@ -60,6 +60,17 @@ import Testing
         #expect(!format(archive, declared: Self.docx).isInline)
     }
 
+    @Test(arguments: [
+        docx, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+        "application/vnd.oasis.opendocument.text", "application/vnd.oasis.opendocument.spreadsheet",
+        "application/vnd.oasis.opendocument.presentation",
+    ])
+    func `all office types are attachments of their own type`(type: String) throws {
+        let document = format(try Fuzzer.input("files", "archive.zip"), declared: type)
+        #expect(document.mimeType == type && !document.isInline)
+    }
+
     @Test func `nothing else is believed`() throws {
         let archive = try Fuzzer.input("files", "archive.zip")
         for declared in ["image/png", "text/html", "application/java-archive", "", ";", "a/b; c=\(Self.docx)"] {

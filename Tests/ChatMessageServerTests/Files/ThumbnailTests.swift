@@ -18,6 +18,17 @@ import Testing
         #expect(try await fixture.download(second).code == "file_not_found")
     }
 
+    @Test(arguments: [("picture.jpg", "image/jpeg"), ("lossy.webp", "image/webp")])
+    func `a thumbnail may be a JPEG or a WebP`(name: String, type: String) async throws {
+        let fixture = try await FileFixture(try await SharedStack.running())
+        let id = try await fixture.file()
+        let thumbnail = try Fuzzer.input("files", name)
+        _ = try await fixture.file(thumbnail, thumbnailOf: id)
+        let url = try #require(try await fixture.info(id).json["thumbnailUrl"]?.string)
+        let served = try await fixture.server.get(url)
+        #expect(served.bytes == thumbnail && served.header("Content-Type") == type)
+    }
+
     @Test func `what is no small picture is no thumbnail`() async throws {
         let fixture = try await FileFixture(try await SharedStack.running())
         let id = try await fixture.file()

@@ -135,6 +135,21 @@ import Testing
         await slow.close()
     }
 
+    /// Takes the minute that it is about.
+    @Test func `a body of which no byte comes for a minute is 408, and its key is free`() async throws {
+        let fixture = try await FileFixture(try await SharedStack.running())
+        let connection = try await RawConnection(port: fixture.stack.processes.messageServers[0].port)
+        let begin = ContinuousClock.now
+        try await connection.send(
+            "POST \(fixture.target()) HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \(fixture.owner.token ?? "")\r\n"
+                + "Idempotency-Key: silent\r\nContent-Length: 500\r\n\r\nsome of it")
+        let answer = try await connection.next()
+        #expect(answer.hasPrefix("HTTP/1.1 408 ") && answer.contains("request_timeout"), "\(answer)")
+        #expect(ContinuousClock.now - begin >= .seconds(60))
+        await connection.close()
+        try await FileFixture.wait(for: 201) { try await fixture.upload(key: "silent") }
+    }
+
     @Test func `a refused upload is not asked for its body`() async throws {
         let fixture = try await FileFixture(try await SharedStack.running())
         let answer = try await RawHTTP.exchange(

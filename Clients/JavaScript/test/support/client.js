@@ -19,5 +19,13 @@ export function setUp(t, { server = new FakeServer(), ...options } = {}) {
     await until(() => chat.state === 'live', 'live')
     return chat
   }
-  return { chat, server, errors, states, live }
+  /** Ends the connections, and resolves at the state `offline`; by the event, as the pause may be over before a poll looks. */
+  const drop = async () => {
+    const isOffline = new Promise(resolve => {
+      const off = chat.on('state', ({ state }) => { if (state === 'offline') { off(); resolve() } })
+    })
+    server.dropAll()
+    await isOffline
+  }
+  return { chat, server, errors, states, live, drop }
 }

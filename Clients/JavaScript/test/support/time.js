@@ -3,8 +3,19 @@
 const real = { setTimeout, setInterval, clearTimeout, clearInterval, setImmediate, Date }
 const MOST_TURNS = 12
 
-/** `await time.advance(ms)` fires due timers in order; `await time.jump(ms)` simulates sleep: all are due at once. */
-export function fakeTime(t) {
+/** Numbers as of `Math.random`, the same for the same seed (mulberry32). */
+export const generator = seed => () => {
+  seed = (seed + 0x6D2B79F5) | 0
+  let value = Math.imul(seed ^ (seed >>> 15), 1 | seed)
+  value = (value + Math.imul(value ^ (value >>> 7), 61 | value)) ^ value
+  return ((value ^ (value >>> 14)) >>> 0) / 4294967296
+}
+
+/**
+ * `await time.advance(ms)` fires due timers in order; `await time.jump(ms)` simulates sleep: all are due at once.
+ * `Math.random` repeats itself, too: random pauses would be another test in each run.
+ */
+export function fakeTime(t, seed = 1) {
   let now = real.Date.now(), made = 0
   const timers = new Map()
   const add = (callback, ms = 0, values, interval) => {
@@ -22,7 +33,9 @@ export function fakeTime(t) {
       static now() { return now }
     },
   })
-  t.after(() => Object.assign(globalThis, real))
+  const { random } = Math
+  Math.random = generator(seed)
+  t.after(() => { Object.assign(globalThis, real); Math.random = random })
   const settle = async () => { for (let turn = 0; turn < MOST_TURNS; turn += 1) await new Promise(real.setImmediate) }
   const fire = async until => {
     for (;;) {

@@ -3,10 +3,10 @@ import Synchronization
 /// Decides how long uploads leave the disk alone after they have used it.
 ///
 /// PostgreSQL often commits on the same disk, and a commit waits for what was written before it, also by others. While this
-/// server stores posts they get the disk for four times as long as uploads, else for as long: another server may store some.
+/// server stores posts they get the disk for eight times as long as uploads, else for as long: another server may store some.
 /// Pure: no I/O.
 final class DiskShare: Sendable {
-    private static let shareOfPosts = 4
+    private static let shareOfPosts = 8
     /// Time for which a commit counts as the present load.
     private static let memory = Duration.seconds(1)
     /// If the disk is slower than this, uploads wait for it already.
