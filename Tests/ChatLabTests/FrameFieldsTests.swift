@@ -11,7 +11,7 @@ import Testing
         #expect(fields.sentNanos == 123_456_789_012)
     }
 
-    @Test(arguments: ["", "{}", #"{"seq":"x"}"#, #"{"eventType":"typing"}"#])
+    @Test(arguments: ["", "{}", #"{"seq":"x"}"#, #"{"eventType":"typing"}"#, #"{"seq":99999999999999999999}"#])
     func `an event without them has none`(text: String) {
         let fields = FrameFields(ByteBuffer(string: text))
         #expect(fields.seq == nil)

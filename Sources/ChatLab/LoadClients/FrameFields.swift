@@ -24,11 +24,19 @@ struct FrameFields: Equatable {
 
 /// Finds what follows a name in JSON text without parsing it. For load clients, which get the same text many times.
 enum ByteScan {
-    /// The digits after the first `key`; nil if there are none.
+    /// The digits after the first `key`; nil if there are none, or too many.
     static func number<Number: FixedWidthInteger>(after key: [UInt8], in bytes: UnsafeRawBufferPointer) -> Number? {
         guard let start = end(of: key, in: bytes) else { return nil }
-        let digits = bytes[start...].prefix(while: \.isASCIIDigit)
-        return Number(String(decoding: digits, as: UTF8.self))
+        var position = start
+        var number: Number = 0
+        while position < bytes.count, bytes[position].isASCIIDigit {
+            let (tens, isTooLarge) = number.multipliedReportingOverflow(by: 10)
+            let (sum, overflows) = tens.addingReportingOverflow(Number(bytes[position] - UInt8(ascii: "0")))
+            guard !isTooLarge, !overflows else { return nil }
+            number = sum
+            position += 1
+        }
+        return position > start ? number : nil
     }
 
     /// The text between the first `key` and the next quote; nil if there is no `key`.

@@ -102,6 +102,9 @@ final class RecordingTransport: SessionTransport {
     var isWritable = true
     let queuedBytes = 0
     let format: EventFormat
+    private(set) var flushes = 0
+    /// Called by a flush, before it returns.
+    var onFlush: () -> Void = {}
     /// Called when the session is closed.
     var onClose: () -> Void = {}
 
@@ -115,7 +118,10 @@ final class RecordingTransport: SessionTransport {
     }
 
     func write(_ frames: ByteBuffer) { self.frames.append(frames) }
-    func flush() {}
+    func flush() {
+        flushes += 1
+        onFlush()
+    }
     func send(_ frames: ByteBuffer) { self.frames.append(frames) }
     func close(_ reason: CloseReason) {
         isWritable = false

@@ -13,6 +13,13 @@ final class FanoutBoard {
         /// When it was published to Redis; 0 if that was not observed.
         var published: UInt64 = 0
         var arrivals = 0
+
+        /// Notes that one more socket has it.
+        /// - Returns: what it is then.
+        mutating func arrive() -> Passage {
+            arrivals += 1
+            return self
+        }
     }
 
     var rooms: [Room]
@@ -79,8 +86,7 @@ final class FanoutBoard {
     func arrived(_ sent: UInt64, in room: Int) {
         let now = NIODeadline.now().uptimeNanoseconds
         fromPost.record(nanoseconds: now > sent ? now - sent : 0)
-        passages[sent, default: Passage()].arrivals += 1
-        guard let passage = passages[sent] else { return }
+        let passage = passages[sent, default: Passage()].arrive()
         if passage.published > 0 { fromPublish.record(nanoseconds: now - passage.published) }
         if passage.arrivals == rooms[room].sockets { toLastSocket.record(nanoseconds: now > sent ? now - sent : 0) }
     }

@@ -9,6 +9,8 @@ struct PostedRounds: Sendable {
     /// Messages a second, all rooms together.
     let rate: Int
     let seconds: Int
+    /// Time before the measured one.
+    var warmUp = TimeAmount.seconds(2)
 
     struct Round: Sendable {
         var outcome: FanoutLoad.Outcome
@@ -19,8 +21,6 @@ struct PostedRounds: Sendable {
         /// Wall-clock time in seconds, including the warm-up and the wait for the last deliveries.
         var seconds: Double
     }
-
-    private static let warmUp = TimeAmount.seconds(2)
 
     func run() async throws -> Round {
         let webSocketServer = try await stack.webSocketServers[0].pid
@@ -33,7 +33,7 @@ struct PostedRounds: Sendable {
         }
         let before = try used()
         let begin = ContinuousClock.now
-        let outcome = try await load.post(rate: rate, warmUp: Self.warmUp, measured: .seconds(Int64(seconds)))
+        let outcome = try await load.post(rate: rate, warmUp: warmUp, measured: .seconds(Int64(seconds)))
         let time = (ContinuousClock.now - begin) / .seconds(1)
         let after = try used()
         return Round(

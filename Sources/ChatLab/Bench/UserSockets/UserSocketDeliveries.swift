@@ -56,7 +56,9 @@ struct UserSocketDeliveries: Sendable {
     private func post(_ load: FanoutLoad, _ stack: LocalStack, _ isFirst: Bool) async throws -> PostedRounds.Round {
         // Not before it is their turn: a server closes new connections that send nothing for ten seconds.
         if isFirst { try await load.openPosters(port: stack.messageServers[0].port) }
-        return try await PostedRounds(load: load, stack: stack, rate: rate, seconds: seconds).run()
+        // Long enough for a message in each room: the first one after a pause costs more than those that follow.
+        let warmUp = TimeAmount.seconds(2 + Int64(rooms / rate))
+        return try await PostedRounds(load: load, stack: stack, rate: rate, seconds: seconds, warmUp: warmUp).run()
     }
 
     private func report(

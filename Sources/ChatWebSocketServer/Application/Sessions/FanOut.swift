@@ -9,9 +9,11 @@ import NIOCore
 //  3. `ChatRoomSessionManager.apply` takes it to each event loop that has sessions of the room; one hop a batch.
 //  4. `FanOut.deliver` asks the cursor of each subscription whether the buffer continues where it is, and sends the shared
 //     buffer (below, on the sessions' event loop).
-//  5. The session's `SessionTransport` offers it to the kernel.
+//  5. The session's `SessionTransport` offers it to the kernel: for a session of a room at once, for one of a user at the end
+//     of the turn, together with what its other rooms have sent.
 //
-// Steps 4 and 5 run once for each session and dispatch, unless its events go one by one: no allocation, no copy, no lock.
+// Step 4 runs once for each session and dispatch, unless its events go one by one: no lock, and for a session of a room no
+// allocation and no copy.
 
 /// All that a room has to send in one turn: handed to an event loop once, written to each live session once.
 struct RoomDispatch: Sendable {
@@ -77,6 +79,9 @@ struct EncodedDispatch {
 final class FanOut {
     private let metrics: DeliveryMetrics
     private var unreported = (frames: 0, bytes: 0)
+    /// Sessions of users with something written and not flushed, and the dispatches since the first of them.
+    private var unflushed: [ChatSession] = []
+    private var unflushedDispatches: [RoomDispatch] = []
     /// Called where an event ended the membership of a session's user.
     var onMembershipEnd: (RoomSubscription, MessageEvent) -> Void = { _, _ in }
     /// Called where a session was sent another log than its room has.
@@ -105,7 +110,7 @@ final class FanOut {
                 _ = dispatch.events.first { endIfRemoved(subscription, by: $0) }
             }
         }
-        metrics.delivered(dispatch)
+        if unflushed.isEmpty { metrics.delivered(dispatch) } else { unflushedDispatches.append(dispatch) }
     }
 
     /// For a session that has some of these events already, that one of them may end, or that caused one.
@@ -127,12 +132,39 @@ final class FanOut {
     /// from there.
     func send(_ frames: ByteBuffer, count: Int, to subscription: RoomSubscription) {
         let session = subscription.session
-        session.transport.send(frames)
+        if let user = session.user {
+            session.transport.write(frames)
+            user.hasNews = true
+            if !user.isUnflushed {
+                user.isUnflushed = true
+                unflushed.append(session)
+            }
+        } else {
+            session.transport.send(frames)
+        }
         noteSent(count, frames)
-        session.user?.hasNews = true
         guard !session.transport.isWritable, subscription.cursor.isLive else { return }
         move(subscription) { $0.socketFilled() }
         session.enqueue(subscription)
+    }
+
+    /// Whether ``flush()`` has something to do.
+    var hasUnflushed: Bool { !unflushed.isEmpty }
+
+    /// Sends what was written for sessions of users. Their rooms often have something to send in the same turn, and a system call
+    /// for all of it costs little more than one for a single event.
+    func flush() {
+        var written: [ChatSession] = []
+        swap(&written, &unflushed)
+        for session in written {
+            session.user?.isUnflushed = false
+            session.transport.flush()
+        }
+        // The next turn uses its memory, unless a flush has called back and something was written again.
+        written.removeAll(keepingCapacity: true)
+        if unflushed.isEmpty { unflushed = written }
+        for dispatch in unflushedDispatches { metrics.delivered(dispatch) }
+        unflushedDispatches.removeAll(keepingCapacity: true)
     }
 
     /// Sends a session what has no place in a log.

@@ -33,6 +33,7 @@ final class SessionShard {
     private var rooms: [RoomID: RoomSessions] = [:]
     private var users: [UserID: [ObjectIdentifier: ChatSession]] = [:]
     private var rings: RingBudget<RoomSessions>
+    private var isFlushDue = false
     /// The registered sessions, in no particular order.
     private(set) var sessions: [ChatSession] = []
 
@@ -169,7 +170,10 @@ final class SessionShard {
 
     /// Applies what the feeds send.
     func apply(_ updates: [ShardUpdate]) {
-        defer { fanOut.reportSent() }
+        defer {
+            fanOut.reportSent()
+            flushSoon()
+        }
         for update in updates {
             switch update {
             case .attach(let roomID, let position, let mark):
@@ -187,6 +191,17 @@ final class SessionShard {
                     fanOut.send(session.format.encode(event), to: session)
                 }
             }
+        }
+    }
+
+    /// Sends what was written for sessions of users once all updates are applied that are waiting already: the longer this event
+    /// loop is behind, the more events share a system call.
+    private func flushSoon() {
+        guard fanOut.hasUnflushed, !isFlushDue else { return }
+        isFlushDue = true
+        eventLoop.assumeIsolated().execute {
+            self.isFlushDue = false
+            self.fanOut.flush()
         }
     }
 

@@ -43,6 +43,9 @@ final class SessionTimers {
 
     // Schedules first: sending may end the session.
     private func check(_ session: ChatSession) {
+        // What only waits for the end of the turn is nothing that the peer did not take.
+        if session.user?.isUnflushed == true { session.transport.flush() }
+        guard !session.hasEnded else { return }
         var heartbeat = Heartbeat.Action.none
         if session.heartbeatDue.tick <= now { heartbeat = beat(session) }
         let token = session.token?.due(now: .now) ?? .none

@@ -22,6 +22,8 @@ final class UserSession {
     var latestSnapshot: ListSnapshotID?
     /// Whether something was sent since the last cursor.
     var hasNews = false
+    /// Whether something was written that is not flushed yet.
+    var isUnflushed = false
     private var openRooms: Set<RoomID> = []
     private var lastCursor = NIODeadline.uptimeNanoseconds(0)
     /// Succeed when the socket takes more.

@@ -42,6 +42,8 @@ final class EventStreamConnection: SessionTransport, ResponseStream {
             case .room: .eventStream
             case .user: .userEventStream
             }
+        // Before the writer, whose bound it is under TLS: with two bounds, bytes between them end no wait.
+        try? connection.channel.syncOptions?.setOption(.writeBufferWaterMark, value: SocketWriter.watermark)
         // Responses to earlier requests of the connection.
         writer = SocketWriter(connection.channel, mayBeQueued: true)
     }
@@ -51,7 +53,6 @@ final class EventStreamConnection: SessionTransport, ResponseStream {
     func begin(_ head: ByteBuffer) {
         services.openSockets.opened()
         services.metrics.streamBegan()
-        try? connection.channel.syncOptions?.setOption(.writeBufferWaterMark, value: SocketWriter.watermark)
         endIfUnacknowledged()
         switch admission.take() {
         case .room(let admission): begin(admission, head)
@@ -125,12 +126,18 @@ final class EventStreamConnection: SessionTransport, ResponseStream {
     var bytesWritten: Int { writer.bytesWritten }
 
     func write(_ frames: ByteBuffer) {
-        if writer.willWrite(frames) { connection.write(frames) }
+        if let held = writer.makeWay(for: frames) { connection.write(held) }
+        if let now = writer.write(frames) { connection.write(now) }
     }
 
     func flush() {
-        writer.willFlush()
-        connection.flush()
+        switch writer.flush() {
+        case .nothing: break
+        case .flush: connection.flush()
+        case .writeAndFlush(let rest):
+            connection.write(rest)
+            connection.flush()
+        }
     }
 
     func send(_ frames: ByteBuffer) {

@@ -110,12 +110,16 @@ final class WebSocketConnection: SessionTransport {
     var bytesWritten: Int { writer.bytesWritten }
 
     func write(_ frames: ByteBuffer) {
-        if writer.willWrite(frames) { context.write(NIOAny(frames), promise: nil) }
+        if let held = writer.makeWay(for: frames) { context.write(NIOAny(held), promise: nil) }
+        if let now = writer.write(frames) { context.write(NIOAny(now), promise: nil) }
     }
 
     func flush() {
-        writer.willFlush()
-        context.flush()
+        switch writer.flush() {
+        case .nothing: break
+        case .flush: context.flush()
+        case .writeAndFlush(let rest): context.writeAndFlush(NIOAny(rest), promise: nil)
+        }
     }
 
     func send(_ frames: ByteBuffer) {

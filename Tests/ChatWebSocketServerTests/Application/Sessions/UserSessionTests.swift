@@ -70,6 +70,32 @@ import Testing
         #expect(shard.sessions(inRoom: hall).isEmpty)
     }
 
+    @Test func `what the rooms of a user send in one turn is flushed once, at its end`() {
+        subscribe(at: 5)
+        let before = transport.flushes
+        dispatch(events(6...6))
+        dispatch(events(7...7))
+        #expect(types.count == 2)
+        #expect(transport.flushes == before)
+        eventLoop.run()
+        eventLoop.run()
+        #expect(transport.flushes == before + 1)
+    }
+
+    @Test func `what comes while a turn is flushed is flushed, too, and a session that ends does no harm`() {
+        subscribe(at: 5)
+        let before = transport.flushes
+        transport.onFlush = { [unowned transport] in
+            transport.onFlush = {}
+            dispatch(events(7...7))
+            shard.remove(session)
+        }
+        dispatch(events(6...6))
+        eventLoop.run()
+        #expect(transport.flushes == before + 2)
+        #expect(types.count == 2)
+    }
+
     @Test func `the end of a membership ends the room and not the session`() throws {
         subscribe(at: 0)
         dispatch([try event(#"{"eventType":"member_left","seq":1,"roomId":"hall","userId":7,"actorId":3}"#)])

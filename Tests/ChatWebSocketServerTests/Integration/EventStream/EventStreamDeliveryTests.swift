@@ -145,7 +145,9 @@ import Testing
         let stack = try await SharedStack.running(.trusted)
         let user = try await stack.user()
         let roomID = Unique.name("tls")
-        for index in 1...200 { try await stack.say("\(index)", in: roomID, as: user) }
+        // A page of the log is more than NIO's own watermark, and less than that of sessions.
+        let text = String(repeating: "x", count: 2_000)
+        for _ in 1...200 { try await stack.say(text, in: roomID, as: user) }
         let server = try stack.makeServer(
             .webSocket, ["CHAT_TLS_CERTIFICATE_FILE": files.certificate, "CHAT_TLS_KEY_FILE": files.key])
         let process = try await server.launch()

@@ -49,6 +49,32 @@ import Testing
     }
 
     @Test(arguments: unread)
+    func `a session of a user that fails at the end of a turn ends, and no other does`(unread: [UInt8]) throws {
+        let fixture = try SocketFixture()
+        let failing = try fixture.channel()
+        // The answer to the handshake, the turn.
+        let transport = transport(unread, failsAtFlush: 2)
+        try failing.pipeline.syncOperations.addHandlers([transport, try fixture.userHandler()])
+        let healthy = try fixture.channel()
+        try healthy.pipeline.syncOperations.addHandler(try fixture.userHandler())
+        for session in fixture.shard.sessions(ofUser: UserID(7)) {
+            let cursor = SessionCursor(admissionHead: 0, lastSeq: nil)
+            fixture.shard.subscribe(session, to: hall, cursor, readSeq: 0)
+            fixture.shard.advance(session)
+        }
+        for seq in [1, 2] as [Seq] { fixture.dispatch(event(seq)) }
+        #expect(!transport.hasFailed)
+        fixture.eventLoop.run()
+        #expect(transport.hasFailed && !failing.isActive)
+        #expect(fixture.shard.sessionCount == 1)
+        _ = try healthy.readOutbound(as: ByteBuffer.self)
+        #expect(try [healthy, healthy].map { try $0.readOutbound() } == [event(1).frame, event(2).frame])
+        healthy.close(promise: nil)
+        #expect(fixture.shard.sessionCount == 0)
+        fixture.finish()
+    }
+
+    @Test(arguments: unread)
     func `a session that fails while it is answered ends`(unread: [UInt8]) throws {
         let fixture = try SocketFixture()
         let channel = try fixture.channel()

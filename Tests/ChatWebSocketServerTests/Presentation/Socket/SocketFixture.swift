@@ -60,6 +60,14 @@ final class SocketFixture {
             opening: opening, admission: .success(.room(try .authorized(lastSeq: lastSeq))), services: services)
     }
 
+    /// A handler of an admitted session of user 7, which has no room yet and waits for `sync`.
+    func userHandler() throws -> ChatWebSocketHandler {
+        let user = AuthenticatedUser(userID: UserID(7), tokenExpiresAt: nil)
+        let admission = UserAdmission(user: user, slot: Lease {}, shard: 0, synchronizesAtOnce: false)
+        return ChatWebSocketHandler(
+            opening: ByteBuffer(string: "101"), admission: .success(.user(admission)), services: services)
+    }
+
     /// A connection of this event loop.
     func channel() throws -> EmbeddedChannel {
         let channel = EmbeddedChannel(handlers: [], loop: eventLoop)

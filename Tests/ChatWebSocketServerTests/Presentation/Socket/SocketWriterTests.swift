@@ -58,16 +58,108 @@ import Testing
         try await pair.close()
     }
 
-    @Test func `a finished writer sends nothing more`() {
+    @Test func `what is written is held until the flush, and does not go through the pipeline`() async throws {
+        let pair = try await SocketPair.connect()
+        try await pair.setReading(true)
+        let held = try await pair.run { sender in
+            let isHeld = (1...3).map { sender.write(UInt8($0), count: 10) }
+            return (isHeld, sender.writer.bytesWritten, sender.writer.queuedBytes, sender.writer.isWritable)
+        }
+        #expect(held == ([true, true, true], 30, 0, true))
+        let flushed = try await pair.run { sender in
+            (sender.flush(), sender.flush(), sender.writer.bytesWritten, sender.writer.queuedBytes)
+        }
+        #expect(flushed == (.nothing, .nothing, 30, 0))
+        #expect(try await pair.received(30) == ([1, 2, 3] as [UInt8]).flatMap { Array(repeating: $0, count: 10) })
+        try await pair.close()
+    }
+
+    @Test func `what is sent goes behind what is held`() async throws {
+        let pair = try await SocketPair.connect()
+        try await pair.setReading(true)
+        let state = try await pair.run { sender in
+            (sender.write(1, count: 10), sender.send(2, count: 10), sender.flush(), sender.writer.queuedBytes)
+        }
+        #expect(state == (true, true, .nothing, 0))
+        #expect(try await pair.received(20) == ([1, 2] as [UInt8]).flatMap { Array(repeating: $0, count: 10) })
+        try await pair.close()
+    }
+
+    @Test func `more than is held goes through the pipeline, and all that follows until it is sent, in order`()
+        async throws
+    {
+        let pair = try await SocketPair.connect()
+        try await pair.setReading(true)
+        let large = SocketWriter.maximumHeldBytes
+        let state = try await pair.run { sender in
+            let isHeld = [sender.write(1, count: 10), sender.write(2, count: large), sender.write(3, count: 10)]
+            return (isHeld, sender.writer.queuedBytes, sender.flush())
+        }
+        #expect(state == ([true, false, false], large + 20, .flush))
+        let bytes = try await pair.received(large + 20)
+        #expect(
+            bytes == [UInt8](repeating: 1, count: 10) + [UInt8](repeating: 2, count: large)
+                + [UInt8](repeating: 3, count: 10))
+        try await pair.close()
+    }
+
+    @Test func `a large frame is not copied`() async throws {
+        let pair = try await SocketPair.connect()
+        let isSame = try await pair.run { sender in
+            let frame = ByteBuffer(repeating: 2, count: SocketWriter.maximumHeldBytes)
+            _ = sender.write(1, count: 10)
+            let held = sender.writer.makeWay(for: frame)
+            let now = sender.writer.write(frame)
+            func address(_ buffer: ByteBuffer?) -> UnsafeRawPointer? {
+                buffer?.withUnsafeReadableBytes { $0.baseAddress }
+            }
+            return (held?.readableBytes, address(now) == address(frame))
+        }
+        #expect(isSame == (10, true))
+        try await pair.close()
+    }
+
+    @Test func `what the kernel does not take of a flush goes through the pipeline, and nothing of it twice`()
+        async throws
+    {
+        let pair = try await SocketPair.connect()
+        let size = SocketWriter.maximumHeldBytes - 1
+        let sent = try await pair.run { sender -> Int in
+            for number in 0..<100_000 {
+                _ = sender.write(UInt8(number & 0x7F), count: size)
+                if sender.flush() != .nothing { return number + 1 }
+            }
+            return 0
+        }
+        try #require(sent > 0)
+        _ = try await pair.run { $0.send(200, count: 1) }
+        try await pair.setReading(true)
+        let bytes = try await pair.received(sent * size + 1)
+        #expect(bytes.count == sent * size + 1 && bytes.last == 200)
+        let blocks = (0..<sent).map { bytes[$0 * size] }
+        #expect(blocks == (0..<sent).map { UInt8($0 & 0x7F) })
+        try await pair.close()
+    }
+
+    @Test func `without a socket of its own everything goes through the pipeline`() {
         var writer = SocketWriter(EmbeddedChannel())
         let frame = ByteBuffer(string: "frame")
-        #expect(writer.willWrite(frame) == true)
+        #expect(writer.flush() == .nothing)
+        #expect(writer.write(frame) == frame)
+        #expect(writer.flush() == .flush)
         #expect(writer.send(frame) == frame)
-        writer.finish()
-        #expect(writer.send(frame) == nil)
-        #expect(writer.willWrite(frame) == false)
-        #expect(!writer.isWritable)
-        #expect(writer.bytesWritten == 10)
+    }
+
+    @Test func `a finished writer sends nothing more, and drops what it holds`() async throws {
+        let pair = try await SocketPair.connect()
+        let state = try await pair.run { sender in
+            _ = sender.write(1, count: 10)
+            sender.writer.finish()
+            let isDropped = sender.write(1, count: 10) && sender.send(1, count: 10)
+            return (sender.flush(), isDropped, sender.writer.isWritable, sender.writer.bytesWritten)
+        }
+        #expect(state == (.nothing, true, false, 10))
+        try await pair.close()
     }
 }
 
@@ -88,6 +180,27 @@ private final class Sender {
         guard let rest = writer.send(ByteBuffer(repeating: byte, count: count)) else { return true }
         channel.writeAndFlush(rest, promise: nil)
         return false
+    }
+
+    /// Writes as a connection does.
+    /// - Returns: whether nothing went to the pipeline.
+    func write(_ byte: UInt8, count: Int) -> Bool {
+        let bytes = ByteBuffer(repeating: byte, count: count)
+        if let held = writer.makeWay(for: bytes) { channel.write(held, promise: nil) }
+        guard let now = writer.write(bytes) else { return true }
+        channel.write(now, promise: nil)
+        return false
+    }
+
+    /// Flushes as a connection does.
+    func flush() -> SocketWriter.Flush {
+        let flush = writer.flush()
+        switch flush {
+        case .nothing: break
+        case .flush: channel.flush()
+        case .writeAndFlush(let rest): channel.writeAndFlush(rest, promise: nil)
+        }
+        return flush
     }
 }
 
