@@ -106,7 +106,7 @@ import Testing
     @Test func `a large frame is not copied`() async throws {
         let pair = try await SocketPair.connect()
         let isSame = try await pair.run { sender in
-            let frame = ByteBuffer(repeating: 2, count: SocketWriter.maximumHeldBytes)
+            let frame = ByteBuffer(repeating: 2, count: SocketWriter.maximumHeldBytes + 1)
             _ = sender.write(1, count: 10)
             let held = sender.writer.makeWay(for: frame)
             let now = sender.writer.write(frame)
