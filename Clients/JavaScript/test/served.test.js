@@ -101,7 +101,7 @@ test('a token callback that lies, throws and hangs: states with a reason, and li
   assert.equal(asked.length, 7)
   // What hangs counts as failed after 30 s, and no longer as under way.
   const waited = asked[2] - asked[1]
-  assert.ok(waited > 29_500 && waited < 34_000, `${waited} ms`)
+  assert.ok(waited > 29_500 && waited < 45_000, `${waited} ms`)
   assert.ok((await tab.run('return states')).filter(state => state.startsWith('offline')).every(state => state === 'offline token' || state === 'offline start'))
 })
 
