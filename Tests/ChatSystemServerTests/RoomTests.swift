@@ -141,6 +141,8 @@ import Testing
         #expect(try await names(bob) == ["Anna", "Anna"])
         try await call(anna, "Anna B.")
         #expect(try await names(bob) == ["Anna B.", "Anna B."])
+        let joined = try await stack.system.send(.post, "/api/v1/rooms/\(roomID)/join", as: bob.credentials)
+        #expect(joined.status == 200 && joined.json["name"] == "Anna B.")
         let archived = try await stack.system.send(.delete, "/api/v1/rooms/\(roomID)", as: bob.credentials)
         #expect(archived.json["name"] == "Anna B.")
         #expect(archived.json["archivedAt"]?.string != nil)
@@ -256,15 +258,18 @@ import Testing
                 .put, "/api/v1/rooms/\(roomID)/read", ["seq": .integer(seq)], as: reader.credentials
             ).require(200, "read")
         }
-        // `ready` and two receipts.
-        let reads = try await socket.events(3).dropFirst()
+        try await socket.event("the last receipt") { $0["eventType"] == "read" && $0["lastReadSeq"] == 5 }
+        let reads = socket.events.filter { $0["eventType"] == "read" }
         for read in reads {
             #expect(read.keys == ["eventType", "roomId", "userId", "lastReadSeq", "at"])
             #expect(read["eventType"] == "read")
             #expect(read["roomId"] == .string(roomID))
             #expect(read["userId"] == .integer(reader.userID))
         }
-        #expect(reads.map { $0["lastReadSeq"]?.int } == [2, 5])
+        let seqs = reads.compactMap { $0["lastReadSeq"]?.int }
+        let seconds = Int((ContinuousClock.now - start) / .seconds(1))
+        // On a busy machine the marks may come in more than a second.
+        #expect(seqs.first == 2 && seqs == seqs.sorted() && seqs.count <= 2 + seconds)
         #expect(.now - start >= .milliseconds(900))
         try await socket.close()
     }

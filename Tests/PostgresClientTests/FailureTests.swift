@@ -29,7 +29,7 @@ import Testing
         try await withClient({ $0.maximumConnections = 1 }) { client in
             let before = try await client.backends()
             let error = await #expect(throws: PostgresError.self) {
-                try await client.query("SELECT pg_sleep(60)", timeout: .seconds(2))
+                try await client.query("SELECT pg_sleep(60)", timeout: .seconds(6))
             }
             #expect(error?.sqlState == .queryCanceled)
             #expect(error?.isOutcomeUnknown == false)
@@ -44,7 +44,7 @@ import Testing
             #expect(kill(backend, SIGSTOP) == 0)
             async let patient: PostgresError? = failure { _ = try await client.query("SELECT 1") }
             async let hasty: PostgresError? = failure {
-                _ = try await client.query("SELECT 2", timeout: .milliseconds(300))
+                _ = try await client.query("SELECT 2", timeout: .seconds(2))
             }
             let errors = await [patient, hasty]
             kill(backend, SIGCONT)
@@ -64,7 +64,7 @@ import Testing
             let refused = try await client.withTransaction { _ in
                 await withTaskGroup(of: PostgresError?.self) { group in
                     for _ in 0..<10 {
-                        group.addTask { await failure { _ = try await client.query("SELECT 1", timeout: .seconds(1)) } }
+                        group.addTask { await failure { _ = try await client.query("SELECT 1", timeout: .seconds(5)) } }
                     }
                     return await group.reduce(into: 0) { $0 += $1 == .tooManyWaiters ? 1 : 0 }
                 }
@@ -211,7 +211,7 @@ import Testing
     @Test func `a server without TLS is refused with a clear error where TLS is required`() async throws {
         let url = PostgresFixture.shared.url + "?sslmode=require"
         let client = PostgresClient(configuration: try PostgresConfiguration(url: url), logger: quiet)
-        let error = await failure { try await client.ping(timeout: .seconds(1)) }
+        let error = await failure { try await client.ping(timeout: .seconds(10)) }
         guard case .connectFailed(let reason) = error else {
             Issue.record("unexpected \(String(describing: error))")
             return

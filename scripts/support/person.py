@@ -9,7 +9,8 @@ from playwright.sync_api import expect
 from stack import PASSWORD
 
 TEXTS = "#log .message:not(.deleted) .body"
-TIMEOUT_SECONDS = 20
+# A page that was cut off for a while tries again after up to 30 s.
+TIMEOUT_SECONDS = 60
 SIZE = {"width": 1100, "height": 750}
 PHONE = {"width": 390, "height": 780}
 # Records every text of the badges in the room list, even one that is shown for a single frame.

@@ -119,7 +119,8 @@ export interface RoomList {
 
 export interface User {
   readonly userId: number
-  readonly username: string
+  /** Absent where none was given: a guest, a user of an issuer or of a backend. */
+  readonly username?: string
   readonly displayName: string
 }
 
@@ -294,7 +295,7 @@ export interface Payloads {
   video: ({ url: string } | Uploaded) & { durationSeconds?: number; mimeType?: string; fileSize?: number; thumbnailUrl?: string; [key: string]: unknown }
   audio: ({ url: string } | Uploaded) & { durationSeconds?: number; mimeType?: string; fileSize?: number; thumbnailUrl?: string; [key: string]: unknown }
   location: { latitude: number; longitude: number; label?: string; [key: string]: unknown }
-  sticker: { stickerId: string | number; [key: string]: unknown }
+  sticker: { stickerId: string; [key: string]: unknown }
   rich_content: { [key: string]: unknown }
 }
 

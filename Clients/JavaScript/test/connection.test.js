@@ -21,7 +21,7 @@ test('the constructor does nothing', async () => {
 })
 
 test('a gap is a protocol error: the connection is made again from the last position', async t => {
-  const { chat, server, live, states } = setUp(t)
+  const { chat, server, live } = setUp(t)
   server.room('a')
   const seen = []
   chat.room('a').on('event', event => seen.push(event.seq))
@@ -30,9 +30,11 @@ test('a gap is a protocol error: the connection is made again from the last posi
   await until(() => seen.length === 1)
   const { log } = server.rooms.get('a')
   for (const seq of [2, 3]) log.push({ ...log[0], seq, mark: `m-a-${seq}`, messageId: 900 + seq })
+  const atError = new Promise(resolve => {
+    const off = chat.on('state', ({ reason }) => { if (reason === 'protocol') { off(); resolve([...seen]) } })
+  })
   server.say(log[2])
-  await until(() => states.some(change => change.reason === 'protocol'))
-  assert.deepEqual(seen, [1])
+  assert.deepEqual(await atError, [1])
   chat.retryNow()
   await until(() => seen.length === 3)
   assert.deepEqual(seen, [1, 2, 3])
@@ -265,7 +267,7 @@ test('close leaves no timer, no socket and no listener, whatever is under way', 
   server.intercept = () => new Promise(() => {})
   const started = Date.now()
   await chat.close()
-  assert.ok(Date.now() - started < 2_000)
+  assert.ok(Date.now() - started < 10_000)
   assert.equal(chat.state, 'closed')
   assert.equal(server.sockets.length, 0)
   assert.deepEqual(await next, { done: true, value: undefined })

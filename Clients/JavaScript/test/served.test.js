@@ -90,7 +90,7 @@ test('where no socket gets through streams serve, whose module is loaded then; o
   await tab.run(`await room.send({ text: 'by a socket' }).stored; await until(() => room.messages.some(message => message.content.text === 'by a socket' && message.seq))`)
 })
 
-test('a token callback that lies, throws and hangs: states with a reason, and live once it gives a token', { skip, timeout: 90_000 }, async t => {
+test('a token callback that lies, throws and hangs: states with a reason, and live once it gives a token', { skip, timeout: 240_000 }, async t => {
   const tab = await open(t, `
     const answers = [() => 'no token', () => new Promise(() => {}), () => undefined, () => { throw new Error('x') }, () => ({ token: 1 }), () => 'a.b.c']
     window.asked = []

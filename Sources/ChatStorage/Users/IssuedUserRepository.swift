@@ -8,6 +8,12 @@ public struct IssuedUserRepository: Sendable {
     /// - Parameter database: the database to use.
     public init(_ database: ChatDatabase) { self.database = database }
 
+    /// Whether a token has no name, or the one of the last exchange, to the byte: another form of the same text is a change.
+    private static func isKnown(_ name: String?, as known: String?) -> Bool {
+        guard let name else { return true }
+        return known?.hasSameBytes(as: name) == true
+    }
+
     /// Finds the user with an external id, or makes it at first sight. A name is taken over where the token's is another
     /// than at the last exchange.
     /// - Parameters:
@@ -17,7 +23,7 @@ public struct IssuedUserRepository: Sendable {
     public func user(
         _ externalID: ExternalID, name: String?, displayName: String
     ) async throws -> (userID: UserID, isDisabled: Bool) {
-        if let found = try await find(externalID), name == nil || found.name == name {
+        if let found = try await find(externalID), Self.isKnown(name, as: found.name) {
             return (found.userID, found.isDisabled)
         }
         return try await database.withTransaction { transaction in
@@ -29,7 +35,7 @@ public struct IssuedUserRepository: Sendable {
             let (userID, isDisabled) = (try row.userID(column: 0), try row.decode(column: 1, as: Bool.self))
             let isIndexed = try row.decode(column: 3, as: Bool.self)
             let knownName = try row.decode(column: 2, as: String?.self)
-            let isNew = name != nil && knownName != name
+            let isNew = !Self.isKnown(name, as: knownName)
             if isNew {
                 _ = try await transaction.query(
                     Self.update, .int8(userID.rawValue), .text(displayName), .text(name))

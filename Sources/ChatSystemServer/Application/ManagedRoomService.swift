@@ -69,7 +69,9 @@ struct ManagedRoomService: Sendable {
         let changed = try await rooms.rooms.withLockedRoom(roomID) { room in
             try RoomRules.checkOpen(room.room)
             guard wanted.type == nil || wanted.type == room.room.type else { throw ChatError(.roomTypeFixed) }
-            if let name = wanted.name, name != room.room.name { try await room.rename(to: name, by: actorID) }
+            if let name = wanted.name, !name.hasSameBytes(as: room.room.name) {
+                try await room.rename(to: name, by: actorID)
+            }
             guard let members = wanted.members else { return room.room }
             let plan = MembershipPlan(from: try await room.members(), to: members)
             guard try await room.firstGuest(of: plan.joining.map(\.userID)) == nil else { throw ChatError(.guest) }

@@ -74,12 +74,13 @@ struct MemberService: Sendable {
     func join(_ roomID: RoomID, _ userID: UserID) async throws -> Room {
         guard !userID.isInstallation else { throw ChatError.neverAMember }
         _ = try await rooms.visible(roomID, for: userID)
-        return try await rooms.changeLocked(roomID) { room in
+        let joined = try await rooms.changeLocked(roomID) { room in
             if try await room.member(userID) != nil { return }
             guard room.room.type == .public else { throw ChatError(.roomNotFound) }
             try RoomRules.checkOpen(room.room)
             try await room.join(userID, as: .member, by: userID)
         }
+        return try await rooms.asSeen(joined, by: userID)
     }
 
     /// Leaves a room. Ownership passes on where another member may own the room; when the last member leaves, it is

@@ -139,8 +139,12 @@ struct RoomService: Sendable {
             try RoomRules.checkArchiving(room.room, by: actor.role)
             if !room.room.isArchived { try await room.archive(by: actorID) }
         }
-        // A `direct` room has another name for each of its two.
-        return room.type == .direct ? try await self.room(roomID, for: actorID) : room
+        return try await asSeen(room, by: actorID)
+    }
+
+    /// A room as a member sees it: a `direct` room has another name for each of its two.
+    func asSeen(_ room: Room, by userID: UserID) async throws -> Room {
+        room.type == .direct ? try await self.room(room.roomID, for: userID) : room
     }
 
     /// Marks a room read, and publishes the mark where it has moved.

@@ -61,7 +61,7 @@ struct SessionRoutes {
             guard let token else { throw fields.incomplete }
             do {
                 return Response(json: try await exchange.exchange(token, userAgent: request.sanitizedUserAgent))
-            } catch let error as ChatError where error.code == .invalidToken {
+            } catch let error as ChatError where error.code == .invalidToken || error.code == .userDisabled {
                 // Failures count as logins of the address.
                 try await limits.checkLogin(from: limits.address(request, context))
                 throw error

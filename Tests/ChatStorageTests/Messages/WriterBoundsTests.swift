@@ -93,7 +93,7 @@ import Testing
 
     @Test func `an outage neither loses nor duplicates a keyed post that is sent again`() async throws {
         let postgres = try await LocalPostgres.ephemeral(logger: quiet)
-        try await withClient(postgres.url, { $0.queryTimeout = .milliseconds(700) }) { client in
+        try await withClient(postgres.url, { $0.queryTimeout = .seconds(3) }) { client in
             try await ChatSchema.migrate(client)
             let store = Store(url: postgres.url, client: client)
             try await store.makeRoom()

@@ -7,7 +7,8 @@ import Testing
 /// The issuer is another system server of the platform itself: it signs with EdDSA and serves its keys.
 @Suite(.timeLimit(.minutes(2))) struct ExchangeTests {
     private func withIssuer(
-        _ stack: SharedStack, _ more: String = "", _ body: (RESTClient, String) async throws -> Void
+        _ stack: SharedStack, _ more: String = "", settings: [String: String] = [:],
+        _ body: (RESTClient, String) async throws -> Void
     ) async throws {
         let folder = try PrivateFolder.temporary(prefix: "issuers")
         defer { PrivateFolder.remove(folder) }
@@ -17,7 +18,7 @@ import Testing
             "jwksURL": "\(stack.processes.systemServer.url)/.well-known/jwks.json"\(more)}]
             """
         try Data(list.utf8).write(to: URL(fileURLWithPath: file))
-        try await stack.withServer(.system, ["CHAT_ISSUERS_FILE": file]) { server in
+        try await stack.withServer(.system, settings.merging(["CHAT_ISSUERS_FILE": file]) { $1 }) { server in
             try await body(RESTClient(baseURL: server.url), file)
         }
     }
@@ -71,6 +72,18 @@ import Testing
             #expect(
                 try await client.post("/api/v1/auth/refresh", ["refreshToken": last["refreshToken"] ?? .null]).status
                     == 401)
+        }
+    }
+
+    @Test func `failed exchanges count as logins of the address, others do not`() async throws {
+        let stack = try await SharedStack.running()
+        let outside = try await stack.user()
+        try await withIssuer(stack, settings: ["CHAT_LIMIT_LOGINS_PER_ADDRESS": "1/m"]) { client, _ async throws in
+            for _ in 0..<3 { #expect(try await exchange(client, outside.token).status == 200) }
+            for status in [401, 429] { #expect(try await exchange(client, "a.b.c").status == status) }
+            let login: JSON = ["username": .string(outside.username), "password": .string(SharedStack.password)]
+            #expect(try await client.post("/api/v1/auth/login", login).status == 429)
+            #expect(try await exchange(client, outside.token).status == 200)
         }
     }
 

@@ -76,6 +76,18 @@ import Testing
         #expect(try await put(stack, key, roomID, ["members": members([(users[2], nil)])]).json["memberCount"] == 1)
     }
 
+    @Test func `another form of the same name is a change`() async throws {
+        let stack = try await SharedStack.running()
+        let key = try await stack.key(.rooms)
+        let roomID = Unique.name("form")
+        let (decomposed, composed) = ("Cafe\u{301}", "Caf\u{E9}")
+        for (name, head) in [(decomposed, 0), (decomposed, 0), (composed, 1)] as [(String, Int64)] {
+            let room = try await put(stack, key, roomID, ["name": .string(name), "type": "private"]).json
+            let bytes = room["name"]?.string.map { Array($0.utf8) }
+            #expect(bytes == Array(name.utf8) && room["lastSeq"] == .integer(head))
+        }
+    }
+
     @Test func `neither whoMayAdd nor having left keeps a user out`() async throws {
         let stack = try await SharedStack.running()
         let key = try await stack.key(.rooms)

@@ -57,7 +57,7 @@ import Testing
         let redis = try await RedisFixture()
         var configuration = try Harness.configuration(redis)
         configuration.keepAliveInterval = .milliseconds(100)
-        configuration.commandTimeout = .milliseconds(300)
+        configuration.commandTimeout = .seconds(2)
         try await Harness.withClient(configuration) { client in
             try await client.ping()
             redis.suspend()

@@ -117,7 +117,8 @@ describe('storage in a browser', { skip: chromium ? false : 'no chromium', timeo
       await one.run(`window.go()`)
       assert.equal(await one.run(`return await window.holding`), 'LockLost')
       assert.equal(await other.run(`return await open().get('a')`), 'other')
-      assert.ok(took < 6_500, `${took} ms`)
+      // On a busy machine the tab that takes it gets its turns late, too.
+      assert.ok(took < 20_000, `${took} ms`)
     })
   }
 

@@ -4,13 +4,13 @@ import CommonUtil
 /// The lifetime that a session has by its access token: the client is warned before the token expires, and the session is
 /// closed some time after, unless a fresh token arrives. Pure: no I/O.
 ///
-/// Both margins are a quarter of the token's lifetime. With fixed margins a short-lived token would be warned of from its
-/// beginning, and a client that renews at the warning would do so all the time.
+/// The warning comes when a quarter of the token's lifetime is left. At a fixed time before its end, a short-lived token would
+/// be warned of from its beginning, and a client that renews at the warning would do so all the time.
 struct TokenLifetime {
     /// Bound on ``warning``.
     static let longestWarning = Duration.seconds(60)
-    /// Bound on ``grace``.
-    static let longestGrace = Duration.seconds(30)
+    /// The time after its expiry in which a token can be replaced.
+    static let renewalGrace = Duration.seconds(30)
 
     /// What to do about a session's token.
     enum Action: Equatable {
@@ -22,7 +22,7 @@ struct TokenLifetime {
     private let expiresAt: Timestamp
     /// The sign-in of the token, with which the session ends; `nil` if the token does not name one.
     let signInID: SignInID?
-    // A quarter of the token's lifetime, bounded by the longest margin. A small type, since every socket has one.
+    // A quarter of the token's lifetime, bounded by the longest warning. A small type, since every socket has one.
     private let quarterMilliseconds: UInt16
     private let isRenewable: Bool
     private var isWarned = false
@@ -53,7 +53,7 @@ struct TokenLifetime {
     var warning: Duration { .milliseconds(Int64(quarterMilliseconds)) }
 
     /// Time after the token's expiry for which a fresh one is awaited; zero if none can arrive.
-    var grace: Duration { isRenewable ? min(warning, Self.longestGrace) : .zero }
+    var grace: Duration { isRenewable ? Self.renewalGrace : .zero }
 
     /// Time until something is due; zero or less if something is.
     func wait(now: Timestamp) -> Duration {
