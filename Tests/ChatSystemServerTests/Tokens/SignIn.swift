@@ -21,10 +21,13 @@ struct SignIn {
         try await stack.socket(roomID, as: user, port: port)
     }
 
-    /// A socket on each WebSocket server.
+    /// A socket of the room and one of the user on each WebSocket server.
     func sockets() async throws -> [WebSocketTestClient] {
         var sockets: [WebSocketTestClient] = []
-        for port in webSocketPorts { sockets.append(try await stack.readySocket(roomID, as: user, port: port)) }
+        for port in webSocketPorts {
+            sockets.append(try await stack.readySocket(roomID, as: user, port: port))
+            sockets.append(try await stack.syncedSocket(as: user, port: port))
+        }
         return sockets
     }
 

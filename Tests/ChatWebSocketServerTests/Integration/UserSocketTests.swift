@@ -277,6 +277,20 @@ import Testing
         #expect(try await socket.closeFrame().code == 1008)
     }
 
+    @Test func `in trusted mode a user socket is that of the user whom it names`() async throws {
+        let stack = try await SharedStack.running(.trusted)
+        let (user, other) = (try await stack.user(), try await stack.user())
+        let roomID = try await stack.room("group", of: user, with: [other])
+        let socket = try await stack.syncedSocket(as: user)
+        let rooms = try await socket.event(type: "rooms")
+        #expect(rooms["rooms"]?.array?.map { $0["roomId"] } == [.string(roomID)])
+        try await stack.say("Hello", in: roomID, as: other)
+        let message = try await socket.event(type: "message")
+        #expect(message["roomId"] == .string(roomID) && message["senderId"] == .integer(other.userID))
+        let added = try await stack.room("group", of: other, with: [user])
+        #expect(try await socket.event(type: "room_added")["room"]?["roomId"] == .string(added))
+    }
+
     @Test func `a frame on the channel of the user goes to user sockets as well`() async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()

@@ -7,19 +7,27 @@ extension ChatCore {
             case .keep(let key, let isLast): await keep(key, isLast: isLast)
             case .keepDone(let key, let place): await keep([.postDone(key: key, place)])
             case .post(let key, _): if let post = outbox.post(key) { posts[key]?.update(post) }
-            case .stored(let key, let place): stored(key, place)
+            case .stored(let key, let place):
+                publishOutbox()
+                stored(key, place)
             case .send(let key): if let post = outbox.post(key) { effects?.yield(.send(post)) }
             case .discarded(let key, let isGone):
+                publishOutbox()
                 if isGone { posts.remove(key)?.discarded() }
                 for waiting in discards.removeValue(forKey: key) ?? [] { waiting.resume(returning: isGone) }
             case .probe: effects?.yield(.probe)
-            case .rejected(let key, _): posts.remove(key)?.fail(Self.reused)
+            case .rejected(let key, _):
+                publishOutbox()
+                posts.remove(key)?.fail(Self.reused)
             case .edited: break
             }
         }
-        outboxes.set(outbox.posts)
+        publishOutbox()
         for id in rooms.keys where rooms[id]?.isWanted == true { setPosts(of: id) }
     }
+
+    /// Called also before the end of a post is reported: whoever waits for it looks at the outbox next.
+    private func publishOutbox() { outboxes.set(outbox.posts) }
 
     private func keep(_ changes: [ClientStorage.Change]) async {
         do { try await storage?.keep(changes) } catch { report(error) }
