@@ -21,7 +21,7 @@ test('the constructor does nothing', async () => {
 })
 
 test('a gap is a protocol error: the connection is made again from the last position', async t => {
-  const { chat, server, live } = setUp(t)
+  const { chat, server, live, change } = setUp(t)
   server.room('a')
   const seen = []
   chat.room('a').on('event', event => seen.push(event.seq))
@@ -30,11 +30,10 @@ test('a gap is a protocol error: the connection is made again from the last posi
   await until(() => seen.length === 1)
   const { log } = server.rooms.get('a')
   for (const seq of [2, 3]) log.push({ ...log[0], seq, mark: `m-a-${seq}`, messageId: 900 + seq })
-  const atError = new Promise(resolve => {
-    const off = chat.on('state', ({ reason }) => { if (reason === 'protocol') { off(); resolve([...seen]) } })
-  })
+  const isRefused = change(({ reason }) => reason === 'protocol')
   server.say(log[2])
-  assert.deepEqual(await atError, [1])
+  await isRefused
+  assert.deepEqual(seen, [1])
   chat.retryNow()
   await until(() => seen.length === 3)
   assert.deepEqual(seen, [1, 2, 3])

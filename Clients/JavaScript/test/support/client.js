@@ -19,13 +19,15 @@ export function setUp(t, { server = new FakeServer(), ...options } = {}) {
     await until(() => chat.state === 'live', 'live')
     return chat
   }
-  /** Ends the connections, and resolves at the state `offline`; by the event, as the pause may be over before a poll looks. */
+  /** Resolves at the next change of state that matches; by the event, as a pause may be over before a poll looks. */
+  const change = matches => new Promise(resolve => {
+    const off = chat.on('state', change => { if (matches(change)) { off(); resolve() } })
+  })
+  /** Ends the connections, and resolves at the state `offline`. */
   const drop = async () => {
-    const isOffline = new Promise(resolve => {
-      const off = chat.on('state', ({ state }) => { if (state === 'offline') { off(); resolve() } })
-    })
+    const isOffline = change(({ state }) => state === 'offline')
     server.dropAll()
     await isOffline
   }
-  return { chat, server, errors, states, live, drop }
+  return { chat, server, errors, states, live, change, drop }
 }
