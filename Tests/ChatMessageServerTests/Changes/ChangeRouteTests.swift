@@ -73,6 +73,42 @@ import Testing
         #expect(try await waiting.value.status == 401)
     }
 
+    @Test func `a cursor of another feed is 409, also for a call that would wait`() async throws {
+        let stack = try await SharedStack.running()
+        let key = try await stack.key(.changes)
+        let owner = try await stack.user()
+        _ = try await read(1, of: try await stack.room(of: owner), stack, key)
+        let foreign = ChangeCursor.text(of: ChangePosition(run: 1, seq: 1, mark: 77))
+        for query in ["after=\(foreign)", "after=\(foreign)&wait=60&roomId=\(Unique.name("none"))"] {
+            let answer = try await get(stack, query, key)
+            #expect(answer.status == 409 && answer.code == "cursor_unknown")
+        }
+    }
+
+    @Test func `twenty calls of a key wait at a time, and others beside them are answered`() async throws {
+        let stack = try await SharedStack.running()
+        let (key, other) = (try await stack.key(.changes), try await stack.key(.changes))
+        let owner = try await stack.user()
+        let roomID = try await stack.room(of: owner)
+        _ = try await read(1, of: roomID, stack, key)
+        let now = try await get(stack, "after=now", key).require(200, "now").json["next"]?.string ?? ""
+        let query = "after=\(now)&wait=60&roomId=\(roomID)"
+        try await withThrowingTaskGroup(of: RESTResponse.self) { group in
+            // One too many: whichever comes last is refused at once.
+            for _ in 1...21 { group.addTask { try await get(stack, query, key) } }
+            let refused = try await group.next()
+            #expect(refused?.status == 429 && refused?.code == "rate_limited")
+            #expect(refused?.header("Retry-After") != nil)
+            // Those that do not wait, and another key's, are not counted with them.
+            #expect(try await get(stack, "after=now", key).status == 200)
+            group.addTask { try await get(stack, query, other) }
+            try await stack.say("Hello", in: roomID, as: owner)
+            for try await answer in group {
+                #expect(answer.status == 200 && answer.json["items"]?.array?.count == 1)
+            }
+        }
+    }
+
     @Test func `only a key with the scope reads the feed and has webhooks, and only for the installation`() async throws
     {
         let stack = try await SharedStack.running()

@@ -125,6 +125,27 @@ import Testing
         }
     }
 
+    @Test func `a wait on a feed that moves all the time ends when its key is revoked`() async throws {
+        try await ChangeFixture.run { fixture in
+            _ = try await fill(fixture)
+            let filter = ChangeFilter(roomIDs: [RoomID(verified: "b")])
+            let now = try await fixture.read(after: "now").next
+            await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    while !Task.isCancelled {
+                        try await fixture.post("other", in: "a")
+                        try await fixture.append()
+                    }
+                }
+                await #expect(throws: Revoked.self) {
+                    _ = try await fixture.read(after: now, wait: .seconds(30), filter) { throw Revoked() }
+                }
+                group.cancelAll()
+            }
+            #expect(try await fixture.readAll(after: now).names.count > 1)
+        }
+    }
+
     @Test func `a place that the feed does not have is refused`() async throws {
         try await ChangeFixture.run { fixture in
             _ = try await fill(fixture)

@@ -111,7 +111,8 @@ import Testing
         #expect(try await fixture.upload(thumbnailOf: id, key: "k").code == "idempotency_key_reused")
         // Another user's key is another key.
         #expect(try await fixture.upload(as: fixture.member, key: "k").status == 201)
-        for key in [String(repeating: "k", count: 65)] {
+        // Latin-1 and tabs, too: bytes that are no UTF-8 would make two keys one.
+        for key in ["", String(repeating: "k", count: 65), "caf\u{E9}", "a\tb"] {
             #expect(try await fixture.upload(key: key).fields == ["Idempotency-Key"])
         }
     }

@@ -81,4 +81,32 @@ import Testing
             #expect(try await stack.room(roomID, as: owner)["memberCount"] == 1)
         }
     }
+
+    @Test func `a guest whose day is over is erased and signed out, another guest is not`() async throws {
+        let stack = try await SharedStack.running()
+        let owner = try await stack.user()
+        let open = try await stack.room("public", of: owner)
+        try await withGuests(stack) { _, makeGuest in
+            let (old, new) = (try await makeGuest("Old"), try await makeGuest("New"))
+            for guest in [old, new] {
+                try await stack.system.send(.post, "/api/v1/rooms/\(open)/join", as: guest.credentials)
+                    .require(200, "join")
+            }
+            let post = try await stack.say("I was here", in: open, as: old)
+            let sockets = try await SignIn(stack, old, open).sockets()
+            let remaining = try await stack.readySocket(open, as: new)
+            defer { remaining.drop() }
+            try await stack.endTime(ofGuest: old.userID)
+            try await SignIn.expectClosed(sockets)
+            let profile = try await stack.system.get("/api/v1/users/\(old.userID)", as: owner.credentials)
+            #expect(profile.json == ["userId": .integer(old.userID), "isErased": true])
+            // The message stays, the membership does not.
+            try await remaining.event("left") {
+                $0["eventType"] == "member_left" && $0["userId"] == .integer(old.userID)
+            }
+            let log = try await stack.log(of: open, as: new)
+            #expect(log.contains { $0["messageId"] == post["messageId"] && $0["isDeleted"] == false })
+            #expect(try await stack.system.get("/api/v1/users/me", as: new.credentials).json["displayName"] == "New")
+        }
+    }
 }

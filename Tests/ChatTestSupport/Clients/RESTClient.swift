@@ -97,7 +97,7 @@ public struct RESTClient: Sendable {
         let body = try await response.body.collect(upTo: Self.maximumAnswerBytes)
         let answer = RESTResponse(
             status: Int(response.status.code), headers: response.headers, bytes: Array(body.readableBytesView))
-        try description?.get().check(answer, to: method.name, path)
+        try description?.get().check(answer, to: method.name, path, headers: request.headers, bytes: bytes)
         return answer
     }
 }

@@ -1,8 +1,9 @@
 import Foundation
+import NIOHTTP1
 
 /// Every answer that a test gets, held against the description, so that the two cannot drift apart unnoticed.
 extension OpenAPIDescription {
-    /// An answer that is not as it is described.
+    /// An answer, or an accepted request, that is not as it is described.
     public struct Undescribed: Error, CustomStringConvertible {
         public let description: String
     }
@@ -20,10 +21,16 @@ extension OpenAPIDescription {
 
     /// Paths and methods that are not described are not looked at: other tests compare those with the routes.
     /// - Throws: ``Undescribed``.
-    func check(_ answer: RESTResponse, to method: String, _ target: String) throws {
+    func check(
+        _ answer: RESTResponse, to method: String, _ target: String, headers: HTTPHeaders, bytes: [UInt8]?
+    ) throws {
         let path = target.prefix { $0 != "?" }.split(separator: "/")
         guard let template = template(of: path), call(method, template) != nil else { return }
-        let differences = differences(answer, to: method, template)
+        var differences = differences(answer, to: method, template)
+        if (200..<300).contains(answer.status) {
+            differences += self.differences(
+                ofAccepted: method, template, target: target, headers: headers, bytes: bytes)
+        }
         guard differences.isEmpty else { throw Undescribed(description: differences.joined(separator: "; ")) }
     }
 

@@ -1,8 +1,10 @@
 import Foundation
 
-/// The part of JSON Schema that our descriptions use for answers.
+/// The part of JSON Schema that our descriptions use.
 struct SchemaCheck {
     let description: OpenAPIDescription
+    /// Whether an object may have members that are not described, as bodies of requests may.
+    var allowsFurtherMembers = false
 
     func differences(_ value: JSON, _ schema: JSON, at place: String) -> [String] {
         let schema = description.resolved(schema)
@@ -24,11 +26,13 @@ struct SchemaCheck {
             if let pattern = schema["pattern"]?.string, text.range(of: pattern, options: .regularExpression) == nil {
                 differences.append("\(place): \(value) does not match \(pattern)")
             }
+            differences += self.differences(text.unicodeScalars.count, schema, "minLength", "maxLength", at: place)
         case .integer(let number):
             if number < schema["minimum"]?.int ?? .min || number > schema["maximum"]?.int ?? .max {
                 differences.append("\(place): \(number) is out of bounds")
             }
         case .array(let elements):
+            differences += self.differences(elements.count, schema, "minItems", "maxItems", at: place)
             guard let items = schema["items"] else { break }
             for (index, element) in elements.enumerated() {
                 differences += self.differences(element, items, at: "\(place)[\(index)]")
@@ -45,10 +49,17 @@ struct SchemaCheck {
         return missing.map { "\(place): \($0) is missing" }
             + members.flatMap { name, value in
                 guard let schema = schema["properties"]?[name] ?? schema["additionalProperties"] else {
-                    return ["\(place): \(name) is not described"]
+                    return allowsFurtherMembers ? [] : ["\(place): \(name) is not described"]
                 }
                 return differences(value, schema, at: "\(place).\(name)")
             }
+    }
+
+    private func differences(
+        _ count: Int, _ schema: JSON, _ minimum: String, _ maximum: String, at place: String
+    ) -> [String] {
+        let isWithin = count >= schema[minimum]?.int ?? 0 && count <= schema[maximum]?.int ?? .max
+        return isWithin ? [] : ["\(place): \(count) is out of \(minimum) and \(maximum)"]
     }
 
     private static func isOf(_ type: String, _ value: JSON) -> Bool {

@@ -36,6 +36,15 @@ extension SharedStack {
     public func revoke(_ key: TestKey) async throws {
         try await processes.withKeys { _ = try await $0.delete(KeyName(verified: key.name)) }
     }
+
+    /// Ends a guest's 24 hours. A system server erases the guest within 30 s.
+    public func endTime(ofGuest userID: Int64) async throws {
+        try await processes.withClient {
+            _ = try await $0.query(
+                PostgresStatement("UPDATE users SET guest_until = now() - interval '1 second' WHERE user_id = $1"),
+                .int8(userID))
+        }
+    }
 }
 
 extension LocalStack {
@@ -52,11 +61,15 @@ extension LocalStack {
     }
 
     fileprivate func withKeys(_ body: (ServerKeyRepository) async throws -> Void) async throws {
+        try await withClient { try await body(ServerKeyRepository(ChatDatabase($0))) }
+    }
+
+    fileprivate func withClient(_ body: (PostgresClient) async throws -> Void) async throws {
         let client = PostgresClient(
             configuration: try PostgresConfiguration(url: postgres.url),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         do {
-            try await body(ServerKeyRepository(ChatDatabase(client)))
+            try await body(client)
         } catch {
             await client.close()
             throw error

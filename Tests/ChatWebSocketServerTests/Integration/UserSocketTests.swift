@@ -248,6 +248,25 @@ import Testing
         #expect(try await error(["type": "nothing"]) == "unknown_type")
     }
 
+    @Test func `fifty rooms are open at a time, and one more once another is closed`() async throws {
+        let stack = try await SharedStack.running()
+        let user = try await stack.user()
+        var rooms: [JSON] = []
+        for _ in 0...50 { rooms.append(.string(try await stack.room("group", of: user))) }
+        let socket = try await stack.syncedSocket(as: user)
+        for room in rooms[..<50] + rooms[..<1] { try await socket.send(["type": "open", "roomId": room]) }
+        try await socket.send(["type": "open", "roomId": rooms[50]])
+        try await socket.event(type: "error")
+        try await socket.send(["type": "close", "roomId": rooms[7]])
+        try await socket.send(["type": "open", "roomId": rooms[50]])
+        try await socket.send(["type": "open", "roomId": rooms[7]])
+        let errors = try await socket.events(ofType: "error", count: 2)
+        #expect(errors.map { $0["code"] } == ["too_many_open", "too_many_open"])
+        try await socket.send(["type": "ping"])
+        try await socket.event(type: "pong")
+        #expect(socket.events.count { $0["eventType"] == "error" } == 2)
+    }
+
     @Test func `from now is as an empty sync, and another value is refused`() async throws {
         let stack = try await SharedStack.running()
         let user = try await stack.user()

@@ -16,6 +16,9 @@ struct ChangeService: Sendable {
         var reads = 20
     }
 
+    /// While a reader waits: from one look at whether it still may to the next.
+    private static let checkInterval = Duration.seconds(1)
+
     let repository: ChangeRepository
     let watch: ChangeFeedWaiter
     var bounds = Bounds()
@@ -43,6 +46,7 @@ struct ChangeService: Sendable {
     ) async throws -> ChangePage {
         let deadline = ContinuousClock.now + request.wait
         var page = ChangePage(after: try await repository.place(request.start), limit: request.limit, end: request.end)
+        var checked = ContinuousClock.now
         while true {
             let head = try await read(&page, request.filter)
             guard page.isEmpty, !page.hasMore, ContinuousClock.now < deadline else { return page }
@@ -50,21 +54,30 @@ struct ChangeService: Sendable {
                 try await waits(beyond: head.run, until: deadline, stillAllowed)
             }
             guard hasMoved else { return page }
+            // Where the feed moves all the time, no wait lasts until the next check.
+            if ContinuousClock.now - checked >= Self.checkInterval {
+                try await check(stillAllowed)
+                checked = .now
+            }
         }
+    }
+
+    /// - Throws: `CancellationError` if the client is gone; the errors of `stillAllowed`.
+    private func check(_ stillAllowed: @Sendable () async throws -> Void) async throws {
+        try Task.checkCancellation()
+        try await stillAllowed()
     }
 
     private func waits(
         beyond run: Int64, until deadline: ContinuousClock.Instant, _ stillAllowed: @Sendable () async throws -> Void
     ) async throws -> Bool {
         while true {
-            let slice = min(deadline, .now + .seconds(1))
+            let slice = min(deadline, .now + Self.checkInterval)
             switch await watch.wait(beyond: run, until: slice) {
             case .moved: return true
             case .draining: return false
             case .unchanged:
-                // The client is gone.
-                try Task.checkCancellation()
-                try await stillAllowed()
+                try await check(stillAllowed)
                 if slice == deadline { return false }
             }
         }

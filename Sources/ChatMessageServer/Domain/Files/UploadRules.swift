@@ -14,6 +14,16 @@ struct UploadRules: Sendable {
     /// Size of a file, in bytes.
     let maximumBytes: Int
 
+    /// The requirement on an `Idempotency-Key`, for error messages.
+    static let idempotencyKeyRequirement = "must have 1–64 printable ASCII characters"
+
+    /// Whether the value of a header can be an `Idempotency-Key`.
+    ///
+    /// ASCII only: bytes that are no UTF-8 reach us as U+FFFD, so that two keys would look the same.
+    static func isIdempotencyKey(_ value: String) -> Bool {
+        (1...64).contains(value.utf8.count) && value.utf8.allSatisfy { (0x20...0x7E).contains($0) }
+    }
+
     /// Checks that a user may post in a room.
     /// - Parameter isOpen: whether public rooms take posts from non-members (`trusted` mode).
     /// - Throws: `room_not_found` also for a room that is hidden from the user; `not_a_member`, `room_archived`.

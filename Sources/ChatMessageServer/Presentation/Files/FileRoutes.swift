@@ -8,7 +8,6 @@ import Hummingbird
 /// The routes of files.
 enum FileRoutes {
     private static let path = FileURLSigner.path
-    private static let keyLength = 1...64
     private static let maximumIDs = 100
 
     /// - Parameters:
@@ -77,8 +76,8 @@ enum FileRoutes {
         let thumbnailOf = original.flatMap { FileID($0) }
         if original != nil, thumbnailOf == nil { query.note(UploadRules.thumbnailField, "must be \(FileID.rule)") }
         let key = request.headers[.idempotencyKey]
-        if let key, !keyLength.contains(key.unicodeScalars.count) {
-            query.note("Idempotency-Key", "must have \(keyLength.lowerBound)–\(keyLength.upperBound) characters")
+        if let key, !UploadRules.isIdempotencyKey(key) {
+            query.note("Idempotency-Key", UploadRules.idempotencyKeyRequirement)
         }
         try query.finish()
         guard let roomID, let name else { throw ChatError(invalid: query.errors) }
