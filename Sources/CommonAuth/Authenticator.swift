@@ -41,10 +41,14 @@ public struct Authenticator: Sendable {
     }
 
     /// Authenticates a caller, as ``authenticate(headers:scope:)``.
-    /// - Parameter scopes: of which a key needs one; empty where the route is for no key.
-    public func authenticate(headers: HTTPFields, anyOf scopes: [KeyScope]) async throws -> Caller {
+    /// - Parameters:
+    ///   - scopes: of which a key needs one; empty where the route is for no key.
+    ///   - mayActForUsers: whether a key may act for a user there; else `forbidden` (403).
+    public func authenticate(
+        headers: HTTPFields, anyOf scopes: [KeyScope], mayActForUsers: Bool = true
+    ) async throws -> Caller {
         if let keys, let key = Self.key(headers[.authorization]) {
-            return try await keys.authenticate(key, headers, anyOf: scopes)
+            return try await keys.authenticate(key, headers, anyOf: scopes, mayActForUsers: mayActForUsers)
         }
         try Self.checkOnBehalf(headers[.onBehalfOf], authorization: headers[.authorization])
         return Caller(user: try await user(headers))

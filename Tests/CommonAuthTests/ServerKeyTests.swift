@@ -87,12 +87,12 @@ private func code(_ body: () async throws -> Void) async -> ErrorCode? {
         let key = try await patient.key(secret.text)
         table.delete("old")
         #expect(await code { _ = try await patient.key(secret.text) } == nil)
-        #expect(await patient.isInForce(key))
+        #expect(await code { try await patient.requireInForce(key) } == nil)
         let list = list(table, maximumAge: .zero)
         #expect(await code { _ = try await list.key(secret.text) } == .unavailable)
         patient.invalidate()
         #expect(await code { _ = try await patient.key(secret.text) } == .invalidToken)
-        #expect(await !patient.isInForce(key))
+        #expect(await code { try await patient.requireInForce(key) } == .invalidToken)
     }
 
     @Test func `a key of the same name that was made later is another one`() async throws {
@@ -109,7 +109,7 @@ private func code(_ body: () async throws -> Void) async -> ErrorCode? {
                 ))
         }
         list.invalidate()
-        #expect(await !list.isInForce(key))
+        #expect(await code { try await list.requireInForce(key) } == .invalidToken)
         #expect(await code { _ = try await list.key(replaced.text) } == nil)
     }
 
@@ -221,6 +221,18 @@ private func code(_ body: () async throws -> Void) async -> ErrorCode? {
         let malformed: HTTPFields = [.authorization: "Bearer chat_x", .userID: "9"]
         #expect(
             await code { _ = try await authenticator.authenticate(headers: malformed, scope: .rooms) } == .invalidToken)
+    }
+
+    @Test func `where a call is for the installation alone, it does not matter which user a key names`() async throws {
+        let authenticator = try await authenticator()
+        for user in ["7", "ext:nobody"] {
+            let refusal = await code {
+                _ = try await authenticator.authenticate(headers: headers(user), anyOf: [.rooms], mayActForUsers: false)
+            }
+            #expect(refusal == .forbidden)
+        }
+        let caller = try await authenticator.authenticate(headers: headers(), anyOf: [.rooms], mayActForUsers: false)
+        #expect(caller.user.userID == .installation)
     }
 
     @Test func `X-On-Behalf-Of is there once, is a user, and comes with a key`() async throws {

@@ -31,4 +31,21 @@ import Testing
         #expect(Timestamp(microseconds: -1_000_000).seconds == -1)
         #expect(Timestamp(microseconds: 1) < Timestamp(microseconds: 2))
     }
+
+    @Test(
+        arguments: [
+            ("2026-11-22T16:56:46Z", "2026-11-22T16:56:46.000Z"),
+            ("2026-11-22T16:56:46.1Z", "2026-11-22T16:56:46.100Z"),
+            ("2026-11-22T16:56:46.123999Z", "2026-11-22T16:56:46.123Z"),
+            // As Python's `isoformat()` has it.
+            ("2026-11-22T16:56:46+00:00", "2026-11-22T16:56:46.000Z"),
+            ("2026-11-22T16:56:46.123456+00:00", "2026-11-22T16:56:46.123Z"),
+            ("2026-11-22T16:56:46+01:00", nil), ("2026-11-22T16:56:46-00:00", nil), ("2026-11-22T16:56:46", nil),
+            ("2026-11-22T16:56:46Z+00:00", nil), ("2026-11-22T16:56:46.Z", nil), ("2026-02-29T00:00:00Z", nil),
+            ("2026-11-22 16:56:46Z", nil), ("Z", nil), ("+00:00", nil), ("", nil),
+            ("2026-11-22T16:56:46.\(String(repeating: "1", count: 21))Z", nil),
+        ] as [(String, String?)])
+    func `a client's time is in UTC, with or without a fraction`(text: String, expected: String?) {
+        #expect(Timestamp(rfc3339: text)?.description == expected)
+    }
 }

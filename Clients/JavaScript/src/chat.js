@@ -311,13 +311,13 @@ export class Chat {
   #openSignals(room) {
     const isOpen = this.#opened.delete(room.id)
     if (room.wantsSignals) {
-      this.#opened.add(room.id)
-      if (!isOpen) this.#say('open', room.id)
-      if (this.#opened.size > MOST_OPEN_ROOMS) {
+      if (this.#opened.size === MOST_OPEN_ROOMS) {
         const [oldest] = this.#opened
         this.#opened.delete(oldest)
         this.#say('close', oldest)
       }
+      this.#opened.add(room.id)
+      if (!isOpen) this.#say('open', room.id)
     } else if (isOpen) this.#say('close', room.id)
   }
 

@@ -43,7 +43,8 @@ export class Connector {
   start() {
     this.#watch()
     this.input('start')
-    if (globalThis.document?.hidden) this.input('hidden')
+    // It may have been stopped while the page was hidden.
+    this.input(globalThis.document?.hidden ? 'hidden' : 'visible')
   }
   stop() { this.#unwatch(); this.input('stop') }
 
@@ -212,12 +213,13 @@ export class Connector {
       this.input('token', info)
       if (this.#token !== undefined) { this.#waiting?.resolve(token); this.#waiting = null }
     } catch (error) {
-      if (!isPresent()) return
-      this.#cause = error
-      if (error?.name !== 'SignedOut') {
+      // Calls that wait for this token end, even if the machine no longer does.
+      if (call === this.#call && error?.name !== 'SignedOut') {
         const failure = error instanceof ChatError ? error : new ChatError('network', 'No token came', { isTemporary: true, cause: error })
         this.#failWaiting(failure)
       }
+      if (!isPresent()) return
+      this.#cause = error
       this.input('tokenFailed', { gaveUp: error?.name === 'SignedOut' })
     } finally {
       clearTimeout(timer)

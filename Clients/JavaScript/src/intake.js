@@ -20,7 +20,8 @@ export class Intake {
   /** Whether the state machines are ahead of the store. */
   isKeeping = false
   #dirty = new Set()
-  #named = new Set()
+  /** The rooms whose positions the connection goes on from; `undefined` for all of them. */
+  #named
   #context
   #isClosed = false
   /** Whether the positions for the current connection were returned by `begin`; `false` once it is lost. */
@@ -81,7 +82,7 @@ export class Intake {
     const list = this.#context.list()
     list.begin()
     this.#isBegun = true
-    this.#named.clear()
+    this.#named = new Set()
     const rooms = {}
     for (const [roomId, log] of this.logs) {
       if (log.position) {
@@ -167,6 +168,7 @@ export class Intake {
 
   /** Returns what to do after storing; `undefined` for a frame that violates the protocol. */
   #take(frame, changes) {
+    const { marks } = this.#context
     const list = this.#context.list()
     const { eventType, roomId } = frame
     const logs = (id, input) => {
@@ -181,16 +183,18 @@ export class Intake {
         return [...logs(frame.room.roomId, log => log.added(headOf(frame.room))), listed, () => this.#context.onAdded(frame.room.roomId)]
       case 'room_removed':
         list.removed(frame)
+        marks.known(roomId, Infinity)
         return [...logs(roomId, log => log.removed()), listed]
       case 'room_reset':
         list.reset(frame)
+        marks.known(roomId, Infinity)
         return [...logs(roomId, log => log.reset(frame)), listed]
       case 'room_skipped':
         list.skipped(frame)
         return [...logs(roomId, log => log.skipped(frame)), listed]
       case 'room_changed':
         list.changed(frame)
-        this.#context.marks.known(roomId, frame.lastReadSeq)
+        marks.known(roomId, frame.lastReadSeq)
         return [listed]
       case 'caught_up': return logs(roomId, log => log.caughtUp())
       case 'cursor':
@@ -200,6 +204,7 @@ export class Intake {
           changes.list = () => ({ cursor: list.cursor, rooms: list.kept })
         }
         if (eventType === 'cursor') return []
+        this.#named = undefined
         const after = []
         for (const [id, log] of this.logs) {
           after.push(...this.#apply(id, log.synced(), changes))
@@ -225,6 +230,7 @@ export class Intake {
     // A log whose room is missing from a complete list is lost, too, even if the list never had the room.
     if (frame.isAll && frame.isLast) for (const [roomId, log] of this.logs) if (log.position && !list.room(roomId)) gone.add(roomId)
     for (const roomId of gone) {
+      marks.known(roomId, Infinity)
       const log = this.logs.get(roomId)
       if (log) after.push(...this.#apply(roomId, log.removed(), changes))
     }
@@ -235,8 +241,9 @@ export class Intake {
       if (!log) continue
       if (log.state === 'gone') after.push(...this.#apply(room.roomId, log.added(head), changes))
       else if (!log.position) after.push(...this.#apply(room.roomId, log.open(head), changes))
-      // Its position was not in `sync`, so the server does not send the events in between.
-      else if (!this.#named.has(room.roomId)) after.push(...this.#apply(room.roomId, log.skipped(head), changes))
+      // Its position was not in `sync`, so the server does not send the events in between. A stream that replaces another
+      // one goes on in all rooms.
+      else if (this.#named?.has(room.roomId) === false) after.push(...this.#apply(room.roomId, log.skipped(head), changes))
     }
     marks.apply(list, (frame.rooms ?? []).map(room => room.roomId))
     return [...after, this.#listed]
@@ -287,9 +294,11 @@ export class Intake {
     for (const action of actions) {
       const [[name, value]] = Object.entries(action)
       if (name === 'keep') changes.event(roomId, value.event, before)
-      else if (name === 'begin') changes.begin(roomId, value)
       else if (name === 'forget') changes.forget(roomId)
-      else after.push(() => this.#context.room(roomId)?.hand(action))
+      else {
+        if (name === 'begin') changes.begin(roomId, value)
+        after.push(() => this.#context.room(roomId)?.hand(action))
+      }
     }
     return after
   }

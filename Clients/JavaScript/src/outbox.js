@@ -7,6 +7,8 @@ import { Election } from './election.js'
 import { ChatError, closedError, deferred, quiet } from './error.js'
 import { Post } from './post.js'
 
+const discardedError = () => new ChatError('not_stored', 'The post was discarded')
+
 export class Outbox {
   #list = null
   #clock = new Clock()
@@ -43,26 +45,21 @@ export class Outbox {
     })
   }
 
-  post(fields) {
+  /** @param stored the message in the log that has the key */
+  post(fields, stored) {
     const known = this.#posts.get(fields.key)
-    if (this.#run(this.#queue.add(fields)).some(action => action.rejected)) return this.#reused(fields)
-    return known ?? this.#of(fields.key)
-  }
-
-  /** For a key that is in the log. Same content: that message; other content: refused; unknown: the server decides. */
-  storedBefore(fields, { messageId, seq }, isSame) {
-    if (isSame === undefined) return this.post(fields)
-    if (!isSame) return this.#reused(fields)
+    const { fileId } = fields.payload
+    // What was first sent is not known of an edited message, nor where the server adds what it knows of a file. It decides.
+    const isOpen = !stored || stored.isEdited || stored.isDeleted || fileId && fileId === stored.content?.fileId
+    if (isOpen && !this.#run(this.#queue.add(fields)).some(action => action.rejected)) return known ?? this.#of(fields.key)
+    // Not part of the outbox.
     const post = new Post(this, fields)
-    post.become('stored', { messageId, seq })
-    return post
-  }
-
-  /** Refused without a try, and not part of the outbox. */
-  #reused(fields) {
-    const post = new Post(this, fields)
-    post.become('refused', { code: 'client_message_id_reused', status: 409, isCertain: true })
-    queueMicrotask(() => this.#context.onEnd(post))
+    if (!isOpen && isSameContent(fields, { ...stored, payload: stored.content })) {
+      post.become('stored', { messageId: stored.messageId, seq: stored.seq })
+    } else {
+      post.become('refused', { code: 'client_message_id_reused', status: 409, isCertain: true })
+      queueMicrotask(() => this.#context.onEnd(post))
+    }
     return post
   }
 
@@ -121,7 +118,9 @@ export class Outbox {
   load() { return this.#inTurn(() => this.#read()) }
 
   async #read() {
-    const { posts, done } = await (await this.#context.store()).outbox()
+    const kept = await (await this.#context.store()).outbox()
+    if (!kept) return
+    const { posts, done } = kept
     const except = new Set(this.#unkept.keys())
     for (const kept of posts) {
       const post = this.#posts.get(kept.key)
@@ -162,7 +161,7 @@ export class Outbox {
 
   /** Forgets everything: the user's data were deleted. */
   clear() {
-    for (const post of this.#posts.values()) post.end(new ChatError('not_stored', 'The post was discarded'))
+    for (const post of this.#posts.values()) post.end(discardedError())
     const rooms = new Set([...this.#posts.values()].map(post => post.roomId))
     this.#posts.clear()
     this.#stored.clear()
@@ -265,8 +264,7 @@ export class Outbox {
     } catch (error) {
       if (this.#isClosed) return
       const { status, code, isProblem, retryAfterMs } = error
-      const isAnswer = status !== undefined && !(status >= 200 && status < 300)
-      this.#run(isAnswer ? this.#queue.answer({ key, status, code, isProblem, retryAfterMs }) : this.#queue.noAnswer({ key, retryAfterMs }))
+      this.#run(status < 200 || status >= 300 ? this.#queue.answer({ key, status, code, isProblem, retryAfterMs }) : this.#queue.noAnswer({ key, retryAfterMs }))
     }
   }
 
@@ -293,7 +291,7 @@ export class Outbox {
     const post = this.#posts.get(key)
     if (post && !this.#queue.posts.has(key) && post.state !== 'stored') {
       this.#posts.delete(key)
-      post.end(new ChatError('not_stored', 'The post was discarded'))
+      post.end(discardedError())
       this.#changed(post.roomId)
     }
     for (const wait of this.#discarding.get(key) ?? []) wait.resolve(isGone)

@@ -1,7 +1,9 @@
 // Removes metadata from pictures: place, time, device and author. Nothing is decoded; unknown formats stay unchanged.
 
 const UPRIGHT = 1
+// In browsers latin1 is windows-1252: bytes from 0x80 on are compared as numbers.
 const ASCII = new TextDecoder('latin1')
+const PNG_SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]
 
 /**
  * Removes EXIF, XMP, IPTC and comments from a JPEG, PNG or WebP, and what follows the end of a JPEG or PNG. The
@@ -27,7 +29,7 @@ export const hasMetadata = head => isJPEG(head) || isPNG(head) || isWebP(head)
 
 const text = (bytes, start, length) => ASCII.decode(bytes.subarray(start, start + length))
 const isJPEG = bytes => bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff
-const isPNG = bytes => text(bytes, 0, 8) === '\x89PNG\r\n\x1a\n'
+const isPNG = bytes => PNG_SIGNATURE.every((byte, index) => bytes[index] === byte)
 const isWebP = bytes => text(bytes, 0, 4) === 'RIFF' && text(bytes, 8, 4) === 'WEBP'
 const viewOf = bytes => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 

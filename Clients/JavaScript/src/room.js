@@ -1,6 +1,5 @@
 // One room, as the application has it. The same object for the same id.
 
-import { isSameContent } from './core/outbox.js'
 import { RoomLog } from './core/room-log.js'
 import { frozen, positionOf } from './core/timeline.js'
 import { pause } from './clock.js'
@@ -96,8 +95,7 @@ export class Room {
       ...replyTo !== undefined && { replyToMessageId: replyTo },
     }
     if (new TextEncoder().encode(JSON.stringify(fields)).length > 65_000) throw new ChatError('too_large', 'A message has at most 64 KiB')
-    const stored = this.#log?.timeline?.ownMessage(key)
-    return stored ? this.#chat.outbox().storedBefore(fields, stored, isSameAsStored(fields, stored)) : this.#chat.outbox().post(fields)
+    return this.#chat.outbox().post(fields, this.#log?.timeline?.ownMessage(key))
   }
 
   /** Uploads a file and sends a message that names it: see `files.js`, which is imported when it is needed. */
@@ -112,7 +110,7 @@ export class Room {
 
   /** Marks the room as read up to `seq`: up to its end without one. Kept, and sent when that can be. */
   markRead(seq = Math.max(this.#log?.position?.seq ?? 0, this.info?.lastSeq ?? 0)) {
-    if (seq > 0) this.#chat.read(this.id, seq)
+    if (seq > (this.info?.lastReadSeq ?? 0)) this.#chat.read(this.id, seq)
   }
 
   typing(typing = true) {
@@ -165,6 +163,10 @@ export class Room {
       case 'skipped':
         for (const { reading } of this.#readers) reading?.missed()
         this.#listeners.emit('skipped', Object.freeze(value))
+        break
+      case 'begin':
+        // By value: further events may have moved the log on by now.
+        for (const { reading } of this.#readers) reading?.head(value)
         break
       case 'gone':
         for (const { reading } of this.#readers) reading?.removed()
@@ -284,16 +286,6 @@ export class Room {
   async #change(message) {
     await this.#chat.job(() => this.#log?.timeline?.change(message))
     this.show()
-  }
-}
-
-/** `undefined` for an edited or deleted message: what was first sent is unknown, so the server decides. */
-const isSameAsStored = (fields, { isEdited, isDeleted, roomId, messageType, contentJson, replyToMessageId }) => {
-  if (isEdited || isDeleted) return undefined
-  try {
-    return isSameContent(fields, { roomId, messageType, replyToMessageId, payload: JSON.parse(contentJson) })
-  } catch {
-    return undefined
   }
 }
 

@@ -36,6 +36,8 @@ export class Store {
     this.#prefix = `${userId}/`
   }
 
+  get isUnreadable() { return this.#kept.isUnreadable }
+
   lockName(name) { return this.#prefix + name }
 
   /** Runs `work(lost)` alone among all processes. Where the lock was taken over the step is done once more. */
@@ -209,19 +211,21 @@ export class Store {
 
   // The outbox
 
-  /** `{posts, done}`: all posts, in order, and the last that left. */
+  /** `{posts, done}`: all posts, in order, and the last that left; `undefined` where what was read before still counts. */
   async outbox() {
-    this.#stamp = await this.get('changed')
+    const stamp = await this.get('changed')
     const keys = await this.#outboxKeys()
     const posts = await Promise.all(keys.map(key => this.get(key)))
     // Read last, so that it includes posts that another process removed meanwhile.
     const done = await this.get('done')
+    if (this.isUnreadable && this.#stamp !== undefined) return undefined
+    this.#stamp = stamp
     this.#numbers = new Map(keys.map(key => [keyOf(key), numberOf(key)]))
     return { posts: posts.filter(isPost), done: Array.isArray(done) ? done : [] }
   }
 
   /** Whether another process has changed the outbox since it was read. */
-  async isOutboxChanged() { return await this.get('changed') !== this.#stamp }
+  async isOutboxChanged() { return await this.get('changed') !== this.#stamp && !this.isUnreadable }
 
   /**
    * Changes of posts, in order and in one step: `{key, add: post}` at the end, where the key is not there; `{key, put: post, isLast}`
@@ -231,7 +235,7 @@ export class Store {
   async changeOutbox(changes) {
     return await this.step(async lost => {
       // Where no other process has changed anything the keys are known.
-      const isKnown = await this.get('changed') === this.#stamp
+      const isKnown = await this.get('changed') === this.#stamp || this.isUnreadable
       const numbers = new Map(isKnown ? this.#numbers : (await this.#outboxKeys()).map(key => [keyOf(key), numberOf(key)]))
       const written = new Map(), answers = []
       let done
@@ -244,7 +248,8 @@ export class Store {
           (done ??= (await this.get('done')) ?? []).push({ key, ...remove })
           if (numbers.delete(key)) written.set(at, undefined)
         } else if (add && isPost(present)) answer.known = present
-        else if (put && !isPost(present)) {
+        // A storage that cannot be read is not empty.
+        else if (put && !isPost(present) && !(this.isUnreadable && numbers.has(key))) {
           Object.assign(answer, { isGone: true, message: ((await this.get('done')) ?? []).find(entry => entry.key === key) })
         } else if (put && !isLast) written.set(at, put)
         else {

@@ -101,6 +101,24 @@ test('a dead link is found by a ping of its own', async t => {
   assert.ok(states.some(change => change.state === 'offline' && change.reason === 'dead'))
 })
 
+test('a chat that was stopped while its page was hidden pings again once it is started in a visible one', async t => {
+  const time = fakeTime(t)
+  globalThis.document = Object.assign(new EventTarget(), { hidden: false })
+  t.after(() => { delete globalThis.document })
+  const { chat, server } = setUp(t)
+  chat.start()
+  await time.advance(100, 10)
+  document.hidden = true
+  document.dispatchEvent(new Event('visibilitychange'))
+  chat.stop()
+  await time.advance(100)
+  document.hidden = false
+  chat.start()
+  await time.advance(26_000)
+  assert.equal(chat.state, 'live')
+  assert.ok(server.frames.some(frame => frame.type === 'ping'))
+})
+
 test('a process that slept pings at once and waits 5 s', async t => {
   const time = fakeTime(t)
   const { chat, server, states } = setUp(t)
@@ -144,6 +162,20 @@ test('a token callback that hangs counts as failed after 30 s, and its late answ
   late(makeToken({ sub: 99 }))
   await time.advance(1_000)
   assert.equal(chat.state, 'live')
+})
+
+test('calls that wait for a token end with its call, also before the chat is started', async t => {
+  const time = fakeTime(t)
+  const { chat } = setUp(t, { getToken: () => new Promise(() => {}) })
+  const outcomes = []
+  chat.findRooms('a').catch(error => outcomes.push(error.code))
+  await time.advance(31_000)
+  assert.deepEqual(outcomes, ['timeout'])
+  chat.start()
+  await time.advance(100)
+  chat.findRooms('a').catch(error => outcomes.push(error.code))
+  await time.advance(31_000)
+  assert.deepEqual(outcomes, ['timeout', 'timeout'])
 })
 
 test('what is no token, or the one just refused, is failed', async t => {

@@ -51,6 +51,28 @@ test('without a position it is live from now, with content and frozen', async t 
   assert.throws(() => { value.seq = 1 }, TypeError)
 })
 
+test('a reader that waits for its room begins where the room began, whatever came with it', async t => {
+  const { chat, server, live } = setUp(t)
+  server.room('b')
+  await live()
+  await until(() => chat.rooms.list.length === 1)
+  const room = chat.room('a')
+  room.subscribe(() => {})
+  const events = room.events()
+  const next = take(events, 2)
+  // Its module has to be loaded.
+  await until(() => events.reading)
+  await new Promise(resolve => setTimeout(resolve, 20))
+  // The first frame is stored while the others arrive: they are one batch.
+  server.message('b', {})
+  const added = server.room('a')
+  for (let number = 1; number <= 10; number += 1) added.log.push({ seq: number, mark: `m-a-${number}` })
+  server.say({ eventType: 'room_added', room: server.described(added) })
+  server.message('a', {})
+  server.message('a', {})
+  assert.deepEqual(await next, [11, 12])
+})
+
 test('a named reader goes on after the last event that was dealt with; the one handed on last comes again', async t => {
   const server = new FakeServer()
   server.room('a', { seq: 10 })

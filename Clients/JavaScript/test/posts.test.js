@@ -202,6 +202,46 @@ test('the same key with the same content is the same send, with another it is re
   assert.deepEqual(errors, [])
 })
 
+test('a key of a message whose file the server has described is left to the server, with another file it is refused', async t => {
+  const { chat, server, live } = setUp(t)
+  server.room('a')
+  await live()
+  const room = chat.room('a')
+  room.subscribe(() => {})
+  const stored = server.message('a', { fileId: 'f1', fileName: 'a.png', fileSize: 3 }, { senderId: 1, clientMessageId: 'k', messageType: 'image' })
+  await until(() => room.messages.length === 1)
+  server.intercept = (method, path) => (isPost(method, path) ? answer(200, stored) : undefined)
+  const again = room.send({ fileId: 'f1' }, { key: 'k', messageType: 'image' })
+  assert.equal((await again.stored).messageId, stored.messageId)
+  await assert.rejects(room.send({ fileId: 'f2' }, { key: 'k', messageType: 'image' }).stored, { code: 'client_message_id_reused' })
+})
+
+test('a store that cannot be read for a while takes no post away', async t => {
+  const { server, storage } = lasting()
+  let isAway = false
+  for (const name of ['get', 'keys', 'write']) {
+    const call = storage[name].bind(storage)
+    storage[name] = (...values) => { if (isAway) throw new Error('disk'); return call(...values) }
+  }
+  const { chat, live } = setUp(t, { server, storage, userId: 1 })
+  let release
+  const held = new Promise(resolve => { release = resolve })
+  server.intercept = async (method, path) => { if (isPost(method, path)) await held }
+  await live()
+  const room = chat.room('a')
+  const posts = ['x', 'y'].map(text => room.send({ text }))
+  await Promise.all(posts.map(post => post.kept))
+  isAway = true
+  // It looks for posts of other processes every second.
+  await until(() => chat.storage === 'memory', 'the failure', 5_000)
+  posts.push(room.send({ text: 'z' }))
+  await posts[2].kept
+  assert.equal(chat.outbox.length, 3)
+  release()
+  await Promise.all(posts.map(post => post.stored))
+  assert.deepEqual(texts(server), ['x', 'y', 'z'])
+})
+
 test('a post that was refused for its key gives up nothing of the one that has the key', async t => {
   const { chat, server, live } = setUp(t, { userId: 1 })
   server.room('a')

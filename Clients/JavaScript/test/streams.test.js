@@ -35,6 +35,31 @@ test('after three handshakes that nobody answers a stream serves, and its token 
   assert.notEqual(server.streams.at(-1).headers['Last-Event-ID'], undefined)
 })
 
+test('an event between two streams is in the list of the second and still comes', async t => {
+  const time = fakeTime(t)
+  const server = new FakeServer()
+  server.accepts = false
+  server.room('a')
+  const { chat } = setUp(t, { server, getToken: async () => makeToken({ lifeSeconds: 100 }) })
+  const seen = [], skipped = []
+  chat.room('a').on('event', event => seen.push(event.seq))
+  chat.room('a').on('skipped', value => skipped.push(value))
+  chat.start()
+  await time.advance(8_000)
+  server.message('a', {})
+  await time.advance(100)
+  const [stream] = server.sockets
+  stream.isSynced = false
+  const late = server.message('a', {})
+  stream.isSynced = true
+  while (server.streams.length < 2) { stream.write(':\n\n'); await time.advance(1_000) }
+  server.streams[1].say(late)
+  server.message('a', {})
+  await time.advance(100)
+  assert.deepEqual(seen, [1, 2, 3])
+  assert.deepEqual(skipped, [])
+})
+
 test('a stream that is refused with 405 leads back to the socket at once', async t => {
   const time = fakeTime(t)
   const server = new FakeServer()

@@ -15,9 +15,11 @@ public struct WebhookWorkRepository: Sendable {
     /// - Parameter holder: the server, by a number that no other one has.
     /// - Returns: the ids of the webhooks that this server delivers to.
     public func acquire(_ holder: Int64, for duration: Duration) async throws -> Set<String> {
-        let rows = try await database.query(
-            Self.acquire, .int8(holder), .int8(Int64(duration / .microseconds(1))))
-        return Set(try rows.map { try $0.decode(column: 0, as: String.self) })
+        let parameters: [PostgresParameter] = [.int8(holder), .int8(Int64(duration / .microseconds(1)))]
+        let rows = try await database.batch([
+            PostgresCommand(Self.extend, parameters), PostgresCommand(Self.takeOver, parameters),
+        ])
+        return Set(try rows.joined().map { try $0.decode(column: 0, as: String.self) })
     }
 
     /// Gives all leases of a server up.
@@ -89,12 +91,19 @@ public struct WebhookWorkRepository: Sendable {
 // MARK: SQL
 
 extension WebhookWorkRepository {
-    private static let acquire = PostgresStatement(
+    // Waits for rows that are locked: this server's own deliveries lock them all the time.
+    private static let extend = PostgresStatement(
+        """
+        UPDATE webhooks SET held_until = clock_timestamp() + $2::bigint * interval '1 microsecond'
+        WHERE paused_because IS NULL AND holder = $1
+        RETURNING webhook_id
+        """)
+    private static let takeOver = PostgresStatement(
         """
         UPDATE webhooks SET holder = $1, held_until = clock_timestamp() + $2::bigint * interval '1 microsecond'
         WHERE webhook_id IN (
             SELECT webhook_id FROM webhooks
-            WHERE paused_because IS NULL AND (holder IS NULL OR holder = $1 OR held_until < clock_timestamp())
+            WHERE paused_because IS NULL AND (holder IS NULL OR holder <> $1 AND held_until < clock_timestamp())
             FOR NO KEY UPDATE SKIP LOCKED
         ) RETURNING webhook_id
         """)

@@ -28,9 +28,12 @@ public struct KeyAuthenticator: Sendable {
     ///   - token: the bearer token, a key.
     ///   - headers: of the request.
     ///   - scopes: of which the route asks one of a key; empty where it is for no key.
-    /// - Throws: `invalid_token` (401), `scope` (403), `rate_limited` (429), `malformed_request` (400) and the errors of
-    ///   ``FindUser``.
-    func authenticate(_ token: String, _ headers: HTTPFields, anyOf scopes: [KeyScope]) async throws -> Caller {
+    ///   - mayActForUsers: whether the route takes `X-On-Behalf-Of`.
+    /// - Throws: `invalid_token` (401), `scope` (403), `rate_limited` (429), `malformed_request` (400), `forbidden` (403) for
+    ///   a user whom the route does not take, and the errors of ``FindUser``.
+    func authenticate(
+        _ token: String, _ headers: HTTPFields, anyOf scopes: [KeyScope], mayActForUsers: Bool
+    ) async throws -> Caller {
         let key = try await keys.key(token)
         guard !scopes.isEmpty else { throw ChatError(.scope, "This call is not for keys") }
         guard scopes.contains(where: key.scopes.contains) else {
@@ -40,6 +43,9 @@ public struct KeyAuthenticator: Sendable {
         guard let reference = try Self.onBehalfOf(headers) else {
             let installation = AuthenticatedUser(userID: .installation, tokenExpiresAt: nil)
             return Caller(user: installation, key: KeyCaller(key: key, call: call, isOnBehalf: false))
+        }
+        guard mayActForUsers else {
+            throw ChatError(.forbidden, "This call is made for the installation, not on behalf of a user")
         }
         let user = AuthenticatedUser(userID: try await findUser(reference), tokenExpiresAt: nil)
         return Caller(user: user, key: KeyCaller(key: key, call: call, isOnBehalf: true))

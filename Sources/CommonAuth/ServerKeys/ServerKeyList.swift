@@ -67,17 +67,7 @@ public final class ServerKeyList: Service {
         return try valid(key)
     }
 
-    /// Whether a key that was found before is still in force. To be checked during long waits.
-    public func isInForce(_ key: ServerKey) async -> Bool {
-        do {
-            try await requireInForce(key)
-            return true
-        } catch {
-            return false
-        }
-    }
-
-    /// Checks that a key that was found before is still in force.
+    /// Checks that a key that was found before is still in force. To be called during long waits.
     /// - Throws: `invalid_token` (401) if it was revoked or has expired; `unavailable` (503) while keys cannot be read.
     public func requireInForce(_ key: ServerKey) async throws(ChatError) {
         let start = ContinuousClock.now

@@ -134,8 +134,9 @@ extension HTTPConnectionHandler {
             guard case .routed = state, routed?.isUpload == true, timing.current == .body, !isStopping else {
                 return abort(context)
             }
-            return refuse(ChatError(.requestTimeout, "No byte of the body came for a minute"), context)
+            refuse(ChatError(.requestTimeout, "No byte of the body came for a minute"), context)
         }
+        // Also after the refusal: its response may wait behind others that the client does not read.
         if isRepeated { scheduleCheck(context) }
     }
 }

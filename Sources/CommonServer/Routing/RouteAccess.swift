@@ -26,6 +26,11 @@ enum RouteAccess: Hashable, Sendable {
         case .keys(let scopes): scopes
         }
     }
+
+    /// Whether a key may act for a user there.
+    var isForUsers: Bool {
+        if case .keys = self { false } else { true }
+    }
 }
 
 /// Authenticates the caller of a route, and sets the context's `user` and `key`.
@@ -38,20 +43,16 @@ struct Authentication: RouterMiddleware {
         self.access = access
     }
 
-    /// - Throws: the errors of the authenticator; `scope` (403) if the route is for keys.
+    /// - Throws: the errors of the authenticator; `scope` (403) if the route is for keys and a user calls.
     func handle(
         _ request: Request, context: ChatRequestContext,
         next: (Request, ChatRequestContext) async throws -> Response
     ) async throws -> Response {
         var context = context
-        let caller = try await authenticator.authenticate(headers: request.headers, anyOf: access.scopes)
-        if case .keys(let scopes) = access {
-            guard let key = caller.key else {
-                throw ChatError(.scope, "This call needs a server's key with the scope \(KeyScope.list(scopes))")
-            }
-            guard !key.isOnBehalf else {
-                throw ChatError(.forbidden, "This call is made for the installation, not on behalf of a user")
-            }
+        let caller = try await authenticator.authenticate(
+            headers: request.headers, anyOf: access.scopes, mayActForUsers: access.isForUsers)
+        if !access.isForUsers, caller.key == nil {
+            throw ChatError(.scope, "This call needs a server's key with the scope \(KeyScope.list(access.scopes))")
         }
         context.user = caller.user
         context.key = caller.key

@@ -70,12 +70,12 @@ public struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible
         microseconds = (((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000 + millisecond * 1_000
     }
 
-    /// Reads a time that a client sent (RFC 3339 section 5.6): in UTC, with or without a fraction of the second, of which
-    /// milliseconds are kept.
+    /// Reads a time that a client sent (RFC 3339 section 5.6): in UTC, as `Z` or `+00:00`, with or without a fraction of the
+    /// second, of which milliseconds are kept.
     /// - Returns: `nil` for any other form, and for a day that its month does not have.
     public init?(rfc3339 text: String) {
-        guard text.hasSuffix("Z"), text.utf8.count <= 40 else { return nil }
-        let parts = text.dropLast().split(separator: ".", omittingEmptySubsequences: false)
+        guard let zone = ["Z", "+00:00"].first(where: text.hasSuffix), text.utf8.count <= 40 else { return nil }
+        let parts = text.dropLast(zone.count).split(separator: ".", omittingEmptySubsequences: false)
         let fraction = parts.count > 1 ? parts[1] : "0"
         guard parts.count <= 2, !fraction.isEmpty, fraction.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
             return nil

@@ -117,6 +117,22 @@ import Testing
         }
     }
 
+    @Test func `the body of a repeated upload is read to its end, since browsers drop an early response`() async throws {
+        let fixture = try await FileFixture(try await SharedStack.running())
+        let size = 4 << 20
+        let head =
+            "POST \(fixture.target()) HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \(fixture.owner.token ?? "")\r\n"
+            + "Idempotency-Key: lost\r\nContent-Length: \(size)\r\n\r\n"
+        let connection = try await RawConnection(port: fixture.stack.processes.messageServers[0].port)
+        for status in ["201", "200", "200"] {
+            try await connection.send(head)
+            for _ in 0..<size / 65_536 { try await connection.send(String(repeating: "x", count: 65_536)) }
+            let answer = try await connection.next()
+            #expect(answer.hasPrefix("HTTP/1.1 \(status)") && !answer.contains("Connection: close"), "\(answer)")
+        }
+        await connection.close()
+    }
+
     @Test func `while the first upload of a key is under way the next one waits its turn`() async throws {
         let fixture = try await FileFixture(try await SharedStack.running())
         let port = fixture.stack.processes.messageServers[1].port

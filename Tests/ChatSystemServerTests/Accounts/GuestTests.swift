@@ -98,12 +98,18 @@ import Testing
             defer { remaining.drop() }
             try await stack.endTime(ofGuest: old.userID)
             try await SignIn.expectClosed(sockets)
-            let profile = try await stack.system.get("/api/v1/users/\(old.userID)", as: owner.credentials)
-            #expect(profile.json == ["userId": .integer(old.userID), "isErased": true])
             // The message stays, the membership does not.
             try await remaining.event("left") {
                 $0["eventType"] == "member_left" && $0["userId"] == .integer(old.userID)
             }
+            var profile = try await stack.system.get("/api/v1/users/\(old.userID)", as: owner.credentials)
+            let deadline = ContinuousClock.now + .seconds(30)
+            // The names go last, and no event says so.
+            while profile.json["isErased"] != true, ContinuousClock.now < deadline {
+                try await Task.sleep(for: .milliseconds(50))
+                profile = try await stack.system.get("/api/v1/users/\(old.userID)", as: owner.credentials)
+            }
+            #expect(profile.json == ["userId": .integer(old.userID), "isErased": true])
             let log = try await stack.log(of: open, as: new)
             #expect(log.contains { $0["messageId"] == post["messageId"] && $0["isDeleted"] == false })
             #expect(try await stack.system.get("/api/v1/users/me", as: new.credentials).json["displayName"] == "New")

@@ -113,7 +113,7 @@ export class OutboxQueue {
       this.#do('keep', { key, isLast: true })
       this.#set(post, 'queued')
     }
-    if (post) { this.#timers.clear(post.roomId); this.#next(post.roomId) }
+    if (post) { this.#timers.clear(post.roomId); this.#asked.delete(post.roomId); this.#next(post.roomId) }
     return this.#take()
   }
 

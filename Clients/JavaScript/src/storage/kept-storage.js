@@ -57,6 +57,9 @@ export class KeptStorage {
     this.isOwn = isOwn
   }
 
+  /** Whether values that were stored before cannot be read now. */
+  get isUnreadable() { return this.#isFailing && !this.#isReadable }
+
   /** Whether what is written now outlives the process. */
   get isLasting() { return this.#given.isLasting !== false && !this.#isFailing }
 
@@ -168,7 +171,7 @@ export class KeptStorage {
 
   async #read(key) {
     if (this.#overlay.has(key)) return this.#overlay.get(key)
-    if (this.#isFailing && !this.#isReadable) return undefined
+    if (this.isUnreadable) return undefined
     try {
       const text = await this.#ask(storage => storage.get(this.#prefix + key))
       if (!this.#isFailing) this.#seen.add(key, text)

@@ -23,6 +23,8 @@ struct UploadService: Sendable {
         var declaredType: String?
         /// `Content-Length`, in bytes; `nil` if it is not known.
         var length: Int?
+        /// Whether the client sends its body only after `100 Continue`.
+        var waitsForContinue: Bool
     }
 
     private static let removalTimeout = Duration.seconds(5)
@@ -51,7 +53,12 @@ struct UploadService: Sendable {
         let start = ContinuousClock.now
         do {
             let (file, isNew) = try await take(request, bytes)
-            if isNew { metrics.stored(bytes: file.size, in: .now - start) } else { metrics.ended(.repeated) }
+            if isNew {
+                metrics.stored(bytes: file.size, in: .now - start)
+            } else {
+                metrics.ended(.repeated)
+                if !request.waitsForContinue { await discard(bytes()) }
+            }
             return (file, isNew)
         } catch {
             metrics.ended(FileMetrics.UploadResult(error))
@@ -173,6 +180,26 @@ struct UploadService: Sendable {
             return (spooled, content)
         } catch let error as FileStoreError {
             throw unavailable(error, "the spool of uploads")
+        }
+    }
+
+    /// Reads the body of a repeated request, as long as it comes as an upload has to. Chromium drops a 2xx that it gets
+    /// before it has sent everything if the connection ends then; it would repeat the upload for ever.
+    private func discard(_ bytes: UploadedBody) async {
+        var pieces = bytes.makeAsyncIterator()
+        var pace = MinimumUploadRate()
+        var size = 0
+        do {
+            while true {
+                let start = ContinuousClock.now
+                guard let piece = try await pieces.next() else { return }
+                size += piece.readableBytes
+                try rules.check(size: size, isThumbnail: false)
+                try pace.note(piece.readableBytes, after: .now - start)
+            }
+        } catch {
+            // The response comes early then.
+            logger.debug("the body of a repeated upload was not read whole", metadata: ["reason": "\(error)"])
         }
     }
 

@@ -28,6 +28,8 @@ struct WebhookDelivery: Sendable {
     /// The pause after an empty page while the server stops, when nothing waits for events any more.
     private static let drainingPause = Duration.milliseconds(200)
 
+    private static let backoff = Backoff(first: .milliseconds(200), longest: .seconds(2))
+
     let holder: Int64
     let work: WebhookWorkRepository
     let changes: ChangeService
@@ -59,7 +61,7 @@ struct WebhookDelivery: Sendable {
     /// Delivers until the task is cancelled, which it is once the webhook is no longer this server's.
     func run(_ webhookID: String) async {
         let sender = makeSender()
-        var backoff = Backoff(first: .milliseconds(200), longest: .seconds(2))
+        var backoff = Self.backoff
         while !Task.isCancelled {
             do {
                 guard let work = try await work.work(webhookID, holder: holder) else {
@@ -141,12 +143,29 @@ struct WebhookDelivery: Sendable {
         attempts.increment()
         if response.error != nil { failures.increment() }
         let answered = ContinuousClock.now
-        try await self.work.finish(
-            WebhookAttempt(
-                deliveryID: delivery.deliveryID, at: at, status: response.status, error: response.error,
-                duration: answered - start, items: page.count, from: webhook.cursor, to: page.next),
-            of: webhook.webhookID, response.outcome(failures: webhook.failures), holder: holder)
+        let attempt = WebhookAttempt(
+            deliveryID: delivery.deliveryID, at: at, status: response.status, error: response.error,
+            duration: answered - start, items: page.count, from: webhook.cursor, to: page.next)
+        try await finish(attempt, of: webhook.webhookID, response.outcome(failures: webhook.failures))
         return .now - answered
+    }
+
+    /// Stores an attempt, until that succeeds or the task is cancelled: what has been sent is not sent again only because
+    /// the database takes no writes for a while.
+    private func finish(
+        _ attempt: WebhookAttempt, of webhookID: String, _ outcome: WebhookWorkRepository.Outcome
+    ) async throws {
+        var backoff = Self.backoff
+        while true {
+            do {
+                try await work.finish(attempt, of: webhookID, outcome, holder: holder)
+                return
+            } catch {
+                try Task.checkCancellation()
+                logger.debug("what came of a delivery is stored later", metadata: ["reason": "\(error)"])
+                try await Task.sleep(for: backoff.next())
+            }
+        }
     }
 
     private func send(

@@ -14,11 +14,8 @@ enum ChangeRoutes {
             return Response(
                 json: try await changes.changes(
                     asked,
-                    stillAllowed: {
-                        guard await keys.isInForce(caller.key) else {
-                            throw ChatError(.invalidToken, "The key is not valid any more")
-                        }
-                    }, waiting: { wait in try await caller.call.waiting(for: .change, wait) }))
+                    stillAllowed: { try await keys.requireInForce(caller.key) },
+                    waiting: { wait in try await caller.call.waiting(for: .change, wait) }))
         }
     }
 

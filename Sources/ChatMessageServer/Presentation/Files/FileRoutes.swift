@@ -83,7 +83,8 @@ enum FileRoutes {
         guard let roomID, let name else { throw ChatError(invalid: query.errors) }
         return UploadService.Request(
             roomID: roomID, name: name, thumbnailOf: thumbnailOf, uploaderID: userID, key: key,
-            declaredType: request.headers[.contentType], length: request.announcedLength)
+            declaredType: request.headers[.contentType], length: request.announcedLength,
+            waitsForContinue: request.headers[.expect] != nil)
     }
 
     /// Reads `ids`, a comma list. What is no id is nobody's file.

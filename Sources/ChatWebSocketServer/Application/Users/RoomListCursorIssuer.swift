@@ -104,6 +104,8 @@ final class RoomListCursorIssuer {
                 self.offer(snapshotID, heads: heads, versions: versions, checks: Self.catchUpWait.checks)
             case .failure(let error):
                 self.isOffering = false
+                // Else the next turn would find that nothing has changed since.
+                self.seenCount = -1
                 self.logger.debug("no cursors were given", metadata: ["reason": "\(error)"])
             }
         }

@@ -47,13 +47,21 @@ struct UserChangeQueue {
     /// Decides what to do next.
     mutating func next() -> Step {
         guard let version else { return .wait }
-        if mustCompare { return .compare }
+        if mustCompare { return compare() }
         if let change = waiting.removeValue(forKey: version + 1) {
             self.version = version + 1
             return .send(change)
         }
         // A version between was not published, or its push is lost.
-        return waiting.isEmpty ? .wait : .compare
+        return waiting.isEmpty ? .wait : compare()
+    }
+
+    /// The comparison covers what has arrived by now. Changes of a log that was set back would otherwise wait for ever for
+    /// versions before them, and each comparison be followed by another one.
+    private mutating func compare() -> Step {
+        mustCompare = true
+        waiting.removeAll()
+        return .compare
     }
 
     /// Notes that all changes up to a version were sent.

@@ -57,14 +57,30 @@ import Testing
         #expect(next == .send(change(present + 1)))
     }
 
-    @Test func `a comparison that is required comes before waiting changes`() {
+    @Test func `a comparison covers what has arrived, and comes before what arrives meanwhile`() {
         var line = line(at: 1, 2)
         line.requireComparison()
         let step = line.next()
         #expect(step == .compare)
-        line.compared(at: 1)
+        line.receive(change(3))
+        line.compared(at: 2)
         let next = line.next()
-        #expect(next == .send(change(2)))
+        #expect(next == .send(change(3)))
+    }
+
+    @Test func `a comparison that failed is made again`() {
+        var line = line(at: 1, 5)
+        let steps = [line.next(), line.next()]
+        #expect(steps == [.compare, .compare])
+    }
+
+    @Test func `changes of a log that was set back are not waited for`() {
+        var line = line(at: 100, 200)
+        let step = line.next()
+        #expect(step == .compare)
+        line.compared(at: 50)
+        let next = line.next()
+        #expect(next == .wait)
     }
 
     @Test func `what waits is bounded`() {

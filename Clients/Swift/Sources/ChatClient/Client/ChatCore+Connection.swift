@@ -100,8 +100,8 @@ extension ChatCore {
         self.token = token
         await adopt(lifetime.userID)
         await handle(connection.token(lifetime))
+        // Pauses go on: a server that refuses the new token, too, would be asked without any.
         await handle(outbox.resume())
-        await handle(outbox.wake())
         resumeTokenWaiters()
     }
 

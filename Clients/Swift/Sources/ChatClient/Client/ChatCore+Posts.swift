@@ -128,8 +128,13 @@ extension ChatCore {
             }
             return
         }
-        if let logged = rooms[post.roomID]?.log.timeline?.ownMessage(post.key), !logged.isEdited, !logged.isDeleted {
-            let isSame = logged.messageType == post.messageType && logged.content == post.payload
+        // What was first sent is not known of an edited message, nor where the server adds what it knows of a file. It decides.
+        if let logged = rooms[post.roomID]?.log.timeline?.ownMessage(post.key), !logged.isEdited, !logged.isDeleted,
+            post.payload["fileId"] == nil || post.payload["fileId"] != logged.content?["fileId"]
+        {
+            let isSame =
+                logged.messageType == post.messageType && logged.content == post.payload
+                && logged.replyToMessageID == post.replyToMessageID
             let followed = posts.remove(post.key)
             if isSame { followed?.stored(logged) } else { followed?.fail(Self.reused) }
             return

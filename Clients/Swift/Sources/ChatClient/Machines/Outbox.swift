@@ -146,6 +146,7 @@ struct Outbox: Sendable {
             set(key, .queued)
         }
         timers.clear(post.roomID)
+        asked.remove(post.roomID)
         next(post.roomID)
         return take()
     }

@@ -131,6 +131,31 @@ import Testing
         }
     }
 
+    @Test func `a key of a message whose file the server has described is left to the server`() async throws {
+        let client = try makeClient(server)
+        server.answer { call in Self.stored(call, seq: 1) }
+        try await running(client) { [server] in
+            let link = try await server.link()
+            await link.live(rooms: [roomFrame("a")])
+            let room = client.room("a")
+            let messages = room.messages
+            for await state in room.states where state == .live { break }
+            var frame = messageFrame("a", 1, sender: 1, key: "k").object ?? [:]
+            frame["messageType"] = "image"
+            frame["contentJson"] = #"{"fileId": "f1", "fileName": "a.png"}"#
+            await link.send(.object(frame))
+            for await shown in messages where !shown.items.isEmpty { break }
+            func post(_ fileID: String) -> Post {
+                room.post(MessageContent(messageType: "image", payload: ["fileId": .string(fileID)]), key: "k")
+            }
+            let stored = try await post("f1").stored()
+            #expect(stored.messageID == 10)
+            let error = await #expect(throws: ChatError.self) { _ = try await post("f2").stored() }
+            #expect(error?.code == .clientMessageIDReused)
+            #expect(server.calls.count { $0.method == .post } == 1)
+        }
+    }
+
     @Test func `a key is one post and other content is refused without a try`() async throws {
         let client = try makeClient(server)
         let room = client.room("a")
