@@ -117,7 +117,8 @@ import Testing
         }
     }
 
-    @Test func `the body of a repeated upload is read to its end, since browsers drop an early response`() async throws {
+    @Test func `the body of a repeated upload is read to its end, since browsers drop an early response`() async throws
+    {
         let fixture = try await FileFixture(try await SharedStack.running())
         let size = 4 << 20
         let head =
