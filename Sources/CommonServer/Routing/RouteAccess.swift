@@ -27,7 +27,7 @@ enum RouteAccess: Hashable, Sendable {
         }
     }
 
-    /// Whether a key may act for a user there.
+    /// Whether users may call it, and keys in their names.
     var isForUsers: Bool {
         if case .keys = self { false } else { true }
     }
