@@ -48,7 +48,7 @@ export function openStream({ fetch, url, token, userId, cursor, retryAfterMs, on
     }
     if (!isFirst) { reading?.abort(); reading = stop }
     try {
-      await readFields(answer.body, isPresent)
+      await readFields(answer.body, stop.signal, isPresent)
       if (isPresent()) end(1006)
     } catch {
       if (isPresent()) end(1006)
@@ -57,8 +57,10 @@ export function openStream({ fetch, url, token, userId, cursor, retryAfterMs, on
     }
   }
 
-  async function readFields(body, isPresent) {
+  async function readFields(body, signal, isPresent) {
     const reader = body.getReader()
+    // In Node 20 a call may lose its signal when garbage is collected, and its connection would stay open.
+    signal.addEventListener('abort', () => { reader.cancel().catch(() => {}) })
     const decoder = new TextDecoder()
     let rest = '', data = [], type = '', retries = 0
     for (;;) {

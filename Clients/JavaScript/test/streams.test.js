@@ -147,3 +147,21 @@ test('a stream that falls silent is found dead', async t => {
   await time.advance(31_000)
   assert.ok(states.some(change => change.reason === 'dead'))
 })
+
+test('the end of a chat ends its stream, also where the call has lost its signal', async t => {
+  const time = fakeTime(t)
+  const server = new FakeServer()
+  server.accepts = false
+  let isCancelled = false
+  server.intercept = (method, path) => {
+    if (path !== '/sse/user') return undefined
+    return new Response(new ReadableStream({ start: controller => controller.enqueue(new TextEncoder().encode(':\n\n')), cancel: () => { isCancelled = true } }), { status: 200, headers: { 'Content-Type': 'text/event-stream' } })
+  }
+  const { chat } = setUp(t, { server })
+  chat.start()
+  await time.advance(8_000)
+  const closing = chat.close()
+  await time.advance(2_000)
+  await closing
+  assert.ok(isCancelled)
+})
