@@ -52,9 +52,14 @@ def filter_body(context, body):
 
 
 @schemathesis.hook
-def filter_headers(context, headers):
-    """`X-On-Behalf-Of` is of server keys, too; with a user's token it is always refused."""
-    return "X-On-Behalf-Of" not in (headers or {})
+def before_load_schema(context, raw_schema):
+    """`X-On-Behalf-Of` is of server keys, too: with a user's token it is always refused."""
+    for path in raw_schema["paths"].values():
+        for operation in path.values():
+            if isinstance(operation, dict) and "parameters" in operation:
+                operation["parameters"] = [
+                    parameter for parameter in operation["parameters"]
+                    if not parameter.get("$ref", "").endswith("/OnBehalfOf")]
 
 
 @schemathesis.hook
