@@ -165,7 +165,10 @@ def emoji(alice, bob, stack):
     alice("#emoji-search").fill("rocket")
     alice.picture("emoji")
     alice("#emoji-search").press("Enter")
+    expect(alice("#emoji-dialog")).to_be_hidden()
+    expect(alice("#text")).to_have_value("Well done 🎉 👍🚀")
     alice("#text").press("Enter")
+    expect(alice("#text")).to_have_value("")
     bob.sees(["Well done 🎉 👍🚀"])
 
 
