@@ -1,6 +1,8 @@
 /// Tracks whether a subscription delivers: the messages that a server publishes to itself must come back. Pure: no I/O.
 ///
-/// A subscription delivers from the first message that comes back until three in a row are missing.
+/// A subscription delivers from the first message that comes back until three in a row are missing. For whatever reason they
+/// are: without them nobody knows. It is rebuilt only for messages that Redis has taken: a message that could not be
+/// published says nothing about the subscription.
 struct CanaryWatch {
     /// The intervals of the check.
     struct Timing: Sendable {
@@ -17,7 +19,7 @@ struct CanaryWatch {
     enum Action: Equatable {
         /// The subscription has stopped delivering.
         case stalled
-        /// Rebuild the subscription: it is open and delivers nothing.
+        /// Rebuild the subscription: it is open and does not deliver what is published.
         case rebuild
     }
 
@@ -25,6 +27,8 @@ struct CanaryWatch {
     private var isSubscribed = false
     private(set) var isDelivering = false
     private var lastDelivery: ContinuousClock.Instant
+    /// The begin of the first publishing since the last delivery that succeeded.
+    private var missingSince: ContinuousClock.Instant?
     private var nextRebuild: ContinuousClock.Instant?
     private var rebuildWait: Duration
 
@@ -41,10 +45,19 @@ struct CanaryWatch {
     /// - Returns: whether delivery has ended with this.
     mutating func subscriptionChanged(isSubscribed: Bool, now: ContinuousClock.Instant) -> Bool {
         self.isSubscribed = isSubscribed
+        missingSince = nil
         if isSubscribed { lastDelivery = now }
         guard !isSubscribed, isDelivering else { return false }
         isDelivering = false
         return true
+    }
+
+    /// Redis has taken a probe.
+    /// - Parameter began: the begin of the publishing. A probe can come back before this is called, and one that was
+    ///   published before the subscription does not.
+    mutating func published(began: ContinuousClock.Instant) {
+        guard isSubscribed, missingSince == nil, began > lastDelivery else { return }
+        missingSince = began
     }
 
     /// A probe came back.
@@ -52,6 +65,7 @@ struct CanaryWatch {
     mutating func received(now: ContinuousClock.Instant) -> Bool {
         guard isSubscribed else { return false }
         lastDelivery = now
+        missingSince = nil
         nextRebuild = nil
         rebuildWait = timing.firstRebuild
         defer { isDelivering = true }
@@ -66,6 +80,9 @@ struct CanaryWatch {
             isDelivering = false
             actions.append(.stalled)
         }
+        // The first of the missing probes was published an interval after the last delivery.
+        let allowedTime = timing.interval * (timing.allowedMisses - 1)
+        guard let missingSince, now - missingSince > allowedTime else { return actions }
         if nextRebuild.map({ $0 <= now }) ?? true {
             nextRebuild = now + rebuildWait * Double.random(in: 0.75...1)
             rebuildWait = min(rebuildWait * 2, timing.longestRebuild)

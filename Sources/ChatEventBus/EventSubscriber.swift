@@ -84,7 +84,7 @@ public final class EventSubscriber: Service {
                     $0.subscriptionChanged(isSubscribed: isSubscribed, now: .now)
                 }
                 if hasEnded { onDeliveryChange(false) }
-                if isSubscribed { canary.publishProbe() }
+                if isSubscribed { canary.publishProbe(watch) }
             })
         rooms = RoomChannels(subscription: subscription, logger: logger)
     }
@@ -129,7 +129,7 @@ public final class EventSubscriber: Service {
             // A stalled subscription is checked more often, so that its recovery is noticed soon.
             let isDelivering = watch.withLock(\.isDelivering)
             try await Task.sleep(for: isDelivering ? timing.interval : timing.interval / 5)
-            canary.publishProbe()
+            canary.publishProbe(watch)
             for action in watch.withLock({ $0.check(now: .now) }) { perform(action) }
         }
     }
@@ -166,9 +166,13 @@ private struct Canary: Sendable {
     let channel: CanaryChannel
     let redis: RedisClient
 
-    /// Publishes a message, without waiting: if it fails, the message does not come back.
-    func publishProbe() {
-        Task { [name = channel.name] in _ = try? await redis.publish(Array("{}".utf8), to: name) }
+    /// Publishes a message, without waiting, and tells the watch once Redis has taken it.
+    func publishProbe(_ watch: SharedCanaryWatch) {
+        let began = ContinuousClock.now
+        Task { [name = channel.name] in
+            guard (try? await redis.publish(Array("{}".utf8), to: name)) != nil else { return }
+            watch.withLock { $0.published(began: began) }
+        }
     }
 }
 
