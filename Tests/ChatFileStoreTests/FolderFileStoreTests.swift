@@ -2,6 +2,7 @@ import ChatTestSupport
 import CommonUtil
 import Foundation
 import NIOCore
+import Synchronization
 import Testing
 
 @testable import ChatFileStore
@@ -101,6 +102,26 @@ import Testing
         await #expect(throws: FileStoreError.notFound) { _ = try await store.read("abc", range: 0..<3) }
         // One that is being read is read to its end.
         #expect(try await collect(open) == [1, 2, 3])
+    }
+
+    @Test func `what is stored and what is removed is on the disk before that is said`() async throws {
+        let (path, target) = (folder + "/files", folder + "/files/ab/abc")
+        try await store.claim("me")
+        let synchronized = Mutex<[String]>([])
+        let store = FolderFileStore(path, disk: disk) { folder throws(FileStoreError) in
+            synchronized.withLock { $0.append("\(folder) \(access(target, F_OK) == 0)") }
+            try Folder.synchronize(folder)
+        }
+        try await store.put("abc", from: try source([1, 2, 3]), size: 3)
+        #expect(synchronized.withLock { $0 } == ["\(path)/ab true", "\(path) true"])
+        synchronized.withLock { $0 = [] }
+        try await store.remove("abc")
+        #expect(synchronized.withLock { $0 } == ["\(path)/ab false"])
+        // An earlier removal may not have come so far.
+        try await store.remove("abc")
+        #expect(synchronized.withLock { $0.count } == 2)
+        let broken = FolderFileStore(path, disk: disk) { _ throws(FileStoreError) in throw .away("fsync") }
+        await #expect(throws: FileStoreError.away("fsync")) { try await broken.remove("abc") }
     }
 
     @Test func `an error on the way to the disk is not passed over`() throws {

@@ -19,13 +19,23 @@ public struct FolderFileStore: FileStore {
 
     private let path: String
     private let disk: Disk
+    private let synchronizeFolder: @Sendable (String) throws(FileStoreError) -> Void
     /// For uploads alone: copies of large files do not keep downloads waiting.
     private let uploadDisk = Disk(threads: 2)
 
     /// - Parameter path: of the folder, which is made where it is not there.
     public init(_ path: String, disk: Disk) {
+        self.init(path, disk: disk, synchronizeFolder: Folder.synchronize)
+    }
+
+    /// - Parameter synchronizeFolder: waits until the entries of a folder are on the disk.
+    init(
+        _ path: String, disk: Disk,
+        synchronizeFolder: @escaping @Sendable (String) throws(FileStoreError) -> Void
+    ) {
         self.path = path
         self.disk = disk
+        self.synchronizeFolder = synchronizeFolder
     }
 
     private func run<Value: Sendable>(
@@ -61,8 +71,8 @@ public struct FolderFileStore: FileStore {
                 }
             }
             guard try OpenFile(file(key), O_RDONLY).size == size else { throw .away("a file has another size") }
-            try Folder.synchronize(folder)
-            try Folder.synchronize(path)
+            try synchronizeFolder(folder)
+            try synchronizeFolder(path)
         }
     }
 
@@ -119,6 +129,13 @@ public struct FolderFileStore: FileStore {
         try await run { () throws(FileStoreError) in
             try requireMarker()
             guard unlink(file(key)) == 0 || errno == ENOENT else { throw .last("unlink") }
+            // Otherwise the file can be there again after a power failure, when nothing else knows of it any more. Also
+            // where it was not there: an earlier removal may have ended before this.
+            do throws(FileStoreError) {
+                try synchronizeFolder(folder(of: key))
+            } catch {
+                guard error == .notFound else { throw error }
+            }
         }
     }
 
@@ -188,7 +205,7 @@ public struct FolderFileStore: FileStore {
             } thenLinkTo: {
                 marker
             }
-            try Folder.synchronize(path)
+            try synchronizeFolder(path)
         }
     }
 
