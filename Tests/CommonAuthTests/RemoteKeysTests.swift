@@ -16,6 +16,8 @@ private final class KeyServer: Sendable {
     struct State {
         var status = HTTPResponse.Status.ok
         var body: [UInt8] = []
+        /// Whether the body never ends.
+        var trickles = false
         var requests = 0
         var waiters: [(count: Int, CheckedContinuation<Void, Never>)] = []
     }
@@ -24,6 +26,7 @@ private final class KeyServer: Sendable {
 
     func serve(_ keys: KeySet) {
         state.withLock { state in
+            state.trickles = false
             state.status = .ok
             state.body = keys.jsonBytes
         }
@@ -35,6 +38,8 @@ private final class KeyServer: Sendable {
             state.body = body
         }
     }
+
+    func trickle() { state.withLock { $0.trickles = true } }
 
     var requests: Int { state.withLock { $0.requests } }
 
@@ -53,14 +58,24 @@ private final class KeyServer: Sendable {
     func run(_ body: @escaping @Sendable (String) async throws -> Void) async throws {
         let router = Router()
         router.get("/jwks") { [self] _, _ in
-            let (status, bytes, ready) = state.withLock { state in
+            let (status, bytes, trickles, ready) = state.withLock { state in
                 state.requests += 1
                 let count = state.requests
                 let ready = state.waiters.filter { $0.count <= count }
                 state.waiters.removeAll { $0.count <= count }
-                return (state.status, state.body, ready)
+                return (state.status, state.body, state.trickles, ready)
             }
             for waiter in ready { waiter.1.resume() }
+            guard !trickles else {
+                return Response(
+                    status: .ok,
+                    body: ResponseBody { writer in
+                        while true {
+                            try await writer.write(ByteBuffer(string: " "))
+                            try await Task.sleep(for: .milliseconds(20))
+                        }
+                    })
+            }
             return Response(status: status, body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
         }
         let (ports, port) = AsyncStream.makeStream(of: Int.self)
@@ -191,6 +206,39 @@ private final class KeyServer: Sendable {
                 server.serve(rotated)
                 while keys.keys?.keyIDs != rotated.keyIDs { try await Task.sleep(for: .milliseconds(2)) }
             }
+        }
+    }
+
+    @Test func `a response that never ends holds up neither callers nor later fetches`() async throws {
+        let expected = try newKeys()
+        server.trickle()
+        try await server.run { [self] url in
+            var timing = timing(unknown: .zero)
+            timing.requestTimeout = .seconds(1)
+            let keys = RemoteKeys(url: url, timing: timing)
+            await #expect {
+                try await keys.refreshedKeys()
+            } throws: { ($0 as? ChatError)?.code == .unavailable }
+            server.serve(expected)
+            // More than once where a busy machine takes longer than the timeout.
+            while (try? await keys.refreshedKeys())?.keyIDs != expected.keyIDs {}
+        }
+    }
+
+    @Test func `a fetch for an unknown key that failed is repeated before the minute is over`() async throws {
+        let expected = try newKeys()
+        server.serve(.serviceUnavailable)
+        try await server.run { [self] url in
+            var timing = timing()
+            let seldom = RemoteKeys(url: url, timing: timing)
+            timing.failedUnknownKeyInterval = .milliseconds(1)
+            let soon = RemoteKeys(url: url, timing: timing)
+            for _ in 0..<3 { await #expect(throws: ChatError.self) { try await seldom.refreshedKeys() } }
+            #expect(server.requests == 1)
+            await #expect(throws: ChatError.self) { try await soon.refreshedKeys() }
+            server.serve(expected)
+            try await Task.sleep(for: .milliseconds(2))
+            #expect(try await soon.refreshedKeys().keyIDs == expected.keyIDs)
         }
     }
 

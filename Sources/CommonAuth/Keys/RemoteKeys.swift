@@ -16,7 +16,9 @@ public final class RemoteKeys: KeySource, Service {
         public var refreshInterval: Duration = .seconds(300)
         /// The shortest time between two fetches for unknown key ids, since clients can invent them.
         public var unknownKeyInterval: Duration = .seconds(60)
-        /// The timeout of a fetch.
+        /// The same after a fetch that failed: tokens of a new key are refused until one succeeds.
+        public var failedUnknownKeyInterval: Duration = .seconds(5)
+        /// The timeout of a fetch, its body included.
         public var requestTimeout: Duration = .seconds(5)
         /// The time between attempts after a failure.
         public var retry = Backoff(first: .milliseconds(100), longest: .seconds(10))
@@ -28,8 +30,8 @@ public final class RemoteKeys: KeySource, Service {
     private struct State {
         var keys: KeySet?
         var fetch: Task<KeySet?, Never>?
-        /// The last fetch for an unknown key id. The fetches of ``run()`` do not depend on it.
-        var lastUnknownKeyFetch: ContinuousClock.Instant?
+        /// The time from which the next fetch for an unknown key id is allowed. The fetches of ``run()`` do not depend on it.
+        var nextUnknownKeyFetch: ContinuousClock.Instant?
         var lastFetchFailed = false
     }
 
@@ -63,14 +65,14 @@ public final class RemoteKeys: KeySource, Service {
     /// The keys of the last successful fetch.
     public var keys: KeySet? { state.withLock { $0.keys } }
 
-    /// Fetches the keys for a token with an unknown key, at most once a minute.
+    /// Fetches the keys for a token with an unknown key, at most once a minute, or every five seconds until it succeeds.
     /// - Throws: `unavailable` (503) if no keys are known, or the last fetch failed.
     public func refreshedKeys() async throws(ChatError) -> KeySet {
         let mayFetch = state.withLock { state in
             let now = ContinuousClock.now
             if state.fetch != nil { return true }
-            if let last = state.lastUnknownKeyFetch, now - last < timing.unknownKeyInterval { return false }
-            state.lastUnknownKeyFetch = now
+            if let next = state.nextUnknownKeyFetch, now < next { return false }
+            state.nextUnknownKeyFetch = now + timing.unknownKeyInterval
             return true
         }
         if mayFetch, let keys = await fetchOnce() { return keys }
@@ -107,9 +109,14 @@ public final class RemoteKeys: KeySource, Service {
     }
 
     private func fetch() async -> KeySet? {
+        // The client's own timeout does not bound a body that trickles, and all later callers would join this fetch.
+        let answer = await TimeLimit.within(timing.requestTimeout) { () -> Result<KeySet?, any Error> in
+            do { return .success(try await self.request()) } catch { return .failure(error) }
+        }
         let fetched: KeySet?
         do {
-            fetched = try await request()
+            guard let answer else { throw TooSlow() }
+            fetched = try answer.get()
         } catch {
             logger.warning("Keys cannot be fetched", metadata: ["reason": "\(type(of: error))"])
             fetched = nil
@@ -117,10 +124,17 @@ public final class RemoteKeys: KeySource, Service {
         state.withLock { state in
             state.fetch = nil
             state.lastFetchFailed = fetched == nil
-            if let fetched { state.keys = fetched }
+            if let fetched {
+                state.keys = fetched
+            } else {
+                let next = ContinuousClock.now + timing.failedUnknownKeyInterval
+                state.nextUnknownKeyFetch = state.nextUnknownKeyFetch.map { min($0, next) }
+            }
         }
         return fetched
     }
+
+    private struct TooSlow: Error {}
 
     private func request() async throws -> KeySet? {
         let timeout = TimeAmount(timing.requestTimeout)
