@@ -87,6 +87,17 @@ import Testing
         try await second.value
     }
 
+    @Test func `all calls that a server's key may make at a time get their turn`() async throws {
+        let (limiter, reads) = (PageReadLimiter(maximumReads: 1), Reads())
+        let tasks = (0..<100).map { _ in
+            Task { try await limiter.run(for: .installation) { await reads.read(0) } }
+        }
+        try await eventually { limiter.waitingCount == 99 }
+        for _ in tasks { reads.release() }
+        for task in tasks { try await task.value }
+        #expect(reads.order.count == 100)
+    }
+
     @Test func `a caller that has waited too long is refused, and the next one gets its turn`() async throws {
         let (limiter, reads) = (PageReadLimiter(maximumReads: 1, longestWait: .milliseconds(50)), Reads())
         let first = start(1, limiter, reads)

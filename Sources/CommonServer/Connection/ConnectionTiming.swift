@@ -7,7 +7,12 @@ struct ConnectionTiming {
 
     /// The event that a connection waits for.
     enum Wait: Equatable {
-        case firstRequest, head, body, nextRequest
+        /// The whole head of the first request.
+        case firstRequest
+        /// The rest of a head.
+        case head
+        case body
+        case nextRequest
         /// After the last response.
         case clientToClose
     }
@@ -16,6 +21,9 @@ struct ConnectionTiming {
     private var progress = ProgressWatch(timeout: RequestBounds.stallTimeout)
     private var hasResponded = false
     private(set) var current: Wait?
+    /// The end of the idle time since the last response. An empty line before a request, which can come in two halves, begins
+    /// neither that nor the time for the first request again.
+    private var idleDeadline: NIODeadline?
     private var deadline = NIODeadline.distantFuture
     /// The end of the grace period, once the server stops.
     private var shutdownDeadline = NIODeadline.distantFuture
@@ -26,6 +34,7 @@ struct ConnectionTiming {
     mutating func responseCompleted() {
         hasResponded = true
         current = nil
+        idleDeadline = nil
     }
 
     /// Begins the grace period of a shutdown.
@@ -33,10 +42,16 @@ struct ConnectionTiming {
 
     /// Sets the event that is waited for. A wait that goes on keeps its deadline.
     mutating func wait(for wait: Wait?, at now: @autoclosure () -> NIODeadline) {
-        let wait = wait == .nextRequest && !hasResponded ? .firstRequest : wait
+        let isForRequest = wait == .nextRequest || wait == .head
+        let wait = isForRequest && !hasResponded ? .firstRequest : wait
         guard wait != current else { return }
         current = wait
+        if wait == .nextRequest, let idleDeadline {
+            deadline = idleDeadline
+            return
+        }
         deadline = time(wait).map { now() + $0 } ?? .distantFuture
+        if wait == .nextRequest { idleDeadline = deadline }
     }
 
     private func time(_ wait: Wait?) -> TimeAmount? {
@@ -51,7 +66,9 @@ struct ConnectionTiming {
 
     /// Returns the time of the next check: no later than the next deadline, whatever wait begins until then.
     func nextCheck(after now: NIODeadline) -> NIODeadline {
-        deadline > now ? min(deadline, now + headTimeout) : now + headTimeout
+        var next = now + headTimeout
+        for deadline in [deadline, idleDeadline ?? deadline] where deadline > now { next = min(next, deadline) }
+        return next
     }
 
     /// - Parameters:

@@ -32,11 +32,12 @@ final class PageReadLimiter: Sendable {
     /// - Parameters:
     ///   - maximumReads: pages that are made at the same time.
     ///   - maximumWaiters: callers that wait; further ones are refused.
-    ///   - maximumWaitersPerUser: the share of one user.
+    ///   - maximumWaitersPerUser: the share of one user. The installation is one user, and a key of it may make 100 calls
+    ///     at a time.
     ///   - longestWait: callers that have waited longer are refused when it is their turn, since most clients have given
     ///     up by then.
     init(
-        maximumReads: Int = max(2, System.coreCount), maximumWaiters: Int = 1_024, maximumWaitersPerUser: Int = 64,
+        maximumReads: Int = max(2, System.coreCount), maximumWaiters: Int = 1_024, maximumWaitersPerUser: Int = 128,
         longestWait: Duration = .seconds(10)
     ) {
         self.longestWait = longestWait

@@ -28,6 +28,29 @@ import Testing
         #expect(!isDue(59) && isDue(60))
     }
 
+    @Test func `a first head that drips has ten seconds from the connection's begin on`() {
+        timing.wait(for: .firstRequest, at: start)
+        timing.wait(for: .head, at: at(9))
+        #expect(!isDue(9) && isDue(10))
+    }
+
+    @Test func `empty lines in halves begin no deadline again`() {
+        timing.wait(for: .firstRequest, at: start)
+        for second in Int64(1)...9 {
+            timing.wait(for: second.isMultiple(of: 2) ? .nextRequest : .head, at: at(second))
+            #expect(!isDue(second))
+        }
+        #expect(isDue(10))
+        timing.responseCompleted()
+        for second in stride(from: Int64(10), to: 84, by: 2) {
+            timing.wait(for: .nextRequest, at: at(second))
+            timing.wait(for: .head, at: at(second + 1))
+            #expect(!isDue(second + 1))
+        }
+        timing.wait(for: .nextRequest, at: at(84))
+        #expect(!isDue(84) && isDue(85))
+    }
+
     @Test func `a body has sixty seconds`() {
         timing.wait(for: .body, at: start)
         timing.wait(for: .body, at: at(30))

@@ -34,6 +34,21 @@ import Testing
         #expect(!channel.isActive)
     }
 
+    /// With a request first, the time is that until the next one.
+    @Test(arguments: [(false, 9), (true, 74)]) func `half empty lines do not keep a connection`(
+        hasResponse: Bool, seconds: Int
+    ) throws {
+        if hasResponse { send(Self.post) }
+        for second in 0..<seconds {
+            send(second.isMultiple(of: 2) ? "\r" : "\n")
+            advance(1)
+            #expect(channel.isActive)
+        }
+        if !seconds.isMultiple(of: 2) { send("\n") }
+        advance(1)
+        #expect(!channel.isActive)
+    }
+
     @Test(arguments: [String(post.dropLast()), "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n123"])
     func `a body has sixty seconds`(request: String) throws {
         send(request)
