@@ -122,7 +122,25 @@ import Testing
         #expect(machine.next(now: after(60)) == .step(Step(hinted: [], part: Part(after: nil))))
     }
 
-    @Test func `a pass that is restarted during a step is not taken for complete`() {
+    @Test func `a pass comes to its end however many hints are lost, and another one follows`() {
+        var machine = settledHolder()
+        _ = machine.leaseAnswered(isHeld: true, asked: after(1_900), now: after(1_900))
+        var parts: [Part?] = []
+        for (time, last) in [(2_000, hall), (2_100, attic), (2_200, nil), (2_300, hall), (2_400, nil)] {
+            guard case .step(let step) = machine.next(now: after(time)) else { return #expect(Bool(false)) }
+            parts.append(step.part)
+            // More than are kept, in the first pass.
+            if time < 2_300 {
+                machine.hint((0...50_000).map { RoomID(verified: "room\($0)") }, now: after(time + 1))
+            }
+            machine.finished(step, last: last, isRefused: false, began: after(time), now: after(time + 2))
+        }
+        #expect(parts.map { $0?.after } == [nil, hall, attic, nil, hall])
+        // No third one: its time has not come.
+        #expect(machine.next(now: after(2_500)) == .wait(until: after(2_550)))
+    }
+
+    @Test func `a pass during which hints began to come is followed by another one`() {
         var machine = settledHolder()
         _ = machine.leaseAnswered(isHeld: true, asked: after(1_900), now: after(1_900))
         guard case .step(let first) = machine.next(now: after(2_000)) else { return #expect(Bool(false)) }
@@ -132,5 +150,15 @@ import Testing
         machine.hintsChanged(isHinted: true, now: after(2_110))
         machine.finished(second, last: nil, isRefused: false, began: after(2_100), now: after(2_120))
         #expect(machine.next(now: after(2_200)) == .step(Step(hinted: [], part: Part(after: nil))))
+    }
+
+    @Test func `a new holder begins its own pass`() {
+        var machine = settledHolder()
+        machine.hintsChanged(isHinted: false, now: after(60))
+        guard case .step(let step) = machine.next(now: after(60)) else { return #expect(Bool(false)) }
+        machine.finished(step, last: hall, isRefused: true, began: after(60), now: after(70))
+        #expect(machine.leaseAnswered(isHeld: false, asked: after(70), now: after(71)) == true)
+        #expect(machine.leaseAnswered(isHeld: true, asked: after(1_100), now: after(1_100)) == true)
+        #expect(machine.next(now: after(1_100)) == .step(Step(hinted: [], part: Part(after: nil))))
     }
 }

@@ -58,6 +58,8 @@ struct ChangeSequencerStateMachine {
     private var nextStep: ContinuousClock.Instant
     private var nextPass: ContinuousClock.Instant
     private var pass: Pass?
+    /// Whether another pass follows the one under way at once.
+    private var isPassRepeated = false
     private var hasHints = false
     private var hints: Set<RoomID> = []
     private var backoff = Backoff(first: .milliseconds(100), longest: .seconds(1))
@@ -86,20 +88,20 @@ struct ChangeSequencerStateMachine {
     /// These rooms have something new. Hints are of use to the holder alone.
     mutating func hint(_ roomIDs: [RoomID], now: ContinuousClock.Instant) {
         guard isHolder else { return }
-        guard hints.count + roomIDs.count <= timing.maximumHints else { return beginPass(now) }
+        guard hints.count + roomIDs.count <= timing.maximumHints else { return requirePass(now) }
         hints.formUnion(roomIDs)
     }
 
     /// Hints begin to come, or do not come any more. Either way some may have been missed.
     mutating func hintsChanged(isHinted: Bool, now: ContinuousClock.Instant) {
         hasHints = isHinted
-        beginPass(now)
+        requirePass(now)
     }
 
-    /// A pass that is under way may already be behind the room in question.
-    private mutating func beginPass(_ now: ContinuousClock.Instant) {
-        pass = nil
-        nextPass = now
+    /// Has a pass begin now, or after the one that is under way, which may already be behind the room in question. That one
+    /// is not begun again: where hints are lost all the time it would never come to the last rooms.
+    private mutating func requirePass(_ now: ContinuousClock.Instant) {
+        if pass == nil { nextPass = now } else { isPassRepeated = true }
     }
 
     // MARK: Outcomes
@@ -115,7 +117,9 @@ struct ChangeSequencerStateMachine {
         nextAttempt = isHeld ? asked + timing.renewal : now + timing.attemptInterval
         guard changes else { return false }
         hints = []
-        beginPass(now)
+        pass = nil
+        isPassRepeated = false
+        nextPass = now
         return true
     }
 
@@ -130,14 +134,15 @@ struct ChangeSequencerStateMachine {
         if isRefused { nextAttempt = now }
         let pause = (now - began) * 4
         nextStep = now + min(max(pause, timing.pause.lowerBound), timing.pause.upperBound)
-        // The pass may have been restarted meanwhile.
-        guard let part = step.part, pass?.after == part.after, let pass else { return }
+        guard step.part != nil, let pass else { return }
         if let last {
             self.pass?.after = last
-        } else {
-            self.pass = nil
-            nextPass = pass.began + (hasHints ? timing.passInterval : timing.passIntervalWithoutHints)
+            return
         }
+        self.pass = nil
+        let interval = hasHints ? timing.passInterval : timing.passIntervalWithoutHints
+        nextPass = isPassRepeated ? now : pass.began + interval
+        isPassRepeated = false
     }
 
     /// The database did not answer.
