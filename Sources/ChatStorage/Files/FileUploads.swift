@@ -141,9 +141,12 @@ public struct FileUploads: Sendable {
     }
 
     /// Extends the lease.
-    public func renew(_ upload: FileUpload) async throws {
-        _ = try await database.query(
-            Self.renew, .text(upload.fileID.rawValue), .int8(holder), .int8(Int64(Self.lease / .microseconds(1))))
+    /// - Returns: `false` if it is lost: the upload is being removed, or another one has taken its key over.
+    public func renew(_ upload: FileUpload) async throws -> Bool {
+        try await database.query(
+            Self.renew, .text(upload.fileID.rawValue), .int8(holder), .int8(Int64(Self.lease / .microseconds(1))),
+            .text(upload.key)
+        ).affectedRows == 1
     }
 
     /// Ends an upload of which no byte was sent to the store. Its key is free then.
@@ -237,7 +240,7 @@ public struct FileUploads: Sendable {
     private static let renew = PostgresStatement(
         """
         UPDATE file_uploads SET held_until = now() + $3::bigint * interval '1 microsecond'
-        WHERE file_id = $1 AND holder = $2
+        WHERE file_id = $1 AND holder = $2 AND idempotency_key IS NOT DISTINCT FROM $4
         """)
     private static let delete = PostgresStatement("DELETE FROM file_uploads WHERE file_id = $1 AND holder = $2")
     private static let abandon = PostgresStatement(

@@ -1,11 +1,7 @@
 import ChatFileStore
 import ChatStorage
 import ChatTestSupport
-import CommonServer
 import CommonUtil
-import Foundation
-import NIOCore
-import PostgresClient
 import Synchronization
 import Testing
 
@@ -13,74 +9,14 @@ import Testing
 
 /// What uploads leave that the store did not take, or took too late.
 @Suite(.timeLimit(.minutes(1))) struct UploadLeftoverTests {
-    /// A service and a cleaner on one store and a database of their own.
-    private struct Parts {
-        let service: UploadService
-        let storage: FileStorage
-        let cleaner: FileCleaner
-        let spool: UploadSpool
-        let client: PostgresClient
-
-        static func with(_ store: any FileStore, quota: Int = 0, _ body: (Parts) async throws -> Void) async throws {
-            try await ChangeFixture.run { fixture in
-                try await fixture.makeRoom("hall")
-                let root = FileManager.default.temporaryDirectory.appending(path: Unique.name("spool")).path
-                defer { try? FileManager.default.removeItem(atPath: root) }
-                let database = ChatDatabase(fixture.client)
-                let spool = UploadSpool(root, capacity: 1_000_000, disk: Disk())
-                try await spool.prepare()
-                let files = FileRepository(database)
-                let storage = FileStorage(store, logger: ChangeFixture.quiet, installation: files.installation)
-                #expect(await storage.check() == .own)
-                let service = UploadService(
-                    storage: storage, spool: spool, uploads: FileUploads(database), files: files, rooms: fixture.rooms,
-                    rules: UploadRules(maximumBytes: 1_000), quota: quota,
-                    limit: RateLimiter<UserID>(.files, rate: Rate(1_000, per: .second)), authMode: .token,
-                    metrics: FileMetrics(), logger: ChangeFixture.quiet)
-                let cleaner = FileCleaner(
-                    storage, urls: FileURLs(read: FileSecrets(database).current), spool: spool,
-                    removal: FileRemoval(database), unusedSeconds: 3_600,
-                    timing: .init(interval: .milliseconds(20), refresh: .milliseconds(20)), logger: ChangeFixture.quiet)
-                try await body(
-                    Parts(
-                        service: service, storage: storage, cleaner: cleaner, spool: spool, client: fixture.client))
-            }
-        }
-
-        /// Begins an upload and hands it to the store.
-        func keep(_ upload: FileUpload, in store: any FileStore) async throws -> ChatFile {
-            #expect(try await service.uploads.begin(upload) == .begun)
-            let spooled = try await spool.begin(size: 5)
-            try await spooled.append(ByteBuffer(string: "Hello"))
-            return try await service.keep(
-                upload, spooled, UploadedBytes(size: 5, sha256: [1], mimeType: "text/plain", width: nil, height: nil),
-                in: store)
-        }
-
-        /// The time passes for which the bytes of a lost upload are left alone.
-        func waitForGrace() async throws {
-            try await client.withConnection { session in
-                try await session.execute(
-                    script: "UPDATE file_uploads SET held_until = held_until - interval '601 seconds'")
-            }
-        }
-
-        func rows(_ table: String) async throws -> Int64 {
-            let rows = try await client.query(PostgresStatement("SELECT count(*) FROM \(table)"))
-            return try #require(rows.first).decode(column: 0)
-        }
-    }
-
-    private static func upload() -> FileUpload {
-        FileUpload(roomID: RoomID(verified: "hall"), uploaderID: ChangeFixture.ann, name: "a", key: "k")
-    }
+    private static func upload() -> FileUpload { UploadParts.upload() }
 
     @Test func `bytes that come to the store after it was given up are removed later`() async throws {
         let store = MemoryFileStore { call, _ throws(FileStoreError) in
             // It has the bytes and does not answer in time.
             if case .put = call { throw .away("not answered in time") }
         }
-        try await Parts.with(store) { parts in
+        try await UploadParts.with(store) { parts in
             let upload = Self.upload()
             await #expect(throws: ChatError.self) { try await parts.keep(upload, in: store) }
             #expect(store.calls.contains(.remove(upload.fileID.rawValue)))
@@ -100,7 +36,7 @@ import Testing
         let store = MemoryFileStore { call, _ throws(FileStoreError) in
             if case .put = call, isAway.withLock({ $0 }) { throw .full }
         }
-        try await Parts.with(store) { parts in
+        try await UploadParts.with(store) { parts in
             await #expect(throws: ChatError.self) { try await parts.keep(Self.upload(), in: store) }
             isAway.withLock { $0 = false }
             let file = try await parts.keep(Self.upload(), in: store)
@@ -117,7 +53,7 @@ import Testing
         let store = MemoryFileStore { call, _ throws(FileStoreError) in
             if call != .marker, isAway.withLock({ $0 }), case .remove = call { throw .away("away") }
         }
-        try await Parts.with(store, quota: 4) { parts in
+        try await UploadParts.with(store, quota: 4) { parts in
             let upload = Self.upload()
             await #expect(throws: ChatError(.fileQuota)) { try await parts.keep(upload, in: store) }
             #expect(store.keys == [upload.fileID.rawValue])
@@ -143,7 +79,7 @@ import Testing
             }
             if isAway.withLock({ $0 }) { throw .away("away") }
         }
-        try await Parts.with(store) { parts in
+        try await UploadParts.with(store) { parts in
             let upload = Self.upload()
             #expect(try await parts.service.uploads.begin(upload) == .begun)
             try await parts.service.uploads.abandon(upload)

@@ -109,9 +109,33 @@ import Testing
             #expect(try await uploads.begin(upload) == .begun)
             for _ in 0..<3 {
                 try await files.age(uploadsBy: 10)
-                try await uploads.renew(upload)
+                #expect(try await uploads.renew(upload))
             }
             #expect(try await files.uploads().begin(FileStore.upload(key: "k")) == .inProgress)
+        }
+    }
+
+    @Test func `a lease that ran out is extended all the same, until somebody has taken the upload`() async throws {
+        try await FileStore.with { files in
+            let (late, other) = (files.uploads(), files.uploads())
+            for key in ["k", nil] {
+                let upload = FileStore.upload(key: key)
+                #expect(try await late.begin(upload) == .begun)
+                try await files.age(uploadsBy: 16)
+                #expect(try await late.renew(upload))
+                #expect(try await other.renew(upload) == false)
+                try await files.age(uploadsBy: 616)
+                #expect(try await files.removal.takeUploads(limit: 10) == [upload.fileID])
+                #expect(try await late.renew(upload) == false)
+                try await files.removal.uploadRemoved(upload.fileID)
+                #expect(try await late.renew(upload) == false)
+            }
+            let (first, second) = (FileStore.upload(key: "k"), FileStore.upload(key: "k"))
+            #expect(try await late.begin(first) == .begun)
+            try await files.age(uploadsBy: 16)
+            #expect(try await other.begin(second) == .begun)
+            #expect(try await late.renew(first) == false)
+            #expect(try await other.renew(second))
         }
     }
 

@@ -13,6 +13,7 @@ public final class MemoryFileStore: FileStore {
         case size(String)
         case list(after: String?)
         case marker
+        case abort
     }
 
     /// Called before a call is done. What it throws is the call's error, and then nothing is done.
@@ -92,5 +93,5 @@ public final class MemoryFileStore: FileStore {
         state.withLock { $0.marker = $0.marker ?? installation }
     }
 
-    public func abortUnfinished(olderThan age: Duration) async throws(FileStoreError) {}
+    public func abortUnfinished(olderThan age: Duration) async throws(FileStoreError) { try await begin(.abort) }
 }

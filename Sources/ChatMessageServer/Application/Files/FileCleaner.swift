@@ -8,8 +8,8 @@ import ServiceLifecycle
 /// servers do so at once; each file is removed by one of them (``FileRemoval``).
 final class FileCleaner: Service {
     struct Timing {
-        /// Time between two looks for files to remove, or after a page of them until the next page. Between two looks at what is
-        /// not in order, too.
+        /// Time between two looks for files to remove; after a full page of them the next one follows at once. Between two looks
+        /// at what is not in order, too.
         var interval = Duration.seconds(5)
         /// Time between two readings of the secrets and of the store's marker.
         var refresh = Duration.seconds(30)
@@ -79,7 +79,7 @@ final class FileCleaner: Service {
     }
 
     private func keepFresh() async {
-        while await pause(storage.state == .own ? timing.refresh : timing.interval) { await refresh() }
+        while await pause(storage.state == .own && urls.isReady ? timing.refresh : timing.interval) { await refresh() }
     }
 
     private func keepSpool() async {
@@ -89,7 +89,8 @@ final class FileCleaner: Service {
     private func keepCleaning() async {
         var clearedAt = ContinuousClock.now - timing.leftovers
         repeat {
-            await attempt("files are removed later") { while try await clean() > 0 {} }
+            // Where files are deleted all the time there is always another one, but not a full page of them.
+            await attempt("files are removed later") { while try await clean() >= Self.filesAtATime {} }
             if clearedAt.duration(to: .now) >= timing.leftovers {
                 clearedAt = .now
                 await attempt("leftovers are removed later") {
@@ -119,6 +120,8 @@ final class FileCleaner: Service {
         let store = try storage.require()
         _ = try await removal.deleteUnused(olderThan: unusedSeconds, limit: Self.filesAtATime)
         var count = 0
+        // Also those before an error.
+        defer { report(removed: count) }
         for fileID in try await removal.take(limit: Self.filesAtATime) where storage.responds {
             guard await remove(fileID, from: store) else { continue }
             try await removal.removed(fileID)
@@ -129,9 +132,13 @@ final class FileCleaner: Service {
             try await removal.uploadRemoved(fileID)
             count += 1
         }
-        metrics.removed(count)
-        if count > 0 { logger.info("files were removed", metadata: ["count": .stringConvertible(count)]) }
         return count
+    }
+
+    private func report(removed count: Int) {
+        guard count > 0 else { return }
+        metrics.removed(count)
+        logger.info("files were removed", metadata: ["count": .stringConvertible(count)])
     }
 
     /// Removes the bytes of a file.

@@ -20,6 +20,9 @@ final class FileURLs: Sendable {
     /// - Parameter read: reads the secrets, the newest first.
     init(read: @escaping @Sendable () async throws -> [FileSecret]) { self.read = read }
 
+    /// Whether secrets are known. Without them URLs have no signature.
+    var isReady: Bool { state.withLock { !$0.signer.secrets.isEmpty } }
+
     /// Reads the secrets.
     func refresh() async throws {
         let signer = FileURLSigner(secrets: try await read())

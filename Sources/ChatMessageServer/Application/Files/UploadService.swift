@@ -5,6 +5,7 @@ import CommonUtil
 import Crypto
 import Logging
 import NIOCore
+import Synchronization
 
 /// Takes uploads: to the spool, where they are checked, from there to the store, and then into the database.
 ///
@@ -28,6 +29,7 @@ struct UploadService: Sendable {
     }
 
     private static let removalTimeout = Duration.seconds(5)
+    private static let lost = ChatError.unavailable("The upload took too long; nothing was stored")
 
     let storage: FileStorage
     let spool: UploadSpool
@@ -42,6 +44,8 @@ struct UploadService: Sendable {
     let authMode: AuthMode
     let metrics: FileMetrics
     let logger: Logger
+    /// Time between two extensions of an upload's lease.
+    var leaseRenewal = FileUploads.lease / 3
 
     /// Takes a file.
     /// - Parameter bytes: read only after all checks that do not need them have passed.
@@ -84,13 +88,14 @@ struct UploadService: Sendable {
         if !isThumbnail, !request.uploaderID.isInstallation { try await limit.check(request.uploaderID) }
         try await checkPlace(request)
         if let file = try Self.firstFile(try await uploads.begin(upload)) { return (file, false) }
-        let lease = keepLease(of: upload)
-        defer { lease.cancel() }
+        let lease = UploadLease()
+        let renewing = renew(lease, of: upload)
+        defer { renewing.cancel() }
         let spooled: SpooledFile
         let content: UploadedBytes
         do {
             try await checkLength(request)
-            (spooled, content) = try await receive(bytes, request)
+            (spooled, content) = try await receive(bytes, request, lease)
         } catch {
             await always { try await uploads.cancel(upload) }
             throw error
@@ -132,13 +137,13 @@ struct UploadService: Sendable {
         guard try await files.size(of: request.uploaderID) <= quota - length else { throw ChatError(.fileQuota) }
     }
 
-    /// Extends the lease until the task is cancelled.
-    private func keepLease(of upload: FileUpload) -> Task<Void, any Error> {
+    /// Extends the lease until it is lost, or the task is cancelled.
+    private func renew(_ lease: UploadLease, of upload: FileUpload) -> Task<Void, any Error> {
         Task {
-            while true {
-                try await Task.sleep(for: FileUploads.lease / 3)
-                // Where the database is away the lease may run out; then the end of the upload finds that.
-                try? await uploads.renew(upload)
+            while !lease.isLost {
+                try await Task.sleep(for: leaseRenewal)
+                // While the database is away nobody can take the upload over, and this goes on afterwards.
+                if let isHeld = try? await uploads.renew(upload), !isHeld { lease.lose() }
             }
         }
     }
@@ -148,7 +153,7 @@ struct UploadService: Sendable {
     /// - Parameter bytes: asked for only once the spool has taken the file, since a client that waits for `100 Continue` then
     ///   gets it.
     private func receive(
-        _ bytes: @Sendable () -> UploadedBody, _ request: Request
+        _ bytes: @Sendable () -> UploadedBody, _ request: Request, _ lease: UploadLease
     ) async throws -> (SpooledFile, UploadedBytes) {
         var inspector = FileInspector(declaredType: request.declaredType)
         var digest = SHA256()
@@ -157,6 +162,8 @@ struct UploadService: Sendable {
             var pieces = bytes().makeAsyncIterator()
             var pace = MinimumUploadRate()
             while true {
+                // Another server removes it, or another upload has its key: nothing more is needed of it.
+                guard !lease.isLost else { throw Self.lost }
                 let start = ContinuousClock.now
                 guard let piece = try await pieces.next() else { break }
                 let wait = ContinuousClock.now - start
@@ -222,7 +229,7 @@ struct UploadService: Sendable {
         await drop(upload, from: store)
         switch end {
         case .stored(let file): return file
-        case .lost: throw ChatError.unavailable("The upload took too long to store; nothing was stored")
+        case .lost: throw Self.lost
         case .quota: throw ChatError(.fileQuota)
         case .erased: throw ChatError(.userDisabled)
         case .noOriginal: throw UploadRules.noOriginal
@@ -249,4 +256,13 @@ struct UploadService: Sendable {
         return .unavailable(
             error == .full ? "There is no space for more files right now" : "Files cannot be stored right now")
     }
+}
+
+/// Whether an upload is still held by this server.
+private final class UploadLease: Sendable {
+    private let lost = Atomic(false)
+
+    var isLost: Bool { lost.load(ordering: .relaxed) }
+
+    func lose() { lost.store(true, ordering: .relaxed) }
 }
