@@ -48,6 +48,19 @@ public struct ChatRequestContext: RequestContext, RemoteAddressRequestContext {
     /// Whether the call is made with a server's key that acts for no user. Such calls have no rate.
     public var isInstallation: Bool { user?.userID.isInstallation ?? false }
 
+    /// Whether the client has closed the connection, or ended its output. The two cannot be distinguished, so a call that
+    /// waits should then respond with what it has: nothing cancels it, and a client that still reads gets its response.
+    public var hasClientLeft: Bool {
+        get async {
+            let channel = channel
+            let hasLeft = try? await channel.eventLoop.submit {
+                try channel.pipeline.syncOperations.handler(type: HTTPConnectionHandler.self).isInputClosed
+            }.get()
+            // A channel that is closed has no handlers.
+            return hasLeft ?? true
+        }
+    }
+
     // MARK: Path parameters
 
     /// Returns a parameter of the path, percent-decoded.

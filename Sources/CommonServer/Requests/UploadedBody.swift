@@ -6,7 +6,7 @@ import NIOCore
 public struct UploadedBody: AsyncSequence, Sendable {
     public typealias Element = ByteBuffer
 
-    fileprivate let body: RequestBody
+    let body: RequestBody
 
     /// Reads the next piece.
     public struct AsyncIterator: AsyncIteratorProtocol {

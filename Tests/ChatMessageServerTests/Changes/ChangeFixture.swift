@@ -82,11 +82,11 @@ struct ChangeFixture: Sendable {
 
     func read(
         after: String, limit: Int = 100, wait: Duration = .zero, _ filter: ChangeFilter = .all,
-        stillAllowed: @escaping @Sendable () async throws -> Void = {}
+        mayWait: @escaping @Sendable () async throws -> Bool = { true }
     ) async throws -> Read {
         let start = try #require(ChangeStart(text: after))
         let page = try await service.changes(
-            .init(start: start, filter: filter, limit: limit, wait: wait), stillAllowed: stillAllowed)
+            .init(start: start, filter: filter, limit: limit, wait: wait), mayWait: mayWait)
         let json = try JSON(parsing: page.jsonBytes)
         let names = (json["items"]?.array ?? []).map { item -> String in
             let event = item["event"]

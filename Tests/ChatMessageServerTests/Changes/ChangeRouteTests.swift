@@ -1,3 +1,4 @@
+import ChatLocalStack
 import ChatStorage
 import ChatTestSupport
 import CommonUtil
@@ -106,6 +107,28 @@ import Testing
             for try await answer in group {
                 #expect(answer.status == 200 && answer.json["items"]?.array?.count == 1)
             }
+        }
+    }
+
+    @Test func `calls whose clients have left give their places back`() async throws {
+        let stack = try await SharedStack.running()
+        let key = try await stack.key(.changes)
+        let query = "after=now&roomId=\(Unique.name("none"))"
+        var connections: [RawConnection] = []
+        for _ in 1...21 {
+            let connection = try await RawConnection(port: stack.processes.messageServers[0].port)
+            try await connection.send(
+                "GET /api/v1/changes?\(query)&wait=60 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \(key.text)\r\n\r\n")
+            connections.append(connection)
+        }
+        try await withThrowingTaskGroup(of: String.self) { group in
+            for connection in connections { group.addTask { try await connection.next() } }
+            // One too many: the other twenty wait.
+            #expect(try await group.next()?.hasPrefix("HTTP/1.1 429") == true)
+            let start = ContinuousClock.now
+            for connection in connections { await connection.close() }
+            try await FileFixture.wait(for: 200) { try await get(stack, query + "&wait=1", key) }
+            #expect(ContinuousClock.now - start < .seconds(20))
         }
     }
 

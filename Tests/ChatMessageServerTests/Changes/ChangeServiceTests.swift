@@ -114,7 +114,19 @@ import Testing
         }
     }
 
-    @Test func `a wait ends when its key is revoked, or its client is gone`() async throws {
+    @Test func `a wait whose client has left ends with what there is, a second later`() async throws {
+        try await ChangeFixture.run { fixture in
+            _ = try await fill(fixture)
+            let now = try await fixture.read(after: "now").next
+            let start = ContinuousClock.now
+            let read = try await fixture.read(after: now, wait: .seconds(60)) { false }
+            #expect(read.names == [] && read.next == now)
+            #expect(ContinuousClock.now - start < .seconds(20))
+            #expect(await fixture.watch.count == 0)
+        }
+    }
+
+    @Test func `a wait ends when its key is revoked, or its task is cancelled`() async throws {
         try await ChangeFixture.run { fixture in
             await #expect(throws: Revoked.self) {
                 _ = try await fixture.read(after: "now", wait: .seconds(60)) { throw Revoked() }
@@ -144,6 +156,7 @@ import Testing
                 await #expect(throws: Revoked.self) {
                     _ = try await fixture.read(after: now, wait: .seconds(60), filter) {
                         if moves.count.load(ordering: .relaxed) > 2 { throw Revoked() }
+                        return true
                     }
                 }
                 group.cancelAll()

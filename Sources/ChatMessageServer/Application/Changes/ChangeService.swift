@@ -37,11 +37,12 @@ struct ChangeService: Sendable {
 
     /// Reads a page. If there is nothing that the reader wants, waits for it.
     /// - Parameters:
-    ///   - stillAllowed: asked every second while it waits; its error ends the wait.
+    ///   - mayWait: asked every second while it waits. `false` ends the wait, as the end of its time does; its error ends the
+    ///     call.
     ///   - waiting: called around each wait, for callers that count those who wait.
-    /// - Throws: `cursor_unknown`, where the feed has no such place; the errors of `stillAllowed`.
+    /// - Throws: `cursor_unknown`, where the feed has no such place; the errors of `mayWait`.
     func changes(
-        _ request: Request, stillAllowed: @escaping @Sendable () async throws -> Void = {},
+        _ request: Request, mayWait: @escaping @Sendable () async throws -> Bool = { true },
         waiting: @Sendable (@Sendable () async throws -> Bool) async throws -> Bool = { try await $0() }
     ) async throws -> ChangePage {
         let deadline = ContinuousClock.now + request.wait
@@ -51,25 +52,25 @@ struct ChangeService: Sendable {
             let head = try await read(&page, request.filter)
             guard page.isEmpty, !page.hasMore, ContinuousClock.now < deadline else { return page }
             let hasMoved = try await waiting {
-                try await waits(beyond: head.run, until: deadline, stillAllowed)
+                try await waits(beyond: head.run, until: deadline, mayWait)
             }
             guard hasMoved else { return page }
             // Where the feed moves all the time, no wait lasts until the next check.
             if ContinuousClock.now - checked >= Self.checkInterval {
-                try await check(stillAllowed)
+                guard try await goesOn(mayWait) else { return page }
                 checked = .now
             }
         }
     }
 
-    /// - Throws: `CancellationError` if the client is gone; the errors of `stillAllowed`.
-    private func check(_ stillAllowed: @Sendable () async throws -> Void) async throws {
+    /// - Throws: `CancellationError` if the task is cancelled; the errors of `mayWait`.
+    private func goesOn(_ mayWait: @Sendable () async throws -> Bool) async throws -> Bool {
         try Task.checkCancellation()
-        try await stillAllowed()
+        return try await mayWait()
     }
 
     private func waits(
-        beyond run: Int64, until deadline: ContinuousClock.Instant, _ stillAllowed: @Sendable () async throws -> Void
+        beyond run: Int64, until deadline: ContinuousClock.Instant, _ mayWait: @Sendable () async throws -> Bool
     ) async throws -> Bool {
         while true {
             let slice = min(deadline, .now + Self.checkInterval)
@@ -77,8 +78,7 @@ struct ChangeService: Sendable {
             case .moved: return true
             case .draining: return false
             case .unchanged:
-                try await check(stillAllowed)
-                if slice == deadline { return false }
+                guard try await goesOn(mayWait), slice != deadline else { return false }
             }
         }
     }

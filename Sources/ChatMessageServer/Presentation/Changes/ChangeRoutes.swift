@@ -14,7 +14,11 @@ enum ChangeRoutes {
             return Response(
                 json: try await changes.changes(
                     asked,
-                    stillAllowed: { try await keys.requireInForce(caller.key) },
+                    mayWait: {
+                        try await keys.requireInForce(caller.key)
+                        // A client that has left would keep its place among the waiting calls of the key.
+                        return await !context.hasClientLeft
+                    },
                     waiting: { wait in try await caller.call.waiting(for: .change, wait) }))
         }
     }
