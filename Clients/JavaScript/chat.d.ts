@@ -156,7 +156,7 @@ export interface RoomInfo {
   readonly unreadCount?: number
 }
 
-/** `reset`: the server has another log; until its first event. `gone`: left, removed, or never the user's. */
+/** `reset`: the server has another log; until its first event. `gone`: left, or removed from it. */
 export type RoomState = 'idle' | 'syncing' | 'live' | 'reset' | 'gone'
 
 export class Room {

@@ -94,7 +94,6 @@ export class Chat {
     if (this.#closing) throw closedError()
     this.#isRunning = true
     this.#load()
-    this.#outbox.resume()
     this.#outbox.start()
     for (const room of this.#rooms.values()) room.start()
     this.#connector.start()
@@ -122,7 +121,7 @@ export class Chat {
     for (const room of this.#rooms.values()) room.close()
     this.#store.reject(closedError())
     let timer
-    const limit = new Promise(resolve => { timer = setTimeout(resolve, CLOSE_MS - 1_000) })
+    const limit = new Promise(resolve => { timer = setTimeout(resolve, CLOSE_MS - 1_100) })
     await Promise.race([this.#outbox.close(), limit])
     clearTimeout(timer)
     await this.#kept.close()
@@ -167,6 +166,7 @@ export class Chat {
 
   #make() {
     const { getToken, WebSocket, fetch } = this.#options
+    const store = () => this.#store.promise, report = error => this.#report(error)
     this.#connector = new Connector({
       userId: this.#userId, getToken, WebSocket, fetch,
       sockets: async () => (await this.#servers.get()).sockets,
@@ -187,28 +187,28 @@ export class Chat {
       },
     })
     this.#outbox = new Outbox({
-      rest: this.#rest, kept: this.#kept, store: () => this.#store.promise,
+      rest: this.#rest, kept: this.#kept, store,
       channelName: () => `chat-client/${this.#servers.name}/${this.#userId}`,
       isShown: roomId => this.#rooms.has(roomId) && Boolean(this.#intake.logs.get(roomId)?.timeline),
       onChange: roomId => { const room = this.#rooms.get(roomId); if (room) this.#intake.show(room) },
       onEnd: post => this.#listeners.emit('post', post),
-      onError: error => this.#report(error),
+      onError: report,
     })
     this.#marks = new ReadMarks({
-      store: () => this.#store.promise, report: error => this.#report(error),
+      store, report,
       isLive: () => this.#state.state === 'live', send: frame => this.#connector.send(frame),
       put: (roomId, seq) => this.#rest.call('system', 'PUT', `/rooms/${roomId}/read`, { body: { seq } }),
     })
     this.#intake = new Intake({
       connection: this.#connector, room: id => this.#rooms.get(id), marks: this.#marks, outbox: this.#outbox,
-      list: () => this.#list, userId: () => this.#userId, store: () => this.#store.promise,
+      list: () => this.#list, userId: () => this.#userId, store,
       onList: () => this.#listChanged(),
       onAdded: roomId => { if (this.#opened.has(roomId)) this.#say('open', roomId) },
       message: id => this.#rest.call('messages', 'GET', `/messages/${id}`),
       onLogged: event => this.#outbox.logged(event),
       onSynced: frame => this.#synced(frame),
       onServerError: ({ code, message }) => this.#report(new ChatError(code, message)),
-      onError: error => this.#report(error),
+      onError: report,
     })
   }
 
@@ -264,15 +264,18 @@ export class Chat {
     const wasConnected = this.#state.state === 'live' || this.#state.state === 'syncing'
     this.#state = Object.freeze({ ...change, ...retryInMs !== undefined && { retryAt: Date.now() + retryInMs }, ...cause && { cause } })
     if (wasConnected && state !== 'live' && state !== 'syncing') this.#intake.disconnected()
-    if (state === 'signedOut') this.#outbox.hold()
-    if (state === 'syncing' && this.#connector.machine.transport === 'eventStream') this.#intake.job(() => { this.#intake.begin({ isNamed: this.#list.cursor !== undefined }) })
+    // Another process may send meanwhile.
+    if (state === 'signedOut') this.#outbox.stop()
+    if (state === 'syncing' && this.#connector.machine.transport === 'eventStream') this.#intake.job(() => { if (this.#isSyncing) this.#intake.begin({ isNamed: this.#list.cursor !== undefined }) })
     this.#listeners.emit('state', this.#state)
   }
+
+  get #isSyncing() { return this.#connector.machine.state === 'syncing' }
 
   /** Runs after the queued frames: only then the positions are those from which the server has to continue. */
   #sync() {
     this.#intake.job(() => {
-      if (this.#connector.machine.state !== 'syncing') return
+      if (!this.#isSyncing) return
       const named = this.#intake.begin()
       if (named) for (const frame of syncFrames({ ...named, maxMissed: this.#options.maxMissed })) this.#connector.sendSync(frame)
     })

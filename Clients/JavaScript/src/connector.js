@@ -92,11 +92,13 @@ export class Connector {
     if (this.#token !== undefined && this.#token !== refused) return Promise.resolve(this.#token)
     const { state } = this.machine
     if (state === 'closed') return Promise.reject(closedError())
-    if (state === 'signedOut') return Promise.reject(new ChatError('signed_out', 'Nobody is signed in'))
+    if (state === 'signedOut' && !this.machine.isAsking) return Promise.reject(new ChatError('signed_out', 'Nobody is signed in'))
     this.#refuse()
     this.#waiting ??= deferred()
     const { promise } = this.#waiting
     this.input('unauthorized')
+    // It has refused so many tokens that the next one is asked for after a pause.
+    if (!this.machine.isAsking) this.#failWaiting(new ChatError('signed_out', 'The server refuses each token', { isTemporary: true }))
     return promise
   }
 
@@ -158,7 +160,8 @@ export class Connector {
     } catch (error) {
       if (!isPresent()) return
       this.#cause = error
-      return this.input('httpError', { status: error.status === 404 ? 0 : error.status ?? 0, retryAfterMs: error.retryAfterMs })
+      // Not a stream's answer: 404 and 405 say nothing of streams here.
+      return this.input('httpError', { status: error.status >= 429 ? error.status : 0, retryAfterMs: error.retryAfterMs })
     }
     if (!isPresent()) return
     const { userId } = this.machine
@@ -207,6 +210,7 @@ export class Connector {
         throw new ChatError('signed_out', `getToken returned ${isRefused ? 'the refused' : 'no access'} token`, { isTemporary: true })
       }
       this.#token = token
+      this.#cause = undefined
       const known = this.machine.userId
       // Before the connection opens: the user's stored data is loaded first.
       if (known === undefined) this.#options.onUser(info.sub)

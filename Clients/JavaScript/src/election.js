@@ -22,7 +22,7 @@ export class Election {
     this.#stop = new AbortController()
     this.#take(this.#stop.signal)
     // Memory is not shared with other processes.
-    if (!this.#context.kept.isLasting) return
+    if (!this.#context.kept.isShared) return
     this.#poll = setInterval(() => this.#look(), POLL_MS)
     if (typeof BroadcastChannel !== 'function') return
     this.#channel = new BroadcastChannel(this.#context.channelName())

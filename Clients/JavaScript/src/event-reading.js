@@ -4,9 +4,12 @@
 import { Pauses } from './core/timers.js'
 import { Reader } from './core/reader.js'
 import { frozen } from './core/timeline.js'
+import { pause } from './clock.js'
 import { deferred } from './error.js'
 
 const PAGE = 100
+/** The longest wait for a storage to give a name back. */
+const RELEASE_MS = 1_000
 
 export class EventReading {
   #room
@@ -24,6 +27,8 @@ export class EventReading {
   #pauses = new Pauses(Math.random)
   #timer
   #release
+  /** Settles once the name is free again. */
+  #claimed
   #stop = new AbortController()
 
   /**
@@ -43,21 +48,34 @@ export class EventReading {
       if (error.code !== 'closed') throw error
     }
     if (this.#given && this.#options.as !== undefined && !this.#isDone) {
-      await (await this.#chat.store()).set(this.#key, this.#given)
+      await (await this.#chat.store()).set(this.#key, this.#given).catch(error => { if (!this.#isDone) throw error })
     }
     this.#given = undefined
-    if (this.#failure) { const failure = this.#failure; this.#failure = undefined; this.#finish(); throw failure }
+    if (this.#failure) {
+      const failure = this.#failure
+      this.#failure = undefined
+      await this.close()
+      throw failure
+    }
     if (this.#isDone) return { done: true, value: undefined }
     this.#waiting = deferred()
     const { promise } = this.#waiting
     this.#run(this.#reader.next())
-    return await promise
+    const result = await promise
+    if (result.done) await this.close()
+    return result
   }
 
-  close() {
-    if (this.#isDone) return
-    this.#finish()
-    this.#settle({ done: true, value: undefined })
+  /** Resolves once the name is free for another reader. */
+  async close() {
+    if (!this.#isDone) {
+      this.#finish()
+      this.#settle({ done: true, value: undefined })
+    }
+    const isFree = new AbortController()
+    if (!this.#claimed) return
+    this.#claimed.then(() => isFree.abort())
+    await pause(RELEASE_MS, isFree.signal)
   }
 
   // For the room alone
@@ -79,6 +97,8 @@ export class EventReading {
       const store = await this.#chat.store()
       await this.#claim(store.lockName(`reader/${this.#room.id}/${as}`))
       const kept = await store.get(this.#key)
+      // Beginning anywhere else would leave out what the reader has not dealt with.
+      if (this.#chat.kept.mayHold) throw this.#chat.error('store_failed', `The position of ${as} cannot be read`)
       if (kept) start = { after: kept.seq, mark: kept.mark }
     }
     // Queued among the frames, so that no event is missed in between.
@@ -96,7 +116,7 @@ export class EventReading {
   /** Allows one reader per name among all processes. */
   async #claim(name) {
     const claimed = deferred()
-    this.#chat.kept.exclusively(name, async lost => {
+    this.#claimed = this.#chat.kept.exclusively(name, async lost => {
       claimed.resolve(true)
       await new Promise(resolve => {
         this.#release = resolve
@@ -125,7 +145,11 @@ export class EventReading {
           this.#settle({ done: false, value: value.event })
           break
         case 'getEvents': this.#fetch(value); break
-        case 'retry': this.#timer = setTimeout(() => this.#run(this.#reader.again()), this.#pauses.next()); break
+        case 'retry': {
+          const pause = this.#pauses.next()
+          this.#timer = setTimeout(() => this.#run(this.#reader.again()), this.#refusal?.retryAfterMs ?? pause)
+          break
+        }
         case 'done': this.#finish(); this.#settle({ done: true, value: undefined }); break
         case 'failed':
           this.#fail(this.#refusal?.code === value.code ? this.#refusal : this.#chat.error(value.code, 'The server has another log'))
@@ -139,6 +163,7 @@ export class EventReading {
     try {
       const answer = await this.#chat.rest.call('messages', 'GET', `/rooms/${this.#room.id}/events`, { query: { after, mark, limit: PAGE } })
       const items = Array.isArray(answer?.items) ? answer.items.map(frozen) : []
+      this.#refusal = undefined
       if (items.length > 0) this.#pauses.succeeded()
       input = () => this.#reader.page({ items, hasMore: answer?.hasMore === true })
     } catch (error) {

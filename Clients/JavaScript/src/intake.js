@@ -66,7 +66,10 @@ export class Intake {
   }
 
   /** The connection is lost. Its frames are still processed, but its `synced` is ignored. */
-  lost() { this.#isBegun = false }
+  lost() {
+    this.#isBegun = false
+    for (const { frame } of this.#queue) if (frame?.eventType === 'synced') frame.eventType = 'cursor'
+  }
 
   close() {
     this.#isClosed = true

@@ -48,13 +48,17 @@ export class Outbox {
   /** @param stored the message in the log that has the key */
   post(fields, stored) {
     const known = this.#posts.get(fields.key)
+    // Stored, although the log does not show it yet.
+    if (this.#stored.has(known)) stored = { ...known, content: known.payload }
     const { fileId } = fields.payload
     // What was first sent is not known of an edited message, nor where the server adds what it knows of a file. It decides.
     const isOpen = !stored || stored.isEdited || stored.isDeleted || fileId && fileId === stored.content?.fileId
-    if (isOpen && !this.#run(this.#queue.add(fields)).some(action => action.rejected)) return known ?? this.#of(fields.key)
+    if (isOpen && !this.#isClosed && !this.#run(this.#queue.add(fields)).some(action => action.rejected)) return known ?? this.#of(fields.key)
     // Not part of the outbox.
     const post = new Post(this, fields)
-    if (!isOpen && isSameContent(fields, { ...stored, payload: stored.content })) {
+    if (this.#isClosed) post.end(closedError())
+    else if (!isOpen && isSameContent(fields, { ...stored, payload: stored.content })) {
+      if (known) return known
       post.become('stored', { messageId: stored.messageId, seq: stored.seq })
     } else {
       post.become('refused', { code: 'client_message_id_reused', status: 409, isCertain: true })
@@ -111,8 +115,6 @@ export class Outbox {
 
   otherAnswered() { this.#run(this.#queue.otherAnswered()) }
   wake() { this.#run(this.#queue.wake()) }
-  hold() { this.#run(this.#queue.hold()) }
-  resume() { this.#run(this.#queue.resume()) }
 
   /** Loads the stored posts, and applies what other processes did. */
   load() { return this.#inTurn(() => this.#read()) }
@@ -165,6 +167,7 @@ export class Outbox {
     const rooms = new Set([...this.#posts.values()].map(post => post.roomId))
     this.#posts.clear()
     this.#stored.clear()
+    for (const key of [...this.#discarding.keys()]) this.#discarded({ key, isGone: true })
     this.#queue = new OutboxQueue({ now: this.#clock.now(), isSender: false })
     for (const roomId of rooms) this.#changed(roomId)
   }
@@ -199,12 +202,14 @@ export class Outbox {
     const actions = this.#waiting.splice(0)
     const keeps = actions.filter(action => action.keep)
     if (keeps.length === 0) return
-    const changes = new Map()
+    const changes = new Map(), left = new Set()
     for (const { keep } of keeps) {
       const queued = this.#queue.posts.get(keep.key)
-      const { key, done, isLast } = keep
-      if (done !== undefined) changes.set(keep, { key, remove: done })
-      else if (queued) changes.set(keep, { key, [queued.state === 'new' ? 'add' : 'put']: keptPost(queued), isLast })
+      const { key, done, ...how } = keep
+      // What the store shows of a post that has left may be an attempt of this process, whose end is not written.
+      if (done !== undefined) changes.set(keep, { key, remove: done, ...!left.has(key) && how })
+      else if (queued) changes.set(keep, { key, [queued.state === 'new' ? 'add' : 'put']: keptPost(queued), ...how })
+      else if (!keep.ifOpen) left.add(key)
     }
     const order = [...changes.keys()]
     const store = await this.#context.store()
@@ -218,23 +223,44 @@ export class Outbox {
         else this.#unkept.delete(key)
       }
     }
-    // Posts that other processes stored earlier are sent first.
-    if (await store.isOutboxChanged()) await this.#read()
+    // Posts that other processes stored earlier are sent first, and what they have begun to send is not changed any more.
+    if (await store.isOutboxChanged() || answers.some(answer => answer.isTried)) await this.#read()
+    const overtaken = new Set()
     for (const action of actions) {
-      if (action.keep) this.#kept(changes.get(action.keep), answers[order.indexOf(action.keep)])
-      else this.#perform(action)
+      const outcome = action.edited ?? action.discarded
+      if (action.keep) {
+        const { keep } = action, change = changes.get(keep)
+        // An edit of a post that has left meanwhile is one of the message.
+        if (change ? this.#kept(change, answers[order.indexOf(keep)]) : keep.ifOpen) overtaken.add(keep.key)
+      } else {
+        // `edit` reads it here, too.
+        if (outcome && overtaken.delete(outcome.key)) outcome.isChanged = outcome.isGone = false
+        this.#perform(action)
+      }
     }
     this.#election.announce()
   }
 
+  /** Returns whether another process was first, so that an edit or a discard has no effect. */
   #kept(change, answer) {
-    if (!change || !answer) return
-    const { key, add } = change
+    if (!change || !answer) return false
+    const { key, add, put, ifOpen } = change
+    const { known, payload, isGone, isTried, message } = answer
     // Another process has settled it: then there is nothing to send.
-    if (answer.isGone) this.#run(this.#queue.settled({ key, message: answer.message }))
-    if (!add) return
-    const { known } = answer
-    if (known && !isSameContent(known, add)) return this.#run(this.#queue.taken({ key }))
+    if (isGone) this.#run(this.#queue.settled({ key, message }))
+    else if (add) this.#added(add, known)
+    else if (payload && !this.#unkept.has(key)) {
+      this.#run(this.#queue.kept({ key, payload }))
+      const post = this.#posts.get(key)
+      if (post) post.payload = payload
+    }
+    return ifOpen && (isTried || isGone && Boolean(put || message?.seq))
+  }
+
+  /** @param known the post that already had the key in the store */
+  #added(post, known) {
+    const { key } = post
+    if (known && !isSameContent(known, post)) return this.#run(this.#queue.taken({ key }))
     const queued = this.#queue.posts.get(key)
     if (known?.isTried && queued) queued.isTried = true
     this.#run(this.#queue.kept({ key }))
@@ -255,7 +281,7 @@ export class Outbox {
     const post = this.#queue.posts.get(key)
     if (!post) return
     const { roomId, messageType, payload, replyToMessageId } = post
-    const body = { roomId, messageType, payload, clientMessageId: key, ...replyToMessageId !== undefined && { replyToMessageId } }
+    const body = { roomId, messageType, payload, clientMessageId: key, replyToMessageId }
     try {
       const message = await this.#context.rest.call('messages', 'POST', '/messages', { body })
       const isMessage = Number.isSafeInteger(message?.messageId) && Number.isSafeInteger(message?.seq)
@@ -263,8 +289,9 @@ export class Outbox {
       else this.#run(this.#queue.noAnswer({ key }))
     } catch (error) {
       if (this.#isClosed) return
-      const { status, code, isProblem, retryAfterMs } = error
-      this.#run(status < 200 || status >= 300 ? this.#queue.answer({ key, status, code, isProblem, retryAfterMs }) : this.#queue.noAnswer({ key, retryAfterMs }))
+      const { status, code, isProblem, retryAfterMs, isUnsent } = error
+      const isAnswer = status < 200 || status >= 300
+      this.#run(isAnswer && !isUnsent ? this.#queue.answer({ key, status, code, isProblem, retryAfterMs }) : this.#queue.noAnswer({ key, retryAfterMs, isUnsent }))
     }
   }
 

@@ -36,16 +36,16 @@ export class Rest {
 
   async #call(server, method, path, { body, query, once = this.#once.bind(this) }) {
     if (this.#isClosed) throw closedError()
-    const origin = (await this.#servers())[server]
+    const origin = (await this.#servers().catch(unsent))[server]
     const fields = Object.entries(query ?? {}).filter(([, value]) => value !== undefined)
     const url = `${origin}/api/v1${path}${fields.length > 0 ? `?${new URLSearchParams(fields)}` : ''}`
     const text = body === undefined ? undefined : JSON.stringify(body)
-    const token = this.#tokens && await this.#tokens.current()
+    const token = this.#tokens && await this.#tokens.current().catch(unsent)
     try {
       return await once(method, url, text, token)
     } catch (error) {
       if (error.status !== 401 || !this.#tokens) throw error
-      return await once(method, url, text, await this.#tokens.fresh(token))
+      return await once(method, url, text, await this.#tokens.fresh(token).catch(unsent))
     }
   }
 
@@ -93,6 +93,12 @@ export class Rest {
   }
 }
 
+/** The server did nothing: the request was not sent, or refused for its token. */
+function unsent(error) {
+  error.isUnsent = true
+  throw error
+}
+
 function parsed(text, status) {
   if (text === '') return undefined
   try {
@@ -124,5 +130,5 @@ export function retryAfterMs(headers) {
   const text = headers.get('Retry-After')
   if (!text) return undefined
   const ms = /^\d+$/.test(text.trim()) ? Number(text) * 1000 : Date.parse(text) - (Date.parse(headers.get('Date') ?? '') || Date.now())
-  return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), LONGEST_RETRY_AFTER_MS) : undefined
+  return ms > 0 ? Math.min(ms, LONGEST_RETRY_AFTER_MS) : undefined
 }

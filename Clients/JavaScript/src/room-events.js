@@ -41,7 +41,7 @@ export class RoomEvents {
   async return() {
     this.#stop.abort()
     this.#room.detach(this)
-    this.reading?.close()
+    await this.reading?.close()
     return END
   }
 

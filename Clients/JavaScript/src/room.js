@@ -89,10 +89,11 @@ export class Room {
 
   send(content, { key = newKey(), replyTo, messageType = 'text', payload = content } = {}) {
     if (typeof key !== 'string' || key.length < 1 || [...key].length > 64) throw new TypeError('key: 1 to 64 characters')
+    // Throws here for half a character, and not where the store is written.
+    encodeURIComponent(key)
     if (payload === null || typeof payload !== 'object') throw new TypeError('content: an object')
     const fields = {
-      key, roomId: this.id, messageType, payload: copied(payload), createdAt: new Date().toISOString(),
-      ...replyTo !== undefined && { replyToMessageId: replyTo },
+      key, roomId: this.id, messageType, payload: copied(payload), replyToMessageId: replyTo, createdAt: new Date().toISOString(),
     }
     if (new TextEncoder().encode(JSON.stringify(fields)).length > 65_000) throw new ChatError('too_large', 'A message has at most 64 KiB')
     return this.#chat.outbox().post(fields, this.#log?.timeline?.ownMessage(key))
@@ -230,7 +231,7 @@ export class Room {
       intake.logs.set(this.id, log)
     }
     // A stored log that ends before the position would leave a gap: the room is then shown from its head.
-    if (log.position && last?.seq >= log.position.seq) {
+    if (log.position && last?.seq >= log.position.seq && kept.from.seq <= log.position.seq) {
       log.load(kept.from.seq, kept.events.filter(event => event.seq <= log.position.seq).map(frozen))
     }
     const actions = log.open(head)
@@ -247,11 +248,11 @@ export class Room {
       try {
         answer = await this.#chat.rest.call('messages', 'GET', `/rooms/${this.id}/messages`, { query: asked })
         if (!Array.isArray(answer?.items)) throw new ChatError('protocol', 'Not a message page', { isTemporary: true })
+        asked = await this.#chat.job(() => this.#log?.timeline?.page(answer.items, answer.hasMore === true, asked))
       } catch (error) {
         this.#log?.timeline?.pageFailed()
         throw error
       }
-      asked = await this.#chat.job(() => this.#log?.timeline?.page(answer.items, answer.hasMore === true, asked))
     }
     this.show()
     return this.hasMore

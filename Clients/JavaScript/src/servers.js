@@ -3,6 +3,7 @@
 import { ChatError } from './error.js'
 
 const KEPT_MS = 30 * 86_400_000
+const MISSING_MS = 60_000
 const KEY = 'configuration'
 
 export class Servers {
@@ -10,6 +11,7 @@ export class Servers {
   #kept
   #load
   #asked
+  #askAgainAt = Infinity
 
   /** @param load (url) => Promise of JSON */
   constructor(url, kept, load) {
@@ -24,21 +26,29 @@ export class Servers {
 
   get name() { return this.#url.system ?? this.#url }
 
-  /** `{system, messages, sockets}`. A failed request is repeated by the next call. */
+  /**
+   * `{system, messages, sockets}`. A failed request is repeated by the next call; one in whose place something else serves, what
+   * is stored or the address itself, after a minute.
+   */
   async get() {
     if (typeof this.#url !== 'string') return this.#url
-    this.#asked ??= this.#ask().catch(error => { this.#asked = undefined; throw error })
+    const before = this.#asked
+    if (!before || Date.now() > this.#askAgainAt) {
+      this.#askAgainAt = Date.now() + MISSING_MS
+      this.#asked = this.#ask().catch(error => { this.#asked = before; if (before) return before; throw error })
+    }
     return await this.#asked
   }
 
   async #ask() {
     try {
       const servers = resolved(await this.#load(`${this.#url}/client/v1/configuration.json`), this.#url)
+      this.#askAgainAt = Infinity
       this.#kept.set(KEY, { servers, at: Date.now() }).catch(() => {})
       return servers
     } catch (error) {
       // A common proxy in front of all three need not have it.
-      if (error.status === 404) return each(() => this.#url)
+      if (error.status === 404 || error.status === 405) return each(() => this.#url)
       const kept = await this.#kept.get(KEY)
       if (typeof kept?.servers?.sockets === 'string' && Math.abs(Date.now() - kept.at) < KEPT_MS) return kept.servers
       throw error

@@ -11,7 +11,7 @@
 // reader/ROOM/NAME        {seq, mark?}
 // marks                   {room: seq}: read here and not known to the server yet
 
-import { MOST_DONE } from './core/outbox.js'
+import { MOST_DONE, isOpen } from './core/outbox.js'
 import { positionOf } from './core/timeline.js'
 import { BROKEN } from './storage/kept-storage.js'
 
@@ -53,9 +53,9 @@ export class Store {
 
   /** `{list, me, marks, positions}` */
   async load() {
-    const [list, me, marks, recent] = await Promise.all(['list', 'me', 'marks', 'recent'].map(key => this.get(key)))
+    const [list, me, marks, recent] = await Promise.all([this.get('list'), this.get('me'), this.get('marks'), this.#list('recent')])
     const positions = new Map()
-    await Promise.all((Array.isArray(recent) ? recent : []).map(async roomId => {
+    await Promise.all(recent.map(async roomId => {
       const position = await this.#position(roomId, await this.#head(roomId))
       if (position) positions.set(roomId, position)
     }))
@@ -63,6 +63,13 @@ export class Store {
   }
 
   get(key) { return this.#kept.get(this.#prefix + key) }
+
+  /** A stored list; what is none is absent. */
+  async #list(key) {
+    const list = await this.get(key)
+    return Array.isArray(list) ? list.filter(Boolean) : []
+  }
+
   set(key, value) { return this.#kept.set(this.#prefix + key, value) }
 
   /** Reads a value, changes it by `change(value)` and writes it, in one step. */
@@ -95,7 +102,7 @@ export class Store {
   /** Marks a room as used. The logs of the least recently used rooms are no longer stored. */
   async touch(roomId) {
     await this.step(async lost => {
-      const recent = ((await this.get('recent')) ?? []).filter(id => id !== roomId)
+      const recent = (await this.#list('recent')).filter(id => id !== roomId)
       recent.unshift(roomId)
       const surplus = recent.splice(MOST_ROOMS)
       const changes = [['recent', recent]]
@@ -118,7 +125,7 @@ export class Store {
     let head = await this.#head(roomId)
     const pairs = []
     // No longer stored: other rooms were used since.
-    if (!head && !((await this.get('recent')) ?? []).includes(roomId)) return pairs
+    if (!head && !(await this.#list('recent')).includes(roomId)) return pairs
     if (forget) {
       pairs.push(...await this.#deletions(roomId))
       head = undefined
@@ -213,45 +220,58 @@ export class Store {
 
   /** `{posts, done}`: all posts, in order, and the last that left; `undefined` where what was read before still counts. */
   async outbox() {
-    const stamp = await this.get('changed')
+    const stamp = await this.#readStamp()
     const keys = await this.#outboxKeys()
     const posts = await Promise.all(keys.map(key => this.get(key)))
     // Read last, so that it includes posts that another process removed meanwhile.
-    const done = await this.get('done')
+    const done = await this.#list('done')
     if (this.isUnreadable && this.#stamp !== undefined) return undefined
     this.#stamp = stamp
     this.#numbers = new Map(keys.map(key => [keyOf(key), numberOf(key)]))
-    return { posts: posts.filter(isPost), done: Array.isArray(done) ? done : [] }
+    return { posts: posts.filter(isPost), done }
   }
 
   /** Whether another process has changed the outbox since it was read. */
-  async isOutboxChanged() { return await this.get('changed') !== this.#stamp && !this.isUnreadable }
+  async isOutboxChanged() { return await this.#readStamp() !== this.#stamp && !this.isUnreadable }
+
+  /** As a text, which is equal to itself whatever is stored. */
+  async #readStamp() { return String(await this.get('changed')) }
 
   /**
    * Changes of posts, in order and in one step: `{key, add: post}` at the end, where the key is not there; `{key, put: post, isLast}`
-   * where it is, at the end with `isLast`; `{key, remove: message}`, `null` where it was not stored.
-   * @returns for each `{}`; `{known: post}` where an added key was there; `{isGone: true, message?}` where one to put was not
+   * where it is, at the end with `isLast`; `{key, remove: message}`, `null` where it was not stored. With `ifOpen`, and so with
+   * every edit, only where no attempt was begun.
+   * @returns for each `{}`; `{known: post}` where an added key was there; `{payload}`, the one that counts, of one put;
+   *   `{isTried: true}` where an attempt was begun; `{isGone: true, message?}` where the key was not there
    */
   async changeOutbox(changes) {
     return await this.step(async lost => {
       // Where no other process has changed anything the keys are known.
-      const isKnown = await this.get('changed') === this.#stamp || this.isUnreadable
+      const isKnown = await this.#readStamp() === this.#stamp || this.isUnreadable
       const numbers = new Map(isKnown ? this.#numbers : (await this.#outboxKeys()).map(key => [keyOf(key), numberOf(key)]))
       const written = new Map(), answers = []
       let done
-      for (const { key, add, put, isLast, remove } of changes) {
+      for (let { key, add, put, isLast, remove, ifOpen } of changes) {
         const at = postKey(numbers.get(key) ?? 0, key)
-        const present = written.has(at) ? written.get(at) : numbers.has(key) ? await this.get(at) : undefined
+        const found = written.has(at) ? written.get(at) : numbers.has(key) ? await this.get(at) : undefined
+        const present = isPost(found) ? found : undefined
+        // A storage that cannot be read is not empty.
+        const isGone = !present && !(this.isUnreadable && numbers.has(key))
         const answer = {}
         answers.push(answer)
-        if (remove !== undefined) {
-          (done ??= (await this.get('done')) ?? []).push({ key, ...remove })
+        if (ifOpen && present && !written.has(at) && !isOpen(present)) {
+          answer.isTried = true
+          continue
+        }
+        // Another process may have edited it.
+        if (put && !ifOpen && present) put = { ...put, payload: answer.payload = present.payload }
+        if (isGone && (put || ifOpen && !add)) {
+          Object.assign(answer, { isGone, message: (await this.#list('done')).find(entry => entry.key === key) })
+        } else if (remove !== undefined) {
+          (done ??= await this.#list('done')).push({ key, ...remove })
           if (numbers.delete(key)) written.set(at, undefined)
-        } else if (add && isPost(present)) answer.known = present
-        // A storage that cannot be read is not empty.
-        else if (put && !isPost(present) && !(this.isUnreadable && numbers.has(key))) {
-          Object.assign(answer, { isGone: true, message: ((await this.get('done')) ?? []).find(entry => entry.key === key) })
-        } else if (put && !isLast) written.set(at, put)
+        } else if (add && present) answer.known = present
+        else if (put && !isLast) written.set(at, put)
         else {
           if (put) written.set(at, undefined)
           const number = 1 + [...numbers.values()].reduce((most, number) => Math.max(most, number), 0)

@@ -204,7 +204,33 @@ test('SignedOut gives up; start asks again', async t => {
   await assert.rejects(chat.findUsers('x'), { code: 'signed_out' })
   isSignedIn = true
   chat.start()
+  // A call waits for the token that `start` has asked for.
+  await assert.rejects(chat.findUsers('x'), { status: 404 })
   await until(() => chat.state === 'live')
+})
+
+test('a server that refuses one token after the other is asked with growing pauses', async t => {
+  const time = fakeTime(t)
+  let tokens = 0
+  const { chat, server } = setUp(t, { getToken: async () => { tokens += 1; return makeToken() } })
+  chat.start()
+  await time.advance(1_000)
+  assert.equal(chat.state, 'live')
+  server.intercept = () => problem(401, 'invalid_token')
+  const errors = []
+  for (let call = 0; call < 100; call += 1) {
+    chat.findUsers('x').catch(error => errors.push(error.status ?? error.code))
+    await time.advance(100)
+  }
+  assert.equal(errors.length, 100)
+  assert.ok(errors.every(error => error === 401 || error === 'signed_out'), errors.join())
+  // 10 s: two at once, then pauses of up to 0.5, 1, 2, 4 … s.
+  assert.ok(tokens >= 4 && tokens < 12, String(tokens))
+  server.intercept = undefined
+  await time.advance(60_000)
+  chat.findUsers('x').catch(error => errors.push(error.status))
+  await time.advance(100)
+  assert.equal(errors.at(-1), 404)
 })
 
 test('a token of another user closes the socket, and nothing is sent or shown', async t => {
@@ -357,6 +383,64 @@ test('a listener that throws, or whose promise fails, is reported and breaks not
   server.message('a', {})
   await until(() => seen.length === 2 && errors.length === 4)
   assert.ok(errors.every(error => error.code === 'listener' && error.cause.message.startsWith('mine')))
+})
+
+test('a configuration that is not there is asked for again after a minute, one with 405 leads to no loop', async t => {
+  const time = fakeTime(t)
+  const server = new FakeServer()
+  let status = 405
+  server.intercept = (method, path) => (path !== '/client/v1/configuration.json' ? undefined
+    : status === 200 ? answer(200, { system: 'http://other', messages: 'http://other', sockets: 'http://other' }) : new Response('', { status }))
+  const asked = () => server.calls.filter(({ path }) => path.endsWith('configuration.json')).length
+  const { chat } = setUp(t, { server, url: 'http://system/' })
+  chat.start()
+  await time.advance(10_000)
+  assert.equal(asked(), 1)
+  assert.equal(server.sockets[0].url, 'ws://system/ws/user')
+  status = 200
+  await time.advance(60_000)
+  server.dropAll()
+  await time.advance(10_000)
+  assert.equal(asked(), 2)
+  assert.equal(server.sockets[0].url, 'ws://other/ws/user')
+})
+
+test('a configuration that cannot be read any more leaves the addresses as they were', async t => {
+  const time = fakeTime(t)
+  const server = new FakeServer()
+  let status = 404
+  server.intercept = (method, path) => (path === '/client/v1/configuration.json' ? new Response('', { status }) : undefined)
+  const { chat } = setUp(t, { server, url: 'http://system/' })
+  chat.start()
+  await time.advance(10_000)
+  assert.equal(chat.state, 'live')
+  status = 503
+  await time.advance(60_000)
+  server.dropAll()
+  await time.advance(10_000)
+  assert.equal(chat.state, 'live')
+})
+
+test('addresses that were stored by an earlier process are asked for again', async t => {
+  const time = fakeTime(t)
+  const server = new FakeServer(), storage = new MemoryStorage()
+  let host = 'one'
+  server.intercept = (method, path) => (path !== '/client/v1/configuration.json' ? undefined
+    : host ? answer(200, { system: 'http://system', messages: 'http://system', sockets: `http://${host}` }) : new Response('', { status: 500 }))
+  const first = setUp(t, { server, storage, url: 'http://system/' })
+  first.chat.start()
+  await time.advance(1_000)
+  await Promise.all([first.chat.close(), time.advance(2_000)])
+  host = undefined
+  const { chat } = setUp(t, { server, storage, url: 'http://system/' })
+  chat.start()
+  await time.advance(1_000)
+  assert.equal(server.sockets[0].url, 'ws://one/ws/user')
+  host = 'two'
+  await time.advance(61_000)
+  server.dropAll()
+  await time.advance(10_000)
+  assert.equal(server.sockets[0].url, 'ws://two/ws/user')
 })
 
 test('a configuration that comes late, as HTML or with 500, delays the start and no more', async t => {

@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
+// Loaded on demand by the library. Loaded here first, since fake time does not wait for modules.
+import '../src/event-reading.js'
+import '../src/storage/restoring.js'
 import { MemoryStorage } from '../src/storage/memory-storage.js'
 import { setUp } from './support/client.js'
 import { FakeServer, problem, until } from './support/fake-server.js'
+import { fakeTime } from './support/time.js'
 
 const rejections = []
 process.on('unhandledRejection', error => rejections.push(error))
@@ -159,6 +163,72 @@ test('pages that fail are asked for again, also while the connection is away', a
     return failures === 2 ? new Response('<html>', { status: 200 }) : problem(500, 'internal_error')
   }
   assert.deepEqual(await take(chat.room('a').events({ after: 0 }), 3), [1, 2, 3])
+})
+
+test('Retry-After of a page is waited for, whatever comes meanwhile', async t => {
+  const time = fakeTime(t)
+  const { chat, server } = setUp(t)
+  server.room('a', { seq: 3 })
+  chat.start()
+  await time.advance(100)
+  const pages = () => server.calls.filter(({ path }) => path.endsWith('/events')).length
+  server.intercept = (method, path) => (path.endsWith('/events') ? problem(503, 'unavailable', { 'Retry-After': '60' }) : undefined)
+  const next = chat.room('a').events({ after: 0 }).next()
+  await time.advance(100)
+  assert.equal(pages(), 1)
+  server.intercept = undefined
+  for (let second = 0; second < 59; second += 1) {
+    server.message('a', {})
+    await time.advance(1_000)
+  }
+  assert.equal(pages(), 1)
+  await time.advance(1_000)
+  assert.equal((await next).value.seq, 1)
+})
+
+test('a name is free for the next reader once the last one has ended', async t => {
+  const server = new FakeServer()
+  server.room('a', { seq: 3 })
+  const storage = new MemoryStorage()
+  // A storage takes its time to give a lock back.
+  const { exclusively } = storage
+  storage.exclusively = (name, work, options) => exclusively.call(storage, name, async lost => {
+    const result = await work(lost)
+    await new Promise(resolve => setTimeout(resolve, 20))
+    return result
+  }, options)
+  const { chat, live } = setUp(t, { server, storage, userId: 1 })
+  await live()
+  const room = chat.room('a')
+  for (let life = 0; life < 3; life += 1) {
+    for await (const event of room.events({ as: 'bot', after: 0 })) {
+      // The last one before `break` was not dealt with.
+      assert.equal(event.seq, 1)
+      break
+    }
+  }
+})
+
+test('a named reader whose position cannot be read does not begin elsewhere', async t => {
+  const server = new FakeServer()
+  server.room('a', { seq: 3 })
+  const storage = new MemoryStorage()
+  storage.isLasting = true
+  const first = setUp(t, { server, storage, userId: 1 })
+  await first.live()
+  assert.deepEqual(await take(first.chat.room('a').events({ as: 'bot', after: 0 }), 2), [1, 2])
+  await first.chat.close()
+  let isAway = true
+  const get = storage.get.bind(storage)
+  storage.get = key => { if (isAway) throw new Error('disk'); return get(key) }
+  const time = fakeTime(t)
+  const { chat } = setUp(t, { server, storage, userId: 1 })
+  chat.start()
+  await time.advance(1_000)
+  await assert.rejects(chat.room('a').events({ as: 'bot' }).next(), { code: 'store_failed' })
+  isAway = false
+  await time.advance(31_000)
+  assert.deepEqual(await take(chat.room('a').events({ as: 'bot' }), 1), [2])
 })
 
 test('many readers of one room, ended in the middle of an event', async t => {

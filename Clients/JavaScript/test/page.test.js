@@ -57,6 +57,10 @@ test('online and pageshow ping a live connection and end a pause', async t => {
   chat.start()
   await time.advance(100)
   window.say('online')
+  // One ping answers for both.
+  window.say('online')
+  await time.advance(10)
+  assert.equal(pings(server), 1)
   window.say('pageshow')
   await time.advance(10)
   assert.equal(pings(server), 2)

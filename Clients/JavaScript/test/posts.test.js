@@ -288,10 +288,192 @@ test('an edit of a waiting post changes it, of one under way the message', async
   assert.deepEqual(room.messages.map(message => message.content.text), ['ONE', 'TWO'])
 })
 
+test('a post made after close settles at once', async t => {
+  const { chat, live } = setUp(t)
+  await live()
+  await chat.close()
+  const post = chat.room('a').send({ text: 'x' })
+  await assert.rejects(post.kept, { code: 'closed' })
+  await assert.rejects(post.stored, { code: 'closed' })
+})
+
+test('a post for which there was no token is still untried: it can be edited and given up', async t => {
+  const time = fakeTime(t)
+  const { server, storage } = lasting()
+  const { chat } = setUp(t, { server, storage, userId: 1, getToken: async () => { throw new Error('away') } })
+  chat.start()
+  const post = chat.room('a').send({ text: 'x' }, { key: 'k1' })
+  await time.advance(20_000)
+  assert.equal(post.state, 'queued')
+  await Promise.all([chat.room('a').edit('k1', { text: 'y' }), time.advance(10)])
+  assert.equal(post.payload.text, 'y')
+  const discarded = post.discard()
+  await time.advance(10_000)
+  assert.equal(await discarded, true)
+})
+
+test('a process that begins while its store fails hears of the posts of others once it works', async t => {
+  const time = fakeTime(t)
+  const { server, storage } = lasting()
+  let isAway = true
+  const failing = new Proxy(storage, {
+    get: (target, name) => {
+      if (isAway && ['get', 'keys', 'write'].includes(name)) return () => { throw new Error('disk') }
+      return typeof target[name] === 'function' ? target[name].bind(target) : target[name]
+    },
+  })
+  const late = setUp(t, { server, storage: failing, userId: 1 })
+  await time.advance(1_000)
+  await Promise.all([late.chat.forget().catch(() => {}), time.advance(1_000)])
+  assert.equal(late.chat.storage, 'memory')
+  late.chat.start()
+  await time.advance(1_000)
+  isAway = false
+  await time.advance(61_000)
+  assert.equal(late.chat.storage, 'lasting')
+  // Kept by a process that never sends.
+  const still = setUp(t, { server, storage, userId: 1 })
+  const post = still.chat.room('a').send({ text: 'x' })
+  await time.advance(100)
+  await post.kept
+  await time.advance(10_000)
+  assert.deepEqual(texts(server), ['x'])
+})
+
+/** Two processes: `still` has kept a post and does not look; `other` has begun to send it, and has no answer before `release()`. */
+async function overtaken(t) {
+  const { server, storage } = lasting()
+  const still = setUp(t, { server, storage, userId: 1 }), other = setUp(t, { server, storage, userId: 1 })
+  const post = still.chat.room('a').send({ text: 'one' }, { key: 'k1' })
+  await post.kept
+  let release
+  server.intercept = (method, path) => (isPost(method, path) ? new Promise(resolve => { release = resolve }) : undefined)
+  await other.live()
+  await until(() => release)
+  return { server, still, other, post, release: () => { server.intercept = undefined; release(undefined) } }
+}
+
+test('an edit of a post that another process has begun to send changes the message', async t => {
+  const { server, still, post, release } = await overtaken(t)
+  const edited = still.chat.room('a').edit('k1', { text: 'ONE' })
+  await until(() => post.payload.text === 'one')
+  release()
+  await still.live()
+  await Promise.all([post.stored, edited])
+  const calls = server.calls.filter(({ method }) => method === 'POST' || method === 'PATCH')
+  assert.deepEqual(calls.map(({ method, body }) => [method, body.payload.text]), [['POST', 'one'], ['PATCH', 'ONE']])
+})
+
+test('a post that another process has begun to send is not gone when it is discarded', async t => {
+  const { server, still, post, release } = await overtaken(t)
+  assert.equal(await post.discard(), false)
+  assert.deepEqual(still.chat.outbox, [post])
+  release()
+  await still.live()
+  await post.stored
+  assert.deepEqual(texts(server), ['one'])
+})
+
+test('a post that another process has stored is not gone when it is discarded', async t => {
+  const { server, other, post, release } = await overtaken(t)
+  release()
+  await until(() => other.chat.outbox.length === 0 && texts(server).length === 1)
+  await other.chat.close()
+  assert.equal(await post.discard(), false)
+  await post.stored
+})
+
+test('a post is sent as another process has edited it', async t => {
+  const { server, storage } = lasting()
+  const still = setUp(t, { server, storage, userId: 1 }), other = setUp(t, { server, storage, userId: 1 })
+  await other.live()
+  let release
+  server.intercept = (method, path) => (isPost(method, path) ? new Promise(resolve => { release = resolve }) : undefined)
+  other.chat.room('a').send({ text: 'first' })
+  await until(() => release)
+  const post = still.chat.room('a').send({ text: 'one' }, { key: 'k1' })
+  await post.kept
+  await until(() => other.chat.outbox.length === 2)
+  await still.chat.room('a').edit('k1', { text: 'ONE' })
+  server.intercept = undefined
+  release(undefined)
+  await until(() => texts(server).length === 2)
+  assert.deepEqual(texts(server), ['first', 'ONE'])
+})
+
+test('an edit and a discard in one step, of a post that another process has begun to send, do neither', async t => {
+  const { server, still, post, release } = await overtaken(t)
+  const edited = still.chat.room('a').edit('k1', { text: 'ONE' }), discarded = post.discard()
+  assert.equal(await discarded, false)
+  release()
+  await still.live()
+  await edited
+  assert.deepEqual(server.calls.filter(({ method }) => method === 'PATCH').map(({ body }) => body.payload.text), ['ONE'])
+})
+
+test('two edits in one step change the post, not the message', async t => {
+  const { chat, server, live } = setUp(t)
+  server.room('a')
+  await live()
+  const room = chat.room('a'), post = room.send({ text: '0' }, { key: 'k' })
+  await Promise.all([room.edit('k', { text: '1' }), room.edit('k', { text: '2' })])
+  await post.stored
+  assert.deepEqual(texts(server), ['2'])
+  assert.equal(server.calls.some(({ method }) => method === 'PATCH'), false)
+})
+
+test('a process that is signed out leaves the sending to another one', async t => {
+  const { server, storage } = lasting()
+  let sub = 1
+  const first = setUp(t, { server, storage, getToken: async () => makeToken({ sub }) }), second = setUp(t, { server, storage })
+  await first.live()
+  await first.chat.room('a').send({ text: 'x' }).stored
+  await second.live()
+  sub = 2
+  server.sockets[0].drop(4401)
+  await until(() => first.chat.state === 'signedOut')
+  await second.chat.room('a').send({ text: 'y' }).stored
+  assert.deepEqual(texts(server), ['x', 'y'])
+})
+
+test('a key is known from the answer on, also before the log shows its message', async t => {
+  const { chat, server, live, change } = setUp(t)
+  server.room('a', { seq: 1 })
+  await live()
+  const room = chat.room('a')
+  room.subscribe(() => {})
+  await until(() => room.state === 'live')
+  server.accepts = false
+  const isOffline = change(({ state }) => state === 'offline')
+  server.dropAll()
+  await isOffline
+  const post = room.send({ text: 'x' }, { key: 'k' })
+  const { seq } = await post.stored
+  assert.equal(room.send({ text: 'x' }, { key: 'k' }), post)
+  const other = room.send({ text: 'y' }, { key: 'k' })
+  await assert.rejects(other.stored, { code: 'client_message_id_reused' })
+  assert.deepEqual([post.state, post.seq, server.calls.filter(({ method, path }) => isPost(method, path)).length], ['stored', seq, 1])
+})
+
+test('forget ends a discard that waits for the answer', async t => {
+  const { chat, server, live } = setUp(t)
+  server.room('a')
+  server.intercept = (method, path, _, { signal }) => (isPost(method, path)
+    ? new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))) : undefined)
+  await live()
+  const post = chat.room('a').send({ text: 'x' })
+  await until(() => post.state === 'sending')
+  const discarded = post.discard()
+  await chat.forget({ evenUnsent: true })
+  assert.equal(await discarded, true)
+})
+
 test('a message too large, and a wrong key, are thrown at once', async t => {
   const { chat } = setUp(t)
   assert.throws(() => chat.room('a').send({ text: 'x'.repeat(70_000) }), { code: 'too_large' })
   assert.throws(() => chat.room('a').send({ text: 'x' }, { key: 'k'.repeat(65) }), TypeError)
+  // Half a character.
+  assert.throws(() => chat.room('a').send({ text: 'x' }, { key: '\ud800' }), URIError)
   assert.throws(() => chat.room('a/b'), TypeError)
 })
 

@@ -88,7 +88,9 @@ test('Retry-After is seconds, or a date that is read against the answer\'s own',
   assert.equal(read({ 'Retry-After': '7' }), 7_000)
   assert.equal(read({ 'Retry-After': 'soon' }), undefined)
   assert.equal(read({ 'Retry-After': 'Wed, 21 Oct 2015 07:28:30 GMT', Date: 'Wed, 21 Oct 2015 07:28:00 GMT' }), 30_000)
-  assert.equal(read({ 'Retry-After': 'Wed, 21 Oct 2015 07:28:30 GMT', Date: 'Wed, 21 Oct 2015 08:28:00 GMT' }), 0)
+  assert.equal(read({ 'Retry-After': 'Wed, 21 Oct 2015 07:28:30 GMT', Date: 'Wed, 21 Oct 2015 08:28:00 GMT' }), undefined)
+  // No time at all would be a loop without a pause.
+  assert.equal(read({ 'Retry-After': '0' }), undefined)
   assert.equal(read({ 'Retry-After': '86400' }), 300_000)
 })
 
@@ -106,6 +108,24 @@ test('a post that another process settles while the outbox is read is among thos
     return read.call(storage, key)
   }
   assert.deepEqual(await store.outbox(), { posts: [], done: [{ key: 'k', messageId: 1, seq: 1 }] })
+})
+
+test('what is stored in another shape is absent', async t => {
+  for (const [name, bad] of [['done', '{}'], ['done', '[null]'], ['recent', '{}'], ['changed', '{}']]) {
+    await t.test(`${name}: ${bad}`, async () => {
+      const storage = new MemoryStorage(), store = open(storage)
+      await store.set(name, JSON.parse(bad))
+      await store.touch('a')
+      assert.deepEqual([...(await store.load()).positions], [])
+      await store.changeOutbox([{ key: 'k', add: { key: 'k', roomId: 'a', messageType: 'text', payload: {} } }])
+      await store.changeOutbox([{ key: 'k', remove: { messageId: 1, seq: 1 } }])
+      assert.deepEqual((await store.outbox()).done, [{ key: 'k', messageId: 1, seq: 1 }])
+      assert.equal(await store.isOutboxChanged(), false)
+      if (name === 'changed') await store.set(name, {})
+      await store.outbox()
+      assert.equal(await store.isOutboxChanged(), false)
+    })
+  }
 })
 
 test('posts that were given up are remembered beside those that were stored', async () => {

@@ -8,8 +8,12 @@ import { TransportChoice } from './transport-choice.js'
 const CONNECTING_MS = 10_000
 const TOKEN_CALL_MS = 30_000
 const PROBE_MS = 5_000
+/** A deadline that is noticed later than this means that the process was stopped, not that the server is silent. */
+const LATE_MS = 1_000
 /** A connection that is live for this long counts as stable. */
 const STABLE_MS = 60_000
+/** A token that is refused at an age below this was never any good. */
+const YOUNG_MS = 10_000
 /** Errors of the server about the client's own `sync`. */
 const SYNC_ERRORS = new Set(['bad_message', 'not_synced', 'too_many_rooms'])
 /** Close codes that are not from the server. */
@@ -33,6 +37,8 @@ export class Connection {
   /** The reason of the token call under way. */
   #asking
   #tokenFailures = 0
+  /** Young tokens that were refused in a row. */
+  #refusals = 0
   #pauses
   #choice = new TransportChoice()
   #isMandatoryPause = false
@@ -42,6 +48,8 @@ export class Connection {
   #isHidden = false
   /** The reason of the next attempt if the pending ping is not answered. */
   #deadReason = 'dead'
+  /** Whether the wait for the server was extended once: a process that is always late ends it, too. */
+  #isExtended = false
 
   constructor({ now = 0, random = Math.random, userId, needsToken = true } = {}) {
     this.#timers = new Timers(now)
@@ -56,6 +64,14 @@ export class Connection {
   get isAsking() { return this.#asking !== undefined }
 
   timePassed(now) {
+    const isLate = name => this.#timers.at(name) < now - LATE_MS
+    if (isLate('ping')) this.#timers.setAt('ping', now)
+    for (const name of ['pong', 'connecting']) {
+      // The process was stopped, and what arrived meanwhile is not read yet.
+      if (!isLate(name) || this.#isExtended) continue
+      this.#isExtended = true
+      this.#timers.setAt(name, now + PROBE_MS)
+    }
     this.#timers.advance(now, name => this.#due(name))
   }
 
@@ -65,6 +81,7 @@ export class Connection {
     if (this.#phase !== 'stopped' || this.state === 'closed') return
     this.#pauses = new Pauses(this.#random)
     this.#choice = new TransportChoice()
+    this.#refusals = 0
     this.reason = 'start'
     this.#connect('start')
   }
@@ -104,12 +121,19 @@ export class Connection {
     else if (this.#phase !== 'stopped') this.#timers.set('renew', pause)
   }
 
-  /** A REST call got 401 with the present token. */
+  /** The present token was refused by a REST call, or in place. */
   unauthorized() {
-    if (this.#needsToken && this.state !== 'closed' && this.state !== 'signedOut') {
-      this.#life.refused()
-      this.#ask(this.#life.reason())
-    }
+    if (!this.#needsToken || this.state === 'closed' || this.state === 'signedOut') return
+    const wasThere = this.#life.isThere
+    this.#countRefusal()
+    if (this.#refusals < 2 || this.#phase === 'stopped') this.#ask(this.#life.reason())
+    // One token after the other is refused: the next one is asked for after a pause.
+    else if (wasThere && !this.isAsking) this.#timers.set('renew', pauseMs(this.#refusals - 2, this.#random))
+  }
+
+  #countRefusal() {
+    if (this.#life.isThere) this.#refusals = this.#life.age(this.#timers.now) < YOUNG_MS ? this.#refusals + 1 : 0
+    this.#life.refused()
   }
 
   // The transport
@@ -199,16 +223,20 @@ export class Connection {
   #check(reason) {
     if (this.#phase === 'waiting' && !this.#isMandatoryPause) this.#connect(reason === 'sleep' ? 'sleep' : this.reason)
     else if (this.#phase === 'syncing' || this.#phase === 'live') {
+      const limit = this.transport === 'webSocket' ? PROBE_MS : 2 * this.#heartbeatMs
+      // A ping under way is waited for: it is not begun anew with each event.
+      if (this.#timers.at('pong') <= this.#timers.now + limit) return
       if (this.transport === 'webSocket') this.#do('send', { type: 'ping' })
       this.#timers.clear('ping')
       this.#deadReason = reason
-      this.#timers.set('pong', this.transport === 'webSocket' ? PROBE_MS : 2 * this.#heartbeatMs)
+      this.#timers.set('pong', limit)
     }
   }
 
   #signOfLife() {
     this.#timers.clear('ping', 'pong')
     this.#deadReason = 'dead'
+    this.#isExtended = false
     if (!this.#isHidden && this.#phase !== 'opening') this.#timers.set('ping', this.#heartbeatMs)
   }
 
@@ -255,9 +283,10 @@ export class Connection {
   }
 
   #tokenRefused() {
-    this.#life.refused()
+    this.#countRefusal()
     // Without a delay the first time: usually the token has just expired.
-    if (this.#pauses.attempts++ > 0) return this.#wait('token', pauseMs(this.#pauses.attempts - 2, this.#random))
+    const attempt = Math.max(this.#pauses.attempts++ - 1, this.#refusals - 2)
+    if (attempt >= 0) return this.#wait('token', pauseMs(attempt, this.#random))
     this.#set('offline', 'token')
     this.#connect('token')
   }
@@ -285,6 +314,7 @@ export class Connection {
     if (this.#phase === 'live') this.#pauses.lived(this.#timers.now - this.#liveSince)
     this.#reconnectAfterMs = undefined
     this.#deadReason = 'dead'
+    this.#isExtended = false
     this.#timers.clear('connecting', 'ping', 'pong', 'stable')
     this.#phase = 'waiting'
   }

@@ -69,9 +69,10 @@ export class OutboxQueue {
     return this.#take()
   }
 
-  /** The store has it. */
-  kept({ key }) {
+  /** The store has it, with this payload: another process may have changed it before the attempt that is stored now. */
+  kept({ key, payload }) {
     const post = this.posts.get(key)
+    if (post && payload) post.payload = payload
     if (post?.state === 'new') {
       this.#set(post, 'queued')
       this.#next(post.roomId)
@@ -79,13 +80,16 @@ export class OutboxQueue {
     return this.#take()
   }
 
-  /** Changes a post that was never tried; else the message is edited once it is stored. */
+  /**
+   * Changes a post that was never tried; else the message is edited once it is stored. `ifOpen`: unless the store shows
+   * that another process has begun to send it.
+   */
   edit({ key, payload }) {
     const post = this.posts.get(key)
-    const isChanged = post !== undefined && (post.state === 'refused' || this.#isUntried(post))
+    const isChanged = post !== undefined && isOpen(post)
     if (isChanged) {
       post.payload = payload
-      this.#do('keep', { key })
+      this.#do('keep', { key, ifOpen: true })
     }
     this.#do('edited', { key, isChanged })
     return this.#take()
@@ -95,8 +99,8 @@ export class OutboxQueue {
   discard({ key }) {
     const post = this.posts.get(key)
     if (post?.state === 'sending') post.isUnwanted = true
-    else if (post && (post.state === 'refused' || this.#isUntried(post))) {
-      this.#discard(post, post.state !== 'refused' || post.isCertain)
+    else if (post && isOpen(post)) {
+      this.#discard(post, post.state !== 'refused' || post.isCertain, true)
       this.#next(post.roomId)
     } else this.#do('discarded', { key, isGone: false })
     return this.#take()
@@ -133,6 +137,8 @@ export class OutboxQueue {
       if (post.isSuspect && this.posts.has(key)) this.#do('probe', {})
     } else {
       const isCertain = !(post.wasTried && (status === 403 || status === 404))
+      // Tried again it is as new.
+      post.isTried = !isCertain
       if (post.isUnwanted) this.#discard(post, isCertain)
       else this.#refuse(post, { code, status }, isCertain)
       this.#answered(post.roomId)
@@ -140,11 +146,12 @@ export class OutboxQueue {
     return this.#take()
   }
 
-  noAnswer({ key, retryAfterMs }) {
+  /** @param isUnsent the attempt ended before the request was sent, for want of a token or an address */
+  noAnswer({ key, retryAfterMs, isUnsent = false }) {
     const post = this.posts.get(key)
     if (this.#sending.get(post?.roomId) !== key) return this.#take()
     this.#sending.delete(post.roomId)
-    post.isTried = true
+    post.isTried = !isUnsent || post.wasTried
     this.#again(post, retryAfterMs)
     return this.#take()
   }
@@ -170,10 +177,11 @@ export class OutboxQueue {
     return this.#take()
   }
 
-  /** Another process has settled it: `message` if it was stored. */
+  /** Another process has settled it: `message` if it was stored. Here it may have been discarded meanwhile. */
   settled({ key, message }) {
     const post = this.posts.get(key)
-    if (post) { this.#settle(post, message); this.#next(post.roomId) }
+    if (post || message?.seq) this.#settle(post ?? { key }, message)
+    if (post) this.#next(post.roomId)
     return this.#take()
   }
 
@@ -196,7 +204,7 @@ export class OutboxQueue {
         order.push(known)
         if (known.state === 'new' || known.state === 'sending') continue
         known.payload = post.payload
-        if (post.isTried) known.isTried = true
+        known.isTried = post.isTried
         if (known.state !== post.state) {
           known.error = post.error
           known.isCertain = post.isCertain
@@ -230,10 +238,8 @@ export class OutboxQueue {
   #settle(post, message) {
     this.#leave(post)
     if (message?.seq) this.#do('post', { key: post.key, state: 'stored', ...message })
-    else this.#do('discarded', { key: post.key, isGone: true })
+    if (!message?.seq || post.isUnwanted) this.#do('discarded', { key: post.key, isGone: !message?.seq })
   }
-
-  #isUntried(post) { return (post.state === 'new' || post.state === 'queued') && !post.isTried }
 
   #othersAnswered(key) {
     for (const post of [...this.posts.values()]) {
@@ -264,9 +270,9 @@ export class OutboxQueue {
     this.#set(post, 'refused')
   }
 
-  #discard(post, isGone) {
+  #discard(post, isGone, ifOpen) {
     this.posts.delete(post.key)
-    this.#do('keep', { key: post.key, done: null })
+    this.#do('keep', { key: post.key, done: null, ...ifOpen && { ifOpen } })
     this.#do('discarded', { key: post.key, isGone })
   }
 
@@ -279,11 +285,6 @@ export class OutboxQueue {
   }
 
   #again(post, retryAfterMs) {
-    if (post.isUnwanted) {
-      post.isUnwanted = false
-      if (!post.isTried) { this.#discard(post, true); return this.#next(post.roomId) }
-      this.#do('discarded', { key: post.key, isGone: false })
-    }
     if (!this.#pauses.has(post.roomId)) this.#pauses.set(post.roomId, new Pauses(this.#random))
     let pause = this.#pauses.get(post.roomId).next()
     if (retryAfterMs !== undefined) {
@@ -291,6 +292,13 @@ export class OutboxQueue {
       this.#asked.add(post.roomId)
     }
     this.#timers.set(post.roomId, pause)
+    if (post.isUnwanted) {
+      post.isUnwanted = false
+      if (!post.isTried) return this.#discard(post, true)
+      this.#do('discarded', { key: post.key, isGone: false })
+    }
+    // As before the attempt: all processes may change it again.
+    if (!post.isTried) this.#do('keep', { key: post.key })
     this.#set(post, 'queued')
   }
 
@@ -330,12 +338,15 @@ export class OutboxQueue {
   }
 }
 
+/** Whether no attempt is under way, nor one that may have been stored. */
+export const isOpen = ({ state, isTried }) => state === 'refused' || (state === 'new' || state === 'queued') && !isTried
+
 const restored = ({ state, ...post }) => ({ ...post, isTried: post.isTried ?? false, state: state === 'refused' ? state : 'queued' })
 
-/** What the store holds of a post. */
+/** What the store holds of a post, as JSON. */
 export const keptPost = ({ key, roomId, messageType, payload, replyToMessageId, createdAt, state, isTried, error, isCertain }) => ({
-  key, roomId, messageType, payload, ...replyToMessageId !== undefined && { replyToMessageId }, createdAt,
-  state: state === 'refused' ? state : 'queued', isTried, ...state === 'refused' && { error, isCertain },
+  key, roomId, messageType, payload, replyToMessageId, createdAt, isTried,
+  ...state === 'refused' ? { state, error, isCertain } : { state: 'queued' },
 })
 
 export const isSameContent = (a, b) => a.roomId === b.roomId && a.messageType === b.messageType

@@ -18,6 +18,8 @@ export class Reader {
   #isBehind
   #isAsked = false
   #isReading = false
+  /** Between `retry` and `again`. */
+  #isPausing = false
   #end
 
   /** @param after where to begin, with its mark; without it at the head, once that is known */
@@ -65,7 +67,7 @@ export class Reader {
       this.#hold(event)
     }
     // An empty page although the log continues: another request without a pause would be a busy loop.
-    if (this.#held.length === 0 && (hasMore || this.#last < this.#head)) return this.#end ? this.#finish() : [{ retry: {} }]
+    if (this.#held.length === 0 && (hasMore || this.#last < this.#head)) return this.#end ? this.#finish() : this.#retry()
     this.#isBehind = hasMore || this.#last < this.#head
     return this.#advance()
   }
@@ -79,10 +81,13 @@ export class Reader {
     if (status === 403 || status === 404) return this.#finish()
     // A retry would fail in the same way.
     if (status >= 400 && status < 500 && !REPEATABLE.has(status)) return this.#fail(code ?? 'protocol')
-    return [{ retry: {} }]
+    return this.#retry()
   }
 
-  again() { return this.#advance() }
+  again() {
+    this.#isPausing = false
+    return this.#advance()
+  }
 
   /** Live events are missing from here on: the log has them. */
   missed() {
@@ -129,6 +134,11 @@ export class Reader {
     return this.#advance()
   }
 
+  #retry() {
+    this.#isPausing = true
+    return [{ retry: {} }]
+  }
+
   #hold(event) {
     this.#held.push(event)
     this.#last = event.seq
@@ -143,6 +153,7 @@ export class Reader {
       return [{ give: { event } }]
     }
     if (this.#isBehind && this.position) {
+      if (this.#isPausing) return []
       this.#isReading = true
       const { seq: after, ...mark } = this.position
       return [{ getEvents: { after, ...mark } }]

@@ -107,6 +107,8 @@ export class RoomLog {
 
   /** The log is known from here on. */
   #begin(head) {
+    // A malformed frame, see `Intake`: a position that is none would make each `sync` a malformed one.
+    if (!(head.seq >= 0)) throw new TypeError('seq')
     this.position = positionOf(head)
     if (this.timeline) this.timeline.begin(head.seq)
     else this.load(head.seq, [])

@@ -97,8 +97,10 @@ export class Timeline {
     }
     for (const list of this.#tail === this.#shown ? [this.#tail] : [this.#tail, this.#shown]) {
       const at = list.findLastIndex(entry => entry.messageId === event.messageId)
-      // Deleted messages stay deleted: an older edit may follow.
-      if (at >= 0 && !list[at].isDeleted) { list[at] = this.#changed(list[at], event); this.#snapshot = null }
+      // Deleted messages stay deleted, and edited ones as edited last: an older change may follow, as the answer to a call.
+      if (at < 0 || list[at].isDeleted || event.updatedAt < list[at].updatedAt) continue
+      list[at] = this.#changed(list[at], event)
+      this.#snapshot = null
     }
   }
 

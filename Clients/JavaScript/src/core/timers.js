@@ -11,6 +11,7 @@ export class Timers {
   clear(...names) { for (const name of names) this.#due.delete(name) }
   clearAll() { this.#due.clear() }
   has(name) { return this.#due.has(name) }
+  at(name) { return this.#due.get(name) }
 
   /** The earliest deadline in milliseconds, `undefined` where there is none. */
   get next() { return this.#due.size === 0 ? undefined : Math.min(...this.#due.values()) }

@@ -10,6 +10,8 @@ const DEADLINE_MS = 5_000
 const RETRY_MS = 30_000
 const CLOSE_MS = 1_000
 const STEP_MS = 10_000
+/** Attempts to use the storage again that writes without an outcome put off. */
+const MOST_WAITS = 10
 /** Unusable values are kept below this. */
 export const BROKEN = 'broken/'
 /** The lock under which others read, compare and write. */
@@ -31,9 +33,13 @@ export class KeptStorage {
   #isReadable = true
   /** Writes that timed out and are not settled: they may still take effect, on top of later writes. */
   #lateWrites = 0
+  /** Attempts in a row that were left out for them. */
+  #waits = 0
   #retry
   /** Aborts the wait for the lock under which the memory's contents are written back. */
   #waiting
+  /** Ends the limits on the waits for the lock of a step. */
+  #steps = new Set()
   #isClosed = false
   #ownLocks = new MemoryStorage()
   #ownHolders = new Set()
@@ -60,8 +66,14 @@ export class KeptStorage {
   /** Whether values that were stored before cannot be read now. */
   get isUnreadable() { return this.#isFailing && !this.#isReadable }
 
+  /** Whether there may be values of earlier processes that cannot be read now: site data that is blocked holds none. */
+  get mayHold() { return this.isUnreadable && (!this.isOwn || this.#seen.isFilled) }
+
+  /** Whether other processes may have it, too. */
+  get isShared() { return this.#given.isLasting !== false }
+
   /** Whether what is written now outlives the process. */
-  get isLasting() { return this.#given.isLasting !== false && !this.#isFailing }
+  get isLasting() { return this.isShared && !this.#isFailing }
 
   /** The value, a new one each time; `undefined` where there is none, or none that can be read. */
   async get(key) {
@@ -128,9 +140,14 @@ export class KeptStorage {
     const limit = new AbortController()
     // Steps are short, and a hanging holder loses its lock sooner: after this time the locks themselves have failed.
     let stop = name === STEP ? afterAwake(STEP_MS, () => limit.abort(timeout(STEP_MS))) : () => {}
-    const start = lost => {
-      stop()
+    const end = () => {
+      stop?.()
       stop = null
+      this.#steps.delete(end)
+    }
+    this.#steps.add(end)
+    const start = lost => {
+      end()
       return work(lost)
     }
     try {
@@ -139,7 +156,7 @@ export class KeptStorage {
       if (!stop || options.signal?.aborted) throw error
       this.#fail(error, 'exclusively', name)
     } finally {
-      stop?.()
+      end()
     }
     return await this.#ownLocks.exclusively(full, lost => this.#workWithOwnLock(lost, work), options)
   }
@@ -148,6 +165,7 @@ export class KeptStorage {
   async close() {
     this.#isClosed = true
     clearTimeout(this.#retry)
+    for (const end of this.#steps) end()
     this.#waiting?.abort()
     let timer
     const limit = new Promise(resolve => { timer = setTimeout(resolve, CLOSE_MS) })
@@ -247,7 +265,9 @@ export class KeptStorage {
     const waiting = this.#waiting = new AbortController()
     const limit = setTimeout(() => waiting.abort(), DEADLINE_MS)
     try {
-      if (this.#lateWrites > 0) return
+      // One that never settles is waited for no longer than some minutes.
+      if (this.#lateWrites > 0 && this.#waits++ < MOST_WAITS) return
+      this.#waits = 0
       // First the lock, then the turn: the holder of the lock may be waiting for its turn.
       const locked = typeof this.#given.exclusively === 'function'
         ? work => exclusivelyOf(this.#given, this.#prefix + STEP, work, { signal: waiting.signal })

@@ -14,6 +14,8 @@ const MOST_SEEN = 10_000
 export class Seen {
   #fingerprints = new Map()
 
+  get isFilled() { return this.#fingerprints.size > 0 }
+
   add(key, text) {
     this.#fingerprints.delete(key)
     this.#fingerprints.set(key, fingerprint(text))
@@ -25,7 +27,10 @@ export class Seen {
 }
 
 export class Overlay {
-  /** key → { text, base, attempted }: `text` undefined for a deletion, `base` what the storage was seen to hold. */
+  /**
+   * key → { text, base, attempted }: `text` undefined for a deletion, `base` what the storage was seen to hold, `attempted` the
+   * fingerprints of what was tried to write.
+   */
   entries = new Map()
 
   has(key) { return this.entries.has(key) }
@@ -54,7 +59,7 @@ export class Overlay {
   /** Records attempted writes: a failed write may still have taken effect. */
   attempt(changes) {
     for (const [key, text] of changes) {
-      this.entries.get(key)?.attempted.add(text)
+      this.entries.get(key)?.attempted.add(fingerprint(text))
     }
   }
 }

@@ -33,7 +33,7 @@ export async function restore({ overlay, isPrecious, read, write }) {
 function changesOf(unit, stored) {
   const isChanged = unit.some(([key, { text, base, attempted }]) => {
     const present = stored.get(key)
-    if (present === text || attempted.has(present)) return false
+    if (present === text || attempted.has(fingerprint(present))) return false
     return base.isKnown ? fingerprint(present) !== base.fingerprint : present !== undefined
   })
   return isChanged ? [] : unit.map(([key, { text }]) => [key, text])

@@ -26,9 +26,7 @@ extension ChatCore {
         var response = try await call(used)
         if response.status == 401, tokens != nil {
             let refused = used
-            await input { core in
-                if core.token == refused { await core.handle(core.connection.unauthorized()) }
-            }
+            await input { core in await core.unauthorized(refused) }
             used = try await tokenForCall()
             response = try await call(used)
         }
@@ -127,7 +125,7 @@ extension ChatCore {
         } catch {
             let bytes = try? await store.step { try $0.value(key) }
             guard let kept = bytes.flatMap({ $0 }).flatMap({ try? JSONParser.parse($0) }),
-                let at = kept["at"]?.integer, (System.wallClock - at).magnitude < UInt64(Self.configurationLifetime),
+                let at = kept["at"]?.integer, (System.wallClock &- at).magnitude < UInt64(Self.configurationLifetime),
                 let json = kept["configuration"], let found = try? Self.addresses(json, from: system)
             else { throw error }
             return found

@@ -3,6 +3,7 @@ import Logging
 /// The frames that the server sends.
 extension ChatCore {
     func apply(_ frame: JSONObject) async {
+        guard Self.hasPositions(frame) else { return await handle(connection.protocolError()) }
         let id = frame["roomId"]?.string
         switch frame["eventType"]?.string {
         case "ready": applyReady()
@@ -15,7 +16,8 @@ extension ChatCore {
         case "caught_up": if let id, let room = rooms[id] { handle(room.log.synced(), of: id) }
         case "synced": applySynced(frame)
         case "cursor": keepCursor(frame)
-        case "pong", "error", "reconnect", "token_expiring": break
+        case "error": if frame["code"]?.string == "invalid_token" { await dropToken() }
+        case "pong", "reconnect", "token_expiring": break
         default:
             if let event = ChatEvent(json: frame) {
                 guard await apply(event) else { return }
@@ -26,16 +28,41 @@ extension ChatCore {
         await handle(connection.frame(frame))
     }
 
+    /// Whether the positions in a frame are positions. With one that is none, every later `sync` would be refused.
+    private static func hasPositions(_ frame: JSONObject) -> Bool {
+        func hasHead(_ room: JSONValue?) -> Bool { LogPosition.isValid(room?["lastSeq"]?.integer) }
+        return switch frame["eventType"]?.string {
+        case "rooms": (frame["rooms"]?.array ?? []).allSatisfy(hasHead)
+        case "room_added": hasHead(frame["room"])
+        case "room_reset": LogPosition(json: .object(frame)) != nil && hasHead(frame["room"])
+        case "room_skipped": LogPosition(json: .object(frame)) != nil
+        default: true
+        }
+    }
+
     // MARK: The connection
 
     private func applyReady() {
         list.begin()
-        // A socket gets the positions of its rooms; a stream continues from the cursor in all of them.
-        for (id, room) in rooms { handle(room.log.syncing(isNamed: room.log.position != nil), of: id) }
+        // A stream that replaces another one continues in all rooms.
+        guard connection.state != .live else { return }
+        if connection.transport == .webSocket {
+            // The positions that `sync` names.
+            named = Set(rooms.filter { $0.value.log.position != nil }.keys)
+        } else {
+            // A stream continues from its cursor.
+            named = list.cursor == nil ? [] : nil
+        }
+        for (id, room) in rooms { handle(room.log.syncing(isNamed: named?.contains(id) ?? true), of: id) }
     }
 
     private func applySynced(_ frame: JSONObject) {
-        for (id, room) in rooms { handle(room.log.synced(), of: id) }
+        named = nil
+        for (id, room) in rooms {
+            // Nothing before the head follows any more, such as on a stream whose cursor the server has forgotten.
+            if let head = list.head(id) { handle(room.log.skipped(head), of: id) }
+            handle(room.log.synced(), of: id)
+        }
         for feed in feeds.all where feed.position == nil {
             if let head = list.head(feed.roomID) { deliveries.append(.head(room: feed.roomID, head)) }
         }
@@ -62,12 +89,8 @@ extension ChatCore {
             guard let info = value.object.flatMap(RoomInfo.init(json:)) else { continue }
             let id = info.roomID
             applyHead(of: info)
-            if let room = rooms[id] {
-                // A stream without a cursor does not send earlier events.
-                if connection.transport == .eventStream, list.cursor == nil {
-                    handle(room.log.skipped(info.head), of: id)
-                }
-            }
+            // The server sends no earlier events of a room whose position it does not know.
+            if named?.contains(id) == false, let room = rooms[id] { handle(room.log.skipped(info.head), of: id) }
             readReported(id, info.lastReadSeq)
             deliveries.append(.head(room: id, info.head))
             for feed in feeds.of(id) where (feed.position?.seq ?? .max) < info.lastSeq {
@@ -83,7 +106,7 @@ extension ChatCore {
         list.added(room)
         applyHead(of: room)
         deliveries.append(.head(room: room.roomID, room.head))
-        if let known = rooms[room.roomID], known.listeners > 0 { sendRoomCommand("open", room: room.roomID) }
+        if openRooms.ids.contains(room.roomID) { sendRoomCommand("open", room: room.roomID) }
         isListChanged = true
     }
 
@@ -125,7 +148,7 @@ extension ChatCore {
 
     private func remove(_ id: String) {
         if let room = rooms[id] { handle(room.log.removed(), of: id) }
-        if let wanted = reads[id] { readReported(id, wanted) }
+        readReported(id, .max)
         deliveries.append(.removedFeeds(room: id))
         isListChanged = true
     }

@@ -4,8 +4,9 @@ extension ChatCore {
         guard !actions.isEmpty else { return }
         for action in actions {
             switch action {
-            case .keep(let key, let isLast): await keep(key, isLast: isLast)
-            case .keepDone(let key, let place): await keep([.postDone(key: key, place)])
+            case .keep(let key, let isLast, let ifOpen): await keep(key, isLast: isLast, ifOpen: ifOpen)
+            case .keepDone(let key, nil, ifOpen: true): await change(key) { try await $0.discard(key) }
+            case .keepDone(let key, let place, _): await keep([.postDone(key: key, place)])
             case .post(let key, _): if let post = outbox.post(key) { posts[key]?.update(post) }
             case .stored(let key, let place):
                 publishOutbox()
@@ -13,9 +14,12 @@ extension ChatCore {
             case .send(let key): if let post = outbox.post(key) { effects?.yield(.send(post)) }
             case .discarded(let key, let isGone):
                 publishOutbox()
+                // It is back in the outbox if another process had begun to send it.
+                let isGone = isGone && outbox.post(key) == nil
                 if isGone { posts.remove(key)?.discarded() }
-                for waiting in discards.removeValue(forKey: key) ?? [] { waiting.resume(returning: isGone) }
-            case .probe: effects?.yield(.probe)
+                answerDiscards(key, isGone: isGone)
+            case .probe:
+                if let post = outbox.posts.first(where: \.isSuspect) { effects?.yield(.probe(room: post.roomID)) }
             case .rejected(let key, _):
                 publishOutbox()
                 posts.remove(key)?.fail(Self.reused)
@@ -29,15 +33,24 @@ extension ChatCore {
     /// Called also before the end of a post is reported: whoever waits for it looks at the outbox next.
     private func publishOutbox() { outboxes.set(outbox.posts) }
 
+    /// Whether this client may take the right to send: one that nobody is signed in to leaves it to other processes.
+    var canSend: Bool { effects != nil && connection.state != .signedOut && connection.state != .closed }
+
     private func keep(_ changes: [ClientStorage.Change]) async {
         do { try await storage?.keep(changes) } catch { report(error) }
     }
 
-    private func keep(_ key: String, isLast: Bool) async {
+    private func keep(_ key: String, isLast: Bool, ifOpen: Bool) async {
         guard let storage, let post = outbox.post(key) else { return }
-        guard post.state == .new else { return await put(post, isLast: isLast, storage) }
+        guard post.state == .new else {
+            return await change(key) { storage in
+                ifOpen
+                    ? try await storage.edit(key, payload: post.payload)
+                    : try await storage.put(post, isMoved: isLast)
+            }
+        }
         do {
-            let added = try await storage.add(post, isRunning: effects != nil)
+            let added = try await storage.add(post, isRunning: canSend)
             guard added.conflict == nil else { return await handle(outbox.taken(key)) }
             if let contents = added.outbox {
                 await apply(contents)
@@ -53,13 +66,26 @@ extension ChatCore {
         }
     }
 
-    private func put(_ post: OwnPost, isLast: Bool, _ storage: ClientStorage) async {
+    /// Changes a stored post, and learns what other processes have done with it.
+    private func change(
+        _ key: String, _ change: (ClientStorage) async throws -> ClientStorage.Outcome
+    ) async {
+        guard let storage else { return }
         do {
-            guard try await !storage.put(post, isMoved: isLast) else { return }
-            await apply(try await storage.refreshOutbox(isRunning: effects != nil))
+            switch try await change(storage) {
+            case .done(let payload): await handle(outbox.kept(key, payload: payload))
+            case .tried: await apply(try await storage.refreshOutbox(isRunning: canSend))
+            case .gone(let place): await handle(outbox.settled(key, place))
+            }
         } catch {
             report(error)
         }
+    }
+
+    /// Learns what other processes have done, and which one sends.
+    func refreshOutbox() async {
+        guard store.isLasting, let storage, holdsSender || !outbox.isEmpty else { return }
+        do { await apply(try await storage.refreshOutbox(isRunning: canSend)) } catch { report(error) }
     }
 
     /// Applies the posts of the store, where other processes write, too.
@@ -71,7 +97,12 @@ extension ChatCore {
         await handle(outbox.loaded(contents.posts, done: contents.done, isSender: contents.isSender))
     }
 
+    private func answerDiscards(_ key: String, isGone: Bool) {
+        for waiting in discards.removeValue(forKey: key) ?? [] { waiting.resume(returning: isGone) }
+    }
+
     private func stored(_ key: String, _ place: StoredPosition) {
+        answerDiscards(key, isGone: false)
         let known = storedMessages.removeValue(forKey: key)
         let followed = posts.remove(key)
         if let message = known ?? followed.flatMap({ composed($0.now, place) }) { followed?.stored(message) }
@@ -98,12 +129,18 @@ extension ChatCore {
         return Message(json: json)
     }
 
+    static let maximumKey = 64
     static let reused = ChatError(.clientMessageIDReused, "The key was used for other content", status: 409)
 
     // MARK: The application
 
     /// The object that follows a post: the same one for the same key while it is on its way.
     nonisolated func follow(_ post: OwnPost) -> Post {
+        guard (1...Self.maximumKey).contains(post.key.unicodeScalars.count) else {
+            let refused = Post(post, core: self)
+            refused.fail(ChatError(.invalid, "A key has 1 to \(Self.maximumKey) characters"))
+            return refused
+        }
         let (object, isNew) = posts.object(for: post) { Post(post, core: self) }
         guard isNew else {
             if object.now.hasSameContent(as: post) { return object }
@@ -137,6 +174,18 @@ extension ChatCore {
                 && logged.replyToMessageID == post.replyToMessageID
             let followed = posts.remove(post.key)
             if isSame { followed?.stored(logged) } else { followed?.fail(Self.reused) }
+            return
+        }
+        if let stored = rooms[post.roomID]?.stored.last(where: { $0.key == post.key }), let seq = stored.seq,
+            let messageID = stored.messageID
+        {
+            let followed = posts.remove(post.key)
+            let message = composed(stored, StoredPosition(messageID: messageID, seq: seq))
+            guard stored.hasSameContent(as: post), let message else {
+                followed?.fail(Self.reused)
+                return
+            }
+            followed?.stored(message)
             return
         }
         let actions = outbox.add(post)
@@ -181,9 +230,11 @@ extension ChatCore {
                 return changed.set(true)
             }
             let actions = core.outbox.edit(key, payload: payload)
-            changed.set(actions.contains(.edited(key, isChanged: true)))
             await core.handle(actions)
-            if let post = core.outbox.post(key) { core.posts[key]?.update(post) }
+            guard let post = core.outbox.post(key) else { return }
+            // Another process may have begun to send it with the former payload.
+            changed.set(actions.contains(.edited(key, isChanged: true)) && post.payload == payload)
+            core.posts[key]?.update(post)
         }
         return changed.value
     }
@@ -197,13 +248,16 @@ extension ChatCore {
             "clientMessageId": .string(post.key),
         ]
         if let reply = post.replyToMessageID { body["replyToMessageId"] = JSONValue(reply) }
+        guard (try? await addresses()) != nil else {
+            return await input { core in await core.handle(core.outbox.noAnswer(post.key, isUnsent: true)) }
+        }
         do {
             let used = token
             let response = try await call(
                 .post, .messages, "/api/v1/messages", .object(body), isKeyed: true, token: used)
             let json = try? JSONParser.parse(response.body)
             await input { core in
-                if response.status == 401, core.token == used { await core.handle(core.connection.unauthorized()) }
+                if response.status == 401 { await core.unauthorized(used) }
                 if (200..<300).contains(response.status), core.outbox.post(post.key) != nil {
                     core.storedMessages[post.key] = json?.object.flatMap(Message.init(json:))
                 }

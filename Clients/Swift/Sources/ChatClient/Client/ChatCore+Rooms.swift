@@ -51,7 +51,7 @@ extension ChatCore {
             await core.handle(core.outbox.forget())
             for id in Array(core.rooms.keys) { core.handle(core.rooms[id]?.log.removed() ?? [], of: id) }
             core.changes = []
-            core.reads = [:]
+            core.readMarks = ReadMarks(now: System.monotonicClock)
             core.list = RoomList(userID: core.list.userID)
             core.isListChanged = true
         }
@@ -161,28 +161,27 @@ extension ChatCore {
 
     func markRead(_ id: String, _ seq: Int64?) async {
         await input { core in
-            guard let seq = seq ?? core.list.room(id)?.lastSeq, seq > 0, seq > core.reads[id] ?? 0 else { return }
+            guard let seq = seq ?? core.list.room(id)?.lastSeq, seq > core.readMarks.all[id] ?? 0 else { return }
             guard seq > core.list.room(id)?.lastReadSeq ?? 0 else { return }
-            core.reads[id] = seq
             core.changes.append(.read(room: id, seq))
             core.list.read(id, through: seq)
             core.isListChanged = true
-            if core.connection.state == .live { core.sendRead(id, seq) }
+            core.send(core.readMarks.read(id, through: seq))
         }
     }
 
-    func sendRead(_ id: String, _ seq: Int64) {
-        if connection.transport == .webSocket {
-            send(["type": "read", "roomId": .string(id), "seq": JSONValue(seq)])
-        } else {
-            effects?.yield(.read(room: id, seq: seq))
+    func send(_ marks: [ReadMarks.Mark]) {
+        for mark in marks {
+            if connection.transport == .webSocket {
+                send(["type": "read", "roomId": .string(mark.roomID), "seq": JSONValue(mark.seq)])
+            } else {
+                effects?.yield(.read(room: mark.roomID, seq: mark.seq))
+            }
         }
     }
 
     func readReported(_ id: String, _ seq: Int64) {
-        guard let wanted = reads[id], wanted <= seq else { return }
-        reads[id] = nil
-        changes.append(.read(room: id, nil))
+        if readMarks.reported(id, through: seq) { changes.append(.read(room: id, nil)) }
     }
 
     func typing(_ id: String, _ isTyping: Bool) {
@@ -196,8 +195,17 @@ extension ChatCore {
             let room = core.room(id)
             let before = room.listeners
             room.listeners = max(before + change, 0)
-            if before == 0, room.listeners > 0 { core.sendRoomCommand("open", room: id) }
-            if before > 0, room.listeners == 0 { core.sendRoomCommand("close", room: id) }
+            if change > 0 { core.send(core.openRooms.open(id)) }
+            if before > 0, room.listeners == 0 { core.send(core.openRooms.close(id)) }
+        }
+    }
+
+    private func send(_ actions: [OpenRooms.Action]) {
+        for action in actions {
+            switch action {
+            case .open(let id): sendRoomCommand("open", room: id)
+            case .close(let id): sendRoomCommand("close", room: id)
+            }
         }
     }
 

@@ -44,7 +44,9 @@ extension ChatCore {
         await input { core in
             if let userID = core.configuration.userID { await core.adopt(userID) }
             await core.handle(core.connection.start())
-            if core.tokens == nil || core.token != nil { await core.handle(core.outbox.resume()) }
+            guard core.tokens == nil || core.token != nil else { return }
+            await core.refreshOutbox()
+            await core.handle(core.outbox.resume())
         }
         return stream
     }
@@ -74,15 +76,15 @@ extension ChatCore {
         case .wake(let time):
             let milliseconds = max(time - System.monotonicClock, 0)
             guard (try? await Task.sleep(for: .milliseconds(milliseconds))) != nil else { return }
-            await timePassed(wake: time)
+            await wake(at: time)
         case .token(let reason, let call): await askForToken(reason, call)
         case .open(let transport, let id, let output, let ended): await connect(transport, id, output, ended)
         case .send(let post): await send(post)
         case .checkREST:
-            guard await isAnswered() else { return }
+            guard await isAnswered(.system, "/api/v1/users/me") else { return }
             await input { core in await core.handle(core.connection.restWorks()) }
-        case .probe:
-            guard await isAnswered() else { return }
+        case .probe(let room):
+            guard await isAnswered(.messages, "/api/v1/rooms/\(room.percentEncoded)/messages?limit=1") else { return }
             await input { core in await core.handle(core.outbox.otherAnswered()) }
         case .read(let room, let seq):
             let path = "/api/v1/rooms/\(room.percentEncoded)/read"
@@ -99,9 +101,9 @@ extension ChatCore {
         }
     }
 
-    /// Whether a call that changes nothing is answered below 500.
-    private nonisolated func isAnswered() async -> Bool {
-        guard let response = try? await call(.get, .system, "/api/v1/users/me", nil, token: token) else { return false }
+    /// Whether a server answers a call that changes nothing below 500.
+    private nonisolated func isAnswered(_ server: Server, _ path: String) async -> Bool {
+        guard let response = try? await call(.get, server, path, nil, token: token) else { return false }
         return response.status < 500
     }
 
@@ -121,7 +123,7 @@ extension ChatCore {
                 }
             }
             await tokenCallEnded(.success(token), call: call)
-        } catch is CancellationError {
+        } catch is CancellationError where Task.isCancelled {
             return
         } catch {
             await tokenCallEnded(.failure(error), call: call)
@@ -194,11 +196,7 @@ extension ChatCore {
         }
         await store.retry()
         guard store.isLasting, let storage else { return }
-        if holdsSender || !outbox.isEmpty {
-            await input { core in
-                do { await core.apply(try await storage.refreshOutbox(isRunning: true)) } catch { core.report(error) }
-            }
-        }
+        if holdsSender || !outbox.isEmpty { await input { core in await core.refreshOutbox() } }
         guard count % 4 == 0 else { return }
         for (reader, name) in names {
             try? await storage.moveName(name.name, room: name.room, reader: reader, to: nil)

@@ -10,7 +10,8 @@ actor ChatCore {
         case send(OwnPost)
         /// A call whose response shows whether the servers can be reached.
         case checkREST
-        case probe
+        /// A call whose response shows whether the message server fails at every call.
+        case probe(room: String)
         case wake(at: Int64)
         case read(room: String, seq: Int64)
         /// Asks for the place that a deleted message had in the log.
@@ -68,9 +69,13 @@ actor ChatCore {
     var hasRun = false
     /// Due time of the earliest `wake` under way.
     var wakeAt: Int64?
-    var output: AsyncStream<ConnectionOutput>.Continuation?
-    var ended: AsyncStream<Void>.Continuation?
-    var connectionID = 0
+    /// The connection whose inputs count.
+    var link: ConnectionLink?
+    /// An event stream with a new token, which replaces `link` once it is open.
+    var successor: ConnectionLink?
+    var linkCount = 0
+    /// Rooms in which the server continues from the positions that it got for this connection; `nil` means all.
+    var named: Set<String>?
 
     var token: String?
     var refusedToken: String?
@@ -90,8 +95,8 @@ actor ChatCore {
     /// stored.
     var storedMessages: [String: Message] = [:]
     var discards: [String: [CheckedContinuation<Bool, Never>]] = [:]
-    /// Read marks that the server does not have yet.
-    var reads: [String: Int64] = [:]
+    var readMarks: ReadMarks
+    var openRooms = OpenRooms()
     /// Deleted messages about which the server is still to be asked, one after the other.
     var deletions: [RoomList.Deletion] = []
     var holdsSender = false
@@ -119,6 +124,7 @@ actor ChatCore {
             now: System.monotonicClock, userID: configuration.userID, needsToken: tokens != nil, random: random)
         list = RoomList(userID: configuration.userID)
         outbox = Outbox(now: System.monotonicClock, random: random)
+        readMarks = ReadMarks(now: System.monotonicClock)
         _ = outbox.hold()
     }
 
@@ -133,6 +139,7 @@ actor ChatCore {
     /// Processes an input completely: no other input is processed meanwhile, although this one waits for the store.
     func input(_ body: @Sendable (isolated ChatCore) async -> Void) async {
         await inputMutex.lock()
+        await timePassed()
         for command in commands.take() { await command(self) }
         await body(self)
         await flush()
@@ -197,19 +204,21 @@ actor ChatCore {
     /// Schedules a wake-up for the next deadline.
     func schedule() {
         guard let effects else { return }
-        guard let next = [connection.nextDeadline, outbox.nextDeadline].compactMap({ $0 }).min() else { return }
+        let deadlines = [connection.nextDeadline, outbox.nextDeadline, readMarks.nextDeadline]
+        guard let next = deadlines.compactMap({ $0 }).min() else { return }
         if let wakeAt, wakeAt <= next { return }
         wakeAt = next
         effects.yield(.wake(at: next))
     }
 
-    func timePassed(wake: Int64) async {
-        await input { core in
-            if core.wakeAt == wake { core.wakeAt = nil }
-            let now = System.monotonicClock
-            await core.handle(core.connection.timePassed(now))
-            await core.handle(core.outbox.timePassed(now))
-        }
+    func wake(at time: Int64) async { await input { core in if core.wakeAt == time { core.wakeAt = nil } } }
+
+    /// Part of each input, since the machines count their deadlines from the time that they know.
+    private func timePassed() async {
+        let now = System.monotonicClock
+        await handle(connection.timePassed(now))
+        await handle(outbox.timePassed(now))
+        send(readMarks.timePassed(now))
     }
 
     func report(_ error: any Error) {
@@ -233,13 +242,15 @@ actor ChatCore {
         self.storage = storage
         list.userID = userID
         do {
-            let contents = try await storage.load(isRunning: effects != nil)
+            let contents = try await storage.load(isRunning: canSend)
             if let kept = contents.list { list.restore(kept) }
             for (id, position) in contents.positions { room(id).log = newLog(position) }
             // Rooms may have been marked as read before the user was known.
-            for (id, seq) in reads where seq > contents.reads[id] ?? 0 { changes.append(.read(room: id, seq)) }
-            reads.merge(contents.reads) { max($0, $1) }
-            for (id, seq) in reads { list.read(id, through: seq) }
+            for (id, seq) in readMarks.all where seq > contents.reads[id] ?? 0 {
+                changes.append(.read(room: id, seq))
+            }
+            readMarks.restore(contents.reads)
+            for (id, seq) in readMarks.all { list.read(id, through: seq) }
             await apply(contents.outbox)
         } catch {
             report(error)
@@ -284,7 +295,9 @@ actor ChatCore {
             report(error)
         }
         handle(room.log.open(head: list.head(id)), of: id)
-        if connection.state == .live { handle(room.log.syncing(isNamed: false), of: id) }
+        // During a sync it is known only at its end that the position is the head.
+        let isSyncing = connection.state == .syncing
+        if isSyncing || connection.state == .live { handle(room.log.syncing(isNamed: isSyncing), of: id) }
         setPosts(of: id)
         changedRooms.insert(id)
     }

@@ -45,6 +45,9 @@ public final class ChatRoom: Sendable {
     public var states: LatestValues<RoomState> { LatestValues(source: sources.states) }
 
     /// Typing, receipts, resets. A consumer that is too slow loses the oldest.
+    ///
+    /// The server sends typing and receipts for 50 rooms at most. If there are consumers of more, those of the rooms
+    /// that were asked for first are left out.
     public func notices() -> AsyncStream<RoomNotice> {
         let (core, id) = (core, id)
         Task { await core.listen(id, by: 1) }
@@ -130,7 +133,7 @@ public final class ChatRoom: Sendable {
         return message
     }
 
-    /// Edits a post before the first attempt to send it.
+    /// Edits a post that is refused, or that no process has begun to send.
     /// - Returns: whether it was changed; otherwise edit the message once it is stored.
     public func edit(_ post: Post, _ payload: JSONValue) async -> Bool {
         await core.edit(post: post.key, payload: payload)

@@ -6,6 +6,8 @@ final class EventFeed: Sendable {
         var reader: Reader
         /// Actions that no call of `next()` has carried out yet.
         var pending: [Reader.Action] = []
+        /// Number of resets. A page that was requested before the last one is of another log.
+        var resets = 0
         var waiting: CheckedContinuation<Void, Never>?
     }
 
@@ -13,7 +15,7 @@ final class EventFeed: Sendable {
     private struct Progress {
         /// Pauses in a row because of pages that failed or were empty.
         var attempts = 0
-        /// The error of the last page that failed.
+        /// The error of the last page, if it failed.
         var lastError: ChatError?
     }
 
@@ -37,12 +39,17 @@ final class EventFeed: Sendable {
     func event(_ event: ChatEvent) { apply { $0.event(event) } }
     func head(_ head: LogPosition) { apply { $0.head(head) } }
     func missed() { apply { $0.missed() } }
-    func reset() { apply { $0.reset() } }
+    func reset() {
+        state.withLockedValue { $0.resets += 1 }
+        apply { $0.reset() }
+    }
     func removed() { apply { $0.removed() } }
     func close() { apply { $0.close() } }
 
-    private func apply(_ input: (inout Reader) -> [Reader.Action]) {
+    /// - Parameter resets: the input is ignored if there was another reset since.
+    private func apply(since resets: Int? = nil, _ input: (inout Reader) -> [Reader.Action]) {
         let waiting = state.withLockedValue { state -> CheckedContinuation<Void, Never>? in
+            guard resets == nil || resets == state.resets else { return nil }
             state.pending += input(&state.reader)
             guard !state.pending.isEmpty else { return nil }
             defer { state.waiting = nil }
@@ -78,7 +85,8 @@ final class EventFeed: Sendable {
                 throw ChatError(code, "The server has another log than the position is of")
             case .getEvents(let position): try await readPage(at: position, page: page, progress: &progress)
             case .retry:
-                let pause = RetryBackoff.pause(attempt: progress.attempts, random: random) + 20
+                let asked = progress.lastError?.retryAfterMilliseconds.map { min($0, RetryBackoff.longestAsked) }
+                let pause = asked ?? RetryBackoff.pause(attempt: progress.attempts, random: random) + 20
                 try? await Task.sleep(for: .milliseconds(pause))
                 progress.attempts += 1
                 apply { $0.pauseEnded() }
@@ -90,17 +98,19 @@ final class EventFeed: Sendable {
         at position: LogPosition, page: (LogPosition) async throws -> (items: [ChatEvent], hasMore: Bool),
         progress: inout Progress
     ) async throws {
+        let resets = state.withLockedValue { $0.resets }
         do {
             let (items, hasMore) = try await page(position)
+            progress.lastError = nil
             if !items.isEmpty { progress.attempts = 0 }
-            apply { $0.page(items, hasMore: hasMore) }
+            apply(since: resets) { $0.page(items, hasMore: hasMore) }
         } catch is CancellationError {
-            apply { $0.pageFailed(status: nil, code: nil) }
+            apply(since: resets) { $0.pageFailed(status: nil, code: nil) }
         } catch {
             let error = error as? ChatError
             progress.lastError = error
             if error?.code == .closed { throw ChatError.closed }
-            apply { $0.pageFailed(status: error?.status, code: error?.code) }
+            apply(since: resets) { $0.pageFailed(status: error?.status, code: error?.code) }
         }
     }
 

@@ -52,8 +52,8 @@ public final class Post: Sendable {
     /// Puts a refused post at the end of its line; a waiting one is sent now.
     public func retry() async { if isOfOutbox { await core.retry(key) } }
 
-    /// Gives it up.
-    /// - Returns: `true`: it is not stored and never will be.
+    /// Gives it up, if it is refused or no process has begun to send it.
+    /// - Returns: `true`: it is not stored and never will be. During an attempt this is known only at its end.
     public func discard() async -> Bool { isOfOutbox ? await core.discard(key) : true }
 
     /// False for a post that could not be kept, such as one whose key another post has.

@@ -33,6 +33,8 @@ extension Connection {
             ask(tokenArrivedAt == nil ? .first : hasToken ? .expiring : .refused)
             return
         }
+        // A stop has ended the timer, not the token.
+        if hasToken, !isAsking, !timers.has(.renew) { timers.set(.renew, at: renewAt) }
         phase = .opening
         let former = transport
         transport = timers.now < streamUntil ? .eventStream : .webSocket
@@ -43,14 +45,21 @@ extension Connection {
     }
 
     mutating func tokenRefused() {
-        hasToken = false
-        backoff.attempts += 1
+        countRefusal()
         // At once the first time: the usual cause is a token that has ended.
-        guard backoff.attempts == 1 else {
-            return wait(.token, RetryBackoff.pause(attempt: backoff.attempts - 2, random: random))
-        }
+        let attempt = max(backoff.attempts - 1, refusals - 2)
+        backoff.attempts += 1
+        guard attempt < 0 else { return wait(.token, RetryBackoff.pause(attempt: attempt, random: random)) }
         set(.offline, .token)
         connect(.token)
+    }
+
+    /// The present token was refused.
+    mutating func countRefusal() {
+        if hasToken, let tokenArrivedAt {
+            refusals = timers.now - tokenArrivedAt < Self.usefulAge ? refusals + 1 : 0
+        }
+        hasToken = false
     }
 
     mutating func tokenCallFailed() {
@@ -86,6 +95,7 @@ extension Connection {
         if phase == .live { backoff.successEnded(after: timers.now - liveSince) }
         reconnectAfter = nil
         deadReason = .dead
+        isExtended = false
         timers.clear(.connecting, .ping, .pong, .stable)
         phase = .waiting
     }
@@ -109,17 +119,13 @@ extension Connection {
     mutating func end(_ state: ConnectionState, _ why: ConnectionReason) -> [Action] {
         guard self.state != .closed else { return take() }
         if isOpen { actions.append(.close(code: 1000)) }
-        // A call that is under way serves REST calls, too.
-        let keepsAsking = isAsking && state == .offline
         if state == .signedOut { (hasToken, tokenArrivedAt, tokenEndsAt) = (false, nil, .max) }
         settle()
         phase = .stopped
         retryAt = nil
-        if !keepsAsking {
-            asking = nil
-            timers.clearAll()
-        }
-        timers.clear(.retry, .renew)
+        // Without `run()` nobody makes the call that is under way.
+        asking = nil
+        timers.clearAll()
         if self.state != state || reason != why { set(state, why) }
         return take()
     }

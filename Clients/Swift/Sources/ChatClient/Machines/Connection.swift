@@ -21,6 +21,10 @@ struct Connection: Sendable {
     static let connectingTimeout: Int64 = 10_000
     static let tokenTimeout: Int64 = 30_000
     static let probeTimeout: Int64 = 5000
+    /// A deadline that is noticed later than this shows that the process was stalled, in milliseconds.
+    static let maximumLateness: Int64 = 1000
+    /// A token that is refused at a lower age counts as a failed call, in milliseconds.
+    static let usefulAge: Int64 = 10_000
     static let streamTime: Int64 = 600_000
     /// Time after which a live connection counts as stable, in milliseconds.
     static let stableTime: Int64 = 60_000
@@ -41,9 +45,13 @@ struct Connection: Sendable {
     var hasToken = false
     var tokenEndsAt = Int64.max
     var tokenArrivedAt: Int64?
+    /// When the token is to be renewed, in the machine's time.
+    var renewAt: Int64 = 0
     /// The reason of the token call under way.
     var asking: TokenReason?
     var tokenFailures = 0
+    /// Refusals in a row of tokens that had just arrived.
+    var refusals = 0
     var backoff: RetryBackoff
     /// Handshakes in a row without a response.
     var unanswered = 0
@@ -55,6 +63,8 @@ struct Connection: Sendable {
     var isHidden = false
     /// The reason of the next attempt if the present ping has no response.
     var deadReason = ConnectionReason.dead
+    /// Whether the server got more time since its last sign of life.
+    var isExtended = false
 
     init(now: Int64 = 0, userID: Int64? = nil, needsToken: Bool = true, random: @escaping RandomSource) {
         timers = Timers(now: now)
@@ -69,8 +79,22 @@ struct Connection: Sendable {
     var isOpen: Bool { phase == .opening || phase == .syncing || phase == .live }
 
     mutating func timePassed(_ now: Int64) -> [Action] {
+        extendOverdue(now)
         while let due = timers.advance(to: now) { timerFired(due) }
         return take()
+    }
+
+    /// After the process was stalled, silence does not mean that the server is dead: its answer may wait unread in the
+    /// socket. The server gets more time once; a process that is stalled again and again ends the connection, too.
+    private mutating func extendOverdue(_ now: Int64) {
+        func isLate(_ timer: Timer) -> Bool {
+            timers.deadline(timer).map { now - $0 > Self.maximumLateness } ?? false
+        }
+        if isLate(.ping) { timers.set(.ping, at: now) }
+        for timer in [Timer.pong, .connecting] where isLate(timer) && !isExtended {
+            isExtended = true
+            timers.set(timer, at: now + Self.probeTimeout)
+        }
     }
 
     // MARK: The application
@@ -79,6 +103,7 @@ struct Connection: Sendable {
         guard phase == .stopped, state != .closed else { return take() }
         backoff = RetryBackoff(random: random)
         (unanswered, streamUntil) = (0, -1)
+        refusals = 0
         reason = .start
         connect(.start)
         return take()
@@ -103,7 +128,8 @@ struct Connection: Sendable {
         tokenFailures = 0
         tokenArrivedAt = timers.now
         tokenEndsAt = timers.now + lifetime.remainingMilliseconds
-        timers.set(.renew, after: lifetime.renewAfterMilliseconds)
+        renewAt = timers.now + lifetime.renewAfterMilliseconds
+        timers.set(.renew, at: renewAt)
         if phase == .token { connect(reason) } else if isOpen { actions.append(.authenticate) }
         return take()
     }
@@ -119,11 +145,18 @@ struct Connection: Sendable {
         return take()
     }
 
-    /// A REST call got 401 with the present token.
+    /// The present token was refused by a REST call, or in place of the former one on the connection.
     mutating func unauthorized() -> [Action] {
-        if needsToken, state != .closed, state != .signedOut {
-            hasToken = false
+        guard needsToken, state != .closed, state != .signedOut else { return take() }
+        let hadToken = hasToken
+        countRefusal()
+        // Without `run()` nobody makes the call; the next start does.
+        guard phase != .stopped else { return take() }
+        if refusals < 2 {
             ask(.refused)
+        } else if hadToken, !isAsking {
+            // One token after the other is refused.
+            timers.set(.renew, after: RetryBackoff.pause(attempt: refusals - 2, random: random))
         }
         return take()
     }
@@ -244,6 +277,7 @@ struct Connection: Sendable {
     /// The wall clock jumped. The machine's clock may have stopped meanwhile, but tokens have aged.
     mutating func clockJumped(by milliseconds: Int64) -> [Action] {
         if tokenEndsAt != .max { tokenEndsAt -= milliseconds }
+        renewAt -= milliseconds
         timers.pull(.renew, by: milliseconds)
         return check(.sleep)
     }
@@ -252,17 +286,25 @@ struct Connection: Sendable {
         if phase == .waiting, !isAskedPause {
             connect(why == .sleep ? .sleep : reason)
         } else if phase == .syncing || phase == .live {
-            if transport == .webSocket { actions.append(.ping) }
-            timers.clear(.ping)
-            deadReason = why
-            timers.set(.pong, after: transport == .webSocket ? Self.probeTimeout : 2 * heartbeat)
+            probe(why)
         }
         return take()
+    }
+
+    private mutating func probe(_ why: ConnectionReason) {
+        let timeout = transport == .webSocket ? Self.probeTimeout : 2 * heartbeat
+        // With a new deadline for each of many reports in a row, a dead connection would never be found.
+        if let deadline = timers.deadline(.pong), deadline <= timers.now + timeout { return }
+        if transport == .webSocket { actions.append(.ping) }
+        timers.clear(.ping)
+        deadReason = why
+        timers.set(.pong, after: timeout)
     }
 
     mutating func noteActivity() {
         timers.clear(.ping, .pong)
         deadReason = .dead
+        isExtended = false
         if !isHidden, phase != .opening { timers.set(.ping, after: heartbeat) }
     }
 }

@@ -7,14 +7,24 @@ extension Outbox {
         return take()
     }
 
+    /// Another process has settled a post, which may have been discarded here meanwhile.
+    /// - Parameter place: `nil` if it was not stored.
+    mutating func settled(_ key: String, _ place: StoredPosition?) -> [Action] {
+        let post = entries[key]
+        order.removeAll { $0 == key }
+        settle(key, place)
+        if let post { next(post.roomID) }
+        return take()
+    }
+
     /// Merges the posts of the store, where other processes write, too.
     /// - Parameters:
     ///   - posts: in the order of the store.
-    ///   - done: posts that the server has.
+    ///   - done: the posts that left the store last.
     ///   - except: posts with a change that is not in the store yet, so their state here is the newer one.
     ///   - isSender: as of the same moment.
     mutating func loaded(
-        _ posts: [OwnPost], done: [String: StoredPosition] = [:], except: Set<String> = [], isSender: Bool? = nil
+        _ posts: [OwnPost], done: [DonePost] = [], except: Set<String> = [], isSender: Bool? = nil
     ) -> [Action] {
         // Nothing is sent before it is known which posts others have settled.
         if let isSender { self.isSender = isSender }
@@ -28,9 +38,15 @@ extension Outbox {
                 continue
             }
             order.append(post.key)
-            guard !except.contains(post.key), known.state != .new, known.state != .sending else { continue }
+            guard !except.contains(post.key), known.state != .sending else { continue }
+            guard known.state != .new else {
+                if post.isTried { entries[post.key]?.isTried = true }
+                continue
+            }
+            // Taken over if it is false, too: otherwise the next attempt would not be stored, and another process would
+            // give the post up meanwhile.
+            entries[post.key]?.isTried = post.isTried
             entries[post.key]?.payload = post.payload
-            if post.isTried { entries[post.key]?.isTried = true }
             guard known.state != post.state else { continue }
             entries[post.key]?.errorCode = post.errorCode
             entries[post.key]?.errorStatus = post.errorStatus
@@ -40,7 +56,19 @@ extension Outbox {
         let kept = Set(order)
         for key in self.order where !kept.contains(key) {
             guard let post = entries[key] else { continue }
-            if post.state == .new || except.contains(key) { order.append(key) } else { settle(post, done[key]) }
+            if post.state != .new, !except.contains(key) {
+                let outcome = done.last { $0.key == key }
+                guard outcome == nil, done.count >= DonePost.maximum else {
+                    settle(key, outcome?.place)
+                    continue
+                }
+                // While this process was suspended, so many posts have left the store that this one is no longer
+                // remembered. It is sent again, and the server recognizes its key.
+                entries[key]?.state = .new
+                entries[key]?.isTried = true
+                actions.append(.keep(key))
+            }
+            order.append(key)
         }
         self.order = order
         return nextOfAll()
@@ -54,13 +82,14 @@ extension Outbox {
     }
 
     /// Another process has settled it.
-    private mutating func settle(_ post: OwnPost, _ place: StoredPosition?) {
-        if sending[post.roomID] == post.key { sending[post.roomID] = nil }
-        entries[post.key] = nil
+    private mutating func settle(_ key: String, _ place: StoredPosition?) {
+        let post = entries.removeValue(forKey: key)
+        if let post, sending[post.roomID] == key { sending[post.roomID] = nil }
         if let place {
-            actions.append(.stored(post.key, StoredPosition(messageID: place.messageID, seq: place.seq)))
-        } else {
-            actions.append(.discarded(post.key, isGone: true))
+            actions.append(.stored(key, StoredPosition(messageID: place.messageID, seq: place.seq)))
+            if post?.isUnwanted == true { actions.append(.discarded(key, isGone: false)) }
+        } else if post != nil {
+            actions.append(.discarded(key, isGone: true))
         }
     }
 }

@@ -4,9 +4,10 @@
 struct Outbox: Sendable {
     enum Action: Sendable, Equatable {
         /// The present state of the post is to be stored.
-        case keep(String, isLast: Bool)
+        /// - Parameter ifOpen: not if the store shows that an attempt was begun. The same holds for `keepDone`.
+        case keep(String, isLast: Bool = false, ifOpen: Bool = false)
         /// The post is to be removed from the store: the server has it, or it is given up (`nil`).
-        case keepDone(String, StoredPosition?)
+        case keepDone(String, StoredPosition?, ifOpen: Bool = false)
         case post(String, PostState)
         case stored(String, StoredPosition)
         case send(String)
@@ -85,13 +86,15 @@ struct Outbox: Sendable {
             if !known.hasSameContent(as: post) { actions.append(.rejected(post.key, .clientMessageIDReused)) }
         } else {
             insert(post)
-            actions.append(.keep(post.key, isLast: false))
+            actions.append(.keep(post.key))
         }
         return take()
     }
 
     /// The store has it.
-    mutating func kept(_ key: String) -> [Action] {
+    /// - Parameter payload: as the store has it. Another process may have changed it before the attempt was stored.
+    mutating func kept(_ key: String, payload: JSONValue? = nil) -> [Action] {
+        if let payload { entries[key]?.payload = payload }
         if let post = entries[key], post.state == .new {
             set(key, .queued)
             next(post.roomID)
@@ -108,12 +111,13 @@ struct Outbox: Sendable {
         return take()
     }
 
-    /// Changes a post before the first attempt to send it; later the message has to be edited once it is stored.
+    /// Changes a post before the first attempt to send it, of whichever process; later the message has to be edited
+    /// once it is stored.
     mutating func edit(_ key: String, payload: JSONValue) -> [Action] {
-        let isChanged = entries[key].map { $0.state == .refused || isUntried($0) } ?? false
+        let isChanged = entries[key]?.isOpen ?? false
         if isChanged {
             entries[key]?.payload = payload
-            actions.append(.keep(key, isLast: false))
+            actions.append(.keep(key, ifOpen: true))
         }
         actions.append(.edited(key, isChanged: isChanged))
         return take()
@@ -123,8 +127,8 @@ struct Outbox: Sendable {
     mutating func discard(_ key: String) -> [Action] {
         if let post = entries[key], post.state == .sending {
             entries[key]?.isUnwanted = true
-        } else if let post = entries[key], post.state == .refused || isUntried(post) {
-            discard(post, isGone: post.state != .refused || post.isCertain)
+        } else if let post = entries[key], post.isOpen {
+            discard(post, isGone: post.state != .refused || post.isCertain, ifOpen: true)
             next(post.roomID)
         } else {
             actions.append(.discarded(key, isGone: false))
@@ -180,6 +184,8 @@ struct Outbox: Sendable {
             if entries[key]?.isSuspect == true { actions.append(.probe) }
         default:
             let isCertain = !(post.wasTried && (status == 403 || status == 404))
+            // Retried, a post that was certainly not stored is as new.
+            entries[key]?.isTried = !isCertain
             if post.isUnwanted {
                 discard(post, isGone: isCertain)
             } else {
@@ -190,10 +196,11 @@ struct Outbox: Sendable {
         return take()
     }
 
-    mutating func noAnswer(_ key: String, retryAfterMilliseconds: Int64? = nil) -> [Action] {
+    /// - Parameter isUnsent: whether the attempt ended before the request was sent.
+    mutating func noAnswer(_ key: String, retryAfterMilliseconds: Int64? = nil, isUnsent: Bool = false) -> [Action] {
         guard let post = entries[key], sending[post.roomID] == key else { return take() }
         sending[post.roomID] = nil
-        entries[key]?.isTried = true
+        entries[key]?.isTried = !isUnsent || post.wasTried
         scheduleRetry(key, retryAfterMilliseconds)
         return take()
     }
@@ -215,8 +222,6 @@ struct Outbox: Sendable {
     }
 
     // MARK: Steps
-
-    private func isUntried(_ post: OwnPost) -> Bool { (post.state == .new || post.state == .queued) && !post.isTried }
 
     private mutating func insert(_ post: OwnPost) {
         order.append(post.key)
@@ -253,13 +258,13 @@ struct Outbox: Sendable {
         entries[key]?.errorCode = code
         entries[key]?.errorStatus = status
         entries[key]?.isCertain = isCertain
-        actions.append(.keep(key, isLast: false))
+        actions.append(.keep(key))
         set(key, .refused)
     }
 
-    private mutating func discard(_ post: OwnPost, isGone: Bool) {
+    private mutating func discard(_ post: OwnPost, isGone: Bool, ifOpen: Bool = false) {
         remove(post.key)
-        actions.append(.keepDone(post.key, nil))
+        actions.append(.keepDone(post.key, nil, ifOpen: ifOpen))
         actions.append(.discarded(post.key, isGone: isGone))
     }
 
@@ -273,20 +278,20 @@ struct Outbox: Sendable {
 
     private mutating func scheduleRetry(_ key: String, _ retryAfter: Int64?) {
         guard let post = entries[key] else { return }
-        if post.isUnwanted {
-            entries[key]?.isUnwanted = false
-            if !post.isTried {
-                discard(post, isGone: true)
-                return next(post.roomID)
-            }
-            actions.append(.discarded(key, isGone: false))
-        }
         var pause = backoffs[post.roomID, default: RetryBackoff(random: random)].next()
         if let retryAfter {
             pause = min(max(retryAfter, 0), RetryBackoff.longestAsked)
             asked.insert(post.roomID)
         }
+        // Also if the post is given up now: the pause is one of its room.
         timers.set(post.roomID, after: pause)
+        if post.isUnwanted {
+            entries[key]?.isUnwanted = false
+            guard post.isTried else { return discard(post, isGone: true) }
+            actions.append(.discarded(key, isGone: false))
+        }
+        // As before the attempt: every process may change it again.
+        if !post.isTried { actions.append(.keep(key)) }
         set(key, .queued)
     }
 
@@ -296,7 +301,7 @@ struct Outbox: Sendable {
         return take()
     }
 
-    private mutating func next(_ roomID: String) {
+    mutating func next(_ roomID: String) {
         guard isSender, !isHeld, sending[roomID] == nil, !timers.has(roomID) else { return }
         let waiting = order.first { entries[$0]?.roomID == roomID && entries[$0]?.state == .queued }
         guard let key = waiting, let post = entries[key] else { return }
@@ -305,7 +310,7 @@ struct Outbox: Sendable {
         entries[key]?.wasTried = post.isTried
         if !post.isTried {
             entries[key]?.isTried = true
-            actions.append(.keep(key, isLast: false))
+            actions.append(.keep(key))
         }
         set(key, .sending)
         actions.append(.send(key))

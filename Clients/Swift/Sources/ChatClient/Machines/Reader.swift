@@ -25,6 +25,8 @@ struct Reader: Sendable {
     private var isBehind = false
     private var isAsked = false
     private var isReading = false
+    /// Between `retry` and ``pauseEnded()``.
+    private var isPausing = false
     private var end: Action?
 
     /// Begins after a position.
@@ -58,7 +60,7 @@ struct Reader: Sendable {
         guard position != nil, end == nil else { return [] }
         let seq = event.seq
         known = max(known, seq)
-        if seq == last + 1, held.count < Self.maximumHeld, !isReading {
+        if seq == last &+ 1, held.count < Self.maximumHeld, !isReading {
             hold(event, seq)
         } else if seq > last {
             isBehind = true
@@ -73,11 +75,11 @@ struct Reader: Sendable {
         for event in items {
             let seq = event.seq
             if seq <= last { continue }
-            if seq != last + 1 { break }
+            if seq != last &+ 1 { break }
             hold(event, seq)
         }
         // An empty page of a log that is known to continue: the same page at once would be a loop without a pause.
-        if held.isEmpty, hasMore || last < known { return end == nil ? [.retry] : finish() }
+        if held.isEmpty, hasMore || last < known { return end == nil ? retry() : finish() }
         isBehind = hasMore || last < known
         return advance()
     }
@@ -90,10 +92,13 @@ struct Reader: Sendable {
         if status == 403 || status == 404 { return finish() }
         // The same call would have the same response forever.
         if let status, ChatError.isFinal(status: status) { return fail(code ?? .protocol) }
-        return [.retry]
+        return retry()
     }
 
-    mutating func pauseEnded() -> [Action] { advance() }
+    mutating func pauseEnded() -> [Action] {
+        isPausing = false
+        return advance()
+    }
 
     /// Live events are missing from here on; they are in the log.
     mutating func missed() -> [Action] {
@@ -138,6 +143,11 @@ struct Reader: Sendable {
         return advance()
     }
 
+    private mutating func retry() -> [Action] {
+        isPausing = true
+        return [.retry]
+    }
+
     private mutating func hold(_ event: ChatEvent, _ seq: Int64) {
         held.append(event)
         last = seq
@@ -151,6 +161,7 @@ struct Reader: Sendable {
             return [.give(event)]
         }
         if isBehind, let position {
+            guard !isPausing else { return [] }
             isReading = true
             return [.getEvents(position)]
         }

@@ -59,12 +59,16 @@ struct RoomList: Sendable {
         return object
     }
 
+    /// - Parameter kept: one of another form is absent as a whole: after its cursor the server sends changes alone, so
+    ///   a room that is missing here would stay away.
     mutating func restore(_ kept: JSONValue) {
-        cursor = kept["cursor"]?.string
-        for row in kept["rooms"]?.array ?? [] {
-            guard let room = row["room"]?.object.flatMap(RoomInfo.init(json:)) else { continue }
-            _ = put(room, activity: row["activity"]?.string ?? "")
+        guard let rows = kept["rooms"]?.array else { return }
+        let rooms = rows.compactMap { $0["room"]?.object.flatMap(RoomInfo.init(json:)) }
+        guard rooms.count == rows.count, rooms.allSatisfy({ LogPosition.isValid($0.json["lastSeq"]?.integer) }) else {
+            return
         }
+        cursor = kept["cursor"]?.string
+        for (row, room) in zip(rows, rooms) { _ = put(room, activity: row["activity"]?.string ?? "") }
     }
 
     // MARK: Frames
@@ -124,7 +128,7 @@ struct RoomList: Sendable {
         }
         if let count = frame["unreadCount"]?.integer {
             let after = row.counted.count { $0.seq > through && $0.seq > read && !$0.isDeleted }
-            row.room.json["unreadCount"] = JSONValue(min(count + Int64(after), Self.maximumUnread))
+            row.room.json["unreadCount"] = JSONValue(min(count &+ Int64(after), Self.maximumUnread))
             row.countedThrough = max(row.countedThrough, through)
         }
         if frame["lastReadSeq"] != nil { row.room.json["lastReadSeq"] = JSONValue(read) }
@@ -157,8 +161,8 @@ struct RoomList: Sendable {
             if let last = row.room.lastMessage, last.messageID == message.messageID {
                 row.room.json["lastMessage"] = .object(last.changed(by: message).json)
             }
-        case .memberJoined: row.room.json["memberCount"] = JSONValue(row.room.memberCount + 1)
-        case .memberLeft: row.room.json["memberCount"] = JSONValue(row.room.memberCount - 1)
+        case .memberJoined: row.room.json["memberCount"] = JSONValue(row.room.memberCount &+ 1)
+        case .memberLeft: row.room.json["memberCount"] = JSONValue(row.room.memberCount &- 1)
         case .memberRoleChanged(let change):
             if change.role == "owner" { row.room.json["ownerId"] = JSONValue(change.userID) }
         case .roomUpdated(let change): row.room.json["name"] = .string(change.name)

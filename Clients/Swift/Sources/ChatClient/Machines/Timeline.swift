@@ -83,23 +83,26 @@ struct Timeline: Sendable {
     /// A message has changed: by an event, or by the response to an edit, which may come before its event.
     mutating func change(_ message: Message) {
         if let known = changes {
-            if known.count < Self.maximumChangesDuringPage {
+            if known[message.messageID].map({ message.isOlder(than: $0) }) ?? false {
+                // Another change of the same message has come before it.
+            } else if known.count < Self.maximumChangesDuringPage {
                 changes?[message.messageID] = message
             } else {
                 isPageStale = true
             }
         }
-        // A deleted message stays deleted: an older edit may come later.
-        if let index = tail.lastIndex(where: { $0.message?.messageID == message.messageID }),
-            tail[index].message?.isDeleted == false
-        {
-            tail[index] = tail[index].changed(by: message)
+        if let index = tail.lastIndex(where: { $0.message?.messageID == message.messageID }) {
+            tail[index] = changed(tail[index], by: message)
         }
-        if let index = window.lastIndex(where: { $0.message?.messageID == message.messageID }),
-            window[index].message?.isDeleted == false
-        {
-            window[index] = window[index].changed(by: message)
+        if let index = window.lastIndex(where: { $0.message?.messageID == message.messageID }) {
+            window[index] = changed(window[index], by: message)
         }
+    }
+
+    /// A deleted message stays deleted, and the newest edit stays: the response to an older edit may come later.
+    private func changed(_ entry: ShownMessage, by change: Message) -> ShownMessage {
+        guard let known = entry.message, !known.isDeleted, !change.isOlder(than: known) else { return entry }
+        return entry.changed(by: change)
     }
 
     /// Own posts that the log may not have yet, in their order.
@@ -129,8 +132,7 @@ struct Timeline: Sendable {
         }
         let older = items.filter { $0.seq < start }.sorted { $0.seq < $1.seq }.map { item in
             let entry = ShownMessage(item, ofUser: userID)
-            guard let change = changes[item.messageID], !item.isDeleted else { return entry }
-            return entry.changed(by: change)
+            return changes[item.messageID].map { changed(entry, by: $0) } ?? entry
         }
         pageFailed()
         start = hasMore ? older.first?.message?.seq ?? 1 : 1

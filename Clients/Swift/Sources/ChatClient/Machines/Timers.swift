@@ -9,13 +9,17 @@ struct Timers<Name: Hashable & Sendable>: Sendable {
     /// The earliest deadline.
     var next: Int64? { deadlines.map(\.at).min() }
 
-    func has(_ name: Name) -> Bool { deadlines.contains { $0.name == name } }
+    func has(_ name: Name) -> Bool { deadline(name) != nil }
 
-    mutating func set(_ name: Name, after milliseconds: Int64) {
+    func deadline(_ name: Name) -> Int64? { deadlines.first { $0.name == name }?.at }
+
+    mutating func set(_ name: Name, after milliseconds: Int64) { set(name, at: now + milliseconds) }
+
+    mutating func set(_ name: Name, at time: Int64) {
         if let index = deadlines.firstIndex(where: { $0.name == name }) {
-            deadlines[index].at = now + milliseconds
+            deadlines[index].at = time
         } else {
-            deadlines.append((name, now + milliseconds))
+            deadlines.append((name, time))
         }
     }
 

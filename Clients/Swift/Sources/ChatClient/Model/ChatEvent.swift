@@ -121,7 +121,7 @@ public struct UnknownEvent: Hashable, Sendable {
     public var eventType: String { json["eventType"]?.string ?? "" }
 
     init?(json: JSONObject) {
-        guard let seq = json["seq"]?.integer, seq > 0 else { return nil }
+        guard let seq = json["seq"]?.integer, seq > 0, LogPosition.isValid(seq) else { return nil }
         self.json = json
     }
 }
@@ -139,8 +139,11 @@ public struct LogPosition: Hashable, Sendable, Codable {
         self.mark = mark
     }
 
+    /// Whether a number is a `seq`, or 0. The limit is that of integers in JavaScript.
+    static func isValid(_ seq: Int64?) -> Bool { seq.map { (0..<1 << 53).contains($0) } ?? false }
+
     init?(json: JSONValue?) {
-        guard let seq = json?["seq"]?.integer, seq >= 0 else { return nil }
+        guard let seq = json?["seq"]?.integer, Self.isValid(seq) else { return nil }
         self.init(seq: seq, mark: json?["mark"]?.string)
     }
 

@@ -54,6 +54,12 @@ public struct Message: Hashable, Sendable {
         return message
     }
 
+    /// Whether it is known to be an earlier state of a message. Times have one textual form, so they compare as texts.
+    func isOlder(than other: Message) -> Bool {
+        guard let own = json["updatedAt"]?.string, let others = other.json["updatedAt"]?.string else { return false }
+        return own < others
+    }
+
     /// Without the type of its event.
     var withoutEventType: Message {
         var message = self

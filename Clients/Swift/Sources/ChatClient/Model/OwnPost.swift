@@ -63,6 +63,9 @@ public struct OwnPost: Sendable, Hashable {
         self.state = state
     }
 
+    /// Whether it may be changed or given up: no attempt is under way, nor was there one that may have been stored.
+    var isOpen: Bool { state == .refused || ((state == .new || state == .queued) && !isTried) }
+
     /// Why it was refused.
     public var error: ChatError? {
         guard state == .refused else { return nil }
@@ -129,5 +132,30 @@ struct StoredPosition: Sendable, Equatable {
         self.messageID = messageID
         self.seq = seq
         self.mark = mark
+    }
+}
+
+/// A post that has left the outbox.
+struct DonePost: Sendable, Equatable {
+    /// Number of stored posts, and of those that were given up, that the store remembers.
+    static let maximum = 100
+
+    let key: String
+    /// `nil` if it was given up.
+    let place: StoredPosition?
+
+    init(key: String, place: StoredPosition?) {
+        self.key = key
+        self.place = place
+    }
+
+    init?(json: JSONValue) {
+        guard let key = json["key"]?.string else { return nil }
+        self.init(key: key, place: StoredPosition(json: json))
+    }
+
+    var json: JSONValue {
+        guard let place else { return ["key": .string(key)] }
+        return ["key": .string(key), "messageId": JSONValue(place.messageID), "seq": JSONValue(place.seq)]
     }
 }

@@ -29,7 +29,7 @@ public struct RoomInfo: Hashable, Sendable {
     /// The last event that the user has read.
     public var lastReadSeq: Int64 { json["lastReadSeq"]?.integer ?? 0 }
     /// Number of messages of others after that; 1,000 stands for more.
-    public var unreadCount: Int64 { json["unreadCount"]?.integer ?? 0 }
+    public var unreadCount: Int64 { min(max(json["unreadCount"]?.integer ?? 0, 0), 1000) }
     /// Whether nobody can write in it any more.
     public var isArchived: Bool { json["archivedAt"]?.string != nil }
 

@@ -18,6 +18,10 @@ public protocol ChatStore: Sendable {
 public struct ChatStoreStep {
     private let read: (String) throws -> [UInt8]?
     private let list: (String) throws -> [String]
+    /// Called with each value that was read.
+    var onRead: (_ key: String, _ value: [UInt8]?) -> Void = { _, _ in }
+    /// Called with the keys that begin with a prefix.
+    var onList: (_ prefix: String, _ keys: [String]) -> Void = { _, _ in }
     /// The values that the step has changed; `nil` for those that it deleted.
     public private(set) var changes: [String: [UInt8]?] = [:]
 
@@ -33,12 +37,16 @@ public struct ChatStoreStep {
     /// The value of a key; `nil` if there is none.
     public func value(_ key: String) throws -> [UInt8]? {
         if let change = changes[key] { return change }
-        return try read(key)
+        let value = try read(key)
+        onRead(key, value)
+        return value
     }
 
     /// The keys that begin with a prefix, sorted.
     public func keys(withPrefix prefix: String) throws -> [String] {
-        var keys = Set(try list(prefix))
+        let listed = try list(prefix)
+        onList(prefix, listed)
+        var keys = Set(listed)
         for (key, value) in changes where key.hasPrefix(prefix) {
             if value == nil { keys.remove(key) } else { keys.insert(key) }
         }

@@ -2,12 +2,6 @@ import NIOConcurrencyHelpers
 
 /// The stored posts: each a value below `outbox/`, named by its order and its key.
 extension ClientStorage {
-    /// Time during which a suspended process can still learn the outcome of its post. A process that has ended never
-    /// asks.
-    private static let doneMilliseconds: Int64 = 86_400_000
-    /// The newest are remembered; all are read with each look at the outbox.
-    private static let maximumDone = 256
-
     /// Stores a new post at the end of the line; an earlier post of the same key stays as it is.
     func add(_ post: OwnPost, isRunning: Bool) async throws -> Added {
         try await store.step { [self] step in
@@ -31,13 +25,46 @@ extension ClientStorage {
         }
     }
 
-    /// Stores the present state of a post.
-    /// - Returns: `false` if another process has settled it: then there is nothing to store or to send.
-    func put(_ post: OwnPost, isMoved: Bool) async throws -> Bool {
-        try await store.step { [self] step in
-            guard try entry(step, post.key) != nil else { return false }
+    /// Stores the present state of a post. Its payload stays as it is in the store, where another process may have
+    /// changed it.
+    func put(_ post: OwnPost, isMoved: Bool) async throws -> Outcome {
+        try await change(post.key) { [self] stored, step in
+            var post = post
+            if let stored { post.payload = stored.payload }
             try apply(.post(post, isMoved: isMoved), &step)
-            return true
+            return .done(payload: post.payload)
+        }
+    }
+
+    /// Changes the payload of a post, unless an attempt to send it was begun.
+    func edit(_ key: String, payload: JSONValue) async throws -> Outcome {
+        try await change(key) { [self] stored, step in
+            guard var post = stored, post.isOpen else { return .tried }
+            post.payload = payload
+            try apply(.post(post, isMoved: false), &step)
+            return .done(payload: payload)
+        }
+    }
+
+    /// Removes a post, unless an attempt to send it was begun.
+    func discard(_ key: String) async throws -> Outcome {
+        try await change(key) { [self] stored, step in
+            guard stored?.isOpen ?? true else { return .tried }
+            try apply(.postDone(key: key, nil), &step)
+            return .done(payload: nil)
+        }
+    }
+
+    /// - Parameter body: gets the post as it is stored; `nil` if it cannot be read.
+    private func change(
+        _ key: String, _ body: @escaping @Sendable (_ stored: OwnPost?, inout ChatStoreStep) throws -> Outcome
+    ) async throws -> Outcome {
+        try await store.step { [self] step in
+            guard let place = try entry(step, key) else {
+                return .gone(try done(step).last { $0.key == key }?.place)
+            }
+            let stored = try step.value(place).flatMap { try? JSONParser.parse($0) }.flatMap(OwnPost.init(kept:))
+            return try body(stored, &step)
         }
     }
 
@@ -71,32 +98,23 @@ extension ClientStorage {
             }
         }
         self.places.withLockedValue { [places] in $0 = places }
-        outbox.done = try done(&step)
+        outbox.done = try done(step)
         outbox.isSender = try claimSender(&step, isEmpty: outbox.posts.isEmpty, isRunning: isRunning)
         return outbox
     }
 
-    /// The positions of posts that other processes have sent.
-    private func done(_ step: inout ChatStoreStep) throws -> [String: StoredPosition] {
-        var done: [String: StoredPosition] = [:]
-        var others: [(key: String, at: Int64)] = []
-        for key in try step.keys(withPrefix: prefix + "done/") {
-            guard let value = try step.value(key).flatMap({ try? JSONParser.parse($0) }) else { continue }
-            // Including those of other owners: a post of an earlier process of this program has that process as its
-            // owner.
-            if let place = StoredPosition(json: value) {
-                done[key.dropFirst(prefix.count + 5).percentDecoded ?? ""] = place
-            }
-            let at = value["at"]?.integer ?? 0
-            if value["owner"]?.string == instance || (System.wallClock - at).magnitude > UInt64(Self.doneMilliseconds) {
-                step.set(key, nil)
-            } else {
-                others.append((key, at))
-            }
-        }
-        guard others.count > Self.maximumDone else { return done }
-        for (key, _) in others.sorted(by: { $0.at > $1.at }).dropFirst(Self.maximumDone) { step.set(key, nil) }
-        return done
+    /// The posts that left the outbox last.
+    private func done(_ step: ChatStoreStep) throws -> [DonePost] {
+        try json(step, "done")?.array?.compactMap(DonePost.init(json:)) ?? []
+    }
+
+    /// Remembers the outcome of a post, of whichever process: others that show it, or post it too, have to learn it.
+    func addDone(_ post: DonePost, _ step: inout ChatStoreStep) throws {
+        let done = try done(step) + [post]
+        let newest =
+            done.filter { $0.place == nil }.suffix(DonePost.maximum)
+            + done.filter { $0.place != nil }.suffix(DonePost.maximum)
+        set(&step, "done", .array(newest.map(\.json)))
     }
 
     private func claimSender(_ step: inout ChatStoreStep, isEmpty: Bool, isRunning: Bool) throws -> Bool {
@@ -106,7 +124,7 @@ extension ClientStorage {
         guard isRunning else { return true }
         if isEmpty {
             if lease?.instance == instance { step.set(prefix + "sender", nil) }
-        } else if lease?.instance != instance || System.wallClock - (lease?.seenAt ?? 0) > 1000 {
+        } else if lease?.instance != instance || System.wallClock &- (lease?.seenAt ?? 0) > 1000 {
             set(&step, "sender", .object(Lease.mine(instance: instance).json))
         }
         return true

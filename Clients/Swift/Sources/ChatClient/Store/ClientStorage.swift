@@ -26,7 +26,8 @@ struct ClientStorage: Sendable {
 
     struct Outbox: Sendable {
         var posts: [OwnPost] = []
-        var done: [String: StoredPosition] = [:]
+        /// The posts that left it last.
+        var done: [DonePost] = []
         /// Whether this client is the one that sends.
         var isSender = true
         /// Keys of entries that could not be read.
@@ -42,6 +43,16 @@ struct ClientStorage: Sendable {
         var isSender = true
     }
 
+    /// The outcome of a change of a stored post.
+    enum Outcome: Sendable, Equatable {
+        /// The payload is that of the store now.
+        case done(payload: JSONValue?)
+        /// Nothing was changed, since an attempt to send the post was begun.
+        case tried
+        /// Another process has settled the post; the server has it at this position, if any.
+        case gone(StoredPosition?)
+    }
+
     struct Contents: Sendable {
         var list: JSONValue?
         var positions: [String: LogPosition] = [:]
@@ -52,7 +63,7 @@ struct ClientStorage: Sendable {
     let store: any ChatStore
     /// `v1/<system server>/<user>/`, so that another server, user or format has keys of its own.
     let prefix: String
-    /// Identifies this client's leases and posts among those of others.
+    /// Identifies this client's leases among those of others.
     let instance: String
     /// The store's keys of the posts that were seen last, by their own keys.
     let places = NIOLockedValueBox<[String: String]>([:])
@@ -72,6 +83,8 @@ struct ClientStorage: Sendable {
                     contents.reads[String(key.dropFirst(prefix.count + 5))] = seq
                 }
             }
+            // Versions before kept a value for each post that another process had sent.
+            for key in try step.keys(withPrefix: prefix + "done/") { step.set(key, nil) }
             contents.outbox = try outbox(&step, isRunning: isRunning)
             return contents
         }
@@ -82,8 +95,13 @@ struct ClientStorage: Sendable {
         try await store.step { [self] step in
             guard let head = try head(step, room) else { return [] }
             var events: [ChatEvent] = []
-            for key in try step.keys(withPrefix: segments(room, head)) { events += try segment(step, key) }
-            events = events.filter { $0.seq <= through.seq }
+            for key in try step.keys(withPrefix: segments(room, head)) {
+                for event in try segment(step, key) where event.seq <= through.seq {
+                    // A segment before it could not be read: without a gap, the log begins here.
+                    if let last = events.last, event.seq != last.seq + 1 { events = [] }
+                    events.append(event)
+                }
+            }
             return events.last?.position == through ? events : []
         }
     }
@@ -142,24 +160,11 @@ struct ClientStorage: Sendable {
                 step.set(old, nil)
                 key = nil
             }
-            var value = post.kept
-            value["instance"] = .string(instance)
-            if let key, let owner = try step.value(key).flatMap({ try? JSONParser.parse($0) })?["instance"] {
-                value["instance"] = owner
-            }
-            step.set(try key ?? newEntry(step, post.key), JSONValue.object(value).bytes)
+            step.set(try key ?? newEntry(step, post.key), JSONValue.object(post.kept).bytes)
         case .postDone(let key, let place):
             guard let entry = try entry(step, key) else { return }
-            let owner = try step.value(entry).flatMap { try? JSONParser.parse($0) }?["instance"]?.string
             step.set(entry, nil)
-            if let place, let owner, owner != instance {
-                set(
-                    &step, "done/\(key.percentEncoded)",
-                    [
-                        "messageId": JSONValue(place.messageID), "seq": JSONValue(place.seq), "owner": .string(owner),
-                        "at": JSONValue(System.wallClock),
-                    ])
-            }
+            try addDone(DonePost(key: key, place: place), &step)
         case .read(let room, let seq): step.set(prefix + "read/\(room)", seq.map { JSONValue($0).bytes })
         }
     }
@@ -228,7 +233,7 @@ struct ClientStorage: Sendable {
         _ room: String, _ position: LogPosition, after old: Head?, _ step: inout ChatStoreStep
     ) throws -> Head {
         if let old { for key in try step.keys(withPrefix: segments(room, old)) { step.set(key, nil) } }
-        let head = Head(generation: (old?.generation ?? 0) + 1, from: position)
+        let head = Head(generation: (old?.generation ?? 0) &+ 1, from: position)
         set(
             &step, "room/\(room)/head",
             ["generation": JSONValue(head.generation), "from": .object(position.json)])

@@ -8,15 +8,13 @@ final class FallbackStore: ChatStore {
     private struct State {
         /// Set while the store fails.
         var overlay: Overlay?
-        /// The last values of small keys, in case the store cannot be read when it fails.
-        var mirror: [String: [UInt8]] = [:]
+        var mirror = StoreMirror()
         var retryAt: Int64 = 0
     }
 
-    /// Maximum number of times that changes are written in a row, if more come meanwhile.
-    private static let maximumRounds = 3
-
     private let store: any ChatStore
+    /// Held by each step in memory, and while their last changes are written: then no others come in between.
+    private let memoryMutex = AsyncMutex()
     private let onFailure: @Sendable (ChatError) -> Void
     private let retryMilliseconds: Int64
     private let state = NIOLockedValueBox(State())
@@ -37,18 +35,16 @@ final class FallbackStore: ChatStore {
     func step<Result: Sendable>(
         _ body: @escaping @Sendable (inout ChatStoreStep) throws -> Result
     ) async throws -> Result {
-        if let result = try inMemory(body) { return result }
+        if let result = try await inMemory(body) { return result }
         let attempted = NIOLockedValueBox<Changes>([:])
         do {
             let result = try await stepOfStore(attempted, body)
-            if store.isLasting {
-                state.withLockedValue { [changes = attempted.withLockedValue { $0 }] in Self.mirror(changes, in: &$0) }
-            }
+            mirror(attempted.withLockedValue { $0 })
             return result
         } catch let error where Self.isOfStore(error) {
             await replace(error, attempted.withLockedValue { $0 })
             // The store may work again by now.
-            if let result = try inMemory(body) { return result }
+            if let result = try await inMemory(body) { return result }
             return try await store.step(body)
         }
     }
@@ -59,8 +55,12 @@ final class FallbackStore: ChatStore {
     private func stepOfStore<Result: Sendable>(
         _ attempted: NIOLockedValueBox<Changes>, _ body: @escaping @Sendable (inout ChatStoreStep) throws -> Result
     ) async throws -> Result {
-        let work = Task { [store] in
+        let work = Task { [store, state] in
             try await store.step { step in
+                if store.isLasting {
+                    step.onRead = { key, value in state.withLockedValue { $0.mirror.set(key, value) } }
+                    step.onList = { prefix, keys in state.withLockedValue { $0.mirror.keep(keys, withPrefix: prefix) } }
+                }
                 let result = try body(&step)
                 attempted.withLockedValue { [changes = step.changes] in $0 = changes }
                 return result
@@ -69,15 +69,21 @@ final class FallbackStore: ChatStore {
         return try await work.value
     }
 
-    private static func mirror(_ changes: Changes, in state: inout State) {
-        for (key, value) in changes where !Overlay.isLog(key) { state.mirror[key] = value }
+    private func mirror(_ changes: Changes) {
+        guard store.isLasting else { return }
+        state.withLockedValue { state in
+            for (key, value) in changes { state.mirror.set(key, value) }
+        }
     }
 
     // MARK: Memory
 
     /// - Returns: `nil` if the store does not fail.
-    private func inMemory<Result>(_ body: (inout ChatStoreStep) throws -> Result) throws -> Result? {
-        try state.withLockedValue { state in
+    private func inMemory<Result>(_ body: (inout ChatStoreStep) throws -> Result) async throws -> Result? {
+        guard state.withLockedValue({ $0.overlay != nil }) else { return nil }
+        await memoryMutex.lock()
+        defer { memoryMutex.unlock() }
+        return try state.withLockedValue { state in
             guard let (result, changes) = try state.overlay.map({ try Self.perform(body, on: $0) }) else { return nil }
             state.overlay?.apply(changes)
             return result
@@ -108,7 +114,7 @@ final class FallbackStore: ChatStore {
                 state.overlay?.writingFailed(attempted)
                 return false
             }
-            state.overlay = Overlay(base: read ?? state.mirror, isWhole: read != nil, attempted: attempted)
+            state.overlay = Overlay(base: read ?? state.mirror.values, isWhole: read != nil, attempted: attempted)
             state.retryAt = System.monotonicClock + retryMilliseconds
             return true
         }
@@ -129,21 +135,25 @@ final class FallbackStore: ChatStore {
             state.retryAt = System.monotonicClock + retryMilliseconds
             return true
         }
-        guard isDue else { return }
-        for _ in 0..<Self.maximumRounds {
-            // There may be room for small values even if there is none for logs.
-            for isLog in [false, true] {
-                guard await writeOverlay(ofLogs: isLog) else { return }
-            }
-            let isBack = state.withLockedValue { state in
-                if state.overlay?.isEmpty ?? true { state.overlay = nil }
-                return state.overlay == nil
-            }
-            if isBack { return }
+        guard isDue, await writeOverlay() else { return }
+        // Steps went on in memory meanwhile. What they have changed is little: they wait until it is written, too.
+        await memoryMutex.lock()
+        defer { memoryMutex.unlock() }
+        guard await writeOverlay() else { return }
+        state.withLockedValue { state in
+            if state.overlay?.isEmpty ?? true { state.overlay = nil }
         }
     }
 
     /// - Returns: whether the changes are in the store.
+    private func writeOverlay() async -> Bool {
+        // There may be room for small values even if there is none for logs.
+        for isLog in [false, true] {
+            guard await writeOverlay(ofLogs: isLog) else { return false }
+        }
+        return true
+    }
+
     private func writeOverlay(ofLogs isLog: Bool) async -> Bool {
         guard let overlay = state.withLockedValue({ $0.overlay }) else { return false }
         let attempted = NIOLockedValueBox<Changes>([:])
@@ -153,10 +163,8 @@ final class FallbackStore: ChatStore {
                 for (key, value) in merge.changes { step.set(key, value) }
                 return merge
             }
-            state.withLockedValue { state in
-                state.overlay?.merged(merge, of: overlay)
-                Self.mirror(merge.changes, in: &state)
-            }
+            state.withLockedValue { $0.overlay?.merged(merge, of: overlay) }
+            mirror(merge.changes)
             return true
         } catch {
             state.withLockedValue { [changes = attempted.withLockedValue { $0 }] in $0.overlay?.writingFailed(changes) }

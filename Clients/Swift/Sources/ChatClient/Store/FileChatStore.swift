@@ -17,6 +17,10 @@ public final class FileChatStore: ChatStore {
     /// Maximum number of attempts of a step whose lock is taken over.
     private static let maximumAttempts = 5
 
+    /// Maximum length of the encoded name of a file, without its endings.
+    private static let maximumName = 249
+    private static let continued = "+/"
+
     private struct LockLost: Error {}
 
     private let folder: String
@@ -184,28 +188,45 @@ public final class FileChatStore: ChatStore {
     // MARK: Keys
 
     /// The last name of a key has an ending that no folder has, so a key may also be the beginning of another.
-    private func path(_ key: String) -> String {
-        folder + "/values/"
-            + key.split(separator: "/", omittingEmptySubsequences: false).map(Self.encode)
-            .joined(separator: "/") + ".value"
-    }
+    private func path(_ key: String) -> String { folder + "/values/" + Self.encodedPath(key) + ".value" }
 
     private func keys(withPrefix prefix: String) throws -> [String] {
-        let start = prefix.lastIndex(of: "/").map { String(prefix[..<$0]) } ?? ""
+        let start = prefix.lastIndex(of: "/").map { Self.encodedPath(String(prefix[..<$0])) } ?? ""
         var found: [String] = []
         var pending = [start]
-        while let key = pending.popLast() {
-            let path = folder + "/values" + key.split(separator: "/").map { "/" + Self.encode($0) }.joined()
-            for (name, isFolder) in try FileSystem.list(path) {
-                let isValue = name.hasSuffix(".value")
-                guard let last = name.dropLast(isFolder ? 0 : 6).percentDecoded, isFolder || isValue else {
-                    continue
+        while let path = pending.popLast() {
+            for (name, isFolder) in try FileSystem.list(folder + "/values" + (path.isEmpty ? "" : "/" + path)) {
+                let whole = path.isEmpty ? name : path + "/" + name
+                if isFolder {
+                    pending.append(whole)
+                } else if whole.hasSuffix(".value"), let key = Self.key(ofPath: whole.dropLast(6)),
+                    key.hasPrefix(prefix)
+                {
+                    found.append(key)
                 }
-                let whole = key.isEmpty ? last : key + "/" + last
-                if isFolder { pending.append(whole) } else if whole.hasPrefix(prefix) { found.append(whole) }
             }
         }
         return found
+    }
+
+    /// File systems limit the length of a name, so a long one is continued in a folder whose name has an ending that no
+    /// encoded name has.
+    private static func encodedPath(_ key: String) -> String {
+        key.split(separator: "/", omittingEmptySubsequences: false).map { name in
+            var rest = encode(name)[...]
+            var text = ""
+            while rest.utf8.count > maximumName {
+                text += rest.prefix(maximumName) + continued
+                rest = rest.dropFirst(maximumName)
+            }
+            return text + rest
+        }.joined(separator: "/")
+    }
+
+    private static func key(ofPath path: Substring) -> String? {
+        let names = path.replacing(continued, with: "").split(separator: "/", omittingEmptySubsequences: false)
+        let decoded = names.compactMap(\.percentDecoded)
+        return decoded.count == names.count ? decoded.joined(separator: "/") : nil
     }
 
     /// Capital letters are encoded, too, since some file systems do not tell them from small ones.

@@ -38,7 +38,7 @@ struct Lease: Sendable, Equatable {
 
     /// Whether a client other than `instance` holds it now.
     func isHeldByOther(than instance: String, now: Int64 = System.wallClock) -> Bool {
-        self.instance != instance && (now - seenAt).magnitude < UInt64(Self.lifetimeMilliseconds)
+        self.instance != instance && (now &- seenAt).magnitude < UInt64(Self.lifetimeMilliseconds)
             && System.startTime(ofProcess: process) == start
     }
 }

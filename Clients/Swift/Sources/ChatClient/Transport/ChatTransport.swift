@@ -41,7 +41,7 @@ enum ConnectionInput: Sendable, Equatable {
     case frame(String, id: String?)
     /// A protocol ping, a pong or a comment: no content, but it shows that the server is reachable.
     case activity
-    /// An event stream sends the time to wait before the next attempt.
+    /// An event stream that is about to end says how long to wait before the next attempt.
     case retry(milliseconds: Int64)
 }
 

@@ -9,12 +9,15 @@ struct ClientResponse: Sendable {
 }
 
 extension ClientResponse {
-    /// The pause that the server asks for. A date is compared with the response's own `Date`.
+    /// The pause that the server asks for. A date is compared with the response's own `Date`. A pause of 0 counts as
+    /// absent: in place of the growing pauses it would make a loop without any.
     var retryAfterMilliseconds: Int64? {
         guard let text = headers["retry-after"] else { return nil }
-        if let seconds = Int64(text) { return min(max(seconds, 0), 86_400) * 1000 }
-        guard let end = HTTPDate.seconds(text), let now = headers["date"].flatMap(HTTPDate.seconds) else { return nil }
-        return max(end - now, 0) * 1000
+        var pause = Int64(text)
+        if pause == nil, let end = HTTPDate.seconds(text), let now = headers["date"].flatMap(HTTPDate.seconds) {
+            pause = end - now
+        }
+        return pause.flatMap { $0 > 0 ? min($0, 86_400) * 1000 : nil }
     }
 
     /// The error of a response that is not a success.

@@ -105,12 +105,19 @@ extension NIOTransport {
         _ iterator: inout ResponseParts, _ receive: @escaping @Sendable ([ConnectionInput]) async -> Void
     ) async throws -> ConnectionEnd {
         var parser = EventStreamParser()
+        var isFirstRetry = true
         while case .body(let bytes)? = try await iterator.next() {
             var inputs: [ConnectionInput] = []
             for event in try parser.parse(bytes.readableBytesView) {
                 if case .message(let data, _, "close") = event {
                     await receive(inputs)
                     return end(data)
+                }
+                // The first `retry` is meant for browsers, which reconnect by themselves; a later one comes before the
+                // server ends the stream.
+                if case .retry = event, isFirstRetry {
+                    isFirstRetry = false
+                    continue
                 }
                 inputs.append(input(of: event))
             }

@@ -119,7 +119,8 @@ final class OutboxCase: CaseMachine {
             guard var post = OwnPost(kept: value) else { return nil }
             post.state = .new
             actions = machine.add(post)
-        case "kept": actions = machine.kept(key)
+        case "kept": actions = machine.kept(key, payload: value["payload"])
+        case "settled": actions = machine.settled(key, StoredPosition(json: value["message"]))
         case "edit": actions = machine.edit(key, payload: value["payload"] ?? .null)
         case "discard": actions = machine.discard(key)
         case "retry": actions = machine.retry(key)
@@ -128,7 +129,9 @@ final class OutboxCase: CaseMachine {
                 key, status: Int(value["status"]?.integer ?? 0), code: value["code"]?.string,
                 isProblem: value["isProblem"]?.bool ?? false, retryAfterMilliseconds: retryAfter,
                 stored: StoredPosition(json: value["message"]))
-        case "noAnswer": actions = machine.noAnswer(key, retryAfterMilliseconds: retryAfter)
+        case "noAnswer":
+            actions = machine.noAnswer(
+                key, retryAfterMilliseconds: retryAfter, isUnsent: value["isUnsent"]?.bool ?? false)
         case "otherAnswered": actions = machine.otherAnswered()
         case "logged": actions = StoredPosition(json: value).map { machine.logged(key, $0) } ?? []
         case "sender": actions = machine.sender(value["isSender"]?.bool ?? false)
@@ -136,10 +139,9 @@ final class OutboxCase: CaseMachine {
         case "resume": actions = machine.resume()
         case "wake": actions = machine.wake()
         case "loaded":
-            var done: [String: StoredPosition] = [:]
-            for item in value["done"]?.array ?? [] { done[item["key"]?.string ?? ""] = StoredPosition(json: item) }
             actions = machine.loaded(
-                (value["posts"]?.array ?? []).compactMap(OwnPost.init(kept:)), done: done,
+                (value["posts"]?.array ?? []).compactMap(OwnPost.init(kept:)),
+                done: (value["done"]?.array ?? []).compactMap(DonePost.init(json:)),
                 except: Set((value["except"]?.array ?? []).compactMap(\.string)))
         case "taken": actions = machine.taken(key)
         default: return nil
@@ -162,11 +164,16 @@ final class OutboxCase: CaseMachine {
 
     private func text(_ action: Outbox.Action) -> JSONValue {
         switch action {
-        case .keep(let key, let isLast): return ["keep": members(["key": .string(key), "isLast": isLast ? true : nil])]
-        case .keepDone(let key, let place):
+        case .keep(let key, let isLast, let ifOpen):
+            return [
+                "keep": members([
+                    "key": .string(key), "isLast": isLast ? true : nil, "ifOpen": ifOpen ? true : nil,
+                ])
+            ]
+        case .keepDone(let key, let place, let ifOpen):
             let done: JSONValue =
                 place.map { ["messageId": JSONValue($0.messageID), "seq": JSONValue($0.seq)] } ?? .null
-            return ["keep": ["key": .string(key), "done": done]]
+            return ["keep": members(["key": .string(key), "done": done, "ifOpen": ifOpen ? true : nil])]
         case .post(let key, let state):
             guard state == .refused, let post = machine.post(key) else {
                 return ["post": ["key": .string(key), "state": .string(state.rawValue)]]

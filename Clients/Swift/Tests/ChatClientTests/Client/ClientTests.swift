@@ -1,3 +1,4 @@
+import NIOConcurrencyHelpers
 import Testing
 
 @testable import ChatClient
@@ -229,74 +230,37 @@ import Testing
         #expect(took < .seconds(20))
     }
 
+    @Test func `a client that runs again asks for a token again, although the last call was cut off`() async throws {
+        let count = NIOLockedValueBox(0)
+        let client = try makeClient(server) { _ in
+            if count.increment() == 1 { try await Task.sleep(for: .seconds(600)) }
+            return token(of: 1)
+        }
+        let first = Task { try await client.run() }
+        try await until { count.withLockedValue { $0 } == 1 }
+        first.cancel()
+        _ = await first.result
+        let took = try await ContinuousClock().measure {
+            try await running(client) { [server] in _ = try await server.link() }
+        }
+        // The call of the first run would count for 30 s.
+        #expect(took < .seconds(20))
+    }
+
+    @Test func `deadlines count from the input that sets them`() async throws {
+        let client = try makeClient(server)
+        try await Task.sleep(for: .milliseconds(5))
+        let now = System.monotonicClock
+        await client.networkIsBack()
+        #expect(await client.core.connection.timers.now >= now)
+    }
+
     @Test func `a client runs once at a time`() async throws {
         let client = try makeClient(server)
         try await running(client) { [server] in
             _ = try await server.link()
             let error = await #expect(throws: ChatError.self) { try await client.run() }
             #expect(error?.code == .inUse)
-        }
-    }
-
-    @Test func `read marks are kept until the server has them`() async throws {
-        let store = MemoryChatStore()
-        let client = try makeClient(server, store: store)
-        try await running(client) { [server] in
-            var link = try await server.link()
-            await link.live(rooms: [roomFrame("a", seq: 4, unread: 4)])
-            await client.reaches(.live)
-            await client.room("a").markRead()
-            #expect(client.roomLists.value.first?.unreadCount == 0)
-            #expect(await link.frame("read")["seq"]?.integer == 4)
-            link.close()
-            link = try await server.link()
-            await link.live(rooms: [roomFrame("a", seq: 4, unread: 4)])
-            #expect(await link.frame("read")["seq"]?.integer == 4)
-            await link.send([
-                "eventType": "room_changed", "roomId": "a", "lastReadSeq": 4, "unreadCount": 0, "lastSeq": 4,
-            ])
-            #expect(!store.contents.keys.contains { $0.contains("/read/") })
-        }
-    }
-
-    @Test(arguments: [200, 403, 422])
-    func `an event stream serves where handshakes have no answer while REST works`(_ status: Int) async throws {
-        let store = MemoryChatStore()
-        let client = try makeClient(server, store: store)
-        // Whether the server takes a read mark or will never take it, it is not kept any more.
-        server.answer { call in
-            ClientResponse(status: call.path.hasSuffix("/read") ? status : 200, body: Array("{}".utf8))
-        }
-        try await running(client) { [server] in
-            for _ in 0..<3 {
-                let link = try await server.link()
-                #expect(link.request.kind == .webSocket)
-                link.close()
-            }
-            var link = try await server.link()
-            while link.request.kind == .webSocket {
-                link.close()
-                link = try await server.link()
-            }
-            #expect(link.request.path == "/sse/user")
-            await link.send(["eventType": "ready", "sessionId": "s", "userId": 1, "heartbeatSeconds": 15])
-            await link.send(["eventType": "rooms", "rooms": [roomFrame("a", seq: 3)], "removed": [], "isLast": true])
-            await link.send(["eventType": "synced", "cursor": "c 7"])
-            await client.reaches(.live, .unsupported)
-            await client.room("a").markRead(3)
-            try await until {
-                server.calls.contains { $0.path == "/api/v1/rooms/a/read" && $0.method == .put }
-            }
-            // It may be another network by now.
-            link.close()
-            link = try await server.link()
-            #expect(link.request.kind == .webSocket)
-            while link.request.kind == .webSocket {
-                link.close()
-                link = try await server.link()
-            }
-            #expect(link.request.path == "/sse/user?cursor=c%207")
-            try await until { !store.contents.keys.contains { $0.contains("/read/") } }
         }
     }
 

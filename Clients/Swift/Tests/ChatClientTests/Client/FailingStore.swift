@@ -6,6 +6,7 @@ import NIOConcurrencyHelpers
 final class FailingStore: ChatStore {
     private let memory = MemoryChatStore()
     private let box = NIOLockedValueBox(false)
+    private let hook = NIOLockedValueBox<@Sendable () async -> Void>({})
     let isHeld = LatestValue(false)
     /// Whether a step has waited.
     let isWaiting = LatestValue(false)
@@ -13,6 +14,12 @@ final class FailingStore: ChatStore {
     var fails: Bool {
         get { box.withLockedValue { $0 } }
         set { box.withLockedValue { $0 = newValue } }
+    }
+
+    /// Called before each step that does not fail.
+    var onStep: @Sendable () async -> Void {
+        get { hook.withLockedValue { $0 } }
+        set { hook.withLockedValue { $0 = newValue } }
     }
 
     var isLasting: Bool { true }
@@ -33,6 +40,7 @@ final class FailingStore: ChatStore {
             for await isHeld in LatestValues(source: isHeld) where !isHeld { break }
         }
         if fails { throw ChatError(.storeFailed, "The disk is full", isTemporary: true) }
+        await onStep()
         return try await memory.step(body)
     }
 }

@@ -1,4 +1,3 @@
-import Foundation
 import NIOConcurrencyHelpers
 import Testing
 
@@ -218,51 +217,34 @@ import Testing
         #expect(second.outbox.value.map(\.key) == ["k2"])
     }
 
-    @Test func `a process that becomes the sender knows first what others have sent`() {
-        let posts = (1...3).map { number in
-            OwnPost(key: "k\(number)", roomID: "a", payload: ["text": "x"], state: .queued)
+    @Test func `a post is given up while the server asks for a pause`() async throws {
+        let client = try makeClient(server)
+        server.answer { _ in ClientResponse(status: 429, headers: ["retry-after": "60"]) }
+        try await running(client) { [server] in
+            try await server.link().live(rooms: [roomFrame("a")])
+            let post = client.room("a").post("one", key: "k")
+            try await until { server.calls.count == 1 && client.outbox.value.first?.state == .queued }
+            #expect(await client.room("a").edit(post, ["text": "two"]))
+            #expect(await post.discard())
+            #expect(client.outbox.value.isEmpty)
         }
-        var outbox = Outbox(posts: posts, isSender: false) { 0 }
-        let places = [("k1", 1), ("k2", 2)].map { ($0.0, StoredPosition(messageID: Int64($0.1), seq: Int64($0.1))) }
-        let actions = outbox.loaded([posts[2]], done: Dictionary(uniqueKeysWithValues: places), isSender: true)
-        let sent = actions.filter { if case .send = $0 { true } else { false } }
-        #expect(places.allSatisfy { actions.contains(.stored($0.0, $0.1)) })
-        #expect(sent == [.send("k3")])
     }
 
-    @Test func `several processes form one line and another sends when the sender is gone`() async throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("chat-\(UUID().uuidString)").path
-        defer { try? FileManager.default.removeItem(atPath: folder) }
-        let other = FakeServer()
-        let (one, two) = (
-            try makeClient(server, store: .file(folder)), try makeClient(other, store: .file(folder))
-        )
-        let hang: @Sendable (HTTPCall) async throws -> ClientResponse = { _ in
-            try await Task.sleep(for: .seconds(60))
-            throw ChatError.timeout
+    @Test func `another call of the message server shows whether it fails at every call`() async throws {
+        let client = try makeClient(server)
+        server.answer { call in
+            guard call.method == .post else { return ClientResponse(status: 200, body: Array("{}".utf8)) }
+            return ClientResponse(status: 500, headers: ["content-type": "application/problem+json"])
         }
-        server.answer(hang)
-        other.answer { call in Self.stored(call, seq: 1) }
-        let sender = Task { try await one.run() }
-        try await server.link().live(rooms: [roomFrame("a")])
-        try await running(two) { [server] in
-            try await other.link().live(rooms: [roomFrame("a")])
-            try await one.room("a").post("one", key: "k1").kept()
-            for await posts in one.outbox where posts.first?.state == .sending { break }
-            let post = two.room("a").post("two", key: "k2")
-            try await post.kept()
-            #expect(two.outbox.value.map(\.key) == ["k1", "k2"])
-            for await posts in one.outbox where posts.count == 2 { break }
-            #expect(other.calls.isEmpty)
-            sender.cancel()
-            let message = try await post.stored()
-            #expect(message.clientMessageID == "k2")
-            #expect(other.calls.map(Self.key) == ["k1", "k2"])
-            #expect(server.calls.map(Self.key) == ["k1"])
+        try await running(client) { [server] in
+            try await server.link().live(rooms: [roomFrame("a")])
+            let post = client.room("a").post("Hello")
+            try await until { server.calls.contains { $0.method == .get } }
+            let other = try #require(server.calls.first { $0.method == .get })
+            #expect(other.server.host == "messages.test")
+            #expect(other.path == "/api/v1/rooms/a/messages?limit=1")
+            _ = post
         }
-        _ = await sender.result
-        // The one that was stopped learns what became of its post when it looks next.
-        #expect(one.outbox.value.map(\.key) == ["k1", "k2"])
     }
 
     @Test func `a post of a former life can be followed and discarded`() async throws {
@@ -290,5 +272,51 @@ import Testing
             #expect(try await changed.stored().text == "three")
             #expect(server.calls.map(Self.key) == ["k1"])
         }
+    }
+
+    @Test func `a key of a message that the log does not show yet is the same message or refused`() async throws {
+        let client = try makeClient(server)
+        server.answer { call in Self.stored(call, seq: 1) }
+        try await running(client) { [server] in
+            try await server.link().live(rooms: [roomFrame("a")])
+            let room = client.room("a")
+            _ = room.messages
+            for await state in room.states where state == .live { break }
+            try await room.send("one", key: "k")
+            let error = await #expect(throws: ChatError.self) { try await room.send("two", key: "k") }
+            #expect(error?.code == .clientMessageIDReused)
+            #expect(try await room.send("one", key: "k").messageID == 10)
+            #expect(server.calls.count { $0.method == .post } == 1)
+        }
+    }
+
+    @Test func `the wait for a discard ends with run()`() async throws {
+        let client = try makeClient(server)
+        server.answer { _ in
+            try await Task.sleep(for: .seconds(60))
+            throw ChatError.timeout
+        }
+        let post = client.room("a").post("one", key: "k")
+        let discarding = try await running(client) { [server] in
+            try await server.link().live(rooms: [roomFrame("a")])
+            for await posts in client.outbox where posts.first?.state == .sending { break }
+            let discarding = Task { await post.discard() }
+            try await Task.sleep(for: .milliseconds(50))
+            return discarding
+        }
+        #expect(await !discarding.value)
+        try await client.forget(evenUnsent: true)
+        let error = await #expect(throws: ChatError.self) { try await post.stored() }
+        #expect(error?.code == .notStored)
+    }
+
+    @Test(arguments: ["", String(repeating: "x", count: 65), String(repeating: "😀", count: 65)])
+    func `a key that the server never takes is refused at once`(_ key: String) async throws {
+        let client = try makeClient(server)
+        let post = client.room("a").post("one", key: key)
+        let error = await #expect(throws: ChatError.self) { try await post.stored() }
+        #expect(error?.code == .invalid)
+        try await client.room("a").post("two", key: "k").kept()
+        #expect(client.outbox.value.map(\.key) == ["k"])
     }
 }

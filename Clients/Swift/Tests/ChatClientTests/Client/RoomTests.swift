@@ -167,4 +167,59 @@ import Testing
             #expect(store.contents.keys.contains { $0.contains("/1/read/a") })
         }
     }
+
+    @Test func `read marks are kept until the server has them`() async throws {
+        let store = MemoryChatStore()
+        let client = try makeClient(server, store: store)
+        try await running(client) { [server] in
+            var link = try await server.link()
+            await link.live(rooms: [roomFrame("a", seq: 4, unread: 4)])
+            await client.reaches(.live)
+            await client.room("a").markRead()
+            #expect(client.roomLists.value.first?.unreadCount == 0)
+            #expect(await link.frame("read")["seq"]?.integer == 4)
+            link.close()
+            link = try await server.link()
+            await link.live(rooms: [roomFrame("a", seq: 4, unread: 4)])
+            #expect(await link.frame("read")["seq"]?.integer == 4)
+            await link.send([
+                "eventType": "room_changed", "roomId": "a", "lastReadSeq": 4, "unreadCount": 0, "lastSeq": 4,
+            ])
+            #expect(!store.contents.keys.contains { $0.contains("/read/") })
+        }
+    }
+
+    @Test func `many read marks are sent at the pace that servers allow`() async throws {
+        let client = try makeClient(server)
+        let ids = (0..<25).map { "r\($0)" }
+        try await running(client) { [server] in
+            let link = try await server.link()
+            await link.live(rooms: ids.map { roomFrame($0, seq: 4) })
+            await client.reaches(.live)
+            let took = try await ContinuousClock().measure {
+                for id in ids { await client.room(id).markRead() }
+                try await until { link.types.count { $0 == "read" } == 25 }
+            }
+            #expect(took > .milliseconds(900))
+        }
+    }
+
+    @Test func `at most fifty rooms are open, on the next connection as well`() async throws {
+        let client = try makeClient(server)
+        let ids = (0...50).map { "r\($0)" }
+        try await running(client) { [server] in
+            var link = try await server.link()
+            await link.live(rooms: ids.map { roomFrame($0) })
+            await client.reaches(.live)
+            for id in ids { await client.core.listen(id, by: 1) }
+            #expect(await link.frame("close")["roomId"]?.string == "r0")
+            try await until { link.types.count { $0 == "open" } == 51 }
+            link.close()
+            link = try await server.link()
+            await link.live(rooms: ids.map { roomFrame($0) })
+            await client.room("r0").typing()
+            _ = await link.frame("typing")
+            #expect(link.types.count { $0 == "open" } == 50)
+        }
+    }
 }

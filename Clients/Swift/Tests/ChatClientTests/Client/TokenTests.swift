@@ -61,6 +61,33 @@ import Testing
         }
     }
 
+    @Test func `a call that the application itself has cancelled is a failed one`() async throws {
+        let count = NIOLockedValueBox(0)
+        let client = try makeClient(server) { _ in
+            if count.increment() == 1 { throw CancellationError() }
+            return token(of: 1)
+        }
+        let took = try await ContinuousClock().measure {
+            try await running(client) { [server] in _ = try await server.link() }
+        }
+        #expect(took < .seconds(20))
+    }
+
+    @Test func `a refused token is not used while the next one is waited for`() async throws {
+        let client = try makeClient(server)
+        try await running(client) { [server] in
+            try await server.link().live()
+            await client.reaches(.live)
+            await client.core.input { core in
+                // As after many refusals in a row, when the next call follows after a pause.
+                core.connection.refusals = 8
+                await core.unauthorized(core.token)
+                #expect(core.token == nil)
+                #expect(!core.connection.isAsking)
+            }
+        }
+    }
+
     @Test func `of all who share a store one asks for a token at a time`() async throws {
         let store = MemoryChatStore()
         let (asking, asked) = (NIOLockedValueBox(0), NIOLockedValueBox(0))

@@ -120,38 +120,52 @@ import Testing
         _ = try await one.add(post, isRunning: true)
         post.state = .queued
         post.isTried = true
-        #expect(try await one.put(post, isMoved: false))
+        #expect(try await one.put(post, isMoved: false) == .done(payload: post.payload))
         try await two.keep([.postDone(key: "k", StoredPosition(messageID: 7, seq: 3))])
-        #expect(try await !one.put(post, isMoved: false))
-        #expect(try await !one.put(post, isMoved: true))
+        for isMoved in [false, true] {
+            let outcome = try await one.put(post, isMoved: isMoved)
+            #expect(outcome == .gone(StoredPosition(messageID: 7, seq: 3)))
+        }
         let outbox = try await one.refreshOutbox(isRunning: true)
         #expect(outbox.posts.isEmpty)
-        #expect(outbox.done["k"]?.seq == 3)
+        #expect(outbox.done == [DonePost(key: "k", place: StoredPosition(messageID: 7, seq: 3))])
     }
 
-    @Test func `a process that stood still for hours learns what became of its post, whatever others have sent`()
-        async throws
-    {
+    @Test func `an attempt ends all changes of a post, and a put keeps the payload of the store`() async throws {
         let (one, two) = (storage("one"), storage("two"))
-        let posts = (0..<300).map { OwnPost(key: "k\($0)", roomID: "a", payload: ["text": "x"], state: .queued) }
-        for post in posts { _ = try await one.add(post, isRunning: false) }
-        let hour: Int64 = 3_600_000
-        for (number, post) in posts.enumerated() {
-            try await two.keep([.postDone(key: post.key, StoredPosition(messageID: 7, seq: Int64(number)))])
-            let key = try #require(store.contents.keys.first { $0.hasSuffix("/done/\(post.key)") })
-            try await store.step { step in
-                // Each is a second older than the one before; the last is of a day and an hour ago.
-                let age = number == 299 ? 25 * hour : 20 * hour + Int64(number) * 1000
-                var value = try #require(try step.value(key).flatMap { try JSONParser.parse($0).object })
-                value["at"] = JSONValue(System.wallClock - age)
-                step.set(key, JSONValue.object(value).bytes)
-            }
+        var post = OwnPost(key: "k", roomID: "a", payload: ["text": "x"], state: .queued)
+        _ = try await one.add(post, isRunning: false)
+        let edited = try await two.edit("k", payload: ["text": "y"])
+        #expect(edited == .done(payload: ["text": "y"]))
+        post.isTried = true
+        let put = try await one.put(post, isMoved: false)
+        #expect(put == .done(payload: ["text": "y"]))
+        let (lateEdit, lateDiscard) = (try await two.edit("k", payload: ["text": "z"]), try await two.discard("k"))
+        #expect(lateEdit == .tried && lateDiscard == .tried)
+        let kept = try #require(try await two.refreshOutbox(isRunning: false).posts.first)
+        #expect(kept.isTried && kept.payload == ["text": "y"])
+        post.state = .refused
+        _ = try await one.put(post, isMoved: false)
+        let discarded = try await two.discard("k")
+        #expect(discarded == .done(payload: nil))
+        let gone = try await two.edit("k", payload: ["text": "z"])
+        #expect(gone == .gone(nil))
+    }
+
+    @Test func `the last hundred posts that were stored, and that were given up, are remembered`() async throws {
+        let storage = storage()
+        try await store.step { $0.set("v1/server/1/done/k", Array("{}".utf8)) }
+        for number in 1...220 {
+            let post = OwnPost(key: "k\(number)", roomID: "a", payload: ["text": "x"])
+            _ = try await storage.add(post, isRunning: false)
+            let place = number % 2 == 0 ? StoredPosition(messageID: 7, seq: Int64(number)) : nil
+            try await storage.keep([.postDone(key: "k\(number)", place)])
         }
-        // Others look at the outbox as well, and tidy up.
-        _ = try await two.refreshOutbox(isRunning: false)
-        let done = try await one.refreshOutbox(isRunning: false).done
-        #expect(Set(done.keys) == Set(posts.prefix(256).map(\.key)))
-        #expect(try await one.refreshOutbox(isRunning: false).done.isEmpty)
+        let done = try await storage.load(isRunning: false).outbox.done
+        let (stored, gone) = (done.filter { $0.place != nil }, done.filter { $0.place == nil })
+        #expect(stored.map(\.place?.seq) == (11...110).map { $0 * 2 })
+        #expect(gone.map(\.key) == (10...109).map { "k\($0 * 2 + 1)" })
+        #expect(store.contents.keys.filter { $0.contains("/done") } == ["v1/server/1/done"])
     }
 
     @Test func `a name has one reader`() async throws {
@@ -168,5 +182,43 @@ import Testing
         let value12 = try await two.takeName("n/x", room: "a", reader: "two.1", isAlive: isAlive)
         #expect(value12 == LogPosition(seq: 7, mark: "m"))
         await #expect(throws: ChatError.self) { try await one.moveName("n/x", room: "a", reader: "one.1", to: nil) }
+    }
+
+    @Test(arguments: [
+        "null", "7", "true", "\"x\"", "[]", "{}", "[null,7,{}]", #"{"seq":-1,"key":7,"rooms":7}"#,
+        #"{"generation":9223372036854775807,"from":{"seq":-1}}"#,
+        #"{"generation":9223372036854775807,"from":{"seq":0}}"#,
+        #"{"process":1,"start":1,"instance":"x","seenAt":-9223372036854775808}"#,
+        #"[{"seq":9223372036854775807,"eventType":"x"}]"#, #"{"position":{"seq":-1},"lease":7}"#,
+    ])
+    func `a value of another form is absent`(_ text: String) async throws {
+        let storage = storage()
+        let names = [
+            "list", "asked", "room/a/head", "room/a/1/0000000000000001", "read/a", "outbox/000000000001.k", "sender",
+            "done", "reader/a/n",
+        ]
+        try await store.step { step in for name in names { step.set("v1/server/1/" + name, Array(text.utf8)) } }
+        var contents = try await storage.load(isRunning: true)
+        #expect(contents.positions.values.allSatisfy { (0...9).contains($0.seq) })
+        #expect(contents.outbox.posts.isEmpty && contents.outbox.done.isEmpty && contents.outbox.isSender)
+        let name = try await storage.takeName("n", room: "a", reader: "one.1") { _ in true }
+        #expect(name == nil)
+        _ = try await storage.add(OwnPost(key: "k", roomID: "a", payload: ["text": "x"]), isRunning: true)
+        try await storage.keep([.postDone(key: "k", StoredPosition(messageID: 7, seq: 3))])
+        _ = try await storage.ask(for: "a")
+        try await storage.keep([
+            .begin(room: "a", LogPosition(seq: 4, mark: "mark4")), .events(room: "a", try events(5...5)),
+        ])
+        contents = try await storage.load(isRunning: true)
+        #expect(contents.positions["a"] == LogPosition(seq: 5, mark: "mark5"))
+    }
+
+    @Test func `kept events have no gap where a part cannot be read`() async throws {
+        let storage = storage()
+        try await begin(storage)
+        try await storage.keep([.events(room: "a", try events(1...200))])
+        try await store.step { $0.set("v1/server/1/room/a/1/0000000000000065", Array("[7]".utf8)) }
+        let kept = try await storage.events(of: "a", through: LogPosition(seq: 200, mark: "mark200"))
+        #expect(kept.map(\.seq) == Array(129...200))
     }
 }

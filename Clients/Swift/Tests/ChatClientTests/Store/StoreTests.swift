@@ -182,6 +182,44 @@ import Testing
         #expect(failing.contents == ["a": [1], "b": [2]])
     }
 
+    @Test func `a store that is back is used although changes never cease`() async throws {
+        let failing = FailingStore()
+        let store = FallbackStore(failing, retryMilliseconds: 0) { _ in }
+        failing.fails = true
+        try await store.step { $0.set("0", [0]) }
+        failing.fails = false
+        let changes = LatestValue(1)
+        // Another change comes during each step of the store.
+        failing.onStep = {
+            let number = changes.value
+            guard number < 50 else { return }
+            changes.set(number + 1)
+            Task { try await store.step { $0.set("\(number)", [UInt8(number)]) } }
+            for _ in 0..<200 { await Task.yield() }
+        }
+        await store.retry()
+        #expect(store.isLasting)
+        try await until { failing.contents.count == 50 }
+    }
+
+    @Test func `a store that cannot be read any more is replaced by what was last read from it`() async throws {
+        let failing = FailingStore()
+        let store = FallbackStore(failing) { _ in }
+        let read: @Sendable () async throws -> [String] = {
+            try await store.step { step in
+                let keys = try step.keys(withPrefix: "outbox/")
+                return try keys.filter { try step.value($0) == [1] }
+            }
+        }
+        // Another process wrote these, and deletes one later.
+        try await failing.change(["outbox/1": [1], "outbox/2": [1]])
+        #expect(try await read() == ["outbox/1", "outbox/2"])
+        try await failing.change(["outbox/1": nil])
+        #expect(try await read() == ["outbox/2"])
+        failing.fails = true
+        #expect(try await read() == ["outbox/2"])
+    }
+
     @Test func `a store that is back keeps what other processes have changed meanwhile`() async throws {
         let failing = FailingStore()
         let store = FallbackStore(failing, retryMilliseconds: 0) { _ in }
@@ -214,5 +252,21 @@ import Testing
         await retrying
         #expect(store.isLasting)
         #expect(failing.contents == ["a": [2]])
+    }
+
+    @Test func `names of any length and characters are kept`() async throws {
+        let names = ["😀", " ", "Ä%/+", "A."].map { String(repeating: $0, count: 64) }
+        let keys = Set(names.map { "a/" + $0.percentEncoded } + names.map { "a/x" + $0 })
+        try await FileChatStore(folder: folder).step { step in for key in keys { step.set(key, Array(key.utf8)) } }
+        let store = try FileChatStore(folder: folder)
+        let listed = try await store.step { try $0.keys(withPrefix: "a/") }
+        #expect(Set(listed) == keys)
+        for key in keys {
+            let found = try await store.step { (try $0.value(key), try $0.keys(withPrefix: key)) }
+            #expect(found.0 == Array(key.utf8))
+            #expect(found.1.contains(key))
+            try await store.step { $0.set(key, nil) }
+        }
+        #expect(try await store.step { try $0.keys(withPrefix: "") }.isEmpty)
     }
 }

@@ -25,6 +25,17 @@ import Testing
         }
     }
 
+    @Test(
+        arguments: [
+            ("2", 2000), ("0", nil), ("-1", nil), ("1.5", nil), ("soon", nil), ("Wed, 02 Dec 2026 10:00:05 GMT", 5000),
+            ("Wed, 02 Dec 2026 10:00:00 GMT", nil), ("Wed, 02 Dec 2026 09:00:00 GMT", nil),
+        ] as [(String, Int64?)])
+    func `a pause that is none counts as absent`(_ text: String, _ pause: Int64?) {
+        let response = ClientResponse(
+            status: 503, headers: ["retry-after": text, "date": "Wed, 02 Dec 2026 10:00:00 GMT"])
+        #expect(response.retryAfterMilliseconds == pause)
+    }
+
     @Test func `a chunked answer is read whole`() async throws {
         try await ScriptedServer.running { request, _, out in
             #expect(request.hasPrefix("GET /x HTTP/1.1\r\n"))
@@ -91,15 +102,15 @@ import Testing
         }
     }
 
-    // MARK: WebSocket
+    // MARK: Connections
 
     private func connect(
-        _ server: ServerAddress, _ output: [ConnectionOutput] = []
+        _ server: ServerAddress, _ output: [ConnectionOutput] = [], _ kind: ConnectionRequest.Kind = .webSocket
     ) async -> (inputs: [ConnectionInput], end: ConnectionEnd) {
         let inputs = NIOLockedValueBox<[ConnectionInput]>([])
         let (stream, continuation) = AsyncStream.makeStream(of: ConnectionOutput.self)
         for item in output { continuation.yield(item) }
-        let request = ConnectionRequest(kind: .webSocket, server: server, path: "/ws/user")
+        let request = ConnectionRequest(kind: kind, server: server, path: kind == .webSocket ? "/ws/user" : "/sse/user")
         let end = await transport.connect(request, output: stream) { new in inputs.withLockedValue { $0 += new } }
         return (inputs.withLockedValue { $0 }, end)
     }
@@ -107,6 +118,18 @@ import Testing
     private func closeCode(_ end: ConnectionEnd) -> UInt16? {
         if case .closed(let code, _) = end { return code }
         return nil
+    }
+
+    @Test func `an event stream is read, and the time to wait that comes before its end`() async throws {
+        let text = "retry: 3000\n\n: hi\n\nid: c1\ndata: {}\n\nretry: 70\n\nevent: close\ndata: {\"code\": 4401}\n\n"
+        try await ScriptedServer.running { _, _, out in
+            try await out.write(
+                ByteBuffer(string: "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + text))
+        } _: { server in
+            let (inputs, end) = await connect(server, [], .eventStream)
+            #expect(inputs == [.opened, .activity, .frame("{}", id: "c1"), .retry(milliseconds: 70)])
+            #expect(closeCode(end) == 4401)
+        }
     }
 
     @Test func `frames, fragments and pings are read`() async throws {
