@@ -12,8 +12,6 @@ const PROBE_MS = 5_000
 const LATE_MS = 1_000
 /** A connection that is live for this long counts as stable. */
 const STABLE_MS = 60_000
-/** A token that is refused at an age below this was never any good. */
-const YOUNG_MS = 10_000
 /** Errors of the server about the client's own `sync`. */
 const SYNC_ERRORS = new Set(['bad_message', 'not_synced', 'too_many_rooms'])
 /** Close codes that are not from the server. */
@@ -37,8 +35,6 @@ export class Connection {
   /** The reason of the token call under way. */
   #asking
   #tokenFailures = 0
-  /** Young tokens that were refused in a row. */
-  #refusals = 0
   #pauses
   #choice = new TransportChoice()
   #isMandatoryPause = false
@@ -81,7 +77,7 @@ export class Connection {
     if (this.#phase !== 'stopped' || this.state === 'closed') return
     this.#pauses = new Pauses(this.#random)
     this.#choice = new TransportChoice()
-    this.#refusals = 0
+    this.#life.refusals = 0
     this.reason = 'start'
     this.#connect('start')
   }
@@ -125,15 +121,11 @@ export class Connection {
   unauthorized() {
     if (!this.#needsToken || this.state === 'closed' || this.state === 'signedOut') return
     const wasThere = this.#life.isThere
-    this.#countRefusal()
-    if (this.#refusals < 2 || this.#phase === 'stopped') this.#ask(this.#life.reason())
+    this.#life.refused(this.#timers.now)
+    const { refusals } = this.#life
+    if (refusals < 2 || this.#phase === 'stopped') this.#ask(this.#life.reason())
     // One token after the other is refused: the next one is asked for after a pause.
-    else if (wasThere && !this.isAsking) this.#timers.set('renew', pauseMs(this.#refusals - 2, this.#random))
-  }
-
-  #countRefusal() {
-    if (this.#life.isThere) this.#refusals = this.#life.age(this.#timers.now) < YOUNG_MS ? this.#refusals + 1 : 0
-    this.#life.refused()
+    else if (wasThere && !this.isAsking) this.#timers.set('renew', pauseMs(refusals - 2, this.#random))
   }
 
   // The transport
@@ -283,9 +275,9 @@ export class Connection {
   }
 
   #tokenRefused() {
-    this.#countRefusal()
+    this.#life.refused(this.#timers.now)
     // Without a delay the first time: usually the token has just expired.
-    const attempt = Math.max(this.#pauses.attempts++ - 1, this.#refusals - 2)
+    const attempt = Math.max(this.#pauses.attempts++ - 1, this.#life.refusals - 2)
     if (attempt >= 0) return this.#wait('token', pauseMs(attempt, this.#random))
     this.#set('offline', 'token')
     this.#connect('token')

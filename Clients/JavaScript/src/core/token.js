@@ -1,6 +1,8 @@
 // Reads an access token without verifying it: that is up to the server.
 
 const LEAST_MARGIN_MS = 60_000
+/** A token that is refused at an age below this was never any good. */
+const YOUNG_MS = 10_000
 
 /** `{sub, remainingMs, lifeMs}` of a JWT, `undefined` for anything else. */
 export function readToken(token, now) {
@@ -34,6 +36,8 @@ export function renewAfterMs(remainingMs, lifeMs) {
 export class TokenLife {
   isThere = false
   renewAt
+  /** Young tokens that were refused in a row. */
+  refusals = 0
   #arrivedAt
   #endsAt
 
@@ -44,7 +48,11 @@ export class TokenLife {
     this.renewAt = now + renewAfterMs(remainingMs, lifeMs)
   }
 
-  refused() { this.isThere = false }
+  refused(now) {
+    if (this.isThere) this.refusals = this.age(now) < YOUNG_MS ? this.refusals + 1 : 0
+    this.isThere = false
+  }
+
   isGood(now) { return this.isThere && now < this.#endsAt }
   age(now) { return now - this.#arrivedAt }
 
