@@ -229,6 +229,8 @@ export class Intake {
     const { marks } = this.#context
     const list = this.#context.list()
     const after = []
+    // A stream whose cursor the server has forgotten goes on in no room: as if none had been named.
+    if (frame.isAll && this.#context.connection.machine.transport === 'eventStream') this.#named = new Set()
     const gone = new Set([...list.rooms(frame), ...frame.removed ?? []])
     // A log whose room is missing from a complete list is lost, too, even if the list never had the room.
     if (frame.isAll && frame.isLast) for (const [roomId, log] of this.logs) if (log.position && !list.room(roomId)) gone.add(roomId)

@@ -23,6 +23,7 @@ export class Room {
   #older
   /** Aborts the wait for the room's position. */
   #placing
+  #isClosed = false
   #typedAt = -Infinity
 
   /** @param chat what rooms need of their `Chat`: the object of its `#forRooms` */
@@ -191,6 +192,7 @@ export class Room {
   position() { return this.begin(position => position) }
 
   close() {
+    this.#isClosed = true
     this.#placing?.abort(closedError())
     for (const events of this.#readers) events.return()
     this.#listeners.clear()
@@ -262,6 +264,7 @@ export class Room {
   async #place() {
     this.#open()
     if (this.#isPlaced) return
+    if (this.#isClosed) throw closedError()
     const { signal } = this.#placing = new AbortController()
     await pause(PLACE_MS, signal)
     if (!this.#isPlaced) throw signal.reason ?? new ChatError('timeout', 'No room position', { isTemporary: true })

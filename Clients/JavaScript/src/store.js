@@ -59,7 +59,7 @@ export class Store {
       const position = await this.#position(roomId, await this.#head(roomId))
       if (position) positions.set(roomId, position)
     }))
-    return { list: Array.isArray(list?.rooms) ? list : undefined, me, marks: marks ?? {}, positions }
+    return { list: Array.isArray(list?.rooms) && list.rooms.every(row => row?.room) ? list : undefined, me, marks: marks ?? {}, positions }
   }
 
   get(key) { return this.#kept.get(this.#prefix + key) }

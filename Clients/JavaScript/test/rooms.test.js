@@ -57,6 +57,7 @@ test('without a connection it waits for older messages 20 s, or until the chat i
   await time.advance(1_500)
   await closing
   assert.equal(ended, 'closed')
+  await assert.rejects(room.loadOlder(), { code: 'closed' })
   assert.equal(time.timers.size, 0)
 })
 

@@ -111,12 +111,13 @@ test('a post that another process settles while the outbox is read is among thos
 })
 
 test('what is stored in another shape is absent', async t => {
-  for (const [name, bad] of [['done', '{}'], ['done', '[null]'], ['recent', '{}'], ['changed', '{}']]) {
+  for (const [name, bad] of [['list', '{"cursor":"c","rooms":[null]}'], ['done', '{}'], ['done', '[null]'], ['recent', '{}'], ['changed', '{}']]) {
     await t.test(`${name}: ${bad}`, async () => {
       const storage = new MemoryStorage(), store = open(storage)
       await store.set(name, JSON.parse(bad))
       await store.touch('a')
-      assert.deepEqual([...(await store.load()).positions], [])
+      const { positions, list } = await store.load()
+      assert.deepEqual([[...positions], list], [[], undefined])
       await store.changeOutbox([{ key: 'k', add: { key: 'k', roomId: 'a', messageType: 'text', payload: {} } }])
       await store.changeOutbox([{ key: 'k', remove: { messageId: 1, seq: 1 } }])
       assert.deepEqual((await store.outbox()).done, [{ key: 'k', messageId: 1, seq: 1 }])

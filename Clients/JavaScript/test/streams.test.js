@@ -60,6 +60,30 @@ test('an event between two streams is in the list of the second and still comes'
   assert.deepEqual(skipped, [])
 })
 
+test('where a server has forgotten the cursor of a stream, rooms go on at their heads', async t => {
+  const time = fakeTime(t)
+  const server = new FakeServer()
+  server.accepts = false
+  server.room('a')
+  const { chat, states } = setUp(t, { server })
+  const seen = []
+  chat.room('a').on('event', event => seen.push(event.seq))
+  chat.start()
+  await time.advance(8_000)
+  server.message('a', {})
+  await time.advance(100)
+  server.hasForgotten = true
+  server.streams[0].drop()
+  server.message('a', {})
+  await time.advance(1_000)
+  assert.equal(server.streams.length, 2)
+  server.message('a', {})
+  await time.advance(100)
+  assert.deepEqual(seen, [1, 3])
+  assert.equal(chat.room('a').state, 'live')
+  assert.ok(states.every(({ reason }) => reason !== 'protocol'))
+})
+
 test('a stream that is refused with 405 leads back to the socket at once', async t => {
   const time = fakeTime(t)
   const server = new FakeServer()

@@ -5,12 +5,12 @@ const JOURNAL = 'journal'
 
 /**
  * Adds an atomic `write` to a `ChatStorage` without one. The changes are first stored as one value, the journal, which
- * is deleted once they are made. The next reader or writer finishes an interrupted write.
+ * is deleted once they are made. Until then all read it with the values. A write of another process may be under way:
+ * only the next write, which has the lock of steps, finishes one that was interrupted.
  */
 export class BatchedStorage {
   #storage
   #journal
-  #begun
 
   constructor(storage, prefix) {
     this.#storage = storage
@@ -18,47 +18,51 @@ export class BatchedStorage {
   }
 
   async get(key) {
-    await this.#begin()
-    return await this.#storage.get(key)
+    const change = (await this.#pending()).find(([name]) => name === key)
+    return change ? change[1] ?? undefined : await this.#storage.get(key)
   }
 
   async keys(prefix) {
-    await this.#begin()
-    return [...await this.#storage.keys(prefix)].filter(key => key !== this.#journal)
+    const pending = await this.#pending()
+    const keys = new Set(await this.#storage.keys(prefix))
+    for (const [key, text] of pending) {
+      if (isDeletion(text)) keys.delete(key)
+      else if (key.startsWith(prefix)) keys.add(key)
+    }
+    keys.delete(this.#journal)
+    return [...keys]
   }
 
   async write(changes) {
-    await this.#begin()
-    // A journal that a killed process has left since.
-    await this.#finish()
-    if (changes.length === 1) return await this.#apply(changes)
+    const pending = await this.#pending()
+    const isSingle = changes.length === 1
+    // A single value needs no lock, so it leaves the journal alone, unless that would undo it.
+    if (pending.some(([key]) => !isSingle || key === changes[0][0])) await this.#make(pending)
+    if (isSingle) return await this.#apply(changes)
     await this.#storage.set(this.#journal, JSON.stringify(changes))
-    await this.#finish()
+    await this.#make(changes)
   }
 
-  #begin() {
-    this.#begun ??= this.#finish().catch(error => {
-      this.#begun = undefined
-      throw error
-    })
-    return this.#begun
-  }
-
-  async #finish() {
+  /** The changes of the journal. */
+  async #pending() {
     const text = await this.#storage.get(this.#journal)
-    if (text === undefined || text === null) return
-    let changes = []
+    if (text === undefined || text === null) return []
     // A partly written journal was never committed.
-    try { changes = JSON.parse(text) } catch { /* see above */ }
+    try { return JSON.parse(text) } catch { return [] }
+  }
+
+  async #make(changes) {
     await this.#apply(changes)
     await this.#storage.delete(this.#journal)
   }
 
   async #apply(changes) {
     for (const [key, text] of changes) {
-      // JSON has `null` for what is `undefined`.
-      if (text === undefined || text === null) await this.#storage.delete(key)
+      if (isDeletion(text)) await this.#storage.delete(key)
       else await this.#storage.set(key, text)
     }
   }
 }
+
+/** JSON has `null` for what is `undefined`. */
+const isDeletion = text => text === undefined || text === null

@@ -64,9 +64,9 @@ export class FakeServer {
   say(frame) { for (const socket of this.sockets) socket.say(frame) }
   dropAll(code = 1006) { for (const socket of [...this.sockets]) socket.drop(code) }
 
-  synced(socket, frame) {
+  synced(socket, frame, isAll = true) {
     const known = frame.rooms ?? {}
-    socket.say({ eventType: 'rooms', rooms: [...this.rooms.values()].map(room => this.described(room)), removed: [], isAll: true, isLast: true })
+    socket.say({ eventType: 'rooms', rooms: [...this.rooms.values()].map(room => this.described(room)), removed: [], isAll, isLast: true })
     for (const [roomId, { seq, mark }] of Object.entries(known)) {
       const room = this.rooms.get(roomId)
       if (!room) continue
@@ -139,6 +139,8 @@ export class FakeServer {
 
   /** `/sse/user`, of which the test holds the end as `server.streams[n]`. */
   streams = []
+  /** Whether no cursor of a stream is known any more. */
+  hasForgotten = false
   stream(signal, headers) {
     let controller
     const body = new ReadableStream({ start: given => { controller = given } })
@@ -161,7 +163,7 @@ export class FakeServer {
     queueMicrotask(() => {
       stream.write('retry: 3000\n\n')
       stream.say({ eventType: 'ready', sessionId: 's', userId: this.userId, heartbeatSeconds: 15 })
-      this.synced(stream, {})
+      this.synced(stream, {}, headers['Last-Event-ID'] === undefined || this.hasForgotten)
     })
     return new Response(body, { status: 200, headers: { 'Content-Type': 'text/event-stream' } })
   }

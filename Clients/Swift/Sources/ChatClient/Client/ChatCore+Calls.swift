@@ -3,6 +3,8 @@ extension ChatCore {
     enum Server: Sendable { case system, messages }
 
     private static let tokenTimeout: Int64 = 30_000
+    /// Time for which addresses of the store are used before the server is asked again, in milliseconds.
+    private static let storedAddressesTime: Int64 = 60_000
     private static let configurationLifetime: Int64 = 30 * 86_400_000
 
     /// Makes one call with the current token, and once more with a fresh one if that is refused.
@@ -100,7 +102,7 @@ extension ChatCore {
 
     /// The addresses of the servers: as configured, as the system server says, or as it said within the last 30 days.
     func addresses() async throws -> ServerAddresses {
-        if let knownAddresses { return knownAddresses }
+        if let knownAddresses, System.monotonicClock < addressesEnd { return knownAddresses }
         let system: ServerAddress
         switch configuration.servers {
         case .three(let system, let messages, let sockets):
@@ -118,7 +120,7 @@ extension ChatCore {
                 throw response.status == 200
                     ? ChatError(.protocol, "The server's configuration cannot be read") : response.error(json)
             }
-            knownAddresses = found
+            (knownAddresses, addressesEnd) = (found, .max)
             let kept: JSONValue = ["at": JSONValue(System.wallClock), "configuration": json]
             try await store.step { $0.set(key, kept.bytes) }
             return found
@@ -128,6 +130,8 @@ extension ChatCore {
                 let at = kept["at"]?.integer, (System.wallClock &- at).magnitude < UInt64(Self.configurationLifetime),
                 let json = kept["configuration"], let found = try? Self.addresses(json, from: system)
             else { throw error }
+            // The server is asked again after a while, and not by every call meanwhile.
+            (knownAddresses, addressesEnd) = (found, System.monotonicClock + Self.storedAddressesTime)
             return found
         }
     }

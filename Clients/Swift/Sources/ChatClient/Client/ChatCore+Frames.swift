@@ -58,11 +58,7 @@ extension ChatCore {
 
     private func applySynced(_ frame: JSONObject) {
         named = nil
-        for (id, room) in rooms {
-            // Nothing before the head follows any more, such as on a stream whose cursor the server has forgotten.
-            if let head = list.head(id) { handle(room.log.skipped(head), of: id) }
-            handle(room.log.synced(), of: id)
-        }
+        for (id, room) in rooms { handle(room.log.synced(), of: id) }
         for feed in feeds.all where feed.position == nil {
             if let head = list.head(feed.roomID) { deliveries.append(.head(room: feed.roomID, head)) }
         }
@@ -85,6 +81,8 @@ extension ChatCore {
             gone.formUnion(rooms.filter { $0.value.log.position != nil && list.room($0.key) == nil }.keys)
         }
         for id in gone { remove(id) }
+        // A stream whose cursor the server has forgotten continues in no room: as if none had been named.
+        if connection.transport == .eventStream, frame["isAll"]?.bool == true { named = [] }
         for value in frame["rooms"]?.array ?? [] {
             guard let info = value.object.flatMap(RoomInfo.init(json:)) else { continue }
             let id = info.roomID

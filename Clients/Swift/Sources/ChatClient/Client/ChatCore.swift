@@ -83,6 +83,7 @@ actor ChatCore {
     var waitingForToken: [Int: CheckedContinuation<Void, Never>] = [:]
     var nextWaiter = 0
     var knownAddresses: ServerAddresses?
+    var addressesEnd = Int64.max
 
     var changes: [ClientStorage.Change] = []
     var deliveries: [Delivery] = []

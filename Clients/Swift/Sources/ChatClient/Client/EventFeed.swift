@@ -87,10 +87,17 @@ final class EventFeed: Sendable {
             case .retry:
                 let asked = progress.lastError?.retryAfterMilliseconds.map { min($0, RetryBackoff.longestAsked) }
                 let pause = asked ?? RetryBackoff.pause(attempt: progress.attempts, random: random) + 20
-                try? await Task.sleep(for: .milliseconds(pause))
                 progress.attempts += 1
-                apply { $0.pauseEnded() }
+                endPause(after: pause)
             }
+        }
+    }
+
+    /// Ends a pause of the reader. Live events, and the end of the room, do not wait for it.
+    private func endPause(after milliseconds: Int64) {
+        Task { [weak self] in
+            try? await Task.sleep(for: .milliseconds(milliseconds))
+            self?.apply { $0.pauseEnded() }
         }
     }
 

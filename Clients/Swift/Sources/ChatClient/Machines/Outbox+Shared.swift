@@ -62,6 +62,11 @@ extension Outbox {
                     settle(key, outcome?.place)
                     continue
                 }
+                // Its own attempt, once that is answered, says more.
+                guard sending[post.roomID] != key else {
+                    order.append(key)
+                    continue
+                }
                 // While this process was suspended, so many posts have left the store that this one is no longer
                 // remembered. It is sent again, and the server recognizes its key.
                 entries[key]?.state = .new

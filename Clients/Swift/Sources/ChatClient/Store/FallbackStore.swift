@@ -83,11 +83,11 @@ final class FallbackStore: ChatStore {
         guard state.withLockedValue({ $0.overlay != nil }) else { return nil }
         await memoryMutex.lock()
         defer { memoryMutex.unlock() }
-        return try state.withLockedValue { state in
-            guard let (result, changes) = try state.overlay.map({ try Self.perform(body, on: $0) }) else { return nil }
-            state.overlay?.apply(changes)
-            return result
-        }
+        // Not within the lock: the step may ask this store something.
+        let made = try state.withLockedValue({ $0.overlay }).map { try Self.perform(body, on: $0) }
+        guard let (result, changes) = made else { return nil }
+        state.withLockedValue { $0.overlay?.apply(changes) }
+        return result
     }
 
     /// The step's view of the values ends with this call, so that changing them copies nothing.

@@ -21,6 +21,18 @@ import Testing
         #expect(ContinuousClock.now - start >= .milliseconds(700))
     }
 
+    @Test func `a live event does not wait for the end of a pause`() async throws {
+        let feed = EventFeed(roomID: "a", id: "1", reader: Reader(after: LogPosition(seq: 3, mark: "mark3")))
+        let next = try await feed.next { _ in
+            Task { messageFrame("a", 4).object.flatMap(ChatEvent.init(json:)).map { feed.event($0) } }
+            throw ChatError(.network, "busy", status: 503, retryAfterMilliseconds: 300_000, isTemporary: true)
+        } onBegin: { _ in
+        } random: {
+            0
+        }
+        #expect(next?.seq == 4)
+    }
+
     @Test func `a page that was requested before a reset is not read`() async throws {
         let feed = EventFeed(roomID: "a", id: "1", reader: Reader(after: LogPosition(seq: 3, mark: "mark3")))
         let count = NIOLockedValueBox(0)

@@ -71,6 +71,21 @@ import Testing
         }
     }
 
+    @Test func `an event that the list includes already may come after the rest`() async throws {
+        try await storeList(opening: "a")
+        let client = try makeClient(server, store: store)
+        try await running(client) { [server] in
+            await client.open("a")
+            let link = try await server.link()
+            await link.send(readyFrame)
+            #expect(await link.frame("sync")["rooms"]?["a"]?["seq"] == 3)
+            await link.send(
+                Self.rooms(roomFrame("a", seq: 5)), messageFrame("a", 4), ["eventType": "synced", "cursor": "c2"],
+                messageFrame("a", 5))
+            #expect(client.room("a").messages.value.items.map(\.text) == ["4", "5"])
+        }
+    }
+
     @Test func `where a server has forgotten the cursor of a stream, rooms go on at their heads`() async throws {
         try await storeList(opening: "a")
         let client = try makeClient(server, store: store)

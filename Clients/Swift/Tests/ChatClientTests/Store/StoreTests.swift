@@ -182,6 +182,14 @@ import Testing
         #expect(failing.contents == ["a": [1], "b": [2]])
     }
 
+    @Test func `a step in memory may ask whether the store is lasting`() async throws {
+        let failing = FailingStore()
+        let store = FallbackStore(failing, retryMilliseconds: 0) { _ in }
+        failing.fails = true
+        #expect(try await !store.step { _ in store.isLasting })
+        #expect(try await !store.step { _ in store.isLasting })
+    }
+
     @Test func `a store that is back is used although changes never cease`() async throws {
         let failing = FailingStore()
         let store = FallbackStore(failing, retryMilliseconds: 0) { _ in }
