@@ -1,7 +1,7 @@
 /// Tracks whether a subscription delivers: the messages that a server publishes to itself must come back. Pure: no I/O.
 ///
 /// A subscription delivers from the first message that comes back until three in a row are missing. For whatever reason they
-/// are: without them nobody knows. It is rebuilt only for messages that Redis has taken: a message that could not be
+/// are: without them nobody knows. It is rebuilt only for messages that Redis has accepted: one that could not be
 /// published says nothing about the subscription.
 struct CanaryWatch {
     /// The intervals of the check.
@@ -52,7 +52,7 @@ struct CanaryWatch {
         return true
     }
 
-    /// Redis has taken a probe.
+    /// Redis has accepted a probe.
     /// - Parameter began: the begin of the publishing. A probe can come back before this is called, and one that was
     ///   published before the subscription does not.
     mutating func published(began: ContinuousClock.Instant) {

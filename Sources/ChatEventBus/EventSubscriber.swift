@@ -166,7 +166,7 @@ private struct Canary: Sendable {
     let channel: CanaryChannel
     let redis: RedisClient
 
-    /// Publishes a message, without waiting, and tells the watch once Redis has taken it.
+    /// Publishes a message without waiting. `watch` is updated once Redis has accepted it.
     func publishProbe(_ watch: SharedCanaryWatch) {
         let began = ContinuousClock.now
         Task { [name = channel.name] in

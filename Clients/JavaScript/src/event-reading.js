@@ -146,8 +146,8 @@ export class EventReading {
           break
         case 'getEvents': this.#fetch(value); break
         case 'retry': {
-          const pause = this.#pauses.next()
-          this.#timer = setTimeout(() => this.#run(this.#reader.again()), this.#refusal?.retryAfterMs ?? pause)
+          const backoff = this.#pauses.next()
+          this.#timer = setTimeout(() => this.#run(this.#reader.again()), this.#refusal?.retryAfterMs ?? backoff)
           break
         }
         case 'done': this.#finish(); this.#settle({ done: true, value: undefined }); break

@@ -3,7 +3,8 @@
 import { ChatError } from './error.js'
 
 const KEPT_MS = 30 * 86_400_000
-const MISSING_MS = 60_000
+/** Addresses that the server itself has not given are used for this long before it is asked again. */
+const ASK_AGAIN_MS = 60_000
 const KEY = 'configuration'
 
 export class Servers {
@@ -34,7 +35,7 @@ export class Servers {
     if (typeof this.#url !== 'string') return this.#url
     const before = this.#asked
     if (!before || Date.now() > this.#askAgainAt) {
-      this.#askAgainAt = Date.now() + MISSING_MS
+      this.#askAgainAt = Date.now() + ASK_AGAIN_MS
       this.#asked = this.#ask().catch(error => { this.#asked = before; if (before) return before; throw error })
     }
     return await this.#asked

@@ -94,6 +94,14 @@ final class FakeServer: ChatTransport {
         answers.withLockedValue { $0 = answer }
     }
 
+    /// Calls wait for longer than a test takes, until their tasks are cancelled.
+    func answerNothing() {
+        answer { _ in
+            try await Task.sleep(for: .seconds(60))
+            throw ChatError.timeout
+        }
+    }
+
     func call(_ call: HTTPCall) async throws -> ClientResponse {
         made.withLockedValue { $0.append(call) }
         return try await answers.withLockedValue { $0 }(call)
