@@ -11,12 +11,17 @@ struct HTTPCase: Sendable, CustomStringConvertible {
     let statuses: [Int]
     /// Whether the connection ends with the last of these answers.
     let ends: Bool
+    /// Whether `100 Continue` may come first, if the body is not there yet (RFC 9110, section 10.1.1).
+    let expectsContinue: Bool
 
-    init(_ description: String, _ text: String, _ statuses: Int..., ends: Bool = false) {
+    init(
+        _ description: String, _ text: String, _ statuses: Int..., ends: Bool = false, expectsContinue: Bool = false
+    ) {
         self.description = description
         self.text = text
         self.statuses = statuses
         self.ends = ends
+        self.expectsContinue = expectsContinue
     }
 
     func bytes(path: String) -> [UInt8] {

@@ -124,8 +124,10 @@ extension HTTPCases {
         ]
 
     static let expectations = [
-        HTTPCase("an expectation whose body is there", Text.plain("Expect: 100-continue\r\n"), 201),
-        HTTPCase("an expectation in upper case", Text.plain("Expect: 100-CONTINUE\r\n"), 201),
+        HTTPCase(
+            "an expectation whose body is there", Text.plain("Expect: 100-continue\r\n"), 201, expectsContinue: true),
+        HTTPCase(
+            "an expectation in upper case", Text.plain("Expect: 100-CONTINUE\r\n"), 201, expectsContinue: true),
         HTTPCase("an expectation without a body", "GET /last HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\r\n", 200),
         refused("another expectation", Text.plain("Expect: 200-ok\r\n"), 417),
         refused("two expectations", Text.plain("Expect: 100-continue, x\r\n"), 417),

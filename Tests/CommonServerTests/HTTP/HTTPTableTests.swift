@@ -79,12 +79,13 @@ struct HTTPTableTests {
         var seen: [[HTTPResponses.Answer]] = []
         for path in paths {
             let bytes = try await server.exchange(test.bytes(path: path), byteByByte: byteByByte)
-            let answers = HTTPResponses(bytes) { index in test.text.hasPrefix("HEAD") && index == 0 }
-            #expect(answers.isWhole, "\(test): \(String(decoding: bytes, as: UTF8.self))")
-            #expect(answers.answers.map(\.status) == test.allStatuses, "\(test), \(path)")
-            // Whatever was sent, a last answer can be named.
-            #expect(answers.answers.allSatisfy { $0.status < 200 || $0.hasRequestID }, "\(test), \(path)")
-            seen.append(answers.answers)
+            let responses = HTTPResponses(bytes) { index in test.text.hasPrefix("HEAD") && index == 0 }
+            #expect(responses.isWhole, "\(test): \(String(decoding: bytes, as: UTF8.self))")
+            let answers = responses.answers.filter { !(byteByByte && test.expectsContinue && $0.status == 100) }
+            #expect(answers.map(\.status) == test.allStatuses, "\(test), \(path)")
+            // Whatever was sent, an answer can be named.
+            #expect(answers.allSatisfy { $0.hasRequestID }, "\(test), \(path)")
+            seen.append(answers)
         }
         // Of a refused method the path is not part.
         #expect(seen[0] == seen[1], "\(test)")
