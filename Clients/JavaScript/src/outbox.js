@@ -7,6 +7,9 @@ import { Election } from './election.js'
 import { ChatError, closedError, deferred, quiet } from './error.js'
 import { Post } from './post.js'
 
+/** The pause before changes that could not be written are written with the next step. */
+const KEEP_AGAIN_MS = 1_000
+
 const discardedError = () => new ChatError('not_stored', 'The post was discarded')
 
 export class Outbox {
@@ -183,13 +186,15 @@ export class Outbox {
     }
     if (actions.some(action => action.keep)) {
       this.#waiting.push(...actions)
-      this.#inTurn(() => this.#keepWaiting()).catch(this.#context.onError)
+      this.#keep()
     } else {
       for (const action of actions) this.#perform(action)
     }
     this.#schedule()
     return actions
   }
+
+  #keep() { this.#inTurn(() => this.#keepWaiting()).catch(this.#context.onError) }
 
   #inTurn(work) {
     const turn = this.#last.then(work)
@@ -216,12 +221,16 @@ export class Outbox {
     let answers
     try {
       answers = await store.changeOutbox([...changes.values()])
-    } finally {
-      for (const { keep: { key } } of keeps) {
-        const count = this.#unkept.get(key) - 1
-        if (count > 0) this.#unkept.set(key, count)
-        else this.#unkept.delete(key)
-      }
+    } catch (error) {
+      // Nothing was written: other processes had taken the lock, again and again.
+      this.#waiting.unshift(...actions)
+      if (!this.#isClosed) setTimeout(() => this.#keep(), KEEP_AGAIN_MS)
+      throw error
+    }
+    for (const { keep: { key } } of keeps) {
+      const count = this.#unkept.get(key) - 1
+      if (count > 0) this.#unkept.set(key, count)
+      else this.#unkept.delete(key)
     }
     // Posts that other processes stored earlier are sent first, and what they have begun to send is not changed any more.
     if (await store.isOutboxChanged() || answers.some(answer => answer.isTried)) await this.#read()

@@ -3,7 +3,7 @@ import test from 'node:test'
 // Loaded on demand by the library. Loaded here first, since fake time does not wait for modules.
 import '../src/storage/restoring.js'
 import { MOST_DONE } from '../src/core/outbox.js'
-import { MemoryStorage } from '../src/storage/memory-storage.js'
+import { MemoryStorage, lostLock } from '../src/storage/memory-storage.js'
 import { setUp } from './support/client.js'
 import { FakeServer, answer, makeToken, problem, until } from './support/fake-server.js'
 import { fakeTime } from './support/time.js'
@@ -489,6 +489,30 @@ test('a store that fails is reported once and the post is sent all the same', as
   await until(() => seen.length === 1)
   assert.equal(chat.storage, 'memory')
   assert.deepEqual(errors.map(error => error.code), ['store_failed'])
+})
+
+test('changes for which the lock of the store was lost again and again are written later, and nothing behind them is missing', async t => {
+  const time = fakeTime(t)
+  const { server, storage } = lasting()
+  const { write } = storage
+  let losses = 0
+  storage.write = (changes, options) => {
+    if (losses > 0 && changes.some(([key]) => key.endsWith('/done') || key.includes('/outbox/'))) { losses -= 1; throw lostLock() }
+    return write.call(storage, changes, options)
+  }
+  const { chat } = setUp(t, { server, storage })
+  chat.start()
+  await time.advance(1_000)
+  // First the post itself is not written, then its end.
+  losses = 7
+  const post = chat.room('a').send({ text: 'x' })
+  server.afterPost = () => { losses = 7 }
+  const outcome = post.stored.then(({ seq }) => seq)
+  for (let second = 0; second < 10; second += 1) await time.advance(1_000)
+  assert.equal(await outcome, 1)
+  assert.equal(losses, 0)
+  assert.deepEqual([texts(server), chat.outbox], [['x'], []])
+  assert.deepEqual((await storage.keys()).filter(key => key.includes('/outbox/')), [])
 })
 
 test('two processes on one store: one line, one sender, each hears each event once', async t => {

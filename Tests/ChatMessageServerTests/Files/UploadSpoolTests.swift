@@ -114,9 +114,10 @@ import Testing
     @Test func `a folder without its lock, or a lock without its folder, is mended`() async throws {
         for name in [".lock", ""] {
             let spool = try await spool()
-            let path = try await spool.begin(size: 1).path
-            let folder = URL(filePath: path).deletingLastPathComponent().path
-            try FileManager.default.removeItem(atPath: folder + name)
+            let held = try await spool.begin(size: 1)
+            let folder = URL(filePath: held.path).deletingLastPathComponent().path
+            // Nothing else may remove the file meanwhile.
+            try withExtendedLifetime(held) { try FileManager.default.removeItem(atPath: folder + name) }
             try await spool.prepare()
             let file = try await spool.begin(size: 1)
             _ = try await self.spool()

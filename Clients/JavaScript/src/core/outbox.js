@@ -22,7 +22,6 @@ export class OutboxQueue {
   #asked = new Set()
   #sending = new Map()
   #isSender
-  #isHeld = false
   #actions = []
 
   constructor({ now = 0, random = Math.random, posts = [], isSender = true } = {}) {
@@ -44,10 +43,6 @@ export class OutboxQueue {
     this.#isSender = isSender
     return this.#nextOfAll()
   }
-
-  /** Nobody is signed in. */
-  hold() { this.#isHeld = true; return this.#take() }
-  resume() { this.#isHeld = false; return this.#nextOfAll() }
 
   /** The network is back: pauses end, but for those that the server asked for. */
   wake() {
@@ -308,7 +303,7 @@ export class OutboxQueue {
   }
 
   #next(roomId) {
-    if (!this.#isSender || this.#isHeld || this.#sending.has(roomId) || this.#timers.has(roomId)) return
+    if (!this.#isSender || this.#sending.has(roomId) || this.#timers.has(roomId)) return
     let next
     for (const post of this.posts.values()) if (post.roomId === roomId && post.state === 'queued') { next = post; break }
     if (!next) return

@@ -85,7 +85,11 @@ machines['room-list'] = given => {
 machines.outbox = given => {
   const machine = new OutboxQueue(given)
   return {
-    apply: (input, argument) => machine[input](argument),
+    apply(input, argument) {
+      // A process that is signed out takes no part in sending.
+      if (input === 'hold' || input === 'resume') return machine.sender({ isSender: input === 'resume' })
+      return machine[input](argument)
+    },
     at: now => machine.timePassed(now),
     snapshot: () => ({ posts: [...machine.posts.values()], nextDeadline: machine.nextDeadline }),
   }
