@@ -59,14 +59,18 @@ private final class TalkScreen: Sendable {
     func send(signal: Int32) { _ = processID.withLock { kill($0, signal) } }
 
     /// Waits until the program has written a text since this was called last.
-    func wait(for text: String) async throws {
+    func wait(for text: String) async throws { try await wait(forAll: [text]) }
+
+    /// Waits until it has written several texts, in any order.
+    func wait(forAll texts: [String]) async throws {
         while true {
-            let isThere = written.withLock { written in
-                guard let range = written.range(of: text) else { return false }
-                written = String(written[range.upperBound...])
+            let areThere = written.withLock { written in
+                let ends = texts.compactMap { written.range(of: $0)?.upperBound }
+                guard ends.count == texts.count, let end = ends.max() else { return false }
+                written = String(written[end...])
                 return true
             }
-            if isThere { return }
+            if areThere { return }
             let new = try await reading.run { [master] in
                 var bytes = [UInt8](repeating: 0, count: 65_536)
                 let count = bytes.withUnsafeMutableBytes { read(master, $0.baseAddress, $0.count) }
@@ -99,8 +103,7 @@ private final class TalkScreen: Sendable {
             let room = try await place.stack.room(of: place.user, with: [other])
             try await place.stack.say("before", in: room, as: other)
             let screen = try TalkScreen(place, "talk", room, token: place.user.token)
-            try await screen.wait(for: "live")
-            try await screen.wait(for: ": before")
+            try await screen.wait(forAll: ["live", ": before"])
             try await place.stack.say("from another 한글", in: room, as: other)
             try await screen.wait(for: ": from another 한글")
             screen.type("hello 한글\r")

@@ -93,12 +93,12 @@ import Testing
         try await BusHarness.withSubscriber(configuration) { heard in
             try await heard.states.first { $0 }
             try await BusHarness.withClient(configuration) { redis in
-                try await redis.ping()
+                try await untilConnected(redis)
                 let publisher = EventPublisher(redis: redis, logger: BusHarness.quiet)
                 await engine.pause()
                 let start = ContinuousClock.now
                 for seq in 1...10_000 { publisher.publish([event(Seq(seq), in: room)]) }
-                #expect(.now - start < .seconds(5))
+                #expect(.now - start < .seconds(30))
                 // Until the client closes the silent connection, for which there is no event.
                 while redis.isConnected { try await Task.sleep(for: .milliseconds(5)) }
                 await engine.resume()

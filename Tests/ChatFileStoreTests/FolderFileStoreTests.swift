@@ -88,9 +88,10 @@ import Testing
         }
         caller.cancel()
         _ = await caller.value
-        // Its thread is free again.
-        _ = try await self.disk.run { () throws(FileStoreError) in try OpenFile(pipe, O_WRONLY) }
+        // Its thread is free again. For both ways this does not wait for the other call, which may not have begun yet.
+        let writer = try await self.disk.run { () throws(FileStoreError) in try OpenFile(pipe, O_RDWR) }
         try await disk.run {}
+        withExtendedLifetime(writer) {}
     }
 
     @Test func `what is not there is not found, and removing it is no error`() async throws {

@@ -124,7 +124,7 @@ import Testing
     @Test func `readiness follows the phases of the server`() async throws {
         let health = HealthRegistry()
         let postgres = Mutex(HealthResult.failing("not connected"))
-        health.register("postgres") { postgres.withLock { $0 } }
+        health.register("postgres", deadline: .seconds(60)) { postgres.withLock { $0 } }
         let (prepared, finishPreparing) = AsyncStream.makeStream(of: Void.self)
         let preparation: @Sendable () async throws -> Void = { for await _ in prepared {} }
         try await TestServer.run(routes: routes(), health: health, beforeServing: [preparation]) { server in

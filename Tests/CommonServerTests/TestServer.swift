@@ -120,11 +120,11 @@ struct TestServer: Sendable {
                 }
             }
         return try await channel.executeThenClose { inbound, outbound in
-            try await outbound.write(ByteBuffer(string: text))
-            if endsOutput { outbound.finish() }
             var answer = ""
             var further = further[...]
             do {
+                try await outbound.write(ByteBuffer(string: text))
+                if endsOutput { outbound.finish() }
                 for try await buffer in inbound {
                     answer += String(buffer: buffer)
                     if let text = further.popFirst() { try await outbound.write(ByteBuffer(string: text)) }
@@ -132,7 +132,7 @@ struct TestServer: Sendable {
             } catch let error as IOError where error.errnoCode == ECONNRESET || error.errnoCode == EPIPE {
                 // As above.
             } catch ChannelError.ioOnClosedChannel {
-                // Closed before the further text was written.
+                // Closed before a text was written.
             }
             return answer
         }

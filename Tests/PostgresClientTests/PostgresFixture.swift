@@ -1,3 +1,4 @@
+import ChatLocalStack
 import Foundation
 import Logging
 
@@ -27,7 +28,8 @@ final class PostgresFixture: Sendable {
 
     static func started() -> PostgresFixture {
         let folder = "/tmp/pgfixture-\(UUID().uuidString.prefix(8))"
-        let fixture = PostgresFixture(folder: folder, port: freePort())
+        guard let port = try? FreePort.next() else { preconditionFailure("no free port") }
+        let fixture = PostgresFixture(folder: folder, port: port)
         run(["mkdir", folder], asPostgres: false)
         if getuid() == 0 { run(["chown", "postgres", folder], asPostgres: false) }
         run(["\(binaries)/initdb", "--no-sync", "-A", "trust", "-U", "postgres", "-E", "UTF8", "-D", "\(folder)/data"])
@@ -71,22 +73,6 @@ final class PostgresFixture: Sendable {
         while waitpid(process, &status, 0) < 0, errno == EINTR {}
         precondition(status == 0, "failed: \(command)")
     }
-
-    private static func freePort() -> Int {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(descriptor) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                _ = bind(descriptor, pointer, length)
-                _ = getsockname(descriptor, pointer, &length)
-            }
-        }
-        return Int(UInt16(bigEndian: address.sin_port))
-    }
 }
 
 /// Says nothing: outages are what some tests are about.
@@ -110,6 +96,16 @@ func withClient(
         throw error
     }
     await client.close()
+}
+
+/// Holds an advisory lock until it is released.
+func withLock(_ key: Int64, _ body: (_ unlock: () async throws -> Void) async throws -> Void) async throws {
+    try await withClient { holder in
+        try await holder.withConnection { session in
+            _ = try await session.query("SELECT pg_advisory_lock($1)", .int8(key))
+            try await body { _ = try await session.query("SELECT pg_advisory_unlock($1)", .int8(key)) }
+        }
+    }
 }
 
 /// Waits for something that has no event to wait for, such as a process of the server's ending.

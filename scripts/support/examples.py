@@ -17,7 +17,8 @@ from stack import ROOT, Stack, executable  # noqa: E402
 
 HUMAN, BOT = 1, 2
 LIVES = 5
-DEADLINE_S = 60
+DEADLINE_S = 180
+ASK_AGAIN_S = 5
 
 
 class Room:
@@ -96,8 +97,14 @@ def check(stack, make, folder):
     bot = Bot([str(word) for word in command], home, {**os.environ, **variables, "CHAT_CLIENT_DIR": str(home / "chat")})
     bot.start()
     try:
+        asked = -ASK_AGAIN_S
+
         def is_there(answers):
-            room.say("there?")
+            nonlocal asked
+            # Not with each look: a bot that starts slowly has to answer them all.
+            if not answers and time.monotonic() - asked >= ASK_AGAIN_S:
+                room.say("there?")
+                asked = time.monotonic()
             return answers
         # The bot may read only from now on, so answers are expected only after its first one.
         room.until(is_there, f"{make.__name__}: no answer")

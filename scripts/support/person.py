@@ -1,5 +1,6 @@
 """A user at a browser, in the words of the steps of scripts/web-client."""
 
+import json
 import re
 import time
 from urllib.parse import urlsplit
@@ -20,6 +21,12 @@ WATCH_BADGES = """() => {
     for (const badge of document.querySelectorAll('#room-list .badge')) window.badges.push(badge.textContent)
   }).observe(document.querySelector('#room-list'), { childList: true, subtree: true, characterData: true })
 }"""
+# A toast is shown for three seconds: it may be gone when the test looks.
+WATCH_TOASTS = """addEventListener('DOMContentLoaded', () => {
+  window.toasts = []
+  const toast = document.querySelector('#toast')
+  if (toast) new MutationObserver(() => window.toasts.push(toast.textContent)).observe(toast, { childList: true })
+})"""
 expect.set_options(timeout=TIMEOUT_SECONDS * 1000)
 
 
@@ -29,7 +36,7 @@ class Person:
     def __init__(self, browser, stack, name, folder, scripts=(), **options):
         self.stack, self.name, self.folder = stack, name, folder
         self.context = browser.new_context(**{"viewport": SIZE, "locale": "en-US", **options})
-        for script in scripts:
+        for script in (WATCH_TOASTS, *scripts):
             self.context.add_init_script(script)
         self.errors, self.requests, self.sockets = [], [], 0
         self.page = self.open_tab()
@@ -145,6 +152,9 @@ class Person:
         while not self.page.evaluate(script):
             assert time.monotonic() < deadline, f"{self.name}: {what}"
             self.page.wait_for_timeout(30)
+
+    def hears_toast(self, words):
+        self.until(f"the toast: {words}", f"toasts.includes({json.dumps(words)})")
 
     def fits(self):
         """Asserts that nothing is wider than the screen."""

@@ -6,6 +6,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 import venv
@@ -13,6 +14,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "a long password"
+# PyPI may be out of reach for a while.
+ATTEMPTS = 5
 
 
 def environment_with(name, *requirements):
@@ -21,7 +24,11 @@ def environment_with(name, *requirements):
     mark = folder / ",".join(requirements)
     if not mark.exists():
         venv.create(folder, with_pip=True, clear=True)
-        subprocess.run([folder / "bin" / "pip", "install", "--quiet", *requirements], check=True)
+        command = [folder / "bin" / "pip", "install", "--quiet", "--retries", "10", "--timeout", "60", *requirements]
+        for attempt in range(1, ATTEMPTS + 1):
+            if subprocess.run(command, check=attempt == ATTEMPTS).returncode == 0:
+                break
+            time.sleep(5 * attempt)
         mark.touch()
     return folder
 

@@ -112,6 +112,8 @@ def accessible(alice, bob, stack):
 
 def clean(where, source, name):
     page = getattr(where, "page", where)
+    # Colours that are still changing are judged as they are at the moment.
+    page.evaluate("Promise.allSettled(document.getAnimations().map(each => each.finished))")
     session = page.context.new_cdp_session(page)
     session.send("Runtime.evaluate", {"expression": source})
     result = session.send("Runtime.evaluate", {

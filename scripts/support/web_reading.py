@@ -114,10 +114,10 @@ def links(alice, bob, stack):
     """Addresses of rooms and messages; the way back."""
     alice.context.grant_permissions(["clipboard-read", "clipboard-write"])
     alice.do("Newer 0", "Copy")
-    assert alice.page.evaluate("navigator.clipboard.readText()") == "Newer 0"
+    alice.until("the copy", "async () => await navigator.clipboard.readText() === 'Newer 0'")
     alice.do("Newer 0", "Copy link")
+    alice.until("the link", r"async () => /#\/rooms\/[^/]+\/\d+$/.test(await navigator.clipboard.readText())")
     link = alice.page.evaluate("navigator.clipboard.readText()")
-    assert re.search(r"#/rooms/[^/]+/\d+$", link), link
     post(stack, alice.token, alice.room, [f"After the link {index}" for index in range(80)])
     bob.sees(["After the link 79"])
     tab = bob.open_tab()

@@ -6,6 +6,7 @@ import time
 import wave
 
 from playwright.sync_api import expect
+from person import TIMEOUT_SECONDS
 
 from web_files import choose, last_message, served
 from web_writing import png
@@ -57,7 +58,7 @@ def viewing(alice, bob, stack):
     picture.dispatch_event("error")
     expect(bob("#media-trouble")).to_have_text("The server cannot be reached. Please try again.")
     bob("#media-download").click()
-    expect(bob("#toast")).to_have_text("The server cannot be reached. Please try again.")
+    bob.hears_toast("The server cannot be reached. Please try again.")
     bob.context.set_offline(False)
     bob.until("the picture after all", "() => document.querySelector('#media-picture').naturalHeight === 300")
     expect(bob("#media-trouble")).to_be_hidden()
@@ -161,10 +162,10 @@ def disguised(alice, bob, stack):
         link.click()
     assert download.value.suggested_filename == "trick.png"
     # The tab that Chromium may open for the link closes by itself, and shows nothing.
-    for _ in range(100):
-        if len(bob.context.pages) == pages: break
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while len(bob.context.pages) != pages:
+        assert time.monotonic() < deadline, bob.context.pages
         bob.page.wait_for_timeout(50)
-    assert len(bob.context.pages) == pages
     expect(alice("#log .message .file .name").last).to_have_text("trick.png")
     choose(alice, ("photo\u202egnp.exe", "application/octet-stream", b"MZ"))
     expect(alice("#tray .name")).to_have_text("photognp.exe")

@@ -16,12 +16,13 @@ struct BucketStoreTests {
             Settings.s3SecretKey.name: bucket.secretKey,
         ]
         try await stack.withServer(.message, environment) { server in
-            let client = RESTClient(baseURL: server.url)
+            // Without the bucket a call may take nearly half a minute before it is given up.
+            let client = RESTClient(baseURL: server.url, deadline: .seconds(90))
             let target = "/api/v1/files?roomId=hall&name=hello.txt"
-            func upload(_ bytes: [UInt8]) async throws -> RESTResponse {
+            @Sendable func upload(_ bytes: [UInt8]) async throws -> RESTResponse {
                 try await client.send(.post, target, as: .user(7), bytes: bytes)
             }
-            func download(_ fileID: String, _ headers: [(String, String)] = []) async throws -> RESTResponse {
+            @Sendable func download(_ fileID: String, _ headers: [(String, String)] = []) async throws -> RESTResponse {
                 try await client.get("/api/v1/files/\(fileID)", as: .user(8), headers: headers)
             }
             let bytes = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 / 7) }
@@ -33,7 +34,9 @@ struct BucketStoreTests {
             #expect(part.header("X-Content-Type-Options") == "nosniff")
 
             bucket.stop()
-            for response in [try await upload([1]), try await download(fileID)] {
+            async let refused = upload([1])
+            async let unread = download(fileID)
+            for response in try await [refused, unread] {
                 #expect(response.status == 503 && response.code == "unavailable", "\(response)")
                 #expect(response.header("Retry-After") != nil)
             }

@@ -49,9 +49,11 @@ import Testing
             #expect(try await fixture.download(id, headers: [("Range", "bytes=0-4")]).status == 206)
             #expect(try await fixture.download(id).status == 200)
             var text = try await fixture.server.get("/metrics").text
-            // The server ends a download a moment after its client has the last byte.
+            // The server ends a download, and an upload in its spool, a moment after its client has the last byte.
             let deadline = ContinuousClock.now + .seconds(20)
-            while !text.contains(#"chat_file_downloads{state="active"} 0"#), ContinuousClock.now < deadline {
+            while !text.contains(#"chat_file_downloads{state="active"} 0"#)
+                || !text.contains("chat_file_spool_bytes 0\n"), ContinuousClock.now < deadline
+            {
                 try await Task.sleep(for: .milliseconds(10))
                 text = try await fixture.server.get("/metrics").text
             }

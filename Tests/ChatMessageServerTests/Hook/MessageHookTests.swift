@@ -223,7 +223,7 @@ extension RESTClient {
 
     @Test(arguments: ["slow", "broken", "nonsense"])
     func `a hook that gives no answer lets messages pass when it fails open`(_ text: String) async throws {
-        try await moderator.run { stack, client in
+        try await moderator.run(undecided: 1) { stack, client in
             let user = try await stack.user()
             let roomID = try await stack.room(of: user)
             let start = ContinuousClock.now
@@ -240,7 +240,7 @@ extension RESTClient {
 
     @Test(arguments: ["slow", "broken", "nonsense"])
     func `a hook that gives no answer stops messages when it fails closed`(_ text: String) async throws {
-        try await moderator.run(fails: .closed) { stack, client in
+        try await moderator.run(fails: .closed, undecided: 1) { stack, client in
             let user = try await stack.user()
             let roomID = try await stack.room(of: user)
             let refused = try await client.say(text, in: roomID, as: user.credentials, key: "one")

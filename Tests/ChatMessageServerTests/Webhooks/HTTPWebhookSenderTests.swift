@@ -58,10 +58,12 @@ import Testing
                     while true { try await writer.write(ByteBuffer(repeating: 0, count: 10_000)) }
                 })
         } _: { port in
-            let sender = sender(timeout: .seconds(5))
-            let long = await sender.send(
+            let patient = sender(timeout: .seconds(25))
+            let long = await patient.send(
                 [], headers: [], to: try WebhookURL("http://h.example:\(port)/long"), at: "127.0.0.1")
+            await patient.close()
             #expect(long == .status(200, retryAfter: nil))
+            let sender = sender(timeout: .seconds(5))
             let slow = await sender.send(
                 [], headers: [], to: try WebhookURL("http://h.example:\(port)/slow"), at: "127.0.0.1")
             #expect(slow == .failed("was not answered in time"))

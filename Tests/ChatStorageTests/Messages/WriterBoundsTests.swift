@@ -93,31 +93,36 @@ import Testing
 
     @Test func `an outage neither loses nor duplicates a keyed post that is sent again`() async throws {
         let postgres = try await LocalPostgres.ephemeral(logger: quiet)
-        try await withClient(postgres.url, { $0.queryTimeout = .seconds(3) }) { client in
+        try await withClient(postgres.url) { client in
             try await ChatSchema.migrate(client)
             let store = Store(url: postgres.url, client: client)
             try await store.makeRoom()
-            try await withWriter(client) { writer in
-                try await writer.mustStore(draft(key: "before"))
-
-                await postgres.pause()
-                let silent = await #expect(throws: ChatError.self) { try await writer.post(draft(key: "silent")) }
-                #expect(silent?.code == .unavailable)
-                await postgres.resume()
-                try await untilPosted(writer, draft(key: "silent"))
-
-                try await postgres.kill()
-                let dead = await #expect(throws: ChatError.self) { try await writer.post(draft(key: "dead")) }
-                #expect(dead?.code == .unavailable)
-                try await postgres.start()
-                try await untilPosted(writer, draft(key: "dead"))
-
-                let events = try await store.log.events(of: .hall, after: 0, limit: 10).events
-                #expect(events.map(\.seq) == [1, 2, 3])
-                #expect(events.map { $0.message?.clientMessageID } == ["before", "silent", "dead"])
+            // The writer alone has so little time.
+            try await withClient(postgres.url, { $0.queryTimeout = .seconds(3) }) { client in
+                try await withWriter(client) { writer in try await outlast(postgres, writer) }
             }
+            let events = try await store.log.events(of: .hall, after: 0, limit: 10).events
+            #expect(events.map(\.seq) == [1, 2, 3])
+            #expect(events.map { $0.message?.clientMessageID } == ["before", "silent", "dead"])
         }
         try await postgres.stop()
+    }
+
+    /// Posts before PostgreSQL is frozen, while it is, and while it is dead.
+    private func outlast(_ postgres: LocalPostgres, _ writer: MessageWriter) async throws {
+        try await untilPosted(writer, draft(key: "before"))
+
+        await postgres.pause()
+        let silent = await #expect(throws: ChatError.self) { try await writer.post(draft(key: "silent")) }
+        #expect(silent?.code == .unavailable)
+        await postgres.resume()
+        try await untilPosted(writer, draft(key: "silent"))
+
+        try await postgres.kill()
+        let dead = await #expect(throws: ChatError.self) { try await writer.post(draft(key: "dead")) }
+        #expect(dead?.code == .unavailable)
+        try await postgres.start()
+        try await untilPosted(writer, draft(key: "dead"))
     }
 
     /// Posts as the contract asks of a client: on 503 the same post again.

@@ -66,7 +66,7 @@ import Testing
             #expect(try await rotate(store, 2, 3) == .rotated(userID, signInID, salt: [2]))
             #expect(try await rotate(store, 1, 91, salt: 91) == .rotated(userID, signInID, salt: [1]))
             #expect(try await rotate(store, 2, 92, salt: 92) == .rotated(userID, signInID, salt: [2]))
-            try await age(store, seconds: 29)
+            try await age(store, seconds: 20)
             #expect(try await rotate(store, 1, 93, salt: 93) == .rotated(userID, signInID, salt: [1]))
             #expect(try await store.client.number("SELECT count(*) FROM refresh_tokens") == 3)
             #expect(try await rotate(store, 90, 5) == .unknown)

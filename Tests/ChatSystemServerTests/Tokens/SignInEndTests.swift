@@ -133,11 +133,11 @@ import Testing
         let (ended, other) = try await SignIn.two(stack)
         let sockets = try await ended.sockets()
         let first = try await ended.refresh().require(200, "refresh").json
-        try await Self.age(stack, ended.user, seconds: 29)
+        try await Self.age(stack, ended.user, seconds: 20)
         let again = try await ended.refresh().require(200, "refresh again").json
         #expect(again["refreshToken"] == first["refreshToken"] && again["accessToken"] != first["accessToken"])
         #expect(try await ended.isTaken())
-        try await Self.age(stack, ended.user, seconds: 2)
+        try await Self.age(stack, ended.user, seconds: 11)
         #expect(try await ended.refresh().code == "invalid_refresh_token")
         try await SignIn.expectClosed(sockets)
         try await ended.isRefused()

@@ -20,7 +20,7 @@ public enum Credentials: Sendable, Hashable {
     }
 }
 
-/// A REST client of one server. Calls fail after ``deadline``; connections are kept alive and shared.
+/// A REST client of one server. Calls fail after a deadline; connections are kept alive and shared.
 public struct RESTClient: Sendable {
     public struct Method: Sendable, Hashable {
         let name: String
@@ -34,7 +34,6 @@ public struct RESTClient: Sendable {
         public static let delete = Method("DELETE")
     }
 
-    private static let deadline = TimeAmount.seconds(30)
     private static let maximumAnswerBytes = 16 * 1024 * 1024
 
     // Lives as long as the process: the connections of all tests.
@@ -50,16 +49,24 @@ public struct RESTClient: Sendable {
     /// What every answer is held against, where there is one.
     private let description: Result<OpenAPIDescription, any Error>?
     private let tls: TLSConfiguration?
+    /// Time for a call up to the head of its answer.
+    private let deadline: TimeAmount
 
-    /// - Parameter trusting: PEM file of the only authority that may sign the server's certificate.
-    public init(baseURL: String, trusting: String? = nil) {
-        self.init(baseURL: baseURL, trusting: trusting, describedBy: nil)
+    /// - Parameters:
+    ///   - trusting: PEM file of the only authority that may sign the server's certificate.
+    ///   - deadline: time after which a call fails.
+    public init(baseURL: String, trusting: String? = nil, deadline: Duration = .seconds(30)) {
+        self.init(baseURL: baseURL, trusting: trusting, deadline: deadline, describedBy: nil)
     }
 
     /// A client whose calls fail with ``OpenAPIDescription/Undescribed`` where an answer is not as it is described.
-    init(baseURL: String, trusting: String? = nil, describedBy description: Result<OpenAPIDescription, any Error>?) {
+    init(
+        baseURL: String, trusting: String? = nil, deadline: Duration = .seconds(30),
+        describedBy description: Result<OpenAPIDescription, any Error>?
+    ) {
         self.baseURL = baseURL
         self.description = description
+        self.deadline = TimeAmount(deadline)
         tls = trusting.map { .trusting($0) }
     }
 
@@ -93,7 +100,7 @@ public struct RESTClient: Sendable {
         request.tlsConfiguration = tls
         for (name, value) in caller.headers + headers { request.headers.add(name: name, value: value) }
         if let bytes { request.body = .bytes(bytes) }
-        let response = try await Self.client.execute(request, timeout: Self.deadline)
+        let response = try await Self.client.execute(request, timeout: deadline)
         let body = try await response.body.collect(upTo: Self.maximumAnswerBytes)
         let answer = RESTResponse(
             status: Int(response.status.code), headers: response.headers, bytes: Array(body.readableBytesView))

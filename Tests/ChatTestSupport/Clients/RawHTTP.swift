@@ -64,7 +64,7 @@ public struct RawConnection {
         return read
     }
 
-    /// Writes what is sent over and over, until no write has been done for a second.
+    /// Writes what is sent over and over, until no write has been done for a second after the first one.
     /// - Returns: the writes that were done.
     public func sendUntilBlocked(_ text: String) async -> Int {
         let (outbound, piece, written) = (outbound, ByteBuffer(string: text), Written())
@@ -73,8 +73,9 @@ public struct RawConnection {
                 while !Task.isCancelled, (try? await outbound.write(piece)) != nil { written.add() }
             }
             group.addTask {
-                var last = -1
-                while written.count != last {
+                var last = 0
+                // Before its first write it has not begun.
+                while !Task.isCancelled, written.count == 0 || written.count != last {
                     last = written.count
                     try? await Task.sleep(for: .seconds(1))
                 }

@@ -147,6 +147,11 @@ public final class WebSocketTestClient: Sendable {
         try await wait(for: "a pong", within: time) { $0.pongs.contains(payload) ? true : nil }
     }
 
+    /// Waits for a ping of the server.
+    public func ping(within time: Duration = defaultTimeout) async throws {
+        try await wait(for: "a ping", within: time) { $0.pings > 0 ? true : nil }
+    }
+
     /// How many pings the server has sent.
     public var pings: Int { inbox.state.pings }
 

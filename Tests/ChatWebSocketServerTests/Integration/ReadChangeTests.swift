@@ -18,7 +18,7 @@ import Testing
             // One at a time: of frames that wait only the last is carried out.
             for seq in Int64(1)...3 {
                 try await socket.send(["type": "read", "seq": .integer(seq)])
-                let published = try await listener.publications.first(Int(seq), within: .seconds(5))
+                let published = try await listener.publications.first(Int(seq))
                 #expect(
                     published.last?.json == [
                         "eventType": "user_state", "userId": .integer(other.userID), "version": .integer(1 + seq),

@@ -43,11 +43,13 @@ import Testing
         for index in 1...50 { try await stack.say("\(index)", in: roomID, as: user) }
         let mine = try await stack.readySocket(roomID, as: other)
         let socket = try await stack.readySocket(roomID, as: user)
+        let start = ContinuousClock.now
         for seq in 1...50 { try await mine.send(["type": "read", "seq": .integer(Int64(seq))]) }
         try await socket.event("the last receipt") { $0["lastReadSeq"] == 50 }
         let sent = socket.events.filter { $0["eventType"] == "read" }.compactMap { $0["lastReadSeq"]?.int }
         #expect(sent == sent.sorted())
-        #expect(sent.count <= 5)
+        // The first at once. On a busy machine the marks may come in more than a second.
+        #expect(sent.count <= 2 + Int((ContinuousClock.now - start) / .seconds(1)))
     }
 
     @Test func `in trusted mode receipts of an open room are sent without membership`() async throws {

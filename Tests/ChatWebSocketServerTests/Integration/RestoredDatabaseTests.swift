@@ -50,10 +50,9 @@ import Testing
         private func endSessions() async throws {
             try await postgres.run(sql: #"ALTER DATABASE "\#(database)" ALLOW_CONNECTIONS false"#)
             let sessions = "FROM pg_stat_activity WHERE datname = '\(database)' AND backend_type = 'client backend'"
-            try await postgres.run(sql: "SELECT pg_terminate_backend(pid) \(sessions)")
-            // They may take a moment to go.
-            let deadline = ContinuousClock.now + .seconds(10)
-            while try await postgres.run(sql: "SELECT count(*) \(sessions)") != "0" {
+            // They may take a moment to go, and one that was just being connected comes only now.
+            let deadline = ContinuousClock.now + .seconds(30)
+            while try await postgres.run(sql: "SELECT count(pg_terminate_backend(pid)) \(sessions)") != "0" {
                 try #require(ContinuousClock.now < deadline, "sessions of the database do not end")
                 try await Task.sleep(for: .milliseconds(20))
             }

@@ -164,7 +164,7 @@ import Testing
             let process = try #require(await server.running)
             process.terminate(signal: SIGHUP)
             #expect(try await process.waitForExit(timeout: .milliseconds(300)) == nil)
-            #expect(try await RESTClient(baseURL: server.url).get("/health/ready").status == 200)
+            try await RESTClient(baseURL: server.url).waitForAnswer("/health/ready", 200)
         }
     }
 
@@ -176,7 +176,7 @@ import Testing
             let jwks = "\(url)/.well-known/jwks.json"
             let settings = ["CHAT_JWKS_URL": jwks, "CHAT_TLS_CA_FILE": authority.file]
             try await withServer(.message, settings, of: stack) { server, _ in
-                let ready = try await client(server).get("/health/ready")
+                let ready = try await client(server).waitForAnswer("/health/ready", 200)
                 #expect(ready.json["checks"]?["keys"] == "ok")
             }
             let foreign = try stack.makeServer(.message, settings.merging(["CHAT_TLS_CA_FILE": stranger.file]) { $1 })

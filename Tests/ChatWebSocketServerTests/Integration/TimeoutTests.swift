@@ -22,7 +22,8 @@ import Testing
         try await silent.disconnected(within: .seconds(60))
         #expect(silent.pings == 1)
         #expect(.now - start >= .seconds(20))
-        #expect(polite.pings >= 1)
+        // Its ping may be due later than the other's drop.
+        try await polite.ping()
         try await polite.send(["type": "ping"])
         try await polite.event(type: "pong")
         #expect(try await (Duration.seconds(9)...(.seconds(60))).contains(cut))

@@ -139,7 +139,8 @@ import Testing
         async let stopped: Void = server.stop()
         try await socket.event(type: "reconnect")
         #expect(try await socket.closeFrame().code == 1012)
-        try await socket.send(.close(1012))
+        // The server may have ended the connection by now.
+        try? await socket.send(.close(1012))
         try await stopped
         try await stack.say("2", in: roomID, as: other)
         let position: JSON = ["seq": 1, "mark": first[0]["mark"] ?? .null]

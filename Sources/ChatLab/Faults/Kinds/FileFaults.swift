@@ -79,7 +79,23 @@ extension Fault {
                 try await killServer(at: moments[number % moments.count], stage)
                 try await stage.last(.seconds(1))
             }
+            // Each of those kills may have come too late for its upload.
+            for moment in [FaultUploader.Moment.sending, .stored] {
+                for _ in 0..<5 where stage.notes[label(of: moment)] == nil {
+                    try await killServer(at: moment, stage)
+                    try await stage.last(.seconds(1))
+                }
+            }
         })
+
+    /// What a kill at this moment is noted as.
+    private static func label(of moment: FaultUploader.Moment) -> String {
+        switch moment {
+        case .sending: killedWhileSending
+        case .sent: killedWhileStoring
+        case .stored: killedBeforePost
+        }
+    }
 
     private static func killServer(at moment: FaultUploader.Moment, _ stage: FaultStage) async throws {
         var found = try await stage.load.waitForUpload(at: moment, within: longestWait)
@@ -93,14 +109,8 @@ extension Fault {
         guard let server = stage.processes.messageServers.first(where: { $0.port == found.server }) else { return }
         let time = NIODeadline.now().uptimeNanoseconds
         try await server.kill()
-        let label =
-            switch moment {
-            case .sending: killedWhileSending
-            case .sent: killedWhileStoring
-            case .stored: killedBeforePost
-            }
         // The answer may have been faster than the kill.
-        if try await stage.load.wasStill(found, at: time) { stage.note(label) }
+        if try await stage.load.wasStill(found, at: time) { stage.note(label(of: moment)) }
         try await stage.last(.milliseconds(500))
         try await server.start()
     }

@@ -1,4 +1,5 @@
 import ChatLocalStack
+import CommonUtil
 import NIOCore
 
 /// PostgreSQL is not available. Nothing can be posted meanwhile; acknowledged messages are kept, and all goes on when it is
@@ -47,7 +48,7 @@ extension Fault {
             inflict: { stage in
                 try await stage.processes.postgres.setReadOnly(true)
                 try await stage.last(.seconds(4))
-                try await noteNotReady(stage)
+                try await stage.noteReadiness(notReady) { $0.status == 503 }
                 try await stage.last(.seconds(2))
             }, heal: { try await $0.processes.postgres.setReadOnly(false) }),
         Fault(
@@ -67,7 +68,7 @@ extension Fault {
             inflict: { stage in
                 try stage.stack.disk?.fill()
                 try await stage.last(.seconds(4))
-                try await noteNotReady(stage)
+                try await stage.noteReadiness(notReady) { $0.status == 503 }
                 try await stage.last(.seconds(2))
             },
             heal: { stage in
@@ -128,13 +129,27 @@ extension Fault {
     private static let acknowledgedWhileLagging = "acknowledged while the standby lagged"
     private static let uninformed = "sessions not informed of the lost log"
 
-    private static func noteNotReady(_ stage: FaultStage) async throws {
-        for server in stage.processes.messageServers
-        where try await stage.stack.probe(server, "/health/ready").status == 503 {
-            stage.note(notReady)
-        }
-    }
-
     private static let notReady = "message servers not ready"
     private static let terminated = "sessions of PostgreSQL ended"
+}
+
+extension FaultStage {
+    /// Notes the message servers whose readiness shows the fault within 30 s. A busy server may answer too late, or not know
+    /// of it yet.
+    func noteReadiness(
+        _ label: String, where isShown: @Sendable (HTTPProbe.Answer) -> Bool
+    ) async throws {
+        let deadline = ContinuousClock.now + .seconds(30)
+        for server in processes.messageServers {
+            var backoff = Backoff(first: .milliseconds(20), longest: .milliseconds(250))
+            while true {
+                if let answer = try? await stack.probe(server, "/health/ready"), isShown(answer) {
+                    note(label)
+                    break
+                }
+                guard ContinuousClock.now < deadline else { break }
+                try await last(backoff.next())
+            }
+        }
+    }
 }

@@ -56,10 +56,7 @@ extension Fault {
             inflict: { stage in
                 try await stage.processes.redis.run("ACL SETUSER \(FaultStack.publisher) -publish")
                 try await stage.last(.seconds(9))
-                for server in stage.processes.messageServers
-                where try await stage.stack.probe(server, "/health/ready").body.contains(#""degraded""#) {
-                    stage.note("message servers degraded")
-                }
+                try await stage.noteReadiness("message servers degraded") { $0.body.contains(#""degraded""#) }
                 try await stage.last(.seconds(1))
             }, heal: { try await $0.processes.redis.run("ACL SETUSER \(FaultStack.publisher) +publish") }),
         pushesDropped(percent: 5, isInShortForm: true),

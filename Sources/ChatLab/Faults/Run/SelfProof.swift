@@ -56,7 +56,7 @@ struct SelfProof: Sendable {
         fault.name = "unkeyed-post-repeated"
         fault.shape.repeatsAnUnkeyedPost = true
         fault.shape.losesFiles = true
-        let row = try await FaultRun(fault: fault, stack: stack, eventLoop: eventLoop).run().row
+        let row = try await FaultRun(fault: fault, stack: stack, eventLoop: eventLoop, slack: slack).run().row
         let lost = "the store loses a file that a message names, and one that none names"
         return [
             Finding(

@@ -47,14 +47,15 @@ import Testing
         let stack = try await SharedStack.running()
         let user = try await stack.user()
         let roomID = try await stack.room(of: user)
-        let login = try await stack.withServer(.system, ["CHAT_ACCESS_TOKEN_SECONDS": "8"]) { server async throws in
-            try await RESTClient(baseURL: server.url).post(
+        let stream = try await stack.withServer(.system, ["CHAT_ACCESS_TOKEN_SECONDS": "8"]) { server async throws in
+            let login = try await RESTClient(baseURL: server.url).post(
                 "/api/v1/auth/login",
                 ["username": .string(user.username), "password": .string(SharedStack.password)]
             ).require(200, "login").json
+            let token = try #require(login["accessToken"]?.string)
+            // Before the server stops, which may take longer than the token lasts.
+            return try await stack.stream(roomID, as: user.signedIn(token: token))
         }
-        let token = try #require(login["accessToken"]?.string)
-        let stream = try await stack.stream(roomID, as: user.signedIn(token: token))
         let warning = try await stream.event(type: "token_expiring")
         let end = try #require(warning["expiresAt"]?.string.flatMap(Timestamp.init(text:)))
         let close = try await stream.closeEvent()
