@@ -67,6 +67,7 @@ test('tabs share one store: one line of posts, one sender, each shows all', { sk
   await three.call('Network.emulateNetworkConditions', { offline: true, latency: 0, downloadThroughput: -1, uploadThroughput: -1 })
   await one.close()
   await three.run(`window.post = room.send({ text: 'later' }); await post.kept`)
+  // Long enough that it would be stored if this tab had a network.
   await new Promise(resolve => setTimeout(resolve, 500))
   assert.notEqual(await three.run('return post.state'), 'stored')
   await three.call('Network.emulateNetworkConditions', { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: -1 })

@@ -27,9 +27,10 @@ test('whatever is killed: what was kept is stored once, in the order kept', { sk
     const lines = createInterface({ input: child.stdout })
     const begun = new Promise(resolve => lines.once('line', resolve))
     lines.on('line', line => {
-      const { kept: number, error, end, state, cause } = JSON.parse(line)
+      const { kept: number, error, isLate, end, state, cause } = JSON.parse(line)
       if (number !== undefined) kept.push(`${first}-${number}`)
-      if (error) problems.push(error + cause)
+      // A disk that stands still for seconds is no fault of the store.
+      if (error && !isLate) problems.push(error + cause)
       if (end && state !== 'stored') problems.push(`${end} ${state}`)
     })
     return { child, begun, ended: new Promise(resolve => child.on('exit', resolve)), lines: new Promise(resolve => lines.on('close', resolve)) }
@@ -70,5 +71,6 @@ test('whatever is killed: what was kept is stored once, in the order kept', { sk
     assert.deepEqual(own, [...own].sort((a, b) => a - b), 'in the order kept')
   }
   assert.deepEqual(problems, [])
+  assert.notEqual(kept.length, 0)
   t.diagnostic(`${kept.length} kept in ${ROUNDS} rounds, ${keys.length} stored`)
 })

@@ -18,6 +18,8 @@ export const chromium = process.env.CHROMIUM ??
 export class Browser {
   #last = 0
   #answers = new Map()
+  /** Session → what ends with its tab. */
+  #tabs = new Map()
   #rest = ''
 
   /** @param files path → text of further modules, `page` what is in the page */
@@ -56,9 +58,11 @@ export class Browser {
     const { targetId } = await this.call('Target.createTarget', { url: 'about:blank' })
     const { sessionId } = await this.call('Target.attachToTarget', { targetId, flatten: true })
     const call = (method, params) => this.call(method, params, sessionId)
+    const isGone = new Promise(resolve => this.#tabs.set(sessionId, resolve))
     const tab = {
       call,
-      close: () => this.call('Target.closeTarget', { targetId }),
+      /** Resolves once the tab is gone: the answer comes before. */
+      close: async () => { await this.call('Target.closeTarget', { targetId }); await isGone },
       /** The value of an async function's body in the page. */
       async run(body) {
         const expression = `(async () => { ${body} })()`
@@ -88,6 +92,8 @@ export class Browser {
   }
 
   #endSession(sessionId) {
+    this.#tabs.get(sessionId)?.()
+    this.#tabs.delete(sessionId)
     for (const [id, answer] of this.#answers) {
       if (answer.sessionId !== sessionId) continue
       this.#answers.delete(id)

@@ -42,6 +42,22 @@ describe('storage in a browser', { skip: chromium ? false : 'no chromium', timeo
     }))
   }
 
+  /** Asks tabs all the time (timers of hidden tabs run once a second); returns a function that ends it and has the longest wait in ms. */
+  function slowestTurn(asked) {
+    let isOver = false
+    const waits = asked.map(async tab => {
+      for (let longest = 0, last = performance.now(); ;) {
+        await tab.call('Runtime.evaluate', { expression: '0' })
+        await new Promise(resolve => setTimeout(resolve, 20))
+        const now = performance.now()
+        longest = Math.max(longest, now - last)
+        last = now
+        if (isOver) return longest
+      }
+    })
+    return async () => { isOver = true; return Math.max(...await Promise.all(waits)) }
+  }
+
   it('is the same in all tabs, and a batch is all or nothing', async () => {
     const [one, other] = await tabs(2)
     await one.run(`await open().write([['a/1', '1'], ['a/2', '2'], ['b', '3'], ['A', '4']])`)
@@ -81,20 +97,27 @@ describe('storage in a browser', { skip: chromium ? false : 'no chromium', timeo
     for (const end of [tab => tab.close(), tab => tab.call('Page.crash').catch(() => {})]) {
       const [one, other] = await tabs(2)
       await one.run(`await hold('step')`)
-      const waiting = other.run(`return await open().exclusively('step', () => 'mine')`)
-      const since = performance.now()
+      // This tab cannot learn who has the lock, so it never takes it over: the browser has to free it.
+      const waiting = other.run(`navigator.locks.query = () => new Promise(() => {})
+        return await open().exclusively('step', () => 'mine')`)
       end(one)
       assert.equal(await waiting, 'mine')
-      assert.ok(performance.now() - since < 2_500, `${performance.now() - since} ms`)
     }
   })
 
   it('leaves a lock to a tab that works, for as long as it likes', async () => {
-    const [one, other] = await tabs(2)
-    await one.run(`await hold('step')`)
-    await assert.rejects(other.run(
-      `await open().exclusively('step', () => 1, { signal: AbortSignal.timeout(7000) })`), /TimeoutError/)
-    assert.equal(await one.run(`window.go(); return await window.holding`), 'written')
+    for (let turn = 1; ; turn += 1) {
+      const [one, other] = await tabs(2)
+      await one.run(`await hold('step')`)
+      const slowest = slowestTurn([one, other])
+      const ended = await other.run(
+        `return await open().exclusively('step', () => 'taken', { signal: AbortSignal.timeout(7000) }).catch(error => error.name)`)
+      // A tab that gets no turn for a second is rightly taken for one that hangs.
+      if (await slowest() > 500 && ended === 'taken' && turn < 3) continue
+      assert.equal(ended, 'TimeoutError')
+      assert.equal(await one.run(`window.go(); return await window.holding`), 'written')
+      return
+    }
   })
 
   for (const [name, stop, go] of [

@@ -5,10 +5,12 @@ import Testing
 /// Event streams, which serve where sockets do not.
 @Suite(.timeLimit(.minutes(1))) struct EventStreamTests {
     let server = FakeServer()
+    /// Made once: the times in a token made later may be those of the next second.
+    private let renewed = token(of: 1, id: 2)
 
     /// A client whose tokens differ, live on a stream.
     private func live(_ body: @escaping @Sendable (ChatClient, FakeServer.Link) async throws -> Void) async throws {
-        let client = try makeClient(server) { reason in token(of: 1, id: reason == .expiring ? 2 : 1) }
+        let client = try makeClient(server) { [renewed] reason in reason == .expiring ? renewed : token(of: 1, id: 1) }
         try await running(client) { [server] in
             let link = try await server.stream()
             await link.receive([.opened])
@@ -22,7 +24,7 @@ import Testing
 
     @Test(arguments: [true, false])
     func `a stream with the new token replaces the present one without a gap`(_ isAccepted: Bool) async throws {
-        try await live { [server] client, old in
+        try await live { [server, renewed] client, old in
             let status = client.connectionStates.value
             #expect(status.state == .live)
             await client.core.input { core in
@@ -31,7 +33,7 @@ import Testing
             }
             let new = try await server.link()
             #expect(new.request.path == "/sse/user?cursor=c1")
-            #expect(new.request.headers.first?.value == "Bearer \(token(of: 1, id: 2))")
+            #expect(new.request.headers.first?.value == "Bearer \(renewed)")
             await old.send(messageFrame("a", 4))
             if isAccepted {
                 await new.receive([.opened])

@@ -94,7 +94,8 @@ final class RealFileTests: Sendable {
         }
         #expect(transport.cuts.withLockedValue { $0 } < 0)
         let steps = reported.withLockedValue { $0.map(\.sent) }
-        #expect(zip(steps, steps.dropFirst()).count { $0 > $1 } == 2)
+        // Once for each cut, and again where the server has not noticed a cut yet and refuses the next attempt.
+        #expect(zip(steps, steps.dropFirst()).count { $0 > $1 } >= 2)
         #expect(steps.last == Int64(bytes.count))
     }
 

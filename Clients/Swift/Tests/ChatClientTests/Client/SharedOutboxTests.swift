@@ -1,4 +1,5 @@
 import Foundation
+import NIOConcurrencyHelpers
 import Testing
 
 @testable import ChatClient
@@ -174,8 +175,10 @@ import Testing
             link.close(4401)
             await one.reaches(.signedOut)
             #expect(!store.contents.keys.contains { $0.hasSuffix("/sender") })
-            // It looks at the outbox every half second.
-            try await Task.sleep(for: .milliseconds(1200))
+            // It looks at the outbox every half second. Once a third step begins, a look has ended.
+            let steps = NIOLockedValueBox(0)
+            store.onStep = { _ = steps.increment() }
+            try await until { steps.withLockedValue { $0 } >= 3 }
             #expect(!store.contents.keys.contains { $0.hasSuffix("/sender") })
             #expect(one.outbox.value.map(\.key) == ["k"])
         }
