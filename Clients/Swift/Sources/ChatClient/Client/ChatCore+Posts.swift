@@ -165,32 +165,34 @@ extension ChatCore {
             }
             return
         }
-        // What was first sent is not known of an edited message, nor where the server adds what it knows of a file. It decides.
-        if let logged = rooms[post.roomID]?.log.timeline?.ownMessage(post.key), !logged.isEdited, !logged.isDeleted,
-            post.payload["fileId"] == nil || post.payload["fileId"] != logged.content?["fileId"]
-        {
-            let isSame =
-                logged.messageType == post.messageType && logged.content == post.payload
-                && logged.replyToMessageID == post.replyToMessageID
+        if let known = storedMessage(of: post) {
             let followed = posts.remove(post.key)
-            if isSame { followed?.stored(logged) } else { followed?.fail(Self.reused) }
-            return
-        }
-        if let stored = rooms[post.roomID]?.stored.last(where: { $0.key == post.key }), let seq = stored.seq,
-            let messageID = stored.messageID
-        {
-            let followed = posts.remove(post.key)
-            let message = composed(stored, StoredPosition(messageID: messageID, seq: seq))
-            guard stored.hasSameContent(as: post), let message else {
-                followed?.fail(Self.reused)
-                return
-            }
-            followed?.stored(message)
+            if known.isSame { followed?.stored(known.message) } else { followed?.fail(Self.reused) }
             return
         }
         let actions = outbox.add(post)
         if let known = outbox.post(post.key), known.state != .new { posts[post.key]?.update(known) }
         await handle(actions)
+    }
+
+    /// The message that is known to have the post's key, and whether it is the same. Without one the server decides.
+    private func storedMessage(of post: OwnPost) -> (message: Message, isSame: Bool)? {
+        guard let room = rooms[post.roomID] else { return nil }
+        // What was first sent is not known of an edited message, nor where the server adds what it knows of a file.
+        if let logged = room.log.timeline?.ownMessage(post.key), !logged.isEdited, !logged.isDeleted,
+            post.payload["fileId"] == nil || post.payload["fileId"] != logged.content?["fileId"]
+        {
+            let isSame =
+                logged.messageType == post.messageType && logged.content == post.payload
+                && logged.replyToMessageID == post.replyToMessageID
+            return (logged, isSame)
+        }
+        // Stored, although the log does not show it yet.
+        guard let stored = room.stored.last(where: { $0.key == post.key }), let seq = stored.seq,
+            let messageID = stored.messageID,
+            let message = composed(stored, StoredPosition(messageID: messageID, seq: seq))
+        else { return nil }
+        return (message, stored.hasSameContent(as: post))
     }
 
     func retry(_ key: String) async {
