@@ -130,7 +130,8 @@ export class Outbox {
     for (const kept of posts) {
       const post = this.#posts.get(kept.key)
       if (except.has(kept.key)) continue
-      if (!post) this.#posts.set(kept.key, new Post(this, kept))
+      // One that has ended here stays as it ended.
+      if (!post || this.#stored.delete(post)) this.#posts.set(kept.key, new Post(this, kept))
       else if (post.state === 'queued') post.payload = kept.payload
     }
     this.#run(this.#queue.loaded({ posts, done, except: [...except] }))

@@ -3,6 +3,7 @@ import test from 'node:test'
 // Loaded on demand by the library. Loaded here first, since fake time does not wait for modules.
 import '../src/storage/restoring.js'
 import { MOST_DONE } from '../src/core/outbox.js'
+import { Outbox } from '../src/outbox.js'
 import { MemoryStorage, lostLock } from '../src/storage/memory-storage.js'
 import { setUp } from './support/client.js'
 import { FakeServer, answer, makeToken, problem, until } from './support/fake-server.js'
@@ -453,6 +454,27 @@ test('a key is known from the answer on, also before the log shows its message',
   const other = room.send({ text: 'y' }, { key: 'k' })
   await assert.rejects(other.stored, { code: 'client_message_id_reused' })
   assert.deepEqual([post.state, post.seq, server.calls.filter(({ method, path }) => isPost(method, path)).length], ['stored', seq, 1])
+})
+
+test('a stored post that another process has kept again is a post anew, until the log shows it again', async () => {
+  const kept = { key: 'k', roomId: 'a', messageType: 'text', payload: { text: 'x' }, isTried: true, state: 'queued' }
+  const store = {
+    outbox: async () => ({ posts: [kept], done: [] }), changeOutbox: async changes => changes.map(() => ({})), isOutboxChanged: async () => false,
+  }
+  const ends = []
+  const outbox = new Outbox({ store: async () => store, isShown: () => true, onChange() {}, onEnd: post => ends.push(post.state), onError: assert.ifError })
+  const message = { clientMessageId: 'k', messageId: 1, seq: 1 }
+  await outbox.load()
+  const first = outbox.get('k')
+  outbox.logged(message)
+  await until(() => ends.length === 1)
+  // As a process does that was suspended while many others were sent.
+  await outbox.load()
+  outbox.passed('a', 1)
+  assert.deepEqual([first.state, outbox.list.map(post => post.state)], ['stored', ['queued']])
+  outbox.logged(message)
+  await until(() => ends.length === 2)
+  assert.deepEqual([ends, outbox.list], [['stored', 'stored'], []])
 })
 
 test('forget ends a discard that waits for the answer', async t => {

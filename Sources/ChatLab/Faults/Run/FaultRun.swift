@@ -90,8 +90,7 @@ struct FaultRun: Sendable {
         history.files = try await storedFiles.read(uploads, history.logs, losesFiles: fault.shape.losesFiles)
         if !isPosted { problems.append("not all messages were posted in time") }
         if !isDelivered { problems.append("sessions did not reach the end of the log in \(settling * slack)") }
-        // A session whose link was cut without an end is known to be dead after 60 s without progress.
-        problems += try await stack.problemsWithoutClients(within: .seconds(75))
+        problems += try await stack.problemsWithoutClients(within: .seconds(10) * slack)
         let evidence = await evidence(clients, since: before, stage)
         let measures = try await fault.examine(history, stage)
         var row = FaultRow(
