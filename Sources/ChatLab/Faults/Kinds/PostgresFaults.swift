@@ -1,5 +1,4 @@
 import ChatLocalStack
-import CommonUtil
 import NIOCore
 
 /// PostgreSQL is not available. Nothing can be posted meanwhile; acknowledged messages are kept, and all goes on when it is
@@ -131,25 +130,4 @@ extension Fault {
 
     private static let notReady = "message servers not ready"
     private static let terminated = "sessions of PostgreSQL ended"
-}
-
-extension FaultStage {
-    /// Notes the message servers whose readiness shows the fault within 30 s. A busy server may answer too late, or not know
-    /// of it yet.
-    func noteReadiness(
-        _ label: String, where isShown: @Sendable (HTTPProbe.Answer) -> Bool
-    ) async throws {
-        let deadline = ContinuousClock.now + .seconds(30)
-        for server in processes.messageServers {
-            var backoff = Backoff(first: .milliseconds(20), longest: .milliseconds(250))
-            while true {
-                if let answer = try? await stack.probe(server, "/health/ready"), isShown(answer) {
-                    note(label)
-                    break
-                }
-                guard ContinuousClock.now < deadline else { break }
-                try await last(backoff.next())
-            }
-        }
-    }
 }

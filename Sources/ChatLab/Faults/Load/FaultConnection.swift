@@ -58,7 +58,8 @@ final class FaultConnection {
         opened.assumeIsolated().whenComplete { result in
             switch result {
             case .success(let channel):
-                guard number == self.number else { return channel.close(promise: nil) }
+                // Nobody would close one that is made after the end of the run.
+                guard number == self.number, !self.board.isOver else { return channel.close(promise: nil) }
                 self.channel = channel
             case .failure:
                 join.cancel()

@@ -187,6 +187,13 @@ final class FaultStage: Sendable {
 
     private var logReader: RoomLogReader { RoomLogReader(port: processes.messageServers[0].port, posts: []) }
 
+    /// Notes the message servers whose readiness shows the fault within 30 s.
+    func noteReadiness(_ label: String, where isShown: (HTTPProbe.Answer) -> Bool) async throws {
+        let deadline = ContinuousClock.now + .seconds(30)
+        for server in processes.messageServers
+        where try await stack.waitForReadiness(of: server, until: deadline, where: isShown) { note(label) }
+    }
+
     /// Waits while the fault lasts.
     func last(_ time: Duration) async throws {
         try await Task.sleep(for: time)

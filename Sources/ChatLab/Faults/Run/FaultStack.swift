@@ -184,14 +184,22 @@ final class FaultStack: Sendable {
     /// - Throws: `LocalStackError` naming the one that does not.
     func waitUntilReady(within time: Duration) async throws {
         let deadline = ContinuousClock.now + time
-        for server in [processes.systemServer] + processes.messageServers + processes.webSocketServers {
-            var backoff = Backoff(first: .milliseconds(20), longest: .milliseconds(250))
-            while await (try? probe(server, "/health/ready"))?.status != 200 {
-                guard ContinuousClock.now < deadline else {
-                    throw LocalStackError("\(server.kind.rawValue) is not ready \(time) after the fault was healed")
-                }
-                try await Task.sleep(for: backoff.next())
-            }
+        for server in [processes.systemServer] + processes.messageServers + processes.webSocketServers
+        where try await !waitForReadiness(of: server, until: deadline, where: { $0.status == 200 }) {
+            throw LocalStackError("\(server.kind.rawValue) is not ready \(time) after the fault was healed")
+        }
+    }
+
+    /// Asks a server for its readiness until it is as wanted. A busy server may answer too late, or not know of a fault yet.
+    /// - Returns: whether it was before the deadline.
+    func waitForReadiness(
+        of server: LocalServer, until deadline: ContinuousClock.Instant, where isWanted: (HTTPProbe.Answer) -> Bool
+    ) async throws -> Bool {
+        var backoff = Backoff(first: .milliseconds(20), longest: .milliseconds(250))
+        while true {
+            if let answer = try? await probe(server, "/health/ready"), isWanted(answer) { return true }
+            guard ContinuousClock.now < deadline else { return false }
+            try await Task.sleep(for: backoff.next())
         }
     }
 
