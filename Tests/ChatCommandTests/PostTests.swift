@@ -149,11 +149,12 @@ import Testing
                 post.closeInput()
                 let left = (101...300).map { "\($0)\n" }.joined()
                 let deadline = ContinuousClock.now + .seconds(60)
+                // The kernel does not report that somebody has read from a pipe.
                 while unreadBytes(others) > left.utf8.count {
                     try #require(ContinuousClock.now < deadline)
                     try await Task.sleep(for: .milliseconds(50))
                 }
-                // Time in which it could read more.
+                // Time to read more, which it must not.
                 try await Task.sleep(for: .seconds(1))
                 post.send(signal: SIGTERM)
                 #expect(await post.end() == .code(143))
@@ -162,7 +163,7 @@ import Testing
         }
     }
 
-    /// What a pipe holds.
+    /// Bytes that were written to a pipe and not read yet.
     private func unreadBytes(_ pipe: FileHandle) -> Int {
         var count: Int32 = 0
         return ioctl(pipe.fileDescriptor, UInt(FIONREAD), &count) == 0 ? Int(count) : 0

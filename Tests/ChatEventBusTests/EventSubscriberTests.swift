@@ -88,6 +88,7 @@ import Testing
                 let event = try? await heard.events.first(within: .seconds(1)) { $0 == "\(channel) {}" }
                 if subscribers == 1, event != nil { return }
                 try #require(.now < deadline, "\(subscribers ?? -1) subscribers")
+                // `publish` fails at once while there is no connection.
                 try await Task.sleep(for: .milliseconds(20))
             }
         }

@@ -5,14 +5,11 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { Chat } from '../src/chat.js'
 import { MemoryStorage } from '../src/storage/memory-storage.js'
-import { call, makeUser } from './support/accounts.js'
-import { until as untilWithin } from './support/fake-server.js'
+import { call, makeUser, until } from './support/accounts.js'
 
 const { CHAT_SYSTEM_URL: system, CHAT_MESSAGE_URL: messages, CHAT_SOCKETS_URL: sockets } = process.env
 const skip = !system ? 'CHAT_SYSTEM_URL is not set' : typeof WebSocket === 'undefined' ? 'no WebSocket' : false
 const url = messages && sockets ? { system, messages, sockets } : system
-/** Real servers are slow on a busy machine. */
-const until = (condition, what) => untilWithin(condition, what, 60_000)
 
 const rejections = []
 process.on('unhandledRejection', error => rejections.push(error))

@@ -5,12 +5,10 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { Chat } from '../src/chat.js'
 import { MemoryStorage } from '../src/storage/memory-storage.js'
-import { until as untilWithin } from './support/fake-server.js'
+import { until } from './support/accounts.js'
 
 const urls = process.env.CHAT_TRUSTED_URLS
 const skip = !urls ? 'CHAT_TRUSTED_URLS is not set' : typeof WebSocket === 'undefined' ? 'no WebSocket' : false
-/** Real servers are slow on a busy machine. */
-const until = (condition, what) => untilWithin(condition, what, 60_000)
 
 let userId = Math.floor(Math.random() * 1e9)
 

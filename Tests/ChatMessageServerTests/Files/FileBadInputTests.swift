@@ -86,7 +86,7 @@ import Testing
                 try #require(ContinuousClock.now < deadline)
                 try await Task.sleep(for: .milliseconds(20))
             }
-            // A thread of the disk removes them, also after an answer.
+            // A thread of the disk removes them, also after an answer, and reports it to nobody.
             while try !spooled.isEmpty {
                 try #require(ContinuousClock.now < deadline, "left in the spool")
                 try await Task.sleep(for: .milliseconds(20))

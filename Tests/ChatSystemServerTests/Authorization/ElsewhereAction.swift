@@ -71,7 +71,7 @@ enum ElsewhereAction: String, CaseIterable, Sendable {
         var statuses: Set<Int> = []
         for server in servers {
             var status = try await status(of: server, account, as: credentials)
-            // A check of readiness may fail on a busy machine.
+            // A check of readiness may fail on a busy machine. Its result is kept for a second.
             let deadline = ContinuousClock.now + .seconds(60)
             while self == .ready, status == 503, ContinuousClock.now < deadline {
                 try await Task.sleep(for: .milliseconds(100))

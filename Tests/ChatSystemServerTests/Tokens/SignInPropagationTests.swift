@@ -139,16 +139,10 @@ import Testing
             for reason in ["logout", "logout_all", "password"] {
                 #expect(SignIn.count(#"chat_sign_ins_ended_total{reason="\#(reason)"}"#, in: metrics) == 1)
             }
-            // The log is written by a thread of its own, in order.
-            var (log, ended): (String, [Substring]) = ("", [])
-            let deadline = ContinuousClock.now + .seconds(20)
-            while !ended.contains(where: { $0.contains("logout_all") }) {
-                try #require(ContinuousClock.now < deadline, "the end of the last sign-in is not in the log")
-                try await Task.sleep(for: .milliseconds(20))
-                log = try String(contentsOfFile: server.configuration.logFile, encoding: .utf8)
-                ended = log.split(separator: "\n").filter { $0.contains("Sign-ins ended") }
-            }
-            let line = try #require(ended.first { $0.contains(signInID) })
+            // What was logged before the last of them is there, too.
+            try await server.logLine { $0.contains("Sign-ins ended") && $0.contains("logout_all") }
+            let line = try await server.logLine { $0.contains("Sign-ins ended") && $0.contains(signInID) }
+            let log = try String(contentsOfFile: server.configuration.logFile, encoding: .utf8)
             #expect(line.contains("logout") && line.contains("\(one.user.userID)"))
             for secret in [one.user.refreshToken, other.user.refreshToken, next] { #expect(!log.contains(secret)) }
         }

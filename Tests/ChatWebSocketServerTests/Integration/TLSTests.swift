@@ -131,23 +131,16 @@ import Testing
         let renewed = try successor.issue()
         try await withServer(of: stack) { server, process in
             let socket = try await stack.readySocket(roomID, as: user, port: server.port, trusting: authority.file)
-            func untilLogged(_ text: String) async throws {
-                let deadline = ContinuousClock.now + .seconds(20)
-                while !server.logTail(200).contains(where: { $0.contains(text) }) {
-                    try #require(ContinuousClock.now < deadline, "no '\(text)' in the log")
-                    try await Task.sleep(for: .milliseconds(20))
-                }
-            }
             let key = try Data(contentsOf: URL(filePath: files.key))
             try files.replace(with: renewed)
             try key.write(to: URL(filePath: files.key))
             process.terminate(signal: SIGHUP)
-            try await untilLogged("CHAT_TLS_KEY_FILE is '\(files.key)'")
+            try await server.logLine { [file = files.key] in $0.contains("CHAT_TLS_KEY_FILE is '\(file)'") }
             #expect(try await client(server).get("/health/live").status == 200)
 
             try files.replace(with: renewed)
             process.terminate(signal: SIGHUP)
-            try await untilLogged("The certificate was reloaded")
+            try await server.logLine { $0.contains("The certificate was reloaded") }
             let later = try await stack.readySocket(roomID, as: user, port: server.port, trusting: successor.file)
             await #expect(throws: (any Error).self) {
                 _ = try await stack.socket(roomID, as: user, port: server.port, trusting: authority.file)

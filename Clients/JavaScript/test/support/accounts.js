@@ -1,5 +1,10 @@
 // Calls of real servers, and accounts on them.
 
+import { until as untilWithin } from './fake-server.js'
+
+/** Waits for longer than with a fake server: real ones are slow on a busy machine. */
+export const until = (condition, what) => untilWithin(condition, what, 60_000)
+
 /** A call of the REST API below `base`. */
 export async function call(base, path, body, token, method = 'POST') {
   const headers = { 'Content-Type': 'application/json', ...token && { Authorization: `Bearer ${token}` } }

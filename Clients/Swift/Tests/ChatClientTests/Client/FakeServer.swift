@@ -94,7 +94,7 @@ final class FakeServer: ChatTransport {
         answers.withLockedValue { $0 = answer }
     }
 
-    /// Calls wait for longer than a test takes, until their tasks are cancelled.
+    /// Never answers. A call ends when its task is cancelled; the sleep is longer than the time limit of a test.
     func answerNothing() {
         answer { _ in
             try await Task.sleep(for: .seconds(60))

@@ -295,7 +295,7 @@ import Testing
             try await server.link().live(rooms: [roomFrame("a")])
             for await posts in client.outbox where posts.first?.state == .sending { break }
             let discarding = Task { await post.discard() }
-            // The wait has begun by then; nothing tells of it.
+            // Enough for `discard()` to begin waiting, which no event reports.
             try await Task.sleep(for: .milliseconds(50))
             return discarding
         }
