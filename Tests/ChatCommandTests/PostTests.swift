@@ -30,11 +30,11 @@ import Testing
     @Test func `a text is one post, and its report one line`() async throws {
         try await ChatProgramPlace.with { place in
             let room = try await place.stack.room(of: place.user)
-            let post = try place.chat("post", room, "a\nb", "--key-prefix", "k", "--json")
+            let post = try place.chat("post", room, "a\nb", "--key-prefix", "-k", "--json")
             let line = try #require(try await post.line())
-            #expect(line.hasPrefix(#"{"line":1,"key":"k-1","state":"stored","messageId":"#))
+            #expect(line.hasPrefix(#"{"line":1,"key":"-k-1","state":"stored","messageId":"#))
             #expect(await post.end() == .code(0))
-            #expect(try await stored(place, room) == [["k-1", "a\nb"]])
+            #expect(try await stored(place, room) == [["-k-1", "a\nb"]])
         }
     }
 

@@ -174,11 +174,12 @@ import Testing
         }
     }
 
-    @Test func `another log is a line and 65`() async throws {
+    @Test(arguments: ["abcdefgh", "-bcdefgh"])
+    func `another log is a line and 65`(mark: String) async throws {
         try await ChatProgramPlace.with { place in
             let room = try await place.stack.room(of: place.user)
             try await place.stack.say("1", in: room, as: place.user)
-            let tail = try place.chat("tail", room, "--after", "1", "--mark", "abcdefgh", "--json")
+            let tail = try place.chat("tail", room, "--after", "1", "--mark", mark, "--json")
             let line = try #require(try await tail.line())
             #expect(line.hasPrefix(#"{"eventType":"reset","roomId":"\#(room)","seq":1,"mark":""#))
             #expect(await tail.end() == .code(65))

@@ -30,7 +30,9 @@ struct PostCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Send this file; the text is its caption.", valueName: "path"))
     var file: String?
 
-    @Option(help: ArgumentHelp("What the lines' keys begin with: 1 to 48 of A–Z a–z 0–9 . _ -", valueName: "p"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("What the lines' keys begin with: 1 to 48 of A–Z a–z 0–9 . _ -", valueName: "p"))
     var keyPrefix: KeyPrefix?
 
     @Option(help: ArgumentHelp("Seconds after which it gives up; without it, it waits for ever.", valueName: "s"))

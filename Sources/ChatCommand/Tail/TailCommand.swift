@@ -22,11 +22,14 @@ struct TailCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The seq of the last event that was dealt with; 0: all events.", valueName: "seq"))
     var after: Int64?
 
-    @Option(help: "The mark of that event, by which the server knows whether its log is still the same.")
+    // Every 64th mark begins with a dash.
+    @Option(
+        parsing: .unconditional,
+        help: "The mark of that event, by which the server knows whether its log is still the same.")
     var mark: String?
 
     @Option(
-        name: .customLong("as"),
+        name: .customLong("as"), parsing: .unconditional,
         help: ArgumentHelp("Keep the position under this name; one process at a time.", valueName: "name"))
     var name: String?
 
