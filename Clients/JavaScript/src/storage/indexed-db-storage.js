@@ -1,5 +1,6 @@
 // A `ChatStorage` in a database of the browser. Each call is one transaction.
 
+import { afterAwake } from './foreign-storage.js'
 import { lostLock, timeout } from './memory-storage.js'
 import { WebLocks } from './web-locks.js'
 
@@ -118,17 +119,17 @@ function open(name) {
     // Throws where the site's data are blocked, and is not there at all in some private windows.
     const request = indexedDB.open(name, 1)
     let isLate = false
-    const timer = setTimeout(() => { isLate = true; reject(timeout(OPENING_MS)) }, OPENING_MS)
+    const stop = afterAwake(OPENING_MS, () => { isLate = true; reject(timeout(OPENING_MS)) })
     request.onupgradeneeded = () => {
       request.result.createObjectStore(VALUES)
       request.result.createObjectStore(NUMBERS)
     }
     request.onsuccess = () => {
-      clearTimeout(timer)
+      stop()
       if (isLate) request.result.close()
       else resolve(request.result)
     }
-    request.onerror = () => { clearTimeout(timer); reject(request.error) }
+    request.onerror = () => { stop(); reject(request.error) }
   })
 }
 

@@ -263,7 +263,7 @@ export class KeptStorage {
 
   async #tryAgain() {
     const waiting = this.#waiting = new AbortController()
-    const limit = setTimeout(() => waiting.abort(), DEADLINE_MS)
+    const stop = afterAwake(DEADLINE_MS, () => waiting.abort())
     try {
       // One that never settles is waited for no longer than some minutes.
       if (this.#lateWrites > 0 && this.#waits++ < MOST_WAITS) return
@@ -278,7 +278,7 @@ export class KeptStorage {
       // Reported when it began to fail.
       if (error?.name === 'TimeoutError') this.#isReadable = false
     } finally {
-      clearTimeout(limit)
+      stop()
       if (this.#isFailing) this.#retryLater()
     }
   }

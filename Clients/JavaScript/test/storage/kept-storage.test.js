@@ -171,6 +171,22 @@ describe('a process that stood still', () => {
       globalThis.setTimeout = setTimeout
     }
   })
+
+  it('still waits for the lock under which memory is written back', async () => {
+    const { it, storage, reports } = kept()
+    storage.failing.add('write')
+    await it.set('rooms/a', 1)
+    storage.failing.clear()
+    let release
+    const holding = storage.exclusively('v1/store', () => new Promise(resolve => { release = resolve }))
+    await passes(30_000)
+    // One timer of the wait is due, however long that was.
+    mock.timers.tick(25_000)
+    release()
+    await holding
+    await settled()
+    assert.deepEqual(reports, ['failed write', 'restored'])
+  })
 })
 
 describe('a storage that fails', () => {

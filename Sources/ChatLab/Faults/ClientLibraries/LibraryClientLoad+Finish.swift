@@ -8,6 +8,11 @@ extension LibraryClientLoad {
         var checks: [(name: String, summary: String, check: LibraryClientCheck)] = []
         /// Of those that did not get to the end.
         var problems: [String] = []
+
+        /// Whether the check of a client found something.
+        func hasProblems(_ name: String) -> Bool {
+            checks.contains { $0.name == name && !$0.check.problems.isEmpty }
+        }
     }
 
     /// Lets all clients send what they kept, and get to the end of the logs; then stops them and has their stores shown.
@@ -77,7 +82,13 @@ extension LibraryClientLoad {
             }
             // Readers that ask for pages may have been faster than what is kept.
             let isBehind = outcome.checks.contains { $0.check.counts[.store] != nil }
-            guard isBehind, restarts < Self.maximumRestarts, ContinuousClock.now < deadline else { return outcome }
+            guard isBehind, restarts < Self.maximumRestarts, ContinuousClock.now < deadline else {
+                // What it held in memory while its store failed was lost when it was killed.
+                for client in store.clients where outcome.hasProblems(client.name) {
+                    outcome.problems += client.storeFailures.map { "\(client.name): \($0)" }
+                }
+                return outcome
+            }
             for client in store.clients { try start(client) }
             try await Task.sleep(for: .seconds(restarts + 1))
         }

@@ -45,6 +45,7 @@ struct LibraryClientProgram: AsyncParsableCommand {
         let names = named.resets
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await client.run() }
+            group.addTask { await report(client) }
             for id in work.rooms {
                 let room = client.room(id)
                 // Opens the room: its log is kept from now on.
@@ -80,6 +81,26 @@ struct LibraryClientProgram: AsyncParsableCommand {
                 for try await _ in group {}
             } catch is CancellationError {}
         }
+    }
+
+    /// Writes the states of the connection and the errors to the log, until the task is cancelled.
+    private func report(_ client: ChatClient) async {
+        await withDiscardingTaskGroup { group in
+            group.addTask {
+                for await status in client.connectionStates {
+                    log(status.state.rawValue, status.reason.rawValue)
+                }
+            }
+            group.addTask {
+                for await error in client.errors() { log(error.code.rawValue, error.message) }
+            }
+        }
+    }
+
+    private func log(_ words: String...) {
+        let time = Date.now.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+        let line = ([time] + words).joined(separator: " ")
+        FileHandle.standardError.write(Data("\(line)\n".utf8))
     }
 
     /// Writes down what a reader gives; one whose log is gone begins again.

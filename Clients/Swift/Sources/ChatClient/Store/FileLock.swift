@@ -16,7 +16,7 @@ struct FileLock: ~Copyable {
     private let file: OpenDescriptor
 
     /// - Parameters:
-    ///   - milliseconds: maximum time to wait for other holders.
+    ///   - milliseconds: maximum time to wait for other holders. See ``LockWait``.
     ///   - suspensionTimeout: time after which one holder counts as suspended, in milliseconds.
     ///   - onTakeover: called after the lock was taken over and before it counts as held, to undo what the former
     ///     holder has begun.
@@ -24,23 +24,23 @@ struct FileLock: ~Copyable {
     init(
         path: String, milliseconds: Int64, suspensionTimeout: Int64, onTakeover: () throws -> Void
     ) throws {
-        let end = System.monotonicClock + milliseconds
-        var watched: (holder: FileIdentity, since: Int64)?
+        var wait = LockWait<FileIdentity>(
+            now: System.monotonicClock, milliseconds: milliseconds, suspensionTimeout: suspensionTimeout)
         var file = try OpenDescriptor(path)
-        while true {
+        polling: while true {
             if try Self.tryLock(file) {
-                if try Self.isInPlace(file, path) { break }
+                if try Self.isInPlace(file, path) { break polling }
                 file = try OpenDescriptor(path)
                 continue
             }
-            let now = System.monotonicClock
-            guard now < end else { throw Self.failure(EWOULDBLOCK) }
-            if let holder = try FileIdentity.of(path), holder != watched?.holder { watched = (holder, now) }
-            if let watched, now - watched.since >= suspensionTimeout {
-                if let taken = try Self.takeOver(path, from: watched.holder) {
+            switch wait.next(now: System.monotonicClock, holder: try FileIdentity.of(path)) {
+            case .wait: break
+            case .giveUp: throw Self.failure(EWOULDBLOCK)
+            case .takeOver(let holder):
+                if let taken = try Self.takeOver(path, from: holder) {
                     file = taken
                     try onTakeover()
-                    break
+                    break polling
                 }
                 file = try OpenDescriptor(path)
             }
