@@ -259,6 +259,7 @@ export class Outbox {
     // Another process has settled it: then there is nothing to send.
     if (isGone) this.#run(this.#queue.settled({ key, message }))
     else if (add) this.#added(add, known)
+    else if (put && !ifOpen && isTried) this.#queue.triedElsewhere(key)
     else if (payload && !this.#unkept.has(key)) {
       this.#run(this.#queue.kept({ key, payload }))
       const post = this.#posts.get(key)

@@ -242,7 +242,8 @@ export class Store {
    * where it is, at the end with `isLast`; `{key, remove: message}`, `null` where it was not stored. With `ifOpen`, and so with
    * every edit, only where no attempt was begun.
    * @returns for each `{}`; `{known: post}` where an added key was there; `{payload}`, the one that counts, of one put;
-   *   `{isTried: true}` where an attempt was begun; `{isGone: true, message?}` where the key was not there
+   *   `{isTried: true}` where an attempt was begun, or one put was settled longer ago than is remembered and is there again;
+   *   `{isGone: true, message?}` where the key was not there
    */
   async changeOutbox(changes) {
     return await this.step(async lost => {
@@ -265,9 +266,15 @@ export class Store {
         }
         // Another process may have edited it.
         if (put && !ifOpen && present) put = { ...put, payload: answer.payload = present.payload }
-        if (isGone && (put || ifOpen && !add)) {
-          Object.assign(answer, { isGone, message: (await this.#list('done')).find(entry => entry.key === key) })
-        } else if (remove !== undefined) {
+        const left = isGone && (put || ifOpen && !add) ? done ?? await this.#list('done') : undefined
+        const message = left?.find(entry => entry.key === key)
+        if (left && !ifOpen && !message && left.length >= MOST_DONE) {
+          // So many posts have left since that it is no longer remembered: `loaded` of the queue does the same.
+          isLast = answer.isTried = true
+          put = { ...put, isTried: true }
+        }
+        if (left && !answer.isTried) Object.assign(answer, { isGone, message })
+        else if (remove !== undefined) {
           (done ??= await this.#list('done')).push({ key, ...remove })
           if (numbers.delete(key)) written.set(at, undefined)
         } else if (add && present) answer.known = present

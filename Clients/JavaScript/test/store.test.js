@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { MOST_DONE } from '../src/core/outbox.js'
+import { MOST_DONE, OutboxQueue } from '../src/core/outbox.js'
 import { Changes, Store } from '../src/store.js'
 import { retryAfterMs } from '../src/rest.js'
 import { KeptStorage } from '../src/storage/kept-storage.js'
@@ -139,4 +139,22 @@ test('posts that were given up are remembered beside those that were stored', as
   assert.deepEqual(done.slice(1).map(({ key }) => key), keys.slice(-MOST_DONE))
   await store.changeOutbox(keys.map(key => ({ key, remove: null })))
   assert.equal((await store.outbox()).done.length, 2 * MOST_DONE)
+})
+
+test('a post that others have settled longer ago than is remembered is put back, as one that was tried', async () => {
+  const store = open()
+  const post = { key: 'k', roomId: 'a', messageType: 'text', payload: { text: 'x' } }
+  const others = Array.from({ length: MOST_DONE }, (_, number) => ({ key: `k${number}`, remove: { messageId: number + 2, seq: number + 2 } }))
+  await store.changeOutbox([{ key: 'k', add: post }, { key: 'k', remove: { messageId: 1, seq: 1 } }, ...others.slice(1)])
+  const [remembered] = await store.changeOutbox([{ key: 'k', put: post }])
+  assert.deepEqual(remembered, { isGone: true, message: { key: 'k', messageId: 1, seq: 1 } })
+  await store.changeOutbox(others.slice(0, 1))
+  assert.deepEqual(await store.changeOutbox([{ key: 'k', put: post }]), [{ isTried: true }])
+  assert.deepEqual((await store.outbox()).posts, [{ ...post, isTried: true }])
+  // As one that was tried it may be stored, whatever the server answers now.
+  const queue = new OutboxQueue({ posts: [{ ...post, state: 'queued' }] })
+  queue.wake()
+  queue.triedElsewhere('k')
+  queue.answer({ key: 'k', status: 404 })
+  assert.equal(queue.posts.get('k').isCertain, false)
 })

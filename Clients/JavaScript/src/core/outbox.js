@@ -180,6 +180,12 @@ export class OutboxQueue {
     return this.#take()
   }
 
+  /** Another process has tried it, with an outcome that is not known. */
+  triedElsewhere(key) {
+    const post = this.posts.get(key)
+    if (post) post.isTried = post.wasTried = true
+  }
+
   /**
    * The posts in the store, in order; other processes write there, too. `done` are the last posts that left it, with
    * `messageId` and `seq` if they were stored. Posts in `except` have unwritten changes, so the store is behind.

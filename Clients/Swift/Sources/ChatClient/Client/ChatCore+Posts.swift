@@ -76,6 +76,7 @@ extension ChatCore {
             case .done(let payload): await handle(outbox.kept(key, payload: payload))
             case .tried: await apply(try await storage.refreshOutbox(isRunning: canSend))
             case .gone(let place): await handle(outbox.settled(key, place))
+            case .storedAgain: outbox.triedElsewhere(key)
             }
         } catch {
             report(error)

@@ -17,6 +17,12 @@ extension Outbox {
         return take()
     }
 
+    /// Another process has tried a post, with an outcome that is not known.
+    mutating func triedElsewhere(_ key: String) {
+        entries[key]?.isTried = true
+        entries[key]?.wasTried = true
+    }
+
     /// Merges the posts of the store, where other processes write, too.
     /// - Parameters:
     ///   - posts: in the order of the store.

@@ -51,6 +51,8 @@ struct ClientStorage: Sendable {
         case tried
         /// Another process has settled the post; the server has it at this position, if any.
         case gone(StoredPosition?)
+        /// Another process has settled the post, longer ago than is remembered. It was stored again, as one that was tried.
+        case storedAgain
     }
 
     struct Contents: Sendable {

@@ -43,6 +43,14 @@ import Testing
         #expect(outbox.post("k")?.isCertain == false)
     }
 
+    @Test func `a post that was stored again is not certain to be unsent`() {
+        var outbox = Outbox(posts: [OwnPost(key: "k", roomID: "a", payload: ["text": "x"], state: .queued)]) { 0 }
+        _ = outbox.resume()
+        outbox.triedElsewhere("k")
+        _ = outbox.answer("k", status: 404)
+        #expect(outbox.post("k")?.isCertain == false)
+    }
+
     @Test func `several processes form one line and another sends when the sender is gone`() async throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("chat-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: folder) }

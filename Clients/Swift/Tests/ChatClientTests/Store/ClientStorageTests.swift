@@ -168,6 +168,27 @@ import Testing
         #expect(store.contents.keys.filter { $0.contains("/done") } == ["v1/server/1/done"])
     }
 
+    @Test func `a post that others have settled longer ago than is remembered is stored again`() async throws {
+        let (one, two) = (storage("one"), storage("two"))
+        let post = OwnPost(key: "k", roomID: "a", payload: ["text": "x"], state: .queued)
+        _ = try await one.add(post, isRunning: false)
+        func settle(_ key: String) async throws -> StoredPosition {
+            let place = StoredPosition(messageID: 7, seq: 3)
+            _ = try await two.add(OwnPost(key: key, roomID: "a", payload: ["text": "x"]), isRunning: false)
+            try await two.keep([.postDone(key: key, place)])
+            return place
+        }
+        let place = try await settle("k")
+        for number in 1..<DonePost.maximum { _ = try await settle("k\(number)") }
+        let remembered = try await one.put(post, isMoved: false)
+        #expect(remembered == .gone(place))
+        _ = try await settle("last")
+        let forgotten = try await one.put(post, isMoved: false)
+        #expect(forgotten == .storedAgain)
+        let kept = try await two.refreshOutbox(isRunning: false).posts
+        #expect(kept.map(\.key) == ["k"] && kept.first?.isTried == true)
+    }
+
     @Test func `a name has one reader`() async throws {
         let (one, two) = (storage("one"), storage("two"))
         let isAlive: @Sendable (String) -> Bool = { _ in true }
