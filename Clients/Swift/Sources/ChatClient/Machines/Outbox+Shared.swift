@@ -63,9 +63,8 @@ extension Outbox {
         for key in self.order where !kept.contains(key) {
             guard let post = entries[key] else { continue }
             if post.state != .new, !except.contains(key) {
-                let outcome = done.last { $0.key == key }
-                guard outcome == nil, done.count >= DonePost.maximum else {
-                    settle(key, outcome?.place)
+                guard done.hasForgotten(key) else {
+                    settle(key, done.last { $0.key == key }?.place)
                     continue
                 }
                 // Its own attempt, once that is answered, says more.

@@ -159,3 +159,10 @@ struct DonePost: Sendable, Equatable {
         return ["key": .string(key), "messageId": JSONValue(place.messageID), "seq": JSONValue(place.seq)]
     }
 }
+
+extension [DonePost] {
+    /// Whether so many posts have left the store that the outcome of this one may no longer be remembered.
+    func hasForgotten(_ key: String) -> Bool {
+        count >= DonePost.maximum && !contains { $0.key == key }
+    }
+}

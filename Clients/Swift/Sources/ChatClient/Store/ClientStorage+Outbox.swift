@@ -28,24 +28,20 @@ extension ClientStorage {
     /// Stores the present state of a post. Its payload stays as it is in the store, where another process may have
     /// changed it.
     func put(_ post: OwnPost, isMoved: Bool) async throws -> Outcome {
-        try await store.step { [self] step in
-            var post = post
-            let outcome = try change(post.key, &step) { stored, step in
-                if let stored { post.payload = stored.payload }
-                try apply(.post(post, isMoved: isMoved), &step)
-                return .done(payload: post.payload)
+        try await change(
+            post.key,
+            ifForgotten: { [self] step in
+                var post = post
+                post.isTried = true
+                try apply(.post(post, isMoved: false), &step)
+                return .storedAgain
             }
-            guard case .gone(nil) = outcome, try isForgotten(post.key, step) else { return outcome }
-            post.isTried = true
-            try apply(.post(post, isMoved: false), &step)
-            return .storedAgain
+        ) { [self] stored, step in
+            var post = post
+            if let stored { post.payload = stored.payload }
+            try apply(.post(post, isMoved: isMoved), &step)
+            return .done(payload: post.payload)
         }
-    }
-
-    /// Whether so many posts have left the store that the outcome of this one is no longer remembered.
-    private func isForgotten(_ key: String, _ step: ChatStoreStep) throws -> Bool {
-        let done = try done(step)
-        return done.count >= DonePost.maximum && !done.contains { $0.key == key }
     }
 
     /// Changes the payload of a post, unless an attempt to send it was begun.
@@ -67,21 +63,22 @@ extension ClientStorage {
         }
     }
 
+    /// - Parameters:
+    ///   - ifForgotten: called if another process has settled the post longer ago than is remembered.
+    ///   - body: gets the post as it is stored; `nil` if it cannot be read.
     private func change(
-        _ key: String, _ body: @escaping @Sendable (_ stored: OwnPost?, inout ChatStoreStep) throws -> Outcome
+        _ key: String,
+        ifForgotten: @escaping @Sendable (inout ChatStoreStep) throws -> Outcome = { _ in .gone(nil) },
+        _ body: @escaping @Sendable (_ stored: OwnPost?, inout ChatStoreStep) throws -> Outcome
     ) async throws -> Outcome {
-        try await store.step { [self] step in try change(key, &step, body) }
-    }
-
-    /// - Parameter body: gets the post as it is stored; `nil` if it cannot be read.
-    private func change(
-        _ key: String, _ step: inout ChatStoreStep, _ body: (_ stored: OwnPost?, inout ChatStoreStep) throws -> Outcome
-    ) throws -> Outcome {
-        guard let place = try entry(step, key) else {
-            return .gone(try done(step).last { $0.key == key }?.place)
+        try await store.step { [self] step in
+            guard let place = try entry(step, key) else {
+                let done = try done(step)
+                return try done.hasForgotten(key) ? ifForgotten(&step) : .gone(done.last { $0.key == key }?.place)
+            }
+            let stored = try step.value(place).flatMap { try? JSONParser.parse($0) }.flatMap(OwnPost.init(kept:))
+            return try body(stored, &step)
         }
-        let stored = try step.value(place).flatMap { try? JSONParser.parse($0) }.flatMap(OwnPost.init(kept:))
-        return try body(stored, &step)
     }
 
     /// The outbox as it is now, and whether this client sends: the one that does has said so in the last 5 s.
