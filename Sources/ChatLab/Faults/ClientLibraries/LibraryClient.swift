@@ -186,11 +186,10 @@ final class LibraryClient: Sendable {
     /// The last lines of its output.
     var tail: String { TextTail.lines(5, of: "\(folder)/client.log").joined(separator: "\n") }
 
-    /// The last reports of its library that its store failed, in all its lives.
+    /// The last reports of its library that its store failed.
     var storeFailures: [String] {
-        let log = FileManager.default.contents(atPath: "\(folder)/client.log") ?? Data()
-        let lines = String(decoding: log, as: UTF8.self).split(separator: "\n")
-        return lines.filter { $0.contains(ChatError.Code.storeFailed.rawValue) }.suffix(3).map(String.init)
+        let lines = TextTail.lines(.max, of: "\(folder)/client.log")
+        return lines.filter { $0.contains(ChatError.Code.storeFailed.rawValue) }.suffix(3)
     }
 
     private func launch(_ mode: String, _ servers: Servers, output: String) throws -> LocalProcess {

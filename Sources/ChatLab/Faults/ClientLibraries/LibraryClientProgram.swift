@@ -99,8 +99,7 @@ struct LibraryClientProgram: AsyncParsableCommand {
 
     private func log(_ words: String...) {
         let time = Date.now.formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
-        let line = ([time] + words).joined(separator: " ")
-        FileHandle.standardError.write(Data("\(line)\n".utf8))
+        Terminal.printError(([time] + words).joined(separator: " "))
     }
 
     /// Writes down what a reader gives; one whose log is gone begins again.
