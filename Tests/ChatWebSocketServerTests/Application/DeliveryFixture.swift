@@ -2,6 +2,7 @@ import ChatEventBus
 import ChatEvents
 import ChatStorage
 import ChatTestSupport
+import CommonAuth
 import CommonUtil
 import NIOCore
 import NIOPosix
@@ -16,6 +17,7 @@ struct DeliveryFixture: Sendable {
     let log: MemoryLog
     let sessions: ChatRoomSessionManager
     let feeds: NIOLoopBound<RoomFeeds>
+    let userSessions: UserSessionService
     let broadcast: WebSocketBroadcastService
 
     init(log events: [MessageEvent] = [], headChecks: HeadComparison.Intervals = .init()) async throws {
@@ -26,7 +28,7 @@ struct DeliveryFixture: Sendable {
         let redis = RedisClient(
             configuration: try RedisConfiguration(url: "redis://127.0.0.1:1"), eventLoop: eventLoop, logger: noLogger)
         let publisher = EventPublisher(redis: redis, logger: noLogger)
-        let (feeds, broadcast) = try await eventLoop.submit {
+        let (feeds, userSessions, broadcast) = try await eventLoop.submit {
             let typing = TypingRelay(publisher: publisher, eventLoop: eventLoop)
             let feeds = RoomFeeds(
                 eventLoop: eventLoop, sessions: sessions, log: log, typing: typing, metrics: DeliveryMetrics(),
@@ -34,14 +36,14 @@ struct DeliveryFixture: Sendable {
             let userSessions = UserSessionService(
                 feeds: feeds, sessions: sessions, directory: log, log: log, logger: noLogger)
             return (
-                NIOLoopBound(feeds, eventLoop: eventLoop),
+                NIOLoopBound(feeds, eventLoop: eventLoop), userSessions,
                 WebSocketBroadcastService(
                     feeds: feeds, userSessions: userSessions, typing: typing, log: log, headChecks: headChecks,
                     logger: noLogger)
             )
         }.get()
         (self.eventLoop, self.log, self.sessions) = (eventLoop, log, sessions)
-        (self.feeds, self.broadcast) = (feeds, broadcast)
+        (self.feeds, self.userSessions, self.broadcast) = (feeds, userSessions, broadcast)
     }
 
     /// Opens the feed of ``hall`` at this head and registers a session with it.
@@ -73,6 +75,20 @@ struct DeliveryFixture: Sendable {
             sessions.register(session, ready: ByteBuffer(string: "ready"))
         }.get()
         return (frames, closes)
+    }
+
+    /// Registers a session of user 7, and synchronizes it.
+    func userSession(_ request: SyncRequest) async throws -> EventCollector<ByteBuffer> {
+        let frames = EventCollector<ByteBuffer>()
+        try await eventLoop.submit {
+            let user = AuthenticatedUser(userID: UserID(7), tokenExpiresAt: nil)
+            let handle = userSessions.begin(
+                UserAdmission(user: user, slot: Lease {}, shard: 0, synchronizesAtOnce: true),
+                transport: RecordingTransport(frames: frames), on: eventLoop)
+            sessions.register(userSession: handle.session, ready: handle.ready)
+            handle.synchronize(request)
+        }.get()
+        return frames
     }
 
     /// Delivers an event as Redis does.

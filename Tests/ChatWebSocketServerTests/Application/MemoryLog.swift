@@ -12,15 +12,20 @@ import Synchronization
 
 let noLogger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
-/// A room's log in memory, and no users.
+/// A room's log in memory, and the list of rooms of every user, which is empty at first.
 final class MemoryLog: RoomLog, RoomDirectory, UserDirectory {
     private let log: Mutex<[MessageEvent]>
+    private let userRooms = Mutex<(list: RoomList, rooms: [ListedRoom])>(
+        (RoomList(version: 0, cursorState: .none, entries: [], removed: []), []))
     /// The cursor of each read.
     let reads = EventCollector<Seq>()
 
     init(_ events: [MessageEvent] = []) { log = Mutex(events) }
 
     func replace(by events: [MessageEvent]) { log.withLock { $0 = events } }
+
+    /// Sets what is read of users' rooms.
+    func setUserRooms(_ list: RoomList, _ rooms: [ListedRoom]) { userRooms.withLock { $0 = (list, rooms) } }
 
     func events(of roomID: RoomID, after seq: Seq, limit: Int) async throws -> EventPage {
         let events = log.withLock { $0 }
@@ -58,9 +63,11 @@ final class MemoryLog: RoomLog, RoomDirectory, UserDirectory {
 
     func takeSnapshot() async throws -> ListSnapshotID { ListSnapshotID(1) }
     func list(of userID: UserID, since cursor: RoomListCursor?, withSeqAtCursor: Bool) async throws -> RoomList {
-        RoomList(version: 0, cursorState: .none, entries: [], removed: [])
+        userRooms.withLock { $0.list }
     }
-    func rooms(of userID: UserID, in roomIDs: [RoomID]) async throws -> [ListedRoom] { [] }
+    func rooms(of userID: UserID, in roomIDs: [RoomID]) async throws -> [ListedRoom] {
+        userRooms.withLock { $0.rooms.filter { roomIDs.contains($0.roomID) } }
+    }
     func readStates(of userID: UserID, in asked: [(roomID: RoomID, upTo: Seq)]) async throws -> [RoomReadState] { [] }
     func versions(of userIDs: [UserID]) async throws -> [UserID: Int64] { [:] }
     func memberships(of userID: UserID) async throws -> UserMemberships { .none }

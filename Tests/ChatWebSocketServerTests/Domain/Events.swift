@@ -57,3 +57,22 @@ struct SeededGenerator: RandomNumberGenerator {
         return value ^ (value >> 31)
     }
 }
+
+/// A room as it is sent to one of its members.
+func listedRoom(_ roomID: RoomID = hall, lastSeq: Seq) -> ListedRoom {
+    ListedRoom(
+        roomID: roomID, lastSeq: lastSeq, mark: event(lastSeq).mark, lastReadSeq: 0,
+        json: RoomJSON(ListedRoomExample(roomID: roomID, lastSeq: lastSeq)))
+}
+
+private struct ListedRoomExample: JSONEncodable {
+    let roomID: RoomID
+    let lastSeq: Seq
+
+    func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("roomId", roomID.rawValue)
+            writer.member("lastSeq", lastSeq)
+        }
+    }
+}

@@ -19,11 +19,11 @@ extension UserSessionUpdater {
             try await directory.list(
                 of: recipient.userID, since: request.cursor, withSeqAtCursor: request.namesAllRooms)
         }
-        let plan = SyncPlan(request, list: list, positions: try await positions(request, list, recipient))
-        // Before `sendRooms` reads the heads that listed rooms begin at. The others begin at the older heads of the list, and catch
-        // up from there.
+        var plan = SyncPlan(request, list: list, positions: try await positions(request, list, recipient))
+        // Before `sendRooms` reads the heads that listed rooms begin at, or catch up to. The others begin at the older heads of
+        // the list, and catch up from there.
         try await open(list.entries.map(\.roomID), for: recipient)
-        let (roomsAtHead, lost) = try await sendRooms(plan, recipient)
+        let (roomsAtHead, lost) = try await sendRooms(&plan, recipient)
         try await sendRoomsAtHead(plan, roomsAtHead, recipient)
         try await resume(plan, list, except: lost, recipient)
         try await send(to: recipient) { shard, session in
@@ -54,7 +54,7 @@ extension UserSessionUpdater {
     ///   has lost since the list was read, which were sent as removed. A comparison of versions finds a later
     ///   membership in one of these.
     private func sendRooms(
-        _ plan: SyncPlan, _ recipient: Recipient
+        _ plan: inout SyncPlan, _ recipient: Recipient
     ) async throws -> (roomsAtHead: [ListedRoom], lost: Set<RoomID>) {
         var roomsAtHead: [ListedRoom] = []
         var lost: Set<RoomID> = []
@@ -68,13 +68,16 @@ extension UserSessionUpdater {
                 ? [] : try await read(for: recipient) { try await directory.rooms(of: recipient.userID, in: piece) }
             // Those of which the user is no member any more, since the list was read.
             lost.formUnion(Set(piece).subtracting(rooms.map(\.roomID)))
+            for room in rooms { plan.noteSent(room) }
             roomsAtHead += rooms.filter { plan.starts[$0.roomID]?.beginsAtHead == true }
+            let begun = rooms.filter { plan.starts[$0.roomID] == .listed }
+            let isAll = plan.isAll
             let isLast = index == count - 1
             let removed = (index < removals.count ? removals[index] : []) + (isLast ? lost : [])
             try await send(to: recipient) { shard, session in
                 shard.send(
-                    .rooms(rooms.map(\.json), removed: removed, isAll: plan.isAll, isLast: isLast), to: session)
-                for room in rooms where plan.starts[room.roomID] == .listed { shard.subscribe(session, to: room) }
+                    .rooms(rooms.map(\.json), removed: removed, isAll: isAll, isLast: isLast), to: session)
+                for room in begun { shard.subscribe(session, to: room) }
             }
         }
         try await release(Array(lost), for: recipient)

@@ -11,7 +11,7 @@ struct SyncPlan: Equatable, Sendable {
         /// After the room's head, which the client knows by its cursor.
         case head(Seq)
         /// After the client's position, with what is missing since.
-        /// - head: the room's head when the membership was read.
+        /// - head: the room's head when the membership was read, or that of the room that the session is sent.
         case position(SyncFrame.Position, head: Seq)
         /// The client has another log: after the head, with `room_reset`.
         case reset
@@ -26,7 +26,7 @@ struct SyncPlan: Equatable, Sendable {
     /// Rooms that are not the user's.
     let removed: [RoomID]
     /// Every room of the user.
-    let starts: [RoomID: Start]
+    private(set) var starts: [RoomID: Start]
 
     /// Makes the plan.
     /// - Parameters:
@@ -43,6 +43,14 @@ struct SyncPlan: Equatable, Sendable {
         let unknownRooms = request.rooms.keys.filter { starts[$0] == nil }
         removed = list.removed + Set(unknownRooms).subtracting(list.removed).sorted { $0.rawValue < $1.rawValue }
         self.starts = starts
+    }
+
+    /// Notes that the session is sent a room. A head in it that is newer than the list's belongs to what is missing.
+    ///
+    /// A stream may know the room by this alone: what it is sent up to `caught_up` then reaches the head that it knows.
+    mutating func noteSent(_ room: ListedRoom) {
+        guard case .position(let position, let head) = starts[room.roomID] else { return }
+        starts[room.roomID] = .position(position, head: max(head, room.lastSeq))
     }
 
     private static func start(

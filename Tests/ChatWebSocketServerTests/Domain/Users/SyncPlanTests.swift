@@ -86,6 +86,22 @@ import Testing
         #expect(plan.starts[try room("c")] == .position(at(3), head: 3))
     }
 
+    @Test func `a head that is sent with a room is newer than the list's, or counts for nothing`() throws {
+        let entries = [
+            try entry("a", lastSeq: 9, isChanged: true, seqAtCursor: 4),
+            try entry("b", lastSeq: 9, isChanged: true, seqAtCursor: 7),
+        ]
+        var plan = try plan([:], list(entries), namesAll: true)
+        for id in ["a", "b", "c"] { plan.noteSent(listedRoom(try room(id), lastSeq: id == "b" ? 8 : 12)) }
+        #expect(
+            plan.starts == [
+                try room("a"): .position(at(4), head: 12), try room("b"): .position(at(7), head: 9),
+            ])
+        var other = try self.plan(["b": at(10)], list([try entry("a", lastSeq: 9), try entry("b", lastSeq: 9)], .none))
+        for id in ["a", "b"] { other.noteSent(listedRoom(try room(id), lastSeq: 12)) }
+        #expect(other.starts == [try room("a"): .listed, try room("b"): .reset])
+    }
+
     @Test func `a position beyond the database's own head is another log's`() throws {
         let entries = [try entry("a", lastSeq: 4), try entry("b", lastSeq: 4)]
         // Of b the log has gone on since the list was read.
