@@ -11,7 +11,7 @@
 // reader/ROOM/NAME        {seq, mark?}
 // marks                   {room: seq}: read here and not known to the server yet
 
-import { MOST_DONE, isOpen } from './core/outbox.js'
+import { MOST_DONE, isForgotten, isOpen } from './core/outbox.js'
 import { positionOf } from './core/timeline.js'
 import { BROKEN } from './storage/kept-storage.js'
 
@@ -239,10 +239,10 @@ export class Store {
 
   /**
    * Changes of posts, in order and in one step: `{key, add: post}` at the end, where the key is not there; `{key, put: post, isLast}`
-   * where it is, at the end with `isLast`; `{key, remove: message}`, `null` where it was not stored. With `ifOpen`, and so with
-   * every edit, only where no attempt was begun.
+   * where it is, at the end with `isLast`; `{key, remove: message}`, `null` where it was not stored. With `ifOpen` (the post before
+   * the change), and so with every edit, only where no attempt was begun.
    * @returns for each `{}`; `{known: post}` where an added key was there; `{payload}`, the one that counts, of one put;
-   *   `{isTried: true}` where an attempt was begun, or one put was settled longer ago than is remembered and is there again;
+   *   `{isTried: true}` where an attempt was begun, or it was settled longer ago than is remembered and is there again;
    *   `{isGone: true, message?}` where the key was not there
    */
   async changeOutbox(changes) {
@@ -268,10 +268,11 @@ export class Store {
         if (put && !ifOpen && present) put = { ...put, payload: answer.payload = present.payload }
         const left = isGone && (put || ifOpen && !add) ? done ?? await this.#list('done') : undefined
         const message = left?.find(entry => entry.key === key)
-        if (left && !ifOpen && !message && left.length >= MOST_DONE) {
-          // So many posts have left since that it is no longer remembered: `loaded` of the queue does the same.
+        if (left && isForgotten(message, left)) {
+          // It may be stored: it is put back as it was, and as one that was tried.
           isLast = answer.isTried = true
-          put = { ...put, isTried: true }
+          put = { ...put, ...ifOpen && { ...ifOpen, isCertain: false }, isTried: true }
+          remove = undefined
         }
         if (left && !answer.isTried) Object.assign(answer, { isGone, message })
         else if (remove !== undefined) {

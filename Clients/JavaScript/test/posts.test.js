@@ -4,7 +4,9 @@ import test from 'node:test'
 import '../src/storage/restoring.js'
 import { MOST_DONE } from '../src/core/outbox.js'
 import { Outbox } from '../src/outbox.js'
+import { KeptStorage } from '../src/storage/kept-storage.js'
 import { MemoryStorage, lostLock } from '../src/storage/memory-storage.js'
+import { Store } from '../src/store.js'
 import { setUp } from './support/client.js'
 import { FakeServer, answer, makeToken, problem, until } from './support/fake-server.js'
 import { fakeTime } from './support/time.js'
@@ -475,6 +477,20 @@ test('a stored post that another process has kept again is a post anew, until th
   outbox.logged(message)
   await until(() => ends.length === 2)
   assert.deepEqual([ends, outbox.list], [['stored', 'stored'], []])
+})
+
+test('a post that others may have sent long ago is neither changed nor given up by the process that wakes up', async () => {
+  for (const change of ['discard', 'edit']) {
+    const storage = new MemoryStorage()
+    const [store, other] = [0, 1].map(() => new Store(new KeptStorage(storage), 1))
+    const outbox = new Outbox({ store: async () => store, isShown: () => true, onChange() {}, onEnd() {}, onError: assert.ifError })
+    const post = outbox.post({ key: 'k', roomId: 'a', messageType: 'text', payload: { text: 'x' } })
+    await post.kept
+    await other.changeOutbox(['k', ...Array(MOST_DONE).keys()].map(key => ({ key: `${key}`, remove: { messageId: 1, seq: 1 } })))
+    assert.equal(change === 'edit' ? await outbox.edit('k', { text: 'y' }) : await outbox.discard(post), false)
+    assert.deepEqual([post.state, post.payload, outbox.list], ['queued', { text: 'x' }, [post]])
+    assert.deepEqual((await other.outbox()).posts.map(({ key, payload, isTried }) => [key, payload, isTried]), [['k', { text: 'x' }, true]])
+  }
 })
 
 test('forget ends a discard that waits for the answer', async t => {

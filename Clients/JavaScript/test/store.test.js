@@ -158,3 +158,25 @@ test('a post that others have settled longer ago than is remembered is put back,
   queue.answer({ key: 'k', status: 404 })
   assert.equal(queue.posts.get('k').isCertain, false)
 })
+
+test('a post that others have settled so long ago is not edited or discarded, and one that was refused stays so', async t => {
+  const done = Array.from({ length: MOST_DONE }, (_, number) => ({ key: `k${number}`, messageId: number + 1, seq: number + 1 }))
+  for (const state of ['queued', 'refused']) {
+    const post = { key: 'k', roomId: 'a', messageType: 'text', payload: { text: 'x' }, isTried: false, state, isCertain: true }
+    for (const change of [{ put: { ...post, payload: { text: 'y' } } }, { remove: null }]) {
+      await t.test(`${state}, ${Object.keys(change)}`, async () => {
+        const store = open()
+        await store.changeOutbox(done.map(({ key, ...remove }) => ({ key, remove })))
+        assert.deepEqual(await store.changeOutbox([{ key: 'k', ...change, ifOpen: post }]), [{ isTried: true }])
+        assert.deepEqual((await store.outbox()).posts, [{ ...post, isTried: true, isCertain: false }])
+      })
+    }
+    await t.test(`${state}, found missing`, () => {
+      const queue = new OutboxQueue({ posts: [post], isSender: false })
+      const actions = queue.loaded({ done })
+      assert.deepEqual(actions.filter(action => action.keep), [{ keep: { key: 'k' } }])
+      assert.equal(queue.posts.get('k').state, state === 'queued' ? 'new' : 'refused')
+      assert.deepEqual(queue.discard({ key: 'k' }).at(-1), { discarded: { key: 'k', isGone: false } })
+    })
+  }
+})

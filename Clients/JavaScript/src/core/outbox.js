@@ -76,15 +76,16 @@ export class OutboxQueue {
   }
 
   /**
-   * Changes a post that was never tried; else the message is edited once it is stored. `ifOpen`: unless the store shows
-   * that another process has begun to send it.
+   * Changes a post that was never tried; else the message is edited once it is stored. `ifOpen`: the post before the
+   * change, which is not made if the store shows that another process has begun to send it.
    */
   edit({ key, payload }) {
     const post = this.posts.get(key)
     const isChanged = post !== undefined && isOpen(post)
     if (isChanged) {
+      const ifOpen = keptPost(post)
       post.payload = payload
-      this.#do('keep', { key, ifOpen: true })
+      this.#do('keep', { key, ifOpen })
     }
     this.#do('edited', { key, isChanged })
     return this.#take()
@@ -95,7 +96,7 @@ export class OutboxQueue {
     const post = this.posts.get(key)
     if (post?.state === 'sending') post.isUnwanted = true
     else if (post && isOpen(post)) {
-      this.#discard(post, post.state !== 'refused' || post.isCertain, true)
+      this.#discard(post, post.state !== 'refused' || post.isCertain, keptPost(post))
       this.#next(post.roomId)
     } else this.#do('discarded', { key, isGone: false })
     return this.#take()
@@ -217,10 +218,13 @@ export class OutboxQueue {
       if (kept.has(post.key)) continue
       if (post.state !== 'new' && !isExcepted.has(post.key)) {
         const entry = done.find(({ key }) => key === post.key)
-        if (entry || done.length < MOST_DONE) { this.#settle(post, entry); continue }
+        if (!isForgotten(entry, done)) { this.#settle(post, entry); continue }
         // This process was suspended while others sent so many posts that this one is no longer remembered. It is sent
-        // again, and the server recognizes its key.
-        post.state = 'new'
+        // again, and the server recognizes its key. Nobody has asked for that if it was refused; it may have been since.
+        if (post.state === 'refused') {
+          post.isCertain = false
+          this.#set(post, 'refused')
+        } else post.state = 'new'
         post.isTried = true
         this.#do('keep', { key: post.key })
       }
@@ -338,6 +342,9 @@ export class OutboxQueue {
     return actions
   }
 }
+
+/** Whether so many posts have left the store that the outcome of one that has no `entry` in `done` may be forgotten. */
+export const isForgotten = (entry, done) => !entry && done.length >= MOST_DONE
 
 /** Whether no attempt is under way, nor one that may have been stored. */
 export const isOpen = ({ state, isTried }) => state === 'refused' || (state === 'new' || state === 'queued') && !isTried

@@ -88,7 +88,7 @@ machines.outbox = given => {
     apply(input, argument) {
       // A process that is signed out takes no part in sending.
       if (input === 'hold' || input === 'resume') return machine.sender({ isSender: input === 'resume' })
-      return machine[input](argument)
+      return machine[input](argument).map(({ keep, ...action }) => (keep ? { keep: { ...keep, ifOpen: keep.ifOpen && true } } : action))
     },
     at: now => machine.timePassed(now),
     snapshot: () => ({ posts: [...machine.posts.values()], nextDeadline: machine.nextDeadline }),

@@ -4,9 +4,12 @@ extension ChatCore {
         guard !actions.isEmpty else { return }
         for action in actions {
             switch action {
-            case .keep(let key, let isLast, let ifOpen): await keep(key, isLast: isLast, ifOpen: ifOpen)
-            case .keepDone(let key, nil, ifOpen: true): await change(key) { try await $0.discard(key) }
-            case .keepDone(let key, let place, _): await keep([.postDone(key: key, place)])
+            case .keep(let key, let isLast): await keep(key, isLast: isLast)
+            case .keepEdited(let former):
+                guard let post = outbox.post(former.key) else { break }
+                await change(post.key) { try await $0.edit(former, payload: post.payload) }
+            case .keepDone(let key, let place): await keep([.postDone(key: key, place)])
+            case .keepDiscarded(let post): await change(post.key) { try await $0.discard(post) }
             case .post(let key, _): if let post = outbox.post(key) { posts[key]?.update(post) }
             case .stored(let key, let place):
                 publishOutbox()
@@ -40,14 +43,10 @@ extension ChatCore {
         do { try await storage?.keep(changes) } catch { report(error) }
     }
 
-    private func keep(_ key: String, isLast: Bool, ifOpen: Bool) async {
+    private func keep(_ key: String, isLast: Bool) async {
         guard let storage, let post = outbox.post(key) else { return }
         guard post.state == .new else {
-            return await change(key) { storage in
-                ifOpen
-                    ? try await storage.edit(key, payload: post.payload)
-                    : try await storage.put(post, isMoved: isLast)
-            }
+            return await change(key) { try await $0.put(post, isMoved: isLast) }
         }
         do {
             let added = try await storage.add(post, isRunning: canSend)

@@ -73,8 +73,14 @@ extension Outbox {
                     continue
                 }
                 // While this process was suspended, so many posts have left the store that this one is no longer
-                // remembered. It is sent again, and the server recognizes its key.
-                entries[key]?.state = .new
+                // remembered. It is sent again, and the server recognizes its key. Nobody has asked for that if it
+                // was refused; but it may have been stored since.
+                if post.state == .refused {
+                    entries[key]?.isCertain = false
+                    set(key, .refused)
+                } else {
+                    entries[key]?.state = .new
+                }
                 entries[key]?.isTried = true
                 actions.append(.keep(key))
             }

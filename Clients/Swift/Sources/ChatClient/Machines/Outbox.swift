@@ -4,10 +4,14 @@
 struct Outbox: Sendable {
     enum Action: Sendable, Equatable {
         /// The present state of the post is to be stored.
-        /// - Parameter ifOpen: not if the store shows that an attempt was begun. The same holds for `keepDone`.
-        case keep(String, isLast: Bool = false, ifOpen: Bool = false)
+        case keep(String, isLast: Bool = false)
+        /// The present payload of a post is to be stored, unless the store shows that an attempt was begun.
+        /// - Parameter former: the post before the change.
+        case keepEdited(former: OwnPost)
         /// The post is to be removed from the store: the server has it, or it is given up (`nil`).
-        case keepDone(String, StoredPosition?, ifOpen: Bool = false)
+        case keepDone(String, StoredPosition?)
+        /// The post is to be removed from the store, unless that shows that an attempt was begun.
+        case keepDiscarded(OwnPost)
         case post(String, PostState)
         case stored(String, StoredPosition)
         case send(String)
@@ -114,12 +118,12 @@ struct Outbox: Sendable {
     /// Changes a post before the first attempt to send it, of whichever process; later the message has to be edited
     /// once it is stored.
     mutating func edit(_ key: String, payload: JSONValue) -> [Action] {
-        let isChanged = entries[key]?.isOpen ?? false
-        if isChanged {
+        let former = entries[key].flatMap { $0.isOpen ? $0 : nil }
+        if let former {
             entries[key]?.payload = payload
-            actions.append(.keep(key, ifOpen: true))
+            actions.append(.keepEdited(former: former))
         }
-        actions.append(.edited(key, isChanged: isChanged))
+        actions.append(.edited(key, isChanged: former != nil))
         return take()
     }
 
@@ -128,7 +132,7 @@ struct Outbox: Sendable {
         if let post = entries[key], post.state == .sending {
             entries[key]?.isUnwanted = true
         } else if let post = entries[key], post.isOpen {
-            discard(post, isGone: post.state != .refused || post.isCertain, ifOpen: true)
+            discard(post, isGone: post.state != .refused || post.isCertain, keep: .keepDiscarded(post))
             next(post.roomID)
         } else {
             actions.append(.discarded(key, isGone: false))
@@ -262,9 +266,9 @@ struct Outbox: Sendable {
         set(key, .refused)
     }
 
-    private mutating func discard(_ post: OwnPost, isGone: Bool, ifOpen: Bool = false) {
+    private mutating func discard(_ post: OwnPost, isGone: Bool, keep: Action? = nil) {
         remove(post.key)
-        actions.append(.keepDone(post.key, nil, ifOpen: ifOpen))
+        actions.append(keep ?? .keepDone(post.key, nil))
         actions.append(.discarded(post.key, isGone: isGone))
     }
 

@@ -31,9 +31,7 @@ extension ClientStorage {
         try await change(
             post.key,
             ifForgotten: { [self] step in
-                var post = post
-                post.isTried = true
-                try apply(.post(post, isMoved: false), &step)
+                try storeAgain(post, &step)
                 return .storedAgain
             }
         ) { [self] stored, step in
@@ -45,8 +43,9 @@ extension ClientStorage {
     }
 
     /// Changes the payload of a post, unless an attempt to send it was begun.
-    func edit(_ key: String, payload: JSONValue) async throws -> Outcome {
-        try await change(key) { [self] stored, step in
+    /// - Parameter former: the post before the change.
+    func edit(_ former: OwnPost, payload: JSONValue) async throws -> Outcome {
+        try await changeIfOpen(former) { [self] stored, step in
             guard var post = stored, post.isOpen else { return .tried }
             post.payload = payload
             try apply(.post(post, isMoved: false), &step)
@@ -55,12 +54,34 @@ extension ClientStorage {
     }
 
     /// Removes a post, unless an attempt to send it was begun.
-    func discard(_ key: String) async throws -> Outcome {
-        try await change(key) { [self] stored, step in
+    func discard(_ post: OwnPost) async throws -> Outcome {
+        try await changeIfOpen(post) { [self] stored, step in
             guard stored?.isOpen ?? true else { return .tried }
-            try apply(.postDone(key: key, nil), &step)
+            try apply(.postDone(key: post.key, nil), &step)
             return .done(payload: nil)
         }
+    }
+
+    /// - Parameter former: what is stored again if nothing is remembered of the post: it may have been sent.
+    private func changeIfOpen(
+        _ former: OwnPost,
+        _ body: @escaping @Sendable (_ stored: OwnPost?, inout ChatStoreStep) throws -> Outcome
+    ) async throws -> Outcome {
+        try await change(
+            former.key,
+            ifForgotten: { [self] step in
+                var post = former
+                if post.state == .refused { post.isCertain = false }
+                try storeAgain(post, &step)
+                return .tried
+            }, body)
+    }
+
+    /// Stores a post as one that was tried: it was settled longer ago than is remembered.
+    private func storeAgain(_ post: OwnPost, _ step: inout ChatStoreStep) throws {
+        var post = post
+        post.isTried = true
+        try apply(.post(post, isMoved: false), &step)
     }
 
     /// - Parameters:
@@ -68,7 +89,7 @@ extension ClientStorage {
     ///   - body: gets the post as it is stored; `nil` if it cannot be read.
     private func change(
         _ key: String,
-        ifForgotten: @escaping @Sendable (inout ChatStoreStep) throws -> Outcome = { _ in .gone(nil) },
+        ifForgotten: @escaping @Sendable (inout ChatStoreStep) throws -> Outcome,
         _ body: @escaping @Sendable (_ stored: OwnPost?, inout ChatStoreStep) throws -> Outcome
     ) async throws -> Outcome {
         try await store.step { [self] step in

@@ -164,16 +164,16 @@ final class OutboxCase: CaseMachine {
 
     private func text(_ action: Outbox.Action) -> JSONValue {
         switch action {
-        case .keep(let key, let isLast, let ifOpen):
-            return [
-                "keep": members([
-                    "key": .string(key), "isLast": isLast ? true : nil, "ifOpen": ifOpen ? true : nil,
-                ])
-            ]
-        case .keepDone(let key, let place, let ifOpen):
+        case .keep(let key, let isLast):
+            return ["keep": members(["key": .string(key), "isLast": isLast ? true : nil])]
+        case .keepEdited(let former):
+            return ["keep": ["key": .string(former.key), "ifOpen": true]]
+        case .keepDone(let key, let place):
             let done: JSONValue =
                 place.map { ["messageId": JSONValue($0.messageID), "seq": JSONValue($0.seq)] } ?? .null
-            return ["keep": members(["key": .string(key), "done": done, "ifOpen": ifOpen ? true : nil])]
+            return ["keep": ["key": .string(key), "done": done]]
+        case .keepDiscarded(let post):
+            return ["keep": ["key": .string(post.key), "done": .null, "ifOpen": true]]
         case .post(let key, let state):
             guard state == .refused, let post = machine.post(key) else {
                 return ["post": ["key": .string(key), "state": .string(state.rawValue)]]

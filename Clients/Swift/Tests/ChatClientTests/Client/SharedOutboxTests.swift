@@ -32,6 +32,16 @@ import Testing
         #expect(outbox.kept("k") == [.post("k", .queued), .post("k", .sending), .send("k")])
     }
 
+    @Test func `a refused post that left the store so long ago stays refused, and may have been stored`() {
+        var post = OwnPost(key: "k", roomID: "a", payload: ["text": "x"])
+        (post.state, post.isCertain) = (.refused, true)
+        let done = (1...100).map { DonePost(key: "k\($0)", place: StoredPosition(messageID: 1, seq: 1)) }
+        var outbox = Outbox(posts: [post]) { 0 }
+        #expect(outbox.loaded([], done: done) == [.post("k", .refused), .keep("k")])
+        let discarded = outbox.discard("k")
+        #expect(discarded.last == .discarded("k", isGone: false))
+    }
+
     @Test func `a new post that another process has tried is not certain to be unsent`() {
         var outbox = Outbox { 0 }
         var post = OwnPost(key: "k", roomID: "a", payload: ["text": "x"])

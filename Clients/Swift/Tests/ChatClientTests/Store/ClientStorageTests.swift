@@ -135,20 +135,20 @@ import Testing
         let (one, two) = (storage("one"), storage("two"))
         var post = OwnPost(key: "k", roomID: "a", payload: ["text": "x"], state: .queued)
         _ = try await one.add(post, isRunning: false)
-        let edited = try await two.edit("k", payload: ["text": "y"])
+        let edited = try await two.edit(post, payload: ["text": "y"])
         #expect(edited == .done(payload: ["text": "y"]))
         post.isTried = true
         let put = try await one.put(post, isMoved: false)
         #expect(put == .done(payload: ["text": "y"]))
-        let (lateEdit, lateDiscard) = (try await two.edit("k", payload: ["text": "z"]), try await two.discard("k"))
+        let (lateEdit, lateDiscard) = (try await two.edit(post, payload: ["text": "z"]), try await two.discard(post))
         #expect(lateEdit == .tried && lateDiscard == .tried)
         let kept = try #require(try await two.refreshOutbox(isRunning: false).posts.first)
         #expect(kept.isTried && kept.payload == ["text": "y"])
         post.state = .refused
         _ = try await one.put(post, isMoved: false)
-        let discarded = try await two.discard("k")
+        let discarded = try await two.discard(post)
         #expect(discarded == .done(payload: nil))
-        let gone = try await two.edit("k", payload: ["text": "z"])
+        let gone = try await two.edit(post, payload: ["text": "z"])
         #expect(gone == .gone(nil))
     }
 
@@ -172,21 +172,37 @@ import Testing
         let (one, two) = (storage("one"), storage("two"))
         let post = OwnPost(key: "k", roomID: "a", payload: ["text": "x"], state: .queued)
         _ = try await one.add(post, isRunning: false)
-        func settle(_ key: String) async throws -> StoredPosition {
-            let place = StoredPosition(messageID: 7, seq: 3)
-            _ = try await two.add(OwnPost(key: key, roomID: "a", payload: ["text": "x"]), isRunning: false)
-            try await two.keep([.postDone(key: key, place)])
-            return place
-        }
-        let place = try await settle("k")
-        for number in 1..<DonePost.maximum { _ = try await settle("k\(number)") }
+        let place = try await settle("k", in: two)
+        for number in 1..<DonePost.maximum { _ = try await settle("k\(number)", in: two) }
         let remembered = try await one.put(post, isMoved: false)
         #expect(remembered == .gone(place))
-        _ = try await settle("last")
+        _ = try await settle("last", in: two)
         let forgotten = try await one.put(post, isMoved: false)
         #expect(forgotten == .storedAgain)
         let kept = try await two.refreshOutbox(isRunning: false).posts
         #expect(kept.map(\.key) == ["k"] && kept.first?.isTried == true)
+    }
+
+    @Test(arguments: [PostState.queued, .refused], [true, false])
+    func `a post that others have settled so long ago is not edited or discarded`(
+        state: PostState, isEdit: Bool
+    ) async throws {
+        let storage = storage()
+        let former = OwnPost(key: "k", roomID: "a", payload: ["text": "x"], state: state)
+        for number in 1...DonePost.maximum { _ = try await settle("k\(number)", in: storage) }
+        let outcome = try await (isEdit ? storage.edit(former, payload: ["text": "y"]) : storage.discard(former))
+        #expect(outcome == .tried)
+        let kept = try #require(try await storage.refreshOutbox(isRunning: false).posts.first)
+        #expect(kept.payload == former.payload && kept.state == state && kept.isTried)
+        #expect(kept.isCertain == (state == .queued))
+    }
+
+    /// Stores a post, and removes it as one that the server has.
+    private func settle(_ key: String, in storage: ClientStorage) async throws -> StoredPosition {
+        let place = StoredPosition(messageID: 7, seq: 3)
+        _ = try await storage.add(OwnPost(key: key, roomID: "a", payload: ["text": "x"]), isRunning: false)
+        try await storage.keep([.postDone(key: key, place)])
+        return place
     }
 
     @Test func `a name has one reader`() async throws {
