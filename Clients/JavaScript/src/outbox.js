@@ -132,9 +132,9 @@ export class Outbox {
       if (except.has(kept.key)) continue
       // One that has ended here stays as it ended.
       if (!post || this.#stored.delete(post)) this.#posts.set(kept.key, new Post(this, kept))
-      else if (post.state === 'queued') post.payload = kept.payload
+      else post.payload = kept.payload
     }
-    this.#run(this.#queue.loaded({ posts, done, except: [...except] }))
+    this.#run(this.#queue.loaded({ posts, done, except }))
     for (const roomId of new Set(posts.map(post => post.roomId))) this.#changed(roomId)
   }
 
@@ -254,18 +254,18 @@ export class Outbox {
   /** Returns whether another process was first, so that an edit or a discard has no effect. */
   #kept(change, answer) {
     if (!change || !answer) return false
-    const { key, add, put, ifOpen } = change
+    const { key, add, put, remove, ifOpen } = change
     const { known, payload, isGone, isTried, message } = answer
     // Another process has settled it: then there is nothing to send.
     if (isGone) this.#run(this.#queue.settled({ key, message }))
     else if (add) this.#added(add, known)
-    else if (put && !ifOpen && isTried) this.#queue.triedElsewhere(key)
+    else if (put && !ifOpen && isTried) this.#run(this.#queue.triedElsewhere(key))
     else if (payload && !this.#unkept.has(key)) {
       this.#run(this.#queue.kept({ key, payload }))
       const post = this.#posts.get(key)
       if (post) post.payload = payload
     }
-    return ifOpen && (isTried || isGone && Boolean(put || message?.seq))
+    return (ifOpen || remove === null) && (isTried || isGone && Boolean(put || message?.seq))
   }
 
   /** @param known the post that already had the key in the store */

@@ -11,7 +11,7 @@
 // reader/ROOM/NAME        {seq, mark?}
 // marks                   {room: seq}: read here and not known to the server yet
 
-import { MOST_DONE, isForgotten, isOpen } from './core/outbox.js'
+import { MOST_DONE, isForgotten, isOpen, outcomeOf } from './core/outbox.js'
 import { positionOf } from './core/timeline.js'
 import { BROKEN } from './storage/kept-storage.js'
 
@@ -266,12 +266,13 @@ export class Store {
         }
         // Another process may have edited it.
         if (put && !ifOpen && present) put = { ...put, payload: answer.payload = present.payload }
-        const left = isGone && (put || ifOpen && !add) ? done ?? await this.#list('done') : undefined
-        const message = left?.find(entry => entry.key === key)
+        const left = isGone && (put || remove === null) ? done ?? await this.#list('done') : undefined
+        const message = left && outcomeOf(key, left)
         if (left && isForgotten(message, left)) {
-          // It may be stored: it is put back as it was, and as one that was tried.
-          isLast = answer.isTried = true
-          put = { ...put, ...ifOpen && { ...ifOpen, isCertain: false }, isTried: true }
+          answer.isTried = isLast = true
+          put = { ...put, ...ifOpen, isTried: true, isCertain: false }
+          // It may be stored: it is put back as it was, and as one that was tried; one that was given up is not.
+          if (!put.key) continue
           remove = undefined
         }
         if (left && !answer.isTried) Object.assign(answer, { isGone, message })

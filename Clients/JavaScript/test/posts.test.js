@@ -3,6 +3,7 @@ import test from 'node:test'
 // Loaded on demand by the library. Loaded here first, since fake time does not wait for modules.
 import '../src/storage/restoring.js'
 import { MOST_DONE } from '../src/core/outbox.js'
+import { deferred } from '../src/error.js'
 import { Outbox } from '../src/outbox.js'
 import { KeptStorage } from '../src/storage/kept-storage.js'
 import { MemoryStorage, lostLock } from '../src/storage/memory-storage.js'
@@ -479,17 +480,69 @@ test('a stored post that another process has kept again is a post anew, until th
   assert.deepEqual([ends, outbox.list], [['stored', 'stored'], []])
 })
 
+/** An outbox in a storage that others use, too, and its store. `rest` is called once it sends. */
+function shared(storage, rest) {
+  const kept = new KeptStorage(storage), store = new Store(kept, 1)
+  const context = { kept, rest, store: async () => store, channelName: () => 'x', isShown: () => true, onChange() {}, onEnd() {}, onError: assert.ifError }
+  return { store, outbox: new Outbox(context) }
+}
+
 test('a post that others may have sent long ago is neither changed nor given up by the process that wakes up', async () => {
   for (const change of ['discard', 'edit']) {
     const storage = new MemoryStorage()
-    const [store, other] = [0, 1].map(() => new Store(new KeptStorage(storage), 1))
-    const outbox = new Outbox({ store: async () => store, isShown: () => true, onChange() {}, onEnd() {}, onError: assert.ifError })
+    const { outbox } = shared(storage), other = shared(storage).store
     const post = outbox.post({ key: 'k', roomId: 'a', messageType: 'text', payload: { text: 'x' } })
     await post.kept
     await other.changeOutbox(['k', ...Array(MOST_DONE).keys()].map(key => ({ key: `${key}`, remove: { messageId: 1, seq: 1 } })))
     assert.equal(change === 'edit' ? await outbox.edit('k', { text: 'y' }) : await outbox.discard(post), false)
     assert.deepEqual([post.state, post.payload, outbox.list], ['queued', { text: 'x' }, [post]])
     assert.deepEqual((await other.outbox()).posts.map(({ key, payload, isTried }) => [key, payload, isTried]), [['k', { text: 'x' }, true]])
+  }
+})
+
+test('a refusal that another process has found to be uncertain, or an edit that came too late, is seen by all', async () => {
+  const storage = new MemoryStorage()
+  const { store, outbox } = shared(storage), other = shared(storage).store
+  const refused = { key: 'k', roomId: 'a', messageType: 'text', payload: { text: 'x' }, isTried: false, state: 'refused', error: { code: 'forbidden', status: 403 }, isCertain: true }
+  await store.changeOutbox([{ key: 'k', add: refused }])
+  await outbox.load()
+  const post = outbox.get('k')
+  assert.equal(post.isCertain, true)
+  await other.changeOutbox([{ key: 'k', put: { ...refused, isTried: true, isCertain: false } }])
+  await outbox.load()
+  assert.equal(post.isCertain, false)
+  await other.changeOutbox([{ key: 'k', put: { ...refused, state: 'queued', isTried: true } }])
+  assert.equal(await outbox.edit('k', { text: 'y' }), false)
+  assert.deepEqual([post.state, post.payload], ['queued', { text: 'x' }])
+})
+
+test('a key that was given up and used again has the outcome of its last use', async () => {
+  const storage = new MemoryStorage()
+  const { store, outbox } = shared(storage), other = shared(storage).store
+  const add = { key: 'k', roomId: 'a', messageType: 'text', payload: { text: 'x' } }
+  await store.changeOutbox([{ key: 'k', add }, { key: 'k', remove: null }])
+  const post = outbox.post(add)
+  await post.kept
+  await other.changeOutbox([{ key: 'k', remove: { messageId: 1, seq: 1 } }])
+  await outbox.load()
+  assert.deepEqual([post.state, post.seq], ['stored', 1])
+})
+
+test('a post that others have stored meanwhile is not given up by the answer to an older attempt', async () => {
+  const last = { messageId: 1, seq: 1 }
+  for (const later of [0, MOST_DONE]) {
+    const storage = new MemoryStorage(), other = shared(storage).store
+    const attempt = deferred(), began = deferred()
+    const { outbox } = shared(storage, { call: () => { began.resolve(); return attempt.promise } })
+    outbox.start()
+    const post = outbox.post({ key: 'k', roomId: 'a', messageType: 'text', payload: { text: 'x' } })
+    await began.promise
+    const discarded = outbox.discard(post)
+    await other.changeOutbox(['k', ...Array(later).keys()].map(key => ({ key: `${key}`, remove: last })))
+    attempt.reject(Object.assign(new Error('no'), { status: 401 }))
+    assert.equal(await discarded, false)
+    if (later === 0) assert.deepEqual([post.state, post.seq], ['stored', 1])
+    await outbox.close()
   }
 })
 

@@ -132,12 +132,13 @@ test('what is stored in another shape is absent', async t => {
 test('posts that were given up are remembered beside those that were stored', async () => {
   const store = open()
   const keys = Array.from({ length: MOST_DONE + 50 }, (_, number) => `k${number}`)
+  const add = key => ({ key, add: { key, roomId: 'a', messageType: 'text', payload: {} } })
   const changes = keys.map((key, number) => ({ key, remove: { messageId: number + 1, seq: number + 1 } }))
-  await store.changeOutbox([{ key: 'gone', remove: null }, ...changes])
+  await store.changeOutbox([add('gone'), { key: 'gone', remove: null }, ...changes])
   const { done } = await store.outbox()
   assert.deepEqual(done[0], { key: 'gone' })
   assert.deepEqual(done.slice(1).map(({ key }) => key), keys.slice(-MOST_DONE))
-  await store.changeOutbox(keys.map(key => ({ key, remove: null })))
+  await store.changeOutbox(keys.flatMap(key => [add(key), { key, remove: null }]))
   assert.equal((await store.outbox()).done.length, 2 * MOST_DONE)
 })
 
@@ -150,7 +151,7 @@ test('a post that others have settled longer ago than is remembered is put back,
   assert.deepEqual(remembered, { isGone: true, message: { key: 'k', messageId: 1, seq: 1 } })
   await store.changeOutbox(others.slice(0, 1))
   assert.deepEqual(await store.changeOutbox([{ key: 'k', put: post }]), [{ isTried: true }])
-  assert.deepEqual((await store.outbox()).posts, [{ ...post, isTried: true }])
+  assert.deepEqual((await store.outbox()).posts, [{ ...post, isTried: true, isCertain: false }])
   // As one that was tried it may be stored, whatever the server answers now.
   const queue = new OutboxQueue({ posts: [{ ...post, state: 'queued' }] })
   queue.wake()

@@ -184,7 +184,8 @@ export class OutboxQueue {
   /** Another process has tried it, with an outcome that is not known. */
   triedElsewhere(key) {
     const post = this.posts.get(key)
-    if (post) post.isTried = post.wasTried = true
+    if (post) this.#doubt(post)
+    return this.#take()
   }
 
   /**
@@ -207,8 +208,8 @@ export class OutboxQueue {
         if (known.state === 'new' || known.state === 'sending') continue
         known.payload = post.payload
         known.isTried = post.isTried
-        if (known.state !== post.state) {
-          known.error = post.error
+        known.error = post.error
+        if (known.state !== post.state || known.isCertain !== post.isCertain) {
           known.isCertain = post.isCertain
           this.#set(known, post.state)
         }
@@ -217,15 +218,12 @@ export class OutboxQueue {
     for (const post of this.posts.values()) {
       if (kept.has(post.key)) continue
       if (post.state !== 'new' && !isExcepted.has(post.key)) {
-        const entry = done.find(({ key }) => key === post.key)
+        const entry = outcomeOf(post.key, done)
         if (!isForgotten(entry, done)) { this.#settle(post, entry); continue }
         // This process was suspended while others sent so many posts that this one is no longer remembered. It is sent
         // again, and the server recognizes its key. Nobody has asked for that if it was refused; it may have been since.
-        if (post.state === 'refused') {
-          post.isCertain = false
-          this.#set(post, 'refused')
-        } else post.state = 'new'
-        post.isTried = true
+        if (post.state !== 'refused') post.state = 'new'
+        this.#doubt(post)
         this.#do('keep', { key: post.key })
       }
       order.push(post)
@@ -233,6 +231,15 @@ export class OutboxQueue {
     this.posts.clear()
     for (const post of order) this.posts.set(post.key, post)
     return this.#nextOfAll()
+  }
+
+  /** It may be stored, whatever is known of its own attempts. */
+  #doubt(post) {
+    post.isTried = post.wasTried = true
+    if (post.state === 'refused') {
+      post.isCertain = false
+      this.#set(post, 'refused')
+    }
   }
 
   #leave(post) {
@@ -342,6 +349,9 @@ export class OutboxQueue {
     return actions
   }
 }
+
+/** The last entry of a key in the list of posts that have left the store. */
+export const outcomeOf = (key, done) => done.findLast(entry => entry.key === key)
 
 /** Whether so many posts have left the store that the outcome of one that has no `entry` in `done` may be forgotten. */
 export const isForgotten = (entry, done) => !entry && done.length >= MOST_DONE

@@ -8,6 +8,7 @@ extension ChatCore {
             case .keepEdited(let former):
                 guard let post = outbox.post(former.key) else { break }
                 await change(post.key) { try await $0.edit(former, payload: post.payload) }
+            case .keepDone(let key, nil): await change(key) { try await $0.giveUp(key) }
             case .keepDone(let key, let place): await keep([.postDone(key: key, place)])
             case .keepDiscarded(let post): await change(post.key) { try await $0.discard(post) }
             case .post(let key, _): if let post = outbox.post(key) { posts[key]?.update(post) }
@@ -73,12 +74,15 @@ extension ChatCore {
         do {
             switch try await change(storage) {
             case .done(let payload): await handle(outbox.kept(key, payload: payload))
-            case .tried: await apply(try await storage.refreshOutbox(isRunning: canSend))
+            case .tried:
+                answerDiscards(key, isGone: false)
+                await apply(try await storage.refreshOutbox(isRunning: canSend))
             case .gone(let place): await handle(outbox.settled(key, place))
-            case .storedAgain: outbox.triedElsewhere(key)
+            case .storedAgain: await handle(outbox.triedElsewhere(key))
             }
         } catch {
             report(error)
+            answerDiscards(key, isGone: false)
         }
     }
 

@@ -18,9 +18,18 @@ extension Outbox {
     }
 
     /// Another process has tried a post, with an outcome that is not known.
-    mutating func triedElsewhere(_ key: String) {
+    mutating func triedElsewhere(_ key: String) -> [Action] {
+        doubt(key)
+        return take()
+    }
+
+    /// It may be stored, whatever is known of its own attempts.
+    private mutating func doubt(_ key: String) {
         entries[key]?.isTried = true
         entries[key]?.wasTried = true
+        guard entries[key]?.state == .refused else { return }
+        entries[key]?.isCertain = false
+        set(key, .refused)
     }
 
     /// Merges the posts of the store, where other processes write, too.
@@ -53,10 +62,10 @@ extension Outbox {
             // give the post up meanwhile.
             entries[post.key]?.isTried = post.isTried
             entries[post.key]?.payload = post.payload
-            guard known.state != post.state else { continue }
             entries[post.key]?.errorCode = post.errorCode
             entries[post.key]?.errorStatus = post.errorStatus
             entries[post.key]?.isCertain = post.isCertain
+            guard known.state != post.state || known.isCertain != post.isCertain else { continue }
             set(post.key, post.state)
         }
         let kept = Set(order)
@@ -75,13 +84,8 @@ extension Outbox {
                 // While this process was suspended, so many posts have left the store that this one is no longer
                 // remembered. It is sent again, and the server recognizes its key. Nobody has asked for that if it
                 // was refused; but it may have been stored since.
-                if post.state == .refused {
-                    entries[key]?.isCertain = false
-                    set(key, .refused)
-                } else {
-                    entries[key]?.state = .new
-                }
-                entries[key]?.isTried = true
+                if post.state != .refused { entries[key]?.state = .new }
+                doubt(key)
                 actions.append(.keep(key))
             }
             order.append(key)

@@ -70,17 +70,24 @@ extension ClientStorage {
         try await change(
             former.key,
             ifForgotten: { [self] step in
-                var post = former
-                if post.state == .refused { post.isCertain = false }
-                try storeAgain(post, &step)
+                try storeAgain(former, &step)
                 return .tried
             }, body)
+    }
+
+    /// Removes a post after an attempt of this process, which the server has answered.
+    func giveUp(_ key: String) async throws -> Outcome {
+        try await change(key, ifForgotten: { _ in .tried }) { [self] _, step in
+            try apply(.postDone(key: key, nil), &step)
+            return .done(payload: nil)
+        }
     }
 
     /// Stores a post as one that was tried: it was settled longer ago than is remembered.
     private func storeAgain(_ post: OwnPost, _ step: inout ChatStoreStep) throws {
         var post = post
         post.isTried = true
+        if post.state == .refused { post.isCertain = false }
         try apply(.post(post, isMoved: false), &step)
     }
 

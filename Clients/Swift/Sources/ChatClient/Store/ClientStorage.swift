@@ -47,11 +47,12 @@ struct ClientStorage: Sendable {
     enum Outcome: Sendable, Equatable {
         /// The payload is that of the store now.
         case done(payload: JSONValue?)
-        /// Nothing was changed, since an attempt to send the post was begun.
+        /// Nothing was changed, since an attempt to send the post was begun, or may have been: it was settled longer ago than
+        /// is remembered. Then a post that is not given up is stored again, as one that was tried.
         case tried
         /// Another process has settled the post; the server has it at this position, if any.
         case gone(StoredPosition?)
-        /// Another process has settled the post, longer ago than is remembered. It was stored again, as one that was tried.
+        /// The same of a post whose own state was to be stored.
         case storedAgain
     }
 

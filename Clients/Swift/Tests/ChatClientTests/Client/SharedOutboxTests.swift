@@ -56,9 +56,23 @@ import Testing
     @Test func `a post that was stored again is not certain to be unsent`() {
         var outbox = Outbox(posts: [OwnPost(key: "k", roomID: "a", payload: ["text": "x"], state: .queued)]) { 0 }
         _ = outbox.resume()
-        outbox.triedElsewhere("k")
+        _ = outbox.triedElsewhere("k")
         _ = outbox.answer("k", status: 404)
         #expect(outbox.post("k")?.isCertain == false)
+        _ = outbox.retry("k")
+        _ = outbox.answer("k", status: 422)
+        #expect(outbox.post("k")?.isCertain == true)
+        #expect(outbox.triedElsewhere("k") == [.post("k", .refused)])
+        #expect(outbox.post("k")?.isCertain == false)
+    }
+
+    @Test func `a refusal that another process has found to be uncertain is uncertain here, too`() {
+        var post = OwnPost(key: "k", roomID: "a", payload: ["text": "x"], state: .refused)
+        var outbox = Outbox(posts: [post]) { 0 }
+        #expect(outbox.loaded([post]).isEmpty)
+        post.isCertain = false
+        #expect(outbox.loaded([post]) == [.post("k", .refused)])
+        #expect(outbox.discard("k").last == .discarded("k", isGone: false))
     }
 
     @Test func `several processes form one line and another sends when the sender is gone`() async throws {

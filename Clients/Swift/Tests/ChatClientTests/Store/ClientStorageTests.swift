@@ -197,6 +197,25 @@ import Testing
         #expect(kept.isCertain == (state == .queued))
     }
 
+    @Test func `an answer to an older attempt gives no post up that others have stored`() async throws {
+        let storage = storage()
+        _ = try await storage.add(OwnPost(key: "k", roomID: "a", payload: ["text": "x"]), isRunning: false)
+        let own = try await storage.giveUp("k")
+        #expect(own == .done(payload: nil))
+        let place = try await settle("k", in: storage)
+        let remembered = try await storage.giveUp("k")
+        #expect(remembered == .gone(place))
+        for number in 1...DonePost.maximum { _ = try await settle("k\(number)", in: storage) }
+        // Its own end is remembered apart from those that were stored.
+        for number in 1...DonePost.maximum {
+            _ = try await storage.add(OwnPost(key: "g\(number)", roomID: "a", payload: [:]), isRunning: false)
+            _ = try await storage.giveUp("g\(number)")
+        }
+        let forgotten = try await storage.giveUp("k")
+        #expect(forgotten == .tried)
+        #expect(try await storage.refreshOutbox(isRunning: false).posts.isEmpty)
+    }
+
     /// Stores a post, and removes it as one that the server has.
     private func settle(_ key: String, in storage: ClientStorage) async throws -> StoredPosition {
         let place = StoredPosition(messageID: 7, seq: 3)
