@@ -239,8 +239,8 @@ export class Store {
 
   /**
    * Changes of posts, in order and in one step: `{key, add: post}` at the end, where the key is not there; `{key, put: post, isLast}`
-   * where it is, at the end with `isLast`; `{key, remove: message}`, `null` where it was not stored. With `ifOpen` (the post before
-   * the change), and so with every edit, only where no attempt was begun.
+   * where it is, at the end with `isLast`; `{key, remove: message}`, `null` where it was not stored, `false` where it was never
+   * kept. With `ifOpen` (the post before the change), and so with every edit, only where no attempt was begun.
    * @returns for each `{}`; `{known: post}` where an added key was there; `{payload}`, the one that counts, of one put;
    *   `{isTried: true}` where an attempt was begun, or it was settled longer ago than is remembered and is there again;
    *   `{isGone: true, message?}` where the key was not there
@@ -266,7 +266,7 @@ export class Store {
         }
         // Another process may have edited it.
         if (put && !ifOpen && present) put = { ...put, payload: answer.payload = present.payload }
-        const left = isGone && (put || remove === null) ? done ?? await this.#list('done') : undefined
+        const left = isGone && !add && (put || ifOpen || remove === null) ? done ?? await this.#list('done') : undefined
         const message = left && outcomeOf(key, left)
         if (left && isForgotten(message, left)) {
           answer.isTried = isLast = true

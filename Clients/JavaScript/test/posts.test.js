@@ -500,6 +500,33 @@ test('a post that others may have sent long ago is neither changed nor given up 
   }
 })
 
+test('a post that is given up before it was kept is certainly not stored, whatever is remembered of others', async () => {
+  const { store, outbox } = shared(new MemoryStorage())
+  await store.changeOutbox([...Array(MOST_DONE).keys()].map(key => ({ key: `${key}`, remove: { messageId: 1, seq: 1 } })))
+  const post = outbox.post({ key: 'k', roomId: 'a', messageType: 'text', payload: { text: 'x' } })
+  assert.equal(await outbox.discard(post), true)
+  await assert.rejects(post.stored, { code: 'not_stored' })
+  assert.deepEqual((await store.outbox()).posts, [])
+})
+
+test('a post that others have sent while it was being given up is stored', async () => {
+  const storage = new MemoryStorage()
+  const { store, outbox } = shared(storage), other = shared(storage).store
+  const changeOutbox = store.changeOutbox
+  let discarded
+  store.changeOutbox = async changes => {
+    const answers = await changeOutbox.call(store, changes)
+    if (!discarded) {
+      discarded = outbox.discard(post)
+      await other.changeOutbox([{ key: 'k', remove: { messageId: 1, seq: 1 } }])
+    }
+    return answers
+  }
+  const post = outbox.post({ key: 'k', roomId: 'a', messageType: 'text', payload: { text: 'x' } })
+  assert.equal((await post.stored).seq, 1)
+  assert.equal(await discarded, false)
+})
+
 test('a refusal that another process has found to be uncertain, or an edit that came too late, is seen by all', async () => {
   const storage = new MemoryStorage()
   const { store, outbox } = shared(storage), other = shared(storage).store

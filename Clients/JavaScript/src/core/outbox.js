@@ -284,7 +284,8 @@ export class OutboxQueue {
 
   #discard(post, isGone, ifOpen) {
     this.posts.delete(post.key)
-    this.#do('keep', { key: post.key, done: null, ...ifOpen && { ifOpen } })
+    // What no store ever had, no other process has sent.
+    this.#do('keep', { key: post.key, done: post.state !== 'new' && null, ...ifOpen && { ifOpen } })
     this.#do('discarded', { key: post.key, isGone })
   }
 
