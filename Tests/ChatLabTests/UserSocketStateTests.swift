@@ -196,4 +196,18 @@ import Testing
         #expect(texts.last?.contains("more") == false)
         #expect(texts.joined().components(separatedBy: #""seq":"#).count == 3001)
     }
+
+    // MARK: Streams
+
+    @Test func `a stream catches up also in a room that it did not know, and may lose it without the event`() throws {
+        var state = try live(State(isStream: true))
+        state.reconnect()
+        _ = try take(&state, #"{"eventType":"ready"}"#)
+        let listed = try take(&state, rooms([("c", 5)], #","isLast":true"#))
+        #expect(listed == [.began("c", Place(5, "c-mark-5"))])
+        // What came since its cursor is sent again.
+        #expect(event(&state, "c", 4).isEmpty)
+        let removed = try take(&state, #"{"eventType":"room_removed","roomId":"c","reason":"removed"}"#)
+        #expect(removed == [.ended("c", reason: "removed", wasLive: false)])
+    }
 }

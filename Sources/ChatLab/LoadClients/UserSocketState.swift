@@ -127,7 +127,10 @@ struct UserSocketState {
         if !isAll, !hadCursor { steps.append(.violation("a part of the rooms without a cursor")) }
         for room in rooms {
             listed.insert(room.roomId)
-            if places[room.roomId] == nil { steps.append(begin(room)) }
+            guard places[room.roomId] == nil else { continue }
+            steps.append(begin(room))
+            // A stream is resumed in all rooms, also in those that it does not know: what came since its cursor is sent again.
+            if isStream, hadCursor { named.insert(room.roomId) }
         }
         for room in frame.removed ?? [] { steps += end(room, Self.unlisted) }
         guard frame.isLast == true else { return steps }

@@ -35,7 +35,8 @@ final class ChurnerSocket {
             { me.value.handle($0) }
         }.assumeIsolated().whenComplete { result in
             switch result {
-            case .success(let channel) where self.isOver: channel.close(promise: nil)
+            // Nobody would close one that is made after the end of the run.
+            case .success(let channel) where self.isOver || self.board.isOver: channel.close(promise: nil)
             case .success(let channel): self.channel = channel
             case .failure: self.isOver = true
             }
@@ -84,6 +85,7 @@ final class ChurnerSocket {
     private func take(_ frame: EventFrame) {
         switch frame.kind {
         case "ready":
+            guard !board.isOver else { return cut() }
             isJoined = true
             record.start = frame.seq ?? 0
             board.visits.append(self)

@@ -150,7 +150,11 @@ final class FaultUserReader: FaultSession {
         let steps = state.event(
             of: room, at: .init(sighting.seq, sighting.eventMark), removesUser: isOwnLeave)
         for step in steps { follow(step, sighting) }
-        if wasLive { sendRead(room, sighting.seq) } else { board.evidence.replayed += 1 }
+        if !wasLive {
+            board.evidence.replayed += 1
+        } else if !isOwnLeave {
+            sendRead(room, sighting.seq)
+        }
         if sighting.seq >= board.heads[room] ?? .max { board.progress() }
     }
 

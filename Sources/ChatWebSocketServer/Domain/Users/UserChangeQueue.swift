@@ -21,6 +21,8 @@ struct UserChangeQueue {
     private(set) var version: Int64?
     private var waiting: [Int64: UserChange] = [:]
     private var mustCompare = false
+    /// Whether a comparison was asked for since the present one began, which may have read the memberships before.
+    private var mustCompareAgain = false
 
     /// Starts with the version of the list that the session was sent.
     mutating func start(at version: Int64) { advance(to: version) }
@@ -30,19 +32,21 @@ struct UserChangeQueue {
         if let version, change.version <= version { return }
         guard waiting.count < Self.maximumWaiting else {
             waiting.removeAll()
-            mustCompare = true
-            return
+            return requireComparison()
         }
         waiting[change.version] = change
     }
 
     /// Takes the user's version as it was read. One that differs from what was sent, also a lower one, means a comparison.
     mutating func noteVersion(_ present: Int64) {
-        if let version, present != version { mustCompare = true }
+        if let version, present != version { requireComparison() }
     }
 
     /// Has the memberships compared, whatever the version is.
-    mutating func requireComparison() { mustCompare = true }
+    mutating func requireComparison() {
+        mustCompare = true
+        mustCompareAgain = true
+    }
 
     /// Decides what to do next.
     mutating func next() -> Step {
@@ -60,13 +64,15 @@ struct UserChangeQueue {
     /// versions before them, and each comparison be followed by another one.
     private mutating func compare() -> Step {
         mustCompare = true
+        mustCompareAgain = false
         waiting.removeAll()
         return .compare
     }
 
     /// Notes that all changes up to a version were sent.
     mutating func compared(at version: Int64) {
-        mustCompare = false
+        mustCompare = mustCompareAgain
+        mustCompareAgain = false
         advance(to: version)
     }
 

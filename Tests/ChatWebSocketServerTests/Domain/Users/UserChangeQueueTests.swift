@@ -68,6 +68,18 @@ import Testing
         #expect(next == .send(change(3)))
     }
 
+    @Test func `a comparison that is asked for during another is made after it`() {
+        var line = line(at: 1)
+        line.requireComparison()
+        let first = line.next()
+        line.requireComparison()
+        line.compared(at: 2)
+        let second = line.next()
+        line.compared(at: 2)
+        let last = line.next()
+        #expect([first, second, last] == [.compare, .compare, .wait])
+    }
+
     @Test func `a comparison that failed is made again`() {
         var line = line(at: 1, 5)
         let steps = [line.next(), line.next()]
