@@ -2,6 +2,7 @@
 extension ChatCore {
     func handle(_ actions: [Outbox.Action]) async {
         guard !actions.isEmpty else { return }
+        var isPublished = false
         for action in actions {
             switch action {
             case .keep(let key, let isLast): await keep(key, isLast: isLast)
@@ -11,7 +12,11 @@ extension ChatCore {
             case .keepDone(let key, nil): await change(key) { try await $0.giveUp(key) }
             case .keepDone(let key, let place): await keep([.postDone(key: key, place)])
             case .keepDiscarded(let post): await change(post.key) { try await $0.discard(post) }
-            case .post(let key, _): if let post = outbox.post(key) { posts[key]?.update(post) }
+            case .post(let key, _):
+                guard let post = outbox.post(key) else { break }
+                if !isPublished { publishOutbox() }
+                isPublished = true
+                posts[key]?.update(post)
             case .stored(let key, let place):
                 publishOutbox()
                 stored(key, place)
@@ -34,7 +39,7 @@ extension ChatCore {
         for id in rooms.keys where rooms[id]?.isWanted == true { setPosts(of: id) }
     }
 
-    /// Called also before the end of a post is reported: whoever waits for it looks at the outbox next.
+    /// Called also before a state or the end of a post is reported: whoever waits for it looks at the outbox next.
     private func publishOutbox() { outboxes.set(outbox.posts) }
 
     /// Whether this client may take the right to send: one that nobody is signed in to leaves it to other processes.

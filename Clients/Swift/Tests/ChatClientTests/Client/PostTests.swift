@@ -152,6 +152,14 @@ import Testing
         }
     }
 
+    @Test func `whoever is told that a post is kept sees it in the outbox`() async throws {
+        let client = try makeClient(server)
+        for number in 1...200 {
+            try await client.room("a").post("one", key: "k\(number)").kept()
+            #expect(client.outbox.value.count == number)
+        }
+    }
+
     @Test func `a key is one post and other content is refused without a try`() async throws {
         let client = try makeClient(server)
         let room = client.room("a")
