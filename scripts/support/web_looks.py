@@ -54,7 +54,7 @@ def keyboard(alice, bob, stack):
     expect(alice("#log .message:focus")).to_have_count(1)
     expect(alice("#history-trouble")).not_to_have_text("Loading…")
     expect(alice("#log .message:focus")).to_have_count(1)
-    # Within the page: the row is made anew when an older message of the same sender comes above it.
+    # Within the page: the row's element is replaced when an older message of the same sender comes above it.
     assert alice.page.evaluate("document.querySelector('#log .message:focus').getBoundingClientRect().top") < SIZE["height"]
     alice.page.keyboard.press("End")
     expect(alice("#log [tabindex='0']")).to_have_count(1)

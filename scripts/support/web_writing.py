@@ -189,7 +189,7 @@ def media(alice, bob, stack):
     picture = alice("#log .media img").last
     expect(picture).to_be_visible()
     alice.until("loaded", "() => [...document.querySelectorAll('#log .media img')].at(-1).naturalWidth > 0")
-    # Within the page, since the row is made anew with each change of it.
+    # Within the page, since each change of the row replaces its element.
     box = alice.page.evaluate("[...document.querySelectorAll('#log .media button')].at(-1).getBoundingClientRect().toJSON()")
     assert (box["width"], box["height"]) == (320, 192), box
     assert alice("#log .media video").count() == 1

@@ -480,6 +480,9 @@ test('a stored post that another process has kept again is a post anew, until th
   assert.deepEqual([ends, outbox.list], [['stored', 'stored'], []])
 })
 
+/** Changes that remove these posts as stored by the server. */
+const settled = keys => keys.map(key => ({ key: `${key}`, remove: { messageId: 1, seq: 1 } }))
+
 /** An outbox in a storage that others use, too, and its store. `rest` is called once it sends. */
 function shared(storage, rest) {
   const kept = new KeptStorage(storage), store = new Store(kept, 1)
@@ -493,7 +496,7 @@ test('a post that others may have sent long ago is neither changed nor given up 
     const { outbox } = shared(storage), other = shared(storage).store
     const post = outbox.post({ key: 'k', roomId: 'a', messageType: 'text', payload: { text: 'x' } })
     await post.kept
-    await other.changeOutbox(['k', ...Array(MOST_DONE).keys()].map(key => ({ key: `${key}`, remove: { messageId: 1, seq: 1 } })))
+    await other.changeOutbox(settled(['k', ...Array(MOST_DONE).keys()]))
     assert.equal(change === 'edit' ? await outbox.edit('k', { text: 'y' }) : await outbox.discard(post), false)
     assert.deepEqual([post.state, post.payload, outbox.list], ['queued', { text: 'x' }, [post]])
     assert.deepEqual((await other.outbox()).posts.map(({ key, payload, isTried }) => [key, payload, isTried]), [['k', { text: 'x' }, true]])
@@ -502,7 +505,7 @@ test('a post that others may have sent long ago is neither changed nor given up 
 
 test('a post that is given up before it was kept is certainly not stored, whatever is remembered of others', async () => {
   const { store, outbox } = shared(new MemoryStorage())
-  await store.changeOutbox([...Array(MOST_DONE).keys()].map(key => ({ key: `${key}`, remove: { messageId: 1, seq: 1 } })))
+  await store.changeOutbox(settled([...Array(MOST_DONE).keys()]))
   const post = outbox.post({ key: 'k', roomId: 'a', messageType: 'text', payload: { text: 'x' } })
   assert.equal(await outbox.discard(post), true)
   await assert.rejects(post.stored, { code: 'not_stored' })
@@ -518,7 +521,7 @@ test('a post that others have sent while it was being given up is stored', async
     const answers = await changeOutbox.call(store, changes)
     if (!discarded) {
       discarded = outbox.discard(post)
-      await other.changeOutbox([{ key: 'k', remove: { messageId: 1, seq: 1 } }])
+      await other.changeOutbox(settled(['k']))
     }
     return answers
   }
@@ -550,13 +553,12 @@ test('a key that was given up and used again has the outcome of its last use', a
   await store.changeOutbox([{ key: 'k', add }, { key: 'k', remove: null }])
   const post = outbox.post(add)
   await post.kept
-  await other.changeOutbox([{ key: 'k', remove: { messageId: 1, seq: 1 } }])
+  await other.changeOutbox(settled(['k']))
   await outbox.load()
   assert.deepEqual([post.state, post.seq], ['stored', 1])
 })
 
 test('a post that others have stored meanwhile is not given up by the answer to an older attempt', async () => {
-  const last = { messageId: 1, seq: 1 }
   for (const later of [0, MOST_DONE]) {
     const storage = new MemoryStorage(), other = shared(storage).store
     const attempt = deferred(), began = deferred()
@@ -565,7 +567,7 @@ test('a post that others have stored meanwhile is not given up by the answer to 
     const post = outbox.post({ key: 'k', roomId: 'a', messageType: 'text', payload: { text: 'x' } })
     await began.promise
     const discarded = outbox.discard(post)
-    await other.changeOutbox(['k', ...Array(later).keys()].map(key => ({ key: `${key}`, remove: last })))
+    await other.changeOutbox(settled(['k', ...Array(later).keys()]))
     attempt.reject(Object.assign(new Error('no'), { status: 401 }))
     assert.equal(await discarded, false)
     if (later === 0) assert.deepEqual([post.state, post.seq], ['stored', 1])

@@ -2,7 +2,6 @@ import ChatEventBus
 import ChatEvents
 import ChatStorage
 import ChatTestSupport
-import CommonAuth
 import CommonUtil
 import NIOCore
 import NIOPosix
@@ -81,10 +80,8 @@ struct DeliveryFixture: Sendable {
     func userSession(_ request: SyncRequest) async throws -> EventCollector<ByteBuffer> {
         let frames = EventCollector<ByteBuffer>()
         try await eventLoop.submit {
-            let user = AuthenticatedUser(userID: UserID(7), tokenExpiresAt: nil)
             let handle = userSessions.begin(
-                UserAdmission(user: user, slot: Lease {}, shard: 0, synchronizesAtOnce: true),
-                transport: RecordingTransport(frames: frames), on: eventLoop)
+                .admitted(synchronizesAtOnce: true), transport: RecordingTransport(frames: frames), on: eventLoop)
             sessions.register(userSession: handle.session, ready: handle.ready)
             handle.synchronize(request)
         }.get()

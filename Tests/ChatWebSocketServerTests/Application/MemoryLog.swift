@@ -101,6 +101,15 @@ extension Admission where Stage == AdmissionStage.Authorized {
     }
 }
 
+extension UserAdmission {
+    /// Of user 7.
+    static func admitted(synchronizesAtOnce: Bool) -> UserAdmission {
+        UserAdmission(
+            user: AuthenticatedUser(userID: UserID(7), tokenExpiresAt: nil), slot: Lease {}, shard: 0,
+            synchronizesAtOnce: synchronizesAtOnce)
+    }
+}
+
 /// Records what a session is sent.
 final class RecordingTransport: SessionTransport {
     let frames: EventCollector<ByteBuffer>

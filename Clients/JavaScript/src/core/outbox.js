@@ -184,7 +184,7 @@ export class OutboxQueue {
   /** Another process has tried it, with an outcome that is not known. */
   triedElsewhere(key) {
     const post = this.posts.get(key)
-    if (post) this.#doubt(post)
+    if (post) this.#markUncertain(post)
     return this.#take()
   }
 
@@ -221,9 +221,9 @@ export class OutboxQueue {
         const entry = outcomeOf(post.key, done)
         if (!isForgotten(entry, done)) { this.#settle(post, entry); continue }
         // This process was suspended while others sent so many posts that this one is no longer remembered. It is sent
-        // again, and the server recognizes its key. Nobody has asked for that if it was refused; it may have been since.
+        // again, and the server recognizes its key. A refused one is not: nobody has asked for another attempt.
         if (post.state !== 'refused') post.state = 'new'
-        this.#doubt(post)
+        this.#markUncertain(post)
         this.#do('keep', { key: post.key })
       }
       order.push(post)
@@ -234,7 +234,7 @@ export class OutboxQueue {
   }
 
   /** It may be stored, whatever is known of its own attempts. */
-  #doubt(post) {
+  #markUncertain(post) {
     post.isTried = post.wasTried = true
     if (post.state === 'refused') {
       post.isCertain = false

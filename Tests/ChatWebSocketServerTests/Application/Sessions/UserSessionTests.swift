@@ -26,10 +26,8 @@ import Testing
             eventLoop: eventLoop, log: MemoryLog(events(1...5)), readLimiter: AsyncSemaphore(limit: 4),
             ringBytes: 1 << 20,
             metrics: DeliveryMetrics(), logger: noLogger)
-        let user = AuthenticatedUser(userID: UserID(7), tokenExpiresAt: nil)
         session = ChatSession(
-            admission: UserAdmission(user: user, slot: Lease {}, shard: 0, synchronizesAtOnce: true),
-            transport: transport,
+            admission: .admitted(synchronizesAtOnce: true), transport: transport,
             user: UserSession { [lost] in lost.rooms.append(($0, $1)) })
         shard.register(userSession: session, ready: ByteBuffer(string: "ready"))
     }

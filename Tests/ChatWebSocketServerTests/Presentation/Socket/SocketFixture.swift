@@ -62,10 +62,9 @@ final class SocketFixture {
 
     /// A handler of an admitted session of user 7, which has no room yet and waits for `sync`.
     func userHandler() throws -> ChatWebSocketHandler {
-        let user = AuthenticatedUser(userID: UserID(7), tokenExpiresAt: nil)
-        let admission = UserAdmission(user: user, slot: Lease {}, shard: 0, synchronizesAtOnce: false)
-        return ChatWebSocketHandler(
-            opening: ByteBuffer(string: "101"), admission: .success(.user(admission)), services: services)
+        ChatWebSocketHandler(
+            opening: ByteBuffer(string: "101"), admission: .success(.user(.admitted(synchronizesAtOnce: false))),
+            services: services)
     }
 
     /// A connection of this event loop.

@@ -19,12 +19,12 @@ extension Outbox {
 
     /// Another process has tried a post, with an outcome that is not known.
     mutating func triedElsewhere(_ key: String) -> [Action] {
-        doubt(key)
+        markUncertain(key)
         return take()
     }
 
     /// It may be stored, whatever is known of its own attempts.
-    private mutating func doubt(_ key: String) {
+    private mutating func markUncertain(_ key: String) {
         entries[key]?.isTried = true
         entries[key]?.wasTried = true
         guard entries[key]?.state == .refused else { return }
@@ -73,7 +73,7 @@ extension Outbox {
             guard let post = entries[key] else { continue }
             if post.state != .new, !except.contains(key) {
                 guard done.hasForgotten(key) else {
-                    settle(key, done.last { $0.key == key }?.place)
+                    settle(key, done.outcome(of: key)?.place)
                     continue
                 }
                 // Its own attempt, once that is answered, says more.
@@ -82,10 +82,10 @@ extension Outbox {
                     continue
                 }
                 // While this process was suspended, so many posts have left the store that this one is no longer
-                // remembered. It is sent again, and the server recognizes its key. Nobody has asked for that if it
-                // was refused; but it may have been stored since.
+                // remembered. It is sent again, and the server recognizes its key. A refused one is not:
+                // nobody has asked for another attempt.
                 if post.state != .refused { entries[key]?.state = .new }
-                doubt(key)
+                markUncertain(key)
                 actions.append(.keep(key))
             }
             order.append(key)

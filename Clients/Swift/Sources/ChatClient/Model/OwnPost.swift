@@ -161,8 +161,11 @@ struct DonePost: Sendable, Equatable {
 }
 
 extension [DonePost] {
+    /// The last outcome of a key, which may have been used again after it was given up.
+    func outcome(of key: String) -> DonePost? { last { $0.key == key } }
+
     /// Whether so many posts have left the store that the outcome of this one may no longer be remembered.
     func hasForgotten(_ key: String) -> Bool {
-        count >= DonePost.maximum && !contains { $0.key == key }
+        count >= DonePost.maximum && outcome(of: key) == nil
     }
 }

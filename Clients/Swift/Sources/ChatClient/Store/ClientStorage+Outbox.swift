@@ -102,7 +102,7 @@ extension ClientStorage {
         try await store.step { [self] step in
             guard let place = try entry(step, key) else {
                 let done = try done(step)
-                return try done.hasForgotten(key) ? ifForgotten(&step) : .gone(done.last { $0.key == key }?.place)
+                return try done.hasForgotten(key) ? ifForgotten(&step) : .gone(done.outcome(of: key)?.place)
             }
             let stored = try step.value(place).flatMap { try? JSONParser.parse($0) }.flatMap(OwnPost.init(kept:))
             return try body(stored, &step)

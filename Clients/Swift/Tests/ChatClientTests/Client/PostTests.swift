@@ -152,7 +152,7 @@ import Testing
         }
     }
 
-    @Test func `whoever is told that a post is kept sees it in the outbox`() async throws {
+    @Test func `the outbox has a post by the time that it is reported as kept`() async throws {
         let client = try makeClient(server)
         for number in 1...200 {
             try await client.room("a").post("one", key: "k\(number)").kept()
