@@ -1,7 +1,8 @@
 // The outbox: stores posts, and sends them if this process is the elected sender.
 
-import { OutboxQueue, isSameContent, keptPost } from './core/outbox.js'
-import { frozen, ownKey } from './core/timeline.js'
+import { isSameContent, keptPost } from './core/kept-post.js'
+import { OutboxQueue } from './core/outbox.js'
+import { attempt, probe } from './attempt.js'
 import { Clock } from './clock.js'
 import { Election } from './election.js'
 import { ChatError, closedError, deferred, quiet } from './error.js'
@@ -77,12 +78,7 @@ export class Outbox {
 
   /** As messages at the end of a room's list. */
   shown(roomId, userId) {
-    return [...this.#posts.values()].filter(post => post.roomId === roomId).map(post => frozen({
-      key: ownKey(post.key), ...post.messageId !== undefined && { messageId: post.messageId, seq: post.seq }, roomId,
-      senderId: userId, messageType: post.messageType, contentJson: JSON.stringify(post.payload),
-      ...post.replyToMessageId !== undefined && { replyToMessageId: post.replyToMessageId },
-      sentAt: post.createdAt, clientMessageId: post.key, isEdited: false, isDeleted: false, post,
-    }))
+    return [...this.#posts.values()].filter(post => post.roomId === roomId).map(post => post.asMessage(userId))
   }
 
   retry(post) { if (this.#has(post)) this.#run(this.#queue.retry(post)) }
@@ -252,10 +248,7 @@ export class Outbox {
   }
 
   /** Returns whether another process was first, so that an edit or a discard has no effect. */
-  #kept(change, answer) {
-    if (!change || !answer) return false
-    const { key, add, put, remove, ifOpen } = change
-    const { known, payload, isGone, isTried, message } = answer
+  #kept({ key, add, put, remove, ifOpen }, { known, payload, isGone, isTried, message }) {
     // Another process has settled it: then there is nothing to send.
     if (isGone) this.#run(this.#queue.settled({ key, message }))
     else if (add) this.#added(add, known)
@@ -281,7 +274,7 @@ export class Outbox {
     const [[name, value]] = Object.entries(action)
     switch (name) {
       case 'send': this.#send(value.key); break
-      case 'probe': this.#probe(); break
+      case 'probe': probe(this.#context.rest, this.#queue.posts.values().next().value?.roomId); break
       case 'post': this.#became(value); break
       case 'discarded': this.#discarded(value); break
       case 'rejected': this.#rejected(value)
@@ -291,25 +284,9 @@ export class Outbox {
   async #send(key) {
     const post = this.#queue.posts.get(key)
     if (!post) return
-    const { roomId, messageType, payload, replyToMessageId } = post
-    const body = { roomId, messageType, payload, clientMessageId: key, replyToMessageId }
-    try {
-      const message = await this.#context.rest.call('messages', 'POST', '/messages', { body })
-      const isMessage = Number.isSafeInteger(message?.messageId) && Number.isSafeInteger(message?.seq)
-      if (isMessage) this.#run(this.#queue.answer({ key, status: 200, message }))
-      else this.#run(this.#queue.noAnswer({ key }))
-    } catch (error) {
-      if (this.#isClosed) return
-      const { status, code, isProblem, retryAfterMs, isUnsent } = error
-      const isAnswer = status < 200 || status >= 300
-      this.#run(isAnswer && !isUnsent ? this.#queue.answer({ key, status, code, isProblem, retryAfterMs }) : this.#queue.noAnswer({ key, retryAfterMs, isUnsent }))
-    }
-  }
-
-  /** Makes another call of the same server, which shows whether only the post fails. */
-  async #probe() {
-    const roomId = this.#queue.posts.values().next().value?.roomId
-    try { await this.#context.rest.call('messages', 'GET', `/rooms/${roomId}/messages`, { query: { limit: 1 } }) } catch { /* `otherAnswered` knows */ }
+    const answer = await attempt(this.#context.rest, post)
+    if (this.#isClosed && !answer.message) return
+    this.#run(answer.status ? this.#queue.answer({ key, ...answer }) : this.#queue.noAnswer({ key, ...answer }))
   }
 
   #became({ key, state, ...fields }) {

@@ -1,3 +1,4 @@
+import { frozen, ownKey } from './core/timeline.js'
 import { ChatError, deferred } from './error.js'
 
 /** A message on its way to the server. It ends as stored, refused or discarded. */
@@ -24,6 +25,16 @@ export class Post {
   retry() { this.#outbox.retry(this) }
   /** Gives the post up. True: it is not stored and never will be. */
   discard() { return this.#outbox.discard(this) }
+
+  /** As a message at the end of its room's list. */
+  asMessage(userId) {
+    const { key, roomId, messageId, seq, messageType, payload, replyToMessageId, createdAt } = this
+    return frozen({
+      key: ownKey(key), ...messageId !== undefined && { messageId, seq }, roomId, senderId: userId, messageType,
+      contentJson: JSON.stringify(payload), ...replyToMessageId !== undefined && { replyToMessageId },
+      sentAt: createdAt, clientMessageId: key, isEdited: false, isDeleted: false, post: this,
+    })
+  }
 
   /** For the outbox alone. */
   become(state, { code, status, isTemporary, isCertain, messageId, seq } = {}) {

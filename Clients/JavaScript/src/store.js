@@ -11,7 +11,7 @@
 // reader/ROOM/NAME        {seq, mark?}
 // marks                   {room: seq}: read here and not known to the server yet
 
-import { MOST_DONE, isForgotten, isOpen, outcomeOf } from './core/outbox.js'
+import { changePosts, isKeptPost, keyOf, numberOf, postKey } from './core/kept-post.js'
 import { positionOf } from './core/timeline.js'
 import { BROKEN } from './storage/kept-storage.js'
 
@@ -228,7 +228,7 @@ export class Store {
     if (this.isUnreadable && this.#stamp !== undefined) return undefined
     this.#stamp = stamp
     this.#numbers = new Map(keys.map(key => [keyOf(key), numberOf(key)]))
-    return { posts: posts.filter(isPost), done }
+    return { posts: posts.filter(isKeptPost), done }
   }
 
   /** Whether another process has changed the outbox since it was read. */
@@ -237,61 +237,22 @@ export class Store {
   /** As a text, which is equal to itself whatever is stored. */
   async #readStamp() { return String(await this.get('changed')) }
 
-  /**
-   * Changes of posts, in order and in one step: `{key, add: post}` at the end, where the key is not there; `{key, put: post, isLast}`
-   * where it is, at the end with `isLast`; `{key, remove: message}`, `null` where it was not stored, `false` where it was never
-   * kept. With `ifOpen` (the post before the change), and so with every edit, only where no attempt was begun.
-   * @returns for each `{}`; `{known: post}` where an added key was there; `{payload}`, the one that counts, of one put;
-   *   `{isTried: true}` where an attempt was begun, or it was settled longer ago than is remembered and is there again;
-   *   `{isGone: true, message?}` where the key was not there
-   */
+  /** Makes changes of posts, in order and in one step, as `changePosts` does. Returns its answers. */
   async changeOutbox(changes) {
     return await this.step(async lost => {
       // Where no other process has changed anything the keys are known.
       const isKnown = await this.#readStamp() === this.#stamp || this.isUnreadable
       const numbers = new Map(isKnown ? this.#numbers : (await this.#outboxKeys()).map(key => [keyOf(key), numberOf(key)]))
-      const written = new Map(), answers = []
-      let done
-      for (let { key, add, put, isLast, remove, ifOpen } of changes) {
-        const at = postKey(numbers.get(key) ?? 0, key)
-        const found = written.has(at) ? written.get(at) : numbers.has(key) ? await this.get(at) : undefined
-        const present = isPost(found) ? found : undefined
-        // A storage that cannot be read is not empty.
-        const isGone = !present && !(this.isUnreadable && numbers.has(key))
-        const answer = {}
-        answers.push(answer)
-        if (ifOpen && present && !written.has(at) && !isOpen(present)) {
-          answer.isTried = true
-          continue
-        }
-        // Another process may have edited it.
-        if (put && !ifOpen && present) put = { ...put, payload: answer.payload = present.payload }
-        const left = isGone && !add && (put || ifOpen || remove === null) ? done ?? await this.#list('done') : undefined
-        const message = left && outcomeOf(key, left)
-        if (left && isForgotten(message, left)) {
-          answer.isTried = isLast = true
-          put = { ...put, ...ifOpen, isTried: true, isCertain: false }
-          // It may be stored: it is put back as it was, and as one that was tried; one that was given up is not.
-          if (!put.key) continue
-          remove = undefined
-        }
-        if (left && !answer.isTried) Object.assign(answer, { isGone, message })
-        else if (remove !== undefined) {
-          (done ??= await this.#list('done')).push({ key, ...remove })
-          if (numbers.delete(key)) written.set(at, undefined)
-        } else if (add && present) answer.known = present
-        else if (put && !isLast) written.set(at, put)
-        else {
-          if (put) written.set(at, undefined)
-          const number = 1 + [...numbers.values()].reduce((most, number) => Math.max(most, number), 0)
-          numbers.set(key, number)
-          written.set(postKey(number, key), add ?? put)
-        }
+      const posts = new Map()
+      for (const { key } of changes) {
+        const post = numbers.has(key) && await this.get(postKey(numbers.get(key), key))
+        if (isKeptPost(post)) posts.set(key, post)
       }
-      if (done) written.set('done', [...done.filter(post => !post.seq).slice(-MOST_DONE), ...done.filter(post => post.seq).slice(-MOST_DONE)])
-      if (written.size === 0) return answers
+      const done = await this.#list('done')
+      const { answers, pairs } = changePosts({ numbers, posts, done, isUnreadable: this.isUnreadable }, changes)
+      if (pairs.size === 0) return answers
       const stamp = newName()
-      await this.#write([...written, ['changed', stamp]], lost)
+      await this.#write([...pairs, ['changed', stamp]], lost)
       if (isKnown) { this.#stamp = stamp; this.#numbers = numbers }
       return answers
     })
@@ -336,11 +297,3 @@ const newName = () => Math.random().toString(36).slice(2, 10)
 const newHead = from => ({ generation: newName(), from: { ...from }, segments: {} })
 const segmentKey = (roomId, { generation }, number) => `log/${roomId}/${generation}.${number}`
 const segmentNumbers = head => Object.keys(head.segments).map(Number).sort((a, b) => a - b)
-const postKey = (number, key) => `outbox/${String(number).padStart(12, '0')}/${encodeURIComponent(key)}`
-const numberOf = key => Number(key.split('/')[1])
-
-function keyOf(key) {
-  try { return decodeURIComponent(key.split('/')[2]) } catch { return key }
-}
-
-const isPost = post => typeof post?.key === 'string' && typeof post.roomId === 'string' && post.payload !== undefined

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { MOST_DONE, OutboxQueue } from '../src/core/outbox.js'
+import { MOST_DONE } from '../src/core/kept-post.js'
+import { OutboxQueue } from '../src/core/outbox.js'
 import { Changes, Store } from '../src/store.js'
 import { retryAfterMs } from '../src/rest.js'
 import { KeptStorage } from '../src/storage/kept-storage.js'

@@ -2,6 +2,7 @@
 // input returns the actions to perform, in order. A `keep` has to be written before the actions behind it are
 // performed.
 
+import { isForgotten, isOpen, isSameContent, keptPost, outcomeOf } from './kept-post.js'
 import { positionOf } from './timeline.js'
 import { LONGEST_ASKED_PAUSE_MS, Pauses, Timers } from './timers.js'
 
@@ -9,8 +10,6 @@ const REPEATED = new Set([401, 408, 425, 429])
 /** Statuses after which the post is repeated, although this attempt certainly stored nothing. */
 const NOT_STORED = new Set([401, 425, 429])
 const MOST_SERVER_ERRORS = 20
-/** How many stored posts the store remembers, and how many discarded ones. */
-export const MOST_DONE = 100
 
 export class OutboxQueue {
   /** By key, in the order kept: `{key, roomId, messageType, payload, replyToMessageId?, createdAt?, state, isTried, …}`. */
@@ -351,30 +350,4 @@ export class OutboxQueue {
   }
 }
 
-/** The last entry of a key in the list of posts that have left the store. */
-export const outcomeOf = (key, done) => done.findLast(entry => entry.key === key)
-
-/** Whether so many posts have left the store that the outcome of one that has no `entry` in `done` may be forgotten. */
-export const isForgotten = (entry, done) => !entry && done.length >= MOST_DONE
-
-/** Whether no attempt is under way, nor one that may have been stored. */
-export const isOpen = ({ state, isTried }) => state === 'refused' || (state === 'new' || state === 'queued') && !isTried
-
 const restored = ({ state, ...post }) => ({ ...post, isTried: post.isTried ?? false, state: state === 'refused' ? state : 'queued' })
-
-/** What the store holds of a post, as JSON. */
-export const keptPost = ({ key, roomId, messageType, payload, replyToMessageId, createdAt, state, isTried, error, isCertain }) => ({
-  key, roomId, messageType, payload, replyToMessageId, createdAt, isTried,
-  ...state === 'refused' ? { state, error, isCertain } : { state: 'queued' },
-})
-
-export const isSameContent = (a, b) => a.roomId === b.roomId && a.messageType === b.messageType
-  && (a.replyToMessageId ?? null) === (b.replyToMessageId ?? null) && isSameJSON(a.payload, b.payload)
-
-/** Whether two JSON values are the same data; the order of keys does not count. */
-export function isSameJSON(a, b) {
-  if (a === null || b === null || typeof a !== 'object' || typeof b !== 'object') return a === b
-  if (Array.isArray(a) !== Array.isArray(b)) return false
-  const keys = object => Object.keys(object).filter(key => object[key] !== undefined)
-  return keys(a).length === keys(b).length && keys(a).every(key => isSameJSON(a[key], b[key]))
-}
