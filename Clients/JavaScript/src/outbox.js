@@ -258,7 +258,7 @@ export class Outbox {
       const post = this.#posts.get(key)
       if (post) post.payload = payload
     }
-    return (ifOpen || remove === null) && (isTried || isGone && Boolean(put || message?.seq))
+    return (ifOpen || remove === null) && (isTried || isGone && (put || message?.seq))
   }
 
   /** @param known the post that already had the key in the store */
@@ -266,7 +266,7 @@ export class Outbox {
     const { key } = post
     if (known && !isSameContent(known, post)) return this.#run(this.#queue.taken({ key }))
     const queued = this.#queue.posts.get(key)
-    if (known?.isTried && queued) queued.isTried = true
+    if (queued && known?.isTried) queued.isTried = true
     this.#run(this.#queue.kept({ key }))
   }
 
@@ -292,7 +292,10 @@ export class Outbox {
   #became({ key, state, ...fields }) {
     const post = this.#posts.get(key)
     if (!post) return
-    if (post.state === state && state !== 'refused') return
+    // What is known of a refused post may have changed since this action.
+    const queued = this.#queue.posts.get(key)
+    if (queued) fields.isCertain = queued.isCertain
+    if (post.state === state && (state !== 'refused' || post.isCertain === fields.isCertain)) return
     post.become(state, fields)
     if (state === 'stored') {
       this.#stored.add(post)

@@ -9,8 +9,6 @@ export class Post {
   state = 'new'
   error
   isCertain
-  messageId
-  seq
 
   constructor(outbox, { key, roomId, messageType, payload, replyToMessageId, createdAt }) {
     this.#outbox = outbox
@@ -30,8 +28,8 @@ export class Post {
   asMessage(userId) {
     const { key, roomId, messageId, seq, messageType, payload, replyToMessageId, createdAt } = this
     return frozen({
-      key: ownKey(key), ...messageId !== undefined && { messageId, seq }, roomId, senderId: userId, messageType,
-      contentJson: JSON.stringify(payload), ...replyToMessageId !== undefined && { replyToMessageId },
+      key: ownKey(key), ...messageId && { messageId, seq }, roomId, senderId: userId, messageType,
+      contentJson: JSON.stringify(payload), ...replyToMessageId && { replyToMessageId },
       sentAt: createdAt, clientMessageId: key, isEdited: false, isDeleted: false, post: this,
     })
   }
@@ -41,8 +39,8 @@ export class Post {
     if (this.state === 'refused' && state === 'queued') this.#stored = deferred()
     this.state = state
     if (state !== 'new') this.#kept.resolve()
-    this.error = state === 'refused' ? new ChatError(code, `The message was refused: ${code}`, { status, isTemporary }) : undefined
-    this.isCertain = state === 'refused' ? isCertain : state === 'stored' ? true : undefined
+    this.error = state === 'refused' ? new ChatError(code, `The post was refused: ${code}`, { status, isTemporary }) : undefined
+    this.isCertain = state === 'refused' ? isCertain : state === 'stored' || undefined
     if (state === 'stored') {
       Object.assign(this, { messageId, seq })
       this.#stored.resolve({ messageId, seq })

@@ -484,9 +484,9 @@ test('a stored post that another process has kept again is a post anew, until th
 const settled = keys => keys.map(key => ({ key: `${key}`, remove: { messageId: 1, seq: 1 } }))
 
 /** An outbox in a storage that others use, too, and its store. `rest` is called once it sends. */
-function shared(storage, rest) {
+function shared(storage, rest, onEnd = () => {}) {
   const kept = new KeptStorage(storage), store = new Store(kept, 1)
-  const context = { kept, rest, store: async () => store, channelName: () => 'x', isShown: () => true, onChange() {}, onEnd() {}, onError: assert.ifError }
+  const context = { kept, rest, store: async () => store, channelName: () => 'x', isShown: () => true, onChange() {}, onEnd, onError: assert.ifError }
   return { store, outbox: new Outbox(context) }
 }
 
@@ -573,6 +573,21 @@ test('a post that others have stored meanwhile is not given up by the answer to 
     if (later === 0) assert.deepEqual([post.state, post.seq], ['stored', 1])
     await outbox.close()
   }
+})
+
+test('a refusal is uncertain from the start where the outcome of an earlier attempt may be forgotten', async () => {
+  const storage = new MemoryStorage(), other = shared(storage).store
+  const attempt = deferred(), began = deferred(), ended = []
+  const { outbox } = shared(storage, { call: () => { began.resolve(); return attempt.promise } }, post => ended.push([post.state, post.isCertain]))
+  outbox.start()
+  const post = outbox.post({ key: 'k', roomId: 'a', messageType: 'text', payload: { text: 'x' } })
+  await began.promise
+  await other.changeOutbox(settled(['k', ...Array(MOST_DONE).keys()]))
+  attempt.reject(Object.assign(new Error('no'), { status: 403, code: 'forbidden' }))
+  await assert.rejects(post.stored, { code: 'forbidden' })
+  assert.equal(await outbox.discard(post), false)
+  assert.deepEqual([ended, post.state, post.isCertain], [[['refused', false]], 'refused', false])
+  await outbox.close()
 })
 
 test('forget ends a discard that waits for the answer', async t => {

@@ -93,11 +93,11 @@ export function changePosts({ numbers, posts, done, isUnreadable }, changes) {
       return {}
     }
     // Another process may have edited it.
-    const edited = post && !ifOpen && { payload: post.payload }
+    const edited = post && !ifOpen ? { payload: post.payload } : {}
     put = { ...put, ...edited }
     write(key, isLast ? undefined : put)
     if (isLast) append(key, put)
-    return { ...edited }
+    return edited
   })
   return { answers, pairs }
 }
