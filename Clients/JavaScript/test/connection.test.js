@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { Chat } from '../src/chat.js'
 import { MemoryStorage } from '../src/storage/memory-storage.js'
-import { setUp } from './support/client.js'
+import { Chat, setUp } from './support/client.js'
 import { FakeServer, answer, makeToken, problem, until } from './support/fake-server.js'
 import { fakeTime } from './support/time.js'
 

@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-// Loaded on demand by the library. Loaded here first, since fake time does not wait for modules.
-import '../src/files.js'
 import { FileInfos } from '../src/file-infos.js'
 import { fileName } from '../src/file-name.js'
 import { setUp } from './support/client.js'

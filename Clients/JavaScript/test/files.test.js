@@ -2,8 +2,6 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { createServer } from 'node:http'
 import test from 'node:test'
-// Loaded on demand by the library. Loaded here first, since fake time does not wait for modules.
-import '../src/files.js'
 import { setUp } from './support/client.js'
 import { FakeServer, answer, problem, until } from './support/fake-server.js'
 

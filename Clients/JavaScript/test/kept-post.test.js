@@ -37,6 +37,9 @@ const cases = {
   'nor is it discarded': [
     [{ key: 'b', remove: null, ifOpen: post('b') }], { posts: [post('a'), tried] },
     { answers: [{ isTried: true }], pairs: [] }],
+  'nor is it edited by a process that adds it, too': [
+    [{ key: 'b', add: edited, ifOpen: post('b') }], { posts: [post('a'), tried] },
+    { answers: [{ isTried: true }], pairs: [] }],
   'an attempt that this process begins after its edit does not forbid the edit': [
     [{ key: 'b', put: tried }, { key: 'b', put: edited, ifOpen: post('b') }], {},
     { answers: [{ payload: { text: 'b' } }, {}], pairs: [[place.b, edited]] }],

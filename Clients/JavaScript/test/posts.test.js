@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-// Loaded on demand by the library. Loaded here first, since fake time does not wait for modules.
-import '../src/storage/restoring.js'
 import { MOST_DONE } from '../src/core/kept-post.js'
 import { deferred } from '../src/error.js'
 import { Outbox } from '../src/outbox.js'

@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-// Loaded on demand by the library. Loaded here first, since fake time does not wait for modules.
-import '../src/event-stream.js'
 import { setUp } from './support/client.js'
 import { FakeServer, makeToken, problem } from './support/fake-server.js'
 import { fakeTime } from './support/time.js'

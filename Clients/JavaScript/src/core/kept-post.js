@@ -80,8 +80,8 @@ export function changePosts({ numbers, posts, done, isUnreadable }, changes) {
 
   const answers = changes.map(({ key, add, put, isLast, remove, ifOpen }) => {
     const post = posts.get(key)
-    if (add) return post ? { known: post } : append(key, add)
     if (ifOpen && post && !pairs.has(place(key)) && !isOpen(post)) return { isTried: true }
+    if (add) return post ? { known: post } : append(key, add)
     // A storage that cannot be read is not empty.
     const isGone = !post && !(isUnreadable && numbers.has(key))
     if (isGone && (put || ifOpen || remove === null)) return settled(key, ifOpen ?? put)

@@ -1,6 +1,13 @@
-import { Chat } from '../../src/chat.js'
 import { MemoryStorage } from '../../src/storage/memory-storage.js'
 import { FakeServer, makeToken, until } from './fake-server.js'
+
+/** Whether not the sources are tested, but the files that pages load: there internal names are shortened. */
+export const isBundled = process.env.CHAT_CLIENT === 'dist'
+export const { Chat } = await import(isBundled ? '../../dist/chat.js' : '../../src/chat.js')
+// The library loads these on demand. Loaded here first, since fake time does not wait for modules.
+for (const module of ['event-reading.js', 'event-stream.js', 'files.js', 'storage/restoring.js']) {
+  await import(isBundled ? `../../dist/${module.split('/').at(-1)}` : `../../src/${module}`)
+}
 
 const URLS = { system: 'http://system', messages: 'http://messages', sockets: 'http://sockets' }
 
