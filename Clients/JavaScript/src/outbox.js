@@ -2,11 +2,10 @@
 
 import { isSameContent, keptPost } from './core/kept-post.js'
 import { OutboxQueue } from './core/outbox.js'
-import { attempt, probe } from './attempt.js'
 import { Clock } from './clock.js'
 import { Election } from './election.js'
 import { ChatError, closedError, deferred, quiet } from './error.js'
-import { Post } from './post.js'
+import { Post, attempt, probe } from './post.js'
 
 /** The pause before changes that could not be written are written with the next step. */
 const KEEP_AGAIN_MS = 1_000
@@ -122,15 +121,14 @@ export class Outbox {
     const kept = await (await this.#context.store()).outbox()
     if (!kept) return
     const { posts, done } = kept
-    const except = new Set(this.#unkept.keys())
     for (const kept of posts) {
       const post = this.#posts.get(kept.key)
-      if (except.has(kept.key)) continue
+      if (this.#unkept.has(kept.key)) continue
       // One that has ended here stays as it ended.
       if (!post || this.#stored.delete(post)) this.#posts.set(kept.key, new Post(this, kept))
       else post.payload = kept.payload
     }
-    this.#run(this.#queue.loaded({ posts, done, except }))
+    this.#run(this.#queue.loaded({ posts, done, except: this.#unkept.keys() }))
     for (const roomId of new Set(posts.map(post => post.roomId))) this.#changed(roomId)
   }
 
@@ -213,7 +211,6 @@ export class Outbox {
       else if (queued) changes.set(keep, { key, [queued.state === 'new' ? 'add' : 'put']: keptPost(queued), ...how })
       else if (!keep.ifOpen) left.add(key)
     }
-    const order = [...changes.keys()]
     const store = await this.#context.store()
     let answers
     try {
@@ -232,12 +229,13 @@ export class Outbox {
     // Posts that other processes stored earlier are sent first, and what they have begun to send is not changed any more.
     if (await store.isOutboxChanged() || answers.some(answer => answer.isTried)) await this.#read()
     const overtaken = new Set()
+    // The answers are in the order of the changes.
     for (const action of actions) {
       const outcome = action.edited ?? action.discarded
       if (action.keep) {
         const { keep } = action, change = changes.get(keep)
         // An edit of a post that has left meanwhile is one of the message.
-        if (change ? this.#kept(change, answers[order.indexOf(keep)]) : keep.ifOpen) overtaken.add(keep.key)
+        if (change ? this.#kept(change, answers.shift()) : keep.ifOpen) overtaken.add(keep.key)
       } else {
         // `edit` reads it here, too.
         if (outcome && overtaken.delete(outcome.key)) outcome.isChanged = outcome.isGone = false

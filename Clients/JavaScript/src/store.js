@@ -248,7 +248,8 @@ export class Store {
         const post = numbers.has(key) && await this.get(postKey(numbers.get(key), key))
         if (isKeptPost(post)) posts.set(key, post)
       }
-      const done = await this.#list('done')
+      // A post that is added, or changed where it is, needs no outcomes of others.
+      const done = changes.every(({ key, add, put }) => add || put && posts.has(key)) ? [] : await this.#list('done')
       const { answers, pairs } = changePosts({ numbers, posts, done, isUnreadable: this.isUnreadable }, changes)
       if (pairs.size === 0) return answers
       const stamp = newName()
